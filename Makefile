@@ -1,0 +1,106 @@
+# Every task of the project. Each sets up what it needs under build/ and is quick the second time.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV   := build/venv
+PY     := $(VENV)/bin/python
+PIP    := $(PY) -m pip install --quiet --disable-pip-version-check
+HAVE   := $(VENV)/have-
+BUILT  := CMakeLists.txt pyproject.toml \
+          $(shell find cpp python -type f -not -name '*.pyc' -not -name '_core.*.so' -not -name '_core.*.pyd')
+NATIVE := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cmake -G Ninja -S . -DFASTRNN_PYTHON=OFF -DFASTRNN_SELFTEST=ON
+CROSS  ?= aarch64-linux-gnu
+
+.PHONY: help demo test full dev lint bench wheel asan selftest aarch64 docs clean
+
+help:  ## list the tasks
+	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
+
+# ---- environments: a file build/venv/have-NAME says that NAME is installed ----
+$(HAVE)venv:
+	@$(PYTHON) -c 'import sys; sys.exit("fastrnn needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.12 ...") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --upgrade "pip>=25.1"
+	touch $@
+
+$(HAVE)fastrnn: $(HAVE)venv $(BUILT) README.md LICENSE
+	@echo "installing fastrnn from source ..."
+	$(PIP) ".[cli,plot]"
+	touch $@
+
+$(HAVE)group-%: $(HAVE)venv pyproject.toml
+	$(PIP) --group $*
+	touch $@
+
+# ---- the two commands of the README ----
+demo: $(HAVE)fastrnn  ## train a character language model on real English and show what it learned
+	$(VENV)/bin/fastrnn demo $(ARGS)
+
+test: $(HAVE)fastrnn $(HAVE)group-test  ## all tests, and every bench once
+	$(PY) -m pytest tests bench --benchmark-disable $(ARGS)
+
+# ---- more checks ----
+full: $(HAVE)fastrnn $(HAVE)group-test  ## the long tier, for which CI has no time
+	$(PY) -m pytest tests --long $(ARGS)
+
+lint: $(HAVE)fastrnn $(HAVE)group-lint  ## style, types, stub, spelling
+	$(PY) -m ruff check .
+	find cpp bench -name '*.h' -o -name '*.cpp' | xargs $(VENV)/bin/clang-format --dry-run --Werror
+	$(PY) -m mypy
+	$(PY) -m mypy.stubtest fastrnn._core
+	$(VENV)/bin/codespell
+
+selftest: $(HAVE)group-native  ## the core's own tests, without Python
+	$(NATIVE) -B build/selftest -DCMAKE_BUILD_TYPE=Release
+	$(VENV)/bin/cmake --build build/selftest
+	build/selftest/cpp/fastrnn_selftest
+
+asan: $(HAVE)group-native  ## the same in a Debug build under AddressSanitizer and UBSan
+	$(NATIVE) -B build/asan -DCMAKE_BUILD_TYPE=Debug -DFASTRNN_WERROR=ON \
+	  -DCMAKE_CXX_FLAGS_DEBUG="-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined"
+	$(VENV)/bin/cmake --build build/asan
+	ASAN_OPTIONS=allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 build/asan/cpp/fastrnn_selftest
+
+aarch64: $(HAVE)group-native  ## the same, cross-compiled for aarch64 and run by qemu
+ifeq ($(and $(shell command -v $(CROSS)-g++),$(shell command -v qemu-aarch64)),)
+	@echo "SKIPPED aarch64: $(CROSS)-g++ or qemu-aarch64 is missing"
+else
+	$(NATIVE) -B build/aarch64 -DCMAKE_BUILD_TYPE=Release -DCMAKE_SYSTEM_NAME=Linux \
+	  -DCMAKE_SYSTEM_PROCESSOR=aarch64 -DCMAKE_CXX_COMPILER=$(CROSS)-g++
+	$(VENV)/bin/cmake --build build/aarch64
+	qemu-aarch64 -L /usr/$(CROSS) build/aarch64/cpp/fastrnn_selftest
+endif
+
+bench: $(HAVE)fastrnn $(HAVE)group-bench  ## this machine against whatever peers are installed
+	$(PY) -m bench.run $(ARGS)
+
+docs: $(HAVE)fastrnn $(HAVE)group-docs  ## the pages, into build/docs
+	$(PY) -m sphinx -W --keep-going -n -b html docs build/docs
+
+# The wheel is built from the sdist, so both are proved; it is tested where nothing else is installed.
+wheel: $(HAVE)group-wheel  ## a manylinux wheel, tested in an empty environment
+	rm -rf build/dist build/wheelhouse build/venv-wheel
+	$(PY) -m build --outdir build/dist .
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" auditwheel repair --wheel-dir build/wheelhouse build/dist/*.whl
+	$(PY) -m twine check --strict build/dist/*.tar.gz build/wheelhouse/*.whl
+	$(PY) tools/check_wheel.py build/wheelhouse/*.whl
+	$(PYTHON) -m venv build/venv-wheel
+	build/venv-wheel/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	build/venv-wheel/bin/python -m pip install --quiet build/wheelhouse/*.whl
+	build/venv-wheel/bin/python examples/quickstart.py
+	build/venv-wheel/bin/python -m pip install --quiet --group bench
+	build/venv-wheel/bin/python -m pytest tests/test_minimal.py
+	build/venv-wheel/bin/python -m pytest bench/ --benchmark-only $(ARGS)
+
+# ---- development ----
+dev:  ## .venv with an editable install that rebuilds itself, and every tool
+	test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	.venv/bin/python -m pip install --quiet --group dev
+	.venv/bin/python -m pip install --no-build-isolation -Ceditable.rebuild=true -Cbuild-dir=build/editable -e ".[all]"
+
+clean:  ## remove everything that was made here, but not .venv
+	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

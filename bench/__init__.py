@@ -1,0 +1,1 @@
+"""Benches: fastrnn beside its NumPy twin and the other libraries that can run the same layer."""

@@ -1,0 +1,279 @@
+// as_input, as_output: a Python object becomes a checked View, here and nowhere else, never copied.
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <initializer_list>
+#include <string>
+#include <type_traits>
+
+#include "fastrnn/view.h"
+
+namespace fastrnn::bindings {
+
+namespace py = pybind11;
+
+inline constexpr index_t kAny = -1;
+
+// One axis of the shape that an argument must have: its symbol, and its length where it is known.
+struct Axis {
+  const char* symbol;
+  index_t size = kAny;
+};
+
+enum class Strides {
+  rows,        // the last axis has unit stride, the others any; outputs do not overlap themselves
+  free,        // weights: any on every axis
+  contiguous,  // C order
+};
+
+// What an argument must be, less the types.
+struct Rule {
+  const char* name;
+  index_t itemsize;
+  const Axis* axes;
+  int rank;
+  Strides strides;
+  bool output;
+};
+
+namespace words {  // reached by mistakes only
+
+inline std::string tuple(const py::ssize_t* values, int count) {
+  std::string text = "(";
+  for (int i = 0; i < count; ++i) text += (i > 0 ? ", " : "") + std::to_string(values[i]);
+  return text + (count == 1 ? ",)" : ")");
+}
+
+inline std::string type_of(py::handle object) {
+  return py::str(py::type::handle_of(object).attr("__name__"));
+}
+
+[[noreturn, gnu::cold]] inline void wrong_type(const char* name, const char* want, py::handle got) {
+  throw py::type_error(std::string(name) + " must be " + want + ", got " + type_of(got));
+}
+
+[[noreturn, gnu::cold]] inline void wrong_dtype(const char* name, const char* want,
+                                                const py::array& got) {
+  throw py::type_error(std::string(name) + " must have dtype " + want +
+                       " in native byte order, got " + std::string(py::str(got.dtype())));
+}
+
+[[noreturn, gnu::cold]] inline void wrong(const char* name, const std::string& rule) {
+  throw py::value_error(std::string(name) + " must " + rule);
+}
+
+[[noreturn, gnu::cold]] inline void wrong_shape(const char* name, const Axis* axes, int rank,
+                                                const py::array& got) {
+  std::string symbols = "(", numbers = "(";
+  for (int i = 0; i < rank; ++i) {
+    const Axis& axis = axes[i];
+    symbols += (i > 0 ? ", " : "") + std::string(axis.symbol);
+    numbers += (i > 0 ? ", " : "") + (axis.size == kAny ? axis.symbol : std::to_string(axis.size));
+  }
+  const char* const end = rank == 1 ? ",)" : ")";
+  wrong(name, "have shape " + symbols + end + " = " + numbers + end + ", got " +
+                  tuple(got.shape(), static_cast<int>(got.ndim())));
+}
+
+}  // namespace words
+
+// A plain numpy.ndarray, no subclass: a masked array's mask would be lost.
+inline py::array as_array(const char* name, py::handle object) {
+  if (Py_TYPE(object.ptr()) != py::detail::npy_api::get().PyArray_Type_) {
+    words::wrong_type(name, "a numpy.ndarray", object);
+  }
+  return py::reinterpret_borrow<py::array>(object);
+}
+
+template <class T>
+bool has_dtype(const py::array& array) {
+  const py::dtype dtype = array.dtype();
+  const char order = dtype.byteorder();
+  if (order != '=' && order != '|') return false;  // NumPy spells the native order '='
+  if constexpr (std::is_same_v<T, index_t>) return dtype.kind() == 'i' && dtype.itemsize() == 8;
+  return dtype.num() == py::dtype::num_of<T>();
+}
+
+template <class T>
+constexpr const char* dtype_name() {
+  if constexpr (std::is_same_v<T, index_t>) return "int64";
+  return std::is_same_v<T, float> ? "float32" : "float64";
+}
+
+// The length of one axis of an array that must have these axes; the rest is checked by as_input.
+inline index_t axis_size(const char* name, py::handle object, std::initializer_list<Axis> axes,
+                         int axis) {
+  const py::array array = as_array(name, object);
+  const int rank = static_cast<int>(axes.size());
+  if (array.ndim() != rank) words::wrong_shape(name, axes.begin(), rank, array);
+  return array.shape()[axis];
+}
+
+// The bytes that the arrays of one call span. An output may share none with any other array.
+class Extents {
+ public:
+  struct Extent {
+    const char* name;
+    std::uintptr_t first, last;
+  };
+
+  void add(const Extent& extent) { extents_[count_++] = extent; }
+  void add_output(const Extent& output) {
+    for (int i = 0; i < count_; ++i) {
+      if (output.first <= extents_[i].last && extents_[i].first <= output.last) {
+        words::wrong(output.name, std::string("not share memory with ") + extents_[i].name);
+      }
+    }
+    add(output);
+  }
+  void drop(const char* name) {
+    for (int i = count_ - 1; i >= 0; --i) {
+      if (std::strcmp(extents_[i].name, name) == 0) extents_[i] = extents_[--count_];
+    }
+  }
+
+ private:
+  Extent extents_[32];  // no call has as many arrays
+  int count_ = 0;
+};
+
+// Fills in what a View needs, in elements, after all checks but that of the dtype.
+template <int Rank>
+struct Layout {
+  char* data;
+  index_t shape[Rank], stride[Rank];
+};
+
+// The distance in bytes from the first to the last element of an axis; strides may be absurd.
+inline index_t span_of(const char* name, index_t size, index_t stride) {
+  index_t span;
+  if (__builtin_mul_overflow(size - 1, stride, &span) || std::abs(span) > PTRDIFF_MAX / 8) {
+    words::wrong(name, "have strides that stay inside of the address space");
+  }
+  return span;
+}
+
+// Rows to be written must lie apart: taken in order of stride, each axis steps over all before it.
+inline void check_apart(const char* name, const index_t* shape, const index_t* stride, int rank) {
+  index_t covered = 1;
+  bool done[8] = {};
+  for (int pass = 0; pass < rank; ++pass) {
+    int next = -1;
+    for (int i = 0; i < rank; ++i) {
+      if (!done[i] && (next < 0 || std::abs(stride[i]) < std::abs(stride[next]))) next = i;
+    }
+    done[next] = true;
+    if (shape[next] == 1) continue;
+    if (std::abs(stride[next]) < covered) words::wrong(name, "not overlap itself");
+    covered += std::abs(stride[next]) * (shape[next] - 1);
+  }
+}
+
+inline void check_strides(const Rule& rule, const py::array& array, index_t* stride) {
+  const py::ssize_t* shape = array.shape();
+  index_t natural = rule.itemsize;
+  for (int i = rule.rank - 1; i >= 0; --i) {
+    stride[i] = array.strides()[i];
+    const bool unit = rule.strides == Strides::contiguous ||
+                      (rule.strides == Strides::rows && i == rule.rank - 1);
+    if (shape[i] == 1) {
+      stride[i] = natural;  // never taken, so any value is as good
+    } else if (unit && stride[i] != natural) {
+      words::wrong(rule.name, rule.strides == Strides::contiguous
+                                  ? "be C-contiguous"
+                                  : "have unit stride along its last axis, got strides " +
+                                        words::tuple(array.strides(), rule.rank) + " in bytes");
+    } else if (stride[i] % rule.itemsize != 0) {
+      words::wrong(rule.name, "be aligned to its elements");
+    }
+    if (rule.strides == Strides::contiguous) natural *= shape[i];
+  }
+}
+
+template <int Rank>
+Layout<Rank> checked_layout(const Rule& rule, const py::array& array, Extents& extents) {
+  Layout<Rank> layout;
+  if (array.ndim() != Rank) words::wrong_shape(rule.name, rule.axes, Rank, array);
+  bool empty = false;
+  for (int i = 0; i < Rank; ++i) {
+    layout.shape[i] = array.shape()[i];
+    empty |= layout.shape[i] == 0;
+    if (rule.axes[i].size != kAny && rule.axes[i].size != layout.shape[i]) {
+      words::wrong_shape(rule.name, rule.axes, Rank, array);
+    }
+  }
+  if (rule.output && !array.writeable()) words::wrong(rule.name, "be writeable");
+  if (empty) {  // nothing is read or written; a View that is present has a pointer
+    alignas(64) static char nothing[64];
+    layout.data = nothing;
+    for (index_t& stride : layout.stride) stride = 1;
+    return layout;
+  }
+  layout.data = static_cast<char*>(const_cast<void*>(array.data()));
+  auto first = reinterpret_cast<std::uintptr_t>(layout.data);
+  if (first % static_cast<std::uintptr_t>(rule.itemsize) != 0) {
+    words::wrong(rule.name, "be aligned to its elements");
+  }
+  check_strides(rule, array, layout.stride);
+  std::uintptr_t last = first + static_cast<std::uintptr_t>(rule.itemsize) - 1;
+  for (int i = 0; i < Rank; ++i) {
+    const index_t span = span_of(rule.name, layout.shape[i], layout.stride[i]);
+    (span < 0 ? first : last) += static_cast<std::uintptr_t>(span);
+    layout.stride[i] /= rule.itemsize;
+  }
+  if (rule.output) check_apart(rule.name, layout.shape, layout.stride, Rank);
+  const Extents::Extent extent{rule.name, first, last};
+  rule.output ? extents.add_output(extent) : extents.add(extent);
+  return layout;
+}
+
+template <class T, int Rank>
+View<T, Rank> checked_view(const char* name, py::handle object, const Axis (&axes)[Rank],
+                           Strides strides, bool output, Extents& extents) {
+  const py::array array = as_array(name, object);
+  using Element = std::remove_const_t<T>;
+  if (!has_dtype<Element>(array)) words::wrong_dtype(name, dtype_name<Element>(), array);
+  const Rule rule{name, sizeof(T), axes, Rank, strides, output};
+  const Layout<Rank> layout = checked_layout<Rank>(rule, array, extents);
+  View<T, Rank> view;
+  view.data = reinterpret_cast<T*>(layout.data);
+  for (int i = 0; i < Rank; ++i) {
+    view.shape[i] = layout.shape[i];
+    view.stride[i] = layout.stride[i];
+  }
+  return view;
+}
+
+template <class T, int Rank>
+View<const T, Rank> as_input(const char* name, py::handle object, const Axis (&axes)[Rank],
+                             Extents& extents, Strides strides = Strides::rows) {
+  return checked_view<const T, Rank>(name, object, axes, strides, false, extents);
+}
+
+template <class T, int Rank>
+View<const T, Rank> as_optional_input(const char* name, py::handle object, const Axis (&axes)[Rank],
+                                      Extents& extents, Strides strides = Strides::rows) {
+  if (object.is_none()) return {};
+  return as_input<T>(name, object, axes, extents, strides);
+}
+
+// Call it after the as_input of all inputs: overlap is looked for in what came before.
+template <class T, int Rank>
+View<T, Rank> as_output(const char* name, py::handle object, const Axis (&axes)[Rank],
+                        Extents& extents, Strides strides = Strides::rows) {
+  return checked_view<T, Rank>(name, object, axes, strides, true, extents);
+}
+
+template <class T, int Rank>
+View<T, Rank> as_optional_output(const char* name, py::handle object, const Axis (&axes)[Rank],
+                                 Extents& extents, Strides strides = Strides::contiguous) {
+  if (object.is_none()) return {};
+  return as_output<T>(name, object, axes, extents, strides);
+}
+
+}  // namespace fastrnn::bindings

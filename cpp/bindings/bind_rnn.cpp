@@ -1,0 +1,289 @@
+// rnn_forward, rnn_backward and their objects: arguments become Views, then the core runs.
+#include <pybind11/pybind11.h>
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "bindings/arrays.h"
+#include "bindings/bindings.h"
+#include "bindings/gil.h"
+#include "bindings/rnn_objects.h"
+#include "fastrnn/dispatch.h"
+#include "fastrnn/kernel_table.h"
+#include "fastrnn/ops.h"
+#include "fastrnn/threads.h"
+
+namespace fastrnn::bindings {
+namespace {
+
+// The members of Cell, in the order of THE LIST: a look-up by identity costs nothing, the
+// attribute access of an enum's value would cost as much as a small layer.
+std::array<PyObject*, kCells> cell_members{};
+
+Cell as_cell(py::handle object) {
+  for (int i = 0; i < kCells; ++i) {
+    if (object.ptr() == cell_members[static_cast<std::size_t>(i)]) return static_cast<Cell>(i);
+  }
+  words::wrong_type("cell", "a Cell", object);
+}
+
+bool as_bool(const char* name, py::handle object) {
+  if (object.ptr() == Py_True) return true;
+  if (object.ptr() != Py_False) words::wrong_type(name, "a bool", object);
+  return false;
+}
+
+int as_num_threads(py::handle object) {
+  if (!PyLong_CheckExact(object.ptr())) words::wrong_type("num_threads", "an int", object);
+  int overflow = 0;
+  const long n = PyLong_AsLongAndOverflow(object.ptr(), &overflow);
+  if (overflow != 0 || n < 0 || n > kMaxThreads) {
+    words::wrong("num_threads", "be in 0.." + std::to_string(kMaxThreads) + ", got " +
+                                    std::string(py::str(object)));
+  }
+  return static_cast<int>(n);
+}
+
+template <class Object>
+Object& as_object(const char* name, const char* type, py::handle object) {
+  if (!py::isinstance<Object>(object)) words::wrong_type(name, type, object);
+  return object.cast<Object&>();
+}
+
+void must_be_none(const char* name, py::handle object, const std::string& when) {
+  if (!object.is_none()) words::wrong(name, "be None " + when);
+}
+
+struct ForwardObjects {
+  WeightObjects weights;
+  py::handle x, h0, c0, lengths, y, h_n, c_n;
+};
+
+// Everything of a call but the weights, whose sizes are known by now.
+template <class T>
+void read_forward(const ForwardObjects& objects, index_t H, index_t x_size, const char* x_symbol,
+                  RnnForwardArgs<T>& args, Extents& extents) {
+  const CellTraits traits = cell_traits(args.cell);
+  const index_t T_ = axis_size("x", objects.x, {{"T"}, {"N"}, {x_symbol, x_size}}, 0);
+  const index_t N = axis_size("x", objects.x, {{"T"}, {"N"}, {x_symbol, x_size}}, 1);
+  const Axis t{"T", T_}, n{"N", N}, h{"H", H};
+  args.x = as_input<T>("x", objects.x, {t, n, {x_symbol, x_size}}, extents);
+  args.h0 = as_optional_input<T>("h0", objects.h0, {n, h}, extents);
+  if (traits.cell_state) {
+    args.c0 = as_optional_input<T>("c0", objects.c0, {n, h}, extents);
+  } else {
+    must_be_none("c0", objects.c0, std::string("for ") + traits.name);
+    must_be_none("c_n", objects.c_n, std::string("for ") + traits.name);
+  }
+  args.lengths = as_optional_input<index_t>("lengths", objects.lengths, {n}, extents);
+  args.y = as_output<T>("y", objects.y, {t, n, h}, extents);
+  args.h_n = as_output<T>("h_n", objects.h_n, {n, h}, extents);
+  if (traits.cell_state) args.c_n = as_output<T>("c_n", objects.c_n, {n, h}, extents);
+}
+
+template <class T>
+void forward(const ForwardObjects& objects, RnnForwardArgs<T>& args, TapeObject* tape) {
+  Extents extents;
+  args.weights = objects.weights.views<T>(args.cell, extents);
+  const index_t H = args.weights.w_hh.shape[1];
+  const bool projected = !args.weights.w_ih;
+  const index_t x_size = projected ? args.weights.w_hh.shape[0] : args.weights.w_ih.shape[1];
+  read_forward(objects, H, x_size, projected ? "G*H" : "I", args, extents);
+  if (tape == nullptr) return without_gil([&] { rnn_forward(args); });
+
+  for (const char* name : {"lengths", "h_n", "c_n"}) extents.drop(name);  // not kept by the tape
+  const WeightObjects& w = objects.weights;
+  std::vector<py::object> references;
+  for (py::handle object : {objects.x, objects.y, objects.h0, objects.c0, w.w_ih, w.w_hh, w.b_ih,
+                            w.b_hh, w.w_peephole}) {
+    references.push_back(py::reinterpret_borrow<py::object>(object));
+  }
+  tape->record<T>(extents, std::move(references), [&](Tape<T>& inner) {
+    args.tape = &inner;
+    without_gil([&] { rnn_forward(args); });
+  });
+}
+
+template <class T>
+void forward_packed(const ForwardObjects& objects, RnnForwardArgs<T>& args) {
+  const PackedWeights<T>& packed = *args.packed;
+  if (packed.cell() != args.cell) {
+    words::wrong("packed", std::string("hold weights of ") + cell_traits(args.cell).name +
+                               ", got those of " + cell_traits(packed.cell()).name);
+  }
+  const char* const when = "when packed is given";
+  must_be_none("w_ih", objects.weights.w_ih, when);
+  must_be_none("w_hh", objects.weights.w_hh, when);
+  must_be_none("b_ih", objects.weights.b_ih, when);
+  must_be_none("b_hh", objects.weights.b_hh, when);
+  must_be_none("w_peephole", objects.weights.w_peephole, when);
+  const index_t H = packed.hidden_size();
+  const index_t rows = cell_traits(args.cell).gates * H;
+  Extents extents;
+  if (packed.projected()) {
+    read_forward(objects, H, rows, "G*H", args, extents);
+  } else {
+    read_forward(objects, H, packed.input_size(), "I", args, extents);
+  }
+  without_gil([&] { rnn_forward(args); });
+}
+
+void forward_any(py::handle cell, py::handle x, py::handle w_ih, py::handle w_hh, py::handle b_ih,
+                 py::handle b_hh, py::handle w_peephole, py::handle h0, py::handle c0,
+                 py::handle lengths, py::handle y, py::handle h_n, py::handle c_n,
+                 py::handle reverse, py::handle num_threads, py::handle tape, py::handle packed) {
+  const ForwardObjects objects{
+      {w_ih, w_hh, b_ih, b_hh, w_peephole}, x, h0, c0, lengths, y, h_n, c_n};
+  const auto args = [&](auto zero) {
+    RnnForwardArgs<decltype(zero)> common{};
+    common.cell = as_cell(cell);
+    common.reverse = as_bool("reverse", reverse);
+    common.num_threads = as_num_threads(num_threads);
+    return common;
+  };
+  if (!packed.is_none()) {
+    must_be_none("tape", tape, "when packed is given: a tape keeps the weights");
+    const PackedObject& object = as_object<PackedObject>("packed", "PackedWeights", packed);
+    return object.visit([&]<class T>(const PackedWeights<T>& weights) {
+      RnnForwardArgs<T> typed = args(T{});
+      typed.packed = &weights;
+      forward_packed(objects, typed);
+    });
+  }
+  TapeObject* const record =
+      tape.is_none() ? nullptr : &as_object<TapeObject>("tape", "a Tape", tape);
+  with_float_type("w_hh", w_hh, [&](auto zero) {
+    auto typed = args(zero);
+    forward(objects, typed, record);
+  });
+}
+
+struct BackwardObjects {
+  py::handle dy, dh_n, dc_n, dx, dw_ih, dw_hh, db_ih, db_hh, dh0, dc0, dw_peephole;
+};
+
+template <class T>
+RnnBackwardArgs<T> read_backward(const BackwardObjects& objects, Tape<T>& tape, Extents extents) {
+  const CellTraits traits = cell_traits(tape.cell);
+  const index_t H = tape.dims.H, rows = traits.gates * H;
+  const Axis t{"T", tape.dims.T}, n{"N", tape.dims.N}, h{"H", H}, gates{"G*H", rows};
+  RnnBackwardArgs<T> args;
+  args.tape = &tape;
+  const std::string when = std::string("for ") + traits.name;
+  if (!traits.cell_state) {
+    must_be_none("dc_n", objects.dc_n, when);
+    must_be_none("dc0", objects.dc0, when);
+  }
+  if (!traits.peephole) must_be_none("dw_peephole", objects.dw_peephole, when);
+  if (!tape.weights.w_ih) must_be_none("dw_ih", objects.dw_ih, "where w_ih was");
+
+  args.dy = as_optional_input<T>("dy", objects.dy, {t, n, h}, extents);
+  args.dh_n = as_optional_input<T>("dh_n", objects.dh_n, {n, h}, extents);
+  args.dc_n = as_optional_input<T>("dc_n", objects.dc_n, {n, h}, extents);
+  const Axis i{tape.weights.w_ih ? "I" : "G*H", tape.x.shape[2]};
+  args.dx = as_optional_output<T>("dx", objects.dx, {t, n, i}, extents);
+  args.dw_ih = as_optional_output<T>("dw_ih", objects.dw_ih, {gates, i}, extents);
+  args.dw_hh = as_optional_output<T>("dw_hh", objects.dw_hh, {gates, h}, extents);
+  args.db_ih = as_optional_output<T>("db_ih", objects.db_ih, {gates}, extents);
+  args.db_hh = as_optional_output<T>("db_hh", objects.db_hh, {gates}, extents);
+  args.dh0 = as_optional_output<T>("dh0", objects.dh0, {n, h}, extents);
+  args.dc0 = as_optional_output<T>("dc0", objects.dc0, {n, h}, extents);
+  args.dw_peephole =
+      as_optional_output<T>("dw_peephole", objects.dw_peephole, {{"3", 3}, h}, extents);
+  return args;
+}
+
+void backward_any(py::handle tape, py::handle dy, py::handle dh_n, py::handle dc_n, py::handle dx,
+                  py::handle dw_ih, py::handle dw_hh, py::handle db_ih, py::handle db_hh,
+                  py::handle dh0, py::handle dc0, py::handle dw_peephole, py::handle num_threads) {
+  const BackwardObjects objects{dy,    dh_n,  dc_n, dx,  dw_ih,      dw_hh,
+                                db_ih, db_hh, dh0,  dc0, dw_peephole};
+  const int threads = as_num_threads(num_threads);
+  as_object<TapeObject>("tape", "a Tape", tape)
+      .consume([&]<class T>(Tape<T>& inner, const Extents& extents) {
+        RnnBackwardArgs<T> args = read_backward(objects, inner, extents);
+        args.num_threads = threads;
+        without_gil([&] { rnn_backward(args); });
+      });
+}
+
+void copy_gates(TapeObject& object, py::handle out) {
+  object.read([&]<class T>(Tape<T>& tape, Extents extents) {
+    const Dims& dims = tape.dims;
+    const index_t G = cell_traits(tape.cell).gates;
+    const View<T, 4> view =
+        as_output<T>("out", out, {{"T", dims.T}, {"N", dims.N}, {"G", G}, {"H", dims.H}}, extents,
+                     Strides::contiguous);
+    without_gil([&] { tape.copy_gates(view); });
+  });
+}
+
+void copy_cells(TapeObject& object, py::handle out) {
+  object.read([&]<class T>(Tape<T>& tape, Extents extents) {
+    const Dims& dims = tape.dims;
+    const CellTraits traits = cell_traits(tape.cell);
+    if (!traits.cell_state) words::wrong("tape", std::string("be of an LSTM, not ") + traits.name);
+    const View<T, 3> view = as_output<T>("out", out, {{"T", dims.T}, {"N", dims.N}, {"H", dims.H}},
+                                         extents, Strides::contiguous);
+    without_gil([&] { tape.copy_cells(view); });
+  });
+}
+
+template <class T>
+void activate(const std::string& name, py::handle x_object, py::handle y_object) {
+  Extents extents;
+  const auto x = as_input<T>("x", x_object, {{"n"}}, extents, Strides::contiguous);
+  const auto y = as_output<T>("y", y_object, {{"n", x.shape[0]}}, extents, Strides::contiguous);
+  const KernelTable<T>& table = kernels<T>();
+  const auto function = name == "exp"       ? table.exp
+                        : name == "sigmoid" ? table.sigmoid
+                        : name == "tanh"    ? table.tanh
+                                            : nullptr;
+  if (function == nullptr)
+    words::wrong("name", "be 'exp', 'sigmoid' or 'tanh', got '" + name + "'");
+  without_gil([&] { run_team(1, [&](Team&) { function(x.data, y.data, x.shape[0]); }); });
+}
+
+void apply_activation(const std::string& name, py::handle x, py::handle y) {
+  with_float_type("x", x, [&](auto zero) { activate<decltype(zero)>(name, x, y); });
+}
+
+}  // namespace
+
+void bind_rnn(py::module_& m) {
+  using py::arg;
+  for (int i = 0; i < kCells; ++i) {
+    const char* name = cell_traits(static_cast<Cell>(i)).name;
+    cell_members[static_cast<std::size_t>(i)] =
+        py::object(m.attr("Cell").attr(name)).release().ptr();
+  }
+  py::classh<TapeObject>(m, "Tape", "What forward leaves for one backward.")
+      .def(py::init<>())
+      .def_property_readonly("nbytes", &TapeObject::nbytes)
+      .def_property_readonly("spent", &TapeObject::spent)
+      .def("gates", copy_gates, arg("out"), "Copy the activated gates to out (T, N, G, H).")
+      .def("c", copy_cells, arg("out"), "Copy the cell states to out (T, N, H), LSTM only.");
+  py::classh<PackedObject>(m, "PackedWeights", "One layer's weights in the order kernels read.")
+      .def(py::init([](py::handle cell, py::handle w_ih, py::handle w_hh, py::handle b_ih,
+                       py::handle b_hh, py::handle w_peephole) {
+             return std::make_unique<PackedObject>(
+                 as_cell(cell), WeightObjects{w_ih, w_hh, b_ih, b_hh, w_peephole});
+           }),
+           arg("cell"), arg("w_ih"), arg("w_hh"), arg("b_ih"), arg("b_hh"), arg("w_peephole"))
+      .def_property_readonly("nbytes", &PackedObject::nbytes)
+      .def_property_readonly("isa", &PackedObject::isa);
+  m.def("rnn_forward", forward_any, "One layer, one direction; y, h_n and c_n are written.",
+        arg("cell"), arg("x"), arg("w_ih"), arg("w_hh"), arg("b_ih"), arg("b_hh"),
+        arg("w_peephole"), arg("h0"), arg("c0"), arg("lengths"), arg("y"), arg("h_n"), arg("c_n"),
+        arg("reverse") = false, arg("num_threads") = 0, arg("tape") = py::none(),
+        arg("packed") = py::none());
+  m.def("rnn_backward", backward_any, "Gradients of the forward call that filled tape.",
+        arg("tape"), arg("dy"), arg("dh_n"), arg("dc_n"), arg("dx"), arg("dw_ih"), arg("dw_hh"),
+        arg("db_ih"), arg("db_hh"), arg("dh0"), arg("dc0"), arg("dw_peephole"),
+        arg("num_threads") = 0);
+  m.def("apply_activation", apply_activation, arg("name"), arg("x"), arg("y"),
+        "y = exp, sigmoid or tanh of x, 1-D and contiguous, by the active kernels.");
+}
+
+}  // namespace fastrnn::bindings

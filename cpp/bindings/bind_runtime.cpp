@@ -1,0 +1,111 @@
+// Instruction sets, threads, build facts, and the poll by which Ctrl-C reaches a running kernel.
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <atomic>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bindings/bindings.h"
+#include "bindings/gil.h"
+#include "fastrnn/cpu.h"
+#include "fastrnn/dispatch.h"
+#include "fastrnn/kernel_table.h"
+#include "fastrnn/plan.h"
+#include "fastrnn/threads.h"
+
+namespace fastrnn::bindings {
+namespace {
+
+// Signal handlers run on Python's main thread only; other threads need not take the GIL to learn
+// that there is nothing for them.
+std::atomic<unsigned long> main_thread{0};
+
+bool signal_pending() {
+  if (released == nullptr || PyThread_get_thread_ident() != main_thread) return false;
+  PyThreadState* const state = released;
+  take_gil(state);
+  const bool stop = PyErr_CheckSignals() != 0;
+  PyEval_SaveThread();
+  return stop;
+}
+
+void bind_signals() {
+  const py::object thread = py::module_::import("threading").attr("main_thread")();
+  main_thread = thread.attr("ident").cast<unsigned long>();
+  // Whichever thread forks is the child's main thread.
+  py::module_::import("os").attr("register_at_fork")(
+      py::arg("after_in_child") =
+          py::cpp_function([] { main_thread = PyThread_get_thread_ident(); }));
+  set_interrupt_poll(signal_pending);
+}
+
+std::vector<std::string> names(const std::vector<Isa>& isas) {
+  std::vector<std::string> list;
+  for (Isa isa : isas) list.emplace_back(isa_name(isa));
+  return list;
+}
+
+py::dict build_info() {
+  py::dict info;
+  info["compiler"] = FASTRNN_COMPILER;
+  info["flags"] = FASTRNN_FLAGS;
+  info["threading"] = threads_backend();
+  info["built isas"] = py::str(", ").attr("join")(names(built_isas()));
+  return info;
+}
+
+std::string compiled_isa(const std::string& dtype) {
+  if (dtype == "float32") return kernels<float>().name;
+  if (dtype == "float64") return kernels<double>().name;
+  throw Error("dtype must be 'float32' or 'float64', got '" + dtype + "'");
+}
+
+void force(const std::optional<std::string>& split, index_t chunk_steps) {
+  FASTRNN_CHECK(!split || *split == "rows" || *split == "units",
+                "split must be 'rows', 'units' or None, got '" + *split + "'");
+  FASTRNN_CHECK(chunk_steps >= 0,
+                "chunk_steps must be at least 0, got " + std::to_string(chunk_steps));
+  std::optional<Split> forced;
+  if (split) forced = *split == "rows" ? Split::rows : Split::units;
+  force_plan(forced, chunk_steps);
+}
+
+}  // namespace
+
+void bind_runtime(py::module_& m) {
+  bind_signals();
+  m.attr("__version__") = FASTRNN_VERSION;
+  active_isa();  // so that a wrong FASTRNN_ISA fails the import
+
+  m.def("isa", [] { return isa_name(active_isa()); }, "Name of the instruction set in use.");
+  m.def(
+      "set_isa", [](const std::string& name) { set_isa(isa_from_name(name)); }, py::arg("name"),
+      "Use this instruction set from now on, for float32 and float64.");
+  m.def(
+      "available_isas", [] { return names(available_isas()); },
+      "Instruction sets of this build that this CPU runs, weakest first.");
+  m.def("compiled_isa", compiled_isa, py::arg("dtype"),
+        "The name compiled into the object file of the active table of this dtype.");
+  m.def("num_threads", num_threads, "How many threads a call may use at most.");
+  m.def("set_num_threads", set_num_threads, py::arg("n"),
+        "Set how many threads a call may use at most, 1 to 1024.");
+  m.def("build_info", build_info, "Compiler, flags, threading backend, instruction sets.");
+  m.def(
+      "cpu_caches",
+      [] {
+        const CpuCaches& caches = cpu_caches();
+        py::dict sizes;
+        sizes["l1"] = caches.l1;
+        sizes["l2"] = caches.l2;
+        sizes["l3"] = caches.l3;
+        return sizes;
+      },
+      "Data cache sizes in bytes: l1 and l2 of one core, l3 shared.");
+  m.def(
+      "force_plan", force, py::arg("split") = py::none(), py::arg("chunk_steps") = 0,
+      "Test hook, this thread only: split 'rows' or 'units', steps per chunk; None, 0: automatic.");
+}
+
+}  // namespace fastrnn::bindings

@@ -1,0 +1,11 @@
+// What module.cpp calls, one function per file.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace fastrnn::bindings {
+
+void bind_runtime(pybind11::module_& m);
+void bind_rnn(pybind11::module_& m);
+
+}  // namespace fastrnn::bindings

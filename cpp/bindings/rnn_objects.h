@@ -1,0 +1,181 @@
+// Tape and PackedWeights as Python holds them: either float type, and what keeps memory alive.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <atomic>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "bindings/arrays.h"
+#include "bindings/gil.h"
+#include "fastrnn/dispatch.h"
+#include "fastrnn/ops.h"
+#include "fastrnn/packed.h"
+#include "fastrnn/tape.h"
+
+namespace fastrnn::bindings {
+
+inline index_t product(index_t gates, index_t hidden) {
+  index_t rows;
+  if (__builtin_mul_overflow(gates, hidden, &rows)) words::wrong("w_hh", "have fewer columns");
+  return rows;
+}
+
+// The weight arguments of one layer and direction, as they come.
+struct WeightObjects {
+  py::handle w_ih, w_hh, b_ih, b_hh, w_peephole;
+
+  template <class T>
+  RnnWeights<T> views(Cell cell, Extents& extents) const {
+    const CellTraits traits = cell_traits(cell);
+    const index_t H = axis_size("w_hh", w_hh, {{"G*H"}, {"H"}}, 1);
+    if (H == 0) words::wrong("w_hh", "have at least one column, H >= 1");
+    const index_t rows = product(traits.gates, H);
+    constexpr Strides any = Strides::free;
+    RnnWeights<T> weights;
+    weights.w_ih = as_optional_input<T>("w_ih", w_ih, {{"G*H", rows}, {"I"}}, extents, any);
+    weights.w_hh = as_input<T>("w_hh", w_hh, {{"G*H", rows}, {"H", H}}, extents, any);
+    weights.b_ih = as_optional_input<T>("b_ih", b_ih, {{"G*H", rows}}, extents, any);
+    weights.b_hh = as_optional_input<T>("b_hh", b_hh, {{"G*H", rows}}, extents, any);
+    if (traits.peephole) {
+      weights.w_peephole =
+          as_input<T>("w_peephole", w_peephole, {{"3", 3}, {"H", H}}, extents, any);
+    } else if (!w_peephole.is_none()) {
+      words::wrong("w_peephole", std::string("be None for ") + traits.name);
+    }
+    return weights;
+  }
+};
+
+// Calls f with a zero of the float type that the array has: w_hh decides for a whole call.
+template <class F>
+void with_float_type(const char* name, py::handle object, F&& f) {
+  const py::array array = as_array(name, object);
+  if (has_dtype<float>(array)) return f(float{});
+  if (has_dtype<double>(array)) return f(double{});
+  words::wrong_dtype(name, "float32 or float64", array);
+}
+
+class PackedObject {
+ public:
+  PackedObject(Cell cell, const WeightObjects& objects) {
+    with_float_type("w_hh", objects.w_hh, [&](auto zero) {
+      using T = decltype(zero);
+      Extents extents;
+      const RnnWeights<T> weights = objects.views<T>(cell, extents);
+      without_gil([&] { packed_.emplace(std::in_place_type<PackedWeights<T>>, cell, weights); });
+    });
+  }
+
+  template <class F>
+  auto visit(F&& f) const {
+    return std::visit(std::forward<F>(f), *packed_);
+  }
+  std::size_t nbytes() const {
+    return visit([](const auto& packed) { return packed.bytes(); });
+  }
+  const char* isa() const {
+    return visit([](const auto& packed) { return isa_name(packed.isa()); });
+  }
+
+ private:
+  std::optional<std::variant<PackedWeights<float>, PackedWeights<double>>> packed_;
+};
+
+class TapeObject {
+ public:
+  // While one call works on a tape, another that wants it is refused, not left to race.
+  class Use {
+   public:
+    explicit Use(TapeObject& tape) : tape_(tape) {
+      if (tape.used_.exchange(true)) words::wrong("tape", "not be in use by another call");
+    }
+    ~Use() { tape_.used_ = false; }
+    Use(const Use&) = delete;
+    Use& operator=(const Use&) = delete;
+
+   private:
+    TapeObject& tape_;
+  };
+
+  // Runs forward(core tape); `kept` are the arrays whose memory the tape refers to.
+  template <class T, class F>
+  void record(const Extents& extents, std::vector<py::object> kept, F&& forward) {
+    const Use use(*this);
+    if (spent_ || !empty()) words::wrong("tape", "be new; this one has been filled before");
+    Tape<T>& tape = tape_.emplace<Tape<T>>();
+    try {
+      forward(tape);
+    } catch (...) {
+      tape_.emplace<std::monostate>();
+      throw;
+    }
+    extents_ = extents;
+    kept_ = std::move(kept);
+  }
+
+  // Calls f(core tape) with the extents of what it keeps.
+  template <class F>
+  void read(F&& f) {
+    const Use use(*this);
+    visit_filled(f);
+  }
+
+  // The same for backward, after which memory and references are given back.
+  template <class F>
+  void consume(F&& backward) {
+    const Use use(*this);
+    try {
+      visit_filled(backward);
+    } catch (...) {
+      if (std::visit([](auto& tape) { return is_spent(tape); }, tape_)) clear();
+      throw;
+    }
+    clear();
+  }
+
+  bool spent() const { return spent_; }
+  std::size_t nbytes() const {
+    return std::visit([](const auto& tape) { return size_of(tape); }, tape_);
+  }
+
+ private:
+  bool empty() const { return std::holds_alternative<std::monostate>(tape_); }
+
+  template <class F>
+  void visit_filled(F& f) {
+    if (spent_) words::wrong("tape", "be fresh: a tape serves one backward, and this one is spent");
+    if (empty()) words::wrong("tape", "have been filled by rnn_forward");
+    if (auto* single = std::get_if<Tape<float>>(&tape_)) f(*single, extents_);
+    if (auto* twice = std::get_if<Tape<double>>(&tape_)) f(*twice, extents_);
+  }
+
+  static bool is_spent(const std::monostate&) { return false; }
+  template <class T>
+  static bool is_spent(const Tape<T>& tape) {
+    return tape.spent;
+  }
+  static std::size_t size_of(const std::monostate&) { return 0; }
+  template <class T>
+  static std::size_t size_of(const Tape<T>& tape) {
+    return tape.nbytes();
+  }
+
+  void clear() {
+    spent_ = true;
+    tape_.emplace<std::monostate>();
+    kept_.clear();
+  }
+
+  std::variant<std::monostate, Tape<float>, Tape<double>> tape_;
+  std::vector<py::object> kept_;
+  Extents extents_;
+  bool spent_ = false;
+  std::atomic<bool> used_{false};
+};
+
+}  // namespace fastrnn::bindings

@@ -1,0 +1,69 @@
+// The arguments of the core's operations: THE place where every array's shape is documented.
+#pragma once
+
+#include <memory>
+
+#include "fastrnn/view.h"
+
+namespace fastrnn {
+
+// Sizes: T steps, N batch, I input, H hidden, G gates (CellTraits::gates).
+// "Row stride any" means any sign, zero included; the last axis has stride 1 throughout, except
+// w_* and b_*, whose strides are free on every axis (weights are packed before use).
+// A View with data == nullptr is an absent argument.
+
+// The weights of one layer and direction, in the caller's layout. Gate order: LSTM i f g o,
+// GRU r z n, RNN one gate.
+template <class T>
+struct RnnWeights {
+  View<const T, 2> w_ih;        // (G·H, I); absent: x is already projected, (T, N, G·H)
+  View<const T, 2> w_hh;        // (G·H, H)
+  View<const T, 1> b_ih, b_hh;  // (G·H,) each; absent: zeros
+  View<const T, 2> w_peephole;  // (3, H), rows i f o; present exactly for lstm_peephole
+};
+
+template <class T>
+class PackedWeights;  // packed.h: the same weights in panel order, for one ISA
+template <class T>
+class Tape;  // tape.h: what forward leaves for backward
+
+template <class T>
+struct RnnForwardArgs {
+  Cell cell;
+  bool reverse = false;  // every row starts at its own last step; y stays in input order
+  int num_threads = 0;   // 0: the process-wide setting
+
+  View<const T, 3> x;     // (T, N, I), or (T, N, G·H) when w_ih is absent; row strides any
+  RnnWeights<T> weights;  // ignored when packed is given
+  const PackedWeights<T>* packed = nullptr;
+  View<const T, 2> h0;             // (N, H); absent: zeros; row stride any
+  View<const T, 2> c0;             // (N, H), LSTM only; absent: zeros
+  View<const index_t, 1> lengths;  // (N,), each 0..T; absent: all T
+
+  View<T, 3> y;    // out (T, N, H); row strides any but zero; zeros from a row's length on
+  View<T, 2> h_n;  // out (N, H): the state after each row's last step; h0 for length 0
+  View<T, 2> c_n;  // out (N, H), LSTM only
+
+  Tape<T>* tape = nullptr;  // filled for backward when given; it keeps the views x, y, h0, c0 and
+                            // the weights, whose memory must outlive it. packed must be null.
+};
+
+template <class T>
+struct RnnBackwardArgs {
+  Tape<T>* tape = nullptr;  // consumed: a tape serves one backward
+  int num_threads = 0;
+
+  View<const T, 3> dy;    // (T, N, H); absent: zeros; row strides any; padding is not read
+  View<const T, 2> dh_n;  // (N, H); absent: zeros
+  View<const T, 2> dc_n;  // (N, H), LSTM only; absent: zeros
+
+  // Outputs, C-contiguous and disjoint from everything else; absent: not wanted.
+  View<T, 3> dx;            // shape of x
+  View<T, 2> dw_ih;         // (G·H, I)
+  View<T, 2> dw_hh;         // (G·H, H)
+  View<T, 1> db_ih, db_hh;  // (G·H,)
+  View<T, 2> dh0, dc0;      // (N, H)
+  View<T, 2> dw_peephole;   // (3, H)
+};
+
+}  // namespace fastrnn

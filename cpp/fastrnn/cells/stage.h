@@ -1,0 +1,35 @@
+// What a cell sees of the sweep: its stages, and the vectors of one row and one panel of units.
+#pragma once
+
+#include "fastrnn/simd/vec.h"
+
+namespace fastrnn::FASTRNN_TARGET {
+namespace {
+
+// A recurrent product into slots slot .. slot + products. The operand is h of the step before for
+// stage 0, and `aux` of the same step for stage 1.
+struct Stage {
+  int slot, products;
+};
+
+template <class T>
+struct ForwardUnit {
+  Vec<T> h_before;
+  Vec<T> c;           // in: of the step before; out: of this one
+  Vec<T> h;           // out, last stage
+  Vec<T> aux;         // out, stage 0 of a two-stage cell
+  const T* peephole;  // p_i p_f p_o of this panel
+};
+
+template <class T>
+struct BackwardUnit {
+  Vec<T> dh;     // in
+  Vec<T> dc;     // in: by c of this step; out: by c of the step before
+  Vec<T> carry;  // out: what reaches h of the step before other than through a product
+  Vec<T> daux;   // in, second phase of a two-stage cell
+  Vec<T> h_before, c_before, c;
+  const T* peephole;
+};
+
+}  // namespace
+}  // namespace fastrnn::FASTRNN_TARGET

@@ -1,0 +1,104 @@
+// What this CPU can do and how large its caches are, from the CPU itself where it tells.
+#include "fastrnn/cpu.h"
+
+#include <cstdint>
+#include <fstream>
+#include <string>
+
+#ifdef __x86_64__
+#include <cpuid.h>
+#endif
+
+namespace fastrnn {
+namespace {
+
+#ifdef __x86_64__
+struct Registers {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+};
+
+// All zero when the CPU does not have this leaf.
+Registers cpuid(unsigned leaf, unsigned subleaf = 0) {
+  Registers r;
+  if (!__get_cpuid_count(leaf, subleaf, &r.a, &r.b, &r.c, &r.d)) return {};
+  return r;
+}
+
+bool bits(unsigned value, unsigned mask) { return (value & mask) == mask; }
+
+// Which register files the operating system saves at a context switch.
+unsigned saved_state() {
+  if (!bits(cpuid(1).c, 1u << 27)) return 0;  // OSXSAVE
+  unsigned low, high;
+  asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return low;
+}
+
+CpuFeatures detect_features() {
+  const Registers one = cpuid(1), seven = cpuid(7);
+  const unsigned saved = saved_state();
+  const bool fma = bits(one.c, 1u << 12 | 1u << 28);                  // FMA, AVX
+  const unsigned avx512 = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31;  // F DQ BW VL
+  CpuFeatures features;
+  features.avx2 = bits(saved, 0x6) && fma && bits(seven.b, 1u << 5);              // SSE, AVX state
+  features.avx512 = bits(saved, 0xE6) && features.avx2 && bits(seven.b, avx512);  // opmask, zmm
+  return features;
+}
+
+// Leaf 4 of Intel and leaf 0x8000001D of AMD list the caches in the same form.
+void ask_cpu(unsigned leaf, CpuCaches& caches) {
+  for (unsigned i = 0; i < 16; ++i) {
+    const Registers r = cpuid(leaf, i);
+    const unsigned type = r.a & 31, level = r.a >> 5 & 7;
+    if (type == 0) return;
+    if (type == 2) continue;  // instructions
+    const std::size_t ways = (r.b >> 22) + 1, partitions = (r.b >> 12 & 1023) + 1;
+    const std::size_t size = ways * partitions * ((r.b & 4095) + 1) * (std::size_t{r.c} + 1);
+    if (level == 1) caches.l1 = size;
+    if (level == 2) caches.l2 = size;
+    if (level == 3) caches.l3 = size;
+  }
+}
+#else
+CpuFeatures detect_features() { return {false, false}; }
+#endif
+
+// What Linux knows of the caches of the first processor; sizes read "32K".
+void ask_linux(CpuCaches& caches) {
+  for (int i = 0; i < 8; ++i) {
+    const std::string folder = "/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(i);
+    int level = 0;
+    std::size_t size = 0;
+    std::string type;
+    if (!(std::ifstream(folder + "/level") >> level)) return;
+    if (!(std::ifstream(folder + "/type") >> type) || type == "Instruction") continue;
+    if (!(std::ifstream(folder + "/size") >> size)) continue;
+    if (level == 1) caches.l1 = size * 1024;
+    if (level == 2) caches.l2 = size * 1024;
+    if (level == 3) caches.l3 = size * 1024;
+  }
+}
+
+CpuCaches detect_caches() {
+  CpuCaches caches{};
+#ifdef __x86_64__
+  ask_cpu(4, caches);
+  if (caches.l1 == 0) ask_cpu(0x8000001D, caches);
+#endif
+  if (caches.l1 == 0) ask_linux(caches);
+  if (caches.l1 == 0) caches.l1 = 32 << 10;
+  if (caches.l2 == 0) caches.l2 = 512 << 10;
+  if (caches.l3 == 0) caches.l3 = 8 << 20;
+  return caches;
+}
+
+}  // namespace
+
+CpuFeatures cpu_features() { return detect_features(); }
+
+const CpuCaches& cpu_caches() {
+  static const CpuCaches caches = detect_caches();
+  return caches;
+}
+
+}  // namespace fastrnn

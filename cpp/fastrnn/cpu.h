@@ -1,0 +1,20 @@
+// What this CPU can do, operating system's state saving included, and how large its caches are.
+#pragma once
+
+#include <cstddef>
+
+namespace fastrnn {
+
+struct CpuFeatures {
+  bool avx2;    // AVX2 and FMA, enabled by the operating system
+  bool avx512;  // F, BW, DQ, VL and FMA, enabled by the operating system
+};
+
+struct CpuCaches {
+  std::size_t l1, l2, l3;  // data bytes; l1 and l2 of one core, l3 shared; defaults where unknown
+};
+
+CpuFeatures cpu_features();
+const CpuCaches& cpu_caches();
+
+}  // namespace fastrnn

@@ -1,0 +1,121 @@
+// The active kernel tables: one atomic pointer, so that float and double switch together.
+#include "fastrnn/dispatch.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <type_traits>
+
+#include "fastrnn/cpu.h"
+#include "fastrnn/error.h"
+#include "fastrnn/kernel_table.h"
+
+namespace fastrnn {
+namespace {
+
+struct Tables {
+  Isa isa;
+  const KernelTable<float>* f32;
+  const KernelTable<double>* f64;
+};
+
+// What this build contains, weakest first.
+constexpr Tables kBuilt[] = {
+    {Isa::baseline, &baseline::table_f32, &baseline::table_f64},
+#ifdef FASTRNN_HAVE_AVX2
+    {Isa::avx2, &avx2::table_f32, &avx2::table_f64},
+#endif
+#ifdef FASTRNN_HAVE_AVX512
+    {Isa::avx512, &avx512::table_f32, &avx512::table_f64},
+#endif
+};
+
+std::atomic<const Tables*> active{nullptr};
+
+bool runs_here(Isa isa) {
+  static const CpuFeatures features = cpu_features();
+  return isa == Isa::baseline || (isa == Isa::avx2 && features.avx2) ||
+         (isa == Isa::avx512 && features.avx512);
+}
+
+const Tables* find(Isa isa) {
+  for (const Tables& tables : kBuilt) {
+    if (tables.isa == isa && runs_here(isa)) return &tables;
+  }
+  return nullptr;
+}
+
+std::string available_names() {
+  std::string names;
+  for (Isa isa : available_isas())
+    names += (names.empty() ? "" : ", ") + std::string(isa_name(isa));
+  return names;
+}
+
+const Tables* first_choice() {
+  const char* wanted = std::getenv("FASTRNN_ISA");
+  if (wanted == nullptr || *wanted == '\0') return find(available_isas().back());
+  try {
+    return find(isa_from_name(wanted));
+  } catch (const Error& error) {
+    throw Error("FASTRNN_ISA: " + std::string(error.what()));
+  }
+}
+
+const Tables& tables() {
+  const Tables* now = active.load(std::memory_order_acquire);
+  if (now != nullptr) return *now;
+  const Tables* choice = first_choice();
+  // Another thread may have been first, or have called set_isa meanwhile: its word stands.
+  return active.compare_exchange_strong(now, choice) ? *choice : *now;
+}
+
+}  // namespace
+
+template <class T>
+const KernelTable<T>& kernels() {
+  if constexpr (std::is_same_v<T, float>) {
+    return *tables().f32;
+  } else {
+    return *tables().f64;
+  }
+}
+template const KernelTable<float>& kernels<float>();
+template const KernelTable<double>& kernels<double>();
+
+Isa active_isa() { return tables().isa; }
+
+void set_isa(Isa isa) {
+  const Tables* choice = find(isa);
+  FASTRNN_CHECK(choice != nullptr, std::string("instruction set '") + isa_name(isa) +
+                                       "' is not available here; available: " + available_names());
+  active = choice;
+}
+
+std::vector<Isa> built_isas() {
+  std::vector<Isa> isas;
+  for (const Tables& tables : kBuilt) isas.push_back(tables.isa);
+  return isas;
+}
+
+std::vector<Isa> available_isas() {
+  std::vector<Isa> isas = built_isas();
+  isas.erase(std::remove_if(isas.begin(), isas.end(), [](Isa isa) { return !runs_here(isa); }),
+             isas.end());
+  return isas;
+}
+
+const char* isa_name(Isa isa) {
+  constexpr const char* names[] = {"baseline", "avx2", "avx512"};
+  return names[static_cast<int>(isa)];
+}
+
+Isa isa_from_name(const std::string& name) {
+  for (Isa isa : available_isas()) {
+    if (name == isa_name(isa)) return isa;
+  }
+  throw Error("instruction set '" + name +
+              "' is not available here; available: " + available_names());
+}
+
+}  // namespace fastrnn

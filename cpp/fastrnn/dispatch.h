@@ -1,0 +1,25 @@
+// Which instruction set is active: detection order, FASTRNN_ISA, set_isa.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "fastrnn/types.h"
+
+namespace fastrnn {
+
+template <class T>
+struct KernelTable;
+
+// The active table. First use detects the CPU and honours FASTRNN_ISA, which can only lower.
+template <class T>
+const KernelTable<T>& kernels();
+
+Isa active_isa();
+void set_isa(Isa isa);                       // Error when this CPU or build lacks it
+std::vector<Isa> built_isas();               // compiled into this build, weakest first
+std::vector<Isa> available_isas();           // of these the ones this CPU runs
+const char* isa_name(Isa isa);               // "baseline", "avx2", "avx512"
+Isa isa_from_name(const std::string& name);  // Error naming the available ones
+
+}  // namespace fastrnn

@@ -1,0 +1,129 @@
+// KernelTable: what one ISA offers for one float type, one function pointer per operation.
+#pragma once
+
+#include <cstddef>
+
+#include "fastrnn/args.h"
+#include "fastrnn/threads.h"
+
+namespace fastrnn {
+
+// Weights in panel order; J = ceil(H / lanes) unit panels, padded with zeros.
+// A "group" is what one tile reads side by side: for forward, panels x products of the cell.
+template <class T>
+struct Panels {
+  index_t I = 0, H = 0;
+  bool projected = false;  // x comes projected: w_ih is empty
+  T* w_ih = nullptr;       // [group][k < I][vector][lane], slots 0 .. x_products
+  T* w_hh = nullptr;       // [group][k < H][vector][lane], the cell's recurrent products
+  T* bias = nullptr;       // [panel][slot][lane]
+  T* peephole = nullptr;   // [panel][i f o][lane]
+};
+
+// How the rows of a batch enter and leave, in processing order: step q is time q, or T'-1-q in
+// reverse, where T' is the longest length. Rows are sorted by falling length, so the rows that
+// exist at step q are the first active[q].
+struct Steps {
+  index_t count = 0;  // T'
+  bool reverse = false;
+  index_t batch = 0;  // N
+  // All four are null when every row has all steps.
+  const index_t* active = nullptr;  // [count]
+  const index_t* offset = nullptr;  // [count + 1] first workspace row of a step
+  const index_t* order = nullptr;   // [N] sorted row -> caller's row
+  const index_t* length = nullptr;  // [N] length of a sorted row
+
+  FASTRNN_INLINE index_t time(index_t q) const { return reverse ? count - 1 - q : q; }
+  FASTRNN_INLINE index_t rows(index_t q) const {
+    return q < 0 || q >= count ? 0 : active == nullptr ? batch : active[q];
+  }
+  FASTRNN_INLINE index_t first_row(index_t q) const {
+    return offset == nullptr ? q * batch : offset[q];
+  }
+  FASTRNN_INLINE index_t caller_row(index_t r) const { return order == nullptr ? r : order[r]; }
+  FASTRNN_INLINE index_t row_length(index_t r) const {
+    return length == nullptr ? count : length[r];
+  }
+};
+
+enum class Split : int { rows, units };
+
+// A chunk is the shortest run of whole steps with at least so many rows.
+struct Plan {
+  int threads = 1;
+  Split split = Split::rows;
+  index_t forward_rows = 1;   // the input projection is hoisted over a chunk
+  index_t backward_rows = 1;  // weight gradients are taken chunk by chunk; a function of the
+                              // shape alone, because their rounding follows the chunks
+};
+
+// One layer, one direction, forward, as the kernels see it. Workspace rows are (step, sorted row).
+template <class T>
+struct ForwardTask {
+  Dims dims;
+  Steps steps;
+  Plan plan;
+  RnnWeights<T> weights;  // packed by the team into scratch unless panels is given
+  const Panels<T>* panels = nullptr;
+  View<const T, 3> x;  // (T, N, I) or (T, N, G·H)
+  View<const T, 2> h0, c0;
+  View<T, 3> y;
+  View<T, 2> h_n, c_n;
+  T* gates = nullptr;  // tape: [row][panel][slot][lane]; null without
+  T* cells = nullptr;  // tape: [row][panel][lane], LSTM
+  unsigned char* scratch = nullptr;
+};
+
+// Backward. gates is overwritten by the gradients of the pre-activations.
+template <class T>
+struct BackwardTask {
+  Dims dims;
+  Steps steps;
+  Plan plan;
+  RnnWeights<T> weights;
+  View<const T, 3> x, y;
+  View<const T, 2> h0, c0;
+  T* gates = nullptr;
+  const T* cells = nullptr;
+  RnnBackwardArgs<T> args;  // dy, dh_n, dc_n and the outputs
+  unsigned char* scratch = nullptr;
+};
+
+// What one ISA does for one cell. The *_bytes functions size the block that the others carve up.
+template <class T>
+struct CellKernels {
+  CellTraits traits;
+  int unit_grain;       // panels that a unit split keeps together
+  int slot_of_gate[4];  // where the activated gates lie in the workspace, in the caller's order
+  std::size_t (*packed_bytes)(index_t I, index_t H, bool projected);
+  Panels<T> (*pack)(const RnnWeights<T>&, index_t I, index_t H, unsigned char* block);
+  std::size_t (*forward_bytes)(const ForwardTask<T>&);
+  void (*forward)(const ForwardTask<T>&, Team&);
+  std::size_t (*backward_bytes)(const BackwardTask<T>&);
+  void (*backward)(const BackwardTask<T>&, Team&);
+};
+
+template <class T>
+struct KernelTable {
+  Isa isa;
+  const char* name;  // compiled into the ISA's own object file
+  index_t lanes;     // T per vector
+  CellKernels<T> cells[kCells];
+  void (*exp)(const T* x, T* y, index_t n);
+  void (*sigmoid)(const T* x, T* y, index_t n);
+  void (*tanh)(const T* x, T* y, index_t n);
+
+  const CellKernels<T>& operator[](Cell cell) const { return cells[static_cast<int>(cell)]; }
+};
+
+#define FASTRNN_DECLARE_TABLES(target)        \
+  namespace target {                          \
+  extern const KernelTable<float> table_f32;  \
+  extern const KernelTable<double> table_f64; \
+  }
+FASTRNN_DECLARE_TABLES(baseline)
+FASTRNN_DECLARE_TABLES(avx2)
+FASTRNN_DECLARE_TABLES(avx512)
+#undef FASTRNN_DECLARE_TABLES
+
+}  // namespace fastrnn

@@ -1,0 +1,163 @@
+// The only multiply-add loop of the library, and the two products made of it.
+//
+// A tile multiplies MR rows by NV vectors of packed weights into MR x NV accumulators that stay in
+// registers. Every output is one chain of fma() in ascending k from its initial value, whatever MR
+// and NV are: that is why a row's result depends neither on its batch nor on the thread count.
+// Tiles end in memory, in lines that the caller's pointwise pass reads next out of the L1: a
+// pointwise pass inlined behind every tile shape made the library 12 times as large.
+#pragma once
+
+#include "fastrnn/simd/vec.h"
+
+// Loops over accumulators unroll completely, or the arrays would live in memory.
+#define FASTRNN_UNROLL _Pragma("GCC unroll 32")
+// The products are called, not inlined: one copy for all cells.
+#define FASTRNN_NOINLINE __attribute__((noinline))
+
+namespace fastrnn::FASTRNN_TARGET {
+namespace {
+
+template <int N>
+struct Int {
+  static constexpr int value = N;
+};
+
+FASTRNN_INLINE constexpr index_t ceil_div(index_t a, index_t b) { return (a + b - 1) / b; }
+FASTRNN_INLINE constexpr index_t least(index_t a, index_t b) { return a < b ? a : b; }
+FASTRNN_INLINE constexpr index_t most(index_t a, index_t b) { return a > b ? a : b; }
+
+// The k axis: `runs` stretches of `length` consecutive elements, their starts `jump` apart.
+struct KWalk {
+  index_t runs, length, jump;
+};
+
+// acc[r][v] += sum over k of a(r, k)·w[k][v].
+template <class T, int MR, int NV, class A>
+FASTRNN_INLINE void tile(Vec<T> (&acc)[MR][NV], const A& a, KWalk k, const T* w) {
+  for (index_t run = 0; run < k.runs; ++run) {
+    const index_t first = run * k.jump;
+    for (index_t i = first; i < first + k.length; ++i) {
+      Vec<T> wv[NV];
+      FASTRNN_UNROLL
+      for (int v = 0; v < NV; ++v) wv[v] = load(w + v * kLanes<T>);
+      FASTRNN_UNROLL
+      for (int r = 0; r < MR; ++r) {
+        const Vec<T> ar = set1(a(r, i));
+        FASTRNN_UNROLL
+        for (int v = 0; v < NV; ++v) acc[r][v] = fma(ar, wv[v], acc[r][v]);
+      }
+      w += NV * kLanes<T>;
+    }
+  }
+}
+
+// The most rows whose accumulators, NV weights and one broadcast fit the registers.
+constexpr int max_rows(int NV) {
+  const int fit = (kRegisters - 1 - (kRegisters == 32 ? NV : 1)) / NV;
+  return fit > 8 ? 8 : fit;
+}
+
+// f(Int<n>) for 1 <= n <= Max, n known at run time only.
+template <int Max, class F>
+FASTRNN_INLINE void with_int(index_t n, F&& f) {
+  if constexpr (Max > 1) {
+    if (n < Max) return with_int<Max - 1>(n, f);
+  }
+  f(Int<Max>{});
+}
+
+// Cuts [0, rows) into blocks of nearly equal size: 16 rows are 6 + 5 + 5, never 6 + 6 + 4.
+template <int Max, class F>
+FASTRNN_INLINE void for_row_blocks(index_t rows, F&& f) {
+  const index_t blocks = ceil_div(rows, Max);
+  for (index_t b = 0, r = 0; b < blocks; ++b) {
+    const index_t size = rows / blocks + (b < rows % blocks);
+    with_int<Max>(size, [&](auto mr) { f(r, mr); });
+    r += size;
+  }
+}
+
+// One side of a product: a list of row pointers and an offset common to all of them.
+template <class T>
+struct Rows {
+  T* const* list;
+  index_t offset;
+  FASTRNN_INLINE T* at(index_t r) const { return list[r] + offset; }
+};
+
+// out[r] = init + sum over k of a[r][k]·w[k] for `rows` rows and `vectors` (1 .. 4) vectors of w
+// side by side; init is one stretch for all rows, or out itself where null. Only `columns` elements
+// of a row of out exist (never fewer than one vector's worth less than `vectors`).
+template <class T, int NV>
+FASTRNN_NOINLINE void multiply_vectors(index_t rows, Rows<const T> a, KWalk k, const T* w,
+                                       const T* init, Rows<T> out, index_t columns) {
+  for_row_blocks<max_rows(NV)>(rows, [&](index_t row, auto mr) {
+    constexpr int MR = decltype(mr)::value, L = kLanes<T>;
+    Vec<T> acc[MR][NV];
+    const T* from[MR];
+    FASTRNN_UNROLL
+    for (int r = 0; r < MR; ++r) {
+      from[r] = a.at(row + r);
+      const T* start = init != nullptr ? init : out.at(row + r);
+      FASTRNN_UNROLL
+      for (int v = 0; v < NV; ++v) acc[r][v] = load(start + v * L);
+    }
+    tile<T, MR, NV>(
+        acc, [&](int r, index_t i) __attribute__((always_inline)) { return from[r][i]; }, k, w);
+    FASTRNN_UNROLL
+    for (int r = 0; r < MR; ++r) {
+      FASTRNN_UNROLL
+      for (int v = 0; v < NV; ++v) store(out.at(row + r) + v * L, acc[r][v], columns - v * L);
+    }
+  });
+}
+
+inline constexpr index_t kAllColumns = index_t{1} << 40;
+
+template <class T>
+void multiply(index_t rows, index_t vectors, Rows<const T> a, KWalk k, const T* w, const T* init,
+              Rows<T> out, index_t columns = kAllColumns) {
+  with_int<4>(vectors, [&](auto nv) {
+    multiply_vectors<T, decltype(nv)::value>(rows, a, k, w, init, out, columns);
+  });
+}
+
+// sums[c] += sum over i < count of operand[i][c]·g[i], c < columns: `vectors` vectors of g for each
+// i, and as many of sums for each c. This is the product behind every weight gradient.
+template <class T, int NV, class Operand>
+FASTRNN_NOINLINE void outer_vectors(index_t columns, index_t count, const Operand& operand,
+                                    const T* g, T* sums) {
+  for_row_blocks<max_rows(NV)>(columns, [&](index_t column, auto mr) {
+    constexpr int MR = decltype(mr)::value, L = kLanes<T>;
+    Vec<T> acc[MR][NV];
+    T* to = sums + column * NV * L;
+    FASTRNN_UNROLL
+    for (int r = 0; r < MR; ++r) {
+      FASTRNN_UNROLL
+      for (int v = 0; v < NV; ++v) acc[r][v] = load(to + (r * NV + v) * L);
+    }
+    tile<T, MR, NV>(
+        acc,
+        [&](int r, index_t i) __attribute__((always_inline)) { return *operand.at(i, column + r); },
+        {1, count, 0}, g);
+    FASTRNN_UNROLL
+    for (int r = 0; r < MR; ++r) {
+      FASTRNN_UNROLL
+      for (int v = 0; v < NV; ++v) store(to + (r * NV + v) * L, acc[r][v]);
+    }
+  });
+}
+
+// A half-open range, and the part of it that falls to thread `rank` of `size`, cut at multiples of
+// `grain`.
+struct Range {
+  index_t begin, end;
+};
+FASTRNN_INLINE Range share(index_t count, int rank, int size, index_t grain) {
+  const index_t grains = ceil_div(count, grain);
+  return {least(grains * rank / size * grain, count),
+          least(grains * (rank + 1) / size * grain, count)};
+}
+
+}  // namespace
+}  // namespace fastrnn::FASTRNN_TARGET

@@ -1,0 +1,237 @@
+// The road back of any cell: dh, then the cell's gradients, step by step against the time.
+//
+// One in-place buffer: the kept gates become the gradients of the pre-activations. After each chunk
+// of steps the weight gradients are taken as large products (gradients-inl.h).
+#pragma once
+
+#include "fastrnn/kernels/gradients-inl.h"
+#include "fastrnn/kernels/sweep_forward-inl.h"
+
+namespace fastrnn::FASTRNN_TARGET {
+namespace {
+
+template <class C, class T>
+class BackwardSweep {
+  static constexpr int L = kLanes<T>, S = C::slots;
+  static constexpr index_t kRowsAtOnce = 24;  // their gates of four panels stay in the L2
+
+ public:
+  static std::size_t bytes(const BackwardTask<T>& task) {
+    Carver sizes(nullptr);
+    BackwardSweep(task, sizes);
+    return sizes.bytes();
+  }
+
+  BackwardSweep(const BackwardTask<T>& task, Carver& carver)
+      : task_(task), J_(panels_of<T>(task.dims.H)), gradients_(task, carver) {
+    const index_t N = task.dims.N, padded = J_ * L;
+    carry_ = carver.take<T>(N, padded);
+    h0_ = carver.take<T>(N, padded);
+    if (C::cell_state) dc_ = carver.take<T>(N, padded);
+    if (C::cell_state) c0_ = carver.take<T>(N, padded);
+    if (C::stages == 2) daux_ = carver.take<T>(N, padded);
+    grad_rows_ = carver.take<const T*>(N, task.plan.threads);
+    carry_rows_ = carver.take<T*>(N, task.plan.threads);
+    daux_rows_ = carver.take<T*>(N, task.plan.threads);
+    for (int s = 0; s < C::stages; ++s)
+      transposed_[s] = carver.take<T>(padded * C::stage[s].products, padded);
+    if (C::peephole) peephole_ = carver.take<T>(padded * 3);
+  }
+
+  void run(Team& team) {
+    bind(team);
+    start(team);
+    gradients_.start(team);
+    team.barrier();
+    const Steps& steps = task_.steps;
+    for (index_t q1 = steps.count; q1 > 0;) {
+      index_t q0 = q1;
+      for (index_t rows = 0; q0 > 0 && (rows < task_.plan.backward_rows || q0 == q1);)
+        rows += steps.rows(--q0);
+      for (index_t q = q1 - 1; q >= q0; --q) step(q, team);
+      team.barrier();
+      gradients_.chunk(q0, q1, h0_, c0_, team);
+      q1 = q0;
+    }
+    step_out(-1);
+    finish();
+    gradients_.finish(team);
+  }
+
+ private:
+  void bind(const Team& team) {
+    const bool units = task_.plan.split == Split::units;
+    own_rows_ = units ? Range{0, task_.dims.N} : share_rows(task_.steps, team.rank(), team.size());
+    own_panels_ = units ? share(J_, team.rank(), team.size(), kBackGroup) : Range{0, J_};
+    synchronise_ = units && team.size() > 1;
+    const index_t N = task_.dims.N;
+    grad_rows_ += N * team.rank();
+    carry_rows_ += N * team.rank();
+    daux_rows_ += N * team.rank();
+    for (index_t r = 0; r < N; ++r) {
+      carry_rows_[r] = carry_ + r * J_ * L;
+      if (C::stages == 2) daux_rows_[r] = daux_ + r * J_ * L;
+    }
+  }
+
+  index_t columns(index_t panel) const { return task_.dims.H - panel * L; }
+  T* grad_row(index_t q, index_t r) const {
+    return task_.gates + (task_.steps.first_row(q) + r) * J_ * S * L;
+  }
+  // Whether row r exists at the step before q; h and c of that step, or the initial ones.
+  bool has_before(index_t q, index_t r) const { return r < task_.steps.rows(q - 1); }
+  Vec<T> h_before(index_t q, index_t r, index_t j) const {
+    const Steps& steps = task_.steps;
+    if (!has_before(q, r)) return load(h0_ + (r * J_ + j) * L);
+    return load(task_.y.at(steps.time(q - 1), steps.caller_row(r)) + j * L, columns(j));
+  }
+  const T* c_row(index_t q, index_t r) const {
+    return task_.cells + (task_.steps.first_row(q) + r) * J_ * L;
+  }
+
+  void start(Team& team) {
+    const Steps& steps = task_.steps;
+    for (index_t r = own_rows_.begin; r < own_rows_.end; ++r)
+      for (index_t j = own_panels_.begin; j < own_panels_.end; ++j) {
+        const index_t n = steps.caller_row(r), at = (r * J_ + j) * L;
+        const auto read = [&](const View<const T, 2>& v) {
+          return v ? load(v.at(n) + j * L, columns(j)) : Vec<T>{};
+        };
+        store(carry_ + at, read(task_.args.dh_n));
+        store(h0_ + at, read(task_.h0));
+        if constexpr (C::cell_state) store(dc_ + at, read(task_.args.dc_n));
+        if constexpr (C::cell_state) store(c0_ + at, read(task_.c0));
+      }
+    for_stages<C>([&](auto s) {
+      constexpr Stage stage = C::stage[decltype(s)::value];
+      pack_transposed<C, T, stage.slot, stage.products>(
+          task_.weights.w_hh, task_.dims.H, task_.dims.H,
+          share(ceil_div(J_, kBackGroup), team.rank(), team.size(), 1), transposed_[s.value]);
+    });
+    if constexpr (C::peephole)
+      if (team.rank() == 0) pack_peephole(task_.weights.w_peephole, task_.dims.H, peephole_);
+  }
+
+  // into[r] (panels j .. of it) = init + gradients of step q of a stage's products, times their
+  // weights; init as for multiply().
+  template <int Stage>
+  void product(index_t q, Range rows, index_t j, const T* init, T* const* into) {
+    constexpr auto stage = C::stage[Stage];
+    const index_t K = J_ * stage.products * L;
+    for (index_t r = rows.begin; r < rows.end; ++r) grad_rows_[r] = grad_row(q, r);
+    multiply<T>(rows.end - rows.begin, least(kBackGroup, J_ - j),
+                {grad_rows_ + rows.begin, stage.slot * L}, {J_, stage.products * L, S * L},
+                transposed_[Stage] + j * K * L, init, {into + rows.begin, j * L});
+  }
+
+  // f(rows, panel) over the own panels, a few rows at a time.
+  template <class F>
+  void for_blocks(Range rows, F&& f) const {
+    for (index_t j = own_panels_.begin; j < own_panels_.end; j += kBackGroup)
+      for (index_t r = rows.begin; r < rows.end; r += kRowsAtOnce)
+        f(Range{r, least(r + kRowsAtOnce, rows.end)}, j);
+  }
+
+  void step(index_t q, Team& team) {
+    team.check();
+    step_out(q);
+    const index_t later = task_.steps.rows(q + 1);  // rows beyond have their last step here
+    const Range rows{own_rows_.begin, least(own_rows_.end, task_.steps.rows(q))};
+    for_blocks(rows, [&](Range block, index_t j) {
+      const index_t end = least(j + kBackGroup, J_);
+      if (task_.args.dy) add_dy(q, block, j, end);
+      product<0>(q + 1, {block.begin, most(block.begin, least(block.end, later))}, j, nullptr,
+                 carry_rows_);
+      cell<0>(q, block, j, end);
+    });
+    if (synchronise_) team.barrier();
+    if constexpr (C::stages == 2) {
+      alignas(64) static constexpr T zeros[kBackGroup * L] = {};
+      for_blocks(rows, [&](Range block, index_t j) {
+        product<C::stages - 1>(q, block, j, zeros, daux_rows_);
+        cell<1>(q, block, j, least(j + kBackGroup, J_));
+      });
+      if (synchronise_) team.barrier();
+    }
+  }
+
+  void add_dy(index_t q, Range rows, index_t j, index_t end) {
+    for (index_t r = rows.begin; r < rows.end; ++r) {
+      const T* dy = task_.args.dy.at(task_.steps.time(q), task_.steps.caller_row(r));
+      for (index_t p = j; p < end; ++p) {
+        T* to = carry_rows_[r] + p * L;
+        store(to, load(to) + load(dy + p * L, columns(p)));
+      }
+    }
+  }
+
+  template <int Phase>
+  void cell(index_t q, Range rows, index_t j, index_t end) {
+    for (index_t r = rows.begin; r < rows.end; ++r)
+      for (index_t p = j; p < end; ++p) unit<Phase>(q, r, p);
+  }
+
+  // One row, one panel: the cell's gradients in place. carry holds dh on the way in.
+  template <int Phase>
+  FASTRNN_INLINE void unit(index_t q, index_t row, index_t j) {
+    const index_t at = (row * J_ + j) * L;
+    T* gates = grad_row(q, row) + j * S * L;
+    Vec<T> slot[S];
+    FASTRNN_UNROLL
+    for (int s = 0; s < S; ++s) slot[s] = load(gates + s * L);
+    BackwardUnit<T> u{};
+    (Phase == 0 ? u.dh : u.carry) = load(carry_ + at);
+    if constexpr (Phase == 1) u.daux = load(daux_ + at);
+    if constexpr (C::carries_h) u.h_before = h_before(q, row, j);
+    if constexpr (C::cell_state) {
+      u.dc = load(dc_ + at);
+      u.c = load(c_row(q, row) + j * L);
+      u.c_before = load(has_before(q, row) ? c_row(q - 1, row) + j * L : c0_ + at);
+    }
+    if constexpr (C::peephole) u.peephole = peephole_ + j * 3 * L;
+    C::template backward<Phase>(slot, u);
+    FASTRNN_UNROLL
+    for (int s = 0; s < S; ++s) store(gates + s * L, slot[s]);
+    store(carry_ + at, u.carry);
+    if constexpr (C::cell_state) store(dc_ + at, u.dc);
+  }
+
+  // Rows that exist at step q + 1 but not at q: what is left flows into h0.
+  void step_out(index_t q) {
+    const Range rows{most(own_rows_.begin, task_.steps.rows(q)),
+                     least(own_rows_.end, task_.steps.rows(q + 1))};
+    for_blocks(rows,
+               [&](Range block, index_t j) { product<0>(q + 1, block, j, nullptr, carry_rows_); });
+  }
+
+  void finish() {
+    for (index_t r = own_rows_.begin; r < own_rows_.end; ++r)
+      for (index_t j = own_panels_.begin; j < own_panels_.end; ++j) {
+        const index_t n = task_.steps.caller_row(r), at = (r * J_ + j) * L;
+        const auto write = [&](const View<T, 2>& v, const T* from) {
+          if (v) store(v.at(n) + j * L, load(from + at), columns(j));
+        };
+        write(task_.args.dh0, carry_);
+        if constexpr (C::cell_state) write(task_.args.dc0, dc_);
+      }
+  }
+
+  const BackwardTask<T>& task_;
+  index_t J_;
+  Gradients<C, T> gradients_;
+  T* carry_;  // what reaches h of a step elementwise, then all of dh; dh_n at first, dh0 at last
+  T* h0_;
+  T* dc_ = nullptr;
+  T* c0_ = nullptr;
+  T* daux_ = nullptr;
+  const T** grad_rows_;
+  T** carry_rows_;
+  T** daux_rows_;
+  T* transposed_[C::stages];
+  T* peephole_ = nullptr;
+  Range own_rows_{}, own_panels_{};
+  bool synchronise_ = false;
+};
+
+}  // namespace
+}  // namespace fastrnn::FASTRNN_TARGET

@@ -1,0 +1,239 @@
+// The time loop of any cell, forward: one team for the whole call.
+//
+// Per chunk of steps the input product of all its rows is taken at once (bias included); then each
+// step adds the recurrent product to the same lines, and the cell turns them into gates while they
+// are in the L1. Threads own rows (no synchronisation at all) or units (one barrier per stage).
+#pragma once
+
+#include "fastrnn/kernels/pack-inl.h"
+
+namespace fastrnn::FASTRNN_TARGET {
+namespace {
+
+// Rows [begin, end) of the sorted batch whose lengths add up to this thread's share.
+FASTRNN_INLINE Range share_rows(const Steps& steps, int rank, int size) {
+  if (steps.length == nullptr) return share(steps.batch, rank, size, 1);
+  const index_t total = steps.first_row(steps.count);
+  Range range{steps.batch, steps.batch};
+  index_t before = 0;
+  for (index_t r = 0; r < steps.batch; ++r) {
+    if (before * size >= total * rank && r < range.begin) range.begin = r;
+    if (before * size >= total * (rank + 1) && r < range.end) range.end = r;
+    before += steps.length[r];
+  }
+  if (rank + 1 == size) range.end = steps.batch;
+  return {least(range.begin, range.end), range.end};
+}
+
+// The step after the chunk that begins at q: enough steps for so many rows.
+FASTRNN_INLINE index_t chunk_end(const Steps& steps, index_t q, index_t rows) {
+  index_t end = q;
+  for (index_t have = 0; end < steps.count && (have < rows || end == q); ++end)
+    have += steps.rows(end);
+  return end;
+}
+
+template <class C, class T>
+class ForwardSweep {
+  static constexpr int L = kLanes<T>, S = C::slots, XP = C::x_products;
+  static constexpr index_t kRowsAtOnce = 24;  // their gates of one panel stay in the L1
+
+ public:
+  static std::size_t bytes(const ForwardTask<T>& task) {
+    Carver sizes(nullptr);
+    ForwardSweep(task, sizes);
+    return sizes.bytes();
+  }
+
+  ForwardSweep(const ForwardTask<T>& task, Carver& carver)
+      : task_(task), J_(panels_of<T>(task.dims.H)) {
+    const index_t N = task.dims.N, padded = J_ * L;
+    // A chunk stops as soon as it has enough rows, so a step may overshoot by less than N.
+    const index_t chunk_rows = least(task.plan.forward_rows, task.steps.count * N) + N;
+    const bool projected = task.panels != nullptr ? task.panels->projected : !task.weights.w_ih;
+    panels_ = task.panels != nullptr
+                  ? *task.panels
+                  : carve_panels<C, T>(carver, task.dims.I, task.dims.H, projected);
+    state_[0] = carver.take<T>(N, padded);
+    state_[1] = carver.take<T>(N, padded);
+    if (C::cell_state) c_ = carver.take<T>(N, padded);
+    if (C::stages == 2) aux_ = carver.take<T>(N, padded);
+    gates_ = task.gates != nullptr ? task.gates : carver.take<T>(chunk_rows, padded, S);
+    x_rows_ = carver.take<const T*>(chunk_rows, task.plan.threads);
+    gate_rows_ = carver.take<T*>(chunk_rows, task.plan.threads);
+    for (auto& rows : operand_rows_) rows = carver.take<const T*>(N, task.plan.threads);
+    chunk_rows_ = chunk_rows;
+  }
+
+  void run(Team& team) {
+    bind(team);
+    if (task_.panels == nullptr) fill_panels<C>(task_.weights, panels_, team.rank(), team.size());
+    start();
+    team.barrier();
+    const Steps& steps = task_.steps;
+    for (index_t q0 = 0; q0 < steps.count;) {
+      const index_t q1 = chunk_end(steps, q0, task_.plan.forward_rows);
+      chunk_row_ = task_.gates != nullptr ? 0 : steps.first_row(q0);
+      project(q0, q1, team);
+      for (index_t q = q0; q < q1; ++q) step(q, team);
+      q0 = q1;
+    }
+    finish();
+  }
+
+ private:
+  void bind(const Team& team) {
+    const bool units = task_.plan.split == Split::units;
+    own_rows_ = units ? Range{0, task_.dims.N} : share_rows(task_.steps, team.rank(), team.size());
+    own_panels_ = units ? share(J_, team.rank(), team.size(), kGroup<C>) : Range{0, J_};
+    synchronise_ = units && team.size() > 1;
+    x_rows_ += chunk_rows_ * team.rank();
+    gate_rows_ += chunk_rows_ * team.rank();
+    const T* const operands[3] = {state_[0], state_[1], aux_};
+    for (int i = 0; i < 2 + (C::stages == 2); ++i) {
+      operand_rows_[i] += task_.dims.N * team.rank();
+      for (index_t r = 0; r < task_.dims.N; ++r) operand_rows_[i][r] = operands[i] + r * J_ * L;
+    }
+  }
+
+  T* gate_row(index_t q, index_t r) const {
+    return gates_ + (task_.steps.first_row(q) - chunk_row_ + r) * J_ * S * L;
+  }
+  index_t columns(index_t panel) const { return task_.dims.H - panel * L; }  // of it and beyond
+
+  // f(row, panel) over what this thread owns.
+  template <class F>
+  void for_own(F&& f) const {
+    for (index_t r = own_rows_.begin; r < own_rows_.end; ++r)
+      for (index_t j = own_panels_.begin; j < own_panels_.end; ++j) f(r, j);
+  }
+
+  void start() {
+    for_own([&](index_t r, index_t j) {
+      const index_t n = task_.steps.caller_row(r), at = (r * J_ + j) * L;
+      const auto initial = [&](const View<const T, 2>& v) {
+        return v ? load(v.at(n) + j * L, columns(j)) : Vec<T>{};
+      };
+      // Both buffers: a row of the reverse direction joins later, at either parity.
+      store(state_[0] + at, initial(task_.h0));
+      store(state_[1] + at, initial(task_.h0));
+      if constexpr (C::cell_state) store(c_ + at, initial(task_.c0));
+    });
+  }
+
+  void project(index_t q0, index_t q1, Team& team) {
+    index_t count = 0;
+    for (index_t q = q0; q < q1; ++q)
+      for (index_t r = own_rows_.begin; r < least(own_rows_.end, task_.steps.rows(q)); ++r) {
+        x_rows_[count] = task_.x.at(task_.steps.time(q), task_.steps.caller_row(r));
+        gate_rows_[count++] = gate_row(q, r);
+      }
+    for (index_t j = own_panels_.begin; j < own_panels_.end; j += kGroup<C>) {
+      team.check();
+      const index_t width = least(kGroup<C>, J_ - j);
+      const T* bias = panels_.bias + j * S * L;
+      if (panels_.projected)
+        add_projected(count, j, width, bias);
+      else
+        multiply<T>(count, width * XP, {x_rows_, 0}, {1, panels_.I, 0},
+                    panels_.w_ih + j * panels_.I * XP * L, bias, {gate_rows_, j * S * L});
+      for (index_t row = 0; row < count; ++row)  // slots that only the recurrent product fills
+        for (int s = XP; s < S; ++s) store(gate_rows_[row] + (j * S + s) * L, load(bias + s * L));
+    }
+  }
+
+  void add_projected(index_t count, index_t j, index_t width, const T* bias) {
+    for (index_t row = 0; row < count; ++row)
+      for (index_t p = 0; p < width; ++p)
+        for (int s = 0; s < XP; ++s) {
+          const T* x = x_rows_[row] + C::gate[s] * task_.dims.H + (j + p) * L;
+          store(gate_rows_[row] + ((j + p) * S + s) * L,
+                load(bias + (p * S + s) * L) + load(x, columns(j + p)));
+        }
+  }
+
+  void step(index_t q, Team& team) {
+    team.check();
+    const index_t end = least(own_rows_.end, task_.steps.rows(q));
+    for (index_t r = own_rows_.begin; r < end; ++r)
+      gate_rows_[r - own_rows_.begin] = gate_row(q, r);
+    for_stages<C>([&](auto s) {
+      for (index_t j = own_panels_.begin; j < own_panels_.end; j += kGroup<C>)
+        for (index_t r = own_rows_.begin; r < end; r += kRowsAtOnce)
+          step_block<decltype(s)::value>(q, r, least(kRowsAtOnce, end - r), j);
+      if (synchronise_) team.barrier();
+    });
+  }
+
+  // The product of a few rows, then the cell on the same lines.
+  template <int Stage>
+  void step_block(index_t q, index_t row, index_t rows, index_t j) {
+    constexpr auto stage = C::stage[Stage];
+    const index_t H = task_.dims.H, width = least(kGroup<C>, J_ - j);
+    T* const* gates = gate_rows_ + (row - own_rows_.begin);
+    multiply<T>(rows, width * stage.products, {operand_rows_[Stage == 0 ? q % 2 : 2] + row, 0},
+                {1, H, 0}, panels_.w_hh + stage_offset<C, T>(Stage, H) + j * H * stage.products * L,
+                nullptr, {gates, (j * S + stage.slot) * L});
+    for (index_t r = 0; r < rows; ++r)
+      for (index_t p = 0; p < width; ++p)
+        unit<Stage>(q, row + r, j + p, gates[r] + (j + p) * S * L);
+  }
+
+  // One row, one panel: the cell itself, and where its results go.
+  template <int Stage>
+  FASTRNN_INLINE void unit(index_t q, index_t row, index_t j, T* gates) {
+    constexpr bool last = Stage == C::stages - 1;
+    const bool keep = task_.gates != nullptr;
+    const index_t at = (row * J_ + j) * L;
+    Vec<T> slot[S];
+    FASTRNN_UNROLL
+    for (int s = 0; s < S; ++s) slot[s] = load(gates + s * L);
+    ForwardUnit<T> u{};
+    u.h_before = load(state_[q % 2] + at);
+    if constexpr (C::cell_state) u.c = load(c_ + at);
+    if constexpr (C::peephole) u.peephole = panels_.peephole + j * 3 * L;
+    C::template forward<Stage>(slot, u);
+    if (!last || keep) {
+      FASTRNN_UNROLL
+      for (int s = 0; s < S; ++s) store(gates + s * L, slot[s]);
+    }
+    if constexpr (!last) {
+      store(aux_ + at, u.aux);
+      return;
+    }
+    if constexpr (C::cell_state) {
+      store(c_ + at, u.c);
+      if (keep) store(task_.cells + ((task_.steps.first_row(q) + row) * J_ + j) * L, u.c);
+    }
+    store(state_[(q + 1) % 2] + at, u.h);
+    store(task_.y.at(task_.steps.time(q), task_.steps.caller_row(row)) + j * L, u.h, columns(j));
+  }
+
+  void finish() {
+    const Steps& steps = task_.steps;
+    for_own([&](index_t r, index_t j) {
+      const index_t n = steps.caller_row(r), at = (r * J_ + j) * L;
+      const index_t parity = (steps.reverse ? steps.count : steps.row_length(r)) % 2;
+      store(task_.h_n.at(n) + j * L, load(state_[parity] + at), columns(j));
+      if constexpr (C::cell_state) store(task_.c_n.at(n) + j * L, load(c_ + at), columns(j));
+      for (index_t t = steps.row_length(r); t < task_.dims.T; ++t)
+        store(task_.y.at(t, n) + j * L, Vec<T>{}, columns(j));
+    });
+  }
+
+  const ForwardTask<T>& task_;
+  index_t J_, chunk_rows_ = 0, chunk_row_ = 0;
+  Panels<T> panels_;
+  T* state_[2];
+  T* c_ = nullptr;
+  T* aux_ = nullptr;
+  T* gates_;
+  const T** x_rows_;           // of a chunk
+  T** gate_rows_;              // of a chunk, then of a step
+  const T** operand_rows_[3];  // of both states and of aux
+  Range own_rows_{}, own_panels_{};
+  bool synchronise_ = false;
+};
+
+}  // namespace
+}  // namespace fastrnn::FASTRNN_TARGET

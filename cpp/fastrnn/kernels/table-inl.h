@@ -1,0 +1,86 @@
+// Fills both KernelTables of one ISA. An isa/NAME.cpp sets FASTRNN_TARGET and the vector width and
+// includes this.
+#pragma once
+
+#define FASTRNN_INCLUDE_CELLS
+#include "fastrnn/cells/cells.h"
+#include "fastrnn/kernels/sweep_backward-inl.h"
+
+namespace fastrnn::FASTRNN_TARGET {
+namespace {
+
+template <class C, class T>
+std::size_t packed_bytes(index_t I, index_t H, bool projected) {
+  Carver sizes(nullptr);
+  carve_panels<C, T>(sizes, I, H, projected);
+  return sizes.bytes();
+}
+
+template <class C, class T>
+Panels<T> pack(const RnnWeights<T>& weights, index_t I, index_t H, unsigned char* block) {
+  Carver carver(block);
+  const Panels<T> panels = carve_panels<C, T>(carver, I, H, !weights.w_ih);
+  fill_panels<C>(weights, panels, 0, 1);
+  return panels;
+}
+
+template <class Sweep, class Task>
+void run_sweep(const Task& task, Team& team) {
+  Carver carver(task.scratch);
+  Sweep(task, carver).run(team);
+}
+
+// The first slot of each gate: GRU's hn is not the activated n.
+template <class C, class T>
+constexpr CellKernels<T> cell_kernels(const char* name) {
+  int slot_of_gate[4] = {};
+  for (int slot = C::slots - 1; slot >= 0; --slot)
+    if (C::gate[slot] >= 0) slot_of_gate[C::gate[slot]] = slot;
+  return {{name, C::gates, C::slots, C::cell_state, C::peephole},
+          kGroup<C>,
+          {slot_of_gate[0], slot_of_gate[1], slot_of_gate[2], slot_of_gate[3]},
+          packed_bytes<C, T>,
+          pack<C, T>,
+          ForwardSweep<C, T>::bytes,
+          run_sweep<ForwardSweep<C, T>, ForwardTask<T>>,
+          BackwardSweep<C, T>::bytes,
+          run_sweep<BackwardSweep<C, T>, BackwardTask<T>>};
+}
+
+template <class T>
+struct Exp {
+  static FASTRNN_INLINE Vec<T> f(Vec<T> x) { return exp<T>(x); }
+};
+template <class T>
+struct SigmoidOf {
+  static FASTRNN_INLINE Vec<T> f(Vec<T> x) { return sigmoid<T>(x); }
+};
+template <class T>
+struct TanhOf {
+  static FASTRNN_INLINE Vec<T> f(Vec<T> x) { return tanh<T>(x); }
+};
+
+template <class F, class T>
+void apply(const T* x, T* y, index_t n) {
+  for (index_t i = 0; i < n; i += kLanes<T>) store(y + i, F::f(load(x + i, n - i)), n - i);
+}
+
+#define FASTRNN_STRING_(x) #x
+#define FASTRNN_STRING(x) FASTRNN_STRING_(x)
+
+template <class T>
+constexpr KernelTable<T> make_table() {
+#define FASTRNN_KERNELS(cell) cell_kernels<cell, T>(#cell),
+  return {Isa::FASTRNN_TARGET, FASTRNN_STRING(FASTRNN_TARGET),
+          kLanes<T>,           {FASTRNN_FOR_EACH_CELL(FASTRNN_KERNELS)},
+          apply<Exp<T>, T>,    apply<SigmoidOf<T>, T>,
+          apply<TanhOf<T>, T>};
+#undef FASTRNN_KERNELS
+}
+
+}  // namespace
+
+constexpr KernelTable<float> table_f32 = make_table<float>();
+constexpr KernelTable<double> table_f64 = make_table<double>();
+
+}  // namespace fastrnn::FASTRNN_TARGET

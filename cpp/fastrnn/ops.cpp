@@ -1,0 +1,129 @@
+// The front door of the core: validate, plan, take scratch, run the team, call the active table.
+#include "fastrnn/ops.h"
+
+#include <utility>
+
+#include "fastrnn/dispatch.h"
+#include "fastrnn/error.h"
+#include "fastrnn/packed.h"
+#include "fastrnn/plan.h"
+#include "fastrnn/tape.h"
+#include "fastrnn/validate.h"
+
+namespace fastrnn {
+namespace {
+
+template <class T>
+Plan plan_for(const KernelTable<T>& table, Cell cell, const Dims& dims, index_t rows, bool training,
+              int threads_asked) {
+  const CellKernels<T>& kernel = table[cell];
+  const Problem problem{
+      dims, kernel.traits.gates, kernel.traits.slots, training ? 4 : kernel.unit_grain,
+      rows, table.lanes,         sizeof(T),           training};
+  return make_plan(problem, cpu_caches(), threads_asked > 0 ? threads_asked : num_threads());
+}
+
+// Sizes a task's scratch and takes it; it must live as long as the run.
+template <class Task>
+Scratch take_scratch(Task& task, std::size_t (*bytes)(const Task&)) {
+  Scratch scratch;
+  const auto block = scratch.add<unsigned char>(static_cast<index_t>(bytes(task)));
+  scratch.allocate();
+  task.scratch = scratch.at(block);
+  return scratch;
+}
+
+template <class Task>
+void run(const Task& task, void (*kernel)(const Task&, Team&)) {
+  run_team(task.plan.threads, [&](Team& team) { kernel(task, team); });
+}
+
+// The workspace that backward will need, sized before anything is written.
+template <class T>
+Tape<T> make_tape(const RnnForwardArgs<T>& a, const Dims& dims, const KernelTable<T>& table,
+                  StepOrder order) {
+  Tape<T> tape;
+  const CellTraits& traits = table[a.cell].traits;
+  tape.cell = a.cell;
+  tape.dims = dims;
+  tape.table = &table;
+  tape.order = std::move(order);
+  tape.weights = a.weights;
+  tape.x = a.x;
+  tape.y = {a.y.data, {dims.T, dims.N, dims.H}, {a.y.stride[0], a.y.stride[1], a.y.stride[2]}};
+  tape.h0 = a.h0;
+  tape.c0 = a.c0;
+  const index_t padded = tape.panels() * table.lanes;
+  const auto gates = tape.memory.template add<T>(tape.order.rows(), padded, traits.slots);
+  const auto cells = tape.memory.template add<T>(tape.order.rows(), padded, traits.cell_state);
+  tape.memory.allocate();
+  tape.gates = tape.memory.at(gates);
+  tape.cells = traits.cell_state ? tape.memory.at(cells) : nullptr;
+  return tape;
+}
+
+}  // namespace
+
+template <class T>
+void rnn_forward(const RnnForwardArgs<T>& a) {
+  const Dims dims = check_forward(a);
+  const KernelTable<T>& table = a.packed != nullptr ? a.packed->table() : kernels<T>();
+  const CellKernels<T>& kernel = table[a.cell];
+  StepOrder order(dims.T, dims.N, a.lengths, a.reverse);
+
+  ForwardTask<T> task;
+  task.dims = dims;
+  task.plan = plan_for(table, a.cell, dims, order.rows(), a.tape != nullptr, a.num_threads);
+  task.weights = a.weights;
+  task.panels = a.packed != nullptr ? &a.packed->panels() : nullptr;
+  task.x = a.x;
+  task.h0 = a.h0;
+  task.c0 = a.c0;
+  task.y = a.y;
+  task.h_n = a.h_n;
+  task.c_n = a.c_n;
+  if (a.tape == nullptr) {
+    task.steps = order.steps();
+    const Scratch scratch = take_scratch(task, kernel.forward_bytes);
+    return run(task, kernel.forward);
+  }
+  Tape<T> tape = make_tape(a, dims, table, std::move(order));
+  task.steps = tape.order.steps();
+  task.gates = tape.gates;
+  task.cells = tape.cells;
+  const Scratch scratch = take_scratch(task, kernel.forward_bytes);
+  run(task, kernel.forward);
+  *a.tape = std::move(tape);
+}
+
+template <class T>
+void rnn_backward(const RnnBackwardArgs<T>& a) {
+  check_backward(a);
+  Tape<T>& tape = *a.tape;
+  const CellKernels<T>& kernel = (*tape.table)[tape.cell];
+  BackwardTask<T> task;
+  task.dims = tape.dims;
+  task.steps = tape.order.steps();
+  task.plan = plan_for(*tape.table, tape.cell, tape.dims, tape.order.rows(), true, a.num_threads);
+  task.weights = tape.weights;
+  task.x = tape.x;
+  task.y = tape.y;
+  task.h0 = tape.h0;
+  task.c0 = tape.c0;
+  task.gates = tape.gates;
+  task.cells = tape.cells;
+  task.args = a;
+  const Scratch scratch = take_scratch(task, kernel.backward_bytes);
+  // Gradients replace the gates in place, so even an interrupted backward has spent the tape.
+  tape.spent = true;
+  run(task, kernel.backward);
+}
+
+CellTraits cell_traits(Cell cell) { return kernels<float>()[cell].traits; }
+
+template void rnn_forward(const RnnForwardArgs<float>&);
+template void rnn_forward(const RnnForwardArgs<double>&);
+template void rnn_backward(const RnnBackwardArgs<float>&);
+template void rnn_backward(const RnnBackwardArgs<double>&);
+
+}  // namespace fastrnn

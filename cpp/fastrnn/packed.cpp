@@ -1,0 +1,25 @@
+// PackedWeights: the weights of one layer and direction in panel order, for one ISA; immutable.
+#include "fastrnn/packed.h"
+
+#include "fastrnn/dispatch.h"
+#include "fastrnn/validate.h"
+
+namespace fastrnn {
+
+template <class T>
+PackedWeights<T>::PackedWeights(Cell cell, const RnnWeights<T>& weights)
+    : cell_(cell), table_(&kernels<T>()) {
+  check_weights(cell, weights);
+  const CellKernels<T>& kernel = (*table_)[cell];
+  const bool projected = !weights.w_ih;
+  const index_t I = projected ? 0 : weights.w_ih.shape[1], H = weights.w_hh.shape[1];
+  const auto block =
+      memory_.add<unsigned char>(static_cast<index_t>(kernel.packed_bytes(I, H, projected)));
+  memory_.allocate();
+  panels_ = kernel.pack(weights, I, H, memory_.at(block));
+}
+
+template class PackedWeights<float>;
+template class PackedWeights<double>;
+
+}  // namespace fastrnn

@@ -1,0 +1,49 @@
+// One aligned block for all the pieces of a call; sizes are checked before memory is asked for.
+#include "fastrnn/scratch.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <new>
+#include <utility>
+
+#include "fastrnn/error.h"
+
+namespace fastrnn {
+namespace {
+
+constexpr std::align_val_t kAlignment{64};  // a cache line, and the widest vector
+
+}  // namespace
+
+Scratch::Scratch(Scratch&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+
+Scratch& Scratch::operator=(Scratch&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(bytes_, other.bytes_);
+  return *this;
+}
+
+Scratch::~Scratch() { ::operator delete(data_, kAlignment); }
+
+void Scratch::allocate() {
+  FASTRNN_DCHECK(data_ == nullptr);
+  // An empty piece has an address too: a null pointer means absent elsewhere.
+  data_ = static_cast<std::byte*>(::operator new(std::max<std::size_t>(bytes_, 64), kAlignment));
+}
+
+std::size_t Scratch::reserve(std::size_t size, index_t count, index_t times, index_t more) {
+  FASTRNN_DCHECK(count >= 0 && times >= 0 && more >= 0);
+  FASTRNN_DCHECK(data_ == nullptr);
+  const std::size_t offset = bytes_;
+  std::size_t end = size;
+  if (__builtin_mul_overflow(end, count, &end) || __builtin_mul_overflow(end, times, &end) ||
+      __builtin_mul_overflow(end, more, &end) || __builtin_add_overflow(end, offset + 63, &end) ||
+      end > PTRDIFF_MAX) {
+    throw std::bad_alloc();
+  }
+  bytes_ = end / 64 * 64;
+  return offset;
+}
+
+}  // namespace fastrnn

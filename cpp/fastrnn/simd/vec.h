@@ -1,0 +1,181 @@
+// Vec<T>: one SIMD register of the width this ISA file asks for, and the whole vocabulary on it.
+//
+// Arithmetic and comparisons are the operators of GCC and Clang vector types; only what they
+// cannot say stands here. Everything is in an unnamed namespace: no symbol of an ISA file may be
+// picked by the linker for another one.
+#pragma once
+
+#include <cstdint>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+#include "fastrnn/view.h"
+
+namespace fastrnn::FASTRNN_TARGET {
+namespace {
+
+template <class T>
+struct VecTraits;
+template <>
+struct VecTraits<float> {
+  typedef float type __attribute__((vector_size(FASTRNN_VEC_BYTES)));
+  typedef float unaligned __attribute__((vector_size(FASTRNN_VEC_BYTES), aligned(4), may_alias));
+  typedef std::int32_t bits __attribute__((vector_size(FASTRNN_VEC_BYTES)));
+  static constexpr float round_magic =
+      0x1.8p23f;  // adding it leaves the nearest integer in the low bits
+  static constexpr int mantissa = 23, bias = 127;
+};
+template <>
+struct VecTraits<double> {
+  typedef double type __attribute__((vector_size(FASTRNN_VEC_BYTES)));
+  typedef double unaligned __attribute__((vector_size(FASTRNN_VEC_BYTES), aligned(8), may_alias));
+  typedef std::int64_t bits __attribute__((vector_size(FASTRNN_VEC_BYTES)));
+  static constexpr double round_magic = 0x1.8p52;
+  static constexpr int mantissa = 52, bias = 1023;
+};
+
+template <class T>
+using Vec = typename VecTraits<T>::type;
+template <class T>
+using Bits = typename VecTraits<T>::bits;
+template <class T>
+inline constexpr int kLanes = FASTRNN_VEC_BYTES / static_cast<int>(sizeof(T));
+
+// Vector registers of the ISA: decides how many accumulators a tile may hold.
+#if FASTRNN_VEC_BYTES == 64 || defined(__aarch64__)
+inline constexpr int kRegisters = 32;
+#else
+inline constexpr int kRegisters = 16;
+#endif
+
+template <class T>
+FASTRNN_INLINE Vec<T> set1(T x) {
+  return x - Vec<T>{};  // x - 0 keeps -0 and NaN; compiles to one broadcast
+}
+template <class T>
+FASTRNN_INLINE Vec<T> load(const T* p) {
+  return *reinterpret_cast<const typename VecTraits<T>::unaligned*>(p);
+}
+template <class T>
+FASTRNN_INLINE void store(T* p, Vec<T> v) {
+  *reinterpret_cast<typename VecTraits<T>::unaligned*>(p) = v;
+}
+
+// The first n lanes; the others read as zero and are not written. n >= kLanes is a full access.
+template <class T>
+FASTRNN_INLINE Vec<T> load(const T* p, index_t n) {
+  if (__builtin_expect(n >= kLanes<T>, 1)) return load(p);
+#if FASTRNN_VEC_BYTES == 64
+  if constexpr (sizeof(T) == 4)
+    return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1), p);
+  else
+    return _mm512_maskz_loadu_pd(static_cast<__mmask8>((1u << n) - 1), p);
+#else
+  Vec<T> v{};
+#pragma GCC unroll 8
+  for (int i = 0; i < kLanes<T>; ++i)
+    if (i < n) v[i] = p[i];
+  return v;
+#endif
+}
+template <class T>
+FASTRNN_INLINE void store(T* p, Vec<T> v, index_t n) {
+  if (__builtin_expect(n >= kLanes<T>, 1)) return store(p, v);
+#if FASTRNN_VEC_BYTES == 64
+  if constexpr (sizeof(T) == 4)
+    _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << n) - 1), v);
+  else
+    _mm512_mask_storeu_pd(p, static_cast<__mmask8>((1u << n) - 1), v);
+#else
+#pragma GCC unroll 8
+  for (int i = 0; i < kLanes<T>; ++i)
+    if (i < n) p[i] = v[i];
+#endif
+}
+
+#if defined(__x86_64__)
+#if FASTRNN_VEC_BYTES == 64
+#define FASTRNN_X86(op) _mm512_##op
+#elif FASTRNN_VEC_BYTES == 32
+#define FASTRNN_X86(op) _mm256_##op
+#else
+#define FASTRNN_X86(op) _mm_##op
+#endif
+#endif
+
+// a·b + c. Fused wherever the ISA has it; baseline x86-64 rounds twice.
+FASTRNN_INLINE Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c) {
+#if FASTRNN_VEC_BYTES > 16
+  return FASTRNN_X86(fmadd_ps)(a, b, c);
+#elif defined(__aarch64__)
+  return vfmaq_f32(c, a, b);
+#else
+  return a * b + c;
+#endif
+}
+FASTRNN_INLINE Vec<double> fma(Vec<double> a, Vec<double> b, Vec<double> c) {
+#if FASTRNN_VEC_BYTES > 16
+  return FASTRNN_X86(fmadd_pd)(a, b, c);
+#elif defined(__aarch64__)
+  return vfmaq_f64(c, a, b);
+#else
+  return a * b + c;
+#endif
+}
+
+// c < x ? c : x and c > x ? c : x, by which a NaN in x comes through. GCC 12 makes compare and
+// blend of the expression when c is a constant, hence the intrinsics: they return their second
+// operand when one is NaN.
+#if defined(__x86_64__)
+FASTRNN_INLINE Vec<float> min(Vec<float> x, Vec<float> c) { return FASTRNN_X86(min_ps)(c, x); }
+FASTRNN_INLINE Vec<double> min(Vec<double> x, Vec<double> c) { return FASTRNN_X86(min_pd)(c, x); }
+FASTRNN_INLINE Vec<float> max(Vec<float> x, Vec<float> c) { return FASTRNN_X86(max_ps)(c, x); }
+FASTRNN_INLINE Vec<double> max(Vec<double> x, Vec<double> c) { return FASTRNN_X86(max_pd)(c, x); }
+#else
+template <class V>
+FASTRNN_INLINE V min(V x, V c) {
+  return c < x ? c : x;
+}
+template <class V>
+FASTRNN_INLINE V max(V x, V c) {
+  return c > x ? c : x;
+}
+#endif
+
+// The nearest integer (ties to even), for |x| below 2^22 (float) or 2^51 (double).
+template <class T>
+FASTRNN_INLINE Vec<T> round(Vec<T> x) {
+  const Vec<T> magic = set1(VecTraits<T>::round_magic);
+  return (x + magic) - magic;
+}
+
+// x · 2^n for an integral n whose power is a normal number. A NaN in x stays one: the power
+// multiplies, it is not added to the exponent bits.
+template <class T>
+FASTRNN_INLINE Vec<T> scale2(Vec<T> x, Vec<T> n) {
+  using Tr = VecTraits<T>;
+  const Bits<T> low = reinterpret_cast<Bits<T>>(n + set1(Tr::round_magic));
+  return x * reinterpret_cast<Vec<T>>((low + Tr::bias) << Tr::mantissa);
+}
+
+// |x| and a value with the sign of another, on the bits: the sign of zero and of NaN too.
+template <class T>
+FASTRNN_INLINE Bits<T> sign_mask() {
+  return reinterpret_cast<Bits<T>>(set1(T(-0.0)));
+}
+template <class T>
+FASTRNN_INLINE Vec<T> abs(Vec<T> x) {
+  return reinterpret_cast<Vec<T>>(reinterpret_cast<Bits<T>>(x) & ~sign_mask<T>());
+}
+template <class T>
+FASTRNN_INLINE Vec<T> copysign(Vec<T> magnitude, Vec<T> sign) {
+  return reinterpret_cast<Vec<T>>((reinterpret_cast<Bits<T>>(magnitude) & ~sign_mask<T>()) |
+                                  (reinterpret_cast<Bits<T>>(sign) & sign_mask<T>()));
+}
+
+}  // namespace
+}  // namespace fastrnn::FASTRNN_TARGET

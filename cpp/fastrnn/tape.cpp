@@ -1,0 +1,100 @@
+// The order of rows and steps of a ragged batch, and what a tape shows of its workspace.
+#include "fastrnn/tape.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "fastrnn/error.h"
+#include "fastrnn/ops.h"
+
+namespace fastrnn {
+
+StepOrder::StepOrder(index_t T, index_t N, const View<const index_t, 1>& lengths, bool backwards)
+    : count(T), batch(N), reverse(backwards) {
+  const auto length_of = [&](index_t n) { return *lengths.at(n); };
+  bool ragged = false;
+  for (index_t n = 0; lengths && n < N; ++n) ragged = ragged || length_of(n) != T;
+  if (!ragged) return;
+  order.resize(static_cast<std::size_t>(N));
+  std::iota(order.begin(), order.end(), index_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](index_t a, index_t b) { return length_of(a) > length_of(b); });
+  length.reserve(order.size());
+  for (index_t n : order) length.push_back(length_of(n));
+  count = length.front();
+  offset.push_back(0);
+  index_t rows = reverse ? 0 : N;
+  for (index_t q = 0; q < count; ++q) {
+    const index_t t = reverse ? count - 1 - q : q;
+    // Sorted by falling length, so the rows that exist at time t are a prefix.
+    while (!reverse && length[static_cast<std::size_t>(rows - 1)] <= t) --rows;
+    while (reverse && rows < N && length[static_cast<std::size_t>(rows)] > t) ++rows;
+    active.push_back(rows);
+    offset.push_back(offset.back() + rows);
+  }
+}
+
+Steps StepOrder::steps() const {
+  Steps s;
+  s.count = count;
+  s.reverse = reverse;
+  s.batch = batch;
+  if (order.empty()) return s;
+  s.active = active.data();
+  s.offset = offset.data();
+  s.order = order.data();
+  s.length = length.data();
+  return s;
+}
+
+namespace {
+
+// f(workspace row, time, caller's row) for every existing step.
+template <class F>
+void for_steps(const Steps& steps, F&& f) {
+  for (index_t q = 0; q < steps.count; ++q)
+    for (index_t r = 0; r < steps.rows(q); ++r)
+      f(steps.first_row(q) + r, steps.time(q), steps.caller_row(r));
+}
+
+template <class T, int Rank>
+void zero(const View<T, Rank>& out) {  // C-contiguous
+  index_t count = 1;
+  for (index_t n : out.shape) count *= n;
+  std::fill_n(out.data, count, T(0));
+}
+
+}  // namespace
+
+template <class T>
+void Tape<T>::copy_gates(View<T, 4> out) const {
+  FASTRNN_CHECK(filled() && !spent, "tape is spent: read its gates before backward");
+  zero(out);
+  const CellTraits traits = cell_traits(cell);
+  const index_t L = table->lanes, G = traits.gates, S = traits.slots;
+  for_steps(order.steps(), [&](index_t row, index_t t, index_t n) {
+    for (index_t gate = 0; gate < G; ++gate) {
+      const index_t slot = (*table)[cell].slot_of_gate[gate];
+      for (index_t unit = 0; unit < dims.H; ++unit)
+        out.data[((t * dims.N + n) * G + gate) * dims.H + unit] =
+            gates[((row * panels() + unit / L) * S + slot) * L + unit % L];
+    }
+  });
+}
+
+template <class T>
+void Tape<T>::copy_cells(View<T, 3> out) const {
+  FASTRNN_CHECK(filled() && !spent, "tape is spent: read its cell states before backward");
+  FASTRNN_CHECK(cells != nullptr, "tape has no cell states: only an LSTM has them");
+  zero(out);
+  const index_t L = table->lanes;
+  for_steps(order.steps(), [&](index_t row, index_t t, index_t n) {
+    for (index_t unit = 0; unit < dims.H; ++unit)
+      *(out.at(t, n) + unit) = cells[(row * panels() + unit / L) * L + unit % L];
+  });
+}
+
+template class Tape<float>;
+template class Tape<double>;
+
+}  // namespace fastrnn

@@ -1,0 +1,66 @@
+// TeamState: what the threads of one team share; their barrier, their stop flag, their first fault.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <mutex>
+
+#include "fastrnn/fp_mode.h"
+#include "fastrnn/threads.h"
+
+namespace fastrnn {
+
+// Unwinds a thread whose team is to stop; it never leaves the file threads.cpp.
+struct Stopped {};
+
+class TeamState {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  // rank0_polls: rank 0 is the thread that called run_team, so it may ask the interrupt poll.
+  TeamState(int size, bool rank0_polls);
+
+  void meet(int rank, int size);   // the barrier
+  void leave(int rank, int size);  // this thread's last act; rank 0 then waits for the others
+  void fail(std::exception_ptr fault) noexcept;
+  void ask_poll() noexcept;       // on the thread that called run_team
+  void look_at_clock() noexcept;  // rank 0
+
+  bool stopped() const { return stop_.load(std::memory_order_relaxed); }
+  bool time_to_look() { return --checks_left_ == 0; }  // rank 0
+  void rethrow();                                      // after the join
+
+ private:
+  // A thread counts its barriers in a line of its own (two: they are fetched in pairs), so that
+  // meeting costs one hop and no shared counter.
+  struct alignas(128) Progress {
+    std::atomic<std::uint64_t> epoch{0};
+  };
+
+  bool everybody_at(std::uint64_t epoch, int size) const;
+  template <class Ready>
+  void wait(int rank, std::chrono::microseconds patience, Ready ready);
+  template <class Ready>
+  void sleep(int rank, Ready ready);
+  void wake() noexcept;
+
+  std::unique_ptr<Progress[]> progress_;  // none for a team of one
+  bool crowded_ = false;  // more threads than cores: whoever we wait for may need ours
+  std::atomic<bool> stop_{false}, faulty_{false};
+  std::atomic<int> sleepers_{0};
+  std::mutex mutex_;
+  std::condition_variable awake_;
+  std::exception_ptr fault_;
+  const FpMode caller_mode_ = fp_mode();
+
+  // Rank 0 alone: when to look at the clock, and when to ask the poll.
+  const bool rank0_polls_;
+  int checks_left_ = 2, checks_between_ = 1;
+  Clock::time_point looked_{}, next_poll_{};
+};
+
+}  // namespace fastrnn

@@ -1,0 +1,255 @@
+// run_team: where teams come from (OpenMP, or threads of our own), and how many threads they get.
+#include "fastrnn/threads.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdlib>
+#include <mutex>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "fastrnn/error.h"
+#include "fastrnn/team_state.h"
+#include "fastrnn/thread_limit.h"
+
+#ifdef FASTRNN_USE_OPENMP
+#include <omp.h>
+#endif
+#ifndef _WIN32
+#include <pthread.h>
+#endif
+
+namespace fastrnn {
+namespace {
+
+std::atomic<int> user_threads{0};  // 0: thread_limit()
+std::atomic<int> busy_threads{0};  // in teams of more than one
+std::atomic<bool> forked{false};   // never cleared, so that grandchildren are covered
+thread_local bool in_team = false;
+
+#ifdef FASTRNN_TEST_HOOKS
+std::atomic<int> hook_rank{-1}, hook_calls{0};
+#endif
+
+#ifndef _WIN32
+// Atomics only: another thread of the parent may have held any lock, and part of the budget.
+void in_child() {
+  forked = true;
+  busy_threads = 0;
+}
+[[maybe_unused]] const int at_fork = pthread_atfork(nullptr, nullptr, in_child);
+#endif
+
+// A region's share of the threads this process may keep busy, at least one.
+class Budget {
+ public:
+  explicit Budget(int want) {
+    const int total = std::max({num_threads(), thread_limit(), want});
+    int used = busy_threads.load();
+    do {
+      threads_ = std::clamp(total - used, 1, want);
+    } while (!busy_threads.compare_exchange_weak(used, used + threads_));
+  }
+  ~Budget() { busy_threads.fetch_sub(threads_); }
+  Budget(const Budget&) = delete;
+  Budget& operator=(const Budget&) = delete;
+  int threads() const { return threads_; }
+
+ private:
+  int threads_ = 1;
+};
+
+// One thread's part in a team. Nothing leaves it but through the state.
+void work(TeamState& state, int rank, int size, TeamBody body, void* context) noexcept {
+  const FpScope scope(kKernelFpMode);
+  const bool outer = std::exchange(in_team, in_team || size > 1);
+  try {
+    Team team(state, rank, size);
+    body(context, team);
+  } catch (const Stopped&) {
+  } catch (...) {
+    state.fail(std::current_exception());
+  }
+  state.leave(rank, size);
+  in_team = outer;
+}
+
+void run_serial(TeamBody body, void* context) {
+  TeamState state(1, true);
+  work(state, 0, 1, body, context);
+  state.rethrow();
+}
+
+// Up to size - 1 threads beside this one; they start together, knowing how many could be made.
+class Crew {
+ public:
+  template <class F>
+  Crew(int size, F work_of) {
+    try {
+      threads_.reserve(static_cast<std::size_t>(size - 1));
+      for (int rank = 1; rank < size; ++rank) {
+        threads_.emplace_back([this, rank, work_of] {
+          size_.wait(0);
+          work_of(rank, size_.load());
+        });
+      }
+    } catch (const std::system_error&) {  // no more threads to be had: a smaller crew
+    } catch (const std::bad_alloc&) {
+    }
+    size_ = static_cast<int>(threads_.size()) + 1;
+    size_.notify_all();
+  }
+  ~Crew() {
+    for (std::thread& thread : threads_) thread.join();
+  }
+  int size() const { return size_; }
+
+ private:
+  std::vector<std::thread> threads_;
+  std::atomic<int> size_{0};
+};
+
+#ifdef FASTRNN_USE_OPENMP
+// libgomp ends the process when it cannot make a thread, so a team that is larger than this
+// thread's last one (whose threads it still holds) is first tried out with threads of our own,
+// while some memory is held back for libgomp's other needs.
+int probe(int threads) {
+  thread_local int last = 1;
+  if (threads > last) {
+    void* reserve = ::operator new(std::size_t{1} << 20, std::nothrow);
+    asm volatile("" : : "r"(reserve) : "memory");  // or the pair new, delete may be dropped
+    threads = reserve == nullptr ? 1 : Crew(threads, [](int, int) {}).size();
+    ::operator delete(reserve);
+  }
+  if (threads > 1) last = threads;
+  return threads;
+}
+
+void region(TeamState& state, int threads, TeamBody body, void* context) noexcept {
+  threads = probe(threads);
+  if (threads == 1) return work(state, 0, 1, body, context);
+#pragma omp parallel num_threads(threads)
+  work(state, omp_get_thread_num(), omp_get_num_threads(), body, context);
+}
+
+bool in_foreign_region() { return omp_in_parallel() != 0; }
+#else
+void region(TeamState& state, int threads, TeamBody body, void* context) noexcept {
+  const Crew crew(threads, [&](int rank, int size) { work(state, rank, size, body, context); });
+  work(state, 0, crew.size(), body, context);
+}
+
+bool in_foreign_region() { return false; }
+#endif
+
+// libgomp's pool belongs to the thread that made it and did not survive the fork, but the thread
+// that forked still believes in it and would wait for ever. A new thread makes a pool of its own.
+void region_in_child(TeamState& state, int threads, TeamBody body, void* context) {
+  std::mutex mutex;
+  std::condition_variable finished;
+  bool done = false;
+  const auto master = [&] {
+    region(state, threads, body, context);
+    const std::lock_guard lock(mutex);
+    done = true;
+    finished.notify_one();
+  };
+  std::thread thread;
+  try {
+    thread = std::thread(master);
+  } catch (const std::system_error&) {
+    return run_serial(body, context);
+  }
+  std::unique_lock lock(mutex);
+  while (!finished.wait_for(lock, std::chrono::milliseconds(50), [&] { return done; })) {
+    lock.unlock();
+    state.ask_poll();
+    lock.lock();
+  }
+  lock.unlock();
+  thread.join();
+}
+
+// FASTRNN_FORK=serial keeps forked children on one thread.
+bool serial_children() {
+  static const bool serial = [] {
+    const char* text = std::getenv("FASTRNN_FORK");
+    const std::string mode = text == nullptr ? "" : text;
+    FASTRNN_CHECK(mode.empty() || mode == "serial",
+                  "FASTRNN_FORK must be 'serial' or unset, got '" + mode + "'");
+    return mode == "serial";
+  }();
+  return serial;
+}
+
+}  // namespace
+
+void Team::barrier() {
+  if (size_ > 1) state_.meet(rank_, size_);
+}
+
+void Team::check() {
+#ifdef FASTRNN_TEST_HOOKS
+  if (rank_ == hook_rank && hook_calls.fetch_sub(1) == 0) {
+    throw std::runtime_error("throw_in_worker");
+  }
+#endif
+  if (rank_ == 0 && state_.time_to_look()) state_.look_at_clock();
+  if (state_.stopped()) throw Stopped{};
+}
+
+void run_team_raw(int threads, TeamBody body, void* context) {
+  FASTRNN_DCHECK(threads >= 1);
+  if (threads <= 1 || in_team || in_foreign_region()) return run_serial(body, context);
+  if (forked && serial_children()) return run_serial(body, context);
+  const Budget budget(threads);
+  if (budget.threads() == 1) return run_serial(body, context);
+#ifdef FASTRNN_USE_OPENMP
+  const bool fresh_master = forked;
+#else
+  const bool fresh_master = false;  // a crew is new for every call
+#endif
+  TeamState state(budget.threads(), !fresh_master);
+  if (fresh_master) {
+    region_in_child(state, budget.threads(), body, context);
+  } else {
+    region(state, budget.threads(), body, context);
+  }
+  state.rethrow();
+}
+
+int num_threads() {
+  const int n = user_threads.load(std::memory_order_relaxed);
+  return n > 0 ? n : thread_limit();
+}
+
+void set_num_threads(int n) {
+  FASTRNN_CHECK(
+      n >= 1 && n <= kMaxThreads,
+      "num_threads must be in 1.." + std::to_string(kMaxThreads) + ", got " + std::to_string(n));
+  user_threads = n;
+}
+
+const char* threads_backend() {
+#ifdef FASTRNN_USE_OPENMP
+  return "openmp";
+#else
+  return "std::thread";
+#endif
+}
+
+#ifdef FASTRNN_TEST_HOOKS
+void throw_in_worker(int rank, int calls) {
+  hook_calls = calls;
+  hook_rank = rank;
+}
+#endif
+
+}  // namespace fastrnn

@@ -1,0 +1,64 @@
+// run_team: the one place where parallel regions are made. Everybody else sees a Team.
+#pragma once
+
+#include <type_traits>
+
+namespace fastrnn {
+
+class TeamState;
+
+// One thread's view of the team it runs in.
+class Team {
+ public:
+  Team(TeamState& state, int rank, int size) : state_(state), rank_(rank), size_(size) {}
+  int rank() const { return rank_; }
+  int size() const { return size_; }
+
+  // All threads meet. Throws in every thread once any of them has failed or been interrupted.
+  void barrier();
+
+  // Call about once per time step: cheap; throws when the team is to stop. Rank 0 also asks
+  // the interrupt poll, at most every 50 ms.
+  void check();
+
+ private:
+  TeamState& state_;
+  int rank_, size_;
+};
+
+using TeamBody = void (*)(void* context, Team& team);
+
+// Runs body on `threads` threads (fewer when the process-wide budget or the system gives fewer)
+// and returns when all are done. n = 1 never enters OpenMP; inside another parallel region n is 1;
+// after fork the region starts from a fresh thread. Subnormals are flushed inside only. The first
+// exception thrown by a body is rethrown here after all have left.
+void run_team_raw(int threads, TeamBody body, void* context);
+
+template <class F>
+void run_team(int threads, F&& f) {
+  using Fn = std::remove_reference_t<F>;
+  run_team_raw(threads, [](void* context, Team& team) { (*static_cast<Fn*>(context))(team); }, &f);
+}
+
+inline constexpr int kMaxThreads = 1024;  // more is taken for a mistake
+
+// The user's thread count (at least 1): default = min(FASTRNN_NUM_THREADS, OMP_NUM_THREADS,
+// affinity mask, cgroup quota). set_num_threads(n) overrides it, and may exceed the cores; Error
+// when n is not in 1..kMaxThreads.
+int num_threads();
+void set_num_threads(int n);
+
+// Installed by the bindings: returns true when the calling thread should stop (Ctrl-C). It is only
+// ever called on the thread that called run_team.
+using InterruptPoll = bool (*)();
+void set_interrupt_poll(InterruptPoll poll);
+
+const char* threads_backend();  // "openmp" or "std::thread"
+
+#ifdef FASTRNN_TEST_HOOKS
+// The thread of this rank throws std::runtime_error from its check() number `calls` (from 0) of
+// the next region it takes part in; rank -1 disarms.
+void throw_in_worker(int rank, int calls);
+#endif
+
+}  // namespace fastrnn

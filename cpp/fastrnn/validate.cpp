@@ -1,0 +1,144 @@
+// The last line of defence: every rule of args.h about shapes and presence.
+#include "fastrnn/validate.h"
+
+#include <initializer_list>
+#include <string>
+
+#include "fastrnn/error.h"
+#include "fastrnn/ops.h"
+#include "fastrnn/packed.h"
+#include "fastrnn/tape.h"
+
+namespace fastrnn {
+namespace {
+
+std::string shape_text(std::initializer_list<index_t> shape) {
+  std::string text = "(";
+  for (index_t n : shape) text += (text.size() > 1 ? ", " : "") + std::to_string(n);
+  return text + (shape.size() == 1 ? ",)" : ")");
+}
+
+// symbols: the same shape in letters, "(N, H)".
+template <class T, int Rank>
+void check_shape(const char* name, const View<T, Rank>& view, const char* symbols,
+                 const index_t (&expected)[Rank]) {
+  bool same = true;
+  for (int i = 0; i < Rank; ++i) same = same && view.shape[i] == expected[i];
+  if (same) return;
+  const auto text = [](const index_t(&s)[Rank]) {
+    if constexpr (Rank == 1) return shape_text({s[0]});
+    if constexpr (Rank == 2) return shape_text({s[0], s[1]});
+    if constexpr (Rank == 3) return shape_text({s[0], s[1], s[2]});
+  };
+  throw Error(std::string(name) + " must have shape " + symbols + " = " + text(expected) +
+              ", got " + text(view.shape));
+}
+
+// For arguments that may be absent.
+template <class T, int Rank>
+void check_optional(const char* name, const View<T, Rank>& view, const char* symbols,
+                    const index_t (&expected)[Rank]) {
+  if (view) check_shape(name, view, symbols, expected);
+}
+
+template <class T, int Rank>
+void check_presence(const char* name, const View<T, Rank>& view, bool wanted, const char* cell) {
+  FASTRNN_CHECK(bool(view) == wanted,
+                std::string(name) +
+                    (wanted ? " is required for the cell " : " is not taken by the cell ") + cell);
+}
+
+// G·H without overflow: H comes from an array's shape, which a stride of 0 lets grow without
+// memory.
+index_t gate_rows(const CellTraits& traits, index_t H) {
+  index_t rows = 0;
+  FASTRNN_CHECK(!__builtin_mul_overflow(H, static_cast<index_t>(traits.gates), &rows),
+                "w_hh is too large: H = " + std::to_string(H));
+  return rows;
+}
+
+}  // namespace
+
+template <class T>
+void check_weights(Cell cell, const RnnWeights<T>& w) {
+  const CellTraits traits = cell_traits(cell);
+  FASTRNN_CHECK(w.w_hh, "w_hh is required");
+  const index_t H = w.w_hh.shape[1], rows = gate_rows(traits, H);
+  FASTRNN_CHECK(H >= 1, "w_hh must have shape (G*H, H) with H >= 1");
+  check_shape("w_hh", w.w_hh, "(G*H, H)", {rows, H});
+  check_optional("w_ih", w.w_ih, "(G*H, I)", {rows, w.w_ih.shape[1]});
+  check_optional("b_ih", w.b_ih, "(G*H,)", {rows});
+  check_optional("b_hh", w.b_hh, "(G*H,)", {rows});
+  check_presence("w_peephole", w.w_peephole, traits.peephole, traits.name);
+  check_optional("w_peephole", w.w_peephole, "(3, H)", {3, H});
+}
+
+template <class T>
+Dims check_forward(const RnnForwardArgs<T>& a) {
+  const CellTraits traits = cell_traits(a.cell);
+  if (a.packed != nullptr) {
+    FASTRNN_CHECK(a.packed->cell() == a.cell, "packed was made for another cell");
+    FASTRNN_CHECK(a.tape == nullptr, "packed weights are for inference: tape must be absent");
+  } else {
+    check_weights(a.cell, a.weights);
+  }
+  const bool projected = a.packed != nullptr ? a.packed->projected() : !a.weights.w_ih;
+  const index_t H = a.packed != nullptr ? a.packed->hidden_size() : a.weights.w_hh.shape[1];
+  const index_t I = projected             ? gate_rows(traits, H)
+                    : a.packed != nullptr ? a.packed->input_size()
+                                          : a.weights.w_ih.shape[1];
+  const Dims d{a.x.shape[0], a.x.shape[1], I, H};
+  FASTRNN_CHECK(a.num_threads >= 0, "num_threads must be at least 1");
+  check_shape("x", a.x, projected ? "(T, N, G*H)" : "(T, N, I)", {d.T, d.N, I});
+  check_shape("y", a.y, "(T, N, H)", {d.T, d.N, H});
+  check_shape("h_n", a.h_n, "(N, H)", {d.N, H});
+  check_optional("h0", a.h0, "(N, H)", {d.N, H});
+  FASTRNN_CHECK(traits.cell_state || !a.c0, std::string("c0 is not taken by ") + traits.name);
+  check_optional("c0", a.c0, "(N, H)", {d.N, H});
+  check_presence("c_n", a.c_n, traits.cell_state, traits.name);
+  check_optional("c_n", a.c_n, "(N, H)", {d.N, H});
+  check_optional("lengths", a.lengths, "(N,)", {d.N});
+  for (index_t n = 0; a.lengths && n < d.N; ++n) {
+    const index_t length = *a.lengths.at(n);
+    FASTRNN_CHECK(length >= 0 && length <= d.T,
+                  "lengths must be in 0..T = 0.." + std::to_string(d.T) + ", got lengths[" +
+                      std::to_string(n) + "] = " + std::to_string(length));
+  }
+  return d;
+}
+
+template <class T>
+void check_backward(const RnnBackwardArgs<T>& a) {
+  FASTRNN_CHECK(a.tape != nullptr && a.tape->filled(), "tape is empty: run forward with it first");
+  FASTRNN_CHECK(!a.tape->spent, "tape is spent: a tape serves one backward");
+  FASTRNN_CHECK(a.num_threads >= 0, "num_threads must be at least 1");
+  const Tape<T>& tape = *a.tape;
+  const CellTraits traits = cell_traits(tape.cell);
+  const auto [T_, N, I, H] = tape.dims;
+  const index_t rows = gate_rows(traits, H);
+  check_optional("dy", a.dy, "(T, N, H)", {T_, N, H});
+  check_optional("dh_n", a.dh_n, "(N, H)", {N, H});
+  check_optional("dh0", a.dh0, "(N, H)", {N, H});
+  FASTRNN_CHECK(traits.cell_state || (!a.dc_n && !a.dc0),
+                std::string("dc_n and dc0 are not taken by ") + traits.name);
+  check_optional("dc_n", a.dc_n, "(N, H)", {N, H});
+  check_optional("dc0", a.dc0, "(N, H)", {N, H});
+  check_optional("dx", a.dx, "shape of x", {T_, N, I});
+  FASTRNN_CHECK(tape.weights.w_ih || !a.dw_ih, "dw_ih cannot be given: x came projected");
+  check_optional("dw_ih", a.dw_ih, "(G*H, I)", {rows, I});
+  check_optional("dw_hh", a.dw_hh, "(G*H, H)", {rows, H});
+  check_optional("db_ih", a.db_ih, "(G*H,)", {rows});
+  check_optional("db_hh", a.db_hh, "(G*H,)", {rows});
+  FASTRNN_CHECK(traits.peephole || !a.dw_peephole,
+                std::string("dw_peephole is not taken by ") + traits.name);
+  check_optional("dw_peephole", a.dw_peephole, "(3, H)", {3, H});
+}
+
+#define FASTRNN_INSTANTIATE(T)                             \
+  template void check_weights(Cell, const RnnWeights<T>&); \
+  template Dims check_forward(const RnnForwardArgs<T>&);   \
+  template void check_backward(const RnnBackwardArgs<T>&);
+FASTRNN_INSTANTIATE(float)
+FASTRNN_INSTANTIATE(double)
+
+}  // namespace fastrnn

@@ -1,0 +1,91 @@
+"""Recurrent networks on the CPU: RNN, LSTM and GRU on NumPy arrays, forward and backward."""
+
+from importlib import import_module
+from typing import Any
+
+from fastrnn import functional, runtime
+from fastrnn.functional import (
+    GRUGrads,
+    LSTMGrads,
+    RNNGrads,
+    Tape,
+    gru,
+    gru_backward,
+    gru_cell,
+    gru_forward,
+    lstm,
+    lstm_backward,
+    lstm_cell,
+    lstm_forward,
+    rnn,
+    rnn_backward,
+    rnn_cell,
+    rnn_forward,
+)
+from fastrnn.recurrent import GRU, LSTM, RNN, LayerGrads, LayerTape
+from fastrnn.runtime import (
+    available_isas,
+    get_num_threads,
+    isa,
+    set_debug,
+    set_isa,
+    set_num_threads,
+    show_config,
+    threads,
+    use_backend,
+)
+from fastrnn.stream import Stream
+
+__version__ = "0.1.0"
+
+# Loaded on first use: what a plain call does not need must not slow down the import.
+_LAZY = ("init", "reference", "testing")
+
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "GRUGrads",
+    "LSTMGrads",
+    "LayerGrads",
+    "LayerTape",
+    "RNNGrads",
+    "Stream",
+    "Tape",
+    "available_isas",
+    "functional",
+    "get_num_threads",
+    "gru",
+    "gru_backward",
+    "gru_cell",
+    "gru_forward",
+    "init",
+    "isa",
+    "lstm",
+    "lstm_backward",
+    "lstm_cell",
+    "lstm_forward",
+    "reference",
+    "rnn",
+    "rnn_backward",
+    "rnn_cell",
+    "rnn_forward",
+    "runtime",
+    "set_debug",
+    "set_isa",
+    "set_num_threads",
+    "show_config",
+    "testing",
+    "threads",
+    "use_backend",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return import_module(f"fastrnn.{name}")
+    raise AttributeError(f"module 'fastrnn' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,204 @@
+"""One array at a time: accept it as it is, convert its layout, or say exactly what is wrong.
+
+Every check first tries the common case with attribute look-ups alone; whatever fails that test
+takes the slow road, which converts or explains. Nothing here ever changes a dtype silently.
+"""
+
+from collections.abc import Sequence
+from operator import index
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+DType = np.dtype[Any]
+
+FLOAT32: DType = np.dtype(np.float32)
+FLOAT64: DType = np.dtype(np.float64)
+INT64: DType = np.dtype(np.int64)
+MAX_THREADS = 1024
+
+_ndarray = np.ndarray
+
+
+def exact(
+    name: str,
+    value: Any,
+    shape: tuple[int, ...],
+    dtype: DType,
+    symbols: str,
+    title: str,
+    hidden: int,
+    *,
+    weight: bool = False,
+) -> Array:
+    """Return value as an aligned native array of this dtype and shape, copied only if it must be.
+
+    Parameters
+    ----------
+    name, symbols, title, hidden : str, str, str, int
+        Words for the message: the argument, its shape in symbols, the cell, its H.
+    weight : bool
+        Weights may have any strides; everything else needs a last axis of unit stride.
+
+    Raises
+    ------
+    TypeError
+        value is no array, or its dtype is not `dtype`.
+    ValueError
+        value has another shape.
+    """
+    if (
+        type(value) is _ndarray
+        and value.dtype is dtype
+        and value.shape == shape
+        and value.flags.aligned
+        and value.strides[-1] == dtype.itemsize
+    ):
+        return value
+    array = floats(name, value, dtype)
+    if array.shape != shape:
+        raise shape_error(name, symbols, shape, f"{title} with H = {hidden}", array.shape)
+    return array if weight else unit_stride(name, array)
+
+
+def shape_error(
+    name: str, symbols: str, shape: tuple[int, ...], context: str, got: tuple[int, ...]
+) -> ValueError:
+    """Word the mismatch of one shape, with a hint when the array looks transposed."""
+    hint = "; did you pass its transpose?" if len(got) == 2 and got == shape[::-1] else ""
+    return ValueError(f"{name} must have shape {symbols} = {shape} for {context}, got {got}{hint}")
+
+
+def leading(name: str, value: Any) -> tuple[Array, DType]:
+    """Return the array that decides the dtype of a call (w_hh), and that dtype."""
+    array = _as_ndarray(name, value)
+    if array.dtype.kind == "f" and array.dtype.itemsize in (4, 8):
+        dtype = FLOAT32 if array.dtype.itemsize == 4 else FLOAT64
+    elif isinstance(value, Sequence) and array.dtype.kind in "iu":
+        dtype = FLOAT64
+    else:
+        raise TypeError(f"{name} must be float32 or float64, got {array.dtype}")
+    return _native(name, array, dtype), dtype
+
+
+def floats(name: str, value: Any, dtype: DType) -> Array:
+    """Return value as an aligned native array of this dtype; its strides are the caller's."""
+    array = _as_ndarray(name, value)
+    if array.dtype is dtype and array.flags.aligned:
+        return array
+    came = array.dtype
+    if isinstance(value, Sequence):
+        if came.kind not in "fiu" or (came.kind == "f" and came.itemsize > 8):
+            raise TypeError(f"{name} must hold floating numbers, got a sequence of {came}")
+    elif came.kind != "f" or came.itemsize not in (4, 8):
+        raise TypeError(f"{name} must be float32 or float64, got {came}")
+    elif came.itemsize != dtype.itemsize:
+        raise TypeError(
+            f"{name} must be {dtype} as the other arrays of this call are, got {came}; "
+            f"convert one side with astype"
+        )
+    return _native(name, array, dtype)
+
+
+def unit_stride(name: str, array: Array) -> Array:
+    """Return array, or a copy of it where its last axis is not contiguous."""
+    if array.shape[-1] <= 1 or array.size == 0 or array.strides[-1] == array.itemsize:
+        return array
+    fresh = allocate(name, array.shape, array.dtype)
+    fresh[...] = array
+    return fresh
+
+
+def allocate(name: str, shape: tuple[int, ...], dtype: DType) -> Array:
+    """Return an uninitialised array, or raise MemoryError that names what did not fit."""
+    try:
+        return np.empty(shape, dtype)
+    except (MemoryError, ValueError, OverflowError):
+        raise MemoryError(f"{name} of shape {shape} and dtype {dtype} does not fit") from None
+
+
+def lengths(value: Any, steps: int, rows: int, single: bool) -> NDArray[np.int64]:
+    """Return lengths as contiguous int64 of shape (N,), each in 0..T.
+
+    Raises
+    ------
+    TypeError
+        lengths holds anything but integers.
+    ValueError
+        lengths has another shape (one sequence may give a number), or a value outside of 0..T.
+    """
+    array = _as_ndarray("lengths", value if not single or np.ndim(value) else [value])
+    if array.dtype.kind not in "iu" and not (array.size == 0 and isinstance(value, Sequence)):
+        raise TypeError(f"lengths must hold integers, got {array.dtype}")
+    if array.shape != (rows,):
+        raise ValueError(f"lengths must have shape (N,) = ({rows},), got {array.shape}")
+    wrong = (array < 0) | (array > steps)
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise ValueError(f"lengths must lie in 0..T = 0..{steps}, got {array[row]} in row {row}")
+    return np.require(array, INT64, ["C", "A"])
+
+
+def flag(name: str, value: Any) -> bool:
+    """Return a truth value that was given as bool; a stray array or string is a mistake."""
+    if value is True or value is False:
+        return bool(value)
+    if isinstance(value, np.bool_):
+        return bool(value)
+    raise TypeError(f"{name} must be True or False, got {value!r}")
+
+
+def integer(name: str, value: Any, least: int, most: int | None = None) -> int:
+    """Return an integer between bounds; bool and float are refused."""
+    if isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be an integer, got {value!r}")
+    try:
+        number = index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an integer, got {value!r}") from None
+    if number < least or (most is not None and number > most):
+        bounds = f"at least {least}" if most is None else f"in {least}..{most}"
+        raise ValueError(f"{name} must be {bounds}, got {number}")
+    return number
+
+
+def unsupported(name: str, value: Any, default: Any) -> None:
+    """Refuse an option whose only supported value is its default."""
+    if value is default:
+        return
+    plain = isinstance(value, (bool, int, float, str))  # an array's == is no truth value
+    if (value != default) if plain else (repr(value) != repr(default)):
+        raise ValueError(f"{name} is not supported yet; leave it at {default!r}, got {value!r}")
+
+
+def _as_ndarray(name: str, value: Any) -> Array:
+    """Return value as a plain ndarray of whatever dtype it has, without a cast."""
+    if type(value) is _ndarray:
+        return value
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} must not be a masked array; fill it first, or pass lengths")
+    try:
+        if isinstance(value, (np.ndarray, list, tuple)):
+            return np.asarray(value)
+        if hasattr(value, "__dlpack__"):
+            return np.from_dlpack(value)
+        if hasattr(value, "__array__"):
+            return np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name} is no regular array: {error}") from None
+    except (TypeError, RuntimeError, BufferError, OverflowError, AttributeError) as error:
+        hint = "; pass its detach()" if getattr(value, "requires_grad", False) else ""
+        raise TypeError(f"{name} cannot be read as a NumPy array: {error}{hint}") from None
+    raise TypeError(f"{name} must be an array, got {type(value).__name__}")
+
+
+def _native(name: str, array: Array, dtype: DType) -> Array:
+    """Return array in native byte order, aligned, with exactly this dtype object."""
+    if array.dtype == dtype and array.flags.aligned:
+        return array.view(dtype)  # only the dtype object may differ, by its metadata
+    try:
+        return array.astype(dtype)
+    except MemoryError:
+        raise MemoryError(f"a copy of {name} with shape {array.shape} does not fit") from None

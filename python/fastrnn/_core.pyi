@@ -1,0 +1,108 @@
+"""The strict layer: exact dtypes, no conversions, no copies. Roles of arrays stand in their names.
+
+Sizes: T steps, N batch, I input, H hidden, G gates (RNN 1, GRU 3, LSTM 4). All floating arrays of
+one call have one dtype, float32 or float64, native byte order, aligned; the last axis of everything
+but weights and biases is contiguous (stride of one element). Outputs are written in place.
+"""
+
+import enum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+class Cell(enum.Enum):
+    rnn_tanh = ...
+    rnn_relu = ...
+    rnn_sigmoid = ...
+    rnn_linear = ...
+    lstm = ...
+    lstm_peephole = ...
+    gru_after = ...
+    gru_before = ...
+
+class Tape:
+    """What forward leaves for one backward; holds references to x, y, the weights, h0 and c0."""
+
+    def __init__(self) -> None: ...
+    @property
+    def nbytes(self) -> int: ...
+    @property
+    def spent(self) -> bool: ...
+    def gates(self, out: Array) -> None:
+        """Copy the activated gates, in the caller's gate order, to out (T, N, G, H); 0 in padding."""
+    def c(self, out: Array) -> None:
+        """Copy the cell states to out (T, N, H), LSTM only; 0 in padding."""
+
+class PackedWeights:
+    """Weights of one layer and direction in the order the kernels read, for the active ISA."""
+
+    def __init__(
+        self,
+        cell: Cell,
+        w_ih: Array | None,  # (G*H, I)
+        w_hh: Array,  # (G*H, H)
+        b_ih: Array | None,  # (G*H,)
+        b_hh: Array | None,  # (G*H,)
+        w_peephole: Array | None,  # (3, H), lstm_peephole only
+    ) -> None: ...
+    @property
+    def nbytes(self) -> int: ...
+    @property
+    def isa(self) -> str: ...
+
+def rnn_forward(
+    cell: Cell,
+    x: Array,  # (T, N, I), or (T, N, G*H) when w_ih is None
+    w_ih: Array | None,  # (G*H, I)
+    w_hh: Array | None,  # (G*H, H); None exactly when packed is given
+    b_ih: Array | None,  # (G*H,)
+    b_hh: Array | None,  # (G*H,)
+    w_peephole: Array | None,  # (3, H)
+    h0: Array | None,  # (N, H)
+    c0: Array | None,  # (N, H)
+    lengths: NDArray[np.int64] | None,  # (N,), values 0..T
+    y: Array,  # out (T, N, H)
+    h_n: Array,  # out (N, H)
+    c_n: Array | None,  # out (N, H), LSTM only
+    reverse: bool = False,
+    num_threads: int = 0,
+    tape: Tape | None = None,
+    packed: PackedWeights | None = None,
+) -> None: ...
+def rnn_backward(
+    tape: Tape,
+    dy: Array | None,  # (T, N, H)
+    dh_n: Array | None,  # (N, H)
+    dc_n: Array | None,  # (N, H)
+    dx: Array | None,  # out, shape of x; C-contiguous, as all gradients
+    dw_ih: Array | None,  # out (G*H, I)
+    dw_hh: Array | None,  # out (G*H, H)
+    db_ih: Array | None,  # out (G*H,)
+    db_hh: Array | None,  # out (G*H,)
+    dh0: Array | None,  # out (N, H)
+    dc0: Array | None,  # out (N, H)
+    dw_peephole: Array | None,  # out (3, H)
+    num_threads: int = 0,
+) -> None: ...
+def apply_activation(name: str, x: Array, y: Array) -> None:
+    """y = exp, sigmoid or tanh of x, 1-D and contiguous, by the active kernels (for accuracy tests)."""
+
+def isa() -> str: ...
+def set_isa(name: str) -> None: ...
+def available_isas() -> list[str]: ...
+def compiled_isa(dtype: str) -> str:
+    """The name compiled into the object file of the active table; dtype is float32 or float64."""
+
+def num_threads() -> int: ...
+def set_num_threads(n: int) -> None: ...
+def build_info() -> dict[str, str]:
+    """Compiler, flags, threading backend, ISAs of this build."""
+
+def cpu_caches() -> dict[str, int]: ...
+def force_plan(split: str | None = None, chunk_steps: int = 0) -> None:
+    """Test hook, this thread only: split 'rows' or 'units', steps per chunk; None and 0: automatic."""
+
+__version__: str

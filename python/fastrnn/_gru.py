@@ -1,0 +1,265 @@
+"""The functions of the GRU: one layer, one direction, explicit arrays."""
+
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from fastrnn import _kinds
+from fastrnn._call import sequence, step
+from fastrnn._checks import Array, flag, unsupported
+from fastrnn._grads import GRUGrads
+from fastrnn._tape import Tape, backward
+
+ACTIVATIONS = ("sigmoid", "tanh")
+
+
+def gru(
+    x: ArrayLike,
+    w_ih: ArrayLike | None,
+    w_hh: ArrayLike,
+    b_ih: ArrayLike | None = None,
+    b_hh: ArrayLike | None = None,
+    h0: ArrayLike | None = None,
+    *,
+    reset_after: bool = True,
+    lengths: ArrayLike | None = None,
+    reverse: bool = False,
+    batch_first: bool = False,
+    activations: tuple[str, str] = ACTIVATIONS,
+    clip: None = None,
+    num_threads: int | None = None,
+) -> tuple[Array, Array]:
+    """Run a GRU over a batch of sequences.
+
+    All floating arrays are float32 or all are float64; lists take the dtype of w_hh. Weights are
+    PyTorch's: gates in the order r z n.
+
+    Parameters
+    ----------
+    x : array_like, (T, N, I)
+        Input; (N, T, I) with `batch_first`; (T, I) is one sequence, and every result loses N.
+    w_ih : array_like or None, (3·H, I)
+        None: x is the projected input already, (T, N, 3·H) without bias.
+    w_hh : array_like, (3·H, H)
+    b_ih, b_hh : array_like or None, (3·H,)
+    h0 : array_like or None, (N, H) or (H,)
+        Initial state, zeros if None; (H,) serves every row.
+    reset_after : bool
+        True: the reset gate acts on the recurrent product (PyTorch, Keras, cuDNN). False: on the
+        state before the product (the 2014 paper, ONNX by default).
+    lengths : array_like of int or None, (N,)
+        Steps that exist in each row, 0..T in any order. What x holds after them is never read.
+    reverse : bool
+        Start at each row's last existing step and walk back; y stays in input order.
+    batch_first : bool
+        x and y are (N, T, ·); nothing is copied for it. States stay (N, H).
+    num_threads : int or None
+        Upper bound for this call; None: `get_num_threads`. Results do not depend on it.
+    activations, clip
+        Not supported yet: anything but the default raises.
+
+    Returns
+    -------
+    y : ndarray, (T, N, H)
+        h after every step, 0 where a row has none.
+    h_n : ndarray, (N, H)
+        State after each row's last step; the initial one for length 0.
+
+    Raises
+    ------
+    TypeError
+        An argument is no array, or has the wrong dtype, or is masked; a flag is no bool.
+    ValueError
+        A shape or a value breaks its rule, or an option is not supported yet.
+    MemoryError
+        The result does not fit.
+
+    Notes
+    -----
+    With h the previous state and ∘ the product element by element::
+
+        r = σ(W_ir x + b_ir + W_hr h + b_hr)
+        z = σ(W_iz x + b_iz + W_hz h + b_hz)
+        n = tanh(W_in x + b_in + r ∘ (W_hn h + b_hn))     reset_after=True
+        n = tanh(W_in x + b_in + W_hn (r ∘ h) + b_hn)     reset_after=False
+        h' = (1 − z) ∘ n + z ∘ h
+
+    Where another text has h' = z ∘ n + (1 − z) ∘ h, negate the z rows of all weights and biases.
+
+    References
+    ----------
+    K. Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder for Statistical
+    Machine Translation", 2014, section 2.3, equations 5 to 8.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrnn
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.standard_normal((5, 2, 3))
+    >>> w_ih, w_hh = rng.standard_normal((12, 3)), rng.standard_normal((12, 4))
+    >>> y, h_n = fastrnn.gru(x, w_ih, w_hh)
+    >>> y.shape, bool((y[-1] == h_n).all())
+    ((5, 2, 4), True)
+    """
+    if activations is not ACTIVATIONS or clip is not None:
+        _refuse(activations, clip)
+    kind = _kinds.GRU[flag("reset_after", reset_after)]
+    y, h_n, _, _ = sequence(
+        kind, x, w_ih, w_hh, b_ih, b_hh, h0, None, None, lengths, reverse, batch_first, num_threads
+    )
+    return y, h_n
+
+
+def gru_forward(
+    x: ArrayLike,
+    w_ih: ArrayLike | None,
+    w_hh: ArrayLike,
+    b_ih: ArrayLike | None = None,
+    b_hh: ArrayLike | None = None,
+    h0: ArrayLike | None = None,
+    *,
+    reset_after: bool = True,
+    lengths: ArrayLike | None = None,
+    reverse: bool = False,
+    batch_first: bool = False,
+    activations: tuple[str, str] = ACTIVATIONS,
+    clip: None = None,
+    num_threads: int | None = None,
+) -> tuple[Array, Array, Tape]:
+    """Run `gru`, with its arguments and errors, and keep what `gru_backward` needs.
+
+    Returns
+    -------
+    y : ndarray, (T, N, H)
+        Read-only, because the tape refers to it; ``y.copy()`` is yours.
+    h_n : ndarray, (N, H)
+    tape : Tape
+        Serves one `gru_backward`, with the same `num_threads`. It refers to x, the weights and the
+        initial state: do not change them in place before.
+
+    Raises
+    ------
+    TypeError, ValueError, MemoryError
+        As `gru`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrnn
+    >>> w = np.full((3, 1), 0.5)
+    >>> y, h_n, tape = fastrnn.gru_forward(np.ones((5, 1)), w, w)
+    >>> tape.gates.shape, y.flags.writeable
+    ((5, 3, 1), False)
+    """
+    _refuse(activations, clip)
+    kind = _kinds.GRU[flag("reset_after", reset_after)]
+    y, h_n, _, tape = sequence(
+        kind, x, w_ih, w_hh, b_ih, b_hh, h0, None, None, lengths, reverse, batch_first,
+        num_threads, keep=True,
+    )  # fmt: skip
+    return y, h_n, tape  # type: ignore[return-value]
+
+
+def gru_backward(
+    tape: Tape,
+    dy: ArrayLike | None = None,
+    dh_n: ArrayLike | None = None,
+    *,
+    truncate: None = None,
+    clip_step: None = None,
+) -> GRUGrads:
+    """Backpropagate through time over the call that made the tape.
+
+    Parameters
+    ----------
+    tape : Tape
+        From `gru_forward`; used up by this call.
+    dy : array_like or None, in the shape of y
+        Gradient of the loss by y, zeros if None; padding is never read.
+    dh_n : array_like or None, in the shape of h_n
+        Gradient of the loss by the final state, zeros if None.
+    truncate, clip_step
+        Not supported yet: anything but None raises.
+
+    Returns
+    -------
+    GRUGrads
+        Each gradient in the shape of its argument, None for what was not given; no two share
+        memory. Exactly 0 in padding.
+
+    Raises
+    ------
+    TypeError
+        tape is no tape, or a gradient is no array of the tape's dtype.
+    ValueError
+        tape has been used or is another function's, a gradient has the wrong shape, or an option
+        is not supported yet. The tape stays good for another try, unless it had been used.
+    MemoryError
+        The gradients do not fit.
+
+    References
+    ----------
+    P. Werbos, "Backpropagation Through Time: What It Does and How to Do It", 1990; equations in
+    docs/maths/gru.md.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrnn
+    >>> x, w = np.ones((5, 1)), np.full((3, 1), 0.5)
+    >>> y, h_n, tape = fastrnn.gru_forward(x, w, w)
+    >>> grads = fastrnn.gru_backward(tape, dy=np.ones((5, 1)))
+    >>> grads.x.shape, grads.w_hh.shape, grads.h0 is None
+    ((5, 1), (3, 1), True)
+    """
+    unsupported("truncate", truncate, None)
+    unsupported("clip_step", clip_step, None)
+    return backward(tape, "gru", GRUGrads, dy, dh_n, None)
+
+
+def gru_cell(
+    x_t: ArrayLike,
+    h: ArrayLike | None,
+    w_ih: ArrayLike | None,
+    w_hh: ArrayLike,
+    b_ih: ArrayLike | None = None,
+    b_hh: ArrayLike | None = None,
+    *,
+    reset_after: bool = True,
+    num_threads: int | None = None,
+) -> Array:
+    """Run one step of a GRU; equal bit for bit to the same step inside `gru`.
+
+    Parameters
+    ----------
+    x_t : array_like, (N, I) or (I,)
+        (I,) is one row, and the result loses N.
+    h : array_like or None, (N, H) or (H,)
+        The previous state; None: zeros.
+    w_ih, w_hh, b_ih, b_hh, reset_after, num_threads
+        As `gru`.
+
+    Returns
+    -------
+    h : ndarray, (N, H)
+
+    Raises
+    ------
+    TypeError, ValueError, MemoryError
+        As `gru`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrnn
+    >>> fastrnn.gru_cell(np.ones(3), np.ones(2), np.zeros((6, 3)), np.zeros((6, 2)))
+    array([0.5, 0.5])
+    """
+    kind = _kinds.GRU[flag("reset_after", reset_after)]
+    return step(kind, x_t, h, None, w_ih, w_hh, b_ih, b_hh, None, num_threads)[0]
+
+
+def _refuse(activations: Any, clip: Any) -> None:
+    unsupported("activations", activations, ACTIVATIONS)
+    unsupported("clip", clip, None)

@@ -1,0 +1,296 @@
+"""What RNN, LSTM and GRU layers share: options, weights by name, and running the stack."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import ArrayLike, DTypeLike
+
+from fastrnn import _merge, _options, _stack, init
+from fastrnn._call import check_x
+from fastrnn._checks import Array, allocate, exact, flag, integer
+from fastrnn._checks import lengths as checked_lengths
+from fastrnn._direction import Direction
+from fastrnn._kinds import Kind
+from fastrnn._params import Params
+from fastrnn._record import LayerGrads, LayerTape, Record
+from fastrnn._state import StateLayout
+from fastrnn.runtime import backend, team
+from fastrnn.stream import COLUMNS, Stream
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+
+class Layer(Params):
+    """The common part of `RNN`, `LSTM` and `GRU`; see there for the parameters.
+
+    Attributes
+    ----------
+    params : dict of str to ndarray
+        The weights under PyTorch's names: ``weight_ih_l0``, …, ``bias_hh_l1_reverse``.
+    input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, merge_mode
+        As given; read them, do not set them.
+    dtype : dtype
+        float32 or float64.
+    """
+
+    def __init__(
+        self,
+        kind: Kind,
+        input_size: int,
+        hidden_size: int | Sequence[int],
+        num_layers: int,
+        *,
+        bias: bool,
+        batch_first: bool,
+        dropout: float,
+        bidirectional: bool,
+        merge_mode: str,
+        forget_bias: float,
+        dtype: DTypeLike,
+        rng: "Generator | None",
+    ) -> None:
+        self.input_size = integer("input_size", input_size, 0)
+        sizes, listed = _options.sizes(hidden_size, num_layers)
+        self.hidden_size = sizes if listed else sizes[0]
+        self.num_layers = len(sizes)
+        self.bias = flag("bias", bias)
+        self.batch_first = flag("batch_first", batch_first)
+        self.bidirectional = flag("bidirectional", bidirectional)
+        self.dropout = _options.dropout(dropout, self.num_layers)
+        self.merge_mode = _options.merge_mode(merge_mode, self.bidirectional)
+        self.dtype = _options.dtype(dtype)
+        forget_bias = _options.number("forget_bias", forget_bias)
+        if forget_bias != 0 and not self.bias:
+            raise ValueError(f"forget_bias needs bias=True, got forget_bias={forget_bias!r}")
+
+        self._kind = kind
+        D = 2 if self.bidirectional else 1
+        self._layout = StateLayout(sizes, D, listed, kind.cell_state, kind.title)
+        inputs = [self.input_size, *(_merge.width(merge_mode, D, H) for H in sizes)]
+        self._directions = [
+            [
+                Direction(kind, layer, reverse, inputs[layer], H, self.bias, self.dtype)
+                for reverse in (False, True)[:D]
+            ]
+            for layer, H in enumerate(sizes)
+        ]
+        self._width = inputs[-1]
+        source = init.generator(rng)
+        self.params: dict[str, Array] = {}
+        for direction in self._each():
+            self.params |= direction.draw(source, forget_bias)
+
+    def __call__(
+        self, x: ArrayLike, state: Any = None, *, lengths: ArrayLike | None = None
+    ) -> tuple[Array, Any]:
+        """Run all layers for inference; dropout does not act, and nothing is kept.
+
+        Parameters
+        ----------
+        x : array_like, (T, N, I)
+            (N, T, I) if the layer is `batch_first`; (T, I) is one sequence, and results lose N.
+        state : array_like, or a pair (h, c) for an LSTM, or None
+            Initial states (L·D, N, H), zeros if None; a list of (D, N, H_l) if `hidden_size` is a
+            list. In the order l0, l0_reverse, l1, …
+        lengths : array_like of int or None, (N,)
+            Steps that exist in each row, 0..T in any order. Padding of x is never read.
+
+        Returns
+        -------
+        y : ndarray, (T, N, D·H)
+            Outputs of the last layer, (T, N, H) unless `merge_mode` is ``"concat"``; 0 in padding.
+        state
+            Final states in the form of the initial ones.
+
+        Raises
+        ------
+        TypeError
+            An argument is no array, has another dtype than the layer, or is masked.
+        ValueError
+            A shape or a value breaks its rule.
+        MemoryError
+            The result does not fit.
+        """
+        y, state, _ = self._run(x, state, lengths, None, None)
+        return y, state
+
+    def forward(
+        self,
+        x: ArrayLike,
+        state: Any = None,
+        *,
+        lengths: ArrayLike | None = None,
+        training: bool = True,
+        rng: "Generator | None" = None,
+    ) -> tuple[Array, Any, LayerTape]:
+        """Run all layers and keep what `backward` needs.
+
+        Parameters
+        ----------
+        x, state, lengths
+            As for a plain call.
+        training : bool
+            Let dropout act between the layers.
+        rng : numpy.random.Generator or None
+            Where the dropout masks come from, drawn layer by layer, time-major; None: fresh
+            entropy.
+
+        Returns
+        -------
+        y : ndarray, (T, N, D·H)
+            Read-only, because the tape refers to it.
+        state
+            As for a plain call.
+        tape : LayerTape
+            Serves one `backward`.
+
+        Raises
+        ------
+        TypeError, ValueError, MemoryError
+            As for a plain call; rng is no Generator.
+        """
+        active = flag("training", training) and self.dropout > 0
+        source = init.generator(rng) if active or rng is not None else None
+        dropout = _stack.Dropout(self.dropout, source) if active and source is not None else None
+        y, state, tape = self._run(x, state, lengths, Record(), dropout)
+        assert tape is not None  # there was a record
+        y.flags.writeable = False
+        return y, state, tape
+
+    def backward(
+        self, tape: LayerTape, dy: ArrayLike | None = None, dstate: Any = None
+    ) -> LayerGrads:
+        """Backpropagate through time and through all layers.
+
+        Parameters
+        ----------
+        tape : LayerTape
+            From `forward` of this layer; used up by this call.
+        dy : array_like or None, in the shape of y
+            Gradient of the loss by y, zeros if None; padding is never read.
+        dstate : in the form of the final states, or None
+            Gradient of the loss by them, zeros if None; for an LSTM a pair, either of them may be
+            None.
+
+        Returns
+        -------
+        LayerGrads
+            ``.x``, ``.state`` (None where no initial state was given) and ``.params``.
+
+        Raises
+        ------
+        TypeError
+            tape is no LayerTape, or a gradient is no array of the layer's dtype.
+        ValueError
+            tape has been used or is another layer's, or a gradient has the wrong shape. The tape
+            stays good for another try, unless it had been used.
+        MemoryError
+            The gradients do not fit.
+        """
+        if not isinstance(tape, LayerTape):
+            raise TypeError(f"tape must be what forward returned, got {type(tape).__name__}")
+        tape.check(self)
+        single, T, N, has_h0, has_c0 = tape.layout
+        if dy is not None:
+            dy = self._enter_dy(dy, single, T, N)
+        dh_n, dc_n = self._layout.enter("dstate", dstate, N, single, self.dtype)
+        initial = self._layout.new(N, self.dtype, has_h0, has_c0)
+        dx, weights = _stack.backward(
+            tape.take(), self.merge_mode, self.dropout, dy, dh_n, dc_n,
+            initial.flat_h, initial.flat_c,
+        )  # fmt: skip
+        if single:
+            dx = dx[:, 0]
+        elif self.batch_first:
+            dx = dx.transpose(1, 0, 2)
+        params = {
+            name: gradients[argument]
+            for direction, gradients in zip(self._each(), weights, strict=True)
+            for argument, name in direction.names.items()
+        }
+        return LayerGrads(dx, self._layout.leave(initial, single), params)
+
+    def stream(self, batch_size: int = 1) -> Stream:
+        """Return a stream over this layer: one step, or one chunk of steps, at a time.
+
+        Parameters
+        ----------
+        batch_size : int
+            N, how many sequences run side by side.
+
+        Returns
+        -------
+        Stream
+            It starts from zero states, and keeps the weights that the layer has now.
+
+        Raises
+        ------
+        TypeError
+            batch_size is no integer.
+        ValueError
+            batch_size is negative, or the layer is bidirectional.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastrnn
+        >>> lstm = fastrnn.LSTM(3, 4)
+        >>> x = np.ones((5, 3), np.float32)
+        >>> s = lstm.stream()
+        >>> steps = [s.step(x_t) for x_t in x]
+        >>> bool((np.stack(steps) == lstm(x)[0]).all())
+        True
+        """
+        return Stream(self, batch_size)
+
+    def _run(
+        self, x: Any, state: Any, lengths: Any, record: Record | None, dropout: Any
+    ) -> tuple[Array, Any, LayerTape | None]:
+        """Check, allocate, run, and return (y, state, tape) in the caller's layout."""
+        dtype = self.dtype
+        x = check_x("x", x, 3, dtype, self.input_size, COLUMNS)
+        single = x.ndim == 2
+        batch_first = self.batch_first and not single
+        x = x[:, None] if single else x.transpose(1, 0, 2) if batch_first else x
+        T, N, _ = x.shape
+        if lengths is not None:
+            lengths = checked_lengths(lengths, T, N, single)
+        h0, c0 = self._layout.enter("state", state, N, single, dtype)
+        y, result = self._outputs(T, N, single)
+        final = self._layout.new(N, dtype)
+        _stack.forward(
+            self._parts(packed=record is None and backend.get() == "core"), self.merge_mode,
+            x, h0, c0, lengths, y, final.flat_h, final.flat_c, team.get(), record, dropout,
+        )  # fmt: skip
+        state = self._layout.leave(final, single)
+        if record is None:
+            return result, state, None
+        layout = single, T, N, h0[0] is not None, c0[0] is not None
+        return result, state, LayerTape(self, record, layout)
+
+    def _outputs(self, T: int, N: int, single: bool) -> tuple[Array, Array]:
+        """Return a fresh y as (T, N, ·), and the same memory in the caller's layout."""
+        if self.batch_first and not single:
+            result = allocate("y", (N, T, self._width), self.dtype)
+            return result.transpose(1, 0, 2), result
+        y = allocate("y", (T, N, self._width), self.dtype)
+        return y, y[:, 0] if single else y
+
+    def _enter_dy(self, dy: Any, single: bool, T: int, N: int) -> Array:
+        """Return dy, which has the shape of y, as (T, N, ·)."""
+        W, title, H = self._width, self._kind.title, self._layout.sizes[-1]
+        if single:
+            return exact("dy", dy, (T, W), self.dtype, "(T, D·H)", title, H)[:, None]
+        if self.batch_first:
+            array = exact("dy", dy, (N, T, W), self.dtype, "(N, T, D·H)", title, H)
+            return array.transpose(1, 0, 2)
+        return exact("dy", dy, (T, N, W), self.dtype, "(T, N, D·H)", title, H)
+
+    def __repr__(self) -> str:
+        words = [f"{self.input_size}, {self.hidden_size}"]
+        plain = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0}
+        for name, default in (plain | {"bidirectional": False, "merge_mode": "concat"}).items():
+            if getattr(self, name) != default:
+                words.append(f"{name}={getattr(self, name)!r}")
+        return f"{type(self).__name__}({', '.join(words)}, dtype={self.dtype})"

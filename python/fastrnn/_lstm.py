@@ -1,0 +1,294 @@
+"""The functions of the LSTM: one layer, one direction, explicit arrays."""
+
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from fastrnn import _kinds
+from fastrnn._call import sequence, step
+from fastrnn._checks import Array, unsupported
+from fastrnn._grads import LSTMGrads
+from fastrnn._tape import Tape, backward
+
+ACTIVATIONS = ("sigmoid", "tanh", "tanh")
+GATES = "ifo"
+Pair = tuple[Array, Array]
+
+
+def lstm(
+    x: ArrayLike,
+    w_ih: ArrayLike | None,
+    w_hh: ArrayLike,
+    b_ih: ArrayLike | None = None,
+    b_hh: ArrayLike | None = None,
+    h0: ArrayLike | None = None,
+    c0: ArrayLike | None = None,
+    *,
+    w_peephole: ArrayLike | None = None,
+    w_hr: None = None,
+    lengths: ArrayLike | None = None,
+    reverse: bool = False,
+    batch_first: bool = False,
+    activations: tuple[str, str, str] = ACTIVATIONS,
+    clip: None = None,
+    input_forget: bool = False,
+    gates: str = GATES,
+    num_threads: int | None = None,
+) -> tuple[Array, Pair]:
+    """Run an LSTM over a batch of sequences.
+
+    All floating arrays are float32 or all are float64; lists take the dtype of w_hh. Weights are
+    PyTorch's: gates in the order i f g o.
+
+    Parameters
+    ----------
+    x : array_like, (T, N, I)
+        Input; (N, T, I) with `batch_first`; (T, I) is one sequence, and every result loses N.
+    w_ih : array_like or None, (4·H, I)
+        None: x is the projected input already, (T, N, 4·H) without bias.
+    w_hh : array_like, (4·H, H)
+    b_ih, b_hh : array_like or None, (4·H,)
+    h0, c0 : array_like or None, (N, H) or (H,)
+        Initial states, zeros if None; (H,) serves every row.
+    w_peephole : array_like or None, (3, H)
+        Diagonals of the peephole matrices in the order i f o.
+    lengths : array_like of int or None, (N,)
+        Steps that exist in each row, 0..T in any order. What x holds after them is never read.
+    reverse : bool
+        Start at each row's last existing step and walk back; y stays in input order.
+    batch_first : bool
+        x and y are (N, T, ·); nothing is copied for it. States stay (N, H).
+    num_threads : int or None
+        Upper bound for this call; None: `get_num_threads`. Results do not depend on it.
+    w_hr, activations, clip, input_forget, gates
+        Not supported yet: anything but the default raises.
+
+    Returns
+    -------
+    y : ndarray, (T, N, H)
+        h after every step, 0 where a row has none.
+    (h_n, c_n) : tuple of ndarray, (N, H)
+        States after each row's last step; the initial ones for length 0.
+
+    Raises
+    ------
+    TypeError
+        An argument is no array, or has the wrong dtype, or is masked; a flag is no bool.
+    ValueError
+        A shape or a value breaks its rule, or an option is not supported yet.
+    MemoryError
+        The result does not fit.
+
+    Notes
+    -----
+    With h, c the previous states and ∘ the product element by element::
+
+        i = σ(W_ii x + b_ii + W_hi h + b_hi + p_i ∘ c)
+        f = σ(W_if x + b_if + W_hf h + b_hf + p_f ∘ c)
+        g = tanh(W_ig x + b_ig + W_hg h + b_hg)
+        c' = f ∘ c + i ∘ g
+        o = σ(W_io x + b_io + W_ho h + b_ho + p_o ∘ c')
+        h' = o ∘ tanh(c')
+
+    References
+    ----------
+    S. Hochreiter, J. Schmidhuber, "Long Short-Term Memory", 1997, section 4; the forget gate:
+    F. Gers et al., "Learning to Forget", 2000, section 3; peepholes: F. Gers et al., "Learning
+    Precise Timing with LSTM Recurrent Networks", 2002, section 3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrnn
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.standard_normal((5, 2, 3))
+    >>> w_ih, w_hh = rng.standard_normal((16, 3)), rng.standard_normal((16, 4))
+    >>> y, (h_n, c_n) = fastrnn.lstm(x, w_ih, w_hh, lengths=[5, 2])
+    >>> y.shape, bool((y[1, 1] == h_n[1]).all()), bool((y[2:, 1] == 0).all())
+    ((5, 2, 4), True, True)
+    """
+    if (
+        w_hr is not None
+        or activations is not ACTIVATIONS
+        or clip is not None
+        or input_forget is not False
+        or gates is not GATES
+    ):
+        _refuse(w_hr, activations, clip, input_forget, gates)
+    kind = _kinds.LSTM if w_peephole is None else _kinds.LSTM_PEEPHOLE
+    y, h_n, c_n, _ = sequence(
+        kind, x, w_ih, w_hh, b_ih, b_hh, h0, c0, w_peephole, lengths, reverse, batch_first,
+        num_threads,
+    )  # fmt: skip
+    return y, (h_n, c_n)  # type: ignore[return-value]
+
+
+def lstm_forward(
+    x: ArrayLike,
+    w_ih: ArrayLike | None,
+    w_hh: ArrayLike,
+    b_ih: ArrayLike | None = None,
+    b_hh: ArrayLike | None = None,
+    h0: ArrayLike | None = None,
+    c0: ArrayLike | None = None,
+    *,
+    w_peephole: ArrayLike | None = None,
+    w_hr: None = None,
+    lengths: ArrayLike | None = None,
+    reverse: bool = False,
+    batch_first: bool = False,
+    activations: tuple[str, str, str] = ACTIVATIONS,
+    clip: None = None,
+    input_forget: bool = False,
+    gates: str = GATES,
+    num_threads: int | None = None,
+) -> tuple[Array, Pair, Tape]:
+    """Run `lstm`, with its arguments and errors, and keep what `lstm_backward` needs.
+
+    Returns
+    -------
+    y : ndarray, (T, N, H)
+        Read-only, because the tape refers to it; ``y.copy()`` is yours.
+    (h_n, c_n) : tuple of ndarray, (N, H)
+    tape : Tape
+        Serves one `lstm_backward`, with the same `num_threads`. It refers to x, the weights and
+        the initial states: do not change them in place before.
+
+    Raises
+    ------
+    TypeError, ValueError, MemoryError
+        As `lstm`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrnn
+    >>> w = np.full((4, 1), 0.5)
+    >>> y, (h_n, c_n), tape = fastrnn.lstm_forward(np.ones((5, 1)), w, w)
+    >>> tape.gates.shape, bool(tape.c[-1] == c_n), y.flags.writeable
+    ((5, 4, 1), True, False)
+    """
+    _refuse(w_hr, activations, clip, input_forget, gates)
+    kind = _kinds.LSTM if w_peephole is None else _kinds.LSTM_PEEPHOLE
+    y, h_n, c_n, tape = sequence(
+        kind, x, w_ih, w_hh, b_ih, b_hh, h0, c0, w_peephole, lengths, reverse, batch_first,
+        num_threads, keep=True,
+    )  # fmt: skip
+    return y, (h_n, c_n), tape  # type: ignore[return-value]
+
+
+def lstm_backward(
+    tape: Tape,
+    dy: ArrayLike | None = None,
+    dh_n: ArrayLike | None = None,
+    dc_n: ArrayLike | None = None,
+    *,
+    truncate: None = None,
+    clip_step: None = None,
+) -> LSTMGrads:
+    """Backpropagate through time over the call that made the tape.
+
+    Parameters
+    ----------
+    tape : Tape
+        From `lstm_forward`; used up by this call.
+    dy : array_like or None, in the shape of y
+        Gradient of the loss by y, zeros if None; padding is never read.
+    dh_n, dc_n : array_like or None, in the shape of h_n and c_n
+        Gradients of the loss by the final states, zeros if None.
+    truncate, clip_step
+        Not supported yet: anything but None raises.
+
+    Returns
+    -------
+    LSTMGrads
+        Each gradient in the shape of its argument, None for what was not given; no two share
+        memory. Exactly 0 in padding.
+
+    Raises
+    ------
+    TypeError
+        tape is no tape, or a gradient is no array of the tape's dtype.
+    ValueError
+        tape has been used or is another function's, a gradient has the wrong shape, or an option
+        is not supported yet. The tape stays good for another try, unless it had been used.
+    MemoryError
+        The gradients do not fit.
+
+    References
+    ----------
+    P. Werbos, "Backpropagation Through Time: What It Does and How to Do It", 1990; equations in
+    docs/maths/lstm.md.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrnn
+    >>> x, w = np.ones((5, 1)), np.full((4, 1), 0.5)
+    >>> y, state, tape = fastrnn.lstm_forward(x, w, w)
+    >>> grads = fastrnn.lstm_backward(tape, dy=np.ones((5, 1)))
+    >>> grads.x.shape, grads.w_hh.shape, grads.h0 is None
+    ((5, 1), (4, 1), True)
+    """
+    unsupported("truncate", truncate, None)
+    unsupported("clip_step", clip_step, None)
+    return backward(tape, "lstm", LSTMGrads, dy, dh_n, dc_n)
+
+
+def lstm_cell(
+    x_t: ArrayLike,
+    state: tuple[ArrayLike | None, ArrayLike | None] | None,
+    w_ih: ArrayLike | None,
+    w_hh: ArrayLike,
+    b_ih: ArrayLike | None = None,
+    b_hh: ArrayLike | None = None,
+    *,
+    w_peephole: ArrayLike | None = None,
+    num_threads: int | None = None,
+) -> Pair:
+    """Run one step of an LSTM; equal bit for bit to the same step inside `lstm`.
+
+    Parameters
+    ----------
+    x_t : array_like, (N, I) or (I,)
+        (I,) is one row, and the results lose N.
+    state : tuple (h, c) or None
+        (N, H) or (H,) each; None: zeros.
+    w_ih, w_hh, b_ih, b_hh, w_peephole, num_threads
+        As `lstm`.
+
+    Returns
+    -------
+    (h, c) : tuple of ndarray, (N, H)
+
+    Raises
+    ------
+    TypeError, ValueError, MemoryError
+        As `lstm`; state is neither None nor a pair.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrnn
+    >>> w_ih, w_hh = np.zeros((8, 3)), np.zeros((8, 2))
+    >>> h, c = fastrnn.lstm_cell(np.ones(3), (np.zeros(2), np.ones(2)), w_ih, w_hh)
+    >>> c
+    array([0.5, 0.5])
+    """
+    if state is None:
+        state = (None, None)
+    elif not isinstance(state, (tuple, list)):
+        raise TypeError(f"state must be a tuple (h, c) or None, got {type(state).__name__}")
+    elif len(state) != 2:
+        raise ValueError(f"state must be a tuple (h, c), got {len(state)} elements")
+    kind = _kinds.LSTM if w_peephole is None else _kinds.LSTM_PEEPHOLE
+    h, c = step(kind, x_t, *state, w_ih, w_hh, b_ih, b_hh, w_peephole, num_threads)
+    return h, c  # type: ignore[return-value]
+
+
+def _refuse(w_hr: Any, activations: Any, clip: Any, input_forget: Any, gates: Any) -> None:
+    unsupported("w_hr", w_hr, None)
+    unsupported("activations", activations, ACTIVATIONS)
+    unsupported("clip", clip, None)
+    unsupported("input_forget", input_forget, False)
+    unsupported("gates", gates, GATES)

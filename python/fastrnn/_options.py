@@ -1,0 +1,67 @@
+"""The options of a layer: each one checked, none ignored."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastrnn._checks import FLOAT32, FLOAT64, DType, integer
+from fastrnn._merge import MERGE_MODES
+
+MAX_LAYERS = 1024
+
+
+def sizes(hidden_size: Any, num_layers: Any) -> tuple[list[int], bool]:
+    """Return H of each layer, and whether the caller gave a list."""
+    L = integer("num_layers", num_layers, 1, MAX_LAYERS)
+    if not isinstance(hidden_size, Sequence) or isinstance(hidden_size, str):
+        return [integer("hidden_size", hidden_size, 1)] * L, False
+    result = [integer(f"hidden_size[{i}]", H, 1) for i, H in enumerate(hidden_size)]
+    if not 1 <= len(result) <= MAX_LAYERS:
+        raise ValueError(f"hidden_size must have 1..{MAX_LAYERS} elements, got {len(result)}")
+    if L not in (1, len(result)):
+        raise ValueError(f"num_layers must be {len(result)}, one per hidden_size, got {L}")
+    return result, True
+
+
+def number(name: str, value: Any) -> float:
+    """Return a real number as float; bool, strings and NaN are refused."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
+        raise TypeError(f"{name} must be a real number, got {value!r}")
+    if isinstance(value, np.complexfloating):
+        raise TypeError(f"{name} must be a real number, got {value!r}")
+    if not np.isfinite(value):
+        raise ValueError(f"{name} must be finite, got {value!r}")
+    return float(value)
+
+
+def dropout(value: Any, layers: int) -> float:
+    """Return the probability of dropping, which acts between layers only."""
+    p = number("dropout", value)
+    if not 0 <= p <= 1:
+        raise ValueError(f"dropout must lie in 0..1, got {value!r}")
+    if p > 0 and layers == 1:
+        raise ValueError(f"dropout acts between layers, and there is only one; got {value!r}")
+    return p
+
+
+def merge_mode(value: Any, bidirectional: bool) -> str:
+    """Return how two directions become one."""
+    if not isinstance(value, str) or value not in MERGE_MODES:
+        raise ValueError(f"merge_mode must be one of {MERGE_MODES}, got {value!r}")
+    if value != "concat" and not bidirectional:
+        raise ValueError(f"merge_mode={value!r} needs bidirectional=True")
+    return value
+
+
+def dtype(value: Any) -> DType:
+    """Return float32 or float64 as the one dtype object of its kind."""
+    try:
+        given = np.dtype(value)
+    except (TypeError, ValueError):
+        given = None
+    for supported in (FLOAT32, FLOAT64):
+        # None means float64 to NumPy, also when it is compared with a dtype.
+        if value is not None and given is not None and given == supported:
+            return supported
+    raise TypeError(f"dtype must be float32 or float64, got {value!r}")

@@ -1,0 +1,145 @@
+"""The weights of a layer by name: read them, replace them, save them, load them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from fastrnn._checks import Array
+from fastrnn._direction import Direction
+from fastrnn._stack import Part
+
+
+class Params:
+    """The part of a layer that owns its weights.
+
+    Attributes
+    ----------
+    params : dict of str to ndarray
+        The weights under PyTorch's names. You may replace an entry; after an edit of an array in
+        place call `repack`.
+    """
+
+    params: dict[str, Array]
+    _directions: list[list[Direction]]
+
+    def _each(self) -> list[Direction]:
+        """Return every layer and direction in the order of the states."""
+        return [direction for layer in self._directions for direction in layer]
+
+    def _parts(self, packed: bool) -> list[list[Part]]:
+        """Return every layer and direction with its checked weights, ready to run."""
+        params = self.params
+        return [
+            [
+                Part(
+                    d.kind, d.reverse, d.hidden_size, d.weights(params),
+                    d.packed(params) if packed else None,
+                )
+                for d in layer
+            ]
+            for layer in self._directions
+        ]  # fmt: skip
+
+    def state_dict(self) -> dict[str, Array]:
+        """Return a copy of all weights by name, with PyTorch's names and shapes.
+
+        Returns
+        -------
+        dict of str to ndarray
+
+        Examples
+        --------
+        >>> import fastrnn
+        >>> list(fastrnn.GRU(3, 4).state_dict())
+        ['weight_ih_l0', 'weight_hh_l0', 'bias_ih_l0', 'bias_hh_l0']
+        """
+        return {name: np.array(array) for name, array in self.params.items()}
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True
+    ) -> tuple[list[str], list[str]]:
+        """Replace the weights by copies of those in a dict; all of them, or none if one is wrong.
+
+        Parameters
+        ----------
+        state_dict : mapping of str to array_like
+            Also PyTorch's, tensors included. Each of the layer's dtype and of the right shape.
+        strict : bool
+            Refuse names that the layer lacks, and a dict that lacks names of the layer.
+
+        Returns
+        -------
+        missing, unexpected : list of str
+            Names that the dict lacks, and names that the layer lacks; empty when strict.
+
+        Raises
+        ------
+        TypeError
+            state_dict is no mapping, or an entry is no array of the layer's dtype.
+        ValueError
+            An entry has the wrong shape, or `strict` and the names differ.
+
+        Examples
+        --------
+        >>> import fastrnn
+        >>> a, b = fastrnn.GRU(3, 4), fastrnn.GRU(3, 4)
+        >>> a.load_state_dict(b.state_dict())
+        ([], [])
+        >>> bool((a.params["weight_hh_l0"] == b.params["weight_hh_l0"]).all())
+        True
+        """
+        if not isinstance(state_dict, Mapping):
+            raise TypeError(f"state_dict must be a mapping, got {type(state_dict).__name__}")
+        owners = {name: direction for direction in self._each() for name in direction.shapes}
+        missing = [name for name in owners if name not in state_dict]
+        unexpected = [name for name in state_dict if name not in owners]
+        if strict and (missing or unexpected):
+            raise ValueError(f"state_dict lacks {missing} and has {unexpected} too many")
+        fresh = {
+            name: np.array(direction.check(name, state_dict[name]), order="C")
+            for name, direction in owners.items()
+            if name in state_dict
+        }
+        self.params.update(fresh)
+        self.repack()
+        return missing, unexpected
+
+    def set_params(self, params: Mapping[str, Any]) -> None:
+        """Replace all weights by copies of those in a dict with the layer's names.
+
+        Parameters
+        ----------
+        params : mapping of str to array_like
+            The names, shapes and dtype of `params`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `load_state_dict`, which this is with ``strict=True``.
+
+        Examples
+        --------
+        >>> import fastrnn
+        >>> rnn = fastrnn.RNN(3, 4)
+        >>> rnn.set_params({name: 0.5 * array for name, array in rnn.params.items()})
+        """
+        self.load_state_dict(params)
+
+    def repack(self) -> None:
+        """Pack the weights anew on their next use; call it after an edit of an array in place.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastrnn
+        >>> rnn = fastrnn.RNN(3, 4, bias=False)
+        >>> x = np.ones((2, 3), np.float32)
+        >>> y, h_n = rnn(x)
+        >>> rnn.params["weight_ih_l0"][:] = 0
+        >>> rnn.repack()
+        >>> bool((rnn(x)[0] == 0).all())
+        True
+        """
+        for direction in self._each():
+            direction.forget()

@@ -1,0 +1,252 @@
+"""The functions of the simple RNN: one layer, one direction, explicit arrays."""
+
+from numpy.typing import ArrayLike
+
+from fastrnn import _kinds
+from fastrnn._call import sequence, step
+from fastrnn._checks import Array, unsupported
+from fastrnn._grads import RNNGrads
+from fastrnn._kinds import Kind
+from fastrnn._tape import Tape, backward
+
+
+def rnn(
+    x: ArrayLike,
+    w_ih: ArrayLike | None,
+    w_hh: ArrayLike,
+    b_ih: ArrayLike | None = None,
+    b_hh: ArrayLike | None = None,
+    h0: ArrayLike | None = None,
+    *,
+    nonlinearity: str = "tanh",
+    lengths: ArrayLike | None = None,
+    reverse: bool = False,
+    batch_first: bool = False,
+    clip: None = None,
+    num_threads: int | None = None,
+) -> tuple[Array, Array]:
+    """Run a simple (Elman) RNN over a batch of sequences.
+
+    All floating arrays are float32 or all are float64; lists take the dtype of w_hh.
+
+    Parameters
+    ----------
+    x : array_like, (T, N, I)
+        Input; (N, T, I) with `batch_first`; (T, I) is one sequence, and every result loses N.
+    w_ih : array_like or None, (H, I)
+        None: x is the projected input already, (T, N, H) without bias.
+    w_hh : array_like, (H, H)
+    b_ih, b_hh : array_like or None, (H,)
+    h0 : array_like or None, (N, H) or (H,)
+        Initial state, zeros if None; (H,) serves every row.
+    nonlinearity : {"tanh", "relu", "sigmoid", "linear"}
+    lengths : array_like of int or None, (N,)
+        Steps that exist in each row, 0..T in any order. What x holds after them is never read.
+    reverse : bool
+        Start at each row's last existing step and walk back; y stays in input order.
+    batch_first : bool
+        x and y are (N, T, ·); nothing is copied for it. States stay (N, H).
+    num_threads : int or None
+        Upper bound for this call; None: `get_num_threads`. Results do not depend on it.
+    clip
+        Not supported yet: anything but None raises.
+
+    Returns
+    -------
+    y : ndarray, (T, N, H)
+        h after every step, 0 where a row has none.
+    h_n : ndarray, (N, H)
+        State after each row's last step; the initial one for length 0.
+
+    Raises
+    ------
+    TypeError
+        An argument is no array, or has the wrong dtype, or is masked; a flag is no bool.
+    ValueError
+        A shape or a value breaks its rule, or an option is not supported yet.
+    MemoryError
+        The result does not fit.
+
+    Notes
+    -----
+    With h the previous state and φ the nonlinearity::
+
+        h' = φ(W_ih x + b_ih + W_hh h + b_hh)
+
+    References
+    ----------
+    J. Elman, "Finding Structure in Time", 1990, section "Networks with memory".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrnn
+    >>> x, w = np.ones((4, 1)), np.eye(1)
+    >>> y, h_n = fastrnn.rnn(x, w, w, nonlinearity="linear")
+    >>> y.ravel(), h_n
+    (array([1., 2., 3., 4.]), array([4.]))
+    """
+    unsupported("clip", clip, None)
+    y, h_n, _, _ = sequence(
+        kind_of(nonlinearity), x, w_ih, w_hh, b_ih, b_hh, h0, None, None, lengths, reverse,
+        batch_first, num_threads,
+    )  # fmt: skip
+    return y, h_n
+
+
+def rnn_forward(
+    x: ArrayLike,
+    w_ih: ArrayLike | None,
+    w_hh: ArrayLike,
+    b_ih: ArrayLike | None = None,
+    b_hh: ArrayLike | None = None,
+    h0: ArrayLike | None = None,
+    *,
+    nonlinearity: str = "tanh",
+    lengths: ArrayLike | None = None,
+    reverse: bool = False,
+    batch_first: bool = False,
+    clip: None = None,
+    num_threads: int | None = None,
+) -> tuple[Array, Array, Tape]:
+    """Run `rnn`, with its arguments and errors, and keep what `rnn_backward` needs.
+
+    Returns
+    -------
+    y : ndarray, (T, N, H)
+        Read-only, because the tape refers to it; ``y.copy()`` is yours.
+    h_n : ndarray, (N, H)
+    tape : Tape
+        Serves one `rnn_backward`, with the same `num_threads`. It refers to x, the weights and the
+        initial state: do not change them in place before.
+
+    Raises
+    ------
+    TypeError, ValueError, MemoryError
+        As `rnn`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrnn
+    >>> w = np.full((1, 1), 0.5)
+    >>> y, h_n, tape = fastrnn.rnn_forward(np.ones((5, 1)), w, w)
+    >>> bool((tape.gates[:, 0] == y).all()), y.flags.writeable
+    (True, False)
+    """
+    unsupported("clip", clip, None)
+    y, h_n, _, tape = sequence(
+        kind_of(nonlinearity), x, w_ih, w_hh, b_ih, b_hh, h0, None, None, lengths, reverse,
+        batch_first, num_threads, keep=True,
+    )  # fmt: skip
+    return y, h_n, tape  # type: ignore[return-value]
+
+
+def rnn_backward(
+    tape: Tape,
+    dy: ArrayLike | None = None,
+    dh_n: ArrayLike | None = None,
+    *,
+    truncate: None = None,
+    clip_step: None = None,
+) -> RNNGrads:
+    """Backpropagate through time over the call that made the tape.
+
+    Parameters
+    ----------
+    tape : Tape
+        From `rnn_forward`; used up by this call.
+    dy : array_like or None, in the shape of y
+        Gradient of the loss by y, zeros if None; padding is never read.
+    dh_n : array_like or None, in the shape of h_n
+        Gradient of the loss by the final state, zeros if None.
+    truncate, clip_step
+        Not supported yet: anything but None raises.
+
+    Returns
+    -------
+    RNNGrads
+        Each gradient in the shape of its argument, None for what was not given; no two share
+        memory. Exactly 0 in padding.
+
+    Raises
+    ------
+    TypeError
+        tape is no tape, or a gradient is no array of the tape's dtype.
+    ValueError
+        tape has been used or is another function's, a gradient has the wrong shape, or an option
+        is not supported yet. The tape stays good for another try, unless it had been used.
+    MemoryError
+        The gradients do not fit.
+
+    References
+    ----------
+    P. Werbos, "Backpropagation Through Time: What It Does and How to Do It", 1990; equations in
+    docs/maths/rnn.md.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrnn
+    >>> x, w = np.ones((4, 1)), np.eye(1)
+    >>> y, h_n, tape = fastrnn.rnn_forward(x, w, w, nonlinearity="linear")
+    >>> fastrnn.rnn_backward(tape, dh_n=np.ones(1)).w_ih
+    array([[4.]])
+    """
+    unsupported("truncate", truncate, None)
+    unsupported("clip_step", clip_step, None)
+    return backward(tape, "rnn", RNNGrads, dy, dh_n, None)
+
+
+def rnn_cell(
+    x_t: ArrayLike,
+    h: ArrayLike | None,
+    w_ih: ArrayLike | None,
+    w_hh: ArrayLike,
+    b_ih: ArrayLike | None = None,
+    b_hh: ArrayLike | None = None,
+    *,
+    nonlinearity: str = "tanh",
+    num_threads: int | None = None,
+) -> Array:
+    """Run one step of a simple RNN; equal bit for bit to the same step inside `rnn`.
+
+    Parameters
+    ----------
+    x_t : array_like, (N, I) or (I,)
+        (I,) is one row, and the result loses N.
+    h : array_like or None, (N, H) or (H,)
+        The previous state; None: zeros.
+    w_ih, w_hh, b_ih, b_hh, nonlinearity, num_threads
+        As `rnn`.
+
+    Returns
+    -------
+    h : ndarray, (N, H)
+
+    Raises
+    ------
+    TypeError, ValueError, MemoryError
+        As `rnn`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrnn
+    >>> w = np.eye(2)
+    >>> fastrnn.rnn_cell(np.ones(2), np.array([1.0, -2.0]), w, w, nonlinearity="relu")
+    array([2., 0.])
+    """
+    kind = kind_of(nonlinearity)
+    return step(kind, x_t, h, None, w_ih, w_hh, b_ih, b_hh, None, num_threads)[0]
+
+
+def kind_of(nonlinearity: str) -> Kind:
+    """Return the cell of a nonlinearity, or say which ones there are."""
+    if not isinstance(nonlinearity, str):
+        raise TypeError(f"nonlinearity must be a string, got {type(nonlinearity).__name__}")
+    try:
+        return _kinds.RNN[nonlinearity]
+    except KeyError:
+        choices = tuple(_kinds.RNN)
+        raise ValueError(f"nonlinearity must be one of {choices}, got {nonlinearity!r}") from None

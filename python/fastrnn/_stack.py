@@ -1,0 +1,118 @@
+"""All layers and directions of one call, bottom to top, and their backward, top to bottom."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from fastrnn import _core, _merge
+from fastrnn._call import Lengths, run
+from fastrnn._checks import Array, allocate
+from fastrnn._kinds import Kind
+from fastrnn._record import Record
+from fastrnn._state import Flat
+from fastrnn._tape import Weights
+
+
+class Part(NamedTuple):
+    """One layer and direction, ready to run; packed weights are for inference."""
+
+    kind: Kind
+    reverse: bool
+    hidden_size: int
+    weights: Weights
+    packed: _core.PackedWeights | None
+
+
+class Dropout:
+    """Inverted dropout between layers: keep with probability 1 - p, scale by 1 / (1 - p)."""
+
+    def __init__(self, p: float, rng: np.random.Generator) -> None:
+        self.p = p
+        self.rng = rng
+
+    def mask(self, y: Array) -> Array:
+        """Return a fresh mask (T, N, ·), True where y is kept."""
+        mask: Array = self.rng.random(y.shape, dtype=np.float32) >= self.p
+        return mask
+
+    @staticmethod
+    def apply(p: float, mask: Array, y: Array) -> Array:
+        """Return y scaled where kept and exactly 0 elsewhere; its own backward."""
+        scale = y.dtype.type(1 / (1 - p) if p < 1 else 0)
+        kept: Array = np.where(mask, y * scale, y.dtype.type(0))
+        return kept
+
+
+def forward(
+    layers: list[list[Part]],
+    mode: str,
+    x: Array,
+    h0: Flat,
+    c0: Flat,
+    lengths: Lengths,
+    y: Array,
+    h_n: Flat,
+    c_n: Flat,
+    num_threads: int,
+    record: Record | None = None,
+    dropout: Dropout | None = None,
+) -> None:
+    """Fill y (T, N, D·H of the top layer, or H when merged), h_n and c_n; all time-major.
+
+    With a record the run can go back; dropout then acts after every layer but the last.
+    """
+    k = 0
+    for l, layer in enumerate(layers):
+        top = l == len(layers) - 1
+        D, H = len(layer), layer[0].hidden_size
+        shape = (*x.shape[:2], _merge.width(mode, D, H))
+        out = y if top else allocate("a layer's output", shape, x.dtype)
+        outputs = _merge.parts(mode, D, out)
+        for part, target in zip(layer, outputs, strict=True):
+            tape = run(
+                part.kind, x, part.weights, part.packed, h0[k], c0[k], lengths, target,
+                h_n[k], c_n[k], part.reverse, num_threads, record is not None,
+            )  # fmt: skip
+            if record is not None and tape is not None:
+                record.tapes.append(tape)
+            k += 1
+        _merge.merge(mode, outputs, out)
+        x = out
+        if record is not None:
+            mask = None if dropout is None or top else dropout.mask(out)
+            record.outputs.append(outputs)
+            record.masks.append(mask)
+            if mask is not None and dropout is not None:
+                x = Dropout.apply(dropout.p, mask, out)
+
+
+def backward(
+    record: Record,
+    mode: str,
+    p: float,
+    dy: Array | None,
+    dh_n: Flat,
+    dc_n: Flat,
+    dh0: Flat,
+    dc0: Flat,
+) -> tuple[Array, list[dict[str, Array]]]:
+    """Use the record up; fill dh0 and dc0 where given.
+
+    Returns the gradient by the input, and for each layer and direction those by its weights.
+    """
+    weights: list[dict[str, Array]] = [{} for _ in record.tapes]
+    dx: Array | None = dy
+    for l in reversed(range(len(record.outputs))):
+        outputs, mask = record.outputs[l], record.masks[l]
+        if mask is not None and dx is not None:
+            dx = Dropout.apply(p, mask, dx)
+        pieces = _merge.split(mode, dx, outputs)
+        dx = None
+        for d, piece in enumerate(pieces):
+            k = l * len(outputs) + d
+            gradients = record.tapes[k].unwind(piece, dh_n[k], dc_n[k], dh0[k], dc0[k])
+            part = gradients.pop("x")
+            dx = part if dx is None else np.add(dx, part, out=dx)
+            weights[k] = gradients
+    assert dx is not None  # a stack has at least one layer
+    return dx, weights

@@ -1,0 +1,59 @@
+"""The reference backend: the same call on the NumPy twins, their results copied to the outputs."""
+
+from collections.abc import Iterable
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from fastrnn._checks import Array
+from fastrnn._kinds import Kind
+
+
+def forward(
+    kind: Kind,
+    x: Array,
+    weights: tuple[Array | None, ...],
+    h0: Array | None,
+    c0: Array | None,
+    lengths: Array | None,
+    y: Array,
+    h_n: Array,
+    c_n: Array | None,
+    reverse: bool,
+    keep: bool,
+) -> Any:
+    """Fill y, h_n and c_n by the twin of this cell; return its tape when `keep` is set."""
+    *plain, w_peephole = weights
+    options: dict[str, Any] = dict(kind.options, lengths=lengths, reverse=reverse, h0=h0)
+    if kind.cell_state:
+        options["c0"] = c0
+    if kind.peephole:
+        options["w_peephole"] = w_peephole
+    twin = getattr(import_module("fastrnn.reference"), kind.function + "_forward" * keep)
+    outputs, state, *tape = twin(x, *plain, **options)
+    copy_all([(y, outputs), (h_n, state[0] if kind.cell_state else state)])
+    if c_n is not None:
+        copy_all([(c_n, state[1])])
+    return tape[0] if keep else None
+
+
+def backward(
+    kind: Kind,
+    inner: Any,
+    dy: Array | None,
+    dh_n: Array | None,
+    dc_n: Array | None,
+    gradients: dict[str, Array],
+) -> None:
+    """Use up the twin's tape and copy its gradients to the arrays of the same names."""
+    options = {"dc_n": dc_n} if kind.cell_state else {}
+    twin = getattr(import_module("fastrnn.reference"), kind.function + "_backward")
+    result = twin(inner, dy, dh_n, **options)
+    copy_all((array, getattr(result, name)) for name, array in gradients.items())
+
+
+def copy_all(pairs: Iterable[tuple[Array, Array]]) -> None:
+    """Copy each second array to the first; the twin must have kept the dtype."""
+    for target, source in pairs:
+        np.copyto(target, source, casting="no")

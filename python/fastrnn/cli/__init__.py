@@ -1,0 +1,42 @@
+"""The command line: `main` hands over to the commands, or says in one line what is missing."""
+
+import sys
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    Parameters
+    ----------
+    args : list of str, optional
+        What follows the program's name; default ``sys.argv[1:]``.
+
+    Returns
+    -------
+    int
+        0 done, 1 failed with one clear line, 2 wrong usage, 130 interrupted.
+
+    Examples
+    --------
+    >>> from fastrnn.cli import main
+    >>> main(["--version"])  # doctest: +ELLIPSIS
+    fastrnn ...
+    0
+    """
+    try:
+        import rich  # noqa: F401  looked for here, where its absence gets its answer
+
+        from fastrnn.cli._app import run
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in {"typer", "rich"}:
+            raise
+        print(
+            f"fastrnn: the command line needs {error.name}: "
+            'pip install "fastrnn[cli]" gives it to you',
+            file=sys.stderr,
+        )
+        return 1
+    except KeyboardInterrupt:
+        print("fastrnn: interrupted", file=sys.stderr)
+        return 130
+    return run(args)

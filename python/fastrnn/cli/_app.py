@@ -1,0 +1,140 @@
+"""The commands, their options, and the one place that turns what happened into an exit code."""
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, ParamSpec
+
+import typer
+
+import fastrnn
+
+P = ParamSpec("P")
+
+app = typer.Typer(
+    name="fastrnn",
+    help="Fast recurrent neural networks (RNN, LSTM, GRU) on the CPU.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def run(args: list[str] | None) -> int:
+    """Parse `args`, run the command and return the exit code."""
+    for stream in (sys.stdout, sys.stderr):  # a sample may hold what the terminal cannot show
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    try:
+        app(args, prog_name="fastrnn")
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else int(done.code is not None)
+    return 0
+
+
+def one_line(command: Callable[P, None]) -> Callable[P, None]:
+    """Let a command end with one line on stderr and its exit code, never with a traceback."""
+
+    @functools.wraps(command)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+            sys.stdout.flush()
+        except KeyboardInterrupt:
+            print("fastrnn: interrupted", file=sys.stderr)
+            raise typer.Exit(130) from None
+        except BrokenPipeError:
+            # The reader is gone. Python flushes stdout once more at exit: let that go nowhere.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            print("fastrnn: the reader of the output went away", file=sys.stderr)
+            raise typer.Exit(1) from None
+        except Exception as error:  # noqa: BLE001  the boundary: whatever it was, say it in one line
+            print(f"fastrnn: {_describe(error)}", file=sys.stderr)
+            raise typer.Exit(1) from None
+
+    return guarded
+
+
+def _describe(error: Exception) -> str:
+    """Return the error in one line; its type too where the text was not meant for users."""
+    text = " ".join(str(error).split())
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    meant_for_users = isinstance(
+        error, ArithmeticError | ImportError | MemoryError | OSError | ValueError
+    )
+    return text if text and meant_for_users else f"{type(error).__name__}: {text}".rstrip(": ")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"fastrnn {fastrnn.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Fast recurrent neural networks (RNN, LSTM, GRU) on the CPU."""
+
+
+@app.command()
+@one_line
+def info() -> None:
+    """Print compiler, flags, instruction sets, threads and versions: put it into bug reports."""
+    fastrnn.show_config()
+
+
+@app.command()
+@one_line
+def demo(
+    seconds: Annotated[
+        float | None,
+        typer.Option(min=0.1, help="Training time; 60, or 3 with --quick.", show_default=False),
+    ] = None,
+    hidden: Annotated[int, typer.Option(min=1, help="Hidden units H of the LSTM.")] = 128,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, help="Threads of fastrnn; else what it finds.", show_default=False),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of weights and sample.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder for the picture.")] = Path("fastrnn-demo"),
+    sample: Annotated[int, typer.Option(min=0, help="Characters to generate.")] = 400,
+    temperature: Annotated[
+        float,
+        typer.Option(
+            min=0.0, help="Of the sample: 0 always the likeliest character, 1 as learned."
+        ),
+    ] = 0.7,
+    quick: Annotated[bool, typer.Option("--quick", help="A short look, in seconds.")] = False,
+    speed: Annotated[
+        bool, typer.Option(" /--no-speed", help="Leave out the speed table.", show_default=False)
+    ] = True,
+) -> None:
+    """Train a character language model on Python's own documentation, and show what it learned.
+
+    An LSTM reads the first 90 % of the text of pydoc_data.topics character by character. Then you
+    see: bits per character on the last 10 %, which it never trained on, beside what bz2 and xz
+    need for the same text; a sample it wrote; a table of this machine's speed; and a picture of
+    the loss, written to a folder.
+    """
+    from fastrnn.cli.demo import run_demo
+
+    run_demo(
+        seconds=seconds if seconds is not None else (3.0 if quick else 60.0),
+        hidden=hidden,
+        threads=threads,
+        seed=seed,
+        out=out,
+        sample=sample,
+        temperature=temperature,
+        speed_rounds=(1 if quick else 5) if speed else 0,
+    )

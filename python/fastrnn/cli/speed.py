@@ -1,0 +1,114 @@
+"""Speed on the machine at hand: fastrnn, its NumPy twin and the importable peers side by side.
+
+Every system computes the same layer with the same weights on the same input, with as many threads
+as fastrnn uses, and has to give the same y before it is timed.
+"""
+
+from dataclasses import dataclass
+from statistics import median
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+import fastrnn
+from fastrnn.cli._peers import Call, Layer, System, installed_systems
+
+CELLS: tuple[type[Layer], ...] = (fastrnn.RNN, fastrnn.GRU, fastrnn.LSTM)
+BURST = 0.02  # seconds of calls that one reading of the clock covers, at least
+# Of y in float32, absolute, |y| ≤ 1. Rounding is some 1e-6; gates in a wrong order are off by 0.1.
+TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class Case:
+    """The sizes of one line of the table, and whether the gradients are wanted too."""
+
+    T: int
+    N: int
+    H: int
+    training: bool
+
+
+CASES = (Case(64, 32, 128, False), Case(64, 32, 128, True), Case(64, 1, 128, False))
+
+
+def measure(cell: type[Layer], case: Case, systems: list[System], rounds: int) -> list[float]:
+    """Return the seconds of one call for each of `systems`, NaN where one cannot do it.
+
+    Parameters
+    ----------
+    cell : type
+        ``fastrnn.RNN``, ``GRU`` or ``LSTM``.
+    case : Case
+        What to compute.
+    systems : list of System
+        The first one's y is the right one.
+    rounds : int
+        Readings; the systems take turns and the median of each is returned.
+
+    Raises
+    ------
+    RuntimeError
+        A system computes something else.
+    """
+    rng = np.random.default_rng(0)
+    layer = cell(case.H, case.H, rng=rng)
+    x = rng.standard_normal((case.T, case.N, case.H)).astype(np.float32)
+    dy = rng.standard_normal(x.shape).astype(np.float32) if case.training else None
+    calls = [system.prepare(layer, x, dy) for system in systems]
+    expected: NDArray[np.float32] | None = None
+    for system, call in zip(systems, calls, strict=True):
+        if call is None:
+            continue
+        y = call()
+        expected = y if expected is None else expected
+        if not np.allclose(y, expected, rtol=0, atol=TOLERANCE):
+            raise RuntimeError(f"{system.name} and {systems[0].name} disagree on a {cell.__name__}")
+    readings = [[_seconds(call) for call in calls] for _ in range(rounds)]
+    return [median(column) for column in zip(*readings, strict=True)]
+
+
+def _seconds(call: Call | None) -> float:
+    """Return the mean seconds of a call over one burst."""
+    if call is None:
+        return float("nan")
+    count, began = 0, perf_counter()
+    while (now := perf_counter()) < began + BURST or count == 0:
+        call()
+        count += 1
+    return (now - began) / count
+
+
+def report_speed(console: Console, *, rounds: int) -> None:
+    """Measure and print the table; `rounds` readings for each number."""
+    systems, missing = installed_systems()
+    table = Table(box=SIMPLE, show_edge=False)
+    for head in ("cell", "work", "T", "N", "H"):
+        table.add_column(head)
+    for system in systems:
+        table.add_column(system.name.replace(" ", "\n", 1), justify="right")
+    for case in CASES:
+        for cell in CELLS:
+            seconds = measure(cell, case, systems, rounds)
+            work = "training" if case.training else "forward"
+            sizes = (str(case.T), str(case.N), str(case.H))
+            others = (_beside(own, seconds[0]) for own in seconds[1:])
+            table.add_row(cell.__name__, work, *sizes, f"{1e3 * seconds[0]:.2f}", *others)
+        table.add_section()
+    console.print(
+        f"\nspeed: milliseconds a call, float32, {fastrnn.get_num_threads()} threads, NumPy "
+        f"{np.__version__}; × is how many times fastrnn's time",
+        soft_wrap=True,
+    )
+    console.print(table)
+    if missing:
+        console.print(f"not importable here: {', '.join(missing)}", soft_wrap=True)
+
+
+def _beside(seconds: float, own: float) -> str:
+    """Return milliseconds and how many times fastrnn's they are."""
+    return "–" if np.isnan(seconds) else f"{1e3 * seconds:.2f} {seconds / own:5.1f}×"

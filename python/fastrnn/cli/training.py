@@ -1,0 +1,161 @@
+"""Training on contiguous streams against the clock: schedule, loop, and the record of both."""
+
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Protocol
+
+from fastrnn.cli._adam import Adam, clip_norm
+from fastrnn.cli.charlm import CharLM, State
+from fastrnn.cli.corpus import Tokens
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the demo trains; the defaults are tuned for 128 units and 3,000 to 5,000 updates.
+
+    Attributes
+    ----------
+    rows, steps : int
+        N streams side by side, T characters of each an update.
+    learning_rate, weight_decay, max_norm : float
+        Of Adam at the start, of Adam, and of the clipped gradient.
+    evaluations : int
+        How often the held-out text is read, evenly over the time.
+    """
+
+    rows: int = 32
+    steps: int = 64
+    learning_rate: float = 1.5e-2
+    weight_decay: float = 0.1
+    max_norm: float = 1.0
+    evaluations: int = 10
+
+    def rate_at(self, fraction: float) -> float:
+        """Return the learning rate: constant for half of the time, then down to 1 % in a line."""
+        return self.learning_rate * min(1.0, max(0.01, 2 * (1 - fraction)))
+
+
+@dataclass
+class History:
+    """What happened, for the picture; seconds of training, without those of evaluation.
+
+    Attributes
+    ----------
+    seconds, bits : list of float
+        After each update: the clock, and the running mean of the training loss (bits/char).
+    held_out_seconds, held_out_bits : list of float
+        After each evaluation.
+    characters : int
+        Characters trained on, repeated ones counted again.
+    """
+
+    seconds: list[float] = field(default_factory=list)
+    bits: list[float] = field(default_factory=list)
+    held_out_seconds: list[float] = field(default_factory=list)
+    held_out_bits: list[float] = field(default_factory=list)
+    characters: int = 0
+
+    _mean: float = 0.0
+    _weight: float = 0.0
+
+    def add(self, seconds: float, bits: float, characters: int) -> None:
+        """Add an update: the clock after it, its loss, and how many characters it read."""
+        # An exponential mean over some 50 updates, its start corrected as Adam corrects its own.
+        self._mean = 0.98 * self._mean + 0.02 * bits
+        self._weight = 0.98 * self._weight + 0.02
+        self.seconds.append(seconds)
+        self.bits.append(self._mean / self._weight)
+        self.characters += characters
+
+    @property
+    def rate(self) -> float:
+        """Characters per second of training."""
+        return self.characters / self.seconds[-1]
+
+
+class Reporter(Protocol):
+    """Someone who is told about the training while it runs."""
+
+    def update(self, history: History) -> None:
+        """Take note of one more update."""
+
+    def held_out(self, history: History) -> None:
+        """Take note of one more evaluation."""
+
+
+def streams(tokens: Tokens, rows: int) -> tuple[Tokens, Tokens]:
+    """Cut `tokens` into `rows` contiguous streams that stand side by side.
+
+    Returns
+    -------
+    x, targets : ndarray of intp, (L, N)
+        Column n is one stretch of the text, and the same stretch one character later. L is
+        ``(len(tokens) - 1) // rows``; what is left over at the end is not used.
+    """
+    length = (len(tokens) - 1) // rows
+    x = tokens[: length * rows].reshape(rows, length).T
+    targets = tokens[1 : length * rows + 1].reshape(rows, length).T
+    return x, targets
+
+
+def train(
+    model: CharLM,
+    text: Tokens,
+    held_out: Tokens,
+    *,
+    seconds: float,
+    reporter: Reporter,
+    recipe: Recipe | None = None,
+) -> History:
+    """Train `model` on `text` until `seconds` of training are used up, and return the record.
+
+    Each update continues the streams where the last one left them, state included; at the end of
+    the text they start again from zero state. The clock stands still during evaluation, and no
+    update starts that would overrun the time if it took as long as the slowest of the last ones.
+
+    Raises
+    ------
+    ValueError
+        The text is too short for one update.
+    FloatingPointError
+        The training has diverged.
+    """
+    recipe = recipe or Recipe()
+    x, targets = streams(text, recipe.rows)
+    if len(x) < recipe.steps:
+        raise ValueError(
+            f"text must have at least N·T + 1 = {recipe.rows * recipe.steps + 1} characters "
+            f"for one update, got {len(text)}"
+        )
+    optimiser = Adam(model.parameters, weight_decay=recipe.weight_decay)
+    history = History()
+    state: State | None = None
+    position, evaluated, paused, used, last = 0, 0, 0.0, 0.0, 0.0
+    started = perf_counter()
+    while not history.seconds or used + last < seconds:
+        if position + recipe.steps > len(x):
+            position, state = 0, None
+        chunk = slice(position, position + recipe.steps)
+        bits, state = model.learn(x[chunk], targets[chunk], state)
+        clip_norm(model.gradient, recipe.max_norm)
+        optimiser.step(model.gradient, recipe.rate_at(used / seconds))
+        position += recipe.steps
+        now = perf_counter() - started - paused
+        used, last = now, now - used
+        history.add(used, bits, recipe.rows * recipe.steps)
+        reporter.update(history)
+        if used * recipe.evaluations >= (evaluated + 1) * seconds:
+            evaluated = int(used * recipe.evaluations / seconds)
+            paused += _evaluate(model, held_out, history, reporter)
+    if history.held_out_seconds[-1:] != history.seconds[-1:]:
+        _evaluate(model, held_out, history, reporter)
+    return history
+
+
+def _evaluate(model: CharLM, held_out: Tokens, history: History, reporter: Reporter) -> float:
+    """Add an evaluation to `history` and return the seconds it took."""
+    began = perf_counter()
+    history.held_out_bits.append(model.evaluate(held_out))
+    history.held_out_seconds.append(history.seconds[-1])
+    reporter.held_out(history)
+    return perf_counter() - began

@@ -1,0 +1,80 @@
+"""Initial weights: where training starts from."""
+
+from typing import TYPE_CHECKING, Any
+
+from fastrnn._checks import FLOAT32, Array, DType, allocate
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+
+def generator(rng: Any, name: str = "rng") -> "Generator":
+    """Return rng itself, or a Generator with fresh entropy for None.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator or None
+    name : str
+        What the argument is called in the message.
+
+    Raises
+    ------
+    TypeError
+        rng is something else, such as a seed or a RandomState.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrnn import init
+    >>> rng = np.random.default_rng(0)
+    >>> init.generator(rng) is rng
+    True
+    """
+    from numpy import random
+
+    if rng is None:
+        return random.default_rng()
+    if not isinstance(rng, random.Generator):
+        raise TypeError(
+            f"{name} must be a numpy.random.Generator or None, got {rng!r}; "
+            f"numpy.random.default_rng(seed) makes one"
+        )
+    return rng
+
+
+def uniform(
+    shape: tuple[int, ...], bound: float, rng: "Generator", dtype: DType = FLOAT32
+) -> Array:
+    """Return an array drawn uniformly from [-bound, bound).
+
+    Parameters
+    ----------
+    shape : tuple of int
+    bound : float
+        1/√H for the layers of this package, as in PyTorch.
+    rng : numpy.random.Generator
+    dtype : dtype
+        float32 or float64; drawn in this precision.
+
+    Returns
+    -------
+    ndarray
+
+    Raises
+    ------
+    MemoryError
+        The array does not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrnn import init
+    >>> w = init.uniform((16, 4), 0.5, np.random.default_rng(0))
+    >>> w.dtype, bool((abs(w) <= 0.5).all())
+    (dtype('float32'), True)
+    """
+    array = allocate("an initial weight", shape, dtype)
+    rng.random(out=array, dtype=dtype.type)
+    array *= 2 * bound
+    array -= bound
+    return array

@@ -1,0 +1,109 @@
+"""Pictures of numbers that are tested elsewhere; matplotlib loads on first use."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["loss_curve", "require_matplotlib"]
+
+
+def require_matplotlib() -> "type[Figure]":
+    """Return matplotlib's ``Figure``; call it early where a picture comes after long work.
+
+    Raises
+    ------
+    ImportError
+        matplotlib is missing; the message says how to get it.
+
+    Examples
+    --------
+    >>> from fastrnn.plot import require_matplotlib
+    >>> require_matplotlib().__name__
+    'Figure'
+    """
+    try:
+        # A Figure of its own needs no display and leaves pyplot's global state alone.
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError(
+            'pictures need matplotlib: pip install "fastrnn[plot]" gives it to you'
+        ) from error
+    return Figure
+
+
+def loss_curve(
+    train: tuple[Sequence[float], Sequence[float]],
+    held_out: tuple[Sequence[float], Sequence[float]] = ((), ()),
+    *,
+    levels: Mapping[str, float] | None = None,
+    title: str = "",
+    xlabel: str = "seconds of training",
+    ylabel: str = "loss",
+) -> "Figure":
+    """Draw how a loss fell.
+
+    Parameters
+    ----------
+    train : (x, y), two sequences of floats of one length
+        The training loss, drawn as a line.
+    held_out : (x, y), two sequences of floats of one length
+        The loss on held-out data, drawn as points.
+    levels : dict of str to float, optional
+        Losses to compare with, drawn as labelled horizontal lines.
+    title, xlabel, ylabel : str
+        What is written above and beside the picture.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        ``figure.savefig(path)`` writes it.
+
+    Raises
+    ------
+    ImportError
+        matplotlib is missing; the message says how to get it.
+    ValueError
+        x and y differ in length, or there is nothing to draw.
+
+    Notes
+    -----
+    The range of the last training loss and all the other numbers fills at least a quarter of the
+    height: the first few updates would otherwise press all the rest together.
+
+    Examples
+    --------
+    >>> from fastrnn.plot import loss_curve
+    >>> figure = loss_curve(([1, 2, 3], [4.0, 3.0, 2.5]), ([3], [2.6]), levels={"bz2": 2.0})
+    >>> [label.get_text() for label in figure.axes[0].get_legend().get_texts()]
+    ['training, running mean', 'held-out: 2.600', 'bz2: 2.000']
+    """
+    for name, (x, y) in {"train": train, "held_out": held_out}.items():
+        if len(x) != len(y):
+            raise ValueError(
+                f"{name} must hold two sequences of one length, got {len(x)}, {len(y)}"
+            )
+    if not len(train[0]):
+        raise ValueError("train must hold at least one point, got none")
+    levels = levels or {}
+    figure = require_matplotlib()(figsize=(8, 4.5), dpi=120, layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot(*train, color="tab:blue", label="training, running mean")
+    if len(held_out[0]):
+        label = f"held-out: {held_out[1][-1]:.3f}"
+        axes.plot(*held_out, "o", color="tab:red", markersize=5, label=label)
+    for i, (name, level) in enumerate(levels.items()):
+        style = ("--", ":", "-.")[i % 3]
+        label = f"{name}: {level:.3f}"
+        axes.axhline(level, color=f"C{i + 1}", linestyle=style, linewidth=1.2, label=label)
+    rest = [train[1][-1], *held_out[1], *levels.values()]
+    low, high, first = min(rest), max(rest), max(train[1])
+    top = min(first, high + 3 * (high - low)) if high > low else first
+    margin = 0.05 * (top - low) or 1.0
+    axes.set_ylim(low - margin, top + margin)
+    axes.set_xlim(left=0)
+    axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
+    axes.grid(alpha=0.25)
+    axes.legend(frameon=False)
+    return figure

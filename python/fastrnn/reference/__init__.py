@@ -1,0 +1,25 @@
+"""The specification: every operation of fastrnn in plain NumPy, written to be read.
+
+The functions have the names, arguments and results of those in `fastrnn`, and their text also runs
+under `autograd.numpy`, so that each can be differentiated to any order.
+"""
+
+from fastrnn.reference.cells import gru_cell, lstm_cell, rnn_cell
+from fastrnn.reference.gru import gru, gru_backward, gru_forward
+from fastrnn.reference.lstm import lstm, lstm_backward, lstm_forward
+from fastrnn.reference.rnn import rnn, rnn_backward, rnn_forward
+
+__all__ = [
+    "gru",
+    "gru_backward",
+    "gru_cell",
+    "gru_forward",
+    "lstm",
+    "lstm_backward",
+    "lstm_cell",
+    "lstm_forward",
+    "rnn",
+    "rnn_backward",
+    "rnn_cell",
+    "rnn_forward",
+]

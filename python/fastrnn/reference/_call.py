@@ -1,0 +1,109 @@
+"""What the cells share around their step: the arrays of a call, and the sums over all its steps."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastrnn import _checks
+from fastrnn.reference._math import Array, array_module, as_array, sum_outer
+from fastrnn.reference._sequence import Sequence, check_shape
+
+BACKWARD_OPTIONS = {"truncate": None, "clip_step": None}
+
+
+class Call(NamedTuple):
+    """One call's arrays as they were given, and its layout."""
+
+    seq: Sequence
+    x: Any
+    w_ih: Any
+    w_hh: Any
+    b_ih: Any
+    b_hh: Any
+    h0: Any
+    c0: Any = None
+    w_peephole: Any = None
+    option: Any = None  # what else the cell's step has to know
+
+    @property
+    def xp(self) -> Any:
+        """`autograd.numpy` while any of the arrays is being differentiated, else `numpy`."""
+        return array_module(*self[1:-1])
+
+    def y(self, h: list[Any]) -> Any:
+        """Return the outputs in the caller's layout from the T+1 states, slot 0 the initial one."""
+        return self.seq.leave(array_module(*h).stack(h)[1:])
+
+    def dy(self, dy: Any) -> Array:
+        """Return the gradient by y as (T, N, H) in the order of processing; zeros for None."""
+        seq = self.seq
+        if dy is None:
+            return np.zeros((seq.T, seq.N, seq.H), self.w_hh.dtype)
+        dy = as_array(dy)
+        check_shape("dy", dy, (*self.x.shape[:-1], seq.H))
+        result: Array = seq.enter(dy)
+        return result
+
+    def gradients(self, d_ih: Array, d_hh: Array, dw_hh: Array) -> dict[str, Any]:
+        """Return the gradients by x, w_ih, w_hh, b_ih and b_hh; no two share memory.
+
+        d_ih and d_hh (T, N, G·H) are those by ``W_ih x + b_ih`` and by ``W_hh h + b_hh``.
+        """
+        seq, w_ih = self.seq, self.w_ih
+        return {
+            "x": seq.leave(d_ih if w_ih is None else d_ih @ w_ih),
+            "w_ih": None if w_ih is None else sum_outer(d_ih, seq.enter(self.x)),
+            "w_hh": dw_hh,
+            "b_ih": None if self.b_ih is None else d_ih.sum(axis=(0, 1)),
+            "b_hh": None if self.b_hh is None else d_hh.sum(axis=(0, 1)),
+        }
+
+
+def enter_call(G: int, layout: tuple[Any, Any, Any], *arrays: Any, option: Any = None) -> Call:
+    """Return the call of a cell with G gates.
+
+    layout is (lengths, reverse, batch_first); arrays are x, w_ih, w_hh … in the order of `Call`.
+
+    Raises
+    ------
+    TypeError
+        lengths are not integers, or a flag is not a bool.
+    ValueError
+        A shape does not fit, or lengths are not in 0..T.
+    """
+    w_hh = as_array(arrays[2])
+    x, *rest = (as_array(array, w_hh) for array in arrays)
+    H = w_hh.shape[-1]
+    if H < 1:
+        raise ValueError(f"w_hh must have at least one hidden unit, got shape {w_hh.shape}")
+    call = Call(Sequence(x, H, *layout), x, *rest)._replace(option=option)
+    check_shape("w_hh", call.w_hh, (G * H, H))
+    check_shape("w_ih", call.w_ih, (G * H, x.shape[-1]))
+    if call.w_ih is None:
+        check_shape("x (already projected, as w_ih is None)", x, (*x.shape[:-1], G * H))
+    check_shape("b_ih", call.b_ih, (G * H,))
+    check_shape("b_hh", call.b_hh, (G * H,))
+    if call.w_peephole is not None and call.w_peephole.shape == (3 * H, H) != (3, H):
+        raise ValueError("w_peephole (3·H, H), full matrices, is not supported yet; pass (3, H)")
+    check_shape("w_peephole", call.w_peephole, (3, H))
+    return call
+
+
+def check_options(
+    supported: dict[str, Any], given: tuple[Any, ...], num_threads: int | None = None
+) -> None:
+    """Refuse what is not supported yet: each option has one value that is, in the order given.
+
+    num_threads has no further effect here: NumPy decides about its own threads.
+
+    Raises
+    ------
+    TypeError
+        num_threads is not an integer.
+    ValueError
+        num_threads is below 1, or an option differs from its only supported value.
+    """
+    if num_threads is not None:
+        _checks.integer("num_threads", num_threads, 1)
+    for (name, only), value in zip(supported.items(), given, strict=True):
+        _checks.unsupported(name, value, only)

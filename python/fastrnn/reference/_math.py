@@ -1,0 +1,101 @@
+"""The few formulas all twins share, written so that one text serves NumPy and autograd.numpy."""
+
+import importlib
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+def array_module(*arrays: object) -> Any:
+    """Return `autograd.numpy` while one of the arrays is being differentiated, else `numpy`.
+
+    autograd is never imported for this: an array it traces can exist only once it is loaded.
+    """
+    extend = sys.modules.get("autograd.extend")
+    if extend is not None and any(isinstance(array, extend.Box) for array in arrays):
+        return importlib.import_module("autograd.numpy")
+    return np
+
+
+def as_array(array: Any, like: Any = None) -> Any:
+    """Return a list as an array of the dtype of `like`; None, arrays, traced arrays unchanged."""
+    if array is None or array_module(array) is not np:
+        return array
+    return np.asarray(array, like.dtype if like is not None and isinstance(array, list) else None)
+
+
+def affine(xp: Any, x: Any, w: Any, b: Any) -> Any:
+    """Return ``x·wᵀ + b``; a `w` or `b` of None is left out."""
+    product = x if w is None else x @ xp.transpose(w)
+    return product if b is None else product + b
+
+
+def split_gates(array: Any, G: int) -> list[Any]:
+    """Return the G blocks of H columns of a (N, G·H) array."""
+    H = array.shape[-1] // G
+    return [array[:, k * H : (k + 1) * H] for k in range(G)]
+
+
+def sigmoid(xp: Any, x: Any) -> Any:
+    """Return ``1 / (1 + exp(-x))`` without overflow: 0 and 1 at ∓Inf, NaN at NaN.
+
+    exp sees only ``-|x|``. It is spelled as a choice because autograd's ``abs`` is flat at 0.
+    """
+    e = xp.exp(xp.where(x < 0, x, -x))
+    return xp.where(x < 0, e, 1.0) / (1.0 + e)
+
+
+def sigmoid_backward(s: Array, ds: Array) -> Array:
+    """Return the gradient by x of ``s = sigmoid(x)``: ``ds·s·(1 - s)``."""
+    return ds * s * (1.0 - s)
+
+
+def tanh_backward(y: Array, dy: Array) -> Array:
+    """Return the gradient by x of ``y = tanh(x)``; ``1 - y²`` as a product keeps digits near ±1."""
+    return dy * ((1.0 - y) * (1.0 + y))
+
+
+def relu(xp: Any, x: Any) -> Any:
+    """Return ``max(x, 0)`` with slope 0 at 0; this way round a NaN stays a NaN."""
+    return xp.where(x <= 0, 0.0, x)
+
+
+def relu_backward(y: Array, dy: Array) -> Array:
+    """Return the gradient by x of ``y = relu(x)``."""
+    return np.where(y <= 0, 0.0, dy)
+
+
+def linear(_: Any, x: Any) -> Any:
+    """Return x."""
+    return x
+
+
+def linear_backward(_: Array, dy: Array) -> Array:
+    """Return dy."""
+    return dy
+
+
+def tanh(xp: Any, x: Any) -> Any:
+    """Return ``tanh(x)``."""
+    return xp.tanh(x)
+
+
+Activation = tuple[Callable[[Any, Any], Any], Callable[[Array, Array], Array]]
+
+# Forward takes xp and x; backward takes the value of forward and the gradient by it.
+ACTIVATIONS: dict[str, Activation] = {
+    "tanh": (tanh, tanh_backward),
+    "relu": (relu, relu_backward),
+    "sigmoid": (sigmoid, sigmoid_backward),
+    "linear": (linear, linear_backward),
+}
+
+
+def sum_outer(d: Array, a: Array) -> Array:
+    """Return the sum over steps and rows of the outer products of d (T, N, R) and a (T, N, C)."""
+    return np.tensordot(d, a, axes=((0, 1), (0, 1)))

@@ -1,0 +1,292 @@
+"""The GRU, reset after and reset before, and its backward as docs/maths/gru.md derives it."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastrnn import _checks
+from fastrnn._grads import GRUGrads
+from fastrnn.reference._call import BACKWARD_OPTIONS, Call, check_options, enter_call
+from fastrnn.reference._math import (
+    Array,
+    affine,
+    sigmoid,
+    sigmoid_backward,
+    split_gates,
+    sum_outer,
+    tanh_backward,
+)
+from fastrnn.reference._tape import Tape, open_tape
+
+ACTIVATIONS = ("sigmoid", "tanh")
+OPTIONS = {"activations": ACTIVATIONS, "clip": None}
+
+
+def _recurrent(call: Call) -> tuple[Any, Any, Any, Any]:
+    """Return w_hh and b_hh, each cut into its rows r z and its rows n."""
+    w_hh, b_hh, cut = call.w_hh, call.b_hh, 2 * call.seq.H
+    if b_hh is None:
+        return w_hh[:cut], w_hh[cut:], None, None
+    return w_hh[:cut], w_hh[cut:], b_hh[:cut], b_hh[cut:]
+
+
+def _step(call: Call, pre_x: Any, h: Any) -> tuple[Any, Any]:
+    """One step: the next h and the gates (N, 3·H) from W_ih x + b_ih (N, 3·H) and h."""
+    xp, reset_after = call.xp, call.option
+    w_rz, w_n, b_rz, b_n = _recurrent(call)
+    x_r, x_z, x_n = split_gates(pre_x, 3)
+    h_r, h_z = split_gates(affine(xp, h, w_rz, b_rz), 2)
+    r, z = sigmoid(xp, x_r + h_r), sigmoid(xp, x_z + h_z)
+    seen = r * affine(xp, h, w_n, b_n) if reset_after else affine(xp, r * h, w_n, b_n)
+    n = xp.tanh(x_n + seen)
+    return (1.0 - z) * n + z * h, xp.concatenate([r, z, n], axis=1)
+
+
+def _sweep(call: Call) -> tuple[list[Any], list[Any]]:
+    """All steps: T+1 states h (slot 0 is the initial one) and T gates."""
+    seq = call.seq
+    pre_x = affine(call.xp, seq.enter(call.x), call.w_ih, call.b_ih)
+    h = [seq.state_in("h0", call.h0, call.w_hh.dtype)]
+    gates = []
+    for t in range(seq.T):
+        # A row without this step computes on zeros and keeps its state, so that nothing in it,
+        # NaN included, reaches a gradient through the result that is thrown away.
+        h_t, gates_t = _step(call, pre_x[t], seq.select(t, h[t], 0.0))
+        h.append(seq.select(t, h_t, h[t]))
+        gates.append(gates_t)
+    return h, gates
+
+
+def gru(
+    x: ArrayLike,
+    w_ih: ArrayLike | None,
+    w_hh: ArrayLike,
+    b_ih: ArrayLike | None = None,
+    b_hh: ArrayLike | None = None,
+    h0: ArrayLike | None = None,
+    *,
+    reset_after: bool = True,
+    lengths: ArrayLike | None = None,
+    reverse: bool = False,
+    batch_first: bool = False,
+    activations: tuple[str, str] = ACTIVATIONS,
+    clip: float | None = None,
+    num_threads: int | None = None,
+) -> tuple[Array, Array]:
+    """Run one GRU layer in one direction, in plain NumPy; also under `autograd.numpy`.
+
+    Parameters
+    ----------
+    x : array_like, (T, N, I)
+        Input; (N, T, I) with `batch_first`; (T, I) is one sequence, and every result loses N.
+    w_ih : array_like or None, (3·H, I)
+        Rows r z n. None: x is W_ih x already, without bias, (T, N, 3·H).
+    w_hh : array_like, (3·H, H)
+    b_ih, b_hh : array_like or None, (3·H,)
+    h0 : array_like or None, (N, H) or (H,)
+        Initial state, zeros if None; (H,) serves every row.
+    reset_after : bool
+        Whether r multiplies W_hn h + b_hn, or h before the product (Cho et al.).
+    lengths : array_like of int or None, (N,)
+        Steps that exist in each row, 0..T in any order. What x holds after them is never read.
+    reverse : bool
+        Start at each row's last existing step; y stays in input order.
+    batch_first : bool
+    activations, clip
+        Not supported yet: anything but the default raises.
+    num_threads : int or None
+        Checked, without effect here.
+
+    Returns
+    -------
+    y : ndarray, (T, N, H)
+        h at every step, 0 where a row has none; (N, T, H) with `batch_first`.
+    h_n : ndarray, (N, H)
+        State after each row's last step; the initial one for length 0.
+
+    Raises
+    ------
+    TypeError
+        lengths or num_threads are not integers, or a flag is not a bool.
+    ValueError
+        A shape does not fit, lengths are not in 0..T, or an option is not supported yet.
+
+    Notes
+    -----
+    With h the previous state, ∘ element by element::
+
+        r = σ(W_ir x + b_ir + W_hr h + b_hr)
+        z = σ(W_iz x + b_iz + W_hz h + b_hz)
+        n = tanh(W_in x + b_in + r ∘ (W_hn h + b_hn))      reset after
+        n = tanh(W_in x + b_in + W_hn (r ∘ h) + b_hn)      reset before
+        h' = (1 - z) ∘ n + z ∘ h
+
+    References
+    ----------
+    Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder for Statistical Machine
+    Translation", 2014, equations 5 to 8, which are reset before without biases.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrnn import reference
+    >>> y, h_n = reference.gru(np.ones((3, 1)), np.ones((3, 1)), np.ones((3, 1)))
+    >>> y.shape, bool(y[-1] == h_n)
+    ((3, 1), True)
+    """
+    check_options(OPTIONS, (activations, clip), num_threads)
+    layout, option = (lengths, reverse, batch_first), _checks.flag("reset_after", reset_after)
+    call = enter_call(3, layout, x, w_ih, w_hh, b_ih, b_hh, h0, option=option)
+    h, _ = _sweep(call)
+    return call.y(h), call.seq.state_out(h[-1])
+
+
+def gru_forward(
+    x: ArrayLike,
+    w_ih: ArrayLike | None,
+    w_hh: ArrayLike,
+    b_ih: ArrayLike | None = None,
+    b_hh: ArrayLike | None = None,
+    h0: ArrayLike | None = None,
+    *,
+    reset_after: bool = True,
+    lengths: ArrayLike | None = None,
+    reverse: bool = False,
+    batch_first: bool = False,
+    activations: tuple[str, str] = ACTIVATIONS,
+    clip: float | None = None,
+    num_threads: int | None = None,
+) -> tuple[Array, Array, Tape]:
+    """Run `gru`, with its arguments and errors, and keep what `gru_backward` needs.
+
+    Parameters
+    ----------
+    x, w_ih, w_hh, b_ih, b_hh, h0, reset_after, lengths, reverse, batch_first, num_threads, …
+        As `gru`.
+
+    Returns
+    -------
+    y : ndarray, (T, N, H)
+        Read-only.
+    h_n : ndarray, (N, H)
+    tape : Tape
+        For one `gru_backward`; shows ``gates`` (T, N, 3, H) and ``nbytes``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `gru`; TypeError also if autograd traces an argument, which `gru` is for.
+
+    References
+    ----------
+    As `gru`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrnn import reference
+    >>> y, h_n, tape = reference.gru_forward(np.ones((3, 1)), np.ones((3, 1)), np.ones((3, 1)))
+    >>> tape.gates.shape, y.flags.writeable
+    ((3, 3, 1), False)
+    """
+    check_options(OPTIONS, (activations, clip), num_threads)
+    layout, option = (lengths, reverse, batch_first), _checks.flag("reset_after", reset_after)
+    call = enter_call(3, layout, x, w_ih, w_hh, b_ih, b_hh, h0, option=option)
+    h, gates = _sweep(call)
+    tape = Tape("gru", call, gates, h)
+    y = call.y(h)
+    y.setflags(write=False)
+    return y, call.seq.state_out(h[-1]), tape
+
+
+def _step_backward(
+    call: Call, gates: Array, h: Array, hn: Array | None, dh: Array
+) -> tuple[Array, Array]:
+    """One step back: the gradients by W_ih x + b_ih (N, 3·H) and by h, from that by the next h.
+
+    h is the state the step saw; hn is W_hn h + b_hn with reset after, None with reset before.
+    """
+    w_rz, w_n, _, _ = _recurrent(call)
+    r, z, n = split_gates(gates, 3)
+    dn = tanh_backward(n, dh * (1.0 - z))
+    dz = sigmoid_backward(z, dh * (h - n))
+    if hn is not None:
+        dr = sigmoid_backward(r, dn * hn)
+        through_n = (dn * r) @ w_n
+    else:
+        drh = dn @ w_n
+        dr = sigmoid_backward(r, drh * h)
+        through_n = drh * r
+    dh = dh * z + np.concatenate([dr, dz], axis=1) @ w_rz + through_n
+    return np.concatenate([dr, dz, dn], axis=1), dh
+
+
+def gru_backward(
+    tape: Tape,
+    dy: ArrayLike | None = None,
+    dh_n: ArrayLike | None = None,
+    *,
+    truncate: int | None = None,
+    clip_step: float | None = None,
+) -> GRUGrads:
+    """Backpropagate through time over the call that `gru_forward` recorded.
+
+    Parameters
+    ----------
+    tape : Tape
+        Spent by this call.
+    dy : array_like or None, in the shape of y
+        Gradient of the loss by y; what it holds where a row has no step is never read.
+    dh_n : array_like or None, in the shape of h_n
+    truncate, clip_step
+        Not supported yet: anything but None raises.
+
+    Returns
+    -------
+    GRUGrads
+        Each in the shape of its argument, None for what was not given.
+
+    Raises
+    ------
+    TypeError
+        tape is no tape.
+    ValueError
+        tape is spent or another cell's, a shape does not fit, or an option is not supported yet.
+
+    References
+    ----------
+    Werbos, "Backpropagation Through Time: What It Does and How to Do It", 1990; docs/maths/gru.md.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrnn import reference
+    >>> y, h_n, tape = reference.gru_forward(np.ones((3, 1)), np.ones((3, 1)), np.ones((3, 1)))
+    >>> grads = reference.gru_backward(tape, dh_n=np.ones(1))
+    >>> grads.x.shape, grads.w_hh.shape, grads.h0 is None
+    ((3, 1), (3, 1), True)
+    """
+    check_options(BACKWARD_OPTIONS, (truncate, clip_step))
+    call, kept = open_tape("gru", tape)
+    seq, gates = call.seq, kept["gates"]
+    dy = call.dy(dy)
+    dh = seq.dstate_in("dh_n", dh_n, call.w_hh.dtype)
+    tape.spend()
+    h_prev = seq.existing(kept["h"][:-1])
+    _, w_n, _, b_n = _recurrent(call)
+    hn = affine(np, h_prev, w_n, b_n) if call.option else [None] * seq.T
+    d_ih = np.empty_like(gates)
+    for t in reversed(range(seq.T)):
+        d_t, dh_t = _step_backward(call, gates[t], h_prev[t], hn[t], dh + dy[t])
+        d_ih[t] = seq.select(t, d_t, 0.0)
+        dh = seq.select(t, dh_t, dh)
+    r = gates[:, :, : seq.H]
+    d_rz, d_n = d_ih[:, :, : 2 * seq.H], d_ih[:, :, 2 * seq.H :]
+    if call.option:
+        d_hh = np.concatenate([d_rz, d_n * r], axis=2)
+        dw_hh = sum_outer(d_hh, h_prev)
+    else:
+        d_hh = d_ih
+        dw_hh = np.concatenate([sum_outer(d_rz, h_prev), sum_outer(d_n, r * h_prev)])
+    return GRUGrads(**call.gradients(d_ih, d_hh, dw_hh), h0=seq.dstate_out(dh, call.h0))

@@ -1,0 +1,232 @@
+"""The simple recurrent network, and its backward as docs/maths/rnn.md derives it."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastrnn._grads import RNNGrads
+from fastrnn.reference._call import BACKWARD_OPTIONS, Call, check_options, enter_call
+from fastrnn.reference._math import ACTIVATIONS, Array, affine, sum_outer
+from fastrnn.reference._tape import Tape, open_tape
+
+OPTIONS = {"clip": None}
+
+
+def _sweep(call: Call) -> list[Any]:
+    """All steps: T+1 states h, slot 0 the initial one."""
+    seq, xp = call.seq, call.xp
+    activation, _ = ACTIVATIONS[call.option]
+    pre_x = affine(xp, seq.enter(call.x), call.w_ih, call.b_ih)
+    h = [seq.state_in("h0", call.h0, call.w_hh.dtype)]
+    for t in range(seq.T):
+        # A row without this step computes on zeros and keeps its state, so that nothing in it,
+        # NaN included, reaches a gradient through the result that is thrown away.
+        h_prev = seq.select(t, h[t], 0.0)
+        h_t = activation(xp, pre_x[t] + affine(xp, h_prev, call.w_hh, call.b_hh))
+        h.append(seq.select(t, h_t, h[t]))
+    return h
+
+
+def rnn(
+    x: ArrayLike,
+    w_ih: ArrayLike | None,
+    w_hh: ArrayLike,
+    b_ih: ArrayLike | None = None,
+    b_hh: ArrayLike | None = None,
+    h0: ArrayLike | None = None,
+    *,
+    nonlinearity: str = "tanh",
+    lengths: ArrayLike | None = None,
+    reverse: bool = False,
+    batch_first: bool = False,
+    clip: float | None = None,
+    num_threads: int | None = None,
+) -> tuple[Array, Array]:
+    """Run one simple recurrent layer in one direction, in plain NumPy; also under `autograd.numpy`.
+
+    Parameters
+    ----------
+    x : array_like, (T, N, I)
+        Input; (N, T, I) with `batch_first`; (T, I) is one sequence, and every result loses N.
+    w_ih : array_like or None, (H, I)
+        None: x is W_ih x already, without bias, (T, N, H).
+    w_hh : array_like, (H, H)
+    b_ih, b_hh : array_like or None, (H,)
+    h0 : array_like or None, (N, H) or (H,)
+        Initial state, zeros if None; (H,) serves every row.
+    nonlinearity : str
+        ``"tanh"``, ``"relu"``, ``"sigmoid"`` or ``"linear"``.
+    lengths : array_like of int or None, (N,)
+        Steps that exist in each row, 0..T in any order. What x holds after them is never read.
+    reverse : bool
+        Start at each row's last existing step; y stays in input order.
+    batch_first : bool
+    clip
+        Not supported yet: anything but None raises.
+    num_threads : int or None
+        Checked, without effect here.
+
+    Returns
+    -------
+    y : ndarray, (T, N, H)
+        h at every step, 0 where a row has none; (N, T, H) with `batch_first`.
+    h_n : ndarray, (N, H)
+        State after each row's last step; the initial one for length 0.
+
+    Raises
+    ------
+    TypeError
+        lengths or num_threads are not integers, or a flag is not a bool.
+    ValueError
+        A shape does not fit, lengths are not in 0..T, nonlinearity is unknown, or clip is given.
+
+    Notes
+    -----
+    With h the previous state::
+
+        h' = φ(W_ih x + b_ih + W_hh h + b_hh)
+
+    References
+    ----------
+    Elman, "Finding Structure in Time", 1990, figure 2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrnn import reference
+    >>> y, h_n = reference.rnn(np.ones((3, 1, 1)), np.eye(1), np.eye(1), nonlinearity="linear")
+    >>> y[:, 0, 0]
+    array([1., 2., 3.])
+    """
+    check_options(OPTIONS, (clip,), num_threads)
+    _check(nonlinearity)
+    arrays = (x, w_ih, w_hh, b_ih, b_hh, h0)
+    call = enter_call(1, (lengths, reverse, batch_first), *arrays, option=nonlinearity)
+    h = _sweep(call)
+    return call.y(h), call.seq.state_out(h[-1])
+
+
+def rnn_forward(
+    x: ArrayLike,
+    w_ih: ArrayLike | None,
+    w_hh: ArrayLike,
+    b_ih: ArrayLike | None = None,
+    b_hh: ArrayLike | None = None,
+    h0: ArrayLike | None = None,
+    *,
+    nonlinearity: str = "tanh",
+    lengths: ArrayLike | None = None,
+    reverse: bool = False,
+    batch_first: bool = False,
+    clip: float | None = None,
+    num_threads: int | None = None,
+) -> tuple[Array, Array, Tape]:
+    """Run `rnn`, with its arguments and errors, and keep what `rnn_backward` needs.
+
+    Parameters
+    ----------
+    x, w_ih, w_hh, b_ih, b_hh, h0, nonlinearity, lengths, reverse, batch_first, num_threads, …
+        As `rnn`.
+
+    Returns
+    -------
+    y : ndarray, (T, N, H)
+        Read-only.
+    h_n : ndarray, (N, H)
+    tape : Tape
+        For one `rnn_backward`; shows ``gates`` (T, N, 1, H), which are h, and ``nbytes``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `rnn`; TypeError also if autograd traces an argument, which `rnn` is for.
+
+    References
+    ----------
+    As `rnn`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrnn import reference
+    >>> y, h_n, tape = reference.rnn_forward(np.ones((3, 1)), np.eye(1), np.eye(1))
+    >>> tape.gates.shape, bool((tape.gates[:, 0] == y).all()), y.flags.writeable
+    ((3, 1, 1), True, False)
+    """
+    check_options(OPTIONS, (clip,), num_threads)
+    _check(nonlinearity)
+    arrays = (x, w_ih, w_hh, b_ih, b_hh, h0)
+    call = enter_call(1, (lengths, reverse, batch_first), *arrays, option=nonlinearity)
+    h = _sweep(call)
+    tape = Tape("rnn", call, h[1:], h)
+    y = call.y(h)
+    y.setflags(write=False)
+    return y, call.seq.state_out(h[-1]), tape
+
+
+def rnn_backward(
+    tape: Tape,
+    dy: ArrayLike | None = None,
+    dh_n: ArrayLike | None = None,
+    *,
+    truncate: int | None = None,
+    clip_step: float | None = None,
+) -> RNNGrads:
+    """Backpropagate through time over the call that `rnn_forward` recorded.
+
+    Parameters
+    ----------
+    tape : Tape
+        Spent by this call.
+    dy : array_like or None, in the shape of y
+        Gradient of the loss by y; what it holds where a row has no step is never read.
+    dh_n : array_like or None, in the shape of h_n
+    truncate, clip_step
+        Not supported yet: anything but None raises.
+
+    Returns
+    -------
+    RNNGrads
+        Each in the shape of its argument, None for what was not given.
+
+    Raises
+    ------
+    TypeError
+        tape is no tape.
+    ValueError
+        tape is spent or another cell's, a shape does not fit, or an option is not supported yet.
+
+    References
+    ----------
+    Werbos, "Backpropagation Through Time: What It Does and How to Do It", 1990; docs/maths/rnn.md.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrnn import reference
+    >>> x, w = np.ones((3, 1)), np.full((1, 1), 2.0)
+    >>> y, h_n, tape = reference.rnn_forward(x, w, w, h0=np.zeros(1), nonlinearity="linear")
+    >>> reference.rnn_backward(tape, dh_n=np.ones(1)).h0
+    array([8.])
+    """
+    check_options(BACKWARD_OPTIONS, (truncate, clip_step))
+    call, kept = open_tape("rnn", tape)
+    seq = call.seq
+    _, activation_backward = ACTIVATIONS[call.option]
+    dy = call.dy(dy)
+    dh = seq.dstate_in("dh_n", dh_n, call.w_hh.dtype)
+    tape.spend()
+    h = kept["gates"]
+    dgates = np.empty_like(h)
+    for t in reversed(range(seq.T)):
+        dgates[t] = seq.select(t, activation_backward(h[t], dh + dy[t]), 0.0)
+        dh = seq.select(t, dgates[t] @ call.w_hh, dh)
+    dw_hh = sum_outer(dgates, seq.existing(kept["h"][:-1]))
+    return RNNGrads(**call.gradients(dgates, dgates, dw_hh), h0=seq.dstate_out(dh, call.h0))
+
+
+def _check(nonlinearity: Any) -> None:
+    if nonlinearity not in tuple(ACTIVATIONS):
+        known = ", ".join(ACTIVATIONS)
+        raise ValueError(f"nonlinearity must be one of {known}, got {nonlinearity!r}")

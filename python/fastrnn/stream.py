@@ -1,0 +1,273 @@
+"""Stream: a layer that is fed step by step and remembers its state in between."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastrnn import _stack
+from fastrnn._call import check_x, run
+from fastrnn._checks import Array, allocate, integer
+from fastrnn.runtime import team
+
+if TYPE_CHECKING:
+    from fastrnn._layer import Layer
+
+COLUMNS = "is input_size"
+_ndarray = np.ndarray
+
+
+class Stream:
+    """One step, or one chunk of steps, at a time; `Layer.stream` makes it.
+
+    What it puts out equals the call on the whole sequence bit for bit. It keeps the weights that
+    the layer has when the stream is made. One stream is for one thread at a time.
+
+    Parameters
+    ----------
+    layer : RNN, LSTM or GRU
+        In one direction: the other would have to know the last step first.
+    batch_size : int
+        N, how many sequences run side by side.
+
+    Attributes
+    ----------
+    state
+        The state after the last step, in the form that the layer returns; a copy. Assign to it to
+        go on from another one.
+
+    Raises
+    ------
+    TypeError
+        batch_size is no integer.
+    ValueError
+        batch_size is negative, or the layer is bidirectional.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrnn
+    >>> gru = fastrnn.GRU(3, 4, num_layers=2, rng=np.random.default_rng(0))
+    >>> x = np.ones((5, 2, 3), np.float32)
+    >>> s = gru.stream(batch_size=2)
+    >>> first, rest = s.step(x[0]), s.run(x[1:])
+    >>> y, h_n = gru(x)
+    >>> bool((first == y[0]).all() and (rest == y[1:]).all() and (s.state == h_n).all())
+    True
+    """
+
+    __slots__ = (
+        "_dtype", "_layer", "_layers", "_n", "_next", "_now", "_out_shape", "_scratch", "_x_shape",
+    )  # fmt: skip
+
+    def __init__(self, layer: "Layer", batch_size: int = 1) -> None:
+        self._n = integer("batch_size", batch_size, 0)
+        if layer.bidirectional:
+            raise ValueError(
+                "a bidirectional layer has no stream: its backward direction starts at the last "
+                "step, so it needs the whole sequence; call the layer instead"
+            )
+        self._layer = layer
+        self._dtype = layer.dtype
+        self._layers = layer._parts(packed=True)
+        self._x_shape = (self._n, layer.input_size)
+        self._out_shape = (self._n, layer._width)
+        # A step reads one and writes the other; they change places only once it has succeeded.
+        self._now = layer._layout.new(self._n, self._dtype)
+        self._next = layer._layout.new(self._n, self._dtype)
+        self._scratch = [
+            allocate("a layer's output", (1, self._n, H), self._dtype) for H in layer._layout.sizes
+        ]
+        self.reset()
+
+    def step(self, x_t: ArrayLike, out: Array | None = None) -> Array:
+        """Run one step.
+
+        Parameters
+        ----------
+        x_t : array_like, (N, I)
+            Or (I,) if the stream has one row; the result is then (H,).
+        out : ndarray or None
+            Where to put the result: of its shape, contiguous, writable, apart from x_t. Nothing is
+            allocated then. None: a fresh array.
+
+        Returns
+        -------
+        y_t : ndarray, (N, H)
+            Output of the last layer; `out` if it was given.
+
+        Raises
+        ------
+        TypeError
+            x_t is no array of the layer's dtype, or out is no such ndarray.
+        ValueError
+            x_t or out has the wrong shape or layout. The state has not changed.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastrnn
+        >>> s = fastrnn.LSTM(3, 4).stream()
+        >>> out = np.empty(4, np.float32)
+        >>> s.step(np.ones(3, np.float32), out=out) is out
+        True
+        """
+        dtype = self._dtype
+        if not (
+            type(x_t) is _ndarray
+            and x_t.dtype is dtype
+            and x_t.shape == self._x_shape
+            and x_t.flags.aligned
+            and x_t.strides[-1] == dtype.itemsize
+        ):
+            x_t = self._enter(x_t)
+        single = x_t.ndim == 1
+        x = x_t[None, None] if single else x_t[None]
+        if out is None:
+            out = allocate("y", self._out_shape[1:] if single else self._out_shape, dtype)
+        else:
+            self._check_out(out, x_t, self._out_shape[1:] if single else self._out_shape)
+        y = out[None, None] if single else out[None]
+        h, c, h_next, c_next = *self._now[2:], *self._next[2:]
+        top = len(self._layers) - 1
+        for k, (part,) in enumerate(self._layers):
+            target = y if k == top else self._scratch[k]
+            run(
+                part.kind, x, part.weights, part.packed, h[k], c[k], None, target, h_next[k],
+                c_next[k], False, team.get(), False,
+            )  # fmt: skip
+            x = target
+        self._now, self._next = self._next, self._now
+        return out
+
+    def run(self, chunk: ArrayLike) -> Array:
+        """Run several steps at once.
+
+        Parameters
+        ----------
+        chunk : array_like, (T, N, I)
+            (N, T, I) if the layer is `batch_first`; (T, I) if the stream has one row.
+
+        Returns
+        -------
+        y : ndarray, (T, N, H)
+            Outputs of the last layer, in the layout of the chunk.
+
+        Raises
+        ------
+        TypeError
+            chunk is no array of the layer's dtype.
+        ValueError
+            chunk has the wrong shape. The state has not changed.
+        MemoryError
+            The result does not fit.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastrnn
+        >>> s = fastrnn.GRU(3, 4, batch_first=True).stream(batch_size=2)
+        >>> s.run(np.zeros((2, 7, 3), np.float32)).shape
+        (2, 7, 4)
+        """
+        layer = self._layer
+        x = check_x("chunk", chunk, 3, self._dtype, layer.input_size, COLUMNS)
+        single = x.ndim == 2
+        batch_first = layer.batch_first and not single
+        x = x[:, None] if single else x.transpose(1, 0, 2) if batch_first else x
+        T, N, _ = x.shape
+        if self._n != N:
+            raise ValueError(f"chunk must have N = {self._n} rows as the stream has, got {N}")
+        y, result = layer._outputs(T, N, single)
+        now, after = self._now, self._next
+        _stack.forward(
+            self._layers, layer.merge_mode, x, now.flat_h, now.flat_c, None, y, after.flat_h,
+            after.flat_c, team.get(),
+        )  # fmt: skip
+        self._now, self._next = after, now
+        return result
+
+    @property
+    def state(self) -> Any:
+        """A copy of the state after the last step, in the form that the layer returns.
+
+        (L, N, H), or a pair of them for an LSTM; lists if the sizes differ. May be assigned to;
+        None sets it to zero.
+        """
+        h, c = ([array.copy() for array in part] for part in self._now[:2])
+        return self._layer._layout.leave(self._now._replace(h=h, c=c), single=False)
+
+    @state.setter
+    def state(self, state: Any) -> None:
+        sources = self._layer._layout.enter("state", state, self._n, False, self._dtype)
+        for targets, values in zip(self._now[2:], sources, strict=True):
+            for target, value in zip(targets, values, strict=True):
+                if target is not None:
+                    target[...] = 0 if value is None else value
+
+    def reset(self, rows: ArrayLike | None = None) -> None:
+        """Set the state to zero, for all sequences or for some.
+
+        Parameters
+        ----------
+        rows : int, array_like of int, or boolean mask (N,), or None
+            Which of the N sequences begin anew; None: all.
+
+        Raises
+        ------
+        TypeError
+            rows are not integers or bool.
+        ValueError
+            A row is not in 0..N-1, or the mask has the wrong shape.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastrnn
+        >>> s = fastrnn.GRU(3, 4).stream(batch_size=2)
+        >>> y = s.step(np.ones((2, 3), np.float32))
+        >>> s.reset(rows=[1])
+        >>> bool((s.state[0, 0] == y[0]).all()), bool((s.state[0, 1] == 0).all())
+        (True, True)
+        """
+        index = slice(None) if rows is None else _checked_rows(rows, self._n)
+        for array in (*self._now.flat_h, *self._now.flat_c):
+            if array is not None:
+                array[index] = 0
+
+    def _enter(self, x_t: Any) -> Array:
+        """Return x_t of another layout, or of one row without its axis, or say what is wrong."""
+        x = check_x("x_t", x_t, 2, self._dtype, self._x_shape[1], COLUMNS)
+        if x.ndim == 2 and x.shape[0] != self._n:
+            raise ValueError(f"x_t must have N = {self._n} rows as the stream has, got {x.shape}")
+        if x.ndim == 1 and self._n != 1:
+            raise ValueError(f"x_t must have shape (N, I) = {self._x_shape}, got {x.shape}")
+        return x
+
+    def _check_out(self, out: Any, x_t: Array, shape: tuple[int, ...]) -> None:
+        if type(out) is not _ndarray or out.dtype is not self._dtype:
+            what = out.dtype if isinstance(out, _ndarray) else type(out).__name__
+            raise TypeError(f"out must be an ndarray of {self._dtype}, got {what}")
+        if out.shape != shape:
+            raise ValueError(f"out must have shape (N, H) = {shape}, got {out.shape}")
+        if not (out.flags.writeable and out.flags.aligned and out.strides[-1] == out.itemsize):
+            raise ValueError("out must be writable, aligned, and contiguous in its last axis")
+        if out.ndim == 2 and out.shape[0] > 1 and abs(out.strides[0]) < out.shape[1] * out.itemsize:
+            raise ValueError("out must not overlap itself")
+        if np.may_share_memory(out, x_t):
+            raise ValueError("out must not share memory with x_t")
+
+
+def _checked_rows(rows: Any, count: int) -> Array:
+    """Return rows as an index array of integers in 0..N-1, or as a mask (N,)."""
+    index = np.asarray(rows)
+    if index.size == 0 and index.dtype.kind != "b":
+        index = index.astype(np.intp)
+    if index.dtype.kind not in "biu":
+        raise TypeError(f"rows must be integers, or a boolean mask, got {index.dtype}")
+    if index.dtype.kind == "b":
+        if index.shape != (count,):
+            raise ValueError(f"rows as a mask must have shape (N,) = ({count},), got {index.shape}")
+    elif index.size and (index.min() < 0 or index.max() >= count):
+        raise ValueError(f"rows must lie in 0..N-1 = 0..{count - 1}, got {rows!r}")
+    return index

@@ -1,0 +1,58 @@
+"""The loss picture: what is drawn is what was given, and bad input is refused."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from fastrnn import plot
+
+SECONDS, BITS = [0.1, 0.5, 1.0, 2.0], [6.7, 4.0, 3.0, 2.4]
+HELD_OUT = ([1.0, 2.0], [3.1, 2.5])
+LEVELS = {"bz2 -9": 2.0046, "xz -9e": 2.0079}
+
+
+def test_everything_given_is_drawn_and_in_sight() -> None:
+    figure = plot.loss_curve((SECONDS, BITS), HELD_OUT, levels=LEVELS, title="t", ylabel="bits")
+    (axes,) = figure.axes
+    line, points, *levels = axes.get_lines()
+    np.testing.assert_array_equal(line.get_xydata(), np.transpose([SECONDS, BITS]))
+    np.testing.assert_array_equal(points.get_xydata(), np.transpose(HELD_OUT))
+    assert [level.get_ydata()[0] for level in levels] == list(LEVELS.values())
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    expected = ["training, running mean", "held-out: 2.500", "bz2 -9: 2.005", "xz -9e: 2.008"]
+    assert labels == expected
+    assert (axes.get_title(), axes.get_xlabel(), axes.get_ylabel()) == (
+        "t",
+        "seconds of training",
+        "bits",
+    )
+    bottom, top = axes.get_ylim()
+    assert bottom < min(LEVELS.values())
+    assert max(*HELD_OUT[1], BITS[-1]) < top < max(BITS) + 0.5
+    assert axes.get_xlim()[1] >= SECONDS[-1]
+
+
+def test_a_curve_alone_is_enough() -> None:
+    (axes,) = plot.loss_curve((SECONDS, BITS)).axes
+    assert len(axes.get_lines()) == 1
+    assert axes.get_ylim()[0] < min(BITS) < max(BITS) < axes.get_ylim()[1]
+
+
+def test_the_first_updates_do_not_press_the_rest_together() -> None:
+    (axes,) = plot.loss_curve(([0, 1, 2], [500.0, 3.0, -1.0]), ([2], [1.0])).axes
+    bottom, top = axes.get_ylim()
+    assert bottom < -1 < 1 < top < 10
+
+
+def test_bad_input_is_refused() -> None:
+    with pytest.raises(ValueError, match="held_out must hold two sequences of one length"):
+        plot.loss_curve((SECONDS, BITS), ([1.0], []))
+    with pytest.raises(ValueError, match="train must hold at least one point"):
+        plot.loss_curve(([], []))
+
+
+def test_missing_matplotlib_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ImportError, match=r'pip install "fastrnn\[plot\]"'):
+        plot.loss_curve((SECONDS, BITS))

@@ -1,0 +1,86 @@
+"""The speed table: systems must agree before they are timed, and each cell shows what was read."""
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+import fastrnn
+from fastrnn.cli import _peers, speed
+from fastrnn.cli.speed import CELLS, Case, measure
+
+SMALL = [Case(5, 3, 4, training) for training in (False, True)]
+
+
+class Shifted(_peers.Fastrnn):
+    """A system that is wrong by a constant."""
+
+    name = "shifted"
+
+    def prepare(self, *args: object) -> Callable[[], np.ndarray]:
+        call = super().prepare(*args)
+        return lambda: call() + np.float32(1e-3)
+
+
+@pytest.fixture(autouse=True)
+def short_bursts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speed, "BURST", 1e-4)
+
+
+@pytest.mark.parametrize("case", SMALL)
+@pytest.mark.parametrize("cell", CELLS)
+def test_every_installed_system_agrees_with_fastrnn(cell: type, case: Case) -> None:
+    systems, _ = _peers.installed_systems()
+    seconds = measure(cell, case, systems, rounds=1)
+    assert len(seconds) == len(systems) >= 2
+    for system, own in zip(systems, seconds, strict=True):
+        cannot = case.training and system.name.startswith("ONNX")
+        assert np.isnan(own) if cannot else 0 < own < 1
+
+
+def test_a_system_that_computes_something_else_is_not_timed() -> None:
+    with pytest.raises(RuntimeError, match="shifted and fastrnn disagree on a GRU"):
+        measure(fastrnn.GRU, SMALL[0], [_peers.Fastrnn(), Shifted()], rounds=1)
+
+
+def test_the_median_of_the_rounds_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    readings = iter([0.5, 1.0, 9.0, 1.0, 0.7, 4.0])
+    monkeypatch.setattr(speed, "_seconds", lambda _: next(readings))
+    systems = [_peers.Fastrnn(), _peers.Twin()]
+    assert measure(fastrnn.RNN, SMALL[0], systems, rounds=3) == [0.7, 1.0]
+
+
+def test_the_twin_runs_on_the_reference_backend(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer, x = fastrnn.RNN(4, 4), np.ones((5, 3, 4), np.float32)
+    used: list[str] = []
+    enter = fastrnn.use_backend
+
+    def recording(name: str) -> object:
+        used.append(name)
+        return enter(name)
+
+    monkeypatch.setattr(fastrnn, "use_backend", recording)
+    _peers.Twin().prepare(layer, x, None)()
+    assert used == ["reference"]
+    _peers.Fastrnn().prepare(layer, x, None)()
+    assert used == ["reference"]
+
+
+def test_the_table_has_a_line_for_each_cell_and_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    present = [_peers.Fastrnn(), _peers.Twin()]
+    monkeypatch.setattr(speed, "installed_systems", lambda: (present, ["PyTorch"]))
+    monkeypatch.setattr(speed, "measure", lambda *_: [0.002, float("nan")])
+    file = io.StringIO()
+    speed.report_speed(Console(file=file, width=80), rounds=1)
+    text = file.getvalue()
+    lines = [line.split() for line in text.splitlines()]
+    rows = [line for line in lines if line and line[0] in {"RNN", "GRU", "LSTM"}]
+    assert len(rows) == 9
+    assert all(line[-2:] == ["2.00", "–"] for line in rows)
+    assert "not importable here: PyTorch" in text
+
+
+def test_a_ratio_says_how_many_times_slower() -> None:
+    assert speed._beside(0.006, 0.002).split() == ["6.00", "3.0×"]

@@ -1,0 +1,110 @@
+"""What a person at a terminal sees: the bar moves, and Ctrl-C ends everything with one line."""
+
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from commands import COMMAND, TIMEOUT, only_line
+from processes import environment
+
+if sys.platform == "win32":
+    pytest.skip("pseudo-terminals are POSIX", allow_module_level=True)
+
+CONTROLS = re.compile(r"\x1b\[[\d;?]*[A-Za-z]")
+
+
+class Terminal:
+    """A demo whose three streams are a pseudo-terminal."""
+
+    def __init__(self, *args: str) -> None:
+        self._master, slave = os.openpty()
+        size = {"TERM": "xterm-256color", "COLUMNS": "110", "LINES": "40"}
+        self.process = subprocess.Popen(
+            [*COMMAND, "demo", "--hidden", "32", "--no-speed", *args],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env=environment(size),
+        )
+        os.close(slave)
+        self.output = ""
+
+    def read(self, until: str | None = None) -> str:
+        """Read until the pattern `until` has come, or the other side is closed."""
+        deadline = time.monotonic() + TIMEOUT
+        while time.monotonic() < deadline and not (until and re.search(until, self.output)):
+            if select.select([self._master], [], [], 1.0)[0]:
+                try:
+                    piece = os.read(self._master, 65536)
+                except OSError:  # how Linux says that the other side is closed
+                    break
+                if not piece:
+                    break
+                self.output += piece.decode(errors="replace")
+        return self.output
+
+    def close(self) -> None:
+        """End what still runs."""
+        self.process.kill()
+        self.process.wait()
+        os.close(self._master)
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    """A demo of three seconds."""
+    running = Terminal("--seconds", "3", "--sample", "50", "--out", str(tmp_path))
+    yield running
+    running.close()
+
+
+def test_a_bar_moves(terminal: Terminal) -> None:
+    output = terminal.read()
+    assert terminal.process.wait(TIMEOUT) == 0
+    frames = re.findall(r"training [^\r\n]*", output)
+    shares = {int(share) for frame in frames for share in re.findall(r"(\d+) %", frame)}
+    assert len(shares) > 5, "the bar did not move"
+    assert max(shares) >= 95
+    frame = CONTROLS.sub("", frames[-1])
+    assert re.search(r"━+.*[\d.]+ bits/char +[\d,]+ chars/s +\d+ s left", frame), frame
+    assert "bits per character of the" in output
+
+
+def test_ctrl_c_leaves_the_terminal_as_it_was(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.read(until=r"held-out \d")
+    terminal.process.send_signal(signal.SIGINT)
+    output = terminal.read()
+    assert terminal.process.wait(TIMEOUT) == 130
+    assert output.rindex("\x1b[?25h") > output.rindex("\x1b[?25l"), "the cursor is gone"
+    last = CONTROLS.sub("", output).strip().splitlines()[-1]
+    assert last == "fastrnn: interrupted"
+    assert output.count("interrupted") == 1
+    assert "Traceback" not in output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_in_a_pipe_is_one_line_and_130(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [*COMMAND, "demo", "--seconds", "20", "--hidden", "32", "--out", str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    ) as process:
+        assert process.stdout is not None
+        while "held-out " not in (line := process.stdout.readline()) or "bits" not in line:
+            assert line, process.stderr and process.stderr.read()
+        began = time.perf_counter()
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=TIMEOUT)
+    assert time.perf_counter() - began < 3
+    assert process.returncode == 130
+    assert only_line(errors) == "fastrnn: interrupted"
+    assert list(tmp_path.iterdir()) == []

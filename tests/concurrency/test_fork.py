@@ -1,0 +1,144 @@
+"""Why: GCC's OpenMP runtime hangs in a forked child whose parent has used a team; libraries answer
+with one thread or with a hang (pytorch #3490, faiss #5206). Children, grandchildren and fork
+pools must compute right, with a full team, and end.
+"""
+
+import os
+
+import pytest
+from processes import output_of
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+
+# Every script starts by using two threads, and ends children that take longer than 5 s.
+COMMON = """
+    import os, signal, sys, threading, time
+    import numpy as np
+    from fastrnn import _core
+
+    rng = np.random.default_rng(0)
+    T, N, I, H = 40, 16, 8, 96
+    x, w_ih, w_hh = (rng.standard_normal(s).astype(np.float32) * np.float32(0.2)
+                     for s in ((T, N, I), (4 * H, I), (4 * H, H)))
+    def call(threads, split="units", steps=T):
+        _core.force_plan(split, 0)
+        y, h, c = (np.empty(s, np.float32) for s in ((steps, N, H), (N, H), (N, H)))
+        xs = x if steps == T else np.broadcast_to(x[:1], (steps, N, I))
+        tape = _core.Tape()
+        _core.rnn_forward(_core.Cell.lstm, xs, w_ih, w_hh, *[None] * 6, y, h, c,
+                          num_threads=threads, tape=tape)
+        dw = np.empty_like(w_hh)
+        _core.rnn_backward(tape, None, h, c, None, None, dw, *[None] * 5, num_threads=threads)
+        return y.tobytes() + dw.tobytes()
+    expected = call(1)
+    assert call(2) == expected
+
+    def tasks():
+        return len(os.listdir("/proc/self/task"))
+
+    def largest_team():
+        most, stop = [0], threading.Event()
+        def watch():
+            while not stop.is_set():
+                most[0] = max(most[0], tasks())
+                time.sleep(0.0005)
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        for _ in range(5):
+            call(2, steps=400)
+        stop.set(); watcher.join()
+        return most[0]
+
+    def child(work):
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os._exit(0 if work() else 3)
+            except BaseException:
+                import traceback
+                traceback.print_exc()
+                os._exit(4)
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            done, status = os.waitpid(pid, os.WNOHANG)
+            if done:
+                return os.waitstatus_to_exitcode(status)
+            time.sleep(0.002)
+        os.kill(pid, signal.SIGKILL); os.waitpid(pid, 0)
+        return "hung"
+    def right():
+        return all(call(2, split) == expected for split in ("rows", "units"))
+"""
+
+
+def test_children_finish_and_compute_right(long: bool) -> None:
+    count = 100 if long else 12
+    code = COMMON + f"    print([child(right) for _ in range({count})])"
+    assert output_of(code, timeout=30 + 6 * count) == str([0] * count)
+
+
+def test_children_forked_while_another_thread_computes(long: bool) -> None:
+    count = 40 if long else 6
+    code = (
+        COMMON
+        + f"""
+    stop = threading.Event()
+    def busy():
+        while not stop.is_set():
+            call(2)
+    worker = threading.Thread(target=busy); worker.start()
+    results = [child(right) for _ in range({count})]
+    stop.set(); worker.join()
+    print(results)
+"""
+    )
+    assert output_of(code, timeout=30 + 6 * count) == str([0] * count)
+
+
+def test_grandchildren_finish_and_compute_right() -> None:
+    code = COMMON + "    print([child(lambda: right() and child(right) == 0) for _ in range(4)])"
+    assert output_of(code) == str([0] * 4)
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="needs /proc")  # noqa: PTH112
+def test_the_child_has_a_full_team() -> None:
+    """Main, watcher and a worker at least; with OpenMP also the fresh thread that leads."""
+    code = (
+        COMMON
+        + """
+    least = 4 if _core.build_info()["threading"] == "openmp" else 3
+    print(child(lambda: largest_team() >= least))
+"""
+    )
+    assert output_of(code) == "0"
+
+
+def test_serial_on_request_in_the_child() -> None:
+    code = COMMON + "    print(child(lambda: right() and largest_team() == 2))"
+    assert output_of(code, env={"FASTRNN_FORK": "serial"}) == "0"
+
+
+def test_the_parent_goes_on_after_forking() -> None:
+    code = COMMON + "    print([child(right) for _ in range(3)], right())"
+    assert output_of(code) == "[0, 0, 0] True"
+
+
+def test_a_fork_pool_of_multiprocessing() -> None:
+    code = (
+        COMMON
+        + """
+    import multiprocessing
+    def work(_):
+        return right()
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        print(sum(pool.map_async(work, range(12)).get(30)))
+"""
+    )
+    assert output_of(code) == "12"
+
+
+def test_fork_before_any_call() -> None:
+    code = (
+        COMMON.replace("    assert call(2) == expected\n", "") + "    print(child(right), right())"
+    )
+    assert output_of(code) == "0 True"

@@ -1,0 +1,115 @@
+"""Why: a kernel of a minute that ignores Ctrl-C makes people kill the process. A signal ends the
+call within 0.3 s with KeyboardInterrupt, in forward and backward, alone and in a team, and the
+next call is right.
+"""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+from processes import environment
+from tolerances import INTERRUPT_SECONDS
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals are sent to a process here")
+
+# CLOCK_MONOTONIC is one clock for all processes: the child prints when the exception reached it.
+SCRIPT = """
+    import os, sys, time
+    import numpy as np
+    from fastrnn import _core
+
+    kind, split, threads, forked = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4] == "fork"
+    f, H = np.float32, 512
+    rng = np.random.default_rng(0)
+    w_ih, w_hh = (rng.uniform(-0.05, 0.05, s).astype(f) for s in ((4 * H, 1), (4 * H, H)))
+
+    def forward(T, N, tape=None, threads=threads):
+        x = np.broadcast_to(f(0.5), (T, N, 1))
+        y, h, c = (np.empty(s, f) for s in ((T, N, H), (N, H), (N, H)))
+        none = [None] * 6
+        x = np.ascontiguousarray(x)
+        _core.rnn_forward(_core.Cell.lstm, x, w_ih, w_hh, *none, y, h, c, False, threads, tape)
+        return y, h, c
+
+    _core.force_plan(None if split == "auto" else split, 0)
+    expected = forward(20, 2)[0].tobytes()
+    if forked:
+        forward(20, 2, threads=2)
+        pid = os.fork()
+        if pid:
+            os.waitpid(pid, 0)
+            sys.exit(0)
+    if kind == "backward":
+        T = 12000
+        tape = _core.Tape()
+        y, h, c = forward(T, 2, tape, threads=2)
+        dw, dx = np.empty_like(w_hh), np.empty((T, 2, 1), f)
+    print("ready", os.getpid(), flush=True)
+    try:
+        if kind == "forward":
+            forward(60000, 2)
+        else:
+            _core.rnn_backward(tape, y, h, c, dx, None, dw, *[None] * 5, num_threads=threads)
+    except KeyboardInterrupt:
+        print("interrupted", time.clock_gettime(time.CLOCK_MONOTONIC), flush=True)
+    else:
+        print("finished", 0, flush=True)
+    print("right" if forward(20, 2)[0].tobytes() == expected else "wrong", 0, flush=True)
+"""
+
+
+def read_line(process: subprocess.Popen, seconds: float) -> list[str]:
+    """The next line of a process, within a time limit."""
+    assert process.stdout is not None
+    ready, _, _ = select.select([process.stdout], [], [], seconds)
+    assert ready, f"nothing printed within {seconds} s"
+    return process.stdout.readline().split()
+
+
+def interrupt(*args: str) -> float:
+    """Start the script, send SIGINT in the middle of the kernel; the delay in seconds."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(SCRIPT), *args],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+        bufsize=1,
+    )
+    try:
+        word, pid = read_line(process, 60)
+        assert word == "ready"
+        time.sleep(0.4)
+        sent = time.clock_gettime(time.CLOCK_MONOTONIC)
+        os.kill(int(pid), signal.SIGINT)
+        word, seen = read_line(process, 30)
+        assert word == "interrupted", "the kernel was over before the signal; make it longer"
+        assert read_line(process, 30)[0] == "right"
+        assert process.wait(30) == 0
+        return float(seen) - sent
+    finally:
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+RUNS = [
+    ("forward", "auto", "1", "-"),
+    ("forward", "rows", "2", "-"),
+    ("forward", "units", "2", "-"),
+    ("backward", "units", "2", "-"),
+    ("backward", "rows", "1", "-"),
+    ("forward", "units", "2", "fork"),
+]
+
+
+@pytest.mark.parametrize("args", RUNS, ids="-".join)
+def test_control_c_ends_a_long_kernel(args: tuple[str, ...], long: bool) -> None:
+    for _ in range(4 if long else 1):
+        delay = interrupt(*args)
+        assert delay <= INTERRUPT_SECONDS, f"{delay:.3f} s until KeyboardInterrupt"

@@ -1,0 +1,185 @@
+"""Why: "more or less equal" hides races and misplaced rows. A row's result may not depend on the
+number of threads, on the split, on the chunk, on its neighbours, on its place, on padding, or on
+whether a tape is kept: to the bit.
+"""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from cases import CELLS, Case, Problem, draw
+from compare import assert_identical, row_names, row_results
+from runners import core_backward, core_forward, forced_plan, run_core, run_functions
+from tolerances import GRADIENT, assert_close
+
+import fastrnn
+from fastrnn import _core
+
+SHAPES = [
+    {"T": 7, "N": 5, "I": 9, "H": 17},
+    {"T": 3, "N": 19, "I": 33, "H": 8, "lengths": "ragged"},
+    {"T": 19, "N": 2, "I": 1, "H": 65, "reverse": True, "batch_first": True},
+    {"T": 12, "N": 13, "I": 7, "H": 64, "lengths": "ragged", "reverse": True},
+]
+MANY = [  # check 6 of the long tier: more sizes, more threads
+    {"T": T, "N": N, "I": 11, "H": H, "lengths": "ragged"}
+    for T in (2, 9, 31)
+    for N in (1, 4, 17)
+    for H in (5, 32, 70)
+]
+
+
+@pytest.fixture(params=SHAPES, ids=lambda s: "T{T}N{N}I{I}H{H}".format(**s))
+def shape(request: pytest.FixtureRequest) -> dict:
+    return request.param
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_number_of_threads(cell: str, shape: dict, isa: str, dtype: np.dtype) -> None:
+    problem = draw(Case(cell, **shape)).astype(dtype)
+    one = run_core(problem)
+    for split in (None, "rows", "units"):
+        for threads in (2, 3, 8):
+            several = run_core(problem, threads=threads, split=split)
+            assert_identical(several, one, f"{isa} {threads} threads, {split}")
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_number_of_threads_on_more_shapes(cell: str, long: bool) -> None:
+    for shape in MANY if long else MANY[::9]:
+        problem = draw(Case(cell, **shape)).astype(np.float32)
+        one = run_core(problem)
+        for threads in (2, 3, 4, 7, 8, 16) if long else (2, 8):
+            for split in ("rows", "units"):
+                several = run_core(problem, threads=threads, split=split)
+                assert_identical(several, one, f"{problem.case} {threads} threads, {split}")
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_length_of_chunks(cell: str, shape: dict, isa: str, dtype: np.dtype) -> None:
+    """Rows do not see chunks; the weights' gradients are summed chunk by chunk, in fixed order."""
+    problem = draw(Case(cell, **shape)).astype(dtype)
+    automatic = run_core(problem)
+    for chunk in (1, 2, 3, 5, 100):
+        serial = run_core(problem, chunk=chunk)
+        assert_identical(serial, automatic, f"{isa} {chunk} steps", names=row_names(serial))
+        for split in ("rows", "units"):
+            forced = run_core(problem, threads=2, split=split, chunk=chunk)
+            assert_identical(forced, serial, f"{isa} {chunk} steps, {split}")
+
+
+@pytest.mark.parametrize("split", ["rows", "units"])
+@pytest.mark.parametrize("lengths", ["none", "ragged"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_row_alone_in_a_batch_and_elsewhere(
+    cell: str, lengths: str, split: str, isa: str, dtype: np.dtype
+) -> None:
+    """pytorch#32023. N = 19 has every tile height and every row tail."""
+    problem = draw(Case(cell, T=4, N=19, I=9, H=33, lengths=lengths)).astype(dtype)
+    batch = row_results(run_core(problem, threads=2, split=split))
+    order = np.random.default_rng(3).permutation(19)
+    shuffled = row_results(run_core(problem.rows(order)))
+    assert_identical(shuffled, {k: v[order] for k, v in batch.items()}, f"{isa} permuted")
+    for size in range(1, 19):
+        part = row_results(run_core(problem.rows(slice(0, size))))
+        assert_identical(part, {k: v[:size] for k, v in batch.items()}, f"{isa} first {size}")
+    for row in range(19):
+        alone = row_results(run_core(problem.rows(slice(row, row + 1))))
+        assert_identical(alone, {k: v[row : row + 1] for k, v in batch.items()}, f"{isa} {row}")
+
+
+@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_ragged_row_equals_the_row_cut_to_its_length(cell: str, reverse: bool, isa: str) -> None:
+    case = Case(cell, T=9, N=6, I=5, H=17, lengths="ragged", reverse=reverse)
+    problem = draw(case).astype(np.float32)
+    batch = row_results(run_core(problem))
+    for row, length in enumerate(problem.row_lengths()):
+        one = problem.rows(slice(row, row + 1))
+        cut = dataclasses.replace(one.case, T=int(length))
+        whole = one.replace(x=one.x[:length], dy=one.dy[:length], lengths=None, case=cut)
+        alone = row_results(run_core(whole))
+        for name, array in alone.items():
+            of_batch = batch[name][row : row + 1]
+            if name in ("y", "dx"):
+                assert not of_batch[:, length:].any(), f"{isa} {name} in the padding"
+                of_batch = of_batch[:, :length]
+            assert_identical({name: of_batch}, {name: array}, f"{isa} row {row}")
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_weight_gradients_of_halves_add_up(cell: str, isa: str) -> None:
+    """The weights' gradients sum over rows, so across batches they agree to rounding only."""
+    problem = draw(Case(cell, T=6, N=11, I=9, H=17, lengths="ragged"))
+    whole = run_core(problem)
+    halves = [run_core(problem.rows(part)) for part in (slice(0, 4), slice(4, None))]
+    for name in ("dw_ih", "dw_hh", "db_ih", "db_hh", "dw_peephole"):
+        if name in whole:
+            total = halves[0][name] + halves[1][name]
+            assert_close(f"{isa} {name}", total, whole[name], GRADIENT[np.dtype(np.float64)])
+
+
+@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_padding_is_never_read(cell: str, reverse: bool, isa: str, dtype: np.dtype) -> None:
+    case = Case(cell, T=6, N=7, I=9, H=17, lengths="ragged", reverse=reverse)
+    results = []
+    for padding in (0.0, np.nan, np.inf):
+        problem = draw(case).astype(dtype)
+        outside = ~problem.exists()
+        changes = {name: getattr(problem, name).copy() for name in ("x", "dy")}
+        for array in changes.values():
+            array[outside] = padding
+        problem = problem.replace(**changes)
+        for threads, split in ((1, "rows"), (2, "rows"), (2, "units")):
+            results.append(run_core(problem, threads=threads, split=split, chunk=2))
+    for other in results[1:]:
+        assert_identical(other, results[0], isa)
+    assert np.isfinite(results[0]["y"]).all()
+    assert not results[0]["y"][outside].any()
+    assert not results[0]["dx"][outside].any()
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_tape_changes_no_result(cell: str, shape: dict, isa: str, dtype: np.dtype) -> None:
+    problem = draw(Case(cell, **shape)).astype(dtype)
+    kept = run_core(problem)
+    for plan in (("rows", 0), ("units", 1), ("rows", 2)):
+        with forced_plan(*plan):
+            bare = core_forward(problem, threads=2)
+        assert_identical(bare, kept, f"{isa} {plan}", names=bare)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_packed_weights_change_no_result(cell: str, shape: dict, isa: str, dtype: np.dtype) -> None:
+    problem = draw(Case(cell, **shape)).astype(dtype)
+    weights = (problem.w_ih, problem.w_hh, problem.b_ih, problem.b_hh, problem.w_peephole)
+    packed = _core.PackedWeights(getattr(_core.Cell, cell), *weights)
+    assert packed.isa == isa
+    assert packed.nbytes >= problem.w_hh.nbytes
+    plain = core_forward(problem)
+    for threads in (1, 2):
+        assert_identical(core_forward(problem, packed=packed, threads=threads), plain, isa)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_every_subset_of_gradients_is_the_same(cell: str, isa: str) -> None:
+    """A gradient that is not asked for may not change the others."""
+    problem = draw(Case(cell, T=5, N=4, I=9, H=17, lengths="ragged")).astype(np.float32)
+    everything = run_core(problem)
+    gradients = [name for name in everything if name.startswith("d")]
+    for wanted in [*({name} for name in gradients), {"dx", "dw_hh"}, {"dw_ih", "db_hh"}, set()]:
+        tape = _core.Tape()
+        core_forward(problem, tape=tape)
+        found = core_backward(problem, tape, wanted=wanted)
+        assert set(found) == wanted
+        assert_identical(found, everything, f"{isa} {wanted}", names=wanted)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_repeated_calls_and_the_public_functions(cell: str, shape: dict, isa: str) -> None:
+    problem: Problem = draw(Case(cell, **shape)).astype(np.float32)
+    first = run_core(problem)
+    assert_identical(run_core(problem), first, isa)
+    for threads in (None, 1, 2):
+        assert_identical(run_functions(problem, fastrnn, num_threads=threads), first, isa)

@@ -1,0 +1,95 @@
+"""Why: a test of AVX2 that ran AVX-512 shows nothing. Each instruction set's table carries a name
+compiled into its own object file; these tests hold the switches to that name, and the instruction
+sets to each other.
+"""
+
+import numpy as np
+import pytest
+from cases import CELLS, OUTPUTS, draw, random_case
+from processes import output_of, run_python
+from runners import forced_isa, run_core
+from tolerances import ISA, ISA_GRADIENT, assert_close
+
+import fastrnn
+from fastrnn import _core
+
+DTYPES = ("float32", "float64")
+REPORT = """
+    import fastrnn
+    from fastrnn import _core
+    print(_core.isa(), _core.compiled_isa("float32"), _core.compiled_isa("float64"), fastrnn.isa())
+"""
+
+
+@pytest.mark.parametrize("name", _core.available_isas())
+def test_set_isa_is_the_one_that_runs(name: str) -> None:
+    before = _core.isa()
+    _core.set_isa(name)
+    try:
+        assert _core.isa() == name
+        assert [_core.compiled_isa(dtype) for dtype in DTYPES] == [name, name]
+    finally:
+        _core.set_isa(before)
+
+
+@pytest.mark.parametrize("name", _core.available_isas())
+def test_environment_forces_a_fresh_process(name: str) -> None:
+    assert output_of(REPORT, env={"FASTRNN_ISA": name}).split() == [name] * 4
+
+
+def test_without_a_switch_the_strongest_runs() -> None:
+    assert output_of(REPORT).split() == [_core.available_isas()[-1]] * 4
+
+
+def test_baseline_is_always_there_and_weakest() -> None:
+    assert _core.available_isas()[0] == "baseline"
+    assert fastrnn.available_isas() == _core.available_isas()
+
+
+def test_unknown_isa_fails_the_import_and_names_the_available_ones() -> None:
+    done = run_python("import fastrnn", env={"FASTRNN_ISA": "sse9"})
+    assert done.returncode == 1
+    assert "ImportError" in done.stderr
+    last = done.stderr.strip().splitlines()[-1]
+    for word in ("FASTRNN_ISA", "sse9", *_core.available_isas()):
+        assert word in last, last
+
+
+@pytest.mark.parametrize("set_isa", [_core.set_isa, fastrnn.set_isa], ids=["_core", "fastrnn"])
+def test_unknown_isa_raises_and_changes_nothing(set_isa: object) -> None:
+    before = _core.isa()
+    with pytest.raises(ValueError, match="sse9") as raised:
+        set_isa("sse9")  # type: ignore[operator]
+    assert all(name in str(raised.value) for name in _core.available_isas())
+    assert _core.isa() == before
+
+
+def test_unknown_dtype_of_compiled_isa_raises() -> None:
+    with pytest.raises(ValueError, match="dtype"):
+        _core.compiled_isa("float16")
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_instruction_sets_agree(cell: str, long: bool) -> None:
+    """Within rounding, and NaN exactly where the others have it."""
+    for seed in range(10_000, 10_000 + (400 if long else 40)):
+        problem = draw(random_case(cell, seed))
+        if problem.case.N > 1 and problem.case.T:
+            x = problem.x.copy()
+            x[0, 1, 0] = np.nan
+            problem = problem.replace(x=x)
+        for dtype in map(np.dtype, DTYPES):
+            found = {}
+            for name in _core.available_isas():
+                with forced_isa(name):
+                    found[name] = run_core(problem.astype(dtype), threads=1 + seed % 2)
+            for name, results in found.items():
+                _agree(results, found["baseline"], dtype, f"{problem.case} {name}")
+
+
+def _agree(results: dict, baseline: dict, dtype: np.dtype, where: str) -> None:
+    for key, array in results.items():
+        known, unknown = ~np.isnan(baseline[key]), np.isnan(array)
+        assert np.array_equal(unknown, ~known), f"{where} {key}: NaN in different places"
+        bound = (ISA if key in OUTPUTS else ISA_GRADIENT)[dtype]
+        assert_close(f"{where} {key}", array[known], baseline[key][known], bound)

@@ -1,0 +1,47 @@
+"""Fresh Python processes with a hard time limit, for what a running interpreter cannot show."""
+
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Mapping
+
+TIMEOUT = 60.0  # seconds; a hang is a failure, not a wait
+
+
+def run_python(
+    code: str,
+    *args: str,
+    env: Mapping[str, str | None] | None = None,
+    timeout: float = TIMEOUT,
+    prefix: tuple[str, ...] = (),
+) -> subprocess.CompletedProcess[str]:
+    """Run `code` in a fresh interpreter and return what came of it, whatever its exit code."""
+    return subprocess.run(
+        [*prefix, sys.executable, "-c", textwrap.dedent(code), *args],
+        env=environment(env),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def output_of(
+    code: str,
+    *args: str,
+    env: Mapping[str, str | None] | None = None,
+    timeout: float = TIMEOUT,
+    prefix: tuple[str, ...] = (),
+) -> str:
+    """What `code` prints; it must end with exit code 0."""
+    done = run_python(code, *args, env=env, timeout=timeout, prefix=prefix)
+    assert done.returncode == 0, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout.strip()
+
+
+def environment(changes: Mapping[str, str | None] | None = None) -> dict[str, str]:
+    """This environment without our own switches, with `changes`; None removes a variable."""
+    ours = ("FASTRNN_ISA", "FASTRNN_NUM_THREADS", "OMP_NUM_THREADS")
+    merged: dict[str, str | None] = {**os.environ, **dict.fromkeys(ours), **(changes or {})}
+    return {name: value for name, value in merged.items() if value is not None}

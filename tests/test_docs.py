@@ -1,0 +1,170 @@
+"""Documentation that nobody runs goes stale: every example runs here, every docstring is complete.
+
+Shell blocks are held to what the Makefile offers, the README's example to examples/quickstart.py.
+"""
+
+import contextlib
+import doctest
+import importlib
+import inspect
+import io
+import pkgutil
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import fastrnn
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+README = (ROOT / "README.md").read_text("utf-8")
+DOCTEST_OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.FAIL_FAST
+
+
+def fences(text: str, language: str) -> list[str]:
+    """The contents of a page's code blocks in one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def modules() -> list[str]:
+    """Every module of the installed package."""
+    found = pkgutil.walk_packages(fastrnn.__path__, prefix="fastrnn.")
+    return ["fastrnn", *sorted(m.name for m in found if not m.name.endswith("__main__"))]
+
+
+def run_doctest(test: doctest.DocTest) -> None:
+    said = io.StringIO()
+    runner = doctest.DocTestRunner(optionflags=DOCTEST_OPTIONS, verbose=False)
+    runner.run(test, out=said.write)
+    assert runner.failures == 0, said.getvalue()
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # an example may write files
+
+
+def test_readme_example_is_the_script_and_prints_what_it_says() -> None:
+    (block,) = fences(README, "python")
+    script = (ROOT / "examples" / "quickstart.py").read_text("utf-8")
+    assert script.partition('"""\n\n')[2] == block
+    lines = [line for line in block.splitlines() if line.strip()]
+    assert len(lines) == 12
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(block, "README.md", "exec"), {})
+    promised = [line.partition("  # ")[2] for line in lines if line.startswith("print(")]
+    assert printed.getvalue().splitlines() == promised
+
+
+def test_readme_names_two_commands_and_ci_runs_the_second() -> None:
+    (block,) = fences(README, "sh")
+    commands = [line.partition("#")[0].strip() for line in block.splitlines()]
+    assert commands == ["make demo", "make test"]
+    assert re.search(r"^stage \w+ make test$", (ROOT / ".ci/run").read_text("utf-8"), re.MULTILINE)
+
+
+def test_make_targets_in_the_pages_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    targets = set(re.findall(r"^([a-z0-9]+):", makefile, re.MULTILINE))
+    for page in PAGES:
+        text = page.read_text("utf-8")
+        code = " ".join([*re.findall(r"`[^`\n]+`", text), *fences(text, "sh")])
+        named = set(re.findall(r"\bmake ([a-z0-9]+)\b", code))
+        assert named <= targets, f"{page.name} names targets that do not exist: {named - targets}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_page_links_lead_somewhere_and_examples_run(page: Path) -> None:
+    text = page.read_text("utf-8")
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", re.sub(r"\$[^$]*\$|`[^`]*`", "", prose)):
+        if not re.match(r"[a-z]+:|#", target):
+            assert (page.parent / target.partition("#")[0]).exists(), f"broken link to {target}"
+    examples = "\n".join(fences(text, "pycon"))
+    run_doctest(doctest.DocTestParser().get_doctest(examples, {}, str(page.name), str(page), 0))
+
+
+def owned_doctests(module: ModuleType) -> Iterator[doctest.DocTest]:
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    yield from (test for test in finder.find(module) if test.examples)
+
+
+@pytest.mark.parametrize("name", modules())
+def test_docstring_examples_run(name: str) -> None:
+    for test in owned_doctests(importlib.import_module(name)):
+        run_doctest(test)
+
+
+def public_callables() -> dict[str, Callable[..., Any]]:
+    """Public functions and classes, and the public methods of the classes, by dotted name."""
+    found: dict[str, Callable[..., Any]] = {}
+    for name in fastrnn.__all__:
+        thing = getattr(fastrnn, name)
+        if inspect.ismodule(thing) or not callable(thing):
+            continue
+        found[name] = thing
+        if inspect.isclass(thing):
+            members = inspect.getmembers(thing, inspect.isfunction)
+            found |= {f"{name}.{m}": f for m, f in members if not m.startswith("_")}
+    return found
+
+
+def section(doc: str, title: str) -> str | None:
+    """The body of one numpydoc section."""
+    found = re.search(rf"^{title}\n-+\n(.*?)(?=^\S[^\n]*\n-+\n|\Z)", doc, re.MULTILINE | re.DOTALL)
+    return found and found[1]
+
+
+PUBLIC = public_callables()
+
+
+def test_public_names_were_found() -> None:
+    assert {"lstm", "gru_backward", "LSTM", "GRU.stream", "set_isa"} <= set(PUBLIC)
+
+
+MADE_BY_FORWARD = {"Tape", "LayerTape"}  # nobody calls these classes
+EXAMPLES = " ".join(section(inspect.getdoc(p) or "", "Examples") or "" for p in PUBLIC.values())
+
+
+def parameters_of(doc: str) -> str:
+    """What a docstring says of its parameters, also by "`lstm`, with its arguments"."""
+    other = re.search(r"`(\w+)`, with its arguments", doc)
+    own = (section(doc, "Parameters") or "") + (section(doc, "Attributes") or "")
+    return own + (parameters_of(inspect.getdoc(PUBLIC[other[1]]) or "") if other else "")
+
+
+@pytest.mark.parametrize("name", [n for n in PUBLIC if n.partition(".")[0] not in MADE_BY_FORWARD])
+def test_public_docstring_is_complete(name: str) -> None:
+    thing = PUBLIC[name]
+    doc = inspect.getdoc(thing)
+    assert doc, "no docstring"
+    signature = inspect.signature(thing)
+    documented = parameters_of(doc)
+    for parameter in signature.parameters.values():
+        if parameter.name != "self" and parameter.kind is not parameter.VAR_KEYWORD:
+            heading = rf"^[\w, *]*\b{parameter.name}\b[\w, *]*( :|$)"
+            assert re.search(heading, documented, re.MULTILINE), f"{parameter.name} is missing"
+    gives = inspect.isfunction(thing) and signature.return_annotation not in (None, "None")
+    generator = "Iterator" in str(signature.return_annotation)
+    assert not gives or generator or section(doc, "Returns"), "no Returns"
+    shown = f".{name.partition('.')[2]}(" in EXAMPLES if "." in name else False
+    assert shown or section(doc, "Examples"), "no example"
+
+
+CELLS = [n for n in PUBLIC if re.fullmatch(r"(rnn|lstm|gru)(_cell|_forward|_backward)?|[A-Z]+", n)]
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_cell_docstring_gives_shapes_errors_and_source(name: str) -> None:
+    thing = PUBLIC[name]
+    doc = inspect.getdoc(thing) or ""
+    call = inspect.getdoc(thing.__call__) or "" if inspect.isclass(thing) else ""
+    assert re.search(r"\((?:[\w·]+, )*(H|G·H|4·H|3·H|D·H)[,)]|in the shape of", doc + call)
+    assert section(doc, "Raises"), "no Raises"
+    family = f"`{name.partition('_')[0]}`"  # gru_cell may leave the source to gru
+    assert section(doc, "References") or family in doc, "no source"

@@ -1,0 +1,209 @@
+"""Why: rules that nobody checks are wishes. The ten rules of the house, as far as a program can
+read them: layers and choke points, sizes, names, build flags, and what an import costs.
+"""
+
+import ast
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import source
+from processes import output_of
+from source import CORE, CPP, PACKAGE, ROOT, cpp_files, files, hits, name, per_isa_files
+from tolerances import IMPORT_SECONDS
+
+pytestmark = pytest.mark.skipif(not CORE.is_dir(), reason="the source tree is not here")
+
+MOST_LINES, MOST_STUB_LINES, MOST_FUNCTION_LINES = 300, 400, 60
+
+
+def outside(paths: list[Path], *allowed: str) -> list[Path]:
+    """The paths that are not among the allowed ones (files, or folders ending in a slash)."""
+    return [p for p in paths if not any(f"{name(p)}".startswith(a) for a in allowed)]
+
+
+def test_rule_1_the_core_knows_no_python() -> None:
+    assert not hits(
+        cpp_files(CORE), r"#\s*include\s*[<\"](Python\.h|pybind11|numpy)", code_only=False
+    )
+    assert not hits(cpp_files(CORE), r"\bpy::|\bPyObject\b|\bpybind11::")
+
+
+def test_rule_1_bindings_hold_no_loop_over_data() -> None:
+    """Loops there run over axes and names, never over the elements of an array."""
+    loops = r"\b(for|while)\s*\([^;)]*;[^;]*(\bsize\(\)|\bshape\b|\bnbytes\b|\bdims\b|\b[TNIH]\b)"
+    assert not hits(cpp_files(CPP / "bindings"), loops)
+
+
+def test_rule_2_openmp_in_one_file() -> None:
+    others = outside(cpp_files(), "cpp/fastrnn/threads.cpp")
+    assert not hits(others, r"#\s*include\s*<omp\.h>|#\s*pragma\s+omp|\bomp_\w+\(", code_only=False)
+
+
+def test_rule_2_intrinsics_in_one_folder() -> None:
+    """Mode word, feature flags and the pause of a spin loop are no vector code."""
+    allowed = ("cpp/fastrnn/simd/", "cpp/fastrnn/fp_mode.h", "cpp/fastrnn/cpu.cpp", "bench/native/")
+    others = outside(cpp_files(), *allowed)
+    assert not hits(
+        others, r"immintrin|arm_neon|x86intrin|\b_mm\d*_|\b_mm_|__m(128|256|512)|ia32_(?!pause)"
+    )
+
+
+def test_rule_3_files_per_isa_use_no_stl() -> None:
+    free = {"<cstddef>", "<cstdint>", "<cstring>", "<immintrin.h>", "<arm_neon.h>"}
+    for path in per_isa_files():
+        foreign = {i for i in source.includes(path) if i.startswith("<")} - free
+        assert not foreign, f"{name(path)} includes {foreign}"
+    words = r"\bstd::(?!size_t|ptrdiff_t|u?int\d+_t|memcpy|memset|move|forward|remove_\w+)\w+"
+    assert not hits(per_isa_files(), words)
+
+
+def test_rule_3_what_files_per_isa_reach_defines_no_inline_containers() -> None:
+    """A container reached through any header could be instantiated with an ISA's flags."""
+    containers = {"vector", "string", "algorithm", "functional", "map", "unordered_map", "iostream"}
+    containers |= {"optional", "array", "deque", "thread", "mutex", "memory", "numeric"}
+    for start in per_isa_files():
+        seen, todo = set(), [start]
+        while todo:
+            path = todo.pop()
+            seen.add(path)
+            for include in source.includes(path):
+                assert include.strip("<>") not in containers, (
+                    f"{name(start)} → {name(path)} {include}"
+                )
+                below = CPP / include.strip('"')
+                if include.startswith('"') and below.is_file() and below not in seen:
+                    todo.append(below)
+
+
+def test_rule_3_no_weak_symbol_in_an_isa_object() -> None:
+    """The linker may keep a weak symbol compiled for AVX-512 for everybody."""
+    objects = [
+        path
+        for path in ROOT.glob("build/**/fastrnn/isa/*.o")
+        if "asan" not in path.parts and "aarch64" not in path.parts
+    ]
+    if not objects or shutil.which("nm") is None:
+        pytest.skip("no build tree here, or no nm")
+    for path in objects:
+        done = subprocess.run(["nm", "-C", str(path)], capture_output=True, text=True, check=True)
+        lines = [line for line in done.stdout.splitlines() if re.search(r" [VvWwu] ", line)]
+        weak = [line for line in lines if "DW.ref." not in line and " w __" not in line]
+        assert not weak, f"{name(path)}: {weak[:3]}"
+
+
+@pytest.mark.parametrize("path", [*cpp_files(), *source.python_files()], ids=name)
+def test_rule_4_files_and_functions_are_short(path: Path) -> None:
+    text = path.read_text()
+    most = MOST_STUB_LINES if path.suffix == ".pyi" else MOST_LINES
+    lines = len(text.splitlines())
+    assert lines <= most, f"{lines} lines"
+    functions = source.python_functions if path.suffix in (".py", ".pyi") else source.cpp_functions
+    long = [f"{title[:60]!r}: {n}" for title, n in functions(text) if n > MOST_FUNCTION_LINES]
+    assert not long, f"functions of more than {MOST_FUNCTION_LINES} lines: {long}"
+
+
+def test_rule_4_the_meter_works() -> None:
+    """A positive control for the two function meters."""
+    body = "  x();\n" * 70
+    cpp = f"namespace a {{\nstruct S {{\n  int f(int a) const {{\n{body}  }}\n}};\n}}\n"
+    assert [n for _, n in source.cpp_functions(cpp)] == [72]
+    assert not list(
+        source.cpp_functions("namespace a {\nint x[] = {\n1,\n2};\nenum class E {\nb};\n}")
+    )
+    python = 'def f():\n    """Doc.\n\n    More.\n    """\n' + "    x = 1\n" * 70
+    assert list(source.python_functions(python)) == [("f", 71)]
+
+
+@pytest.mark.parametrize("path", [*cpp_files(), *source.python_files()], ids=name)
+def test_rule_4_line_one_says_the_idea(path: Path) -> None:
+    text = path.read_text()
+    if path.suffix in (".h", ".cpp"):
+        assert re.match(r"// \S.{15,}", text), text[:60]
+    elif text.strip():
+        first = ast.get_docstring(ast.parse(text))
+        assert first, "no docstring"
+        assert len(first.splitlines()[0]) > 15
+
+
+def test_rule_6_the_core_never_converts() -> None:
+    assert not hits(cpp_files(), r"\barray_t\s*<|forcecast|\.attr\(\"astype\"\)")
+    others = outside(cpp_files(CPP / "bindings"), "cpp/bindings/arrays.h")
+    assert not hits(others, r"\.data\s*\(|mutable_data|buffer_info|\.request\s*\(")
+
+
+# The synonyms that other libraries use for what the glossary names once.
+SYNONYMS = r"""(?x)\b(
+    hidden_dim | num_hidden | n_hidden | hidden_units | num_units | n_units | input_dim
+  | seq_len | seq_length | seqlen | sequence_lengths? | timesteps? | time_steps? | n_steps | max_len
+  | num_layer | n_layers | nlayers | n_threads | nthreads | num_thread | batchsize | bsz
+  | hx | cx | init_state | initial_state | initial_h | hidden_state | cell_state_n
+  | [wW]_?x | [wW]_?h | W_ih | W_hh | w_xh | w_hx | kernel_weights | recurrent_kernel
+  | grad_(x|y|h|c|inputs?|outputs?|weights?|bias) | (input|output|weight|bias)_grad | d_[xyhc]
+)\b"""
+
+
+def test_rule_8_one_name_per_quantity() -> None:
+    """In identifiers of core and package; prose and other libraries' names may differ."""
+    code = [*cpp_files(CORE), *cpp_files(CPP / "bindings")]
+    assert not hits(code, SYNONYMS)
+    found = []
+    for path in files(PACKAGE, ".py", ".pyi"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            word = node.arg if isinstance(node, ast.arg) else getattr(node, "id", "")
+            if isinstance(word, str) and re.fullmatch(SYNONYMS, word):
+                found.append(f"{name(path)}:{node.lineno}: {word}")  # type: ignore[attr-defined]
+    assert not found, found
+
+
+def build_files() -> list[Path]:
+    """Everything that can carry a compiler flag."""
+    named = [ROOT / n for n in ("CMakeLists.txt", "pyproject.toml", "Makefile", ".ci/run")]
+    below = [*CPP.rglob("CMakeLists.txt"), *CPP.rglob("*.cmake")]
+    return [path for path in [*named, *below] if path.is_file()]
+
+
+def test_rule_9_no_flag_for_this_machine_or_for_fast_math() -> None:
+    assert len(build_files()) >= 4
+    bad = (
+        r"-march|-mtune|-ffast-math|-Ofast|-funsafe-math|/fp:fast|-ffp-contract=(fast|on)|nodlopen"
+    )
+    assert not [hit for hit in hits(build_files(), bad) if "Never" not in hit]
+    vector = [
+        hit for hit in hits(build_files(), r"-m(avx|fma|sse)") if "fastrnn_add_isa" not in hit
+    ]
+    assert not vector
+
+
+def test_rule_10_builds_download_nothing() -> None:
+    words = r"FetchContent|ExternalProject|file\s*\(\s*DOWNLOAD|\bcurl\b|\bwget\b|git clone"
+    assert not hits([p for p in build_files() if p.name != "run"], words)
+
+
+def test_rule_10_importing_loads_numpy_alone() -> None:
+    code = """
+        import sys
+        before = set(sys.modules)
+        import fastrnn
+        print(*sorted({name.split(".")[0] for name in set(sys.modules) - before}))
+    """
+    loaded = set(output_of(code).split())
+    foreign = loaded - set(sys.stdlib_module_names) - {"numpy", "fastrnn"}
+    foreign = {module for module in foreign if not module.startswith(("_fastrnn", "__editable"))}
+    assert not foreign, f"import fastrnn loads {foreign}"
+
+
+def test_rule_10_importing_is_quick() -> None:
+    code = """
+        import time
+        import numpy
+        start = time.perf_counter()
+        import fastrnn
+        print(time.perf_counter() - start)
+    """
+    seconds = [float(output_of(code)) for _ in range(7)]
+    assert statistics.median(seconds) < IMPORT_SECONDS, seconds

@@ -1,0 +1,108 @@
+"""Every tolerance of the tests, each with the reason for its size; nothing else may state one.
+
+Relative errors are element-wise, |actual - expected| / max(|expected|, rms(expected)) over one
+tensor, so that an element that happens to be near zero is judged by the size of its tensor.
+`eps` is 2^-23 for float32 and 2^-52 for float64; K is the length of the longest sum (I, H, T*N).
+"""
+
+import numpy as np
+
+# Core against the float64 twin. A gate sums K <= 70 + 70 terms of size <= 1, a rounding each, and a
+# chain of T <= 40 steps whose cells contract adds few more: about 100 eps in the worst element,
+# 2e-14 in float64 and 1e-5 in float32. Float64 is given 50x that, since both sides round.
+FORWARD = {np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-12}
+
+# Gradients sum T*N <= 800 products of numbers that carry the forward error already, and cancel:
+# five times the forward bound in float32, ten times in float64.
+GRADIENT = {np.dtype(np.float32): 5e-5, np.dtype(np.float64): 1e-11}
+
+# PyTorch in float64 orders its sums differently and has its own exp and tanh (1 ULP each):
+# the float64 bound with one more decimal digit for the second independent rounding.
+TORCH = 1e-10
+
+# Central differences of step h = 1e-6 have a truncation error of h^2 f''' / 6 (1e-12) and a
+# cancellation error of eps |f| / h (2e-10 |f|, |f| <= 100): 1e-7 absolute covers both.
+DIFFERENCE_STEP = 1e-6
+DIFFERENCE_ABSOLUTE = 1e-7
+DIFFERENCE_RELATIVE = 1e-5
+
+# A linear chain of 2,000 steps at spectral radius 0.99 multiplies one rounding by at most
+# 1 / (1 - 0.99) = 100: 100 * K * eps with K = 8 is 1e-4 in float32; float64 is asked for more.
+CHAIN = {np.dtype(np.float32): 1e-4, np.dtype(np.float64): 1e-11}
+
+# exp, sigmoid and tanh: 3 roundings beside the polynomial; kernels are designed for 2.5 to 3.2.
+ACTIVATION_ULP = 4.0
+
+# Two instruction sets differ by the order of no sum, only by fused against separate roundings and
+# by lane-wise exp: twice the distance of each to the twin.
+ISA = {dtype: 2 * bound for dtype, bound in FORWARD.items()}
+ISA_GRADIENT = {dtype: 2 * bound for dtype, bound in GRADIENT.items()}
+
+# Many layers multiply their errors through each other's weights: one factor per layer, L = 3.
+LAYERS_FACTOR = 3.0
+
+# Share of exact zeros from which an output counts as not tested.
+MISTRUSTED_ZEROS = 0.30
+
+# A relu pre-activation this close to zero may fall on the other side of the kink in float32
+# (K eps max|a| max|b| is 1e-5 for K = 140); such a case is drawn again.
+KINK = 1e-5
+
+# Ctrl-C: polled every 50 ms, plus one time step and the scheduler of a busy machine.
+INTERRUPT_SECONDS = 0.3
+
+# `import fastrnn` beyond numpy's own import.
+IMPORT_SECONDS = 0.1
+
+# Resident memory after 2,000 calls: one leaked 64-byte object a call would be 128 kB, one leaked
+# workspace 20 MB; 2 MB leaves room for the allocator's own growth.
+LEAK_BYTES = 2 * 1024 * 1024
+
+
+def relative_error(actual: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """Element-wise |actual - expected| / max(|expected|, rms(expected)); NaN counts as infinite."""
+    expected = np.asarray(expected, dtype=np.float64)
+    difference = np.abs(np.asarray(actual, dtype=np.float64) - expected)
+    rms = np.sqrt(np.mean(expected**2)) if expected.size else 0.0
+    scale = np.maximum(np.abs(expected), rms)
+    error = np.divide(difference, scale, out=np.zeros_like(difference), where=scale > 0)
+    error[(scale == 0) & (difference != 0)] = np.inf
+    error[np.isnan(error)] = np.inf
+    return error
+
+
+def worst(actual: np.ndarray, expected: np.ndarray) -> float:
+    """The largest relative error; 0 for an empty tensor."""
+    error = relative_error(actual, expected)
+    return float(error.max()) if error.size else 0.0
+
+
+def assert_close(name: str, actual: np.ndarray, expected: np.ndarray, bound: float) -> None:
+    """Fail with worst index, both values, the bound and the norms."""
+    assert actual.shape == expected.shape, f"{name}: shape {actual.shape}, not {expected.shape}"
+    error = relative_error(actual, expected)
+    if not error.size or error.max() <= bound:
+        return
+    index = np.unravel_index(int(error.argmax()), error.shape)
+    place = tuple(int(i) for i in index)
+    raise AssertionError(
+        f"{name}{list(place)}: got {actual[index]!r}, expected {expected[index]!r}, relative error "
+        f"{error[index]:.3g} > {bound:.3g}; norms {np.linalg.norm(actual):.6g} and "
+        f"{np.linalg.norm(expected):.6g}; {int((error > bound).sum())} of {error.size} elements off"
+    )
+
+
+def assert_same_bits(name: str, actual: np.ndarray, expected: np.ndarray) -> None:
+    """Fail unless shape, dtype and every bit agree (so +0 differs from -0, and NaN equals NaN)."""
+    assert actual.dtype == expected.dtype, f"{name}: {actual.dtype}, not {expected.dtype}"
+    assert actual.shape == expected.shape, f"{name}: shape {actual.shape}, not {expected.shape}"
+    unsigned = np.dtype(f"u{actual.dtype.itemsize}")
+    left, right = (np.ascontiguousarray(a).view(unsigned) for a in (actual, expected))
+    differ = left != right
+    if not differ.any():
+        return
+    index = tuple(int(i) for i in np.argwhere(differ)[0])
+    raise AssertionError(
+        f"{name}{list(index)}: got {actual[index]!r}, expected the bits of {expected[index]!r}; "
+        f"{int(differ.sum())} of {differ.size} elements differ"
+    )
