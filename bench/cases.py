@@ -225,12 +225,9 @@ def deepbench(threads: int) -> list[Case]:
     """Shapes of Baidu's DeepBench that fit a CPU: speech, translation and language models."""
     shapes = [("lstm", 25, 16, 512), ("lstm", 25, 32, 1024), ("lstm", 50, 8, 1536)]
     shapes += [("lstm", 150, 16, 256), ("gru_after", 187, 32, 1024), ("rnn_tanh", 50, 16, 1760)]
-    cases = [
-        Case("DeepBench training", cell, T, N, H, H, True, threads=threads)
-        for cell, T, N, H in shapes
-    ]
+    cases = [Case("DeepBench", cell, T, N, H, H, True, threads=threads) for cell, T, N, H in shapes]
     cases += [
-        Case("DeepBench inference", cell, T, N, H, H, threads=threads)
+        Case("DeepBench", cell, T, N, H, H, threads=threads)
         for cell, T, _, H in shapes
         for N in (1, 2, 4)
     ]

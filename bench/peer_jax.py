@@ -34,7 +34,7 @@ class Jax(Peer):
             mask = (jnp.arange(case.T)[:, None] < problem.lengths)[..., None]
         net = functools.partial(_net, jax, case)
         if case.stream:
-            return _stream(jax, jax.jit(net), weights, x)
+            return _stream(jax, case, jax.jit(net), weights, x)
 
         def with_gradients(weights: Any, x: Any, mask: Any, dy: Any) -> Any:
             y, pull = jax.vjp(lambda w, v: net(w, v, mask)[0], weights, x)
@@ -66,9 +66,10 @@ def _in_jax_layout(name: str, weights: Array) -> Array:
     return weights.T.copy() if matrix else weights
 
 
-def _stream(jax: Any, step_fn: Any, weights: Any, x: Any) -> Prepared:
+def _stream(jax: Any, case: Case, step_fn: Any, weights: Any, x: Any) -> Prepared:
     """One compiled step a call, the state carried from call to call."""
-    state: Any = None
+    zeros = _zero_state(jax, case, x)
+    state = zeros
 
     def step() -> Any:
         nonlocal state
@@ -77,7 +78,7 @@ def _stream(jax: Any, step_fn: Any, weights: Any, x: Any) -> Prepared:
 
     def first_step() -> dict[str, Array]:
         nonlocal state
-        state = None
+        state = zeros
         return {"y": _numpy(step())}
 
     return Prepared(step, first_step)
@@ -107,8 +108,7 @@ def _sweep(
     if case.cell != "gru_after":  # there r multiplies the recurrent bias, so it stays in the loop
         pre = pre + w["bias_hh"]
     if state is None:
-        zeros = jnp.zeros((x.shape[1], case.H), x.dtype)
-        state = (zeros, zeros) if case.kind.layer == "LSTM" else (zeros,)
+        state = _zero_state(jax, case, x)
     advance = _step(jax, case, w)
 
     def body(state: Any, inputs: Any) -> tuple[Any, Any]:
@@ -121,6 +121,12 @@ def _sweep(
 
     state, y = jax.lax.scan(body, state, (pre, mask), reverse=reverse)
     return y, state
+
+
+def _zero_state(jax: Any, case: Case, x: Any) -> Any:
+    """(h, c) for an LSTM, else (h,)."""
+    zeros = jax.numpy.zeros((x.shape[1], case.H), x.dtype)
+    return (zeros, zeros) if case.kind.layer == "LSTM" else (zeros,)
 
 
 def _step(jax: Any, case: Case, w: Any) -> Callable[[Any, Any], Any]:

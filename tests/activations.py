@@ -13,6 +13,14 @@ def _sigmoid(x: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-x))
 
 
+def clamped(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """x within the ends of the kernel's exp, which is a building block: it saturates there."""
+    low, high = EXP_ENDS[dtype]
+    return np.clip(x, low, high)
+
+
+# Beyond these e^x would leave the normal numbers; sigmoid and tanh need it no further.
+EXP_ENDS = {np.dtype(np.float32): (-87.0, 88.0), np.dtype(np.float64): (-708.0, 709.0)}
 ORACLES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "exp": np.exp,
     "sigmoid": _sigmoid,
@@ -31,7 +39,7 @@ def truth(name: str, x: np.ndarray) -> np.ndarray:
     """The function in float64 for float32, in long double for float64."""
     wide = np.float64 if x.dtype == np.float32 else np.longdouble
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        return ORACLES[name](x.astype(wide))
+        return ORACLES[name]((clamped(x, x.dtype) if name == "exp" else x).astype(wide))
 
 
 def ulp_errors(actual: np.ndarray, exact: np.ndarray) -> np.ndarray:

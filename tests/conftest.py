@@ -5,7 +5,6 @@ others, which ask the `long` fixture. `FASTRNN_ISA` in the environment narrows t
 to that one, so that a run can be pinned to an instruction set.
 """
 
-import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,6 @@ import numpy as np
 import pytest
 
 TESTS = Path(__file__).parent
-sys.path[:0] = [str(TESTS)] if str(TESTS) not in sys.path else []  # whatever the import mode
 
 # The same examples in every run: a failure must not depend on the day.
 hypothesis.settings.register_profile(

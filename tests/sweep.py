@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 from cases import check_trusted, draw, random_case
 from compare import bound_of
-from runners import forced_isa, run_core, run_twin, isas_under_test
+from runners import forced_isa, isas_under_test, run_core, run_twin
 from tolerances import worst
 
 PRECISIONS = (np.dtype(np.float64), np.dtype(np.float32))

@@ -1,8 +1,6 @@
 // The arguments of the core's operations: THE place where every array's shape is documented.
 #pragma once
 
-#include <memory>
-
 #include "fastrnn/view.h"
 
 namespace fastrnn {

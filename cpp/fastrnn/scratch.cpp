@@ -36,7 +36,8 @@ std::size_t Scratch::reserve(std::size_t size, index_t count, index_t times, ind
   FASTRNN_DCHECK(count >= 0 && times >= 0 && more >= 0);
   FASTRNN_DCHECK(data_ == nullptr);
   const std::size_t offset = bytes_;
-  std::size_t end = size;
+  const bool empty = count == 0 || times == 0 || more == 0;  // however large the others are
+  std::size_t end = empty ? 0 : size;
   if (__builtin_mul_overflow(end, count, &end) || __builtin_mul_overflow(end, times, &end) ||
       __builtin_mul_overflow(end, more, &end) || __builtin_add_overflow(end, offset + 63, &end) ||
       end > PTRDIFF_MAX) {

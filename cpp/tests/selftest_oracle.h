@@ -103,9 +103,15 @@ inline void step(const Problem& p, const double* x, Vector& h, Vector& c, double
     double& out = h_new[at(j)];
     const double before = h[at(j)];
     switch (p.cell) {
-      case Cell::rnn_tanh: out = std::tanh(gate(0, j)); break;
-      case Cell::rnn_sigmoid: out = sigmoid(gate(0, j)); break;
-      case Cell::rnn_linear: out = gate(0, j); break;
+      case Cell::rnn_tanh:
+        out = std::tanh(gate(0, j));
+        break;
+      case Cell::rnn_sigmoid:
+        out = sigmoid(gate(0, j));
+        break;
+      case Cell::rnn_linear:
+        out = gate(0, j);
+        break;
       case Cell::rnn_relu:
         closest = std::min(closest, std::abs(gate(0, j)));
         out = std::max(0.0, gate(0, j));

@@ -196,6 +196,8 @@ def _as_ndarray(name: str, value: Any) -> Array:
 
 def _native(name: str, array: Array, dtype: DType) -> Array:
     """Return array in native byte order, aligned, with exactly this dtype object."""
+    if array.dtype is dtype and array.flags.aligned:
+        return array
     if array.dtype == dtype and array.flags.aligned:
         return array.view(dtype)  # only the dtype object may differ, by its metadata
     try:

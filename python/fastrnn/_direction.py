@@ -1,12 +1,12 @@
-"""The weights of one layer and direction: named, checked, and packed once for inference."""
+"""One layer and direction: the names and shapes of its weights, drawn, checked and packed."""
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from fastrnn import _core, init
 from fastrnn._checks import Array, DType, exact
 from fastrnn._kinds import Kind
-from fastrnn._tape import Weights
+from fastrnn._stack import Part
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -21,16 +21,8 @@ _TORCH = {
 }
 
 
-class Ready(NamedTuple):
-    """Checked weights; immutable, so that threads may share it while another is being built."""
-
-    given: tuple[Any, ...]  # the objects in params, to see that they are still the same
-    weights: Weights
-    packed: _core.PackedWeights | None
-
-
 class Direction:
-    """One layer and direction: which weights it has, and the checked and packed form of them.
+    """Which weights one layer and direction has.
 
     Parameters
     ----------
@@ -42,7 +34,7 @@ class Direction:
     dtype : dtype
     """
 
-    __slots__ = ("_ready", "dtype", "hidden_size", "kind", "names", "reverse", "shapes")
+    __slots__ = ("dtype", "hidden_size", "kind", "names", "reverse", "shapes")
 
     def __init__(
         self,
@@ -70,15 +62,6 @@ class Direction:
         self.dtype = dtype
         self.names = {name: _TORCH[name] + suffix for name in shapes}  # argument: name in params
         self.shapes = {self.names[name]: shape for name, shape in shapes.items()}
-        self._ready: Ready | None = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.__slots__ if name != "_ready"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        for name, value in state.items():
-            setattr(self, name, value)
-        self._ready = None
 
     def draw(self, rng: "Generator", forget_bias: float) -> Iterator[tuple[str, Array]]:
         """Yield (name, fresh array) for each weight, uniform in ±1/√H."""
@@ -100,39 +83,12 @@ class Direction:
         title, H = self.kind.title, self.hidden_size
         return exact(name, value, shape, self.dtype, symbols, title, H, weight=True)
 
-    def weights(self, params: Mapping[str, Any]) -> Weights:
-        """Return the weights in the order of a call, checked again only if params changed."""
-        return self._current(params).weights
-
-    def packed(self, params: Mapping[str, Any]) -> _core.PackedWeights:
-        """Return the weights packed for the active instruction set, built if necessary."""
-        ready = self._current(params)
-        if ready.packed is None or ready.packed.isa != _core.isa():
-            packed = _core.PackedWeights(self.kind.core, *ready.weights)
-            self._ready = ready._replace(packed=packed)
-            return packed
-        return ready.packed
-
-    def forget(self) -> None:
-        """Drop the packed form; the next use builds it from what params holds then."""
-        self._ready = None
-
-    def _current(self, params: Mapping[str, Any]) -> Ready:
-        ready = self._ready
-        if ready is not None:
-            for name, given in zip(self.shapes, ready.given, strict=True):
-                if params.get(name) is not given:
-                    break
-            else:
-                return ready
-        absent = [name for name in self.shapes if name not in params]
-        if absent:
-            raise ValueError(f"params lacks {', '.join(absent)}")
-        checked = {name: self.check(torch, params[torch]) for name, torch in self.names.items()}
+    def part(self, params: Mapping[str, Any], packed: bool) -> Part:
+        """Return the checked weights, and their packed form for the active instruction set."""
+        found = {name: self.check(torch, params[torch]) for name, torch in self.names.items()}
         weights = (
-            checked["w_ih"], checked["w_hh"], checked.get("b_ih"), checked.get("b_hh"),
-            checked.get("w_peephole"),
+            found["w_ih"], found["w_hh"], found.get("b_ih"), found.get("b_hh"),
+            found.get("w_peephole"),
         )  # fmt: skip
-        ready = Ready(tuple(params[name] for name in self.shapes), weights, None)
-        self._ready = ready
-        return ready
+        pack = _core.PackedWeights(self.kind.core, *weights) if packed else None
+        return Part(self.kind, self.reverse, self.hidden_size, weights, pack)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import ArrayLike, DTypeLike
 
 from fastrnn import _merge, _options, _stack, init
-from fastrnn._call import check_x
+from fastrnn._arguments import INPUT_SIZE, check_x
 from fastrnn._checks import Array, allocate, exact, flag, integer
 from fastrnn._checks import lengths as checked_lengths
 from fastrnn._direction import Direction
@@ -15,7 +15,7 @@ from fastrnn._params import Params
 from fastrnn._record import LayerGrads, LayerTape, Record
 from fastrnn._state import StateLayout
 from fastrnn.runtime import backend, team
-from fastrnn.stream import COLUMNS, Stream
+from fastrnn.stream import Stream
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -77,7 +77,7 @@ class Layer(Params):
         ]
         self._width = inputs[-1]
         source = init.generator(rng)
-        self.params: dict[str, Array] = {}
+        super().__init__()
         for direction in self._each():
             self.params |= direction.draw(source, forget_bias)
 
@@ -249,7 +249,7 @@ class Layer(Params):
     ) -> tuple[Array, Any, LayerTape | None]:
         """Check, allocate, run, and return (y, state, tape) in the caller's layout."""
         dtype = self.dtype
-        x = check_x("x", x, 3, dtype, self.input_size, COLUMNS)
+        x = check_x("x", x, 3, dtype, self.input_size, INPUT_SIZE)
         single = x.ndim == 2
         batch_first = self.batch_first and not single
         x = x[:, None] if single else x.transpose(1, 0, 2) if batch_first else x

@@ -1,13 +1,23 @@
 """The weights of a layer by name: read them, replace them, save them, load them."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastrnn import _core
 from fastrnn._checks import Array
 from fastrnn._direction import Direction
 from fastrnn._stack import Part
+
+
+class Ready(NamedTuple):
+    """Checked weights; immutable, so that threads share it while another one is being built."""
+
+    isa: str  # what they are packed for
+    ids: tuple[int, ...]  # of the objects in params, to see at once that they are still the same
+    given: tuple[Any, ...]  # these objects; while they live nothing else has their ids
+    parts: list[list[Part]]
 
 
 class Params:
@@ -23,23 +33,32 @@ class Params:
     params: dict[str, Array]
     _directions: list[list[Direction]]
 
+    def __init__(self) -> None:
+        self.params = {}
+        self._ready: dict[bool, Ready] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_ready": {}}  # packed weights are made anew in a copy
+
     def _each(self) -> list[Direction]:
         """Return every layer and direction in the order of the states."""
         return [direction for layer in self._directions for direction in layer]
 
     def _parts(self, packed: bool) -> list[list[Part]]:
-        """Return every layer and direction with its checked weights, ready to run."""
+        """Return every layer and direction ready to run, built anew if params or ISA changed."""
         params = self.params
-        return [
-            [
-                Part(
-                    d.kind, d.reverse, d.hidden_size, d.weights(params),
-                    d.packed(params) if packed else None,
-                )
-                for d in layer
-            ]
-            for layer in self._directions
-        ]  # fmt: skip
+        isa = _core.isa() if packed else ""
+        ready = self._ready.get(packed)
+        if ready and ready.isa == isa and ready.ids == tuple(map(id, params.values())):
+            return ready.parts
+        names = {name for direction in self._each() for name in direction.shapes}
+        if params.keys() != names:
+            absent, extra = sorted(names - params.keys()), sorted(params.keys() - names)
+            raise ValueError(f"params lacks {absent} and has {extra} too many")
+        given = tuple(params.values())
+        parts = [[d.part(params, packed) for d in layer] for layer in self._directions]
+        self._ready[packed] = Ready(isa, tuple(map(id, given)), given, parts)
+        return parts
 
     def state_dict(self) -> dict[str, Array]:
         """Return a copy of all weights by name, with PyTorch's names and shapes.
@@ -141,5 +160,4 @@ class Params:
         >>> bool((rnn(x)[0] == 0).all())
         True
         """
-        for direction in self._each():
-            direction.forget()
+        self._ready = {}

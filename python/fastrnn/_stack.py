@@ -1,6 +1,6 @@
 """All layers and directions of one call, bottom to top, and their backward, top to bottom."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from fastrnn._kinds import Kind
 from fastrnn._record import Record
 from fastrnn._state import Flat
 from fastrnn._tape import Weights
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
 
 
 class Part(NamedTuple):
@@ -26,7 +29,7 @@ class Part(NamedTuple):
 class Dropout:
     """Inverted dropout between layers: keep with probability 1 - p, scale by 1 / (1 - p)."""
 
-    def __init__(self, p: float, rng: np.random.Generator) -> None:
+    def __init__(self, p: float, rng: "Generator") -> None:
         self.p = p
         self.rng = rng
 

@@ -42,12 +42,13 @@ class StateLayout:
         self.listed = listed
         self.cell_state = cell_state
         self.title = title
+        self.absent: Flat = [None] * (len(sizes) * directions)
 
     def enter(
         self, name: str, state: Any, rows: int, single: bool, dtype: DType
     ) -> tuple[Flat, Flat]:
         """Return h and c as flat lists of strict arrays; c is all None without cell state."""
-        absent: Flat = [None] * (len(self.sizes) * self.directions)
+        absent = self.absent
         if state is None:
             return absent, absent
         if not self.cell_state:
@@ -56,59 +57,66 @@ class StateLayout:
             raise TypeError(f"{name} must be a tuple (h, c), got {type(state).__name__}")
         if len(state) != 2:
             raise ValueError(f"{name} must be a tuple (h, c), got {len(state)} elements")
-        h, c = (
-            absent if part is None else self._enter_one(f"{name}[{i}]", part, rows, single, dtype)
-            for i, part in enumerate(state)
+        h, c = state
+        return (
+            absent if h is None else self._enter_one(name + "[0]", h, rows, single, dtype),
+            absent if c is None else self._enter_one(name + "[1]", c, rows, single, dtype),
         )
-        return h, c
 
     def _enter_one(self, name: str, value: Any, rows: int, single: bool, dtype: DType) -> Flat:
         L, D = len(self.sizes), self.directions
         if not self.listed:
-            return self._rows(name, value, L * D, "L·D", rows, self.sizes[0], single, dtype)
+            symbols = "(L·D, H)" if single else "(L·D, N, H)"
+            return self._rows(name, value, L * D, symbols, rows, self.sizes[0], single, dtype)
         if not isinstance(value, (tuple, list)):
             raise TypeError(
                 f"{name} must be a list with one array per layer, got {type(value).__name__}"
             )
         if len(value) != L:
             raise ValueError(f"{name} must have one array per layer, L = {L}, got {len(value)}")
+        symbols = "(D, H)" if single else "(D, N, H)"
         flat: Flat = []
         for i, (part, H) in enumerate(zip(value, self.sizes, strict=True)):
-            flat += self._rows(f"{name}[{i}]", part, D, "D", rows, H, single, dtype)
+            flat += self._rows(f"{name}[{i}]", part, D, symbols, rows, H, single, dtype)
         return flat
 
     def _rows(
-        self, name: str, value: Any, count: int, symbol: str, rows: int, H: int, single: bool,
+        self, name: str, value: Any, count: int, symbols: str, rows: int, H: int, single: bool,
         dtype: DType,
     ) -> Flat:  # fmt: skip
         shape = (count, H) if single else (count, rows, H)
-        symbols = f"({symbol}, H)" if single else f"({symbol}, N, H)"
         array = exact(name, value, shape, dtype, symbols, self.title, H)
-        return [array[k : k + 1] if single else array[k] for k in range(count)]
+        if single:
+            return [array[k : k + 1] for k in range(count)]
+        return [array[k] for k in range(count)]
 
     def new(self, rows: int, dtype: DType, h: bool = True, c: bool | None = None) -> States:
         """Return uninitialised states; without h, or c, its list is empty and its flat one None."""
-        wants = h, self.cell_state if c is None else c
-        h_arrays, c_arrays = (self._new_one(rows, dtype) if want else [] for want in wants)
-        absent: Flat = [None] * (len(self.sizes) * self.directions)
-        flat_h, flat_c = ([v for a in part for v in a] or absent for part in (h_arrays, c_arrays))
-        return States(h_arrays, c_arrays, flat_h, flat_c)
+        h_arrays = self._new_one(rows, dtype) if h else []
+        c_arrays = self._new_one(rows, dtype) if (self.cell_state if c is None else c) else []
+        return States(h_arrays, c_arrays, self._flat(h_arrays), self._flat(c_arrays))
 
     def _new_one(self, rows: int, dtype: DType) -> list[Array]:
-        L, D = len(self.sizes), self.directions
+        D = self.directions
         if self.listed:
             return [allocate("state", (D, rows, H), dtype) for H in self.sizes]
-        return [allocate("state", (L * D, rows, self.sizes[0]), dtype)]
+        return [allocate("state", (len(self.sizes) * D, rows, self.sizes[0]), dtype)]
+
+    def _flat(self, arrays: list[Array]) -> Flat:
+        # By index: iterating over an array makes each view four times as slowly.
+        return [a[k] for a in arrays for k in range(len(a))] if arrays else self.absent
 
     def leave(self, states: States, single: bool) -> Any:
         """Return states in the caller's form: h, or (h, c); None for what is not there."""
-        h, c = (self._leave_one(part, single) for part in (states.h, states.c))
+        h = self._leave_one(states.h, single)
         if not self.cell_state:
             return h
+        c = self._leave_one(states.c, single)
         return None if h is None and c is None else (h, c)
 
     def _leave_one(self, arrays: list[Array], single: bool) -> Any:
-        arrays = [array[:, 0] for array in arrays] if single else arrays
         if not arrays:
             return None
+        if single:
+            arrays = [array[:, 0] for array in arrays]
         return arrays if self.listed else arrays[0]

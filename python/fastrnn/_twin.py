@@ -24,7 +24,8 @@ def forward(
     keep: bool,
 ) -> Any:
     """Fill y, h_n and c_n by the twin of this cell; return its tape when `keep` is set."""
-    *plain, w_peephole = weights
+    x, *weights_in_order, h0, c0 = in_order(x, *weights, h0, c0)
+    *plain, w_peephole = weights_in_order
     options: dict[str, Any] = dict(kind.options, lengths=lengths, reverse=reverse, h0=h0)
     if kind.cell_state:
         options["c0"] = c0
@@ -47,10 +48,16 @@ def backward(
     gradients: dict[str, Array],
 ) -> None:
     """Use up the twin's tape and copy its gradients to the arrays of the same names."""
+    dy, dh_n, dc_n = in_order(dy, dh_n, dc_n)
     options = {"dc_n": dc_n} if kind.cell_state else {}
     twin = getattr(import_module("fastrnn.reference"), kind.function + "_backward")
     result = twin(inner, dy, dh_n, **options)
     copy_all((array, getattr(result, name)) for name, array in gradients.items())
+
+
+def in_order(*arrays: Any) -> list[Any]:
+    """Return C-contiguous arrays: how a matrix product rounds may depend on its strides."""
+    return [None if array is None else np.ascontiguousarray(array) for array in arrays]
 
 
 def copy_all(pairs: Iterable[tuple[Array, Array]]) -> None:

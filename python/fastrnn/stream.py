@@ -6,14 +6,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastrnn import _stack
-from fastrnn._call import check_x, run
+from fastrnn._arguments import INPUT_SIZE, check_x
+from fastrnn._call import run
 from fastrnn._checks import Array, allocate, integer
 from fastrnn.runtime import team
 
 if TYPE_CHECKING:
     from fastrnn._layer import Layer
 
-COLUMNS = "is input_size"
 _ndarray = np.ndarray
 
 
@@ -171,7 +171,7 @@ class Stream:
         (2, 7, 4)
         """
         layer = self._layer
-        x = check_x("chunk", chunk, 3, self._dtype, layer.input_size, COLUMNS)
+        x = check_x("chunk", chunk, 3, self._dtype, layer.input_size, INPUT_SIZE)
         single = x.ndim == 2
         batch_first = layer.batch_first and not single
         x = x[:, None] if single else x.transpose(1, 0, 2) if batch_first else x
@@ -237,7 +237,7 @@ class Stream:
 
     def _enter(self, x_t: Any) -> Array:
         """Return x_t of another layout, or of one row without its axis, or say what is wrong."""
-        x = check_x("x_t", x_t, 2, self._dtype, self._x_shape[1], COLUMNS)
+        x = check_x("x_t", x_t, 2, self._dtype, self._x_shape[1], INPUT_SIZE)
         if x.ndim == 2 and x.shape[0] != self._n:
             raise ValueError(f"x_t must have N = {self._n} rows as the stream has, got {x.shape}")
         if x.ndim == 1 and self._n != 1:

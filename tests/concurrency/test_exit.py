@@ -40,22 +40,22 @@ SUBINTERPRETER = """
 
     assert good()
     read, write = os.pipe()
-    code = f'''
-import os, sys, warnings
-warnings.simplefilter("ignore")
-sys.path[:0] = {sys.path!r}
-try:
-    import fastrnn._core
-except ImportError as error:
-    result = "ImportError"
-except BaseException as error:
-    result = repr(error)
-else:
-    result = "imported"
-os.write({write}, result.encode())
-'''
+    lines = [
+        "import os, sys, warnings",
+        "warnings.simplefilter('ignore')",
+        f"sys.path[:0] = {sys.path!r}",
+        "try:",
+        "    import fastrnn._core",
+        "except ImportError:",
+        "    result = 'ImportError'",
+        "except BaseException as error:",
+        "    result = repr(error)",
+        "else:",
+        "    result = 'imported'",
+        f"os.write({write}, result.encode())",
+    ]
     made = interpreters.create()
-    interpreters.run_string(made, code)
+    interpreters.run_string(made, chr(10).join(lines))
     interpreters.destroy(made)
     print(os.read(read, 1000).decode(), good())
 """

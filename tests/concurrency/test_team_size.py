@@ -2,10 +2,11 @@
 one of them oversubscribes the machine. Team sizes are read in fresh processes, from the system.
 """
 
+import functools
 import os
 
 import pytest
-from processes import output_of
+from processes import output_of, run_python
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 REPORT = "import fastrnn; print(fastrnn.get_num_threads())"
@@ -36,26 +37,41 @@ QUIET = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 linux = pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="needs /proc")  # noqa: PTH112
 
 
+@functools.cache
+def unlimited() -> int:
+    """The default without any variable: affinity mask, physical cores, cgroup quota."""
+    return int(output_of(REPORT))
+
+
+def test_the_default_is_within_the_affinity_mask() -> None:
+    assert 1 <= unlimited() <= CORES
+
+
 @pytest.mark.parametrize(
-    ("env", "expected"),
+    ("env", "limit"),
     [
-        ({}, CORES),
-        ({"OMP_NUM_THREADS": "1"}, 1),
-        ({"FASTRNN_NUM_THREADS": "1"}, 1),
-        ({"FASTRNN_NUM_THREADS": "2", "OMP_NUM_THREADS": "1"}, 1),
-        ({"FASTRNN_NUM_THREADS": "1", "OMP_NUM_THREADS": "2"}, 1),
-        ({"FASTRNN_NUM_THREADS": "2"}, min(2, CORES)),
-        ({"OMP_NUM_THREADS": "4096"}, CORES),
-        ({"FASTRNN_NUM_THREADS": "4096"}, CORES),
+        ("OMP_NUM_THREADS=1", 1),
+        ("OMP_NUM_THREADS=2,1", 2),
+        ("FASTRNN_NUM_THREADS=1", 1),
+        ("FASTRNN_NUM_THREADS=2 OMP_NUM_THREADS=1", 1),
+        ("FASTRNN_NUM_THREADS=1 OMP_NUM_THREADS=2", 1),
+        ("FASTRNN_NUM_THREADS=2", 2),
+        ("OMP_NUM_THREADS=4096", 4096),
+        ("FASTRNN_NUM_THREADS=1024", 1024),
     ],
-    ids=lambda value: (
-        "-".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, dict) else ""
-    ),
 )
-def test_the_default_is_the_smallest_limit(env: dict, expected: int) -> None:
-    assert int(output_of(REPORT, env=env)) <= expected
-    if CORES == 1 or env:
-        assert int(output_of(REPORT, env=env)) == expected or expected == CORES
+def test_the_default_is_the_smallest_limit(env: str, limit: int) -> None:
+    variables = dict(word.split("=") for word in env.split())
+    assert int(output_of(REPORT, env=variables)) == min(limit, unlimited())
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", "99999"])
+def test_a_limit_that_is_no_number_is_refused_by_name(text: str) -> None:
+    done = run_python(REPORT, env={"FASTRNN_NUM_THREADS": text})
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert "FASTRNN_NUM_THREADS" in last
+    assert text in last
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity masks here")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cases import CELLS, INPUTS, UPSTREAM, Case, Problem, draw
-from compare import assert_identical
+from compare import assert_equals_twin, assert_identical
 from runners import core_forward, run_core, run_functions
 
 CASE = {"T": 5, "N": 4, "I": 7, "H": 9, "lengths": "ragged"}
@@ -22,7 +22,7 @@ def _fortran(a: np.ndarray) -> np.ndarray:
 
 
 def _every_third(a: np.ndarray) -> np.ndarray:
-    wide = np.full([3 * n for n in a.shape], np.nan, a.dtype)
+    wide = np.full([3 * n for n in a.shape], np.nan if a.dtype.kind == "f" else -1, a.dtype)
     view = wide[(slice(1, None, 3),) * a.ndim]
     view[...] = a
     return view
@@ -91,7 +91,10 @@ def test_layouts_of_all_arguments(
     expected = run_functions(problem)
     other = changed(problem, LAYOUTS[layout], (*INPUTS, *UPSTREAM, "lengths"))
     before = {name: a.tobytes() for name, a in other.floats().items()}
-    assert_identical(run_functions(other), expected, f"{layout} on {backend}")
+    if backend == "core":
+        assert_identical(run_functions(other), expected, layout)
+    else:  # NumPy's products may add up in another order for another layout
+        assert_equals_twin(run_functions(other), expected, dtype, layout)
     assert {name: a.tobytes() for name, a in other.floats().items()} == before
 
 

@@ -10,7 +10,7 @@ from cases import CELLS, Case, draw
 from runners import run_functions
 
 import fastrnn
-from fastrnn import _call
+from fastrnn import _core
 
 T, N, I, H = 5, 3, 4, 6
 
@@ -102,7 +102,9 @@ def test_torch_tensors(rng: Any) -> None:
     arrays = lstm_arrays(rng, np.float32)
     expected, _ = fastrnn.lstm(**arrays)
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-    np.testing.assert_array_equal(fastrnn.lstm(**tensors, lengths=torch.tensor([T] * N))[0], expected)
+    np.testing.assert_array_equal(
+        fastrnn.lstm(**tensors, lengths=torch.tensor([T] * N))[0], expected
+    )
     strided = torch.from_numpy(np.ascontiguousarray(arrays["x"].swapaxes(0, 1))).transpose(0, 1)
     np.testing.assert_array_equal(fastrnn.lstm(**{**tensors, "x": strided})[0], expected)
     with pytest.raises(TypeError, match=r"w_hh .*detach"):
@@ -112,19 +114,19 @@ def test_torch_tensors(rng: Any) -> None:
 
 
 def taken_x(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
-    """The x that each further call hands to its backend."""
+    """The x that each further call hands to the core."""
     seen: list[np.ndarray] = []
-    run = _call.run
+    forward = _core.rnn_forward
 
-    def spy(kind: Any, x: np.ndarray, *rest: Any) -> Any:
+    def spy(cell: Any, x: np.ndarray, *rest: Any) -> None:
         seen.append(x)
-        return run(kind, x, *rest)
+        forward(cell, x, *rest)
 
-    monkeypatch.setattr(_call, "run", spy)
+    monkeypatch.setattr(_core, "rnn_forward", spy)
     return seen
 
 
-def test_only_conversions_copy(backend: str, monkeypatch: pytest.MonkeyPatch, rng: Any) -> None:
+def test_only_conversions_copy(monkeypatch: pytest.MonkeyPatch, rng: Any) -> None:
     seen, arrays = taken_x(monkeypatch), lstm_arrays(rng)
     x = arrays.pop("x")
     wide = np.zeros((2 * T, N, I + 2))
@@ -174,7 +176,9 @@ def test_one_sequence_loses_the_batch_axis(cell: str, backend: str) -> None:
     weights = (problem.w_ih, problem.w_hh, problem.b_ih, problem.b_hh)
     states = [s for s in (problem.h0, problem.c0) if s is not None]
     finals = [s for s in (problem.dh_n, problem.dc_n) if s is not None]
-    forward, backward = (getattr(fastrnn, f"{spec.family}_{way}") for way in ("forward", "backward"))
+    forward, backward = (
+        getattr(fastrnn, f"{spec.family}_{way}") for way in ("forward", "backward")
+    )
     for lengths in (None, 3, [3]):
         batched = None if lengths is None else [3]
         y, state, tape = forward(problem.x, *weights, *states, **options, lengths=batched)

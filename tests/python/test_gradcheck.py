@@ -22,8 +22,8 @@ def test_it_finds_a_planted_mistake(rng: Any) -> None:
 
     right = {"a": np.cos(arrays["a"]) * arrays["b"], "b": np.sin(arrays["a"]).sum(axis=0)}
     assert gradcheck(loss, arrays, right) < 0.5
-    for name in right:
-        for index in np.ndindex(right[name].shape):
+    for name, gradient in right.items():
+        for index in np.ndindex(gradient.shape):
             wrong = {key: array.copy() for key, array in right.items()}
             wrong[name][index] += 1e-4
             place = rf"gradient of {name} at \({', '.join(map(str, index))},?\)"

@@ -1,4 +1,4 @@
-"""Why: training begins where the initial weights say; range, precision and reproducibility count."""
+"""Why: training begins where the initial weights say; range, precision and seed count."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def test_float64_has_its_own_precision() -> None:
 
 def test_a_generator_or_fresh_entropy() -> None:
     assert init.generator(None).random() != init.generator(None).random()
-    with pytest.raises(TypeError, match="source must be a numpy.random.Generator or None, got 7"):
+    with pytest.raises(TypeError, match=r"source must be a numpy.random.Generator or None, got 7"):
         init.generator(7, "source")
     with pytest.raises(MemoryError, match="does not fit"):
         init.uniform((2**40, 2**20), 1.0, np.random.default_rng(0))

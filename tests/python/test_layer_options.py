@@ -72,7 +72,15 @@ def test_what_comes_later(layer: Any) -> None:
             with pytest.raises(ValueError, match=f"^{name} is not supported yet"):
                 layer(3, 4, **{name: value})
         layer(3, 4, **{name: 0 if name == "proj_size" else {"layer_norm": False}.get(name, 0)})
-    for name in ("apply", "from_torch", "from_keras", "from_onnx", "from_dynet", "to_torch", "to_onnx"):
+    for name in (
+        "apply",
+        "from_torch",
+        "from_keras",
+        "from_onnx",
+        "from_dynet",
+        "to_torch",
+        "to_onnx",
+    ):
         with pytest.raises(AttributeError, match=name):
             getattr(layer(3, 4), name)
 
@@ -139,14 +147,26 @@ def test_no_input_columns(layer: Any, backend: str) -> None:
 
 
 CALLS: list[tuple[dict[str, Any], type[Exception], str]] = [
-    ({"x": np.ones((5, 3, 2), np.float32)}, ValueError, r"x must have shape .* I = 4 is input_size, got \(5, 3, 2\)"),
+    (
+        {"x": np.ones((5, 3, 2), np.float32)},
+        ValueError,
+        r"x must have shape .* I = 4 is input_size, got \(5, 3, 2\)",
+    ),
     ({"x": np.ones((5, 3, 4))}, TypeError, "x must be float32"),
     ({"x": None}, TypeError, "x must be an array"),
     ({"x": np.ma.ones((5, 3, 4))}, TypeError, "x must not be a masked array"),
-    ({"state": np.ones((2, 3, 6), np.float32)}, TypeError, r"state must be a tuple \(h, c\), got ndarray"),
+    (
+        {"state": np.ones((2, 3, 6), np.float32)},
+        TypeError,
+        r"state must be a tuple \(h, c\), got ndarray",
+    ),
     ({"state": (None,)}, ValueError, r"state must be a tuple \(h, c\), got 1 elements"),
     ({"state": (np.ones((2, 3, 6)), None)}, TypeError, r"state\[0\] must be float32"),
-    ({"state": (None, np.ones((3, 6), np.float32))}, ValueError, r"state\[1\] must have shape \(L·D, N, H\) = \(2, 3, 6\) for an LSTM with H = 6, got \(3, 6\)"),
+    (
+        {"state": (None, np.ones((3, 6), np.float32))},
+        ValueError,
+        r"state\[1\] must have shape \(L·D, N, H\) = \(2, 3, 6\) .* with H = 6, got \(3, 6\)",
+    ),
     ({"lengths": [5, 5]}, ValueError, r"lengths must have shape \(N,\) = \(3,\)"),
     ({"lengths": [5, 5, 6]}, ValueError, "lengths must lie in"),
     ({"lengths": [5.0, 5.0, 5.0]}, TypeError, "lengths must hold integers"),
@@ -167,7 +187,9 @@ def test_wrong_calls(changes: dict[str, Any], error: Any, message: str, backend:
 
 def test_states_of_lists() -> None:
     layer, x = fastrnn.GRU(4, [6, 7]), np.ones((5, 3, 4), np.float32)
-    with pytest.raises(TypeError, match="state must be a list with one array per layer, got ndarray"):
+    with pytest.raises(
+        TypeError, match="state must be a list with one array per layer, got ndarray"
+    ):
         layer(x, np.ones((2, 3, 6), np.float32))
     with pytest.raises(ValueError, match="state must have one array per layer, L = 2, got 1"):
         layer(x, [np.ones((1, 3, 6), np.float32)])
@@ -179,5 +201,5 @@ def test_training_takes_a_bool_and_a_generator() -> None:
     layer, x = fastrnn.GRU(4, 6), np.ones((5, 3, 4), np.float32)
     with pytest.raises(TypeError, match="training must be True or False"):
         layer.forward(x, training=1)
-    with pytest.raises(TypeError, match="rng must be a numpy.random.Generator"):
+    with pytest.raises(TypeError, match=r"rng must be a numpy.random.Generator"):
         layer.forward(x, rng=3)

@@ -116,7 +116,7 @@ def test_each_layer_of_its_own_size(kind: str, backend: str, rng: Any) -> None:
 
 
 def test_a_list_of_one_size_still_gives_lists(backend: str) -> None:
-    y, states = make("gru", [H], 1)(np.ones((T, N, I)))
+    _y, states = make("gru", [H], 1)(np.ones((T, N, I)))
     assert isinstance(states, list)
     assert states[0].shape == (1, N, H)
 
@@ -215,7 +215,9 @@ def test_a_layers_tape(backend: str, rng: Any) -> None:
         layer.backward(tape.tapes[0])
     with pytest.raises(ValueError, match=r"dy must have shape \(T, N, D·H\) = \(5, 3, 12\)"):
         layer.backward(tape, np.ones((T, N, H)))
-    with pytest.raises(ValueError, match=r"dstate\[1\] must have shape \(L·D, N, H\) = \(6, 3, 6\)"):
+    with pytest.raises(
+        ValueError, match=r"dstate\[1\] must have shape \(L·D, N, H\) = \(6, 3, 6\)"
+    ):
         layer.backward(tape, None, (None, np.ones((L, N, H))))
     layer.backward(tape, np.ones_like(y))
     assert tape.nbytes == 0
@@ -227,7 +229,7 @@ def test_layers_can_be_copied_and_pickled(rng: Any) -> None:
     layer = make("peephole", bidirectional=True)
     x = rng.standard_normal((T, N, I))
     y, _ = layer(x)
-    for other in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):  # noqa: S301
+    for other in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
         np.testing.assert_array_equal(other(x)[0], y)
         other.params["weight_ih_l0"] = np.zeros_like(other.params["weight_ih_l0"])
         assert (other(x)[0] != y).any()
@@ -271,4 +273,7 @@ def test_empty_input(backend: str) -> None:
 def test_repr() -> None:
     assert repr(fastrnn.LSTM(3, 4)) == "LSTM(3, 4, dtype=float32)"
     layer = fastrnn.GRU(3, [4, 5], bidirectional=True, dropout=0.5, dtype=np.float64)
-    assert repr(layer) == "GRU(3, [4, 5], num_layers=2, dropout=0.5, bidirectional=True, dtype=float64)"
+    assert (
+        repr(layer)
+        == "GRU(3, [4, 5], num_layers=2, dropout=0.5, bidirectional=True, dtype=float64)"
+    )

@@ -26,8 +26,10 @@ GOOD_RNN = {"x": zeros(T, N, I), "w_ih": zeros(H, I), "w_hh": zeros(H, H)}
 SHAPES = [
     (
         {"w_hh": zeros(H, 4 * H)},
-        "w_hh must have shape (4·H, H) = (256, 64) for an LSTM with H = 64, got (64, 256); "
-        "did you pass its transpose?",
+        (
+            "w_hh must have shape (4·H, H) = (256, 64) for an LSTM with H = 64, got (64, 256); "
+            "did you pass its transpose?"
+        ),
     ),
     (
         {"w_hh": zeros(100, H)},
@@ -37,8 +39,10 @@ SHAPES = [
     ({"w_hh": zeros(0, 0)}, "w_hh must have shape (4·H, H) with H of at least 1, got (0, 0)"),
     (
         {"w_ih": zeros(I, 4 * H)},
-        "w_ih must have shape (4·H, I) = (256, 8) for an LSTM with H = 64, got (8, 256); "
-        "did you pass its transpose?",
+        (
+            "w_ih must have shape (4·H, I) = (256, 8) for an LSTM with H = 64, got (8, 256); "
+            "did you pass its transpose?"
+        ),
     ),
     (
         {"w_ih": zeros(3 * H, I)},
@@ -46,12 +50,17 @@ SHAPES = [
     ),
     (
         {"x": zeros(T, N, I + 1)},
-        "x must have shape (T, N, I), (N, T, I) with batch_first, or (T, I) where I = 8 is the "
-        "number of columns of w_ih (G·H if w_ih is None), got (5, 3, 9)",
+        (
+            "x must have shape (T, N, I), (N, T, I) with batch_first, or (T, I) where I = 8 is the "
+            "number of columns of w_ih (G·H if w_ih is None), got (5, 3, 9)"
+        ),
     ),
     ({"x": zeros(I)}, "got (8,)"),
     ({"x": zeros(1, T, N, I)}, "got (1, 5, 3, 8)"),
-    ({"w_ih": None}, "I = 256 is the number of columns of w_ih (G·H if w_ih is None), got (5, 3, 8)"),
+    (
+        {"w_ih": None},
+        "I = 256 is the number of columns of w_ih (G·H if w_ih is None), got (5, 3, 8)",
+    ),
     (
         {"b_ih": zeros(H)},
         "b_ih must have shape (4·H,) = (256,) for an LSTM with H = 64, got (64,)",
@@ -62,20 +71,26 @@ SHAPES = [
     ),
     (
         {"h0": zeros(H, N)},
-        "h0 must have shape (H,) or (N, H) = (3, 64) for an LSTM with H = 64, "
-        "got (64, 3); did you pass its transpose?",
+        (
+            "h0 must have shape (H,) or (N, H) = (3, 64) for an LSTM with H = 64, "
+            "got (64, 3); did you pass its transpose?"
+        ),
     ),
     (
         {"c0": zeros(1, N, H)},
-        "c0 must have shape (H,) or (N, H) = (3, 64) for an LSTM with H = 64, "
-        "got (1, 3, 64)",
+        "c0 must have shape (H,) or (N, H) = (3, 64) for an LSTM with H = 64, got (1, 3, 64)",
     ),
     (
         {"w_peephole": zeros(H, 3)},
-        "w_peephole must have shape (3, H) = (3, 64) for an LSTM with H = 64, got (64, 3); "
-        "did you pass its transpose?",
+        (
+            "w_peephole must have shape (3, H) = (3, 64) for an LSTM with H = 64, got (64, 3); "
+            "did you pass its transpose?"
+        ),
     ),
-    ({"w_peephole": zeros(3 * H, H)}, "w_peephole as full matrices of shape (3·H, H) = (192, 64) is not supported yet"),
+    (
+        {"w_peephole": zeros(3 * H, H)},
+        "w_peephole as full matrices of shape (3·H, H) = (192, 64) is not supported yet",
+    ),
     ({"lengths": [5, 5]}, "lengths must have shape (N,) = (3,), got (2,)"),
     ({"lengths": [5, 6, 5]}, "lengths must lie in 0..T = 0..5, got 6 in row 1"),
     ({"lengths": [5, 5, -1]}, "lengths must lie in 0..T = 0..5, got -1 in row 2"),
@@ -85,7 +100,10 @@ SHAPES = [
 ]
 
 TYPES = [
-    ({"x": zeros(T, N, I, dtype=np.float64)}, "x must be float32 as the other arrays of this call are, got float64"),
+    (
+        {"x": zeros(T, N, I, dtype=np.float64)},
+        "x must be float32 as the other arrays of this call are, got float64",
+    ),
     ({"x": zeros(T, N, I, dtype=np.int64)}, "x must be float32 or float64, got int64"),
     ({"x": zeros(T, N, I, dtype=bool)}, "x must be float32 or float64, got bool"),
     ({"x": zeros(T, N, I, dtype=complex)}, "x must be float32 or float64, got complex128"),
@@ -94,7 +112,10 @@ TYPES = [
     ({"w_hh": zeros(4 * H, H, dtype=np.int64)}, "w_hh must be float32 or float64, got int64"),
     ({"w_hh": None}, "w_hh must be an array, got NoneType"),
     ({"x": None}, "x must be an array, got NoneType"),
-    ({"x": np.ma.masked_array(zeros(T, N, I))}, "x must not be a masked array; fill it first, or pass lengths"),
+    (
+        {"x": np.ma.masked_array(zeros(T, N, I))},
+        "x must not be a masked array; fill it first, or pass lengths",
+    ),
     ({"w_hh": np.ma.masked_array(zeros(4 * H, H))}, "w_hh must not be a masked array"),
     ({"x": [[True, False]]}, "x must hold floating numbers, got a sequence of bool"),
     ({"x": [["1.5"]]}, "x must hold floating numbers, got a sequence of <U3"),
@@ -151,8 +172,8 @@ def test_what_comes_later(
 
 
 def test_an_option_given_as_its_default_is_accepted() -> None:
-    activations = tuple(["sigmoid", "tanh", "tanh"])  # equal, not identical
-    fastrnn.lstm(**GOOD, activations=activations, gates="".join(["i", "fo"]), clip=None)
+    activations = ("sigmoid", "tanh", "tanh")  # equal, not identical
+    fastrnn.lstm(**GOOD, activations=activations, gates="ifo", clip=None)
 
 
 @pytest.mark.parametrize("family", ["lstm", "gru", "rnn"])
@@ -195,7 +216,9 @@ def test_the_words_of_other_cells() -> None:
 
 def test_cells() -> None:
     weights = (GOOD["w_ih"], GOOD["w_hh"])
-    with pytest.raises(ValueError, match=re.escape("x_t must have shape (N, I) or (I,) where I = 8")):
+    with pytest.raises(
+        ValueError, match=re.escape("x_t must have shape (N, I) or (I,) where I = 8")
+    ):
         fastrnn.lstm_cell(zeros(N, I + 1), None, *weights)
     with pytest.raises(ValueError, match="x_t must have shape"):
         fastrnn.lstm_cell(zeros(T, N, I), None, *weights)
@@ -203,7 +226,9 @@ def test_cells() -> None:
         fastrnn.lstm_cell(zeros(N, I), zeros(2, N, H), *weights)
     with pytest.raises(ValueError, match=r"state must be a tuple \(h, c\), got 3 elements"):
         fastrnn.lstm_cell(zeros(N, I), (zeros(N, H),) * 3, *weights)
-    with pytest.raises(ValueError, match=re.escape("state[1] must have shape (H,) or (N, H) = (3, 64)")):
+    with pytest.raises(
+        ValueError, match=re.escape("state[1] must have shape (H,) or (N, H) = (3, 64)")
+    ):
         fastrnn.lstm_cell(zeros(N, I), (zeros(N, H), zeros(N, 1)), *weights)
     with pytest.raises(ValueError, match="h must have shape"):
         fastrnn.gru_cell(zeros(N, I), zeros(2, H), GOOD_GRU["w_ih"], GOOD_GRU["w_hh"])

@@ -23,12 +23,16 @@ def test_a_round_trip(backend: str) -> None:
     assert (other(X)[0] != y).any()
     assert other.load_state_dict(one.state_dict()) == ([], [])
     np.testing.assert_array_equal(other(X)[0], y)
-    assert list(other.state_dict()) == list(other.params) == [
-        f"{name}_l{l}{way}"
-        for l in (0, 1)
-        for way in ("", "_reverse")
-        for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    ]
+    assert (
+        list(other.state_dict())
+        == list(other.params)
+        == [
+            f"{name}_l{l}{way}"
+            for l in (0, 1)
+            for way in ("", "_reverse")
+            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        ]
+    )
 
 
 def test_copies_go_in_and_out(backend: str) -> None:
@@ -52,7 +56,9 @@ def test_names_are_strict() -> None:
     state["weight_hr_l0"] = np.zeros((2, 2), np.float32)
     del state["bias_hh_l1"]
     before = layer.state_dict()
-    with pytest.raises(ValueError, match=r"lacks \['bias_hh_l1'\] and has \['weight_hr_l0'\] too many"):
+    with pytest.raises(
+        ValueError, match=r"lacks \['bias_hh_l1'\] and has \['weight_hr_l0'\] too many"
+    ):
         layer.load_state_dict(state)
     state["bias_ih_l0"] = np.ones_like(state["bias_ih_l0"])
     missing, unexpected = layer.load_state_dict(state, strict=False)
@@ -69,7 +75,7 @@ def test_names_are_strict() -> None:
     ("name", "value", "error", "message"),
     [
         ("weight_hh_l1", np.zeros((H, 4 * H), np.float32), ValueError,
-         r"weight_hh_l1 must have shape \(4·H, H\) = \(24, 6\) .* got \(6, 24\); did you pass its transpose"),
+         r"weight_hh_l1 must have shape \(4·H, H\) = \(24, 6\) .* got \(6, 24\); did you pass"),
         ("bias_ih_l0_reverse", np.zeros(3, np.float32), ValueError,
          r"bias_ih_l0_reverse must have shape \(4·H,\) = \(24,\)"),
         ("weight_ih_l1", np.zeros((4 * H, 2 * H)), TypeError, "weight_ih_l1 must be float32"),
@@ -94,7 +100,9 @@ def test_layouts_of_weights() -> None:
     state["bias_hh_l0"] = state["bias_hh_l0"].tolist()
     other.load_state_dict(state)
     np.testing.assert_array_equal(other(X)[0], layer(X)[0])
-    assert all(array.flags.c_contiguous and array.dtype == np.float32 for array in other.params.values())
+    assert all(
+        array.flags.c_contiguous and array.dtype == np.float32 for array in other.params.values()
+    )
 
 
 def test_replaced_entries_are_seen_and_edited_ones_need_repack() -> None:
@@ -120,7 +128,9 @@ def test_bad_entries_are_refused_at_the_next_call(backend: str) -> None:
     layer = make()
     del layer.params["bias_ih_l1_reverse"]
     for call in (layer, layer.forward):
-        with pytest.raises(ValueError, match="params lacks bias_ih_l1_reverse"):
+        with pytest.raises(
+            ValueError, match=r"params lacks \['bias_ih_l1_reverse'\] and has \[\] too many"
+        ):
             call(X)
 
 
@@ -130,7 +140,11 @@ def test_another_isa_packs_again() -> None:
         for name in fastrnn.available_isas():
             fastrnn.set_isa(name)
             expected, _ = fastrnn.lstm(
-                X, *(layer.params[f"{n}_l0"] for n in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
+                X,
+                *(
+                    layer.params[f"{n}_l0"]
+                    for n in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+                ),
             )
             one = fastrnn.LSTM(I, H)
             one.load_state_dict({k: v for k, v in layer.params.items() if k in one.params})
@@ -150,7 +164,7 @@ def test_torch_weights(kind: str, rng: Any) -> None:
         expected, _ = module(torch.from_numpy(X))
     np.testing.assert_allclose(layer(X)[0], expected.numpy(), atol=1e-6)
     module.load_state_dict({k: torch.from_numpy(v) for k, v in layer.state_dict().items()})
-    with pytest.raises(TypeError, match="weight_ih_l0 .*detach"):
+    with pytest.raises(TypeError, match=r"weight_ih_l0 .*detach"):
         layer.load_state_dict(dict(module.named_parameters()))
     with pytest.raises(TypeError, match="must be float32"):
         layer.load_state_dict(module.double().state_dict())

@@ -127,7 +127,7 @@ def test_the_state_is_a_copy_and_can_be_set(
     np.testing.assert_array_equal(s.run(x[3:]), expected)
     s.state = None
     np.testing.assert_array_equal(s.run(x[:2]), layer(x[:2])[0])
-    with pytest.raises((TypeError, ValueError), match="^state"):
+    with pytest.raises((TypeError, ValueError), match=r"^state"):
         s.state = np.zeros((1, 1), np.float32)
 
 
@@ -146,7 +146,12 @@ def test_refused_calls_change_nothing(backend: str, x: np.ndarray) -> None:
         (None, None, TypeError, "x_t must be an array"),
         (x[0], np.zeros((N, H)), TypeError, "out must be an ndarray of float32, got float64"),
         (x[0], [[0.0] * H] * N, TypeError, "out must be an ndarray of float32, got list"),
-        (x[0], np.zeros((N, H + 1), np.float32), ValueError, r"out must have shape \(N, H\) = \(3, 6\)"),
+        (
+            x[0],
+            np.zeros((N, H + 1), np.float32),
+            ValueError,
+            r"out must have shape \(N, H\) = \(3, 6\)",
+        ),
         (x[0], read_only, ValueError, "out must be writable"),
         (x[0], np.zeros((N, 2 * H), np.float32)[:, ::2], ValueError, "contiguous in its last axis"),
         (x[0], np.zeros((H, N), np.float32).T, ValueError, "contiguous in its last axis"),
@@ -182,7 +187,7 @@ def test_layouts_of_a_step(backend: str, x: np.ndarray) -> None:
 
 
 def test_no_stream_of_both_directions() -> None:
-    with pytest.raises(ValueError, match="a bidirectional layer has no stream: .* whole sequence"):
+    with pytest.raises(ValueError, match=r"a bidirectional layer has no stream: .* whole sequence"):
         make(bidirectional=True).stream()
     with pytest.raises(TypeError, match="batch_size must be an integer"):
         make().stream(1.0)

@@ -20,7 +20,7 @@ def forward(cell: str, dtype: Any = np.float64, **changes: Any) -> tuple[Any, An
     """The public forward of a ragged problem with everything given, and its backward."""
     problem = draw(Case(cell, T=T, N=N, I=I, H=H, lengths="ragged")).astype(dtype)
     spec = problem.case.spec
-    given = dict(spec.options) | {name: array for name, array in problem.floats().items()}
+    given = dict(spec.options) | dict(problem.floats().items())
     given |= {"lengths": problem.lengths} | changes
     given = {k: v for k, v in given.items() if k not in ("dy", "dh_n", "dc_n")}
     result = getattr(fastrnn, f"{spec.family}_forward")(**given)
@@ -53,7 +53,7 @@ def test_what_was_looked_at_stays(cell: str, backend: str) -> None:
         with pytest.raises(ValueError, match="used"):
             _ = tape.c
     else:
-        with pytest.raises(ValueError, match="tape.c exists for an LSTM only"):
+        with pytest.raises(ValueError, match=r"tape.c exists for an LSTM only"):
             _ = tape.c
     if problem.case.spec.family == "rnn":
         np.testing.assert_array_equal(gates[:, :, 0], y)
@@ -125,9 +125,13 @@ def test_strangers_are_refused(backend: str) -> None:
     (_, _, gru), _, _ = forward("gru_after")
     with pytest.raises(TypeError, match="tape must be what lstm_forward returned, got str"):
         fastrnn.lstm_backward("tape")
-    with pytest.raises(ValueError, match="tape must come from lstm_forward, this one comes from gru"):
+    with pytest.raises(
+        ValueError, match="tape must come from lstm_forward, this one comes from gru"
+    ):
         fastrnn.lstm_backward(gru)
-    with pytest.raises(ValueError, match="tape must come from rnn_forward, this one comes from lstm"):
+    with pytest.raises(
+        ValueError, match="tape must come from rnn_forward, this one comes from lstm"
+    ):
         fastrnn.rnn_backward(lstm)
     fastrnn.lstm_backward(lstm)
     fastrnn.gru_backward(gru)

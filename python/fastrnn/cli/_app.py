@@ -1,6 +1,7 @@
 """The commands, their options, and the one place that turns what happened into an exit code."""
 
 import functools
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, ParamSpec
 
 import typer
+from typer import Option
 
 import fastrnn
 
@@ -19,6 +21,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
 )
 
 
@@ -74,13 +77,17 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _finite(value: float | None) -> float | None:
+    if value is not None and not math.isfinite(value):  # the range check lets nan and inf through
+        raise typer.BadParameter(f"{value} is not a finite number")
+    return value
+
+
 @app.callback()
 def options(
     version: Annotated[
         bool,
-        typer.Option(
-            "--version", help="Print the version.", callback=_print_version, is_eager=True
-        ),
+        Option("--version", help="Print the version.", callback=_print_version, is_eager=True),
     ] = False,
 ) -> None:
     """Fast recurrent neural networks (RNN, LSTM, GRU) on the CPU."""
@@ -98,25 +105,36 @@ def info() -> None:
 def demo(
     seconds: Annotated[
         float | None,
-        typer.Option(min=0.1, help="Training time; 60, or 3 with --quick.", show_default=False),
+        Option(min=0.1, metavar="S", help="Training time: 60; 3 with --quick.", show_default=False),
     ] = None,
-    hidden: Annotated[int, typer.Option(min=1, help="Hidden units H of the LSTM.")] = 128,
+    hidden: Annotated[int, Option(min=1, metavar="H", help="Hidden units of the LSTM.")] = 128,
     threads: Annotated[
         int | None,
-        typer.Option(min=1, help="Threads of fastrnn; else what it finds.", show_default=False),
+        Option(
+            min=1,
+            metavar="N",
+            help="Threads of the recurrent layers: what fastrnn finds. NumPy's own products "
+            "follow OPENBLAS_NUM_THREADS.",
+            show_default=False,
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of weights and sample.")] = 0,
-    out: Annotated[Path, typer.Option(help="Folder for the picture.")] = Path("fastrnn-demo"),
-    sample: Annotated[int, typer.Option(min=0, help="Characters to generate.")] = 400,
+    seed: Annotated[int, Option(min=0, metavar="K", help="Seed of weights and sample.")] = 0,
+    out: Annotated[Path, Option(metavar="DIR", help="Folder for the picture.")] = Path(
+        "fastrnn-demo"
+    ),
+    sample: Annotated[int, Option(min=0, metavar="N", help="Characters to generate.")] = 400,
     temperature: Annotated[
         float,
-        typer.Option(
-            min=0.0, help="Of the sample: 0 always the likeliest character, 1 as learned."
+        Option(
+            min=0.0,
+            metavar="X",
+            callback=_finite,
+            help="Of the sample: 1 as learned, 0 no chance at all.",
         ),
     ] = 0.7,
-    quick: Annotated[bool, typer.Option("--quick", help="A short look, in seconds.")] = False,
+    quick: Annotated[bool, Option("--quick", help="A short look, in seconds.")] = False,
     speed: Annotated[
-        bool, typer.Option(" /--no-speed", help="Leave out the speed table.", show_default=False)
+        bool, Option(" /--no-speed", help="Leave out the speed table.", show_default=False)
     ] = True,
 ) -> None:
     """Train a character language model on Python's own documentation, and show what it learned.

@@ -27,6 +27,7 @@ def training_progress(console: Console, seconds: float) -> Iterator[Reporter]:
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("", total=seconds, loss="", rate="", left=_left(seconds))
         yield _Bar(progress, task, seconds)
+        progress.update(task, completed=seconds)
 
 
 class _Bar:

@@ -33,7 +33,8 @@ class Case:
     training: bool
 
 
-CASES = (Case(64, 32, 128, False), Case(64, 32, 128, True), Case(64, 1, 128, False))
+T, H = 64, 128  # of the table
+CASES = (Case(T, 32, H, False), Case(T, 32, H, True), Case(T, 1, H, False))
 
 
 def measure(cell: type[Layer], case: Case, systems: list[System], rounds: int) -> list[float]:
@@ -87,21 +88,22 @@ def report_speed(console: Console, *, rounds: int) -> None:
     """Measure and print the table; `rounds` readings for each number."""
     systems, missing = installed_systems()
     table = Table(box=SIMPLE, show_edge=False)
-    for head in ("cell", "work", "T", "N", "H"):
-        table.add_column(head)
+    for head in ("cell", "work", "N"):
+        table.add_column(head, no_wrap=True)
     for system in systems:
-        table.add_column(system.name.replace(" ", "\n", 1), justify="right")
+        head = "\n".join(system.name.rsplit(" ", 1))
+        table.add_column(head, justify="right", no_wrap=True)
     for case in CASES:
         for cell in CELLS:
             seconds = measure(cell, case, systems, rounds)
             work = "training" if case.training else "forward"
-            sizes = (str(case.T), str(case.N), str(case.H))
             others = (_beside(own, seconds[0]) for own in seconds[1:])
-            table.add_row(cell.__name__, work, *sizes, f"{1e3 * seconds[0]:.2f}", *others)
+            table.add_row(cell.__name__, work, str(case.N), f"{1e3 * seconds[0]:.2f}", *others)
         table.add_section()
     console.print(
-        f"\nspeed: milliseconds a call, float32, {fastrnn.get_num_threads()} threads, NumPy "
-        f"{np.__version__}; × is how many times fastrnn's time",
+        f"\nspeed: milliseconds a call, and how many times fastrnn's they are\n"
+        f"(T={T}, I=H={H}, float32, {fastrnn.get_num_threads()} threads, NumPy {np.__version__}; "
+        "training is forward and backward)",
         soft_wrap=True,
     )
     console.print(table)
