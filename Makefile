@@ -60,7 +60,7 @@ selftest: $(HAVE)group-native  ## the core's own tests, without Python
 
 asan: $(HAVE)group-native  ## the same in a Debug build under AddressSanitizer and UBSan
 	$(NATIVE) -B build/asan -DCMAKE_BUILD_TYPE=Debug -DFASTRNN_WERROR=ON \
-	  -DCMAKE_CXX_FLAGS_DEBUG="-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined"
+	  -DCMAKE_CXX_FLAGS_DEBUG="-g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined"
 	$(VENV)/bin/cmake --build build/asan
 	ASAN_OPTIONS=allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 build/asan/cpp/fastrnn_selftest
 

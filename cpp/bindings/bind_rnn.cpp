@@ -45,10 +45,10 @@ int as_num_threads(py::handle object) {
   return static_cast<int>(n);
 }
 
-template <class Object>
-Object& as_object(const char* name, const char* type, py::handle object) {
-  if (!py::isinstance<Object>(object)) words::wrong_type(name, type, object);
-  return object.cast<Object&>();
+TapeObject& as_tape(py::handle object) { return as_object<TapeObject>("tape", "a Tape", object); }
+
+const PackedObject& as_packed(py::handle object) {
+  return as_object<PackedObject>("packed", "PackedWeights", object);
 }
 
 void must_be_none(const char* name, py::handle object, const std::string& when) {
@@ -144,15 +144,14 @@ void forward_any(py::handle cell, py::handle x, py::handle w_ih, py::handle w_hh
   };
   if (!packed.is_none()) {
     must_be_none("tape", tape, "when packed is given: a tape keeps the weights");
-    const PackedObject& object = as_object<PackedObject>("packed", "PackedWeights", packed);
+    const PackedObject& object = as_packed(packed);
     return object.visit([&]<class T>(const PackedWeights<T>& weights) {
       RnnForwardArgs<T> typed = args(T{});
       typed.packed = &weights;
       forward_packed(objects, typed);
     });
   }
-  TapeObject* const record =
-      tape.is_none() ? nullptr : &as_object<TapeObject>("tape", "a Tape", tape);
+  TapeObject* const record = tape.is_none() ? nullptr : &as_tape(tape);
   with_float_type("w_hh", w_hh, [&](auto zero) {
     auto typed = args(zero);
     forward(objects, typed, record);
@@ -200,16 +199,15 @@ void backward_any(py::handle tape, py::handle dy, py::handle dh_n, py::handle dc
   const BackwardObjects objects{dy,    dh_n,  dc_n, dx,  dw_ih,      dw_hh,
                                 db_ih, db_hh, dh0,  dc0, dw_peephole};
   const int threads = as_num_threads(num_threads);
-  as_object<TapeObject>("tape", "a Tape", tape)
-      .consume([&]<class T>(Tape<T>& inner, const Extents& extents) {
-        RnnBackwardArgs<T> args = read_backward(objects, inner, extents);
-        args.num_threads = threads;
-        without_gil([&] { rnn_backward(args); });
-      });
+  as_tape(tape).consume([&]<class T>(Tape<T>& inner, const Extents& extents) {
+    RnnBackwardArgs<T> args = read_backward(objects, inner, extents);
+    args.num_threads = threads;
+    without_gil([&] { rnn_backward(args); });
+  });
 }
 
-void copy_gates(TapeObject& object, py::handle out) {
-  object.read([&]<class T>(Tape<T>& tape, Extents extents) {
+void copy_gates(py::handle object, py::handle out) {
+  as_tape(object).read([&]<class T>(Tape<T>& tape, Extents extents) {
     const Dims& dims = tape.dims;
     const index_t G = cell_traits(tape.cell).gates;
     const View<T, 4> view =
@@ -219,8 +217,8 @@ void copy_gates(TapeObject& object, py::handle out) {
   });
 }
 
-void copy_cells(TapeObject& object, py::handle out) {
-  object.read([&]<class T>(Tape<T>& tape, Extents extents) {
+void copy_cells(py::handle object, py::handle out) {
+  as_tape(object).read([&]<class T>(Tape<T>& tape, Extents extents) {
     const Dims& dims = tape.dims;
     const CellTraits traits = cell_traits(tape.cell);
     if (!traits.cell_state) words::wrong("tape", std::string("be of an LSTM, not ") + traits.name);
@@ -258,21 +256,24 @@ void bind_rnn(py::module_& m) {
     cell_members[static_cast<std::size_t>(i)] =
         py::object(m.attr("Cell").attr(name)).release().ptr();
   }
-  py::classh<TapeObject>(m, "Tape", "What forward leaves for one backward.")
+  // Plain classes of Python's own metaclass; self is a handle, because as_object looks closer.
+  const py::metaclass plain(reinterpret_cast<PyObject*>(&PyType_Type));
+  py::classh<TapeObject>(m, "Tape", "What forward leaves for one backward.", plain)
       .def(py::init<>())
-      .def_property_readonly("nbytes", &TapeObject::nbytes)
-      .def_property_readonly("spent", &TapeObject::spent)
+      .def_property_readonly("nbytes", [](py::handle self) { return as_tape(self).nbytes(); })
+      .def_property_readonly("spent", [](py::handle self) { return as_tape(self).spent(); })
       .def("gates", copy_gates, arg("out"), "Copy the activated gates to out (T, N, G, H).")
       .def("c", copy_cells, arg("out"), "Copy the cell states to out (T, N, H), LSTM only.");
-  py::classh<PackedObject>(m, "PackedWeights", "One layer's weights in the order kernels read.")
+  py::classh<PackedObject>(m, "PackedWeights", "One layer's weights in the order kernels read.",
+                           plain)
       .def(py::init([](py::handle cell, py::handle w_ih, py::handle w_hh, py::handle b_ih,
                        py::handle b_hh, py::handle w_peephole) {
              return std::make_unique<PackedObject>(
                  as_cell(cell), WeightObjects{w_ih, w_hh, b_ih, b_hh, w_peephole});
            }),
            arg("cell"), arg("w_ih"), arg("w_hh"), arg("b_ih"), arg("b_hh"), arg("w_peephole"))
-      .def_property_readonly("nbytes", &PackedObject::nbytes)
-      .def_property_readonly("isa", &PackedObject::isa);
+      .def_property_readonly("nbytes", [](py::handle self) { return as_packed(self).nbytes(); })
+      .def_property_readonly("isa", [](py::handle self) { return as_packed(self).isa(); });
   m.def("rnn_forward", forward_any, "One layer, one direction; y, h_n and c_n are written.",
         arg("cell"), arg("x"), arg("w_ih"), arg("w_hh"), arg("b_ih"), arg("b_hh"),
         arg("w_peephole"), arg("h0"), arg("c0"), arg("lengths"), arg("y"), arg("h_n"), arg("c_n"),

@@ -51,6 +51,17 @@ struct WeightObjects {
   }
 };
 
+// The C++ object inside of a Python one. Python can make an instance by __new__ alone; nothing is
+// inside of it then, and pybind11's own cast would hand out uninitialised memory.
+template <class Object>
+Object& as_object(const char* name, const char* type, py::handle object) {
+  if (!py::isinstance<Object>(object)) words::wrong_type(name, type, object);
+  auto* instance = reinterpret_cast<py::detail::instance*>(object.ptr());
+  const auto held = instance->get_value_and_holder(py::detail::get_type_info(typeid(Object)));
+  if (!held.holder_constructed()) words::wrong(name, "be initialised, not made by __new__ alone");
+  return *held.template value_ptr<Object>();
+}
+
 // Calls f with a zero of the float type that the array has: w_hh decides for a whole call.
 template <class F>
 void with_float_type(const char* name, py::handle object, F&& f) {
@@ -114,6 +125,7 @@ class TapeObject {
       tape_.emplace<std::monostate>();
       throw;
     }
+    nbytes_ = tape.nbytes();
     extents_ = extents;
     kept_ = std::move(kept);
   }
@@ -139,9 +151,7 @@ class TapeObject {
   }
 
   bool spent() const { return spent_; }
-  std::size_t nbytes() const {
-    return std::visit([](const auto& tape) { return size_of(tape); }, tape_);
-  }
+  std::size_t nbytes() const { return nbytes_; }
 
  private:
   bool empty() const { return std::holds_alternative<std::monostate>(tape_); }
@@ -159,14 +169,9 @@ class TapeObject {
   static bool is_spent(const Tape<T>& tape) {
     return tape.spent;
   }
-  static std::size_t size_of(const std::monostate&) { return 0; }
-  template <class T>
-  static std::size_t size_of(const Tape<T>& tape) {
-    return tape.nbytes();
-  }
-
   void clear() {
     spent_ = true;
+    nbytes_ = 0;
     tape_.emplace<std::monostate>();
     kept_.clear();
   }
@@ -174,8 +179,8 @@ class TapeObject {
   std::variant<std::monostate, Tape<float>, Tape<double>> tape_;
   std::vector<py::object> kept_;
   Extents extents_;
-  bool spent_ = false;
-  std::atomic<bool> used_{false};
+  std::atomic<std::size_t> nbytes_{0};  // what may be read while a call is at work
+  std::atomic<bool> spent_{false}, used_{false};
 };
 
 }  // namespace fastrnn::bindings

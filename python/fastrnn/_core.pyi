@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[Any]
+_Array = NDArray[Any]
 
 class Cell(enum.Enum):
+    __pybind11_native_enum__: object  # pybind11's own record
     rnn_tanh = ...
     rnn_relu = ...
     rnn_sigmoid = ...
@@ -31,9 +32,9 @@ class Tape:
     def nbytes(self) -> int: ...
     @property
     def spent(self) -> bool: ...
-    def gates(self, out: Array) -> None:
+    def gates(self, out: _Array) -> None:
         """Copy the activated gates, in the caller's gate order, to out (T, N, G, H); 0 in padding."""
-    def c(self, out: Array) -> None:
+    def c(self, out: _Array) -> None:
         """Copy the cell states to out (T, N, H), LSTM only; 0 in padding."""
 
 class PackedWeights:
@@ -42,11 +43,11 @@ class PackedWeights:
     def __init__(
         self,
         cell: Cell,
-        w_ih: Array | None,  # (G*H, I)
-        w_hh: Array,  # (G*H, H)
-        b_ih: Array | None,  # (G*H,)
-        b_hh: Array | None,  # (G*H,)
-        w_peephole: Array | None,  # (3, H), lstm_peephole only
+        w_ih: _Array | None,  # (G*H, I)
+        w_hh: _Array,  # (G*H, H)
+        b_ih: _Array | None,  # (G*H,)
+        b_hh: _Array | None,  # (G*H,)
+        w_peephole: _Array | None,  # (3, H), lstm_peephole only
     ) -> None: ...
     @property
     def nbytes(self) -> int: ...
@@ -55,18 +56,18 @@ class PackedWeights:
 
 def rnn_forward(
     cell: Cell,
-    x: Array,  # (T, N, I), or (T, N, G*H) when w_ih is None
-    w_ih: Array | None,  # (G*H, I)
-    w_hh: Array | None,  # (G*H, H); None exactly when packed is given
-    b_ih: Array | None,  # (G*H,)
-    b_hh: Array | None,  # (G*H,)
-    w_peephole: Array | None,  # (3, H)
-    h0: Array | None,  # (N, H)
-    c0: Array | None,  # (N, H)
+    x: _Array,  # (T, N, I), or (T, N, G*H) when w_ih is None
+    w_ih: _Array | None,  # (G*H, I)
+    w_hh: _Array | None,  # (G*H, H); None exactly when packed is given
+    b_ih: _Array | None,  # (G*H,)
+    b_hh: _Array | None,  # (G*H,)
+    w_peephole: _Array | None,  # (3, H)
+    h0: _Array | None,  # (N, H)
+    c0: _Array | None,  # (N, H)
     lengths: NDArray[np.int64] | None,  # (N,), values 0..T
-    y: Array,  # out (T, N, H)
-    h_n: Array,  # out (N, H)
-    c_n: Array | None,  # out (N, H), LSTM only
+    y: _Array,  # out (T, N, H)
+    h_n: _Array,  # out (N, H)
+    c_n: _Array | None,  # out (N, H), LSTM only
     reverse: bool = False,
     num_threads: int = 0,
     tape: Tape | None = None,
@@ -74,20 +75,20 @@ def rnn_forward(
 ) -> None: ...
 def rnn_backward(
     tape: Tape,
-    dy: Array | None,  # (T, N, H)
-    dh_n: Array | None,  # (N, H)
-    dc_n: Array | None,  # (N, H)
-    dx: Array | None,  # out, shape of x; C-contiguous, as all gradients
-    dw_ih: Array | None,  # out (G*H, I)
-    dw_hh: Array | None,  # out (G*H, H)
-    db_ih: Array | None,  # out (G*H,)
-    db_hh: Array | None,  # out (G*H,)
-    dh0: Array | None,  # out (N, H)
-    dc0: Array | None,  # out (N, H)
-    dw_peephole: Array | None,  # out (3, H)
+    dy: _Array | None,  # (T, N, H)
+    dh_n: _Array | None,  # (N, H)
+    dc_n: _Array | None,  # (N, H)
+    dx: _Array | None,  # out, shape of x; C-contiguous, as all gradients
+    dw_ih: _Array | None,  # out (G*H, I)
+    dw_hh: _Array | None,  # out (G*H, H)
+    db_ih: _Array | None,  # out (G*H,)
+    db_hh: _Array | None,  # out (G*H,)
+    dh0: _Array | None,  # out (N, H)
+    dc0: _Array | None,  # out (N, H)
+    dw_peephole: _Array | None,  # out (3, H)
     num_threads: int = 0,
 ) -> None: ...
-def apply_activation(name: str, x: Array, y: Array) -> None:
+def apply_activation(name: str, x: _Array, y: _Array) -> None:
     """y = exp, sigmoid or tanh of x, 1-D and contiguous, by the active kernels (for accuracy tests)."""
 
 def isa() -> str: ...

@@ -17,6 +17,8 @@ from runners import core_forward, forced_isa, forced_plan, isas_under_test, run_
 
 GRID = [case for cell in CELLS for case in grid(cell)]
 PLANS = list(itertools.product((0, 1), (1, 2), ("rows", "units")))  # chunk, threads, split
+# Float64 takes half of them, in which every two settings still meet.
+HALF = [(0, 1, "rows"), (0, 2, "units"), (1, 1, "units"), (1, 2, "rows")]
 
 
 @pytest.mark.parametrize("case", GRID, ids=str)
@@ -27,16 +29,17 @@ def test_core_equals_twin(case: Case) -> None:
         problem = draw(case).astype(dtype)
         with forced_isa(isa):
             first = {}
-            for chunk, threads, split in PLANS:
+            for chunk, threads, split in PLANS if dtype == np.float32 else HALF:
                 plan = {"chunk": chunk, "threads": threads, "split": split}
                 found = run_core(problem, **plan)
                 if chunk not in first:
                     first[chunk] = found
                     assert_equals_twin(found, expected, dtype, f"{isa} {plan}")
                 assert_identical(found, first[chunk], f"{isa} {plan}")
-                with forced_plan(split, chunk):
-                    bare = core_forward(problem, threads=threads)
-                assert_identical(bare, found, f"{isa} {plan} without a tape", names=bare)
+                if dtype == np.float32 and threads == 2:
+                    with forced_plan(split, chunk):
+                        bare = core_forward(problem, threads=threads)
+                    assert_identical(bare, found, f"{isa} {plan} without a tape", names=bare)
             assert_identical(first[1], first[0], isa, names=row_names(found))
 
 

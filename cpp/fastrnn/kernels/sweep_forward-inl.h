@@ -25,14 +25,6 @@ FASTRNN_INLINE Range share_rows(const Steps& steps, int rank, int size) {
   return {least(range.begin, range.end), range.end};
 }
 
-// The step after the chunk that begins at q: enough steps for so many rows.
-FASTRNN_INLINE index_t chunk_end(const Steps& steps, index_t q, index_t rows) {
-  index_t end = q;
-  for (index_t have = 0; end < steps.count && (have < rows || end == q); ++end)
-    have += steps.rows(end);
-  return end;
-}
-
 template <class C, class T>
 class ForwardSweep {
   static constexpr int L = kLanes<T>, S = C::slots, XP = C::x_products;
@@ -48,8 +40,12 @@ class ForwardSweep {
   ForwardSweep(const ForwardTask<T>& task, Carver& carver)
       : task_(task), J_(panels_of<T>(task.dims.H)) {
     const index_t N = task.dims.N, padded = J_ * L;
-    // A chunk stops as soon as it has enough rows, so a step may overshoot by less than N.
-    const index_t chunk_rows = least(task.plan.forward_rows, task.steps.count * N) + N;
+    const bool units = task.plan.split == Split::units;
+    limit_ =
+        least(units ? task.plan.forward_rows : ceil_div(task.plan.forward_rows, task.plan.threads),
+              task.steps.count * N);
+    // A chunk stops as soon as it has enough rows, so its last step may overshoot by the own rows.
+    const index_t regions = units ? 1 : task.plan.threads;
     const bool projected = task.panels != nullptr ? task.panels->projected : !task.weights.w_ih;
     panels_ = task.panels != nullptr
                   ? *task.panels
@@ -58,11 +54,10 @@ class ForwardSweep {
     state_[1] = carver.take<T>(N, padded);
     if (C::cell_state) c_ = carver.take<T>(N, padded);
     if (C::stages == 2) aux_ = carver.take<T>(N, padded);
-    gates_ = task.gates != nullptr ? task.gates : carver.take<T>(chunk_rows, padded, S);
-    x_rows_ = carver.take<const T*>(chunk_rows, task.plan.threads);
-    gate_rows_ = carver.take<T*>(chunk_rows, task.plan.threads);
+    gates_ = task.gates != nullptr ? task.gates : carver.take<T>(regions * limit_ + N, padded, S);
+    x_rows_ = carver.take<const T*>(limit_ + N, task.plan.threads);
+    gate_rows_ = carver.take<T*>(limit_ + N, task.plan.threads);
     for (auto& rows : operand_rows_) rows = carver.take<const T*>(N, task.plan.threads);
-    chunk_rows_ = chunk_rows;
   }
 
   void run(Team& team) {
@@ -70,12 +65,10 @@ class ForwardSweep {
     if (task_.panels == nullptr) fill_panels<C>(task_.weights, panels_, team.rank(), team.size());
     start();
     team.barrier();
-    const Steps& steps = task_.steps;
-    for (index_t q0 = 0; q0 < steps.count;) {
-      const index_t q1 = chunk_end(steps, q0, task_.plan.forward_rows);
-      chunk_row_ = task_.gates != nullptr ? 0 : steps.first_row(q0);
-      project(q0, q1, team);
-      for (index_t q = q0; q < q1; ++q) step(q, team);
+    for (index_t q0 = 0; q0 < task_.steps.count;) {
+      const index_t q1 = list_chunk(q0);
+      project(team);
+      for (index_t q = q0, row = 0; q < q1; row += own_rows_at(q++)) step(q, row, team);
       q0 = q1;
     }
     finish();
@@ -87,8 +80,11 @@ class ForwardSweep {
     own_rows_ = units ? Range{0, task_.dims.N} : share_rows(task_.steps, team.rank(), team.size());
     own_panels_ = units ? share(J_, team.rank(), team.size(), kGroup<C>) : Range{0, J_};
     synchronise_ = units && team.size() > 1;
-    x_rows_ += chunk_rows_ * team.rank();
-    gate_rows_ += chunk_rows_ * team.rank();
+    x_rows_ += (limit_ + task_.dims.N) * team.rank();
+    gate_rows_ += (limit_ + task_.dims.N) * team.rank();
+    // Without a tape the gates of a chunk share one block: threads that own rows go through their
+    // chunks at their own pace, so each has a region to itself.
+    region_ = units ? 0 : limit_ * team.rank() + own_rows_.begin;
     const T* const operands[3] = {state_[0], state_[1], aux_};
     for (int i = 0; i < 2 + (C::stages == 2); ++i) {
       operand_rows_[i] += task_.dims.N * team.rank();
@@ -96,9 +92,26 @@ class ForwardSweep {
     }
   }
 
-  T* gate_row(index_t q, index_t r) const {
-    return gates_ + (task_.steps.first_row(q) - chunk_row_ + r) * J_ * S * L;
+  index_t own_rows_at(index_t q) const {
+    return most(0, least(own_rows_.end, task_.steps.rows(q)) - own_rows_.begin);
   }
+
+  // Lists the own rows of the next chunk, which begins at q0; returns the step after it.
+  index_t list_chunk(index_t q0) {
+    const Steps& steps = task_.steps;
+    index_t q = q0;
+    chunk_rows_ = 0;
+    for (; q < steps.count && (chunk_rows_ < limit_ || q == q0); ++q) {
+      const index_t first = steps.first_row(q);
+      for (index_t r = own_rows_.begin; r < own_rows_.begin + own_rows_at(q); ++r) {
+        const index_t row = task_.gates != nullptr ? first + r : region_ + chunk_rows_;
+        x_rows_[chunk_rows_] = task_.x.at(steps.time(q), steps.caller_row(r));
+        gate_rows_[chunk_rows_++] = gates_ + row * J_ * S * L;
+      }
+    }
+    return q;
+  }
+
   index_t columns(index_t panel) const { return task_.dims.H - panel * L; }  // of it and beyond
 
   // f(row, panel) over what this thread owns.
@@ -121,13 +134,8 @@ class ForwardSweep {
     });
   }
 
-  void project(index_t q0, index_t q1, Team& team) {
-    index_t count = 0;
-    for (index_t q = q0; q < q1; ++q)
-      for (index_t r = own_rows_.begin; r < least(own_rows_.end, task_.steps.rows(q)); ++r) {
-        x_rows_[count] = task_.x.at(task_.steps.time(q), task_.steps.caller_row(r));
-        gate_rows_[count++] = gate_row(q, r);
-      }
+  void project(Team& team) {
+    const index_t count = chunk_rows_;
     for (index_t j = own_panels_.begin; j < own_panels_.end; j += kGroup<C>) {
       team.check();
       const index_t width = least(kGroup<C>, J_ - j);
@@ -152,25 +160,24 @@ class ForwardSweep {
         }
   }
 
-  void step(index_t q, Team& team) {
+  // Step q, whose rows begin at `first` in the lists of the chunk.
+  void step(index_t q, index_t first, Team& team) {
     team.check();
-    const index_t end = least(own_rows_.end, task_.steps.rows(q));
-    for (index_t r = own_rows_.begin; r < end; ++r)
-      gate_rows_[r - own_rows_.begin] = gate_row(q, r);
+    const index_t rows = own_rows_at(q);
     for_stages<C>([&](auto s) {
       for (index_t j = own_panels_.begin; j < own_panels_.end; j += kGroup<C>)
-        for (index_t r = own_rows_.begin; r < end; r += kRowsAtOnce)
-          step_block<decltype(s)::value>(q, r, least(kRowsAtOnce, end - r), j);
+        for (index_t r = 0; r < rows; r += kRowsAtOnce)
+          step_block<decltype(s)::value>(q, own_rows_.begin + r, least(kRowsAtOnce, rows - r), j,
+                                         gate_rows_ + first + r);
       if (synchronise_) team.barrier();
     });
   }
 
   // The product of a few rows, then the cell on the same lines.
   template <int Stage>
-  void step_block(index_t q, index_t row, index_t rows, index_t j) {
+  void step_block(index_t q, index_t row, index_t rows, index_t j, T* const* gates) {
     constexpr auto stage = C::stage[Stage];
     const index_t H = task_.dims.H, width = least(kGroup<C>, J_ - j);
-    T* const* gates = gate_rows_ + (row - own_rows_.begin);
     multiply<T>(rows, width * stage.products, {operand_rows_[Stage == 0 ? q % 2 : 2] + row, 0},
                 {1, H, 0}, panels_.w_hh + stage_offset<C, T>(Stage, H) + j * H * stage.products * L,
                 nullptr, {gates, (j * S + stage.slot) * L});
@@ -222,7 +229,7 @@ class ForwardSweep {
   }
 
   const ForwardTask<T>& task_;
-  index_t J_, chunk_rows_ = 0, chunk_row_ = 0;
+  index_t J_, limit_, region_ = 0, chunk_rows_ = 0;
   Panels<T> panels_;
   T* state_[2];
   T* c_ = nullptr;
