@@ -14,7 +14,7 @@ BUILT  := CMakeLists.txt pyproject.toml \
 NATIVE := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cmake -G Ninja -S . -DFASTRNN_PYTHON=OFF -DFASTRNN_SELFTEST=ON
 CROSS  ?= aarch64-linux-gnu
 
-.PHONY: help demo test full dev lint bench wheel asan selftest aarch64 docs clean
+.PHONY: help demo test full dev lint format bench wheel asan selftest aarch64 docs clean
 
 help:  ## list the tasks
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -27,7 +27,7 @@ $(HAVE)venv:
 	touch $@
 
 $(HAVE)fastrnn: $(HAVE)venv $(BUILT) README.md LICENSE
-	@echo "installing fastrnn from source ..."
+	@echo "installing fastrnn from source: this compiles C++ for a minute or two"
 	$(PIP) ".[cli,plot]"
 	touch $@
 
@@ -46,12 +46,18 @@ test: $(HAVE)fastrnn $(HAVE)group-test  ## all tests, and every bench once
 full: $(HAVE)fastrnn $(HAVE)group-test  ## the long tier, for which CI has no time
 	$(PY) -m pytest tests --long $(ARGS)
 
+CPP := find cpp bench -name '*.h' -o -name '*.cpp' | xargs $(VENV)/bin/clang-format
+
 lint: $(HAVE)fastrnn $(HAVE)group-lint  ## style, types, stub, spelling
 	$(PY) -m ruff check .
-	find cpp bench -name '*.h' -o -name '*.cpp' | xargs $(VENV)/bin/clang-format --dry-run --Werror
+	$(CPP) --dry-run --Werror
 	$(PY) -m mypy
 	$(PY) -m mypy.stubtest fastrnn._core
 	$(VENV)/bin/codespell
+
+format: $(HAVE)group-lint  ## what of the style a tool can put right
+	$(PY) -m ruff check --fix .
+	$(CPP) -i
 
 selftest: $(HAVE)group-native  ## the core's own tests, without Python
 	$(NATIVE) -B build/selftest -DCMAKE_BUILD_TYPE=Release
@@ -100,7 +106,7 @@ dev:  ## .venv with an editable install that rebuilds itself, and every tool
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	.venv/bin/python -m pip install --quiet --group dev
-	.venv/bin/python -m pip install --no-build-isolation -Ceditable.rebuild=true -Cbuild-dir=build/editable -e ".[all]"
+	.venv/bin/python -m pip install --no-build-isolation -Ceditable.rebuild=true -Ceditable.verbose=false -Cbuild-dir=build/editable -e ".[all]"
 
 clean:  ## remove everything that was made here, but not .venv
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

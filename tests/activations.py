@@ -42,25 +42,34 @@ def truth(name: str, x: np.ndarray) -> np.ndarray:
         return ORACLES[name]((clamped(x, x.dtype) if name == "exp" else x).astype(wide))
 
 
-def ulp_errors(actual: np.ndarray, exact: np.ndarray) -> np.ndarray:
-    """|actual - exact| in units of the last place of exact.
+class Judge:
+    """Measures results against the exact ones in units of the last place of the exact ones.
 
-    Results below the smallest normal number may be flushed to zero, and results that round to
-    infinity must be infinite: those that obey count as exact, others as infinitely wrong.
+    Results below the smallest normal number may be flushed to zero, and NaN must stay NaN: those
+    that obey count as exact, others as infinitely wrong.
     """
-    info = np.finfo(actual.dtype)
-    size = np.abs(exact)
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        rounded = exact.astype(actual.dtype)
-        unit = np.spacing(np.maximum(np.abs(rounded), info.tiny)).astype(exact.dtype)
-        error = np.abs(actual.astype(exact.dtype) - exact) / unit
-    error = np.where((size < info.tiny) & (actual == 0), 0, error)
-    error = np.where(np.isinf(rounded), np.where(actual == rounded, 0, np.inf), error)
-    return np.where(np.isnan(exact), np.where(np.isnan(actual), 0, np.inf), error)
+
+    def __init__(self, exact: np.ndarray, dtype: np.dtype) -> None:
+        tiny = np.finfo(dtype).tiny
+        self.exact = exact
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            size = np.maximum(np.abs(exact.astype(dtype)), tiny)
+            self._unit = np.spacing(size).astype(exact.dtype)
+        self._flushed = np.flatnonzero(np.abs(exact) < tiny)
+        self._nan = np.flatnonzero(np.isnan(exact))
+
+    def errors(self, actual: np.ndarray) -> np.ndarray:
+        """|actual - exact| in ULP."""
+        with np.errstate(invalid="ignore"):
+            error = np.abs(actual - self.exact) / self._unit
+        error[self._flushed[actual[self._flushed] == 0]] = 0
+        error[np.isnan(error)] = np.inf
+        error[self._nan[np.isnan(actual[self._nan])]] = 0
+        return error
 
 
 def worst_error(name: str, x: np.ndarray) -> tuple[float, float]:
     """The worst error over x in ULP, and where."""
-    error = ulp_errors(apply(name, x), truth(name, x))
-    index = int(np.nanargmax(np.where(np.isnan(error), np.inf, error)))
+    error = Judge(truth(name, x), x.dtype).errors(apply(name, x))
+    index = int(error.argmax())
     return float(error[index]), float(x[index])

@@ -238,9 +238,7 @@ def check_trusted(problem: Problem, expected: Mapping[str, np.ndarray]) -> None:
         elif name in ("h_n", "c_n", "dh0", "dc0"):
             seen = array[lengths > 0]
         zeros = float(np.mean(seen == 0))
-        assert zeros <= most, (
-            f"MISTRUSTED: {zeros:.0%} of {name} is zero, {problem.case}"
-        )
+        assert zeros <= most, f"MISTRUSTED: {zeros:.0%} of {name} is zero, {problem.case}"
 
 
 FACTORS = {

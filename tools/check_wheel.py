@@ -71,7 +71,7 @@ def check(wheel: Path) -> list[str]:
     with zipfile.ZipFile(wheel) as archive:
         for entry in archive.infolist():
             print(f"{entry.file_size:>10}  {entry.filename}")
-        names = archive.namelist()
+        names = [name for name in archive.namelist() if not name.endswith("/")]
         package = [name for name in names if name.startswith("fastrnn/")]
         wrong += [f"{n} does not belong there" for n in package if not n.endswith(ALLOWED)]
         wrong += [f"fastrnn/{n} is missing" for n in ("__init__.py", "_core.pyi", "py.typed")

@@ -4,7 +4,7 @@ at range boundaries and near zero. The long tier sweeps all 2^32 floats (tests/l
 
 import numpy as np
 import pytest
-from activations import EXP_ENDS, NAMES, apply, truth, ulp_errors, worst_error
+from activations import EXP_ENDS, NAMES, Judge, apply, truth, worst_error
 from tolerances import ACTIVATION_ULP
 
 from fastrnn import _core
@@ -116,8 +116,11 @@ def test_the_judge_sees_an_error(dtype: np.dtype) -> None:
     moved = exact.astype(dtype)
     for _ in range(10):
         moved = np.nextafter(moved, dtype.type(2))
-    assert ulp_errors(exact.astype(dtype), exact).max() <= 0.51
-    assert ulp_errors(moved, exact).min() > ACTIVATION_ULP
+    judge = Judge(exact, dtype)
+    assert judge.errors(exact.astype(dtype)).max() <= 0.51
+    assert judge.errors(moved).min() > ACTIVATION_ULP
+    moved[7] = np.nan
+    assert judge.errors(moved).max() == np.inf
 
 
 def test_unknown_name_raises() -> None:

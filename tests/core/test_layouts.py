@@ -174,3 +174,37 @@ def test_output_over_output_is_refused(pair: tuple[str, str]) -> None:
     with pytest.raises(ValueError) as raised:
         _core.rnn_forward(_core.Cell.lstm, **arrays, **outputs)
     assert any(name in str(raised.value) for name in pair)
+
+
+BACKWARD_PAIRS = [("dx", "dy"), ("dh0", "dh_n"), ("dc0", "dc_n"), ("dx", "x"), ("dw_hh", "w_hh")]
+BACKWARD_PAIRS += [("db_ih", "db_hh"), ("dw_ih", "dw_hh"), ("dh0", "dc0"), ("dx", "y")]
+
+
+@pytest.mark.parametrize("pair", BACKWARD_PAIRS, ids="-over-".join)
+def test_gradient_over_something_else_of_the_strict_core(pair: tuple[str, str], isa: str) -> None:
+    """MXNet #17898: dy overwritten. Right as if there were no overlap, or refused by name."""
+    from fastrnn import _core
+
+    problem = draw(Case("lstm", T=4, N=4, I=8, H=8)).astype(np.float32)
+    expected, tape = run_core(problem), _core.Tape()
+    arrays = {name: getattr(problem, name) for name in (*INPUTS, "lengths")}
+    forward = {key: np.empty_like(expected[key]) for key in ("y", "h_n", "c_n")}
+    _core.rnn_forward(_core.Cell.lstm, **arrays, **forward, tape=tape)
+    gradients = {f"d{name}": expected.get(f"d{name}") for name in INPUTS}
+    gradients = {k: None if a is None else np.zeros_like(a) for k, a in gradients.items()}
+    upstream = {name: getattr(problem, name).copy() for name in UPSTREAM}
+    place, other = pair
+    target = (gradients | upstream | arrays | forward)[other]
+    gradients[place] = target.reshape(expected[place].shape)
+    before, message = target.copy(), ""
+    try:
+        _core.rnn_backward(tape, **upstream, **gradients)
+    except ValueError as error:
+        message = str(error)
+    if message:
+        assert re.search(rf"\b({place}|{other})\b", message), message
+        assert np.array_equal(target, before)
+        assert not tape.spent
+    else:
+        found = {key: array for key, array in gradients.items() if array is not None}
+        assert_identical(found, expected, isa, names=found)
