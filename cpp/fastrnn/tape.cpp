@@ -10,7 +10,7 @@
 namespace fastrnn {
 
 StepOrder::StepOrder(index_t T, index_t N, const View<const index_t, 1>& lengths, bool backwards)
-    : count(T), batch(N), reverse(backwards) {
+    : count(N > 0 ? T : 0), batch(N), reverse(backwards) {
   const auto length_of = [&](index_t n) { return *lengths.at(n); };
   bool ragged = false;
   for (index_t n = 0; lengths && n < N; ++n) ragged = ragged || length_of(n) != T;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "fastrnn/view.h"
 
@@ -29,7 +30,7 @@ class Carver {
   std::size_t bytes() const { return bytes_; }
 
  private:
-  static constexpr std::size_t kTooLarge = (~std::size_t{0} >> 1) / 64 * 64;
+  static constexpr std::size_t kTooLarge = PTRDIFF_MAX / 64 * 64;
   unsigned char* block_;
   std::size_t bytes_ = 0;
 };

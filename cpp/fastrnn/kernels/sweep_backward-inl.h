@@ -191,7 +191,10 @@ class BackwardSweep {
     if constexpr (C::peephole) u.peephole = peephole_ + j * 3 * L;
     C::template backward<Phase>(slot, u);
     FASTRNN_UNROLL
-    for (int s = 0; s < S; ++s) store(gates + s * L, slot[s]);
+    for (int s = 0; s < S; ++s)
+      // In the second phase other threads still read the slots that the first one wrote.
+      if (Phase == 0 || (s >= C::stage[0].slot && s < C::stage[0].slot + C::stage[0].products))
+        store(gates + s * L, slot[s]);
     store(carry_ + at, u.carry);
     if constexpr (C::cell_state) store(dc_ + at, u.dc);
   }
