@@ -134,7 +134,13 @@ def test_an_unforeseen_failure_ends_with_1_and_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "extra"), [("typer", "cli"), ("rich", "cli"), ("matplotlib.figure", "plot")]
+    ("module", "extra"),
+    [
+        ("typer", "cli"),
+        ("rich", "cli"),
+        ("threadpoolctl", "cli"),
+        ("matplotlib.figure", "plot"),
+    ],
 )
 def test_a_missing_package_is_one_line_with_the_cure(
     module: str, extra: str, tmp_path: Path

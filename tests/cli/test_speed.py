@@ -27,6 +27,7 @@ class Shifted(_peers.Fastrnn):
 @pytest.fixture(autouse=True)
 def short_bursts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speed, "BURST", 1e-4)
+    monkeypatch.setattr(speed, "PAUSE", 0.0)
 
 
 @pytest.mark.parametrize("case", SMALL)
@@ -45,11 +46,11 @@ def test_a_system_that_computes_something_else_is_not_timed() -> None:
         measure(fastrnn.GRU, SMALL[0], [_peers.Fastrnn(), Shifted()], rounds=1)
 
 
-def test_the_median_of_the_rounds_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_best_of_the_rounds_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     readings = iter([0.5, 1.0, 9.0, 1.0, 0.7, 4.0])
     monkeypatch.setattr(speed, "_seconds", lambda _: next(readings))
     systems = [_peers.Fastrnn(), _peers.Twin()]
-    assert measure(fastrnn.RNN, SMALL[0], systems, rounds=3) == [0.7, 1.0]
+    assert measure(fastrnn.RNN, SMALL[0], systems, rounds=3) == [0.5, 1.0]
 
 
 def test_the_twin_runs_on_the_reference_backend(monkeypatch: pytest.MonkeyPatch) -> None:

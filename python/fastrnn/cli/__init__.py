@@ -24,11 +24,12 @@ def main(args: list[str] | None = None) -> int:
     0
     """
     try:
-        import rich  # noqa: F401  looked for here, where its absence gets its answer
+        import rich  # noqa: F401  both looked for here, where their absence gets its answer
+        import threadpoolctl  # noqa: F401
 
         from fastrnn.cli._app import run
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in {"typer", "rich"}:
+        if (error.name or "").partition(".")[0] not in {"typer", "rich", "threadpoolctl"}:
             raise
         print(
             f"fastrnn: the command line needs {error.name}: "

@@ -113,8 +113,7 @@ def demo(
         Option(
             min=1,
             metavar="N",
-            help="Threads of the recurrent layers: what fastrnn finds. NumPy's own products "
-            "follow OPENBLAS_NUM_THREADS.",
+            help="Threads of the recurrent layers: what fastrnn finds.",
             show_default=False,
         ),
     ] = None,
@@ -154,5 +153,5 @@ def demo(
         out=out,
         sample=sample,
         temperature=temperature,
-        speed_rounds=(1 if quick else 5) if speed else 0,
+        speed_rounds=(1 if quick else 3) if speed else 0,
     )

@@ -74,6 +74,7 @@ class CharLM:
         self.parameters = np.concatenate([w.ravel() for w in first.values()]).astype(dtype)
         self.gradient = np.zeros_like(self.parameters)
         shapes = {name: w.shape for name, w in first.items()}
+        self._kept: object = None
         self.weights = _views(self.parameters, shapes)
         self.grads = _views(self.gradient, shapes)
 
@@ -120,6 +121,9 @@ class CharLM:
         grads["weight_hh_l0"][...] = lstm.w_hh
         grads["bias_ih_l0"][...] = lstm.b_ih
         grads["bias_hh_l0"][...] = lstm.b_hh
+        # Freed here, these 10 MB would go back to the system and come again page by page: an
+        # update took 20 ms instead of 14 (glibc, two cores).
+        self._kept = tape, lstm
         return nats / log(2), state
 
     def evaluate(self, tokens: Tokens) -> float:

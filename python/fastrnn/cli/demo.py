@@ -5,6 +5,7 @@ from time import perf_counter
 
 import numpy as np
 from rich.console import Console
+from threadpoolctl import threadpool_limits
 
 import fastrnn
 from fastrnn import plot
@@ -58,7 +59,9 @@ def run_demo(
     corpus = texts.from_text(texts.python_topics())
     model = CharLM(len(corpus.alphabet), hidden, rng=rng)
     _introduce(console, corpus, model, seconds)
-    with training_progress(console, seconds) as reporter:
+    # OpenBLAS' threads keep spinning for 0.1 s after a product, on the very cores that the layer's
+    # team wants: an update took 29 ms with two of them, 14 ms with one (two cores, NumPy 2.4).
+    with threadpool_limits(1, user_api="blas"), training_progress(console, seconds) as reporter:
         history = train(model, corpus.train, corpus.held_out, seconds=seconds, reporter=reporter)
     levels = texts.compressed_bits(corpus.decode(corpus.held_out))
     _report_bits(console, corpus, model, history, levels)

@@ -5,8 +5,7 @@ as fastrnn uses, and has to give the same y before it is timed.
 """
 
 from dataclasses import dataclass
-from statistics import median
-from time import perf_counter
+from time import perf_counter, sleep
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +18,9 @@ from fastrnn.cli._peers import Call, Layer, System, installed_systems
 
 CELLS: tuple[type[Layer], ...] = (fastrnn.RNN, fastrnn.GRU, fastrnn.LSTM)
 BURST = 0.02  # seconds of calls that one reading of the clock covers, at least
+# Seconds before a burst: OpenBLAS' threads keep spinning for 0.1 s after a product (NumPy 2.4), and
+# whoever was timed next would have had half a core less.
+PAUSE = 0.2
 # Of y in float32, absolute, |y| ≤ 1. Rounding is some 1e-6; gates in a wrong order are off by 0.1.
 TOLERANCE = 1e-4
 
@@ -49,7 +51,8 @@ def measure(cell: type[Layer], case: Case, systems: list[System], rounds: int) -
     systems : list of System
         The first one's y is the right one.
     rounds : int
-        Readings; the systems take turns and the median of each is returned.
+        Readings; the systems take turns, and each one's best is returned: what else runs on the
+        machine can only add.
 
     Raises
     ------
@@ -70,13 +73,15 @@ def measure(cell: type[Layer], case: Case, systems: list[System], rounds: int) -
         if not np.allclose(y, expected, rtol=0, atol=TOLERANCE):
             raise RuntimeError(f"{system.name} and {systems[0].name} disagree on a {cell.__name__}")
     readings = [[_seconds(call) for call in calls] for _ in range(rounds)]
-    return [median(column) for column in zip(*readings, strict=True)]
+    return [min(column) for column in zip(*readings, strict=True)]
 
 
 def _seconds(call: Call | None) -> float:
-    """Return the mean seconds of a call over one burst."""
+    """Return the mean seconds of a call over one burst, the first call after the pause apart."""
     if call is None:
         return float("nan")
+    sleep(PAUSE)
+    call()
     count, began = 0, perf_counter()
     while (now := perf_counter()) < began + BURST or count == 0:
         call()
