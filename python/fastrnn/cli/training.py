@@ -11,7 +11,12 @@ from fastrnn.cli.corpus import Tokens
 
 @dataclass(frozen=True)
 class Recipe:
-    """How the demo trains; the defaults are tuned for 128 units and 3,000 to 5,000 updates.
+    """How the demo trains; the defaults suit 128 units and 3,000 to 5,000 updates.
+
+    Rate and decay were first searched for on the held-out text. Of six pairs (4e-3, 8e-3, 1.5e-2;
+    0, 0.1) they are also the best on the last tenth of the training text, 1.688 bits a character
+    against 1.729 to 1.840. The held-out figure they give is therefore a little too good; with
+    4e-3 and 0, which nobody chose on it, it is 1.783.
 
     Attributes
     ----------
