@@ -10,6 +10,7 @@ namespace {
 // stage 0, and `aux` of the same step for stage 1.
 struct Stage {
   int slot, products;
+  constexpr bool fills(int s) const { return s >= slot && s < slot + products; }
 };
 
 template <class T>

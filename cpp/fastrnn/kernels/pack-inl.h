@@ -74,8 +74,8 @@ constexpr index_t stage_offset(int s, index_t H) {
 
 template <class C>
 constexpr bool is_recurrent(int slot) {
-  for (int s = 0; s < C::stages; ++s)
-    if (slot >= C::stage[s].slot && slot < C::stage[s].slot + C::stage[s].products) return true;
+  for (const Stage& stage : C::stage)
+    if (stage.fills(slot)) return true;
   return false;
 }
 

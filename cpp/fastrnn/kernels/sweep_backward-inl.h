@@ -193,8 +193,7 @@ class BackwardSweep {
     FASTRNN_UNROLL
     for (int s = 0; s < S; ++s)
       // In the second phase other threads still read the slots that the first one wrote.
-      if (Phase == 0 || (s >= C::stage[0].slot && s < C::stage[0].slot + C::stage[0].products))
-        store(gates + s * L, slot[s]);
+      if (Phase == 0 || C::stage[0].fills(s)) store(gates + s * L, slot[s]);
     store(carry_ + at, u.carry);
     if constexpr (C::cell_state) store(dc_ + at, u.dc);
   }
