@@ -41,11 +41,6 @@ def assert_identical(
         assert_same_bits(f"{where} {name}", actual[name], expected[name])
 
 
-def row_names(results: Iterable[str]) -> list[str]:
-    """The names of the results that belong to single rows of the batch."""
-    return [name for name in results if name in ROW_AXES]
-
-
 def row_results(results: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The results that belong to single rows, rows first."""
     return {

@@ -53,8 +53,7 @@ struct Plan {
   int threads = 1;
   Split split = Split::rows;
   index_t forward_rows = 1;   // the input projection is hoisted over a chunk
-  index_t backward_rows = 1;  // weight gradients are taken chunk by chunk; a function of the
-                              // shape alone, because their rounding follows the chunks
+  index_t backward_rows = 1;  // weight gradients are taken chunk by chunk
 };
 
 // One layer, one direction, forward, as the kernels see it. Workspace rows are (step, sorted row).

@@ -1,7 +1,6 @@
 // One aligned block for all the pieces of a call; sizes are checked before memory is asked for.
 #include "fastrnn/scratch.h"
 
-#include <algorithm>
 #include <cstdint>
 #include <new>
 #include <utility>
@@ -9,32 +8,29 @@
 #include "fastrnn/error.h"
 
 namespace fastrnn {
-namespace {
-
-constexpr std::align_val_t kAlignment{64};  // a cache line, and the widest vector
-
-}  // namespace
 
 Scratch::Scratch(Scratch&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+    : block_(std::exchange(other.block_, {})), bytes_(std::exchange(other.bytes_, 0)) {}
 
 Scratch& Scratch::operator=(Scratch&& other) noexcept {
-  std::swap(data_, other.data_);
+  std::swap(block_, other.block_);
   std::swap(bytes_, other.bytes_);
   return *this;
 }
 
-Scratch::~Scratch() { ::operator delete(data_, kAlignment); }
+Scratch::~Scratch() {
+  if (block_.data != nullptr) give_block(block_);
+}
 
 void Scratch::allocate() {
-  FASTRNN_DCHECK(data_ == nullptr);
+  FASTRNN_DCHECK(block_.data == nullptr);
   // An empty piece has an address too: a null pointer means absent elsewhere.
-  data_ = static_cast<std::byte*>(::operator new(std::max<std::size_t>(bytes_, 64), kAlignment));
+  block_ = take_block(bytes_);
 }
 
 std::size_t Scratch::reserve(std::size_t size, index_t count, index_t times, index_t more) {
   FASTRNN_DCHECK(count >= 0 && times >= 0 && more >= 0);
-  FASTRNN_DCHECK(data_ == nullptr);
+  FASTRNN_DCHECK(block_.data == nullptr);
   const std::size_t offset = bytes_;
   const bool empty = count == 0 || times == 0 || more == 0;  // however large the others are
   std::size_t end = empty ? 0 : size;

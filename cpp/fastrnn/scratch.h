@@ -3,6 +3,7 @@
 
 #include <cstddef>
 
+#include "fastrnn/block_cache.h"
 #include "fastrnn/types.h"
 
 namespace fastrnn {
@@ -35,14 +36,14 @@ class Scratch {
 
   template <class T>
   T* at(Piece<T> piece) const {
-    return reinterpret_cast<T*>(data_ + piece.offset);
+    return reinterpret_cast<T*>(static_cast<std::byte*>(block_.data) + piece.offset);
   }
 
   std::size_t bytes() const { return bytes_; }
 
  private:
   std::size_t reserve(std::size_t size, index_t count, index_t times, index_t more);
-  std::byte* data_ = nullptr;
+  Block block_;
   std::size_t bytes_ = 0;
 };
 

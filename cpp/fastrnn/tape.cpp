@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <string>
 
 #include "fastrnn/error.h"
 #include "fastrnn/ops.h"
@@ -11,11 +12,20 @@ namespace fastrnn {
 
 StepOrder::StepOrder(index_t T, index_t N, const View<const index_t, 1>& lengths, bool backwards)
     : count(N > 0 ? T : 0), batch(N), reverse(backwards) {
-  const auto length_of = [&](index_t n) { return *lengths.at(n); };
+  if (!lengths) return;
+  // Copied before they are looked at: another thread may be writing to the caller's array.
+  std::vector<index_t> given(static_cast<std::size_t>(N));
   bool ragged = false;
-  for (index_t n = 0; lengths && n < N; ++n) ragged = ragged || length_of(n) != T;
+  for (index_t n = 0; n < N; ++n) {
+    const index_t value = given[static_cast<std::size_t>(n)] = *lengths.at(n);
+    FASTRNN_CHECK(value >= 0 && value <= T, "lengths must be in 0..T = 0.." + std::to_string(T) +
+                                                ", got lengths[" + std::to_string(n) +
+                                                "] = " + std::to_string(value));
+    ragged = ragged || value != T;
+  }
   if (!ragged) return;
-  order.resize(static_cast<std::size_t>(N));
+  const auto length_of = [&](index_t n) { return given[static_cast<std::size_t>(n)]; };
+  order.resize(given.size());
   std::iota(order.begin(), order.end(), index_t{0});
   std::stable_sort(order.begin(), order.end(),
                    [&](index_t a, index_t b) { return length_of(a) > length_of(b); });

@@ -16,8 +16,8 @@ struct StepOrder {
   index_t count = 0, batch = 0;
   bool reverse = false;
 
-  // lengths may be absent (all T). Lengths must have been validated.
   StepOrder() = default;
+  // lengths may be absent (all T). Error for one that is not in 0..T.
   StepOrder(index_t T, index_t N, const View<const index_t, 1>& lengths, bool backwards);
   Steps steps() const;
   index_t rows() const { return offset.empty() ? count * batch : offset.back(); }

@@ -98,12 +98,6 @@ Dims check_forward(const RnnForwardArgs<T>& a) {
   check_presence("c_n", a.c_n, traits.cell_state, traits.name);
   check_optional("c_n", a.c_n, "(N, H)", {d.N, H});
   check_optional("lengths", a.lengths, "(N,)", {d.N});
-  for (index_t n = 0; a.lengths && n < d.N; ++n) {
-    const index_t length = *a.lengths.at(n);
-    FASTRNN_CHECK(length >= 0 && length <= d.T,
-                  "lengths must be in 0..T = 0.." + std::to_string(d.T) + ", got lengths[" +
-                      std::to_string(n) + "] = " + std::to_string(length));
-  }
   return d;
 }
 

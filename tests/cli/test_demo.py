@@ -46,8 +46,8 @@ def test_summary_stands_beside_the_compressors(demo: tuple[str, Path]) -> None:
     assert 1.9 < float(figures["xz -9e"]) < 2.1
     last = re.findall(r"held-out ([\d.]+)", output)[-1]
     assert figures["fastrnn LSTM-32"] == last
-    # Below log2(103) = 6.69 by as much as the machine allows; that it learns, test_training shows.
-    assert float(last) < 5.5
+    # Less than the frequencies of the characters alone would need; a tenth of the updates is enough.
+    assert float(last) < 4.67
     assert f"picture: {folder / 'loss.png'}" in output
 
 

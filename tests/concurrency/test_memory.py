@@ -84,6 +84,8 @@ BACKWARD = """
         _core.rnn_forward(_core.Cell.lstm, x, w_ih, w_hh, *[None] * 6, y, h, c, False, 1, tape)
         return tape, y, h, c
     tape, y, h, c = forward()
+    # What forward worked in is kept for the next call; this takes it away from backward.
+    packed = _core.PackedWeights(_core.Cell.lstm, w_ih, w_hh, None, None, None)
     dw_ih, dw_hh, dx = np.full_like(w_ih, 7), np.full_like(w_hh, 7), np.full_like(x, 7)
     def backward(tape):
         _core.rnn_backward(tape, None, h, c, dx, dw_ih, dw_hh, *[None] * 5, num_threads=threads)

@@ -8,7 +8,7 @@ import dataclasses
 import numpy as np
 import pytest
 from cases import CELLS, Case, Problem, draw
-from compare import assert_identical, row_names, row_results
+from compare import assert_identical, row_results
 from runners import core_backward, core_forward, forced_plan, run_core, run_functions
 from tolerances import GRADIENT, assert_close
 
@@ -57,15 +57,14 @@ def test_number_of_threads_on_more_shapes(cell: str, long: bool) -> None:
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_length_of_chunks(cell: str, shape: dict, isa: str, dtype: np.dtype) -> None:
-    """Rows do not see chunks; the weights' gradients are summed chunk by chunk, in fixed order."""
+    """Chunks are for speed alone: sums over rows run through them in one chain."""
     problem = draw(Case(cell, **shape)).astype(dtype)
     automatic = run_core(problem)
     for chunk in (1, 2, 3, 5, 100):
-        serial = run_core(problem, chunk=chunk)
-        assert_identical(serial, automatic, f"{isa} {chunk} steps", names=row_names(serial))
+        assert_identical(run_core(problem, chunk=chunk), automatic, f"{isa} {chunk} steps")
         for split in ("rows", "units"):
             forced = run_core(problem, threads=2, split=split, chunk=chunk)
-            assert_identical(forced, serial, f"{isa} {chunk} steps, {split}")
+            assert_identical(forced, automatic, f"{isa} {chunk} steps, {split}")
 
 
 @pytest.mark.parametrize("split", ["rows", "units"])

@@ -12,7 +12,7 @@ import itertools
 import numpy as np
 import pytest
 from cases import CELLS, Case, check_trusted, draw, grid
-from compare import assert_equals_twin, assert_identical, row_names
+from compare import assert_equals_twin, assert_identical
 from runners import core_forward, forced_isa, forced_plan, isas_under_test, run_core, run_twin
 
 GRID = [case for cell in CELLS for case in grid(cell)]
@@ -40,7 +40,7 @@ def test_core_equals_twin(case: Case) -> None:
                     with forced_plan(split, chunk):
                         bare = core_forward(problem, threads=threads)
                     assert_identical(bare, found, f"{isa} {plan} without a tape", names=bare)
-            assert_identical(first[1], first[0], isa, names=row_names(found))
+            assert_identical(first[1], first[0], isa)
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -50,8 +50,7 @@ def test_left_alone_the_planner_agrees_with_every_forced_plan(cell: str, isa: st
     automatic = run_core(problem, threads=2)
     for chunk, threads, split in PLANS:
         forced = run_core(problem, threads=threads, split=split, chunk=chunk)
-        names = row_names(forced) if chunk else forced
-        assert_identical(forced, automatic, f"{isa} {chunk} {threads} {split}", names=names)
+        assert_identical(forced, automatic, f"{isa} {chunk} {threads} {split}")
     assert_equals_twin(automatic, run_twin(draw(problem.case)), np.float32, isa)
 
 

@@ -1,4 +1,4 @@
-// The only multiply-add loop of the library, and the two products made of it.
+// The only multiply-add loop of the library, and the product made of it.
 //
 // A tile multiplies MR rows by NV vectors of packed weights into MR x NV accumulators that stay in
 // registers. Every output is one chain of fma() in ascending k from its initial value, whatever MR
@@ -26,23 +26,24 @@ FASTRNN_INLINE constexpr index_t ceil_div(index_t a, index_t b) { return (a + b 
 FASTRNN_INLINE constexpr index_t least(index_t a, index_t b) { return a < b ? a : b; }
 FASTRNN_INLINE constexpr index_t most(index_t a, index_t b) { return a > b ? a : b; }
 
-// The k axis: `runs` stretches of `length` consecutive elements, their starts `jump` apart.
+// The k axis: `runs` stretches of `length` elements, their starts `jump` apart; inside of a stretch
+// elements are `step` apart.
 struct KWalk {
-  index_t runs, length, jump;
+  index_t runs, length, jump, step = 1;
 };
 
-// acc[r][v] += sum over k of a(r, k)·w[k][v].
-template <class T, int MR, int NV, class A>
-FASTRNN_INLINE void tile(Vec<T> (&acc)[MR][NV], const A& a, KWalk k, const T* w) {
+// acc[r][v] += sum over k of a[r][k]·w[k][v].
+template <class T, int MR, int NV>
+FASTRNN_INLINE void tile(Vec<T> (&acc)[MR][NV], const T* const (&a)[MR], KWalk k, const T* w) {
   for (index_t run = 0; run < k.runs; ++run) {
-    const index_t first = run * k.jump;
-    for (index_t i = first; i < first + k.length; ++i) {
+    const index_t first = run * k.jump, last = first + k.length * k.step;
+    for (index_t i = first; i < last; i += k.step) {
       Vec<T> wv[NV];
       FASTRNN_UNROLL
       for (int v = 0; v < NV; ++v) wv[v] = load(w + v * kLanes<T>);
       FASTRNN_UNROLL
       for (int r = 0; r < MR; ++r) {
-        const Vec<T> ar = set1(a(r, i));
+        const Vec<T> ar = set1(a[r][i]);
         FASTRNN_UNROLL
         for (int v = 0; v < NV; ++v) acc[r][v] = fma(ar, wv[v], acc[r][v]);
       }
@@ -85,9 +86,9 @@ struct Rows {
   FASTRNN_INLINE T* at(index_t r) const { return list[r] + offset; }
 };
 
-// out[r] = init + sum over k of a[r][k]·w[k] for `rows` rows and `vectors` (1 .. 4) vectors of w
-// side by side; init is one stretch for all rows, or out itself where null. Only `columns` elements
-// of a row of out exist (never fewer than one vector's worth less than `vectors`).
+// out[r] = init + sum over k of a[r][k]·w[k] for `rows` rows and NV vectors of w side by side; init
+// is one stretch for all rows, or out itself where null. Only `columns` elements of a row of out
+// exist (never fewer than one vector's worth less than NV).
 template <class T, int NV>
 FASTRNN_NOINLINE void multiply_vectors(index_t rows, Rows<const T> a, KWalk k, const T* w,
                                        const T* init, Rows<T> out, index_t columns) {
@@ -98,12 +99,12 @@ FASTRNN_NOINLINE void multiply_vectors(index_t rows, Rows<const T> a, KWalk k, c
     FASTRNN_UNROLL
     for (int r = 0; r < MR; ++r) {
       from[r] = a.at(row + r);
-      const T* start = init != nullptr ? init : out.at(row + r);
       FASTRNN_UNROLL
-      for (int v = 0; v < NV; ++v) acc[r][v] = load(start + v * L);
+      for (int v = 0; v < NV; ++v)
+        acc[r][v] =
+            init != nullptr ? load(init + v * L) : load(out.at(row + r) + v * L, columns - v * L);
     }
-    tile<T, MR, NV>(
-        acc, [&](int r, index_t i) __attribute__((always_inline)) { return from[r][i]; }, k, w);
+    tile<T, MR, NV>(acc, from, k, w);
     FASTRNN_UNROLL
     for (int r = 0; r < MR; ++r) {
       FASTRNN_UNROLL
@@ -113,40 +114,19 @@ FASTRNN_NOINLINE void multiply_vectors(index_t rows, Rows<const T> a, KWalk k, c
 }
 
 inline constexpr index_t kAllColumns = index_t{1} << 40;
+inline constexpr int kMostVectors = 4;  // of w side by side
 
 template <class T>
 void multiply(index_t rows, index_t vectors, Rows<const T> a, KWalk k, const T* w, const T* init,
               Rows<T> out, index_t columns = kAllColumns) {
-  with_int<4>(vectors, [&](auto nv) {
+  with_int<kMostVectors>(vectors, [&](auto nv) {
     multiply_vectors<T, decltype(nv)::value>(rows, a, k, w, init, out, columns);
   });
 }
 
-// sums[c] += sum over i < count of operand[i][c]·g[i], c < columns: `vectors` vectors of g for each
-// i, and as many of sums for each c. This is the product behind every weight gradient.
-template <class T, int NV, class Operand>
-FASTRNN_NOINLINE void outer_vectors(index_t columns, index_t count, const Operand& operand,
-                                    const T* g, T* sums) {
-  for_row_blocks<max_rows(NV)>(columns, [&](index_t column, auto mr) {
-    constexpr int MR = decltype(mr)::value, L = kLanes<T>;
-    Vec<T> acc[MR][NV];
-    T* to = sums + column * NV * L;
-    FASTRNN_UNROLL
-    for (int r = 0; r < MR; ++r) {
-      FASTRNN_UNROLL
-      for (int v = 0; v < NV; ++v) acc[r][v] = load(to + (r * NV + v) * L);
-    }
-    tile<T, MR, NV>(
-        acc,
-        [&](int r, index_t i) __attribute__((always_inline)) { return *operand.at(i, column + r); },
-        {1, count, 0}, g);
-    FASTRNN_UNROLL
-    for (int r = 0; r < MR; ++r) {
-      FASTRNN_UNROLL
-      for (int v = 0; v < NV; ++v) store(to + (r * NV + v) * L, acc[r][v]);
-    }
-  });
-}
+// What a sum starts from that starts from nothing.
+template <class T>
+inline constexpr T kZeros[kMostVectors * kLanes<T>] = {};
 
 // A half-open range, and the part of it that falls to thread `rank` of `size`, cut at multiples of
 // `grain`.

@@ -1,4 +1,4 @@
-// Weights into panel order, into transposed panel order, and gradients back.
+// Weights into panel order and into transposed panel order.
 //
 // Forward order, for the products of slots slot .. slot + P: [group][k][panel in group][product]
 // [lane]. A tile reads one k as one stretch. Units beyond H are zeros, so there is no second code
@@ -29,39 +29,45 @@ FASTRNN_INLINE index_t group_width(index_t group, int per_group, index_t panels)
   return least(per_group, panels - group * per_group);
 }
 
-// Visits every element of groups [first, last) in packed order of one product set:
-// f(packed element, weight row, k), row = -1 in the padding.
-template <class C, class T, int Slot, int P, class F>
-void for_packed(index_t H, index_t K, index_t first, index_t last, F&& f) {
-  constexpr int per_group = kGroup<C>, lanes = kLanes<T>;
-  constexpr index_t block = 16;  // k's at a time: keeps the scattered side in the first cache
-  const index_t panels = panels_of<T>(H);
-  for (index_t g = first; g < last; ++g) {
-    const index_t width = group_width(g, per_group, panels), base = g * per_group * K * P * lanes;
-    for (index_t k0 = 0; k0 < K; k0 += block)
-      for (index_t v = 0; v < width * P; ++v)
-        for (index_t lane = 0; lane < lanes; ++lane) {
-          const index_t unit = (g * per_group + v / P) * lanes + lane;
-          const index_t row = unit < H ? C::gate[Slot + v % P] * H + unit : -1;
-          for (index_t k = k0; k < least(k0 + block, K); ++k)
-            f(base + (k * width * P + v) * lanes + lane, row, k);
-        }
-  }
+// Which of the caller's gates the products of a panel are, and how many panels make a group.
+struct Products {
+  const int* gate;
+  int count, per_group;
+};
+template <class C>
+FASTRNN_INLINE Products products(int slot, int count) {
+  return {C::gate + slot, count, kGroup<C>};
 }
 
-template <class C, class T, int Slot, int P>
-void pack_products(const View<const T, 2>& w, index_t H, index_t K, Range groups, T* packed) {
-  for_packed<C, T, Slot, P>(
-      H, K, groups.begin, groups.end,
-      [&](index_t at, index_t row, index_t k) { packed[at] = row < 0 ? T(0) : *w.at(row, k); });
+// `count` elements of a row from column k on, in whatever stride; 0 beyond.
+template <class T>
+FASTRNN_INLINE Vec<T> load_row(const View<const T, 2>& w, index_t row, index_t k, index_t count) {
+  if (w.stride[1] == 1) return load(w.at(row, k), count);
+  alignas(64) T lanes[kLanes<T>] = {};
+  for (index_t i = 0; i < least(count, kLanes<T>); ++i) lanes[i] = *w.at(row, k + i);
+  return load(lanes);
 }
 
-template <class C, class T, int Slot, int P>
-void unpack_products(const T* packed, index_t H, index_t K, Range groups, const View<T, 2>& w) {
-  for_packed<C, T, Slot, P>(H, K, groups.begin, groups.end,
-                            [&](index_t at, index_t row, index_t k) {
-                              if (row >= 0) *w.at(row, k) = packed[at];
-                            });
+// One group of one set of products, square by square of lanes x lanes weights.
+template <class T>
+FASTRNN_NOINLINE void pack_group(const View<const T, 2>& w, index_t H, index_t K, Products set,
+                                 index_t group, T* packed) {
+  constexpr index_t L = kLanes<T>;
+  const index_t width = group_width(group, set.per_group, panels_of<T>(H)) * set.count;
+  packed += group * set.per_group * K * set.count * L;
+  for (index_t k = 0; k < K; k += L)
+    for (index_t v = 0; v < width; ++v) {
+      const index_t unit = (group * set.per_group + v / set.count) * L;
+      const index_t row = set.gate[v % set.count] * H + unit;
+      Vec<T> square[L];
+      FASTRNN_UNROLL
+      for (index_t i = 0; i < L; ++i)
+        square[i] = i < H - unit ? load_row(w, row + i, k, K - k) : Vec<T>{};
+      transpose<T>(square);
+      FASTRNN_UNROLL
+      for (index_t i = 0; i < L; ++i)
+        if (i < K - k) store(packed + ((k + i) * width + v) * L, square[i]);
+    }
 }
 
 // Elements before stage s of the recurrent weights.
@@ -79,30 +85,25 @@ constexpr bool is_recurrent(int slot) {
   return false;
 }
 
-// bias[panel][slot][lane]: what a pre-activation starts from. A slot that both products fill starts
-// from the sum of the two biases.
+// bias[slot][lane] of one panel: what a pre-activation starts from. A slot that both products fill
+// starts from the sum of the two biases.
 template <class C, class T>
-void pack_bias(const RnnWeights<T>& w, index_t H, T* bias) {
-  for (index_t j = 0; j < panels_of<T>(H); ++j)
-    for (int slot = 0; slot < C::slots; ++slot)
-      for (index_t lane = 0; lane < kLanes<T>; ++lane) {
-        const index_t unit = j * kLanes<T> + lane, row = C::gate[slot] * H + unit;
-        T value = 0;
-        if (unit < H && slot < C::x_products && w.b_ih) value += *w.b_ih.at(row);
-        if (unit < H && is_recurrent<C>(slot) && w.b_hh) value += *w.b_hh.at(row);
-        bias[(j * C::slots + slot) * kLanes<T> + lane] = value;
-      }
+void pack_bias(const RnnWeights<T>& w, index_t H, index_t panel, T* bias) {
+  for (int slot = 0; slot < C::slots; ++slot)
+    for (index_t lane = 0; lane < kLanes<T>; ++lane) {
+      const index_t unit = panel * kLanes<T> + lane, row = C::gate[slot] * H + unit;
+      T value = 0;
+      if (unit < H && slot < C::x_products && w.b_ih) value += *w.b_ih.at(row);
+      if (unit < H && is_recurrent<C>(slot) && w.b_hh) value += *w.b_hh.at(row);
+      bias[slot * kLanes<T> + lane] = value;
+    }
 }
 
-// [panel][i f o][lane]
+// [i f o][lane] of one panel
 template <class T>
-void pack_peephole(const View<const T, 2>& w, index_t H, T* packed) {
-  for (index_t j = 0; j < panels_of<T>(H); ++j)
-    for (int row = 0; row < 3; ++row)
-      for (index_t lane = 0; lane < kLanes<T>; ++lane) {
-        const index_t unit = j * kLanes<T> + lane;
-        packed[(j * 3 + row) * kLanes<T> + lane] = unit < H ? *w.at(row, unit) : T(0);
-      }
+void pack_peephole(const View<const T, 2>& w, index_t H, index_t panel, T* packed) {
+  for (int row = 0; row < 3; ++row)
+    store(packed + row * kLanes<T>, load_row(w, row, panel * kLanes<T>, H - panel * kLanes<T>));
 }
 
 template <class C, class T>
@@ -128,49 +129,38 @@ FASTRNN_INLINE void for_stages(F&& f) {
   if constexpr (C::stages == 2) f(Int<1>{});
 }
 
-// Fills the share of one thread. Unit ranges of the sweep are multiples of every group.
+// Everything of one group of panels.
 template <class C, class T>
-void fill_panels(const RnnWeights<T>& w, const Panels<T>& p, int rank, int size) {
-  const Range groups = share(ceil_div(panels_of<T>(p.H), kGroup<C>), rank, size, 1);
-  if (!p.projected) pack_products<C, T, 0, C::x_products>(w.w_ih, p.H, p.I, groups, p.w_ih);
-  for_stages<C>([&](auto s) {
-    constexpr Stage stage = C::stage[decltype(s)::value];
-    pack_products<C, T, stage.slot, stage.products>(w.w_hh, p.H, p.H, groups,
-                                                    p.w_hh + stage_offset<C, T>(s.value, p.H));
-  });
-  if (rank == 0) pack_bias<C>(w, p.H, p.bias);
-  if constexpr (C::peephole)
-    if (rank == 0) pack_peephole(w.w_peephole, p.H, p.peephole);
+void fill_group(const RnnWeights<T>& w, const Panels<T>& p, index_t group) {
+  if (!p.projected) pack_group(w.w_ih, p.H, p.I, products<C>(0, C::x_products), group, p.w_ih);
+  for (int s = 0; s < C::stages; ++s)
+    pack_group(w.w_hh, p.H, p.H, products<C>(C::stage[s].slot, C::stage[s].products), group,
+               p.w_hh + stage_offset<C, T>(s, p.H));
+  const index_t first = group * kGroup<C>;
+  for (index_t j = first; j < least(first + kGroup<C>, panels_of<T>(p.H)); ++j) {
+    pack_bias<C>(w, p.H, j, p.bias + j * C::slots * kLanes<T>);
+    if constexpr (C::peephole) pack_peephole(w.w_peephole, p.H, j, p.peephole + j * 3 * kLanes<T>);
+  }
 }
 
 // Transposed order for the road back: [group of 4 column panels][k][column panel][lane], k running
 // over (unit panel, product, lane) as the gradients of the pre-activations lie in the workspace.
 inline constexpr int kBackGroup = 4;
 
-template <class C, class T, int Slot, int P>
-void pack_transposed(const View<const T, 2>& w, index_t H, index_t columns, Range groups,
-                     T* packed) {
-  constexpr int lanes = kLanes<T>;
-  const index_t panels = panels_of<T>(H), column_panels = panels_of<T>(columns);
-  const index_t K = panels * P * lanes;
-  for (index_t g = groups.begin; g < groups.end; ++g) {
-    const index_t width = group_width(g, kBackGroup, column_panels);
-    T* to = packed + g * kBackGroup * K * lanes;
-    for (index_t k = 0; k < K; ++k) {
-      const index_t unit = k / (P * lanes) * lanes + k % lanes;
-      const index_t row = C::gate[Slot + k / lanes % P] * H + unit;
-      for (index_t v = 0; v < width; ++v, to += lanes) {
-        const index_t column = (g * kBackGroup + v) * lanes, count = columns - column;
-        if (unit >= H)
-          store(to, Vec<T>{});
-        else if (w.stride[1] == 1)
-          store(to, load(w.at(row, column), count));
-        else
-          for (index_t lane = 0; lane < lanes; ++lane)
-            to[lane] = lane < count ? *w.at(row, column + lane) : T(0);
-      }
-    }
-  }
+template <class T>
+FASTRNN_NOINLINE void pack_back_group(const View<const T, 2>& w, index_t H, index_t columns,
+                                      Products set, index_t group, T* packed) {
+  constexpr index_t L = kLanes<T>;
+  const index_t panels = panels_of<T>(H);
+  const index_t width = group_width(group, kBackGroup, panels_of<T>(columns));
+  T* to = packed + group * kBackGroup * panels * set.count * L * L;
+  for (index_t panel = 0; panel < panels; ++panel)
+    for (int p = 0; p < set.count; ++p)
+      for (index_t unit = panel * L; unit < (panel + 1) * L; ++unit)
+        for (index_t v = 0; v < width; ++v, to += L) {
+          const index_t column = (group * kBackGroup + v) * L, row = set.gate[p] * H + unit;
+          store(to, unit < H ? load_row(w, row, column, columns - column) : Vec<T>{});
+        }
 }
 
 }  // namespace

@@ -53,9 +53,9 @@ class BackwardSweep {
       gradients_.chunk(q0, q1, h0_, c0_, team);
       q1 = q0;
     }
-    step_out(-1);
+    step_out(-1, team);
     finish();
-    gradients_.finish(team);
+    gradients_.finish();
   }
 
  private:
@@ -102,14 +102,18 @@ class BackwardSweep {
         if constexpr (C::cell_state) store(dc_ + at, read(task_.args.dc_n));
         if constexpr (C::cell_state) store(c0_ + at, read(task_.c0));
       }
-    for_stages<C>([&](auto s) {
-      constexpr Stage stage = C::stage[decltype(s)::value];
-      pack_transposed<C, T, stage.slot, stage.products>(
-          task_.weights.w_hh, task_.dims.H, task_.dims.H,
-          share(ceil_div(J_, kBackGroup), team.rank(), team.size(), 1), transposed_[s.value]);
-    });
+    const index_t H = task_.dims.H;
+    const Range groups = share(ceil_div(J_, kBackGroup), team.rank(), team.size(), 1);
+    for (index_t g = groups.begin; g < groups.end; ++g) {
+      team.check();
+      for (int s = 0; s < C::stages; ++s)
+        pack_back_group(task_.weights.w_hh, H, H,
+                        products<C>(C::stage[s].slot, C::stage[s].products), g, transposed_[s]);
+    }
     if constexpr (C::peephole)
-      if (team.rank() == 0) pack_peephole(task_.weights.w_peephole, task_.dims.H, peephole_);
+      if (team.rank() == 0)
+        for (index_t j = 0; j < J_; ++j)
+          pack_peephole(task_.weights.w_peephole, H, j, peephole_ + j * 3 * L);
   }
 
   // into[r] (panels j .. of it) = init + gradients of step q of a stage's products, times their
@@ -126,18 +130,19 @@ class BackwardSweep {
 
   // f(rows, panel) over the own panels, a few rows at a time.
   template <class F>
-  void for_blocks(Range rows, F&& f) const {
-    for (index_t j = own_panels_.begin; j < own_panels_.end; j += kBackGroup)
+  void for_blocks(index_t q, Range rows, Team& team, F&& f) const {
+    for_groups<kBackGroup>(own_panels_, q % 2 != 0, [&](index_t j) {
+      team.check();
       for (index_t r = rows.begin; r < rows.end; r += kRowsAtOnce)
         f(Range{r, least(r + kRowsAtOnce, rows.end)}, j);
+    });
   }
 
   void step(index_t q, Team& team) {
-    team.check();
-    step_out(q);
+    step_out(q, team);
     const index_t later = task_.steps.rows(q + 1);  // rows beyond have their last step here
     const Range rows{own_rows_.begin, least(own_rows_.end, task_.steps.rows(q))};
-    for_blocks(rows, [&](Range block, index_t j) {
+    for_blocks(q, rows, team, [&](Range block, index_t j) {
       const index_t end = least(j + kBackGroup, J_);
       if (task_.args.dy) add_dy(q, block, j, end);
       product<0>(q + 1, {block.begin, most(block.begin, least(block.end, later))}, j, nullptr,
@@ -146,9 +151,8 @@ class BackwardSweep {
     });
     if (synchronise_) team.barrier();
     if constexpr (C::stages == 2) {
-      alignas(64) static constexpr T zeros[kBackGroup * L] = {};
-      for_blocks(rows, [&](Range block, index_t j) {
-        product<C::stages - 1>(q, block, j, zeros, daux_rows_);
+      for_blocks(q, rows, team, [&](Range block, index_t j) {
+        product<C::stages - 1>(q, block, j, kZeros<T>, daux_rows_);
         cell<1>(q, block, j, least(j + kBackGroup, J_));
       });
       if (synchronise_) team.barrier();
@@ -199,10 +203,10 @@ class BackwardSweep {
   }
 
   // Rows that exist at step q + 1 but not at q: what is left flows into h0.
-  void step_out(index_t q) {
+  void step_out(index_t q, Team& team) {
     const Range rows{most(own_rows_.begin, task_.steps.rows(q)),
                      least(own_rows_.end, task_.steps.rows(q + 1))};
-    for_blocks(rows,
+    for_blocks(q, rows, team,
                [&](Range block, index_t j) { product<0>(q + 1, block, j, nullptr, carry_rows_); });
   }
 

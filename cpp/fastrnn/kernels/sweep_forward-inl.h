@@ -25,6 +25,14 @@ FASTRNN_INLINE Range share_rows(const Steps& steps, int rank, int size) {
   return {least(range.begin, range.end), range.end};
 }
 
+// f(first panel) for the groups of a range. Every other step begins at the end: what of the weights
+// is still in the cache is used before it goes.
+template <int Group, class F>
+FASTRNN_INLINE void for_groups(Range panels, bool falling, F&& f) {
+  const index_t count = ceil_div(panels.end - panels.begin, Group);
+  for (index_t g = 0; g < count; ++g) f(panels.begin + (falling ? count - 1 - g : g) * Group);
+}
+
 template <class C, class T>
 class ForwardSweep {
   static constexpr int L = kLanes<T>, S = C::slots, XP = C::x_products;
@@ -62,7 +70,7 @@ class ForwardSweep {
 
   void run(Team& team) {
     bind(team);
-    if (task_.panels == nullptr) fill_panels<C>(task_.weights, panels_, team.rank(), team.size());
+    if (task_.panels == nullptr) pack(team);
     start();
     team.barrier();
     for (index_t q0 = 0; q0 < task_.steps.count;) {
@@ -89,6 +97,15 @@ class ForwardSweep {
     for (int i = 0; i < 2 + (C::stages == 2); ++i) {
       operand_rows_[i] += task_.dims.N * team.rank();
       for (index_t r = 0; r < task_.dims.N; ++r) operand_rows_[i][r] = operands[i] + r * J_ * L;
+    }
+  }
+
+  // Unit ranges of the sweep are multiples of every group.
+  void pack(Team& team) {
+    const Range groups = share(ceil_div(J_, kGroup<C>), team.rank(), team.size(), 1);
+    for (index_t g = groups.begin; g < groups.end; ++g) {
+      team.check();
+      fill_group<C>(task_.weights, panels_, g);
     }
   }
 
@@ -162,13 +179,14 @@ class ForwardSweep {
 
   // Step q, whose rows begin at `first` in the lists of the chunk.
   void step(index_t q, index_t first, Team& team) {
-    team.check();
     const index_t rows = own_rows_at(q);
     for_stages<C>([&](auto s) {
-      for (index_t j = own_panels_.begin; j < own_panels_.end; j += kGroup<C>)
+      for_groups<kGroup<C>>(own_panels_, q % 2 != 0, [&](index_t j) {
+        team.check();
         for (index_t r = 0; r < rows; r += kRowsAtOnce)
           step_block<decltype(s)::value>(q, own_rows_.begin + r, least(kRowsAtOnce, rows - r), j,
                                          gate_rows_ + first + r);
+      });
       if (synchronise_) team.barrier();
     });
   }

@@ -20,7 +20,8 @@ template <class C, class T>
 Panels<T> pack(const RnnWeights<T>& weights, index_t I, index_t H, unsigned char* block) {
   Carver carver(block);
   const Panels<T> panels = carve_panels<C, T>(carver, I, H, !weights.w_ih);
-  fill_panels<C>(weights, panels, 0, 1);
+  for (index_t g = 0; g < ceil_div(panels_of<T>(H), kGroup<C>); ++g)
+    fill_group<C>(weights, panels, g);
   return panels;
 }
 

@@ -162,6 +162,49 @@ FASTRNN_INLINE Vec<T> scale2(Vec<T> x, Vec<T> n) {
   return x * reinterpret_cast<Vec<T>>((low + Tr::bias) << Tr::mantissa);
 }
 
+// Lanes of a and b by constant numbers, those of b after those of a.
+#ifdef __clang__
+#define FASTRNN_SHUFFLE(T, a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define FASTRNN_SHUFFLE(T, a, b, ...) __builtin_shuffle(a, b, Bits<T>{__VA_ARGS__})
+#endif
+
+// The lower, or the upper, halves of two vectors with their lanes taken in turns.
+template <class T>
+FASTRNN_INLINE Vec<T> interleave_low(Vec<T> a, Vec<T> b) {
+  if constexpr (kLanes<T> == 2) return FASTRNN_SHUFFLE(T, a, b, 0, 2);
+  if constexpr (kLanes<T> == 4) return FASTRNN_SHUFFLE(T, a, b, 0, 4, 1, 5);
+  if constexpr (kLanes<T> == 8) return FASTRNN_SHUFFLE(T, a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+  if constexpr (kLanes<T> == 16)
+    return FASTRNN_SHUFFLE(T, a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+}
+template <class T>
+FASTRNN_INLINE Vec<T> interleave_high(Vec<T> a, Vec<T> b) {
+  if constexpr (kLanes<T> == 2) return FASTRNN_SHUFFLE(T, a, b, 1, 3);
+  if constexpr (kLanes<T> == 4) return FASTRNN_SHUFFLE(T, a, b, 2, 6, 3, 7);
+  if constexpr (kLanes<T> == 8) return FASTRNN_SHUFFLE(T, a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+  if constexpr (kLanes<T> == 16)
+    return FASTRNN_SHUFFLE(T, a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+}
+#undef FASTRNN_SHUFFLE
+
+// m[i] lane j <-> m[j] lane i. Every round takes the lanes of two vectors half the square apart in
+// turns; after log2(lanes) rounds all have arrived.
+template <class T>
+FASTRNN_INLINE void transpose(Vec<T> (&m)[kLanes<T>]) {
+#pragma GCC unroll 4
+  for (int round = 1; round < kLanes<T>; round *= 2) {
+    Vec<T> next[kLanes<T>];
+#pragma GCC unroll 16
+    for (int i = 0; i < kLanes<T> / 2; ++i) {
+      next[2 * i] = interleave_low<T>(m[i], m[i + kLanes<T> / 2]);
+      next[2 * i + 1] = interleave_high<T>(m[i], m[i + kLanes<T> / 2]);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < kLanes<T>; ++i) m[i] = next[i];
+  }
+}
+
 // |x| and a value with the sign of another, on the bits: the sign of zero and of NaN too.
 template <class T>
 FASTRNN_INLINE Bits<T> sign_mask() {
