@@ -46,7 +46,7 @@ def test_summary_stands_beside_the_compressors(demo: tuple[str, Path]) -> None:
     assert 1.9 < float(figures["xz -9e"]) < 2.1
     last = re.findall(r"held-out ([\d.]+)", output)[-1]
     assert figures["fastrnn LSTM-32"] == last
-    # Less than the frequencies of the characters alone would need; a tenth of the updates is enough.
+    # Less than the frequencies of the characters alone would need; a tenth of the updates does it.
     assert float(last) < 4.67
     assert f"picture: {folder / 'loss.png'}" in output
 
