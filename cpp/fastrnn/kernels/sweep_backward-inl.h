@@ -55,7 +55,7 @@ class BackwardSweep {
     }
     step_out(-1, team);
     finish();
-    gradients_.finish();
+    gradients_.finish(team);
   }
 
  private:

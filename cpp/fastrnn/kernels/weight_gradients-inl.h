@@ -1,0 +1,251 @@
+// Weight gradients of one chunk of steps, as large products by the whole team.
+//
+// dw[unit, k] is a sum over the rows of the chunk. The vector side of the tile is a few columns of
+// the operand, the broadcast side the gradients of a group of panels; both are packed, because rows
+// of the workspace lie a power of two apart and would fight for the same cache lines. Sums build up
+// in the caller's arrays, in one chain over falling steps: neither the chunks nor the number of
+// threads, between which outputs are divided, show in the result.
+#pragma once
+
+#include "fastrnn/kernels/pack-inl.h"
+
+namespace fastrnn::FASTRNN_TARGET {
+namespace {
+
+// The rows of a chunk, steps falling.
+template <class T>
+struct ChunkRows {
+  index_t count;
+  const T** grads;  // workspace lines
+  const T** h;      // of the step before
+  const T** x;
+  T** dx;
+  const T** c;  // c and c_before: peepholes only
+  const T** c_before;
+};
+
+// The vector side of a weight gradient: row i of the chunk, vector v of it. Either each row's
+// vector...
+template <class T>
+struct RowOperand {
+  const T* const* list;
+  index_t columns;
+  FASTRNN_INLINE Vec<T> at(index_t i, index_t v) const {
+    return load(list[i] + v * kLanes<T>, columns - v * kLanes<T>);
+  }
+};
+// ... or one slot of its workspace line.
+template <class T, int S, int Slot>
+struct SlotOperand {
+  const T* const* list;
+  FASTRNN_INLINE Vec<T> at(index_t i, index_t v) const {
+    return load(list[i] + (v * S + Slot) * kLanes<T>);
+  }
+};
+
+template <class C, class T>
+class WeightGradients {
+  static constexpr int L = kLanes<T>, S = C::slots, XP = C::x_products;
+  static constexpr index_t kRowsAtOnce = 256;  // packed: 64 kB of either side
+  static constexpr int kGroupVectors = 4;      // of gradients in a group, at most
+
+ public:
+  WeightGradients(const BackwardTask<T>& task, Carver& carver)
+      : task_(task), J_(panels_of<T>(task.dims.H)) {
+    const index_t threads = task.plan.threads, padded = J_ * L;
+    packed_units_ = carver.take<T>(threads, kRowsAtOnce * kGroupVectors * L);
+    packed_columns_ = carver.take<T>(threads, kRowsAtOnce * kMostVectors * L);
+    for (Product& product : products_) {
+      product.unit_rows = carver.take<const T*>(threads, kGroupVectors * L);
+      product.dw_rows = carver.take<T*>(threads, kGroupVectors * L);
+    }
+    db_ = carver.take<T>(padded * S);
+    if (C::peephole) dp_ = carver.take<T>(padded * 3);
+  }
+
+  void start(const Team& team) {
+    packed_units_ += team.rank() * kRowsAtOnce * kGroupVectors * L;
+    packed_columns_ += team.rank() * kRowsAtOnce * kMostVectors * L;
+    for (Product& product : products_) {
+      product.unit_rows += team.rank() * kGroupVectors * L;
+      product.dw_rows += team.rank() * kGroupVectors * L;
+    }
+    choose_products(team.size());
+    own_panels_ = share(J_, team.rank(), team.size(), 1);
+    for (index_t j = own_panels_.begin; j < own_panels_.end; ++j) {
+      for (int s = 0; s < S; ++s) store(db_ + (j * S + s) * L, Vec<T>{});
+      for (int s = 0; s < 3 * C::peephole; ++s) store(dp_ + (j * 3 + s) * L, Vec<T>{});
+    }
+    if (task_.steps.first_row(task_.steps.count) > 0 || team.rank() != 0) return;
+    clear(task_.args.dw_ih);
+    clear(task_.args.dw_hh);
+  }
+
+  // dw += sum over rows of gradients x operand; the thread with a group's first block sums db too.
+  void add(const ChunkRows<T>& rows, Team& team) {
+    rows_ = rows;
+    const Range mine = share(ceil_div(J_, kGroup<C>) * blocks_, team.rank(), team.size(), 1);
+    for (index_t item = mine.begin; item < mine.end;) {
+      const index_t group = item / blocks_, first = item % blocks_;
+      const index_t last = least(first + mine.end - item, blocks_);
+      for (Product& p : products_) list_units(group, p);
+      for (index_t row = 0; row < rows.count; row += kRowsAtOnce) {
+        team.check();
+        const index_t count = least(kRowsAtOnce, rows.count - row);
+        const index_t stride = pack_units(group, row, count, first == 0);
+        with_operand<0>(row, count, stride, first, last);
+      }
+      item += last - first;
+    }
+    first_ = first_ && rows.count == 0;
+  }
+
+  void finish(Team& team) {
+    team.barrier();
+    const RnnBackwardArgs<T>& out = task_.args;
+    for (index_t unit = own_panels_.begin * L; unit < least(own_panels_.end * L, task_.dims.H);
+         ++unit) {
+      for (int s = 0; s < S; ++s) {
+        const T sum = db_[(unit / L * S + s) * L + unit % L];
+        const index_t row = C::gate[s] * task_.dims.H + unit;
+        if (out.db_ih && s < XP) *out.db_ih.at(row) = sum;
+        if (out.db_hh && is_recurrent<C>(s)) *out.db_hh.at(row) = sum;
+      }
+      for (int row = 0; C::peephole && out.dw_peephole && row < 3; ++row)
+        *out.dw_peephole.at(row, unit) = dp_[(unit / L * 3 + row) * L + unit % L];
+    }
+  }
+
+ private:
+  // One weight matrix: the slots whose gradients make it, and its operand.
+  struct Product {
+    int slot, products;
+    index_t K = 0, blocks = 0;  // columns; in blocks that are shared out. 0: not wanted
+    View<T, 2> dw;
+    const T** unit_rows;  // of a group, this thread's: where the units' packed gradients begin
+    T** dw_rows;          // and their rows of dw
+    index_t units;        // how many of a group exist
+  };
+
+  void choose_products(int threads) {
+    const auto choose = [&](Product& p, int slot, int products, index_t K, const View<T, 2>& dw) {
+      p.slot = slot;
+      p.products = products;
+      p.dw = dw;
+      p.K = dw ? K : 0;
+    };
+    choose(products_[0], 0, XP, task_.dims.I, task_.args.dw_ih);
+    for (int s = 0; s < C::stages; ++s)
+      choose(products_[s + 1], C::stage[s].slot, C::stage[s].products, task_.dims.H,
+             task_.args.dw_hh);
+    // Wide blocks make the best tiles, but there must be enough of them for everybody.
+    for (vectors_ = kMostVectors;; vectors_ /= 2) {
+      blocks_ = 0;
+      for (Product& p : products_) blocks_ += p.blocks = ceil_div(p.K, vectors_ * L);
+      if (vectors_ == 1 || threads == 1 || ceil_div(J_, kGroup<C>) * blocks_ >= 4 * threads) break;
+    }
+    blocks_ = most(1, blocks_);  // one item for a group's sums, at least
+  }
+
+  // Blocks first .. last, counted through all products from this one on.
+  template <int Which>
+  void with_operand(index_t row, index_t count, index_t stride, index_t first, index_t last) {
+    const Product& p = products_[Which];
+    const auto add = [&](const auto& operand) {
+      for (index_t b = most(first, 0); b < least(last, p.blocks); ++b) {
+        const index_t n = least(vectors_, panels_of<T>(p.K) - b * vectors_);
+        pack_columns(operand, row, count, b * vectors_, n);
+        multiply<T>(p.units, n, {p.unit_rows, 0}, {1, count, 0, stride}, packed_columns_,
+                    first_ && row == 0 ? kZeros<T> : nullptr, {p.dw_rows, b * vectors_ * L},
+                    p.K - b * vectors_ * L);
+      }
+    };
+    if constexpr (Which == 0) add(RowOperand<T>{rows_.x, p.K});
+    if constexpr (Which == 1) add(RowOperand<T>{rows_.h, p.K});
+    if constexpr (Which == 2) add(SlotOperand<T, S, C::aux_slot>{rows_.grads});
+    if constexpr (Which < C::stages)
+      with_operand<Which + 1>(row, count, stride, first - p.blocks, last - p.blocks);
+  }
+
+  void list_units(index_t group, Product& p) {
+    const index_t H = task_.dims.H, first = group * kGroup<C>;
+    p.units = 0;
+    for (index_t j = 0; p.K > 0 && j < group_width(group, kGroup<C>, J_); ++j)
+      for (int s = p.slot; s < p.slot + p.products; ++s)
+        for (index_t lane = 0; lane < least(L, H - (first + j) * L); ++lane, ++p.units) {
+          p.unit_rows[p.units] = packed_units_ + (j * S + s) * L + lane;
+          p.dw_rows[p.units] = p.dw.at(C::gate[s] * H + (first + j) * L + lane);
+        }
+  }
+
+  // The lines of a group, row after row; returns their length.
+  index_t pack_units(index_t group, index_t row, index_t count, bool sum) {
+    const index_t panel = group * kGroup<C>, vectors = group_width(group, kGroup<C>, J_) * S;
+    with_int<kGroupVectors>(vectors, [&](auto n) {
+      Vec<T> sums[n.value];
+      T *to = packed_units_, *db = db_ + panel * S * L;
+      FASTRNN_UNROLL
+      for (int v = 0; v < n.value; ++v) sums[v] = load(db + v * L);
+      for (index_t i = row; i < row + count; ++i, to += n.value * L) {
+        FASTRNN_UNROLL
+        for (int v = 0; v < n.value; ++v) {
+          const Vec<T> line = load(rows_.grads[i] + (panel * S + v) * L);
+          store(to + v * L, line);
+          sums[v] += line;
+        }
+      }
+      if (!sum) return;
+      FASTRNN_UNROLL
+      for (int v = 0; v < n.value; ++v) store(db + v * L, sums[v]);
+    });
+    if (C::peephole && sum) sum_peepholes(panel, row, count);
+    return vectors * L;
+  }
+
+  // p_i and p_f saw c of the step before, p_o that of the step itself.
+  void sum_peepholes(index_t panel, index_t row, index_t count) {
+    Vec<T> sums[3];
+    T* const dp = dp_ + panel * 3 * L;
+    for (int s = 0; s < 3; ++s) sums[s] = load(dp + s * L);
+    for (index_t i = row; i < row + count; ++i) {
+      const T* const grads = rows_.grads[i] + panel * S * L;  // i f g o
+      const Vec<T> before = load(rows_.c_before[i] + panel * L), c = load(rows_.c[i] + panel * L);
+      sums[0] = fma(load(grads), before, sums[0]);
+      sums[1] = fma(load(grads + L), before, sums[1]);
+      sums[2] = fma(load(grads + 3 * L), c, sums[2]);
+    }
+    for (int s = 0; s < 3; ++s) store(dp + s * L, sums[s]);
+  }
+
+  template <class Operand>
+  void pack_columns(const Operand& operand, index_t row, index_t count, index_t first, index_t n) {
+    T* to = packed_columns_;
+    with_int<kMostVectors>(n, [&](auto width) {
+      for (index_t i = row; i < row + count; ++i, to += width.value * L) {
+        FASTRNN_UNROLL
+        for (int v = 0; v < width.value; ++v) store(to + v * L, operand.at(i, first + v));
+      }
+    });
+  }
+
+  // For a call without a single step.
+  static void clear(const View<T, 2>& dw) {
+    if (dw)
+      __builtin_memset(dw.data, 0, static_cast<std::size_t>(dw.shape[0] * dw.shape[1]) * sizeof(T));
+  }
+
+  const BackwardTask<T>& task_;
+  index_t J_;
+  bool first_ = true;
+  ChunkRows<T> rows_{};
+  T* packed_units_;                   // [row][vector of the group][lane], this thread's
+  T* packed_columns_;                 // [row][vector][lane], this thread's
+  Product products_[1 + C::stages];   // of x, of h, of aux
+  index_t vectors_ = 0, blocks_ = 0;  // of columns in a block; blocks of a group
+  T* db_;                             // [panel][slot][lane]
+  T* dp_ = nullptr;                   // [panel][i f o][lane]
+  Range own_panels_{};
+};
+
+}  // namespace
+}  // namespace fastrnn::FASTRNN_TARGET
