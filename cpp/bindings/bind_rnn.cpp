@@ -1,10 +1,10 @@
 // rnn_forward, rnn_backward and their objects: arguments become Views, then the core runs.
 #include <pybind11/pybind11.h>
 
-#include <array>
 #include <string>
 #include <vector>
 
+#include "bindings/arguments.h"
 #include "bindings/arrays.h"
 #include "bindings/bindings.h"
 #include "bindings/gil.h"
@@ -17,43 +17,7 @@
 namespace fastrnn::bindings {
 namespace {
 
-// The members of Cell, in the order of THE LIST: a look-up by identity costs nothing, the
-// attribute access of an enum's value would cost as much as a small layer.
-std::array<PyObject*, kCells> cell_members{};
-
-Cell as_cell(py::handle object) {
-  for (int i = 0; i < kCells; ++i) {
-    if (object.ptr() == cell_members[static_cast<std::size_t>(i)]) return static_cast<Cell>(i);
-  }
-  words::wrong_type("cell", "a Cell", object);
-}
-
-bool as_bool(const char* name, py::handle object) {
-  if (object.ptr() == Py_True) return true;
-  if (object.ptr() != Py_False) words::wrong_type(name, "a bool", object);
-  return false;
-}
-
-int as_num_threads(py::handle object) {
-  if (!PyLong_CheckExact(object.ptr())) words::wrong_type("num_threads", "an int", object);
-  int overflow = 0;
-  const long n = PyLong_AsLongAndOverflow(object.ptr(), &overflow);
-  if (overflow != 0 || n < 0 || n > kMaxThreads) {
-    words::wrong("num_threads", "be in 0.." + std::to_string(kMaxThreads) + ", got " +
-                                    std::string(py::str(object)));
-  }
-  return static_cast<int>(n);
-}
-
 TapeObject& as_tape(py::handle object) { return as_object<TapeObject>("tape", "a Tape", object); }
-
-const PackedObject& as_packed(py::handle object) {
-  return as_object<PackedObject>("packed", "PackedWeights", object);
-}
-
-void must_be_none(const char* name, py::handle object, const std::string& when) {
-  if (!object.is_none()) words::wrong(name, "be None " + when);
-}
 
 struct ForwardObjects {
   WeightObjects weights;
@@ -251,11 +215,7 @@ void apply_activation(const std::string& name, py::handle x, py::handle y) {
 
 void bind_rnn(py::module_& m) {
   using py::arg;
-  for (int i = 0; i < kCells; ++i) {
-    const char* name = cell_traits(static_cast<Cell>(i)).name;
-    cell_members[static_cast<std::size_t>(i)] =
-        py::object(m.attr("Cell").attr(name)).release().ptr();
-  }
+  find_cell_members(m);
   // Plain classes of Python's own metaclass; self is a handle, because as_object looks closer.
   const py::metaclass plain(reinterpret_cast<PyObject*>(&PyType_Type));
   py::classh<TapeObject>(m, "Tape", "What forward leaves for one backward.", plain)

@@ -59,7 +59,7 @@ class TeamState {
 
   // Rank 0 alone: when to look at the clock, and when to ask the poll.
   const bool rank0_polls_;
-  int checks_left_ = 2, checks_between_ = 1;
+  int checks_left_ = 8, checks_between_ = 1;  // a single step of a small layer ends before
   Clock::time_point looked_{}, next_poll_{};
 };
 

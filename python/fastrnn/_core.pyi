@@ -54,6 +54,23 @@ class PackedWeights:
     @property
     def isa(self) -> str: ...
 
+class Step:
+    """One time step of a stack of layers, prepared: run reads h0 and c0, writes h_n and c_n."""
+
+    def __init__(
+        self,
+        # cell, packed, h0 (N, H), c0, h_n, c_n, y (1, N, H); y is None for the last layer
+        layers: list[
+            tuple[Cell, PackedWeights, _Array, _Array | None, _Array, _Array | None, _Array | None]
+        ],
+    ) -> None: ...
+    def run(
+        self,
+        x_t: _Array,  # (N, I), or (I,) of one row
+        y_t: _Array,  # out (N, H), or (H,)
+        num_threads: int,  # 0: the process-wide setting
+    ) -> None: ...
+
 def rnn_forward(
     cell: Cell,
     x: _Array,  # (T, N, I), or (T, N, G*H) when w_ih is None

@@ -5,16 +5,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastrnn import _stack
+from fastrnn import _core, _stack
 from fastrnn._arguments import INPUT_SIZE, check_x
 from fastrnn._call import run
 from fastrnn._checks import Array, allocate, integer
-from fastrnn.runtime import team
+from fastrnn._state import States
+from fastrnn.runtime import backend, team
 
 if TYPE_CHECKING:
     from fastrnn._layer import Layer
 
 _ndarray = np.ndarray
+_empty = np.empty
 
 
 class Stream:
@@ -57,7 +59,8 @@ class Stream:
     """
 
     __slots__ = (
-        "_dtype", "_layer", "_layers", "_n", "_next", "_now", "_out_shape", "_scratch", "_x_shape",
+        "_dtype", "_layer", "_layers", "_n", "_next", "_next_step", "_now", "_out_shape",
+        "_scratch", "_step", "_x_shape",
     )  # fmt: skip
 
     def __init__(self, layer: "Layer", batch_size: int = 1) -> None:
@@ -78,6 +81,8 @@ class Stream:
         self._scratch = [
             allocate("a layer's output", (1, self._n, H), self._dtype) for H in layer._layout.sizes
         ]
+        self._step = self._prepared(self._now, self._next)
+        self._next_step = self._prepared(self._next, self._now)
         self.reset()
 
     def step(self, x_t: ArrayLike, out: Array | None = None) -> Array:
@@ -112,15 +117,20 @@ class Stream:
         >>> s.step(np.ones(3, np.float32), out=out) is out
         True
         """
+        if type(x_t) is _ndarray and backend.get() == "core":
+            # What needs no conversion. The core is the judge: it checks faster than this could.
+            try:
+                shape = self._out_shape if x_t.ndim == 2 else self._out_shape[1:]
+                y_t = _empty(shape, self._dtype) if out is None else out
+                self._step.run(x_t, y_t, team.get())
+            except (TypeError, ValueError, MemoryError):
+                pass  # somebody has to convert, or to explain
+            else:  # what _swap does, which would cost a tenth of a small step
+                self._now, self._next = self._next, self._now
+                self._step, self._next_step = self._next_step, self._step
+                return y_t
         dtype = self._dtype
-        if not (
-            type(x_t) is _ndarray
-            and x_t.dtype is dtype
-            and x_t.shape == self._x_shape
-            and x_t.flags.aligned
-            and x_t.strides[-1] == dtype.itemsize
-        ):
-            x_t = self._enter(x_t)
+        x_t = self._enter(x_t)
         single = x_t.ndim == 1
         x = x_t[None, None] if single else x_t[None]
         if out is None:
@@ -137,7 +147,7 @@ class Stream:
                 c_next[k], False, team.get(), False,
             )  # fmt: skip
             x = target
-        self._now, self._next = self._next, self._now
+        self._swap()
         return out
 
     def run(self, chunk: ArrayLike) -> Array:
@@ -184,7 +194,7 @@ class Stream:
             self._layers, layer.merge_mode, x, now.flat_h, now.flat_c, None, y, after.flat_h,
             after.flat_c, team.get(),
         )  # fmt: skip
-        self._now, self._next = after, now
+        self._swap()
         return result
 
     @property
@@ -234,6 +244,22 @@ class Stream:
         for array in (*self._now.flat_h, *self._now.flat_c):
             if array is not None:
                 array[index] = 0
+
+    def _prepared(self, now: States, after: States) -> _core.Step:
+        """Return the core's own step from one set of states to another."""
+        outputs = [*self._scratch[:-1], None]
+        return _core.Step([
+            (part.kind.core, part.packed, *arrays)
+            for (part,), *arrays in zip(
+                self._layers, now.flat_h, now.flat_c, after.flat_h, after.flat_c, outputs,
+                strict=True,
+            )
+        ])  # fmt: skip
+
+    def _swap(self) -> None:
+        """Make the states that a run has written the ones that the next one reads."""
+        self._now, self._next = self._next, self._now
+        self._step, self._next_step = self._next_step, self._step
 
     def _enter(self, x_t: Any) -> Array:
         """Return x_t of another layout, or of one row without its axis, or say what is wrong."""

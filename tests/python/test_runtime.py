@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -97,8 +98,11 @@ def test_the_block_reaches_the_core(monkeypatch: pytest.MonkeyPatch) -> None:
         fastrnn.rnn_cell(x[0], None, w, w)
         layer(x)
         layer.forward(x)
-        layer.stream(2).step(x[0])
         layer.stream(2).run(x)
+        stream = layer.stream(2)
+        step = stream._step
+        stream._step = SimpleNamespace(run=lambda x, y, n: (seen.append(n), step.run(x, y, n)))
+        stream.step(x[0])
     assert seen == [0, 4, 2, 4, 2, 2, 2, 2, 2]
 
 

@@ -1,0 +1,60 @@
+// Arguments that are no arrays: a cell, a flag, a number of threads, an object of ours.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <array>
+#include <string>
+
+#include "bindings/arrays.h"
+#include "bindings/rnn_objects.h"
+#include "fastrnn/ops.h"
+#include "fastrnn/threads.h"
+
+namespace fastrnn::bindings {
+
+// The members of Cell, in the order of THE LIST: a look-up by identity costs nothing, the
+// attribute access of an enum's value would cost as much as a small layer.
+inline std::array<PyObject*, kCells> cell_members{};
+
+inline void find_cell_members(py::module_& m) {
+  for (int i = 0; i < kCells; ++i) {
+    const char* name = cell_traits(static_cast<Cell>(i)).name;
+    cell_members[static_cast<std::size_t>(i)] =
+        py::object(m.attr("Cell").attr(name)).release().ptr();
+  }
+}
+
+inline Cell as_cell(py::handle object) {
+  for (int i = 0; i < kCells; ++i) {
+    if (object.ptr() == cell_members[static_cast<std::size_t>(i)]) return static_cast<Cell>(i);
+  }
+  words::wrong_type("cell", "a Cell", object);
+}
+
+inline bool as_bool(const char* name, py::handle object) {
+  if (object.ptr() == Py_True) return true;
+  if (object.ptr() != Py_False) words::wrong_type(name, "a bool", object);
+  return false;
+}
+
+inline int as_num_threads(py::handle object) {
+  if (!PyLong_CheckExact(object.ptr())) words::wrong_type("num_threads", "an int", object);
+  int overflow = 0;
+  const long n = PyLong_AsLongAndOverflow(object.ptr(), &overflow);
+  if (overflow != 0 || n < 0 || n > kMaxThreads) {
+    words::wrong("num_threads", "be in 0.." + std::to_string(kMaxThreads) + ", got " +
+                                    std::string(py::str(object)));
+  }
+  return static_cast<int>(n);
+}
+
+inline const PackedObject& as_packed(py::handle object) {
+  return as_object<PackedObject>("packed", "PackedWeights", object);
+}
+
+inline void must_be_none(const char* name, py::handle object, const std::string& when) {
+  if (!object.is_none()) words::wrong(name, "be None " + when);
+}
+
+}  // namespace fastrnn::bindings

@@ -1,0 +1,113 @@
+"""Why: a prepared step skips what a call checks every time, so what it does check must be enough,
+and what it puts out must be what the same layers put out one call after another.
+"""
+
+from typing import Any
+
+import malformed
+import numpy as np
+import pytest
+from malformed import Subject
+
+from fastrnn import _core
+
+I, SIZES = 4, (6, 5)
+
+
+def layers(cell: str, N: int, dtype: Any) -> list[tuple[Any, ...]]:
+    """Two layers, every array full of its own numbers, c only where the cell has it."""
+    rng = np.random.default_rng(8)
+    G = {"rnn": 1, "gru": 3, "lstm": 4}[cell.split("_", maxsplit=1)[0]]
+
+    def draw(*shape: int) -> np.ndarray:
+        return rng.standard_normal(shape).astype(dtype)
+
+    found: list[tuple[Any, ...]] = []
+    for inputs, H in zip((I, SIZES[0]), SIZES, strict=True):
+        peephole = draw(3, H) if cell == "lstm_peephole" else None
+        weights = draw(G * H, inputs), draw(G * H, H), draw(G * H), draw(G * H), peephole
+        packed = _core.PackedWeights(getattr(_core.Cell, cell), *weights)
+        h, c = ([draw(N, H), draw(N, H)] for _ in range(2))
+        if not cell.startswith("lstm"):
+            c = [None, None]
+        y = draw(1, N, H) if SIZES[0] == H else None
+        found.append((getattr(_core.Cell, cell), packed, h[0], c[0], h[1], c[1], y))
+    return found
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("N", [0, 1, 3])
+@pytest.mark.parametrize("cell", list(_core.Cell.__members__))
+def test_equals_one_call_a_layer(cell: str, N: int, threads: int, dtype: np.dtype) -> None:
+    stack = layers(cell, N, dtype)
+    x = np.random.default_rng(9).standard_normal((N, I)).astype(dtype)
+    y = np.full((N, SIZES[1]), np.nan, dtype)
+    _core.Step(stack).run(x, y, threads)
+    below = x[None]
+    for kind, packed, h0, c0, h_n, c_n, _ in stack:
+        states = [np.full_like(h_n, np.nan), None if c_n is None else np.full_like(c_n, np.nan)]
+        out = np.full((1, *h_n.shape), np.nan, dtype)
+        nothing = [None] * 5
+        _core.rnn_forward(
+            kind, below, *nothing, h0, c0, None, out, *states, False, threads, None, packed
+        )
+        np.testing.assert_array_equal(h_n, states[0])
+        if c_n is not None:
+            np.testing.assert_array_equal(c_n, states[1])
+        below = out
+    np.testing.assert_array_equal(y, below[0])
+
+
+def test_one_row_without_its_axis(dtype: np.dtype) -> None:
+    step = _core.Step(layers("lstm", 1, dtype))
+    x, both = np.ones((1, I), dtype), np.empty((2, 1, SIZES[1]), dtype)
+    step.run(x, both[0], 1)
+    step.run(x[0], both[1, 0], 1)
+    np.testing.assert_array_equal(both[0], both[1])
+
+
+def test_malformed_calls(dtype: np.dtype) -> None:
+    N = 3
+    good = {"x_t": np.ones((N, I), dtype), "y_t": np.empty((N, SIZES[1]), dtype), "num_threads": 1}
+    wrong: dict[str, Any] = {
+        "x_t": malformed.array(good["x_t"], required=True, strict=True, unit_last=True),
+        "y_t": malformed.output(good["y_t"], required=True),
+        "num_threads": malformed.of(*malformed.NO_COUNTS, None),
+    }
+    step = _core.Step(layers("lstm", N, dtype))
+    assert Subject("Step.run", step.run, good, wrong, strict=True).run() > 60
+
+
+def test_malformed_layers(dtype: np.dtype) -> None:
+    good = layers("lstm", 3, dtype)
+    other = np.float64 if dtype == np.float32 else np.float32
+
+    def changed(layer: int, item: int, value: Any) -> list[tuple[Any, ...]]:
+        stack = [list(entry) for entry in good]
+        stack[layer][item] = value
+        return [tuple(entry) for entry in stack]
+
+    h0, c0, h_n, c_n = good[0][2:6]
+    read_only = h_n.copy()
+    read_only.flags.writeable = False
+    cases: list[tuple[Any, str]] = [
+        (None, "layers"), ((), "layers"), ([], "layers"), ([1], "layers"),
+        ([good[0][:6]], "layers"),
+        (changed(0, 0, "lstm"), "cell"), (changed(0, 0, _core.Cell.gru_after), "packed"),
+        (changed(0, 1, None), "packed"), (changed(1, 1, layers("lstm", 3, other)[1][1]), "packed"),
+        (changed(1, 1, good[0][1]), "packed|h0"), (list(reversed(good)), "packed|y"),
+        (changed(0, 2, None), "h0"), (changed(0, 2, h0[:2]), "h_n|h0|c0"),
+        (changed(0, 2, h0.astype(other)), "h0"), (changed(1, 2, h0), "h0"),
+        (changed(0, 3, None), "c0"), (changed(0, 3, c0[:, 1:]), "c0"),
+        (changed(0, 4, h0), "h_n"), (changed(0, 4, read_only), "h_n"), (changed(0, 5, None), "c_n"),
+        (changed(0, 5, c_n[::-1, ::-1]), "c_n"), (changed(0, 6, None), "packed"),
+        (changed(0, 6, good[0][6][0]), "y"), (changed(0, 6, np.zeros((1, 3, 7), dtype)), "y"),
+    ]  # fmt: skip
+    for stack, name in cases:
+        with pytest.raises((TypeError, ValueError), match=f"^({name}) must "):
+            _core.Step(stack)
+
+
+def test_made_by_new_alone() -> None:
+    with pytest.raises((TypeError, ValueError), match="step|Step|initiali"):
+        _core.Step.run(_core.Step.__new__(_core.Step), None, None, 1)
