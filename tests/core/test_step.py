@@ -109,5 +109,5 @@ def test_malformed_layers(dtype: np.dtype) -> None:
 
 
 def test_made_by_new_alone() -> None:
-    with pytest.raises((TypeError, ValueError), match="step|Step|initiali"):
+    with pytest.raises((TypeError, ValueError), match=r"step|Step|initiali"):
         _core.Step.run(_core.Step.__new__(_core.Step), None, None, 1)
