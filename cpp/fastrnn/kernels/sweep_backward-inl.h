@@ -78,17 +78,6 @@ class BackwardSweep {
   T* grad_row(index_t q, index_t r) const {
     return task_.gates + (task_.steps.first_row(q) + r) * J_ * S * L;
   }
-  // Whether row r exists at the step before q; h and c of that step, or the initial ones.
-  bool has_before(index_t q, index_t r) const { return r < task_.steps.rows(q - 1); }
-  Vec<T> h_before(index_t q, index_t r, index_t j) const {
-    const Steps& steps = task_.steps;
-    if (!has_before(q, r)) return load(h0_ + (r * J_ + j) * L);
-    return load(task_.y.at(steps.time(q - 1), steps.caller_row(r)) + j * L, columns(j));
-  }
-  const T* c_row(index_t q, index_t r) const {
-    return task_.cells + (task_.steps.first_row(q) + r) * J_ * L;
-  }
-
   void start(Team& team) {
     const Steps& steps = task_.steps;
     for (index_t r = own_rows_.begin; r < own_rows_.end; ++r)
@@ -169,37 +158,69 @@ class BackwardSweep {
     }
   }
 
+  // Where the vectors of one row lie at one step; a panel is L further on.
+  struct Lines {
+    T* gates;
+    T* carry;
+    T* dc;
+    T* daux;
+    const T* h_before;
+    index_t h_columns;  // how many elements of it exist
+    const T* c;
+    const T* c_before;
+  };
+
+  Lines lines(index_t q, index_t r) const {
+    const Steps& steps = task_.steps;
+    const index_t padded = J_ * L, at = r * padded;
+    const bool before = r < steps.rows(q - 1);
+    Lines line{};
+    line.gates = grad_row(q, r);
+    line.carry = carry_ + at;
+    if constexpr (C::stages == 2) line.daux = daux_ + at;
+    line.h_before = before ? task_.y.at(steps.time(q - 1), steps.caller_row(r)) : h0_ + at;
+    line.h_columns = before ? task_.dims.H : padded;
+    if constexpr (C::cell_state) {
+      line.dc = dc_ + at;
+      line.c = task_.cells + (steps.first_row(q) + r) * padded;
+      line.c_before = before ? task_.cells + (steps.first_row(q - 1) + r) * padded : c0_ + at;
+    }
+    return line;
+  }
+
   template <int Phase>
   void cell(index_t q, Range rows, index_t j, index_t end) {
-    for (index_t r = rows.begin; r < rows.end; ++r)
-      for (index_t p = j; p < end; ++p) unit<Phase>(q, r, p);
+    for (index_t r = rows.begin; r < rows.end; ++r) {
+      const Lines line = lines(q, r);
+      for (index_t p = j; p < end; ++p) unit<Phase>(line, p);
+    }
   }
 
   // One row, one panel: the cell's gradients in place. carry holds dh on the way in.
   template <int Phase>
-  FASTRNN_INLINE void unit(index_t q, index_t row, index_t j) {
-    const index_t at = (row * J_ + j) * L;
-    T* gates = grad_row(q, row) + j * S * L;
+  FASTRNN_INLINE void unit(const Lines& line, index_t j) {
+    const index_t at = j * L;
+    T* const gates = line.gates + at * S;
     Vec<T> slot[S];
     FASTRNN_UNROLL
     for (int s = 0; s < S; ++s) slot[s] = load(gates + s * L);
     BackwardUnit<T> u{};
-    (Phase == 0 ? u.dh : u.carry) = load(carry_ + at);
-    if constexpr (Phase == 1) u.daux = load(daux_ + at);
-    if constexpr (C::carries_h) u.h_before = h_before(q, row, j);
+    (Phase == 0 ? u.dh : u.carry) = load(line.carry + at);
+    if constexpr (Phase == 1) u.daux = load(line.daux + at);
+    if constexpr (C::carries_h) u.h_before = load(line.h_before + at, line.h_columns - at);
     if constexpr (C::cell_state) {
-      u.dc = load(dc_ + at);
-      u.c = load(c_row(q, row) + j * L);
-      u.c_before = load(has_before(q, row) ? c_row(q - 1, row) + j * L : c0_ + at);
+      u.dc = load(line.dc + at);
+      u.c = load(line.c + at);
+      u.c_before = load(line.c_before + at);
     }
-    if constexpr (C::peephole) u.peephole = peephole_ + j * 3 * L;
+    if constexpr (C::peephole) u.peephole = peephole_ + at * 3;
     C::template backward<Phase>(slot, u);
     FASTRNN_UNROLL
     for (int s = 0; s < S; ++s)
       // In the second phase other threads still read the slots that the first one wrote.
       if (Phase == 0 || C::stage[0].fills(s)) store(gates + s * L, slot[s]);
-    store(carry_ + at, u.carry);
-    if constexpr (C::cell_state) store(dc_ + at, u.dc);
+    store(line.carry + at, u.carry);
+    if constexpr (C::cell_state) store(line.dc + at, u.dc);
   }
 
   // Rows that exist at step q + 1 but not at q: what is left flows into h0.

@@ -66,6 +66,7 @@ class ForwardSweep {
     x_rows_ = carver.take<const T*>(limit_ + N, task.plan.threads);
     gate_rows_ = carver.take<T*>(limit_ + N, task.plan.threads);
     for (auto& rows : operand_rows_) rows = carver.take<const T*>(N, task.plan.threads);
+    lines_ = carver.take<Lines>(N, task.plan.threads);
   }
 
   void run(Team& team) {
@@ -88,6 +89,7 @@ class ForwardSweep {
     own_rows_ = units ? Range{0, task_.dims.N} : share_rows(task_.steps, team.rank(), team.size());
     own_panels_ = units ? share(J_, team.rank(), team.size(), kGroup<C>) : Range{0, J_};
     synchronise_ = units && team.size() > 1;
+    lines_ += task_.dims.N * team.rank();
     x_rows_ += (limit_ + task_.dims.N) * team.rank();
     gate_rows_ += (limit_ + task_.dims.N) * team.rank();
     // Without a tape the gates of a chunk share one block: threads that own rows go through their
@@ -177,61 +179,90 @@ class ForwardSweep {
         }
   }
 
+  // Where the vectors of one row lie at one step; a panel is L further on.
+  struct Lines {
+    T* gates;
+    const T* h_before;
+    T* h;
+    T* c;
+    T* aux;
+    T* cells;  // null without a tape
+    T* y;
+  };
+
+  void list_lines(index_t q, index_t first, index_t rows) {
+    const bool keep = task_.gates != nullptr;
+    const index_t padded = J_ * L, time = task_.steps.time(q);
+    for (index_t i = 0; i < rows; ++i) {
+      const index_t r = own_rows_.begin + i, at = r * padded;
+      lines_[i] = {
+          gate_rows_[first + i],
+          state_[q % 2] + at,
+          state_[(q + 1) % 2] + at,
+          C::cell_state ? c_ + at : nullptr,
+          C::stages == 2 ? aux_ + at : nullptr,
+          C::cell_state && keep ? task_.cells + (task_.steps.first_row(q) + r) * padded : nullptr,
+          task_.y.at(time, task_.steps.caller_row(r))};
+    }
+  }
+
   // Step q, whose rows begin at `first` in the lists of the chunk.
   void step(index_t q, index_t first, Team& team) {
     const index_t rows = own_rows_at(q);
+    list_lines(q, first, rows);
     for_stages<C>([&](auto s) {
       for_groups<kGroup<C>>(own_panels_, q % 2 != 0, [&](index_t j) {
         team.check();
         for (index_t r = 0; r < rows; r += kRowsAtOnce)
-          step_block<decltype(s)::value>(q, own_rows_.begin + r, least(kRowsAtOnce, rows - r), j,
+          step_block<decltype(s)::value>(q, r, least(kRowsAtOnce, rows - r), j,
                                          gate_rows_ + first + r);
       });
       if (synchronise_) team.barrier();
     });
   }
 
-  // The product of a few rows, then the cell on the same lines.
+  // The product of a few of the own rows, then the cell on the same lines.
   template <int Stage>
   void step_block(index_t q, index_t row, index_t rows, index_t j, T* const* gates) {
     constexpr auto stage = C::stage[Stage];
     const index_t H = task_.dims.H, width = least(kGroup<C>, J_ - j);
-    multiply<T>(rows, width * stage.products, {operand_rows_[Stage == 0 ? q % 2 : 2] + row, 0},
-                {1, H, 0}, panels_.w_hh + stage_offset<C, T>(Stage, H) + j * H * stage.products * L,
-                nullptr, {gates, (j * S + stage.slot) * L});
-    for (index_t r = 0; r < rows; ++r)
-      for (index_t p = 0; p < width; ++p)
-        unit<Stage>(q, row + r, j + p, gates[r] + (j + p) * S * L);
+    multiply<T>(rows, width * stage.products,
+                {operand_rows_[Stage == 0 ? q % 2 : 2] + own_rows_.begin + row, 0}, {1, H, 0},
+                panels_.w_hh + stage_offset<C, T>(Stage, H) + j * H * stage.products * L, nullptr,
+                {gates, (j * S + stage.slot) * L});
+    for (index_t r = row; r < row + rows; ++r)
+      for (index_t p = j; p < j + width; ++p) unit<Stage>(lines_[r], p);
   }
 
   // One row, one panel: the cell itself, and where its results go.
   template <int Stage>
-  FASTRNN_INLINE void unit(index_t q, index_t row, index_t j, T* gates) {
+  FASTRNN_INLINE void unit(const Lines& line, index_t j) {
     constexpr bool last = Stage == C::stages - 1;
     const bool keep = task_.gates != nullptr;
-    const index_t at = (row * J_ + j) * L;
+    const index_t at = j * L;
+    T* const gates = line.gates + at * S;
     Vec<T> slot[S];
     FASTRNN_UNROLL
     for (int s = 0; s < S; ++s) slot[s] = load(gates + s * L);
     ForwardUnit<T> u{};
-    u.h_before = load(state_[q % 2] + at);
-    if constexpr (C::cell_state) u.c = load(c_ + at);
-    if constexpr (C::peephole) u.peephole = panels_.peephole + j * 3 * L;
+    u.h_before = load(line.h_before + at);
+    if constexpr (C::cell_state) u.c = load(line.c + at);
+    if constexpr (C::peephole) u.peephole = panels_.peephole + at * 3;
     C::template forward<Stage>(slot, u);
     if (!last || keep) {
       FASTRNN_UNROLL
       for (int s = 0; s < S; ++s) store(gates + s * L, slot[s]);
     }
     if constexpr (!last) {
-      store(aux_ + at, u.aux);
+      store(line.aux + at, u.aux);
       return;
     }
     if constexpr (C::cell_state) {
-      store(c_ + at, u.c);
-      if (keep) store(task_.cells + ((task_.steps.first_row(q) + row) * J_ + j) * L, u.c);
+      store(line.c + at, u.c);
+      if (keep) store(line.cells + at, u.c);
     }
-    store(state_[(q + 1) % 2] + at, u.h);
-    store(task_.y.at(task_.steps.time(q), task_.steps.caller_row(row)) + j * L, u.h, columns(j));
+    store(line.h + at, u.h);
+    store(line.y + at, u.h, columns(j));
   }
 
   void finish() {
@@ -256,6 +287,7 @@ class ForwardSweep {
   const T** x_rows_;           // of a chunk
   T** gate_rows_;              // of a chunk, then of a step
   const T** operand_rows_[3];  // of both states and of aux
+  Lines* lines_;               // of the own rows, at one step
   Range own_rows_{}, own_panels_{};
   bool synchronise_ = false;
 };

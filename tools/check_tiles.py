@@ -1,0 +1,72 @@
+"""Checks that the loops of the tile keep everything in registers: no stack access inside of them.
+
+    python tools/check_tiles.py [MODULE]
+
+Reads the machine code of the compiled module (default: the importable ``fastrnn._core``) with
+objdump. A tile loop is a loop without another one inside that multiplies vectors by a broadcast.
+"""
+
+import importlib.util
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+
+LEAST_LOOPS = 30  # fewer means that this script no longer finds them
+FMA = re.compile(r"vfmadd\d+p[sd]\s")
+# An element of a row; what the cells broadcast are constants.
+BROADCAST = re.compile(r"\(%\w+,%\w+,[48]\)(\{1to|,%[xyz]mm)")
+# The frame pointer holds what it likes where there is no frame: a spill lies below it.
+STACK = re.compile(r"\(%rsp|-0x[0-9a-f]+\(%rbp\)")
+LINE = re.compile(r"\s*([0-9a-f]+):\s+(\S.*)")
+JUMP = re.compile(r"j\w+\s+([0-9a-f]+)\b")
+
+
+def instructions(module: str) -> list[tuple[int, str]]:
+    """Address and text of every instruction."""
+    command = ["objdump", "-d", "--no-show-raw-insn", "-j", ".text", module]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    matches = (LINE.match(line) for line in text.splitlines())
+    return [(int(match[1], 16), match[2]) for match in matches if match]
+
+
+def innermost_loops(code: list[tuple[int, str]]) -> Iterator[list[tuple[int, str]]]:
+    """Bodies of the loops that have no loop inside."""
+    index = {address: i for i, (address, _) in enumerate(code)}
+    latest = -1  # where the last loop began
+    for i, (address, text) in enumerate(code):
+        match = JUMP.match(text)
+        begin = index.get(int(match[1], 16)) if match else None
+        if begin is None or code[begin][0] >= address:
+            continue
+        if begin > latest:
+            yield code[begin : i + 1]
+        latest = max(latest, begin)
+
+
+def main(arguments: list[str]) -> int:
+    """Print the tile loops that touch the stack; exit with 1 if there are any, or no loops."""
+    if arguments:
+        module = arguments[0]
+    else:
+        spec = importlib.util.find_spec("fastrnn._core")
+        if spec is None or spec.origin is None:
+            print("check_tiles: fastrnn._core is not importable", file=sys.stderr)
+            return 2
+        module = spec.origin
+    loops = spilling = 0
+    for body in innermost_loops(instructions(module)):
+        text = [line for _, line in body]
+        reads = [line for line in text if BROADCAST.search(line) and "broadcast" in line]
+        if not reads or not any(map(FMA.match, text)):
+            continue
+        loops += 1
+        if bad := [f"  {address:x}: {line}" for address, line in body if STACK.search(line)]:
+            spilling += 1
+            print(f"the tile loop at {body[0][0]:x} uses the stack:", *bad, sep="\n")
+    print(f"{module}: {loops} tile loops, {spilling} of them use the stack")
+    return int(spilling > 0 or loops < LEAST_LOOPS)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
