@@ -55,7 +55,7 @@ FASTRNN_INLINE void tile(Vec<T> (&acc)[MR][NV], const T* const (&a)[MR], KWalk k
 // The most rows whose accumulators, weights and broadcast fit the vector registers, and whose
 // pointers fit the general ones: tools/check_tiles.py looks for what does not.
 constexpr int max_rows(int NV) {
-  const int fit = (kRegisters == 32 ? 24 : 12) / NV, pointers = NV == 3 ? 8 : 6;
+  const int fit = (kRegisters == 32 ? 24 : 12) / NV, pointers = NV == 3 ? 7 : 6;
   return fit > pointers ? pointers : fit;
 }
 
@@ -85,46 +85,53 @@ struct Rows {
   T* const* list;
   index_t offset;
   FASTRNN_INLINE T* at(index_t r) const { return list[r] + offset; }
-  FASTRNN_INLINE Rows from(index_t r) const { return {list + r, offset}; }
 };
 
-// out[r] = init + sum over k of a[r][k]·w[k] for MR rows and NV vectors of w side by side; init is
-// one stretch for all rows, or out itself where null. Only `columns` elements of a row of out exist
-// (never fewer than one vector's worth less than NV). A function of its own for every shape:
-// inlined side by side, they would take each other's registers.
+inline constexpr index_t kAllColumns = index_t{1} << 40;
+inline constexpr int kMostVectors = 4;  // of w side by side
+
+// out[r] = init + sum over k of a[r][k]·w[k]; init is one stretch for all rows, or out itself where
+// null. Only `columns` elements of a row of out exist (never fewer than one vector's worth less).
+template <class T>
+struct Product {
+  index_t rows, vectors;  // vectors of w side by side
+  Rows<const T> a;
+  KWalk k;
+  const T* w;
+  const T* init;
+  Rows<T> out;
+  index_t columns = kAllColumns;
+};
+
+// MR rows from `row` on, NV vectors. A function of its own for every shape: inlined side by side,
+// they would take each other's registers.
 template <class T, int MR, int NV>
-FASTRNN_NOINLINE void multiply_block(Rows<const T> a, KWalk k, const T* w, const T* init,
-                                     Rows<T> out, index_t columns) {
+FASTRNN_NOINLINE void multiply_block(const Product<T>& p, index_t row) {
   constexpr int L = kLanes<T>;
   Vec<T> acc[MR][NV];
   const T* from[MR];
   FASTRNN_UNROLL
   for (int r = 0; r < MR; ++r) {
-    from[r] = a.at(r);
+    from[r] = p.a.at(row + r);
     FASTRNN_UNROLL
     for (int v = 0; v < NV; ++v)
-      acc[r][v] = init != nullptr ? load(init + v * L) : load(out.at(r) + v * L, columns - v * L);
+      acc[r][v] = p.init != nullptr ? load(p.init + v * L)
+                                    : load(p.out.at(row + r) + v * L, p.columns - v * L);
   }
-  tile<T, MR, NV>(acc, from, k, w);
+  tile<T, MR, NV>(acc, from, p.k, p.w);
   FASTRNN_UNROLL
   for (int r = 0; r < MR; ++r) {
     FASTRNN_UNROLL
-    for (int v = 0; v < NV; ++v) store(out.at(r) + v * L, acc[r][v], columns - v * L);
+    for (int v = 0; v < NV; ++v) store(p.out.at(row + r) + v * L, acc[r][v], p.columns - v * L);
   }
 }
 
-inline constexpr index_t kAllColumns = index_t{1} << 40;
-inline constexpr int kMostVectors = 4;  // of w side by side
-
-// The same for any number of rows and 1 .. 4 vectors.
 template <class T>
-FASTRNN_NOINLINE void multiply(index_t rows, index_t vectors, Rows<const T> a, KWalk k, const T* w,
-                               const T* init, Rows<T> out, index_t columns = kAllColumns) {
-  with_int<kMostVectors>(vectors, [&](auto nv) {
+FASTRNN_NOINLINE void multiply(const Product<T>& p) {
+  with_int<kMostVectors>(p.vectors, [&](auto nv) {
     constexpr int NV = decltype(nv)::value;
-    for_row_blocks<max_rows(NV)>(rows, [&](index_t row, auto mr) {
-      multiply_block<T, decltype(mr)::value, NV>(a.from(row), k, w, init, out.from(row), columns);
-    });
+    for_row_blocks<max_rows(NV)>(
+        p.rows, [&](index_t row, auto mr) { multiply_block<T, decltype(mr)::value, NV>(p, row); });
   });
 }
 

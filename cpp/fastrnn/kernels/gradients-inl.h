@@ -93,10 +93,14 @@ class Gradients {
     const index_t I = task_.dims.I, panels = panels_of<T>(I);
     for (index_t j = 0; j < panels; j += kBackGroup) {
       team.check();
-      multiply<T>(rows.end - rows.begin, least(kBackGroup, panels - j),
-                  {rows_.grads + rows.begin, 0}, {J_, XP * L, S * L},
-                  transposed_ + j * J_ * XP * L * L, kZeros<T>, {rows_.dx + rows.begin, j * L},
-                  I - j * L);
+      multiply<T>({rows.end - rows.begin,
+                   least(kBackGroup, panels - j),
+                   {rows_.grads + rows.begin, 0},
+                   {J_, XP * L, S * L},
+                   transposed_ + j * J_ * XP * L * L,
+                   kZeros<T>,
+                   {rows_.dx + rows.begin, j * L},
+                   I - j * L});
     }
   }
 

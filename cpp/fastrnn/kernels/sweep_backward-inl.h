@@ -112,9 +112,13 @@ class BackwardSweep {
     constexpr auto stage = C::stage[Stage];
     const index_t K = J_ * stage.products * L;
     for (index_t r = rows.begin; r < rows.end; ++r) grad_rows_[r] = grad_row(q, r);
-    multiply<T>(rows.end - rows.begin, least(kBackGroup, J_ - j),
-                {grad_rows_ + rows.begin, stage.slot * L}, {J_, stage.products * L, S * L},
-                transposed_[Stage] + j * K * L, init, {into + rows.begin, j * L});
+    multiply<T>({rows.end - rows.begin,
+                 least(kBackGroup, J_ - j),
+                 {grad_rows_ + rows.begin, stage.slot * L},
+                 {J_, stage.products * L, S * L},
+                 transposed_[Stage] + j * K * L,
+                 init,
+                 {into + rows.begin, j * L}});
   }
 
   // f(rows, panel) over the own panels, a few rows at a time.

@@ -162,8 +162,13 @@ class ForwardSweep {
       if (panels_.projected)
         add_projected(count, j, width, bias);
       else
-        multiply<T>(count, width * XP, {x_rows_, 0}, {1, panels_.I, 0},
-                    panels_.w_ih + j * panels_.I * XP * L, bias, {gate_rows_, j * S * L});
+        multiply<T>({count,
+                     width * XP,
+                     {x_rows_, 0},
+                     {1, panels_.I, 0},
+                     panels_.w_ih + j * panels_.I * XP * L,
+                     bias,
+                     {gate_rows_, j * S * L}});
       for (index_t row = 0; row < count; ++row)  // slots that only the recurrent product fills
         for (int s = XP; s < S; ++s) store(gate_rows_[row] + (j * S + s) * L, load(bias + s * L));
     }
@@ -226,10 +231,13 @@ class ForwardSweep {
   void step_block(index_t q, index_t row, index_t rows, index_t j, T* const* gates) {
     constexpr auto stage = C::stage[Stage];
     const index_t H = task_.dims.H, width = least(kGroup<C>, J_ - j);
-    multiply<T>(rows, width * stage.products,
-                {operand_rows_[Stage == 0 ? q % 2 : 2] + own_rows_.begin + row, 0}, {1, H, 0},
-                panels_.w_hh + stage_offset<C, T>(Stage, H) + j * H * stage.products * L, nullptr,
-                {gates, (j * S + stage.slot) * L});
+    multiply<T>({rows,
+                 width * stage.products,
+                 {operand_rows_[Stage == 0 ? q % 2 : 2] + own_rows_.begin + row, 0},
+                 {1, H, 0},
+                 panels_.w_hh + stage_offset<C, T>(Stage, H) + j * H * stage.products * L,
+                 nullptr,
+                 {gates, (j * S + stage.slot) * L}});
     for (index_t r = row; r < row + rows; ++r)
       for (index_t p = j; p < j + width; ++p) unit<Stage>(lines_[r], p);
   }

@@ -55,9 +55,9 @@ class WeightGradients {
     const index_t threads = task.plan.threads, padded = J_ * L;
     packed_units_ = carver.take<T>(threads, kRowsAtOnce * kGroupVectors * L);
     packed_columns_ = carver.take<T>(threads, kRowsAtOnce * kMostVectors * L);
-    for (Product& product : products_) {
-      product.unit_rows = carver.take<const T*>(threads, kGroupVectors * L);
-      product.dw_rows = carver.take<T*>(threads, kGroupVectors * L);
+    for (Matrix& matrix : matrices_) {
+      matrix.unit_rows = carver.take<const T*>(threads, kGroupVectors * L);
+      matrix.dw_rows = carver.take<T*>(threads, kGroupVectors * L);
     }
     db_ = carver.take<T>(padded * S);
     if (C::peephole) dp_ = carver.take<T>(padded * 3);
@@ -66,11 +66,11 @@ class WeightGradients {
   void start(const Team& team) {
     packed_units_ += team.rank() * kRowsAtOnce * kGroupVectors * L;
     packed_columns_ += team.rank() * kRowsAtOnce * kMostVectors * L;
-    for (Product& product : products_) {
-      product.unit_rows += team.rank() * kGroupVectors * L;
-      product.dw_rows += team.rank() * kGroupVectors * L;
+    for (Matrix& matrix : matrices_) {
+      matrix.unit_rows += team.rank() * kGroupVectors * L;
+      matrix.dw_rows += team.rank() * kGroupVectors * L;
     }
-    choose_products(team.size());
+    choose_matrices(team.size());
     own_panels_ = share(J_, team.rank(), team.size(), 1);
     for (index_t j = own_panels_.begin; j < own_panels_.end; ++j) {
       for (int s = 0; s < S; ++s) store(db_ + (j * S + s) * L, Vec<T>{});
@@ -88,7 +88,7 @@ class WeightGradients {
     for (index_t item = mine.begin; item < mine.end;) {
       const index_t group = item / blocks_, first = item % blocks_;
       const index_t last = least(first + mine.end - item, blocks_);
-      for (Product& p : products_) list_units(group, p);
+      for (Matrix& m : matrices_) list_units(group, m);
       for (index_t row = 0; row < rows.count; row += kRowsAtOnce) {
         team.check();
         const index_t count = least(kRowsAtOnce, rows.count - row);
@@ -118,7 +118,7 @@ class WeightGradients {
 
  private:
   // One weight matrix: the slots whose gradients make it, and its operand.
-  struct Product {
+  struct Matrix {
     int slot, products;
     index_t K = 0, blocks = 0;  // columns; in blocks that are shared out. 0: not wanted
     View<T, 2> dw;
@@ -127,54 +127,59 @@ class WeightGradients {
     index_t units;        // how many of a group exist
   };
 
-  void choose_products(int threads) {
-    const auto choose = [&](Product& p, int slot, int products, index_t K, const View<T, 2>& dw) {
-      p.slot = slot;
-      p.products = products;
-      p.dw = dw;
-      p.K = dw ? K : 0;
+  void choose_matrices(int threads) {
+    const auto choose = [&](Matrix& m, int slot, int products, index_t K, const View<T, 2>& dw) {
+      m.slot = slot;
+      m.products = products;
+      m.dw = dw;
+      m.K = dw ? K : 0;
     };
-    choose(products_[0], 0, XP, task_.dims.I, task_.args.dw_ih);
+    choose(matrices_[0], 0, XP, task_.dims.I, task_.args.dw_ih);
     for (int s = 0; s < C::stages; ++s)
-      choose(products_[s + 1], C::stage[s].slot, C::stage[s].products, task_.dims.H,
+      choose(matrices_[s + 1], C::stage[s].slot, C::stage[s].products, task_.dims.H,
              task_.args.dw_hh);
     // Wide blocks make the best tiles, but there must be enough of them for everybody.
     for (vectors_ = kMostVectors;; vectors_ /= 2) {
       blocks_ = 0;
-      for (Product& p : products_) blocks_ += p.blocks = ceil_div(p.K, vectors_ * L);
+      for (Matrix& m : matrices_) blocks_ += m.blocks = ceil_div(m.K, vectors_ * L);
       if (vectors_ == 1 || threads == 1 || ceil_div(J_, kGroup<C>) * blocks_ >= 4 * threads) break;
     }
     blocks_ = most(1, blocks_);  // one item for a group's sums, at least
   }
 
-  // Blocks first .. last, counted through all products from this one on.
+  // Blocks first .. last, counted through all matrices from this one on.
   template <int Which>
   void with_operand(index_t row, index_t count, index_t stride, index_t first, index_t last) {
-    const Product& p = products_[Which];
+    const Matrix& m = matrices_[Which];
     const auto add = [&](const auto& operand) {
-      for (index_t b = most(first, 0); b < least(last, p.blocks); ++b) {
-        const index_t n = least(vectors_, panels_of<T>(p.K) - b * vectors_);
+      for (index_t b = most(first, 0); b < least(last, m.blocks); ++b) {
+        const index_t n = least(vectors_, panels_of<T>(m.K) - b * vectors_);
         pack_columns(operand, row, count, b * vectors_, n);
-        multiply<T>(p.units, n, {p.unit_rows, 0}, {1, count, 0, stride}, packed_columns_,
-                    first_ && row == 0 ? kZeros<T> : nullptr, {p.dw_rows, b * vectors_ * L},
-                    p.K - b * vectors_ * L);
+        multiply<T>({m.units,
+                     n,
+                     {m.unit_rows, 0},
+                     {1, count, 0, stride},
+                     packed_columns_,
+                     first_ && row == 0 ? kZeros<T> : nullptr,
+                     {m.dw_rows, b * vectors_ * L},
+                     m.K - b * vectors_ * L});
       }
     };
-    if constexpr (Which == 0) add(RowOperand<T>{rows_.x, p.K});
-    if constexpr (Which == 1) add(RowOperand<T>{rows_.h, p.K});
+    if constexpr (Which == 0) add(RowOperand<T>{rows_.x, m.K});
+    if constexpr (Which == 1) add(RowOperand<T>{rows_.h, m.K});
     if constexpr (Which == 2) add(SlotOperand<T, S, C::aux_slot>{rows_.grads});
     if constexpr (Which < C::stages)
-      with_operand<Which + 1>(row, count, stride, first - p.blocks, last - p.blocks);
+      with_operand<Which + 1>(row, count, stride, first - m.blocks, last - m.blocks);
   }
 
-  void list_units(index_t group, Product& p) {
+  void list_units(index_t group, Matrix& m) {
     const index_t H = task_.dims.H, first = group * kGroup<C>;
-    p.units = 0;
-    for (index_t j = 0; p.K > 0 && j < group_width(group, kGroup<C>, J_); ++j)
-      for (int s = p.slot; s < p.slot + p.products; ++s)
-        for (index_t lane = 0; lane < least(L, H - (first + j) * L); ++lane, ++p.units) {
-          p.unit_rows[p.units] = packed_units_ + (j * S + s) * L + lane;
-          p.dw_rows[p.units] = p.dw.at(C::gate[s] * H + (first + j) * L + lane);
+    m.units = 0;
+    for (index_t j = 0; m.K > 0 && j < group_width(group, kGroup<C>, J_); ++j)
+      for (int s = m.slot; s < m.slot + m.products; ++s)
+        for (index_t lane = 0; lane < least(L, H - (first + j) * L); ++lane, ++m.units) {
+          m.unit_rows[m.units] = packed_units_ + (j * S + s) * L + lane;
+          m.dw_rows[m.units] = m.dw.at(C::gate[s] * H + (first + j) * L + lane);
         }
   }
 
@@ -240,7 +245,7 @@ class WeightGradients {
   ChunkRows<T> rows_{};
   T* packed_units_;                   // [row][vector of the group][lane], this thread's
   T* packed_columns_;                 // [row][vector][lane], this thread's
-  Product products_[1 + C::stages];   // of x, of h, of aux
+  Matrix matrices_[1 + C::stages];    // of x, of h, of aux
   index_t vectors_ = 0, blocks_ = 0;  // of columns in a block; blocks of a group
   T* db_;                             // [panel][slot][lane]
   T* dp_ = nullptr;                   // [panel][i f o][lane]
