@@ -139,16 +139,5 @@ FASTRNN_NOINLINE void multiply(const Product<T>& p) {
 template <class T>
 inline constexpr T kZeros[kMostVectors * kLanes<T>] = {};
 
-// A half-open range, and the part of it that falls to thread `rank` of `size`, cut at multiples of
-// `grain`.
-struct Range {
-  index_t begin, end;
-};
-FASTRNN_INLINE Range share(index_t count, int rank, int size, index_t grain) {
-  const index_t grains = ceil_div(count, grain);
-  return {least(grains * rank / size * grain, count),
-          least(grains * (rank + 1) / size * grain, count)};
-}
-
 }  // namespace
 }  // namespace fastrnn::FASTRNN_TARGET

@@ -6,32 +6,10 @@
 #pragma once
 
 #include "fastrnn/kernels/pack-inl.h"
+#include "fastrnn/kernels/ranges-inl.h"
 
 namespace fastrnn::FASTRNN_TARGET {
 namespace {
-
-// Rows [begin, end) of the sorted batch whose lengths add up to this thread's share.
-FASTRNN_INLINE Range share_rows(const Steps& steps, int rank, int size) {
-  if (steps.length == nullptr) return share(steps.batch, rank, size, 1);
-  const index_t total = steps.first_row(steps.count);
-  Range range{steps.batch, steps.batch};
-  index_t before = 0;
-  for (index_t r = 0; r < steps.batch; ++r) {
-    if (before * size >= total * rank && r < range.begin) range.begin = r;
-    if (before * size >= total * (rank + 1) && r < range.end) range.end = r;
-    before += steps.length[r];
-  }
-  if (rank + 1 == size) range.end = steps.batch;
-  return {least(range.begin, range.end), range.end};
-}
-
-// f(first panel) for the groups of a range. Every other step begins at the end: what of the weights
-// is still in the cache is used before it goes.
-template <int Group, class F>
-FASTRNN_INLINE void for_groups(Range panels, bool falling, F&& f) {
-  const index_t count = ceil_div(panels.end - panels.begin, Group);
-  for (index_t g = 0; g < count; ++g) f(panels.begin + (falling ? count - 1 - g : g) * Group);
-}
 
 template <class C, class T>
 class ForwardSweep {

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "fastrnn/kernels/pack-inl.h"
+#include "fastrnn/kernels/ranges-inl.h"
 
 namespace fastrnn::FASTRNN_TARGET {
 namespace {

@@ -1,0 +1,45 @@
+// Who does what: ranges of rows and of panels, and each thread's share of them.
+#pragma once
+
+#include "fastrnn/kernel_table.h"
+#include "fastrnn/kernels/gemm_tile-inl.h"
+
+namespace fastrnn::FASTRNN_TARGET {
+namespace {
+
+// A half-open range, and the part of it that falls to thread `rank` of `size`, cut at multiples of
+// `grain`.
+struct Range {
+  index_t begin, end;
+};
+FASTRNN_INLINE Range share(index_t count, int rank, int size, index_t grain) {
+  const index_t grains = ceil_div(count, grain);
+  return {least(grains * rank / size * grain, count),
+          least(grains * (rank + 1) / size * grain, count)};
+}
+
+// Rows [begin, end) of the sorted batch whose lengths add up to this thread's share.
+FASTRNN_INLINE Range share_rows(const Steps& steps, int rank, int size) {
+  if (steps.length == nullptr) return share(steps.batch, rank, size, 1);
+  const index_t total = steps.first_row(steps.count);
+  Range range{steps.batch, steps.batch};
+  index_t before = 0;
+  for (index_t r = 0; r < steps.batch; ++r) {
+    if (before * size >= total * rank && r < range.begin) range.begin = r;
+    if (before * size >= total * (rank + 1) && r < range.end) range.end = r;
+    before += steps.length[r];
+  }
+  if (rank + 1 == size) range.end = steps.batch;
+  return {least(range.begin, range.end), range.end};
+}
+
+// f(first panel) for the groups of a range. Every other step begins at the end: what of the weights
+// is still in the cache is used before it goes.
+template <int Group, class F>
+FASTRNN_INLINE void for_groups(Range panels, bool falling, F&& f) {
+  const index_t count = ceil_div(panels.end - panels.begin, Group);
+  for (index_t g = 0; g < count; ++g) f(panels.begin + (falling ? count - 1 - g : g) * Group);
+}
+
+}  // namespace
+}  // namespace fastrnn::FASTRNN_TARGET
