@@ -52,6 +52,7 @@ enum class Split : int { rows, units };
 struct Plan {
   int threads = 1;
   Split split = Split::rows;
+  double multiply_adds = 0;   // of the whole call; 0 where the plan was forced
   index_t forward_rows = 1;   // the input projection is hoisted over a chunk
   index_t backward_rows = 1;  // weight gradients are taken chunk by chunk
 };

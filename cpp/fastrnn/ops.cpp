@@ -35,7 +35,7 @@ Scratch take_scratch(Task& task, std::size_t (*bytes)(const Task&)) {
 
 template <class Task>
 void run(const Task& task, void (*kernel)(const Task&, Team&)) {
-  run_team(task.plan.threads, [&](Team& team) { kernel(task, team); });
+  run_team(task.plan.threads, [&](Team& team) { kernel(task, team); }, task.plan.multiply_adds);
 }
 
 // The workspace that backward will need, sized before anything is written.

@@ -44,6 +44,7 @@ Plan make_plan(const Problem& p, const CpuCaches& caches, int threads) {
   const double work = by_rows ? call_work : std::min(call_work, std::sqrt(step_work));
   const index_t pieces = by_rows ? p.dims.N : (panels + p.stages_grain - 1) / p.stages_grain;
   plan.threads = int(std::clamp<double>(std::min(work, double(pieces)), 1, threads));
+  plan.multiply_adds = p.training ? 2 * total : total;
   if (plan.threads == 1) plan.split = Split::rows;
 
   // A thread's share of a chunk stays in half of its L2, but is no fewer rows than make the
@@ -55,6 +56,7 @@ Plan make_plan(const Problem& p, const CpuCaches& caches, int threads) {
   plan.backward_rows = std::max<index_t>(256, rows_that_fit);
 
   if (forced.split) {
+    plan.multiply_adds = 0;
     plan.split = *forced.split;
     plan.threads = threads;
   }

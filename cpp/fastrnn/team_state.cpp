@@ -1,6 +1,8 @@
 // The barrier spins, then yields, then sleeps; faults and Ctrl-C release everybody who waits in it.
 #include "fastrnn/team_state.h"
 
+#include <time.h>
+
 #include <algorithm>
 #include <thread>
 #include <utility>
@@ -35,11 +37,23 @@ inline void pause() {
 #endif
 }
 
+// Of the calling thread, in ns; 0 where there is no such clock.
+std::int64_t cpu_clock() {
+#ifdef CLOCK_THREAD_CPUTIME_ID
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return std::int64_t{time.tv_sec} * 1000000000 + time.tv_nsec;
+#else
+  return 0;
+#endif
+}
+
 }  // namespace
 
 void set_interrupt_poll(InterruptPoll poll) { interrupt_poll = poll; }
 
-TeamState::TeamState(int size, bool rank0_polls) : rank0_polls_(rank0_polls) {
+TeamState::TeamState(int size, bool rank0_polls, bool measure)
+    : measure_(measure), rank0_polls_(rank0_polls) {
   if (size == 1) return;
   progress_ = std::make_unique<Progress[]>(static_cast<std::size_t>(size));
   crowded_ = size > thread_limit();
@@ -75,16 +89,16 @@ void TeamState::sleep(int rank, Ready ready) {
 }
 
 template <class Ready>
-void TeamState::wait(int rank, microseconds patience, Ready ready) {
+TeamState::Clock::duration TeamState::wait(int rank, microseconds patience, Ready ready) {
   for (int i = 0; i < 64; ++i) {  // most waits end here, before any clock is read
-    if (ready()) return;
+    if (ready()) return {};
     pause();
   }
   const Clock::time_point start = Clock::now();
   for (Clock::duration waited{}; waited < patience; waited = Clock::now() - start) {
     const bool spin = !crowded_ && waited < kSpin;
     for (int i = 0; i < 16; ++i) {
-      if (ready()) return;
+      if (ready()) return Clock::now() - start;
       if (spin) pause();
     }
     if (!spin) std::this_thread::yield();
@@ -93,23 +107,50 @@ void TeamState::wait(int rank, microseconds patience, Ready ready) {
     sleep(rank, ready);
     if (rank == 0) look_at_clock();
   }
+  return Clock::now() - start;
+}
+
+void TeamState::enter(int rank, int size) {
+  if (size == 1) return;
+  Progress& mine = progress_[static_cast<std::size_t>(rank)];
+  mine.entered = Clock::now();
+  if (measure_) mine.cpu = cpu_clock();
+  if (rank == 0) size_ = size;
 }
 
 void TeamState::meet(int rank, int size) {
-  std::atomic<std::uint64_t>& mine = progress_[static_cast<std::size_t>(rank)].epoch;
-  const std::uint64_t epoch = mine.load(std::memory_order_relaxed) + 1;
-  mine.exchange(epoch);
+  Progress& mine = progress_[static_cast<std::size_t>(rank)];
+  const std::uint64_t epoch = mine.epoch.load(std::memory_order_relaxed) + 1;
+  mine.epoch.exchange(epoch);
   wake();
-  wait(rank, kBarrierPatience, [&] { return everybody_at(epoch, size) || stop_.load(); });
+  const Clock::duration waited =
+      wait(rank, kBarrierPatience, [&] { return everybody_at(epoch, size) || stop_.load(); });
+  mine.waited += waited;
+  mine.spun += std::min<Clock::duration>(waited, kBarrierPatience);
   if (stop_.load()) throw Stopped{};
 }
 
 void TeamState::leave(int rank, int size) {
   if (size == 1) return;
-  progress_[static_cast<std::size_t>(rank)].epoch.exchange(kLeft);
+  Progress& mine = progress_[static_cast<std::size_t>(rank)];
+  if (measure_) mine.cpu = cpu_clock() - mine.cpu;
+  mine.left = Clock::now();
+  mine.epoch.exchange(kLeft);
   wake();
   // Ctrl-C must work while rank 0 has nothing to do but wait for the others.
   if (rank == 0) wait(rank, kJoinPatience, [&] { return everybody_at(kLeft, size); });
+}
+
+TeamCost TeamState::cost(Clock::duration wall) const {
+  TeamCost cost;
+  cost.size = size_;
+  cost.wall = wall;
+  for (int k = 0; size_ > 1 && k < size_; ++k) {
+    const Progress& one = progress_[static_cast<std::size_t>(k)];
+    cost.idle += wall - (one.left - one.entered) + one.waited;
+    if (measure_) cost.working += std::chrono::nanoseconds(one.cpu) - one.spun;
+  }
+  return cost;
 }
 
 void TeamState::fail(std::exception_ptr fault) noexcept {

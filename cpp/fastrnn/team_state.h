@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 
+#include "fastrnn/caution.h"
 #include "fastrnn/fp_mode.h"
 #include "fastrnn/threads.h"
 
@@ -22,8 +23,10 @@ class TeamState {
   using Clock = std::chrono::steady_clock;
 
   // rank0_polls: rank 0 is the thread that called run_team, so it may ask the interrupt poll.
-  TeamState(int size, bool rank0_polls);
+  // measure: the processor time of its threads is wanted in cost().
+  TeamState(int size, bool rank0_polls, bool measure = false);
 
+  void enter(int rank, int size);  // this thread's first act
   void meet(int rank, int size);   // the barrier
   void leave(int rank, int size);  // this thread's last act; rank 0 then waits for the others
   void fail(std::exception_ptr fault) noexcept;
@@ -32,23 +35,30 @@ class TeamState {
 
   bool stopped() const { return stop_.load(std::memory_order_relaxed); }
   bool time_to_look() { return --checks_left_ == 0; }  // rank 0
-  void rethrow();                                      // after the join
+  TeamCost cost(Clock::duration wall) const;           // after the join, as is
+  void rethrow();
 
  private:
   // A thread counts its barriers in a line of its own (two: they are fetched in pairs), so that
   // meeting costs one hop and no shared counter.
   struct alignas(128) Progress {
     std::atomic<std::uint64_t> epoch{0};
+    // This thread's own, for cost().
+    Clock::time_point entered{}, left{};
+    Clock::duration waited{}, spun{};  // spun: the part of it that took processor time
+    std::int64_t cpu = 0;              // ns; since entering, or the clock then
   };
 
   bool everybody_at(std::uint64_t epoch, int size) const;
   template <class Ready>
-  void wait(int rank, std::chrono::microseconds patience, Ready ready);
+  Clock::duration wait(int rank, std::chrono::microseconds patience, Ready ready);
   template <class Ready>
   void sleep(int rank, Ready ready);
   void wake() noexcept;
 
   std::unique_ptr<Progress[]> progress_;  // none for a team of one
+  int size_ = 1;                          // of the team that came, known to those who are in it
+  bool measure_ = false;
   bool crowded_ = false;  // more threads than cores: whoever we wait for may need ours
   std::atomic<bool> stop_{false}, faulty_{false};
   std::atomic<int> sleepers_{0};

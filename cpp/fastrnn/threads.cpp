@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "fastrnn/caution.h"
 #include "fastrnn/error.h"
 #include "fastrnn/team_state.h"
 #include "fastrnn/thread_limit.h"
@@ -70,6 +71,7 @@ class Budget {
 void work(TeamState& state, int rank, int size, TeamBody body, void* context) noexcept {
   const FpScope scope(kKernelFpMode);
   const bool outer = std::exchange(in_team, in_team || size > 1);
+  state.enter(rank, size);
   try {
     Team team(state, rank, size);
     body(context, team);
@@ -205,9 +207,10 @@ void Team::check() {
   if (state_.stopped()) throw Stopped{};
 }
 
-void run_team_raw(int threads, TeamBody body, void* context) {
+void run_team_raw(int threads, double multiply_adds, TeamBody body, void* context) {
   FASTRNN_DCHECK(threads >= 1);
   if (threads <= 1 || in_team || in_foreign_region()) return run_serial(body, context);
+  if (should_be_alone(multiply_adds)) return run_serial(body, context);
   if (forked && serial_children()) return run_serial(body, context);
   const Budget budget(threads);
   if (budget.threads() == 1) return run_serial(body, context);
@@ -216,12 +219,14 @@ void run_team_raw(int threads, TeamBody body, void* context) {
 #else
   const bool fresh_master = false;  // a crew is new for every call
 #endif
-  TeamState state(budget.threads(), !fresh_master);
+  TeamState state(budget.threads(), !fresh_master, worth_measuring(multiply_adds));
+  const auto start = TeamState::Clock::now();
   if (fresh_master) {
     region_in_child(state, budget.threads(), body, context);
   } else {
     region(state, budget.threads(), body, context);
   }
+  judge(multiply_adds, state.cost(TeamState::Clock::now() - start));
   state.rethrow();
 }
 

@@ -32,12 +32,16 @@ using TeamBody = void (*)(void* context, Team& team);
 // and returns when all are done. n = 1 never enters OpenMP; inside another parallel region n is 1;
 // after fork the region starts from a fresh thread. Subnormals are flushed inside only. The first
 // exception thrown by a body is rethrown here after all have left.
-void run_team_raw(int threads, TeamBody body, void* context);
+// multiply_adds is how much work it is: where a team of late was no good for such (caution.h),
+// there is one thread. 0: all threads whatever happens.
+void run_team_raw(int threads, double multiply_adds, TeamBody body, void* context);
 
 template <class F>
-void run_team(int threads, F&& f) {
+void run_team(int threads, F&& f, double multiply_adds = 0) {
   using Fn = std::remove_reference_t<F>;
-  run_team_raw(threads, [](void* context, Team& team) { (*static_cast<Fn*>(context))(team); }, &f);
+  run_team_raw(
+      threads, multiply_adds, [](void* context, Team& team) { (*static_cast<Fn*>(context))(team); },
+      &f);
 }
 
 inline constexpr int kMaxThreads = 1024;  // more is taken for a mistake

@@ -5,6 +5,7 @@
 #include "tests/selftest_cells.h"
 #include "tests/selftest_check.h"
 #include "tests/selftest_faults.h"
+#include "tests/selftest_keeping.h"
 
 namespace {
 
@@ -25,6 +26,8 @@ void section(const char* name, void (*test)()) {
 int main() {
   section("sizes", selftest::test_sizes);
   section("teams and limits", selftest::test_team);
+  section("caution", selftest::test_caution);
+  section("kept blocks", selftest::test_block_cache);
   section("a thread throws", selftest::test_throwing_bodies);
 #ifdef FASTRNN_TEST_HOOKS
   section("a thread throws inside of a kernel", selftest::test_throwing_kernels);
