@@ -84,10 +84,17 @@ class Direction:
         return exact(name, value, shape, self.dtype, symbols, title, H, weight=True)
 
     def part(self, params: Mapping[str, Any], packed: bool) -> Part:
-        """Return the checked weights, and their packed form for the active instruction set."""
-        found = {name: self.check(torch, params[torch]) for name, torch in self.names.items()}
+        """Return the checked weights, and their packed form for the active instruction set.
+
+        What params lacks is absent: w_ih, where x is the projected input.
+        """
+        found = {
+            name: self.check(torch, params[torch])
+            for name, torch in self.names.items()
+            if torch in params
+        }
         weights = (
-            found["w_ih"], found["w_hh"], found.get("b_ih"), found.get("b_hh"),
+            found.get("w_ih"), found["w_hh"], found.get("b_ih"), found.get("b_hh"),
             found.get("w_peephole"),
         )  # fmt: skip
         pack = _core.PackedWeights(self.kind.core, *weights) if packed else None

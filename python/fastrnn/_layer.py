@@ -6,22 +6,20 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import ArrayLike, DTypeLike
 
 from fastrnn import _merge, _options, _stack, init
-from fastrnn._arguments import INPUT_SIZE, check_x
-from fastrnn._checks import Array, allocate, exact, flag, integer
-from fastrnn._checks import lengths as checked_lengths
+from fastrnn._checks import Array, flag, integer
 from fastrnn._direction import Direction
 from fastrnn._kinds import Kind
-from fastrnn._params import Params
 from fastrnn._record import LayerGrads, LayerTape, Record
+from fastrnn._running import Running
 from fastrnn._state import StateLayout
-from fastrnn.runtime import backend, team
+from fastrnn.runtime import backend
 from fastrnn.stream import Stream
 
 if TYPE_CHECKING:
     from numpy.random import Generator
 
 
-class Layer(Params):
+class Layer(Running):
     """The common part of `RNN`, `LSTM` and `GRU`; see there for the parameters.
 
     Attributes
@@ -112,7 +110,8 @@ class Layer(Params):
         MemoryError
             The result does not fit.
         """
-        y, state, _ = self._run(x, state, lengths, None, None)
+        parts = self._parts(packed=backend.get() == "core")
+        y, state, _ = self._run(x, state, lengths, parts)
         return y, state
 
     def forward(
@@ -153,9 +152,8 @@ class Layer(Params):
         active = flag("training", training) and self.dropout > 0
         source = init.generator(rng) if active or rng is not None else None
         dropout = _stack.Dropout(self.dropout, source) if active and source is not None else None
-        y, state, tape = self._run(x, state, lengths, Record(), dropout)
+        y, state, tape = self._run(x, state, lengths, self._parts(packed=False), Record(), dropout)
         assert tape is not None  # there was a record
-        y.flags.writeable = False
         return y, state, tape
 
     def backward(
@@ -190,26 +188,9 @@ class Layer(Params):
         """
         if not isinstance(tape, LayerTape):
             raise TypeError(f"tape must be what forward returned, got {type(tape).__name__}")
-        tape.check(self)
-        single, T, N, has_h0, has_c0 = tape.layout
-        if dy is not None:
-            dy = self._enter_dy(dy, single, T, N)
-        dh_n, dc_n = self._layout.enter("dstate", dstate, N, single, self.dtype)
-        initial = self._layout.new(N, self.dtype, has_h0, has_c0)
-        dx, weights = _stack.backward(
-            tape.take(), self.merge_mode, self.dropout, dy, dh_n, dc_n,
-            initial.flat_h, initial.flat_c,
-        )  # fmt: skip
-        if single:
-            dx = dx[:, 0]
-        elif self.batch_first:
-            dx = dx.transpose(1, 0, 2)
-        params = {
-            name: gradients[argument]
-            for direction, gradients in zip(self._each(), weights, strict=True)
-            for argument, name in direction.names.items()
-        }
-        return LayerGrads(dx, self._layout.leave(initial, single), params)
+        dx, state, params = self._back(tape, dy, dstate)
+        assert dx is not None  # it was wanted
+        return LayerGrads(dx, state, params)
 
     def stream(self, batch_size: int = 1) -> Stream:
         """Return a stream over this layer: one step, or one chunk of steps, at a time.
@@ -243,49 +224,6 @@ class Layer(Params):
         True
         """
         return Stream(self, batch_size)
-
-    def _run(
-        self, x: Any, state: Any, lengths: Any, record: Record | None, dropout: Any
-    ) -> tuple[Array, Any, LayerTape | None]:
-        """Check, allocate, run, and return (y, state, tape) in the caller's layout."""
-        dtype = self.dtype
-        x = check_x("x", x, 3, dtype, self.input_size, INPUT_SIZE)
-        single = x.ndim == 2
-        batch_first = self.batch_first and not single
-        x = x[:, None] if single else x.transpose(1, 0, 2) if batch_first else x
-        T, N, _ = x.shape
-        if lengths is not None:
-            lengths = checked_lengths(lengths, T, N, single)
-        h0, c0 = self._layout.enter("state", state, N, single, dtype)
-        y, result = self._outputs(T, N, single)
-        final = self._layout.new(N, dtype)
-        _stack.forward(
-            self._parts(packed=record is None and backend.get() == "core"), self.merge_mode,
-            x, h0, c0, lengths, y, final.flat_h, final.flat_c, team.get(), record, dropout,
-        )  # fmt: skip
-        state = self._layout.leave(final, single)
-        if record is None:
-            return result, state, None
-        layout = single, T, N, h0[0] is not None, c0[0] is not None
-        return result, state, LayerTape(self, record, layout)
-
-    def _outputs(self, T: int, N: int, single: bool) -> tuple[Array, Array]:
-        """Return a fresh y as (T, N, ·), and the same memory in the caller's layout."""
-        if self.batch_first and not single:
-            result = allocate("y", (N, T, self._width), self.dtype)
-            return result.transpose(1, 0, 2), result
-        y = allocate("y", (T, N, self._width), self.dtype)
-        return y, y[:, 0] if single else y
-
-    def _enter_dy(self, dy: Any, single: bool, T: int, N: int) -> Array:
-        """Return dy, which has the shape of y, as (T, N, ·)."""
-        W, title, H = self._width, self._kind.title, self._layout.sizes[-1]
-        if single:
-            return exact("dy", dy, (T, W), self.dtype, "(T, D·H)", title, H)[:, None]
-        if self.batch_first:
-            array = exact("dy", dy, (N, T, W), self.dtype, "(N, T, D·H)", title, H)
-            return array.transpose(1, 0, 2)
-        return exact("dy", dy, (T, N, W), self.dtype, "(T, N, D·H)", title, H)
 
     def __repr__(self) -> str:
         words = [f"{self.input_size}, {self.hidden_size}"]

@@ -13,7 +13,7 @@ def width(mode: str, directions: int, hidden: int) -> int:
 
 
 def parts(mode: str, directions: int, y: Array) -> list[Array]:
-    """Return one array (T, N, H) per direction to write to; for concat they are halves of y."""
+    """Return one array (T, N, H) per direction; for concat they are halves of y."""
     if directions == 1:
         return [y]
     if mode == "concat":

@@ -1,6 +1,6 @@
 """The weights of a layer by name: read them, replace them, save them, load them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -51,14 +51,25 @@ class Params:
         ready = self._ready.get(packed)
         if ready and ready.isa == isa and ready.ids == tuple(map(id, params.values())):
             return ready.parts
-        names = {name for direction in self._each() for name in direction.shapes}
-        if params.keys() != names:
-            absent, extra = sorted(names - params.keys()), sorted(params.keys() - names)
-            raise ValueError(f"params lacks {absent} and has {extra} too many")
+        self._check_names(params, self._names())
         given = tuple(params.values())
-        parts = [[d.part(params, packed) for d in layer] for layer in self._directions]
+        parts = self._build(params, packed)
         self._ready[packed] = Ready(isa, tuple(map(id, given)), given, parts)
         return parts
+
+    def _names(self) -> list[str]:
+        """Return the names of all weights in the order of `params`."""
+        return [name for direction in self._each() for name in direction.shapes]
+
+    @staticmethod
+    def _check_names(params: Iterable[str], names: list[str]) -> None:
+        absent, extra = sorted({*names} - {*params}), sorted({*params} - {*names})
+        if absent or extra:
+            raise ValueError(f"params lacks {absent} and has {extra} too many")
+
+    def _build(self, params: Mapping[str, Any], packed: bool) -> list[list[Part]]:
+        """Return every layer and direction with these weights, checked."""
+        return [[d.part(params, packed) for d in layer] for layer in self._directions]
 
     def state_dict(self) -> dict[str, Array]:
         """Return a copy of all weights by name, with PyTorch's names and shapes.

@@ -19,11 +19,14 @@ class Record:
         For each layer what each direction put out, (T, N, H).
     masks : list of ndarray or None
         For each layer, True where dropout kept its merged output; None: no dropout there.
+    projected : bool
+        x was the projected input of the bottom layer, a block of G·H columns per direction.
     """
 
     tapes: list[Tape] = field(default_factory=list)
     outputs: list[list[Array]] = field(default_factory=list)
     masks: list[Array | None] = field(default_factory=list)
+    projected: bool = False
 
 
 class LayerTape:

@@ -62,18 +62,23 @@ def forward(
 ) -> None:
     """Fill y (T, N, D·H of the top layer, or H when merged), h_n and c_n; all time-major.
 
-    With a record the run can go back; dropout then acts after every layer but the last.
+    With a record the run can go back; dropout acts after every layer but the last. Where the bottom
+    layer has no w_ih, x is its projected input, a block of columns per direction.
     """
     k = 0
+    projected = layers[0][0].weights[0] is None
+    if record is not None:
+        record.projected = projected
     for l, layer in enumerate(layers):
         top = l == len(layers) - 1
         D, H = len(layer), layer[0].hidden_size
         shape = (*x.shape[:2], _merge.width(mode, D, H))
         out = y if top else allocate("a layer's output", shape, x.dtype)
         outputs = _merge.parts(mode, D, out)
-        for part, target in zip(layer, outputs, strict=True):
+        inputs = _merge.parts("concat", D, x) if projected and l == 0 else [x] * D
+        for part, source, target in zip(layer, inputs, outputs, strict=True):
             tape = run(
-                part.kind, x, part.weights, part.packed, h0[k], c0[k], lengths, target,
+                part.kind, source, part.weights, part.packed, h0[k], c0[k], lengths, target,
                 h_n[k], c_n[k], part.reverse, num_threads, record is not None,
             )  # fmt: skip
             if record is not None and tape is not None:
@@ -81,12 +86,12 @@ def forward(
             k += 1
         _merge.merge(mode, outputs, out)
         x = out
+        mask = None if dropout is None or top else dropout.mask(out)
+        if mask is not None and dropout is not None:
+            x = Dropout.apply(dropout.p, mask, out)
         if record is not None:
-            mask = None if dropout is None or top else dropout.mask(out)
             record.outputs.append(outputs)
             record.masks.append(mask)
-            if mask is not None and dropout is not None:
-                x = Dropout.apply(dropout.p, mask, out)
 
 
 def backward(
@@ -98,10 +103,12 @@ def backward(
     dc_n: Flat,
     dh0: Flat,
     dc0: Flat,
-) -> tuple[Array, list[dict[str, Array]]]:
+    want_x: bool = True,
+) -> tuple[Array | None, list[dict[str, Array]]]:
     """Use the record up; fill dh0 and dc0 where given.
 
-    Returns the gradient by the input, and for each layer and direction those by its weights.
+    Returns the gradient by the input, if it is wanted, and for each layer and direction those by
+    its weights.
     """
     weights: list[dict[str, Array]] = [{} for _ in record.tapes]
     dx: Array | None = dy
@@ -110,12 +117,23 @@ def backward(
         if mask is not None and dx is not None:
             dx = Dropout.apply(p, mask, dx)
         pieces = _merge.split(mode, dx, outputs)
-        dx = None
+        found = []
         for d, piece in enumerate(pieces):
             k = l * len(outputs) + d
-            gradients = record.tapes[k].unwind(piece, dh_n[k], dc_n[k], dh0[k], dc0[k])
-            part = gradients.pop("x")
-            dx = part if dx is None else np.add(dx, part, out=dx)
+            gradients = record.tapes[k].unwind(
+                piece, dh_n[k], dc_n[k], dh0[k], dc0[k], want_x=want_x or l > 0
+            )
             weights[k] = gradients
-    assert dx is not None  # a stack has at least one layer
+            if "x" in gradients:
+                found.append(gradients.pop("x"))
+        dx = _joined(found, concatenate=record.projected and l == 0)
     return dx, weights
+
+
+def _joined(found: list[Array], concatenate: bool) -> Array | None:
+    """Return the gradient by what all directions read: a block of columns each, or one array."""
+    if len(found) < 2:
+        return found[0] if found else None
+    if concatenate:
+        return np.concatenate(found, axis=2)
+    return np.add(found[0], found[1], out=found[0])

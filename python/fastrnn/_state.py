@@ -53,11 +53,7 @@ class StateLayout:
             return absent, absent
         if not self.cell_state:
             return self._enter_one(name, state, rows, single, dtype), absent
-        if not isinstance(state, (tuple, list)):
-            raise TypeError(f"{name} must be a tuple (h, c), got {type(state).__name__}")
-        if len(state) != 2:
-            raise ValueError(f"{name} must be a tuple (h, c), got {len(state)} elements")
-        h, c = state
+        h, c = _pair(name, state)
         return (
             absent if h is None else self._enter_one(name + "[0]", h, rows, single, dtype),
             absent if c is None else self._enter_one(name + "[1]", c, rows, single, dtype),
@@ -114,9 +110,31 @@ class StateLayout:
         c = self._leave_one(states.c, single)
         return None if h is None and c is None else (h, c)
 
+    def split(self, state: Any) -> tuple[list[Any], list[Any]]:
+        """Return the arrays of h and those of c as the caller gave them; none for None."""
+        h, c = _pair("state", state) if self.cell_state and state is not None else (state, None)
+        whole = [[] if part is None else part if self.listed else [part] for part in (h, c)]
+        return list(whole[0]), list(whole[1])
+
+    def join(self, h: list[Any], c: list[Any]) -> Any:
+        """Return the state of these arrays in the caller's form, the inverse of `split`."""
+        if not h and not c:
+            return None
+        whole = [None if not part else part if self.listed else part[0] for part in (h, c)]
+        return (whole[0], whole[1]) if self.cell_state else whole[0]
+
     def _leave_one(self, arrays: list[Array], single: bool) -> Any:
         if not arrays:
             return None
         if single:
             arrays = [array[:, 0] for array in arrays]
         return arrays if self.listed else arrays[0]
+
+
+def _pair(name: str, state: Any) -> tuple[Any, Any]:
+    """Return h and c of an LSTM's state."""
+    if not isinstance(state, (tuple, list)):
+        raise TypeError(f"{name} must be a tuple (h, c), got {type(state).__name__}")
+    if len(state) != 2:
+        raise ValueError(f"{name} must be a tuple (h, c), got {len(state)} elements")
+    return state[0], state[1]

@@ -163,16 +163,19 @@ class Tape:
         dc_n: Array | None,
         dh0: Array | None,
         dc0: Array | None,
+        *,
+        want_x: bool = True,
     ) -> dict[str, Array]:
         """Use the tape up; arrays are strict and time-major.
 
         dh0 and dc0 are filled when given. Returns the other gradients, freshly allocated, by name:
-        x and those weights that there are.
+        x if it is wanted, and those weights that there are.
         """
         held = self._held("tape")
         if self._digests is not None:
             _refuse_changed(self._digests, held.digests())
-        shapes = {"x": held.x.shape} | {
+        shapes = {"x": held.x.shape} if want_x else {}
+        shapes |= {
             name: array.shape
             for name, array in zip(NAMES, held.weights, strict=True)
             if array is not None
@@ -203,8 +206,12 @@ def _refuse_changed(before: dict[str, bytes], now: dict[str, bytes]) -> None:
             )
 
 
-def backward(tape: Any, function: str, grads: type[G], dy: Any, dh_n: Any, dc_n: Any) -> G:
-    """Check, run backward, and return the gradients in the caller's layout."""
+def backward(
+    tape: Any, function: str, grads: type[G], dy: Any, dh_n: Any, dc_n: Any, want_x: bool = True
+) -> G:
+    """Check, run backward, and return the gradients in the caller's layout; None for one by x that
+    nobody wants.
+    """
     if not isinstance(tape, Tape):
         raise TypeError(f"tape must be what {function}_forward returned, got {type(tape).__name__}")
     kind = tape._kind
@@ -232,9 +239,10 @@ def backward(tape: Any, function: str, grads: type[G], dy: Any, dh_n: Any, dc_n:
         None if shape is None else allocate("dh0", (N, H), tape._dtype)
         for shape in tape._state_shapes
     ]
-    out = tape.unwind(dy, *finals, *initial)
-    dx = out["x"]
-    out["x"] = dx[:, 0] if single else dx.transpose(1, 0, 2) if batch_first else dx
+    out = tape.unwind(dy, *finals, *initial, want_x=want_x)
+    if want_x:
+        dx = out["x"]
+        out["x"] = dx[:, 0] if single else dx.transpose(1, 0, 2) if batch_first else dx
     for name, given, array in zip(("h0", "c0"), tape._state_shapes, initial, strict=True):
         if array is not None and given is not None:
             out[name] = array.sum(axis=0) if len(given) == 1 else array
