@@ -28,7 +28,7 @@ $(HAVE)venv:
 
 $(HAVE)fastrnn: $(HAVE)venv $(BUILT) README.md LICENSE
 	@echo "installing fastrnn from source: this compiles C++ for a minute or two"
-	$(PIP) ".[cli,plot]"
+	$(PIP) ".[cli,plot,train]"
 	touch $@
 
 $(HAVE)group-%: $(HAVE)venv pyproject.toml

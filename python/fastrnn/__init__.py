@@ -39,12 +39,13 @@ from fastrnn.stream import Stream
 __version__ = "0.1.0"
 
 # Loaded on first use: what a plain call does not need must not slow down the import.
-_LAZY = ("init", "reference", "testing")
+_LAZY = ("init", "io", "reference", "testing")
 
 __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "CheckpointError",
     "GRUGrads",
     "LSTMGrads",
     "LayerGrads",
@@ -60,6 +61,7 @@ __all__ = [
     "gru_cell",
     "gru_forward",
     "init",
+    "io",
     "isa",
     "lstm",
     "lstm_backward",
@@ -84,6 +86,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return import_module(f"fastrnn.{name}")
+    if name == "CheckpointError":
+        return import_module("fastrnn.io").CheckpointError
     raise AttributeError(f"module 'fastrnn' has no attribute {name!r}")
 
 

@@ -1,12 +1,14 @@
 """Pictures of numbers that are tested elsewhere; matplotlib loads on first use."""
 
+import io
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["loss_curve", "require_matplotlib"]
+__all__ = ["loss_curve", "require_matplotlib", "save"]
 
 
 def require_matplotlib() -> "type[Figure]":
@@ -58,7 +60,7 @@ def loss_curve(
     Returns
     -------
     matplotlib.figure.Figure
-        ``figure.savefig(path)`` writes it.
+        `save` writes it.
 
     Raises
     ------
@@ -107,3 +109,31 @@ def loss_curve(
     axes.grid(alpha=0.25)
     axes.legend(frameon=False)
     return figure
+
+
+def save(figure: "Figure", path: str | os.PathLike[str]) -> None:
+    """Write a figure to a PNG file, which is there whole or is the old one.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        What the other functions here return.
+    path : path
+        The file; its folder must exist.
+
+    Raises
+    ------
+    OSError
+        The file could not be written.
+
+    Examples
+    --------
+    >>> from fastrnn import plot
+    >>> plot.save(plot.loss_curve(([1, 2], [4.0, 3.0])), "loss.png")
+    """
+    from fastrnn.io._files import atomic_write
+
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png")
+    with atomic_write(path) as file:
+        file.write(picture.getvalue())

@@ -72,13 +72,14 @@ def run_demo(
 
         report_speed(console, rounds=speed_rounds)
     picture = out / "loss.png"
-    plot.loss_curve(
+    figure = plot.loss_curve(
         (history.seconds, history.bits),
         (history.held_out_seconds, history.held_out_bits),
         levels=levels,
         title=f"LSTM-{hidden} on pydoc_data.topics, {fastrnn.get_num_threads()} threads",
         ylabel="bits per character",
-    ).savefig(picture)
+    )
+    plot.save(figure, picture)
     _say(console, f"\npicture: {picture}")
 
 

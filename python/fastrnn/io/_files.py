@@ -1,0 +1,256 @@
+"""The one place that opens files for writing: a file is there whole, or it is the old one.
+
+A process that is killed, a full disk or a power cut must never leave half a file under a name that
+somebody reads. So everything is written beside its target and moved over it when it is safe.
+"""
+
+import contextlib
+import errno
+import io
+import os
+import re
+import secrets
+import socket
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+if sys.platform != "win32":
+    import fcntl
+
+__all__ = ["append", "atomic_write", "remove_stale"]
+
+# Errors that say "this file system has no such thing", not "this failed".
+_NOT_HERE = (errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+
+
+@contextlib.contextmanager
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a file that takes the place of `path` when the block ends without an exception.
+
+    Parameters
+    ----------
+    path : path
+        A symbolic link is followed: the file it points to is replaced and the link stays. An
+        existing file hands its permission bits on; a new one gets what the umask leaves of 0666.
+
+    Yields
+    ------
+    binary file
+        Written to a temporary file in the folder of the target. It is on the disk (``fsync``)
+        before it is renamed, and so is the folder afterwards.
+
+    Raises
+    ------
+    OSError
+        Writing failed, or the target is no regular file. What stood at `path` is still there
+        and the temporary file is gone; likewise after an exception in the block.
+
+    Examples
+    --------
+    >>> from fastrnn.io._files import atomic_write
+    >>> with atomic_write("notes.txt") as file:
+    ...     _ = file.write(b"all or nothing")
+    >>> from pathlib import Path
+    >>> Path("notes.txt").read_text()
+    'all or nothing'
+    """
+    target = Path(os.path.realpath(path))
+    mode = _mode_to_keep(target)
+    temporary, descriptor = _create(target)
+    raw = _Descriptor(descriptor, target)
+    file = io.BufferedWriter(raw)
+    try:
+        try:
+            yield cast("BinaryIO", file)
+            file.close()
+            if mode is not None and sys.platform != "win32":
+                os.fchmod(descriptor, mode)
+            raw.sync()
+            # The lock is held across the rename: until then a cleaner must not take the file away.
+            if sys.platform != "win32":
+                temporary.replace(target)
+        finally:
+            raw.abandon()
+            file.close()
+            os.close(descriptor)
+        if sys.platform == "win32":  # there an open file cannot be renamed
+            temporary.replace(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    _sync_folder(target.parent)
+
+
+def append(path: str | os.PathLike[str], data: bytes) -> None:
+    r"""Add `data` at the end of a file, which is made if it does not exist.
+
+    Parameters
+    ----------
+    path : path
+        A log, whose reader can live with half a line at its end.
+    data : bytes
+        Handed to the system before this returns, but not forced on to the disk.
+
+    Raises
+    ------
+    OSError
+        It could not be written, or not whole.
+
+    Examples
+    --------
+    >>> from fastrnn.io._files import append
+    >>> append("log.txt", b"one line\n")
+    """
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
+    descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0), 0o666)
+    raw = _Descriptor(descriptor, Path(path))
+    try:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[raw.write(rest) :]
+    finally:
+        os.close(descriptor)
+
+
+def remove_stale(folder: str | os.PathLike[str]) -> list[Path]:
+    """Remove the temporary files of writers that died, and return what was removed.
+
+    A living writer holds a lock on its file, in whatever container it runs; a file whose lock can
+    be taken has no owner any more. Where there are no locks nothing is removed.
+
+    Parameters
+    ----------
+    folder : path
+        Searched itself, without the folders in it. It need not exist.
+
+    Examples
+    --------
+    >>> from fastrnn.io._files import remove_stale
+    >>> remove_stale(".")
+    []
+    """
+    removed: list[Path] = []
+    if sys.platform == "win32" or not Path(folder).is_dir():
+        return removed
+    for path in sorted(Path(folder).iterdir()):
+        if not re.fullmatch(r"\..+\.tmp-.+-\d+-[0-9a-f]{8}", path.name):
+            continue
+        with contextlib.suppress(OSError):  # gone by now, locked, not ours: somebody else's matter
+            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+            try:
+                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    continue
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if _is(path, descriptor):
+                    path.unlink()
+                    removed.append(path)
+            finally:
+                os.close(descriptor)
+    return removed
+
+
+class _Descriptor(io.RawIOBase):
+    """A file descriptor as a raw stream, whose errors name the file that was meant.
+
+    The buffer above it repeats what was written short.
+    """
+
+    def __init__(self, descriptor: int, target: Path) -> None:
+        self._descriptor: int | None = descriptor
+        self._target = str(target)
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any, /) -> int:
+        if self._descriptor is None:
+            return memoryview(data).nbytes
+        try:
+            return os.write(self._descriptor, data)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, self._target) from None
+
+    def sync(self) -> None:
+        if self._descriptor is not None:
+            try:
+                os.fsync(self._descriptor)
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, self._target) from None
+
+    def abandon(self) -> None:
+        """Let go of the descriptor: its number may soon be another file's."""
+        self._descriptor = None
+
+
+def _mode_to_keep(target: Path) -> int | None:
+    """Return the permission bits of the target, None if there is no such file yet."""
+    try:
+        mode = target.stat().st_mode
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(mode):
+        number = errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL
+        raise OSError(number, "not a regular file, so it cannot be replaced", str(target))
+    return stat.S_IMODE(mode) & 0o777
+
+
+def _create(target: Path) -> tuple[Path, int]:
+    """Return a new temporary file beside the target, locked, and its descriptor."""
+    host = re.sub(r"[^\w.]", "_", socket.gethostname())[:32] or "host"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    flags |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    while True:
+        name = f".{target.name}.tmp-{host}-{os.getpid()}-{secrets.token_hex(4)}"
+        temporary = target.with_name(name)
+        try:
+            descriptor = os.open(temporary, flags, 0o666)
+        except FileExistsError:
+            continue
+        try:
+            if _lock(descriptor) and _is(temporary, descriptor):
+                return temporary, descriptor
+        except BaseException:
+            os.close(descriptor)
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+        os.close(descriptor)  # a cleaner was quicker than our lock: once more, under a new name
+
+
+def _lock(descriptor: int) -> bool:
+    """Wait for the lock that keeps cleaners away; True also where there are no locks."""
+    if sys.platform != "win32":
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in _NOT_HERE:
+                raise
+    return True
+
+
+def _is(path: Path, descriptor: int) -> bool:
+    """Whether the path still leads to the open file."""
+    try:
+        there = os.lstat(path)
+    except FileNotFoundError:
+        return False
+    here = os.fstat(descriptor)
+    return (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename itself survive a power cut, where folders can be synced."""
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NOT_HERE:
+            raise
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,90 @@
+"""Checks on the header of a safetensors file that can only refuse; they run before its parser.
+
+The official parser alone decides where a tensor lies. What is refused here is what makes parsers
+slow, large or ambiguous: huge headers, a million names, a key that comes twice.
+"""
+
+import re
+import unicodedata
+from typing import Any, NamedTuple
+
+from fastrnn.io._json import strict_json
+
+MOST_HEADER_BYTES = 16 << 20
+MOST_TENSORS = 65_536
+MOST_KEYS = 4 * MOST_TENSORS + 4096  # a tensor has four; the rest is for metadata
+MOST_NAME_BYTES = 256
+METADATA = "__metadata__"
+_KEY = re.compile(rb'(?<!\\)"\s{0,8}:')
+
+
+class Header(NamedTuple):
+    """What the front of the file says.
+
+    Attributes
+    ----------
+    end : int
+        Bytes before the first tensor.
+    metadata : dict of str to str
+        Empty if there is none.
+    """
+
+    end: int
+    metadata: dict[str, str]
+
+
+def check_header(data: bytes) -> Header:
+    """Return the header of a whole safetensors file, or raise ValueError with what is wrong.
+
+    Examples
+    --------
+    >>> from fastrnn.io._header import check_header
+    >>> check_header((2).to_bytes(8, "little") + b"{}")
+    Header(end=10, metadata={})
+    """
+    if len(data) < 8:
+        raise ValueError(f"it has {len(data)} bytes, fewer than the 8 that every file starts with")
+    size = int.from_bytes(data[:8], "little")
+    if size > MOST_HEADER_BYTES:
+        raise ValueError(f"its header claims {size} bytes, more than {MOST_HEADER_BYTES}")
+    if size > len(data) - 8:
+        raise ValueError(f"its header claims {size} bytes, but only {len(data) - 8} follow")
+    keys = sum(1 for _ in _KEY.finditer(data, 8, 8 + size))
+    if keys > MOST_KEYS:  # counted before JSON makes a million objects of them
+        raise ValueError(f"its header has {keys} keys, more than {MOST_KEYS}")
+    content = strict_json(data[8 : 8 + size])
+    if not isinstance(content, dict):
+        raise ValueError("its header is no JSON object")
+    metadata = content.pop(METADATA, {})
+    if len(content) > MOST_TENSORS:
+        raise ValueError(f"it holds {len(content)} tensors, more than {MOST_TENSORS}")
+    for name, entry in content.items():
+        check_name(name)
+        _check_entry(name, entry)
+    if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
+        raise ValueError("its metadata is not an object of strings")
+    return Header(8 + size, metadata)
+
+
+def check_name(name: str) -> None:
+    """Raise ValueError if a tensor may not have this name."""
+    try:
+        length = len(name.encode("utf-8"))
+    except UnicodeEncodeError:
+        raise ValueError(f"the tensor name {name[:40]!r} is not UTF-8") from None
+    if not 0 < length <= MOST_NAME_BYTES:
+        raise ValueError(
+            f"a tensor name must have 1..{MOST_NAME_BYTES} bytes, {name[:40]!r} has {length}"
+        )
+    if any(unicodedata.category(character) == "Cc" for character in name):
+        raise ValueError(f"the tensor name {name[:40]!r} has a control character")
+
+
+def _check_entry(name: str, entry: Any) -> None:
+    right = isinstance(entry, dict) and entry.keys() == {"dtype", "shape", "data_offsets"}
+    right = right and isinstance(entry["dtype"], str)
+    for key in ("shape", "data_offsets"):
+        right = right and isinstance(entry[key], list) and len(entry[key]) <= 64
+        right = right and all(type(number) is int and number >= 0 for number in entry[key])
+    if not right:
+        raise ValueError(f"the entry of tensor {name[:40]!r} is not one of safetensors")

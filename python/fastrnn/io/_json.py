@@ -1,0 +1,81 @@
+"""JSON from a stranger: read strictly, so that a file means one thing to every reader."""
+
+import json
+import math
+from typing import Any
+
+DEPTH = 32
+
+
+def strict_json(text: bytes | str) -> Any:
+    """Return what a JSON text says, or raise ValueError with the rule that it breaks.
+
+    Parameters
+    ----------
+    text : bytes or str
+        UTF-8. No key may come twice in one object, numbers are finite and integers are below
+        2⁶³ in size, nesting ends at 32 levels.
+
+    Examples
+    --------
+    >>> from fastrnn.io._json import strict_json
+    >>> strict_json('{"a": [1, 2.5]}')
+    {'a': [1, 2.5]}
+    """
+    try:
+        value = json.loads(
+            text.decode("utf-8") if isinstance(text, bytes) else text,
+            object_pairs_hook=_object,
+            parse_int=_integer,
+            parse_float=_float,
+            parse_constant=_constant,
+        )
+    except RecursionError:
+        raise ValueError(f"it is nested deeper than {DEPTH} levels") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"it is not UTF-8: {error.reason} at byte {error.start}") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"it is no JSON: {error.msg} at character {error.pos}") from None
+    _check_depth(value)
+    return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise ValueError(f"the key {twice[:80]!r} comes twice")
+    return made
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > 20 or not -(2**63) < int(digits) < 2**63:
+        raise ValueError(f"the integer {digits[:24]} is not below 2**63 in size")
+    return int(digits)
+
+
+def _float(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise ValueError(f"the number {digits[:24]} is not finite")
+    return value
+
+
+def _constant(name: str) -> float:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _check_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(DEPTH):
+        inner: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                inner.extend(item.values())
+            elif isinstance(item, list):
+                inner.extend(item)
+        level = [item for item in inner if isinstance(item, (dict, list))]
+        if not level:
+            return
+    raise ValueError(f"it is nested deeper than {DEPTH} levels")
