@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cases import CELLS, Case, draw
+from ops.operations import OPERATIONS
 from runners import run_core, run_twin
 from source import CORE, PACKAGE, ROOT, files, name
 
@@ -52,6 +53,22 @@ def test_every_cell_has_a_bench_row(cell: str) -> None:
     tree = ast.parse((ROOT / "bench" / "cases.py").read_text())
     keys = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
     assert cell in keys
+
+
+def table_of_operations() -> list[str]:
+    """The forward kernels of the second table, by name."""
+    text = (CORE / "nn_table.h").read_text()
+    return re.findall(r"^\s*NnKernel<\w+<T>> (\w+)_forward;", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("operation", table_of_operations() if CORE.is_dir() else [])
+def test_every_operation_has_all_that_belongs_to_it(operation: str) -> None:
+    assert operation in OPERATIONS, "an operation without a row in tests/ops is not tested"
+    assert callable(getattr(fastrnn.ops, operation)), "no primitive"
+    for twin in (operation, f"{operation}_backward"):
+        assert callable(getattr(reference, twin)), f"no twin {twin}"
+    page = ROOT / "docs" / "maths" / f"{operation}.md"
+    assert page.is_file(), f"no page {name(page)}"
 
 
 def test_the_options_of_the_table_reach_their_cell() -> None:

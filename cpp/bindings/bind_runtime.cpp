@@ -12,6 +12,7 @@
 #include "fastrnn/cpu.h"
 #include "fastrnn/dispatch.h"
 #include "fastrnn/kernel_table.h"
+#include "fastrnn/nn_table.h"
 #include "fastrnn/plan.h"
 #include "fastrnn/threads.h"
 
@@ -56,9 +57,16 @@ py::dict build_info() {
   return info;
 }
 
-std::string compiled_isa(const std::string& dtype) {
-  if (dtype == "float32") return kernels<float>().name;
-  if (dtype == "float64") return kernels<double>().name;
+// One name, unless a table of another instruction set got in among those of this one.
+template <class T>
+std::string compiled_isa() {
+  const std::string recurrent = kernels<T>().name, others = nn_kernels<T>().name;
+  return recurrent == others ? recurrent : recurrent + " and " + others;
+}
+
+std::string compiled_isa_of(const std::string& dtype) {
+  if (dtype == "float32") return compiled_isa<float>();
+  if (dtype == "float64") return compiled_isa<double>();
   throw Error("dtype must be 'float32' or 'float64', got '" + dtype + "'");
 }
 
@@ -86,8 +94,8 @@ void bind_runtime(py::module_& m) {
   m.def(
       "available_isas", [] { return names(available_isas()); },
       "Instruction sets of this build that this CPU runs, weakest first.");
-  m.def("compiled_isa", compiled_isa, py::arg("dtype"),
-        "The name compiled into the object file of the active table of this dtype.");
+  m.def("compiled_isa", compiled_isa_of, py::arg("dtype"),
+        "The name compiled into the object files of the active tables of this dtype.");
   m.def("num_threads", num_threads, "How many threads a call may use at most.");
   m.def("set_num_threads", set_num_threads, py::arg("n"),
         "Set how many threads a call may use at most, 1 to 1024.");

@@ -8,5 +8,6 @@ namespace fastrnn::bindings {
 void bind_runtime(pybind11::module_& m);
 void bind_rnn(pybind11::module_& m);
 void bind_step(pybind11::module_& m);
+void bind_nn(pybind11::module_& m);
 
 }  // namespace fastrnn::bindings

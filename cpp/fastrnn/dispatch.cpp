@@ -1,4 +1,4 @@
-// The active kernel tables: one atomic pointer, so that float and double switch together.
+// The active kernel tables: one atomic pointer, so that all of them switch together.
 #include "fastrnn/dispatch.h"
 
 #include <algorithm>
@@ -9,6 +9,7 @@
 #include "fastrnn/cpu.h"
 #include "fastrnn/error.h"
 #include "fastrnn/kernel_table.h"
+#include "fastrnn/nn_table.h"
 
 namespace fastrnn {
 namespace {
@@ -17,18 +18,24 @@ struct Tables {
   Isa isa;
   const KernelTable<float>* f32;
   const KernelTable<double>* f64;
+  const NnTable<float>* nn_f32;
+  const NnTable<double>* nn_f64;
 };
 
 // What this build contains, weakest first.
+#define FASTRNN_TABLES(target)                                                 \
+  {Isa::target, &target::table_f32, &target::table_f64, &target::nn_table_f32, \
+   &target::nn_table_f64}
 constexpr Tables kBuilt[] = {
-    {Isa::baseline, &baseline::table_f32, &baseline::table_f64},
+    FASTRNN_TABLES(baseline),
 #ifdef FASTRNN_HAVE_AVX2
-    {Isa::avx2, &avx2::table_f32, &avx2::table_f64},
+    FASTRNN_TABLES(avx2),
 #endif
 #ifdef FASTRNN_HAVE_AVX512
-    {Isa::avx512, &avx512::table_f32, &avx512::table_f64},
+    FASTRNN_TABLES(avx512),
 #endif
 };
+#undef FASTRNN_TABLES
 
 std::atomic<const Tables*> active{nullptr};
 
@@ -82,6 +89,17 @@ const KernelTable<T>& kernels() {
 }
 template const KernelTable<float>& kernels<float>();
 template const KernelTable<double>& kernels<double>();
+
+template <class T>
+const NnTable<T>& nn_kernels() {
+  if constexpr (std::is_same_v<T, float>) {
+    return *tables().nn_f32;
+  } else {
+    return *tables().nn_f64;
+  }
+}
+template const NnTable<float>& nn_kernels<float>();
+template const NnTable<double>& nn_kernels<double>();
 
 Isa active_isa() { return tables().isa; }
 

@@ -10,10 +10,15 @@ namespace fastrnn {
 
 template <class T>
 struct KernelTable;
+template <class T>
+struct NnTable;
 
-// The active table. First use detects the CPU and honours FASTRNN_ISA, which can only lower.
+// The active tables: all of one ISA. First use detects the CPU and honours FASTRNN_ISA, which can
+// only lower.
 template <class T>
 const KernelTable<T>& kernels();
+template <class T>
+const NnTable<T>& nn_kernels();
 
 Isa active_isa();
 void set_isa(Isa isa);                       // Error when this CPU or build lacks it

@@ -30,6 +30,11 @@ bool share_rows(double rows_per_thread, double weights, double l2) {
 
 void force_plan(std::optional<Split> split, index_t chunk_steps) { forced = {split, chunk_steps}; }
 
+int team_size(double multiply_adds, int asked) {
+  const int most = asked > 0 ? asked : num_threads();
+  return forced.split ? most : int(std::clamp<double>(multiply_adds / kCallWork, 1, most));
+}
+
 Plan make_plan(const Problem& p, const CpuCaches& caches, int threads) {
   const double H = double(p.dims.H), I = double(p.dims.I), rows = double(p.rows);
   const double recurrent = p.gates * H * H, total = rows * p.gates * H * (H + I);

@@ -1,9 +1,9 @@
 // The last line of defence: every rule of args.h about shapes and presence.
 #include "fastrnn/validate.h"
 
-#include <initializer_list>
 #include <string>
 
+#include "fastrnn/check_shape.h"
 #include "fastrnn/error.h"
 #include "fastrnn/ops.h"
 #include "fastrnn/packed.h"
@@ -11,35 +11,6 @@
 
 namespace fastrnn {
 namespace {
-
-std::string shape_text(std::initializer_list<index_t> shape) {
-  std::string text = "(";
-  for (index_t n : shape) text += (text.size() > 1 ? ", " : "") + std::to_string(n);
-  return text + (shape.size() == 1 ? ",)" : ")");
-}
-
-// symbols: the same shape in letters, "(N, H)".
-template <class T, int Rank>
-void check_shape(const char* name, const View<T, Rank>& view, const char* symbols,
-                 const index_t (&expected)[Rank]) {
-  bool same = true;
-  for (int i = 0; i < Rank; ++i) same = same && view.shape[i] == expected[i];
-  if (same) return;
-  const auto text = [](const index_t(&s)[Rank]) {
-    if constexpr (Rank == 1) return shape_text({s[0]});
-    if constexpr (Rank == 2) return shape_text({s[0], s[1]});
-    if constexpr (Rank == 3) return shape_text({s[0], s[1], s[2]});
-  };
-  throw Error(std::string(name) + " must have shape " + symbols + " = " + text(expected) +
-              ", got " + text(view.shape));
-}
-
-// For arguments that may be absent.
-template <class T, int Rank>
-void check_optional(const char* name, const View<T, Rank>& view, const char* symbols,
-                    const index_t (&expected)[Rank]) {
-  if (view) check_shape(name, view, symbols, expected);
-}
 
 template <class T, int Rank>
 void check_presence(const char* name, const View<T, Rank>& view, bool wanted, const char* cell) {

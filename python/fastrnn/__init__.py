@@ -39,7 +39,7 @@ from fastrnn.stream import Stream
 __version__ = "0.1.0"
 
 # Loaded on first use: what a plain call does not need must not slow down the import.
-_LAZY = ("init", "io", "reference", "testing")
+_LAZY = ("init", "io", "ops", "reference", "testing")
 
 __all__ = [
     "GRU",
@@ -67,6 +67,7 @@ __all__ = [
     "lstm_backward",
     "lstm_cell",
     "lstm_forward",
+    "ops",
     "reference",
     "rnn",
     "rnn_backward",

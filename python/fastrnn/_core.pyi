@@ -105,6 +105,22 @@ def rnn_backward(
     dw_peephole: _Array | None,  # out (3, H)
     num_threads: int = 0,
 ) -> None: ...
+def linear_forward(
+    x: _Array,  # (M, I)
+    w: _Array,  # (O, I)
+    b: _Array | None,  # (O,)
+    y: _Array,  # out (M, O); C-contiguous, as all outputs from here on
+    num_threads: int = 0,
+) -> None: ...
+def linear_backward(
+    dy: _Array,  # (M, O)
+    x: _Array,  # (M, I)
+    w: _Array,  # (O, I)
+    dx: _Array | None,  # out (M, I)
+    dw: _Array | None,  # out (O, I)
+    db: _Array | None,  # out (O,)
+    num_threads: int = 0,
+) -> None: ...
 def apply_activation(name: str, x: _Array, y: _Array) -> None:
     """y = exp, sigmoid or tanh of x, 1-D and contiguous, by the active kernels (for accuracy tests)."""
 
@@ -112,7 +128,7 @@ def isa() -> str: ...
 def set_isa(name: str) -> None: ...
 def available_isas() -> list[str]: ...
 def compiled_isa(dtype: str) -> str:
-    """The name compiled into the object file of the active table; dtype is float32 or float64."""
+    """The name compiled into the object files of the active tables; dtype is float32 or float64."""
 
 def num_threads() -> int: ...
 def set_num_threads(n: int) -> None: ...

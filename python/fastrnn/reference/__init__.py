@@ -6,6 +6,7 @@ under `autograd.numpy`, so that each can be differentiated to any order.
 
 from fastrnn.reference.cells import gru_cell, lstm_cell, rnn_cell
 from fastrnn.reference.gru import gru, gru_backward, gru_forward
+from fastrnn.reference.linear import linear, linear_backward
 from fastrnn.reference.lstm import lstm, lstm_backward, lstm_forward
 from fastrnn.reference.rnn import rnn, rnn_backward, rnn_forward
 
@@ -14,6 +15,8 @@ __all__ = [
     "gru_backward",
     "gru_cell",
     "gru_forward",
+    "linear",
+    "linear_backward",
     "lstm",
     "lstm_backward",
     "lstm_cell",

@@ -1,6 +1,7 @@
 """The few formulas all twins share, written so that one text serves NumPy and autograd.numpy."""
 
 import importlib
+import math
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -33,6 +34,11 @@ def affine(xp: Any, x: Any, w: Any, b: Any) -> Any:
     """Return ``x·wᵀ + b``; a `w` or `b` of None is left out."""
     product = x if w is None else x @ xp.transpose(w)
     return product if b is None else product + b
+
+
+def rows(array: Any) -> Any:
+    """Return an array as (M, columns), M being the product of its leading axes."""
+    return array.reshape(math.prod(array.shape[:-1]), array.shape[-1])
 
 
 def split_gates(array: Any, G: int) -> list[Any]:

@@ -1,0 +1,28 @@
+// Fills both NnTables of one ISA; an isa/NAME_nn.cpp sets target and vector width and includes it.
+#pragma once
+
+#include "fastrnn/kernels/linear-inl.h"
+
+namespace fastrnn::FASTRNN_TARGET {
+namespace {
+
+#define FASTRNN_STRING_(x) #x
+#define FASTRNN_STRING(x) FASTRNN_STRING_(x)
+
+template <class Operation>
+constexpr NnKernel<typename Operation::Args> kernel() {
+  return {Operation::bytes, Operation::run};
+}
+
+template <class T>
+constexpr NnTable<T> make_nn_table() {
+  return {Isa::FASTRNN_TARGET, FASTRNN_STRING(FASTRNN_TARGET), kernel<LinearForward<T>>(),
+          kernel<LinearBackward<T>>()};
+}
+
+}  // namespace
+
+constexpr NnTable<float> nn_table_f32 = make_nn_table<float>();
+constexpr NnTable<double> nn_table_f64 = make_nn_table<double>();
+
+}  // namespace fastrnn::FASTRNN_TARGET

@@ -1,0 +1,109 @@
+// Matrix products of any size from the tile; the right side is packed where it is used.
+//
+// A thread packs kDepth steps of k of a group of columns into a buffer of its own, which stays in
+// the L2, and multiplies all its rows by it: no thread waits for another one. Every output is one
+// chain of fma() in ascending k, kept in the caller's array between two blocks, so that neither
+// the blocks nor the split show in the result.
+#pragma once
+
+#include "fastrnn/kernels/pack-inl.h"
+#include "fastrnn/kernels/ranges-inl.h"
+
+namespace fastrnn::FASTRNN_TARGET {
+namespace {
+
+inline constexpr index_t kDepth = 256;       // packed: 64 kB of the widest vectors
+inline constexpr index_t kRowsInList = 252;  // 42 tiles of 6, 36 of 7
+inline constexpr index_t kRowsToShare = 64;  // so many times each packed element is used, or more
+
+template <class T>
+inline constexpr index_t kGroupColumns = kMostVectors * kLanes<T>;
+template <class T>
+inline constexpr index_t kPackedSize = kDepth * kGroupColumns<T>;
+
+template <class T>
+FASTRNN_INLINE index_t column_groups(index_t columns) {
+  return ceil_div(columns, kGroupColumns<T>);
+}
+
+// out (R, C) = b + a (R, K) · right (K, C)
+template <class T>
+struct MatrixProduct {
+  View<const T, 2> a;
+  View<const T, 2> w;  // right = w, (K, C)...
+  bool transposed;     // ... or wᵀ, w being (C, K)
+  View<const T, 1> b;  // (C,); absent: zeros
+  View<T, 2> out;
+};
+
+inline constexpr int kNoGates[] = {0};
+
+// [k][vector][lane] of right: `count` steps from k on, the group of columns that begins at column.
+template <class T>
+void pack_right(const View<const T, 2>& w, bool transposed, index_t k, index_t count,
+                index_t column, T* packed) {
+  const Products all{kNoGates, 1, kMostVectors};
+  const index_t left = w.shape[transposed ? 0 : 1] - column;
+  if (transposed) {
+    const View<const T, 2> part{w.at(column, k), {left, count}, {w.stride[0], w.stride[1]}};
+    pack_group(part, left, count, all, 0, packed);
+  } else {
+    const View<const T, 2> part{w.at(k, column), {count, left}, {w.stride[0], w.stride[1]}};
+    pack_back_group(part, count, left, all, 0, packed);
+  }
+}
+
+// `width` elements of b from `column` on, zeros after the last.
+template <class T>
+FASTRNN_INLINE void load_bias(const View<const T, 1>& b, index_t column, index_t width, T* to) {
+  for (index_t i = 0; i < width; ++i)
+    to[i] = b && column + i < b.shape[0] ? *b.at(column + i) : T(0);
+}
+
+// The outputs in these rows and groups of columns; packed is this thread's, kPackedSize elements.
+template <class T>
+void multiply_part(const MatrixProduct<T>& p, Range rows, Range groups, T* packed, Team& team) {
+  const index_t K = p.a.shape[1], C = p.out.shape[1];
+  const T* from[kRowsInList];
+  T* to[kRowsInList];
+  alignas(64) T bias[kGroupColumns<T>];
+  if (rows.begin == rows.end) return;
+  for (index_t g = groups.begin; g < groups.end; ++g) {
+    const index_t column = g * kGroupColumns<T>, left = C - column;
+    const index_t vectors = least(kMostVectors, panels_of<T>(left));
+    load_bias(p.b, column, kGroupColumns<T>, bias);
+    for (index_t k = 0; k == 0 || k < K; k += kDepth) {
+      team.check();
+      const index_t count = least(kDepth, K - k);
+      pack_right(p.w, p.transposed, k, count, column, packed);
+      for (index_t row = rows.begin; row < rows.end; row += kRowsInList) {
+        const index_t n = least(kRowsInList, rows.end - row);
+        for (index_t r = 0; r < n; ++r) {
+          from[r] = p.a.at(row + r);
+          to[r] = p.out.at(row + r);
+        }
+        multiply<T>({n,
+                     vectors,
+                     {from, k},
+                     {1, count, 0},
+                     packed,
+                     k == 0 ? bias : nullptr,
+                     {to, column},
+                     left});
+      }
+    }
+  }
+}
+
+// This thread's part of a product: of the rows where there are many, else of the columns.
+template <class T>
+void multiply_share(const MatrixProduct<T>& p, T* packed, Team& team) {
+  const index_t R = p.out.shape[0], groups = column_groups<T>(p.out.shape[1]);
+  const bool by_rows = R >= kRowsToShare * team.size() || groups < team.size();
+  const Range all_rows{0, R}, all_groups{0, groups};
+  multiply_part(p, by_rows ? share(R, team.rank(), team.size(), 1) : all_rows,
+                by_rows ? all_groups : share(groups, team.rank(), team.size(), 1), packed, team);
+}
+
+}  // namespace
+}  // namespace fastrnn::FASTRNN_TARGET

@@ -1,0 +1,41 @@
+// NnTable: the operations beside the recurrent ones, as one ISA offers them for one float type.
+//
+// A table of its own, filled in a translation unit of its own: a change of either text leaves the
+// other's object files alone. dispatch.h switches both together.
+#pragma once
+
+#include <cstddef>
+
+#include "fastrnn/nn_args.h"
+#include "fastrnn/threads.h"
+#include "fastrnn/types.h"
+
+namespace fastrnn {
+
+// One operation: what it needs beside its arguments, and one thread's part in it. The results do
+// not depend on the size of the team that comes.
+template <class Args>
+struct NnKernel {
+  std::size_t (*bytes)(const Args&, int threads);  // of scratch, for a team of at most so many
+  void (*run)(const Args&, unsigned char* scratch, Team&);
+};
+
+template <class T>
+struct NnTable {
+  Isa isa;
+  const char* name;  // compiled into the ISA's own object file
+  NnKernel<LinearForwardArgs<T>> linear_forward;
+  NnKernel<LinearBackwardArgs<T>> linear_backward;
+};
+
+#define FASTRNN_DECLARE_TABLES(target)       \
+  namespace target {                         \
+  extern const NnTable<float> nn_table_f32;  \
+  extern const NnTable<double> nn_table_f64; \
+  }
+FASTRNN_DECLARE_TABLES(baseline)
+FASTRNN_DECLARE_TABLES(avx2)
+FASTRNN_DECLARE_TABLES(avx512)
+#undef FASTRNN_DECLARE_TABLES
+
+}  // namespace fastrnn

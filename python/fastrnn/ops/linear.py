@@ -1,0 +1,100 @@
+"""linear: an affine map of the last axis, as a primitive of autograd."""
+
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from fastrnn import _core, reference
+from fastrnn._checks import Array, allocate, floats, leading, unit_stride
+from fastrnn.ops._primitive import Call, differentiable
+from fastrnn.reference._math import rows
+
+
+def linear(x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None) -> Array:
+    """Return ``x·wᵀ + b`` for every row of x.
+
+    Parameters
+    ----------
+    x : array_like, (…, I)
+        Any leading axes, none included.
+    w : array_like, (O, I)
+        float32 or float64; its dtype is that of the call.
+    b : array_like or None, (O,)
+
+    Returns
+    -------
+    ndarray, (…, O)
+
+    Raises
+    ------
+    TypeError
+        An argument is no floating array of the dtype of w.
+    ValueError
+        A shape does not fit.
+    MemoryError
+        The result or the workspace does not fit.
+    NotImplementedError
+        While autograd differentiates it a second time.
+
+    Notes
+    -----
+    The gradients are ``dx = dy·w``, ``dw = dyᵀ·x`` over all rows, and ``db`` the sum of dy's rows.
+
+    References
+    ----------
+    docs/maths/linear.md; `fastrnn.reference.linear` is the twin.
+
+    Examples
+    --------
+    >>> import autograd, numpy as np
+    >>> from fastrnn import ops
+    >>> x, w = np.array([[1.0, 2.0]]), np.array([[3.0, 4.0], [5.0, 6.0]])
+    >>> ops.linear(x, w, np.array([0.5, 0.0]))
+    array([[11.5, 17. ]])
+    >>> autograd.grad(lambda w: ops.linear(x, w).sum())(w)
+    array([[1., 2.],
+           [1., 2.]])
+    """
+    return _linear(x, w, b)  # type: ignore[no-any-return]
+
+
+def _forward(call: Call, x: Any, w: Any, b: Any) -> Array:
+    w, dtype = leading("w", w)
+    if w.ndim != 2:
+        raise ValueError(f"w must have shape (O, I), got {w.shape}")
+    O, I = w.shape
+    x = floats("x", x, dtype)
+    if x.ndim == 0 or x.shape[-1] != I:
+        raise ValueError(f"x must have shape (…, I) = (…, {I}) for w of {w.shape}, got {x.shape}")
+    if b is not None:
+        b = floats("b", b, dtype)
+        if b.shape != (O,):
+            raise ValueError(f"b must have shape (O,) = ({O},) for w of {w.shape}, got {b.shape}")
+    call.kept = (x, w)
+    if not call.core:
+        return reference.linear(x, w, b)
+    y = allocate("y", (*x.shape[:-1], O), dtype)
+    _core.linear_forward(_rows("x", x), w, b, _rows("y", y), call.num_threads)
+    return y
+
+
+def _backward(call: Call, dy: Array) -> tuple[Array | None, ...]:
+    x, w = call.kept
+    if not call.core:
+        return reference.linear_backward(dy, x, w)
+    shapes = (x.shape, w.shape, w.shape[:1])
+    dx, dw, db = (
+        allocate(name, shape, w.dtype) if wanted else None
+        for name, shape, wanted in zip(("dx", "dw", "db"), shapes, call.wanted, strict=True)
+    )
+    dx_rows = None if dx is None else _rows("dx", dx)
+    _core.linear_backward(_rows("dy", dy), _rows("x", x), w, dx_rows, dw, db, call.num_threads)
+    return dx, dw, db
+
+
+def _rows(name: str, array: Array) -> Array:
+    """Return the array as (M, columns) with unit stride along the columns."""
+    return unit_stride(name, array if array.ndim == 2 else rows(array))
+
+
+_linear = differentiable("linear", _forward, _backward)
