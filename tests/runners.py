@@ -115,6 +115,7 @@ def core_backward(
     threads: int = 1,
     wanted: set[str] | None = None,
     layouts: dict[str, str] | None = None,
+    **options: Any,
 ) -> Results:
     """_core.rnn_backward into guarded, NaN-filled gradients; `wanted` leaves the others out."""
     arena, given = Arena(problem.dtype), problem.floats()
@@ -128,7 +129,7 @@ def core_backward(
         if array is not None:
             default = "swap" if problem.case.batch_first and name == "dy" else "c"
             upstream[name] = arena.copy(array, layouts.get(name, default))
-    _core.rnn_backward(tape, **upstream, **gradients, num_threads=threads)
+    _core.rnn_backward(tape, **upstream, **gradients, num_threads=threads, **options)
     arena.check()
     for name, array in upstream.items():
         assert array is None or np.array_equal(array, given[name], equal_nan=True), (
@@ -144,15 +145,23 @@ def run_core(
     split: str | None = None,
     chunk: int = 0,
     layouts: dict[str, str] | None = None,
+    **options: Any,
 ) -> Results:
-    """Forward with a tape, then every gradient, through the strict core."""
+    """Forward with a tape, then every gradient, through the strict core; options of backward."""
     tape = _core.Tape()
     with forced_plan(split, chunk):
         outputs = core_forward(problem, threads=threads, tape=tape, layouts=layouts)
-        return outputs | core_backward(problem, tape, threads=threads, layouts=layouts)
+        return outputs | core_backward(
+            problem, tape, threads=threads, layouts=layouts, **options
+        )
 
 
-def run_functions(problem: Problem, namespace: ModuleType = fastrnn, **options: Any) -> Results:
+def run_functions(
+    problem: Problem,
+    namespace: ModuleType = fastrnn,
+    backward: dict[str, Any] | None = None,
+    **options: Any,
+) -> Results:
     """The public functions (or the twins of the same names) in `namespace`."""
     spec, case = problem.case.spec, problem.case
 
@@ -172,10 +181,9 @@ def run_functions(problem: Problem, namespace: ModuleType = fastrnn, **options: 
         batch_first=case.batch_first,
         **options,
     )
-    backward = getattr(namespace, f"{spec.family}_backward")
     upstream = {"dy": turned(problem.dy), "dh_n": problem.dh_n}
     upstream |= {"dc_n": problem.dc_n} if spec.cell_state else {}
-    grads = backward(tape, **upstream)
+    grads = getattr(namespace, f"{spec.family}_backward")(tape, **upstream, **backward or {})
     results = {"y": turned(y), **dict(zip(("h_n", "c_n"), _tuple(state), strict=False))}
     for name in (name for name in INPUTS if hasattr(grads, name)):
         gradient = getattr(grads, name)
@@ -189,6 +197,6 @@ def _tuple(state: Any) -> tuple[np.ndarray, ...]:
     return state if isinstance(state, tuple) else (state,)
 
 
-def run_twin(problem: Problem) -> Results:
-    """The specification: fastrnn.reference in float64."""
-    return run_functions(problem.astype(np.float64), reference)
+def run_twin(problem: Problem, **backward: Any) -> Results:
+    """The specification: fastrnn.reference in float64; options of backward."""
+    return run_functions(problem.astype(np.float64), reference, backward)

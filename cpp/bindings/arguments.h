@@ -3,7 +3,9 @@
 
 #include <pybind11/pybind11.h>
 
+#include <algorithm>
 #include <array>
+#include <limits>
 #include <string>
 
 #include "bindings/arrays.h"
@@ -47,6 +49,26 @@ inline int as_num_threads(py::handle object) {
                                     std::string(py::str(object)));
   }
   return static_cast<int>(n);
+}
+
+inline index_t as_truncate(py::handle object) {
+  if (object.is_none()) return 0;
+  if (!PyLong_CheckExact(object.ptr())) words::wrong_type("truncate", "an int or None", object);
+  int overflow = 0;
+  const long long k = PyLong_AsLongLongAndOverflow(object.ptr(), &overflow);
+  if (overflow != 0 || k < 1)
+    words::wrong("truncate", "be at least 1, got " + std::string(py::str(object)));
+  return k;
+}
+
+// No limit is infinity; one that T cannot represent is its largest number.
+template <class T>
+T as_clip_step(py::handle object) {
+  if (object.is_none()) return std::numeric_limits<T>::infinity();
+  if (!PyFloat_CheckExact(object.ptr())) words::wrong_type("clip_step", "a float or None", object);
+  const double limit = PyFloat_AS_DOUBLE(object.ptr());
+  if (!(limit > 0)) words::wrong("clip_step", "be above 0, got " + std::string(py::str(object)));
+  return static_cast<T>(std::min<double>(limit, std::numeric_limits<T>::max()));
 }
 
 inline const PackedObject& as_packed(py::handle object) {

@@ -55,6 +55,11 @@ struct RnnBackwardArgs {
   View<const T, 2> dh_n;  // (N, H); absent: zeros
   View<const T, 2> dc_n;  // (N, H), LSTM only; absent: zeros
 
+  index_t truncate = 0;  // no gradient flows from a row's steps k, 2k, … into the state that they
+                         // start from, where k is this; 0: all of it flows
+  T clip_step = T(__builtin_inf());  // each step's gradients by the pre-activations stay within
+                                     // +- this
+
   // Outputs, C-contiguous and disjoint from everything else; absent: not wanted.
   View<T, 3> dx;            // shape of x
   View<T, 2> dw_ih;         // (G·H, I)

@@ -77,6 +77,8 @@ void check_backward(const RnnBackwardArgs<T>& a) {
   FASTRNN_CHECK(a.tape != nullptr && a.tape->filled(), "tape is empty: run forward with it first");
   FASTRNN_CHECK(!a.tape->spent, "tape is spent: a tape serves one backward");
   FASTRNN_CHECK(a.num_threads >= 0, "num_threads must be at least 1");
+  FASTRNN_CHECK(a.truncate >= 0, "truncate must be at least 1");
+  FASTRNN_CHECK(a.clip_step >= 0, "clip_step must be above 0");
   const Tape<T>& tape = *a.tape;
   const CellTraits traits = cell_traits(tape.cell);
   const auto [T_, N, I, H] = tape.dims;

@@ -4,6 +4,7 @@ Every check first tries the common case with attribute look-ups alone; whatever 
 takes the slow road, which converts or explains. Nothing here ever changes a dtype silently.
 """
 
+import math
 from collections.abc import Sequence
 from operator import index
 from typing import Any
@@ -162,6 +163,35 @@ def integer(name: str, value: Any, least: int, most: int | None = None) -> int:
         bounds = f"at least {least}" if most is None else f"in {least}..{most}"
         raise ValueError(f"{name} must be {bounds}, got {number}")
     return number
+
+
+def number(name: str, value: Any) -> float:
+    """Return a real number as float; bool, strings and NaN are refused."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
+        raise TypeError(f"{name} must be a real number, got {value!r}")
+    if isinstance(value, np.complexfloating):
+        raise TypeError(f"{name} must be a real number, got {value!r}")
+    try:
+        result = float(value)
+    except OverflowError:
+        result = math.inf
+    if not math.isfinite(result):
+        raise ValueError(f"{name} must be finite, got {value!r}")
+    return result
+
+
+def truncation(truncate: Any, steps: int) -> int | None:
+    """Return every how many steps the gradient is cut, None where it never is."""
+    every = integer("truncate", truncate, 1)
+    return every if every < steps else None
+
+
+def step_limit(clip_step: Any) -> float:
+    """Return the limit of a step's gradients."""
+    limit = number("clip_step", clip_step)
+    if limit <= 0:
+        raise ValueError(f"clip_step must be above 0, got {clip_step!r}")
+    return limit
 
 
 def unsupported(name: str, value: Any, default: Any) -> None:

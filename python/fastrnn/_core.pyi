@@ -104,6 +104,8 @@ def rnn_backward(
     dc0: _Array | None,  # out (N, H)
     dw_peephole: _Array | None,  # out (3, H)
     num_threads: int = 0,
+    truncate: int | None = None,  # cut every so many of a row's steps
+    clip_step: float | None = None,  # limit of each step's gradients by the pre-activations
 ) -> None: ...
 def linear_forward(
     x: _Array,  # (M, I)

@@ -5,7 +5,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from fastrnn import _kinds
-from fastrnn._call import sequence, step
+from fastrnn._call import sequence
 from fastrnn._checks import Array, flag, unsupported
 from fastrnn._grads import GRUGrads
 from fastrnn._tape import Tape, backward
@@ -166,8 +166,8 @@ def gru_backward(
     dy: ArrayLike | None = None,
     dh_n: ArrayLike | None = None,
     *,
-    truncate: None = None,
-    clip_step: None = None,
+    truncate: int | None = None,
+    clip_step: float | None = None,
 ) -> GRUGrads:
     """Backpropagate through time over the call that made the tape.
 
@@ -179,8 +179,13 @@ def gru_backward(
         Gradient of the loss by y, zeros if None; padding is never read.
     dh_n : array_like or None, in the shape of h_n
         Gradient of the loss by the final state, zeros if None.
-    truncate, clip_step
-        Not supported yet: anything but None raises.
+    truncate : int or None
+        Cut the recurrent gradient every k steps of a row, counted from 0 where it starts (its
+        last step with `reverse`): nothing flows from its steps k, 2k, … into the h before them.
+        That is truncated BPTT over chunks of k steps that hand on their states. None: no cut.
+    clip_step : float or None
+        Limit each step's gradients by the gates' pre-activations to ±clip_step, element by
+        element, before anything is derived from them. None: no limit.
 
     Returns
     -------
@@ -191,17 +196,18 @@ def gru_backward(
     Raises
     ------
     TypeError
-        tape is no tape, or a gradient is no array of the tape's dtype.
+        tape is no tape, a gradient is no array of the tape's dtype, or an option is no number.
     ValueError
-        tape has been used or is another function's, a gradient has the wrong shape, or an option
-        is not supported yet. The tape stays good for another try, unless it had been used.
+        tape has been used or is another function's, a gradient has the wrong shape, truncate is
+        below 1, or clip_step is not above 0. The tape stays good, unless it had been used.
     MemoryError
         The gradients do not fit.
 
     References
     ----------
     P. Werbos, "Backpropagation Through Time: What It Does and How to Do It", 1990; equations in
-    docs/maths/gru.md.
+    docs/maths/gru.md. clip_step: A. Graves, "Generating Sequences With Recurrent Neural Networks",
+    2013, section 2.1.
 
     Examples
     --------
@@ -213,51 +219,9 @@ def gru_backward(
     >>> grads.x.shape, grads.w_hh.shape, grads.h0 is None
     ((5, 1), (3, 1), True)
     """
-    unsupported("truncate", truncate, None)
-    unsupported("clip_step", clip_step, None)
-    return backward(tape, "gru", GRUGrads, dy, dh_n, None)
-
-
-def gru_cell(
-    x_t: ArrayLike,
-    h: ArrayLike | None,
-    w_ih: ArrayLike | None,
-    w_hh: ArrayLike,
-    b_ih: ArrayLike | None = None,
-    b_hh: ArrayLike | None = None,
-    *,
-    reset_after: bool = True,
-    num_threads: int | None = None,
-) -> Array:
-    """Run one step of a GRU; equal bit for bit to the same step inside `gru`.
-
-    Parameters
-    ----------
-    x_t : array_like, (N, I) or (I,)
-        (I,) is one row, and the result loses N.
-    h : array_like or None, (N, H) or (H,)
-        The previous state; None: zeros.
-    w_ih, w_hh, b_ih, b_hh, reset_after, num_threads
-        As `gru`.
-
-    Returns
-    -------
-    h : ndarray, (N, H)
-
-    Raises
-    ------
-    TypeError, ValueError, MemoryError
-        As `gru`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import fastrnn
-    >>> fastrnn.gru_cell(np.ones(3), np.ones(2), np.zeros((6, 3)), np.zeros((6, 2)))
-    array([0.5, 0.5])
-    """
-    kind = _kinds.GRU[flag("reset_after", reset_after)]
-    return step(kind, x_t, h, None, w_ih, w_hh, b_ih, b_hh, None, num_threads)[0]
+    return backward(
+        tape, "gru", GRUGrads, dy, dh_n, None, truncate=truncate, clip_step=clip_step
+    )
 
 
 def _refuse(activations: Any, clip: Any) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import ArrayLike, DTypeLike
 
 from fastrnn import _merge, _options, _stack, init
-from fastrnn._checks import Array, flag, integer
+from fastrnn._checks import Array, flag, integer, number
 from fastrnn._direction import Direction
 from fastrnn._kinds import Kind
 from fastrnn._record import LayerGrads, LayerTape, Record
@@ -58,7 +58,7 @@ class Layer(Running):
         self.dropout = _options.dropout(dropout, self.num_layers)
         self.merge_mode = _options.merge_mode(merge_mode, self.bidirectional)
         self.dtype = _options.dtype(dtype)
-        forget_bias = _options.number("forget_bias", forget_bias)
+        forget_bias = number("forget_bias", forget_bias)
         if forget_bias != 0 and not self.bias:
             raise ValueError(f"forget_bias needs bias=True, got forget_bias={forget_bias!r}")
 

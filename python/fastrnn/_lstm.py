@@ -5,7 +5,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from fastrnn import _kinds
-from fastrnn._call import sequence, step
+from fastrnn._call import sequence
 from fastrnn._checks import Array, unsupported
 from fastrnn._grads import LSTMGrads
 from fastrnn._tape import Tape, backward
@@ -183,8 +183,8 @@ def lstm_backward(
     dh_n: ArrayLike | None = None,
     dc_n: ArrayLike | None = None,
     *,
-    truncate: None = None,
-    clip_step: None = None,
+    truncate: int | None = None,
+    clip_step: float | None = None,
 ) -> LSTMGrads:
     """Backpropagate through time over the call that made the tape.
 
@@ -196,8 +196,13 @@ def lstm_backward(
         Gradient of the loss by y, zeros if None; padding is never read.
     dh_n, dc_n : array_like or None, in the shape of h_n and c_n
         Gradients of the loss by the final states, zeros if None.
-    truncate, clip_step
-        Not supported yet: anything but None raises.
+    truncate : int or None
+        Cut the recurrent gradient every k steps of a row, counted from 0 where it starts (its
+        last step with `reverse`): nothing flows from its steps k, 2k, … into the h and c before
+        them. That is truncated BPTT over chunks of k steps that hand on their states. None: no cut.
+    clip_step : float or None
+        Limit each step's gradients by the gates' pre-activations to ±clip_step, element by
+        element, before anything is derived from them. None: no limit.
 
     Returns
     -------
@@ -208,17 +213,18 @@ def lstm_backward(
     Raises
     ------
     TypeError
-        tape is no tape, or a gradient is no array of the tape's dtype.
+        tape is no tape, a gradient is no array of the tape's dtype, or an option is no number.
     ValueError
-        tape has been used or is another function's, a gradient has the wrong shape, or an option
-        is not supported yet. The tape stays good for another try, unless it had been used.
+        tape has been used or is another function's, a gradient has the wrong shape, truncate is
+        below 1, or clip_step is not above 0. The tape stays good, unless it had been used.
     MemoryError
         The gradients do not fit.
 
     References
     ----------
     P. Werbos, "Backpropagation Through Time: What It Does and How to Do It", 1990; equations in
-    docs/maths/lstm.md.
+    docs/maths/lstm.md. clip_step: A. Graves, "Generating Sequences With Recurrent Neural Networks",
+    2013, section 2.1.
 
     Examples
     --------
@@ -230,60 +236,9 @@ def lstm_backward(
     >>> grads.x.shape, grads.w_hh.shape, grads.h0 is None
     ((5, 1), (4, 1), True)
     """
-    unsupported("truncate", truncate, None)
-    unsupported("clip_step", clip_step, None)
-    return backward(tape, "lstm", LSTMGrads, dy, dh_n, dc_n)
-
-
-def lstm_cell(
-    x_t: ArrayLike,
-    state: tuple[ArrayLike | None, ArrayLike | None] | None,
-    w_ih: ArrayLike | None,
-    w_hh: ArrayLike,
-    b_ih: ArrayLike | None = None,
-    b_hh: ArrayLike | None = None,
-    *,
-    w_peephole: ArrayLike | None = None,
-    num_threads: int | None = None,
-) -> Pair:
-    """Run one step of an LSTM; equal bit for bit to the same step inside `lstm`.
-
-    Parameters
-    ----------
-    x_t : array_like, (N, I) or (I,)
-        (I,) is one row, and the results lose N.
-    state : tuple (h, c) or None
-        (N, H) or (H,) each; None: zeros.
-    w_ih, w_hh, b_ih, b_hh, w_peephole, num_threads
-        As `lstm`.
-
-    Returns
-    -------
-    (h, c) : tuple of ndarray, (N, H)
-
-    Raises
-    ------
-    TypeError, ValueError, MemoryError
-        As `lstm`; state is neither None nor a pair.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import fastrnn
-    >>> w_ih, w_hh = np.zeros((8, 3)), np.zeros((8, 2))
-    >>> h, c = fastrnn.lstm_cell(np.ones(3), (np.zeros(2), np.ones(2)), w_ih, w_hh)
-    >>> c
-    array([0.5, 0.5])
-    """
-    if state is None:
-        state = (None, None)
-    elif not isinstance(state, (tuple, list)):
-        raise TypeError(f"state must be a tuple (h, c) or None, got {type(state).__name__}")
-    elif len(state) != 2:
-        raise ValueError(f"state must be a tuple (h, c), got {len(state)} elements")
-    kind = _kinds.LSTM if w_peephole is None else _kinds.LSTM_PEEPHOLE
-    h, c = step(kind, x_t, *state, w_ih, w_hh, b_ih, b_hh, w_peephole, num_threads)
-    return h, c  # type: ignore[return-value]
+    return backward(
+        tape, "lstm", LSTMGrads, dy, dh_n, dc_n, truncate=truncate, clip_step=clip_step
+    )
 
 
 def _refuse(w_hr: Any, activations: Any, clip: Any, input_forget: Any, gates: Any) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from fastrnn._checks import FLOAT32, FLOAT64, DType, integer
+from fastrnn._checks import FLOAT32, FLOAT64, DType, integer, number
 from fastrnn._merge import MERGE_MODES
 
 MAX_LAYERS = 1024
@@ -22,17 +22,6 @@ def sizes(hidden_size: Any, num_layers: Any) -> tuple[list[int], bool]:
     if L not in (1, len(result)):
         raise ValueError(f"num_layers must be {len(result)}, one per hidden_size, got {L}")
     return result, True
-
-
-def number(name: str, value: Any) -> float:
-    """Return a real number as float; bool, strings and NaN are refused."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
-        raise TypeError(f"{name} must be a real number, got {value!r}")
-    if isinstance(value, np.complexfloating):
-        raise TypeError(f"{name} must be a real number, got {value!r}")
-    if not np.isfinite(value):
-        raise ValueError(f"{name} must be finite, got {value!r}")
-    return float(value)
 
 
 def dropout(value: Any, layers: int) -> float:

@@ -3,7 +3,7 @@
 from numpy.typing import ArrayLike
 
 from fastrnn import _kinds
-from fastrnn._call import sequence, step
+from fastrnn._call import sequence
 from fastrnn._checks import Array, unsupported
 from fastrnn._grads import RNNGrads
 from fastrnn._kinds import Kind
@@ -147,8 +147,8 @@ def rnn_backward(
     dy: ArrayLike | None = None,
     dh_n: ArrayLike | None = None,
     *,
-    truncate: None = None,
-    clip_step: None = None,
+    truncate: int | None = None,
+    clip_step: float | None = None,
 ) -> RNNGrads:
     """Backpropagate through time over the call that made the tape.
 
@@ -160,8 +160,13 @@ def rnn_backward(
         Gradient of the loss by y, zeros if None; padding is never read.
     dh_n : array_like or None, in the shape of h_n
         Gradient of the loss by the final state, zeros if None.
-    truncate, clip_step
-        Not supported yet: anything but None raises.
+    truncate : int or None
+        Cut the recurrent gradient every k steps of a row, counted from 0 where it starts (its
+        last step with `reverse`): nothing flows from its steps k, 2k, … into the h before them.
+        That is truncated BPTT over chunks of k steps that hand on their states. None: no cut.
+    clip_step : float or None
+        Limit each step's gradients by the pre-activations to ±clip_step, element by
+        element, before anything is derived from them. None: no limit.
 
     Returns
     -------
@@ -172,17 +177,18 @@ def rnn_backward(
     Raises
     ------
     TypeError
-        tape is no tape, or a gradient is no array of the tape's dtype.
+        tape is no tape, a gradient is no array of the tape's dtype, or an option is no number.
     ValueError
-        tape has been used or is another function's, a gradient has the wrong shape, or an option
-        is not supported yet. The tape stays good for another try, unless it had been used.
+        tape has been used or is another function's, a gradient has the wrong shape, truncate is
+        below 1, or clip_step is not above 0. The tape stays good, unless it had been used.
     MemoryError
         The gradients do not fit.
 
     References
     ----------
     P. Werbos, "Backpropagation Through Time: What It Does and How to Do It", 1990; equations in
-    docs/maths/rnn.md.
+    docs/maths/rnn.md. clip_step: A. Graves, "Generating Sequences With Recurrent Neural Networks",
+    2013, section 2.1.
 
     Examples
     --------
@@ -193,52 +199,9 @@ def rnn_backward(
     >>> fastrnn.rnn_backward(tape, dh_n=np.ones(1)).w_ih
     array([[4.]])
     """
-    unsupported("truncate", truncate, None)
-    unsupported("clip_step", clip_step, None)
-    return backward(tape, "rnn", RNNGrads, dy, dh_n, None)
-
-
-def rnn_cell(
-    x_t: ArrayLike,
-    h: ArrayLike | None,
-    w_ih: ArrayLike | None,
-    w_hh: ArrayLike,
-    b_ih: ArrayLike | None = None,
-    b_hh: ArrayLike | None = None,
-    *,
-    nonlinearity: str = "tanh",
-    num_threads: int | None = None,
-) -> Array:
-    """Run one step of a simple RNN; equal bit for bit to the same step inside `rnn`.
-
-    Parameters
-    ----------
-    x_t : array_like, (N, I) or (I,)
-        (I,) is one row, and the result loses N.
-    h : array_like or None, (N, H) or (H,)
-        The previous state; None: zeros.
-    w_ih, w_hh, b_ih, b_hh, nonlinearity, num_threads
-        As `rnn`.
-
-    Returns
-    -------
-    h : ndarray, (N, H)
-
-    Raises
-    ------
-    TypeError, ValueError, MemoryError
-        As `rnn`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import fastrnn
-    >>> w = np.eye(2)
-    >>> fastrnn.rnn_cell(np.ones(2), np.array([1.0, -2.0]), w, w, nonlinearity="relu")
-    array([2., 0.])
-    """
-    kind = kind_of(nonlinearity)
-    return step(kind, x_t, h, None, w_ih, w_hh, b_ih, b_hh, None, num_threads)[0]
+    return backward(
+        tape, "rnn", RNNGrads, dy, dh_n, None, truncate=truncate, clip_step=clip_step
+    )
 
 
 def kind_of(nonlinearity: str) -> Kind:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from fastrnn import _core, _twin, runtime
-from fastrnn._checks import Array, DType, allocate, exact
+from fastrnn._checks import Array, DType, allocate, exact, step_limit, truncation
 from fastrnn._grads import GRUGrads, LSTMGrads, RNNGrads
 from fastrnn._kinds import Kind
 
@@ -165,6 +165,8 @@ class Tape:
         dc0: Array | None,
         *,
         want_x: bool = True,
+        truncate: int | None = None,
+        clip_step: float | None = None,
     ) -> dict[str, Array]:
         """Use the tape up; arrays are strict and time-major.
 
@@ -189,12 +191,12 @@ class Tape:
             dx, dw_ih, dw_hh, db_ih, db_hh, dw_peephole = map(out.get, ("x", *NAMES))
             _core.rnn_backward(
                 held.inner, dy, dh_n, dc_n, dx, dw_ih, dw_hh, db_ih, db_hh, dh0, dc0, dw_peephole,
-                held.num_threads,
+                held.num_threads, truncate, clip_step,
             )  # fmt: skip
         else:
             states = {"h0": dh0, "c0": dc0}
             wanted = out | {name: array for name, array in states.items() if array is not None}
-            _twin.backward(self._kind, held.inner, dy, dh_n, dc_n, wanted)
+            _twin.backward(self._kind, held.inner, dy, dh_n, dc_n, wanted, truncate, clip_step)
         return out
 
 
@@ -207,7 +209,16 @@ def _refuse_changed(before: dict[str, bytes], now: dict[str, bytes]) -> None:
 
 
 def backward(
-    tape: Any, function: str, grads: type[G], dy: Any, dh_n: Any, dc_n: Any, want_x: bool = True
+    tape: Any,
+    function: str,
+    grads: type[G],
+    dy: Any,
+    dh_n: Any,
+    dc_n: Any,
+    *,
+    want_x: bool = True,
+    truncate: Any = None,
+    clip_step: Any = None,
 ) -> G:
     """Check, run backward, and return the gradients in the caller's layout; None for one by x that
     nobody wants.
@@ -222,6 +233,8 @@ def backward(
     tape._held("tape")
     single, batch_first = tape._layout
     T, N, H = tape._dims
+    every = None if truncate is None else truncation(truncate, T)
+    limit = None if clip_step is None else step_limit(clip_step)
     if dy is not None:
         shape: tuple[int, ...] = (T, H) if single else (N, T, H) if batch_first else (T, N, H)
         symbols = "(T, H)" if single else "(N, T, H)" if batch_first else "(T, N, H)"
@@ -239,7 +252,7 @@ def backward(
         None if shape is None else allocate("dh0", (N, H), tape._dtype)
         for shape in tape._state_shapes
     ]
-    out = tape.unwind(dy, *finals, *initial, want_x=want_x)
+    out = tape.unwind(dy, *finals, *initial, want_x=want_x, truncate=every, clip_step=limit)
     if want_x:
         dx = out["x"]
         out["x"] = dx[:, 0] if single else dx.transpose(1, 0, 2) if batch_first else dx

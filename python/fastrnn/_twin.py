@@ -46,10 +46,14 @@ def backward(
     dh_n: Array | None,
     dc_n: Array | None,
     gradients: dict[str, Array],
+    truncate: int | None,
+    clip_step: float | None,
 ) -> None:
     """Use up the twin's tape and copy its gradients to the arrays of the same names."""
     dy, dh_n, dc_n = in_order(dy, dh_n, dc_n)
-    options = {"dc_n": dc_n} if kind.cell_state else {}
+    options: dict[str, Any] = {"truncate": truncate, "clip_step": clip_step}
+    if kind.cell_state:
+        options["dc_n"] = dc_n
     twin = getattr(import_module("fastrnn.reference"), kind.function + "_backward")
     result = twin(inner, dy, dh_n, **options)
     copy_all((array, getattr(result, name)) for name, array in gradients.items())

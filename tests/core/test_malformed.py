@@ -95,6 +95,8 @@ def backward_of_the_core(cell: str, dtype: Any) -> Subject:
     wrong: dict[str, Any] = {
         "tape": malformed.of(None, "tape", 1, _core.Tape(), _spent(problem)),
         "num_threads": malformed.of(*malformed.NO_COUNTS, None),
+        "truncate": malformed.of(0, -1, 2**70, 1.5, True, "2"),
+        "clip_step": malformed.of(0.0, -1.0, 1, np.float32(1), float("nan"), True, "1"),
     }
     for name in ("dy", "dh_n", "dc_n"):
         if name in given:
@@ -185,7 +187,10 @@ def public_backward(cell: str, dtype: Any, _: str = "") -> Subject:
     good = {"tape": tape, "dy": problem.dy, "dh_n": problem.dh_n}
     good |= {"dc_n": problem.dc_n} if spec.cell_state else {}
     wrong: dict[str, Any] = {"tape": malformed.of(None, "tape", 1, foreign)}
-    wrong |= {name: malformed.of(1, 0, 5, -1.0, "x") for name in ("truncate", "clip_step")}
+    wrong |= {
+        "truncate": malformed.of(0, -1, -(2**70), 1.5, True, "2", (1,), float("nan")),
+        "clip_step": malformed.of(0, -1.0, np.nan, np.inf, True, "x", [1.0]),
+    }
     for name in ("dy", "dh_n", "dc_n"):
         if name in good:
             wrong[name] = malformed.array(good[name], required=False)

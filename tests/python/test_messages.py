@@ -143,6 +143,22 @@ LATER = [
 ]
 
 
+BACKWARD: list[tuple[dict[str, Any], type[Exception], str]] = [
+    ({"truncate": 0}, ValueError, "truncate must be at least 1, got 0"),
+    ({"truncate": -(10**30)}, ValueError, "truncate must be at least 1, got -1"),
+    ({"truncate": 2.0}, TypeError, "truncate must be an integer, got 2.0"),
+    ({"truncate": True}, TypeError, "truncate must be an integer, got True"),
+    ({"clip_step": 0}, ValueError, "clip_step must be above 0, got 0"),
+    ({"clip_step": -1.5}, ValueError, "clip_step must be above 0, got -1.5"),
+    ({"clip_step": np.nan}, ValueError, "clip_step must be finite, got nan"),
+    ({"clip_step": np.inf}, ValueError, "clip_step must be finite, got inf"),
+    ({"clip_step": 10**400}, ValueError, "clip_step must be finite, got 1"),
+    ({"clip_step": True}, TypeError, "clip_step must be a real number, got True"),
+    ({"clip_step": "1"}, TypeError, "clip_step must be a real number, got '1'"),
+    ({"clip_step": np.ones(3)}, TypeError, "clip_step must be a real number"),
+]
+
+
 def ids(rows: list[Any]) -> list[str]:
     """Test ids: a number and the argument."""
     return [f"{k}-{next(iter(row[-2]))}" for k, row in enumerate(rows)]
@@ -190,9 +206,9 @@ def test_gradients(family: str, backend: str) -> None:
         backward(tape, None, zeros(H))
     with pytest.raises(TypeError, match="dy must be float32 as the other arrays"):
         backward(tape, zeros(T, N, H, dtype=np.float64))
-    for name in ("truncate", "clip_step"):
-        with pytest.raises(ValueError, match=f"{name} is not supported yet"):
-            backward(tape, **{name: 3})
+    for options, error, message in BACKWARD:
+        with pytest.raises(error, match=re.escape(message)):
+            backward(tape, **options)
     rule = re.escape("dy must have shape (N, T, H) = (3, 5, 64)")
     with pytest.raises(ValueError, match=rule):
         backward(forward(**good | {"x": zeros(N, T, I)}, batch_first=True)[2], zeros(T, N, H))

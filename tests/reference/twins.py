@@ -55,13 +55,13 @@ def loss(problem: Problem, arrays: Arrays) -> Any:
     return total
 
 
-def backward(problem: Problem) -> Arrays:
+def backward(problem: Problem, **options: Any) -> Arrays:
     """Outputs by `*_forward`, and every gradient by `*_backward`, under the names of the arrays."""
     spec, arrays = problem.case.spec, inputs(problem)
     _y, _state, tape = call(problem, "_forward", arrays)
     upstream = [turned(problem, problem.dy), problem.dh_n]
     upstream += [problem.dc_n] if spec.cell_state else []
-    grads = getattr(reference, f"{spec.family}_backward")(tape, *upstream)
+    grads = getattr(reference, f"{spec.family}_backward")(tape, *upstream, **options)
     found = {name: getattr(grads, name) for name in INPUTS if hasattr(grads, name)}
     absent = {name for name, gradient in found.items() if gradient is None}
     assert absent == set(found) - set(arrays), f"gradients of {absent} are missing"

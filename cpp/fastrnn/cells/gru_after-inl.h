@@ -31,9 +31,9 @@ struct gru_after {
   template <int, class T>
   static FASTRNN_INLINE void backward(Vec<T> (&s)[slots], BackwardUnit<T>& u) {
     const Vec<T> n = s[N], r = s[R], z = s[Z], hn = s[HN];
-    s[N] = u.dh * (T(1) - z) * (T(1) - n * n);
-    s[Z] = u.dh * (u.h_before - n) * (z * (T(1) - z));
-    s[R] = s[N] * hn * (r * (T(1) - r));
+    s[N] = u.clipped(u.dh * (T(1) - z) * (T(1) - n * n));
+    s[Z] = u.clipped(u.dh * (u.h_before - n) * (z * (T(1) - z)));
+    s[R] = u.clipped(s[N] * hn * (r * (T(1) - r)));
     s[HN] = s[N] * r;
     u.carry = u.dh * z;
   }

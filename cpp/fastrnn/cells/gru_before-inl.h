@@ -37,12 +37,12 @@ struct gru_before {
   static FASTRNN_INLINE void backward(Vec<T> (&s)[slots], BackwardUnit<T>& u) {
     if constexpr (S == 0) {
       const Vec<T> n = s[N], z = s[Z];
-      s[N] = u.dh * (T(1) - z) * (T(1) - n * n);
-      s[Z] = u.dh * (u.h_before - n) * (z * (T(1) - z));
+      s[N] = u.clipped(u.dh * (T(1) - z) * (T(1) - n * n));
+      s[Z] = u.clipped(u.dh * (u.h_before - n) * (z * (T(1) - z)));
       u.carry = u.dh * z;
     } else {
       const Vec<T> r = s[R];
-      s[R] = u.daux * u.h_before * (r * (T(1) - r));
+      s[R] = u.clipped(u.daux * u.h_before * (r * (T(1) - r)));
       u.carry = fma(u.daux, r, u.carry);
     }
   }

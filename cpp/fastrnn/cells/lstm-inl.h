@@ -45,12 +45,12 @@ struct Lstm {
   static FASTRNN_INLINE void backward(Vec<T> (&s)[slots], BackwardUnit<T>& u) {
     const Vec<T> i = s[I], f = s[F], g = s[G], o = s[O];
     const Vec<T> tanh_c = tanh<T>(u.c);  // recomputed: cheaper than keeping it
-    s[O] = u.dh * tanh_c * (o * (T(1) - o));
+    s[O] = u.clipped(u.dh * tanh_c * (o * (T(1) - o)));
     Vec<T> dc = fma(u.dh * o, T(1) - tanh_c * tanh_c, u.dc);
     if constexpr (Peephole) dc = fma(s[O], peep(u.peephole, 2), dc);
-    s[I] = dc * g * (i * (T(1) - i));
-    s[F] = dc * u.c_before * (f * (T(1) - f));
-    s[G] = dc * i * (T(1) - g * g);
+    s[I] = u.clipped(dc * g * (i * (T(1) - i)));
+    s[F] = u.clipped(dc * u.c_before * (f * (T(1) - f)));
+    s[G] = u.clipped(dc * i * (T(1) - g * g));
     u.dc = dc * f;
     if constexpr (Peephole) {
       u.dc = fma(s[I], peep(u.peephole, 0), u.dc);

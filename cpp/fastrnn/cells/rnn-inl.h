@@ -69,7 +69,7 @@ struct Rnn {
   }
   template <int, class T>
   static FASTRNN_INLINE void backward(Vec<T> (&s)[slots], BackwardUnit<T>& u) {
-    s[0] = u.dh * F::template slope<T>(s[0]);
+    s[0] = u.clipped(u.dh * F::template slope<T>(s[0]));
   }
 };
 

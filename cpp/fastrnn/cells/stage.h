@@ -30,6 +30,12 @@ struct BackwardUnit {
   Vec<T> daux;   // in, second phase of a two-stage cell
   Vec<T> h_before, c_before, c;
   const T* peephole;
+  const T* limit;  // of the gradients by the pre-activations; null: none
+
+  // Every such gradient goes through this before anything is derived from it. NaN comes through.
+  FASTRNN_INLINE Vec<T> clipped(Vec<T> d) const {
+    return limit == nullptr ? d : max(min(d, set1(*limit)), set1(-*limit));
+  }
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "fastrnn/kernels/gradients-inl.h"
 #include "fastrnn/kernels/sweep_forward-inl.h"
+#include "fastrnn/kernels/truncation-inl.h"
 
 namespace fastrnn::FASTRNN_TARGET {
 namespace {
@@ -23,7 +24,10 @@ class BackwardSweep {
   }
 
   BackwardSweep(const BackwardTask<T>& task, Carver& carver)
-      : task_(task), J_(panels_of<T>(task.dims.H)), gradients_(task, carver) {
+      : task_(task),
+        J_(panels_of<T>(task.dims.H)),
+        truncation_(task_.steps, task.args.truncate),
+        gradients_(task, carver) {
     const index_t N = task.dims.N, padded = J_ * L;
     carry_ = carver.take<T>(N, padded);
     h0_ = carver.take<T>(N, padded);
@@ -60,6 +64,7 @@ class BackwardSweep {
 
  private:
   void bind(const Team& team) {
+    limit_ = task_.args.clip_step < T(__builtin_inf()) ? &task_.args.clip_step : nullptr;
     const bool units = task_.plan.split == Split::units;
     own_rows_ = units ? Range{0, task_.dims.N} : share_rows(task_.steps, team.rank(), team.size());
     own_panels_ = units ? share(J_, team.rank(), team.size(), kBackGroup) : Range{0, J_};
@@ -137,9 +142,14 @@ class BackwardSweep {
     const Range rows{own_rows_.begin, least(own_rows_.end, task_.steps.rows(q))};
     for_blocks(q, rows, team, [&](Range block, index_t j) {
       const index_t end = least(j + kBackGroup, J_);
-      if (task_.args.dy) add_dy(q, block, j, end);
-      product<0>(q + 1, {block.begin, most(block.begin, least(block.end, later))}, j, nullptr,
-                 carry_rows_);
+      for (index_t r = block.begin; r < block.end;) {
+        const Range some = truncation_.alike(q + 1, {r, block.end});
+        const bool cut = truncation_.cuts(q + 1, r);
+        if (cut) forget(some, j, end);
+        if (task_.args.dy) add_dy(q, some, j, end);
+        if (!cut) product<0>(q + 1, {r, most(r, least(some.end, later))}, j, nullptr, carry_rows_);
+        r = some.end;
+      }
       cell<0>(q, block, j, end);
     });
     if (synchronise_) team.barrier();
@@ -149,6 +159,14 @@ class BackwardSweep {
         cell<1>(q, block, j, least(j + kBackGroup, J_));
       });
       if (synchronise_) team.barrier();
+    }
+  }
+
+  void forget(Range rows, index_t j, index_t end) {
+    const std::size_t bytes = static_cast<std::size_t>((end - j) * L) * sizeof(T);
+    for (index_t r = rows.begin; r < rows.end; ++r) {
+      __builtin_memset(carry_rows_[r] + j * L, 0, bytes);
+      if constexpr (C::cell_state) __builtin_memset(dc_ + (r * J_ + j) * L, 0, bytes);
     }
   }
 
@@ -218,6 +236,7 @@ class BackwardSweep {
       u.c_before = load(line.c_before + at);
     }
     if constexpr (C::peephole) u.peephole = peephole_ + at * 3;
+    u.limit = limit_;
     C::template backward<Phase>(slot, u);
     FASTRNN_UNROLL
     for (int s = 0; s < S; ++s)
@@ -249,6 +268,8 @@ class BackwardSweep {
 
   const BackwardTask<T>& task_;
   index_t J_;
+  Truncation truncation_;
+  const T* limit_ = nullptr;  // clip_step
   Gradients<C, T> gradients_;
   T* carry_;  // what reaches h of a step elementwise, then all of dh; dh_n at first, dh0 at last
   T* h0_;

@@ -8,8 +8,6 @@ from fastrnn import _checks
 from fastrnn.reference._math import Array, array_module, as_array, sum_outer
 from fastrnn.reference._sequence import Sequence, check_shape
 
-BACKWARD_OPTIONS = {"truncate": None, "clip_step": None}
-
 
 class Call(NamedTuple):
     """One call's arrays as they were given, and its layout."""
@@ -43,6 +41,11 @@ class Call(NamedTuple):
         check_shape("dy", dy, (*self.x.shape[:-1], seq.H))
         result: Array = seq.enter(dy)
         return result
+
+    def backward_options(self, truncate: Any, clip_step: Any) -> tuple[int | None, float | None]:
+        """Return both, checked; None where it has no effect."""
+        every = None if truncate is None else _checks.truncation(truncate, self.seq.T)
+        return every, None if clip_step is None else _checks.step_limit(clip_step)
 
     def gradients(self, d_ih: Array, d_hh: Array, dw_hh: Array) -> dict[str, Any]:
         """Return the gradients by x, w_ih, w_hh, b_ih and b_hh; no two share memory.

@@ -102,6 +102,14 @@ ACTIVATIONS: dict[str, Activation] = {
 }
 
 
+def limited(d: Array, clip_step: float | None) -> Array:
+    """Return d within ±clip_step; NaN stays NaN."""
+    if clip_step is None:
+        return d
+    limit = np.asarray(min(clip_step, np.finfo(d.dtype).max), d.dtype)
+    return np.clip(d, -limit, limit)
+
+
 def sum_outer(d: Array, a: Array) -> Array:
     """Return the sum over steps and rows of the outer products of d (T, N, R) and a (T, N, C)."""
     return np.tensordot(d, a, axes=((0, 1), (0, 1)))

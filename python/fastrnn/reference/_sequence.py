@@ -51,9 +51,12 @@ class Sequence:
         self.T: int = x.shape[1 if self.batch_first else 0]
         self.N: int = x.shape[0 if self.batch_first else 1] if self.batched else 1
         self.mask: Array | None = None  # (T, N, 1), True where a row has a step
+        self.start: Any = 0  # (N, 1), in the order of processing: each row's first step
         if lengths is not None:
+            lengths = self._checked(np.asarray(lengths)).reshape(-1, 1)
             steps = np.arange(self.T)[:: -1 if self.reverse else 1]
-            self.mask = (steps[:, None] < self._checked(np.asarray(lengths)))[:, :, None]
+            self.mask = steps[:, None, None] < lengths
+            self.start = self.T - lengths if self.reverse else 0
 
     def _checked(self, lengths: Array) -> Array:
         if lengths.size and lengths.dtype.kind not in "iu":
@@ -97,6 +100,19 @@ class Sequence:
         if self.mask is None:
             return then
         return array_module(then, otherwise).where(self.mask[t], then, otherwise)
+
+    def forget(self, t: int, every: int | None, *carries: Array) -> tuple[Array, ...]:
+        """Return what flows from step t into the states before it, 0 where truncation cuts.
+
+        It cuts each row at its own steps k, 2k, … with k = every, counted from 0 at its start.
+        """
+        if every is None:
+            return carries
+        own = t - self.start
+        cut = (own > 0) & (own % every == 0)
+        if self.mask is not None:
+            cut = cut & self.mask[t]
+        return tuple(np.where(cut, 0.0, carry) for carry in carries)
 
     def state_in(self, name: str, state: Any, dtype: Any) -> Any:
         """Return a new (N, H) array: zeros for None, the same row N times for a state (H,)."""

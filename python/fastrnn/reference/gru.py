@@ -7,10 +7,11 @@ from numpy.typing import ArrayLike
 
 from fastrnn import _checks
 from fastrnn._grads import GRUGrads
-from fastrnn.reference._call import BACKWARD_OPTIONS, Call, check_options, enter_call
+from fastrnn.reference._call import Call, check_options, enter_call
 from fastrnn.reference._math import (
     Array,
     affine,
+    limited,
     sigmoid,
     sigmoid_backward,
     split_gates,
@@ -201,7 +202,7 @@ def gru_forward(
 
 
 def _step_backward(
-    call: Call, gates: Array, h: Array, hn: Array | None, dh: Array
+    call: Call, gates: Array, h: Array, hn: Array | None, dh: Array, limit: float | None
 ) -> tuple[Array, Array]:
     """One step back: the gradients by W_ih x + b_ih (N, 3·H) and by h, from that by the next h.
 
@@ -209,14 +210,14 @@ def _step_backward(
     """
     w_rz, w_n, _, _ = _recurrent(call)
     r, z, n = split_gates(gates, 3)
-    dn = tanh_backward(n, dh * (1.0 - z))
-    dz = sigmoid_backward(z, dh * (h - n))
+    dn = limited(tanh_backward(n, dh * (1.0 - z)), limit)
+    dz = limited(sigmoid_backward(z, dh * (h - n)), limit)
     if hn is not None:
-        dr = sigmoid_backward(r, dn * hn)
+        dr = limited(sigmoid_backward(r, dn * hn), limit)
         through_n = (dn * r) @ w_n
     else:
         drh = dn @ w_n
-        dr = sigmoid_backward(r, drh * h)
+        dr = limited(sigmoid_backward(r, drh * h), limit)
         through_n = drh * r
     dh = dh * z + np.concatenate([dr, dz], axis=1) @ w_rz + through_n
     return np.concatenate([dr, dz, dn], axis=1), dh
@@ -239,8 +240,13 @@ def gru_backward(
     dy : array_like or None, in the shape of y
         Gradient of the loss by y; what it holds where a row has no step is never read.
     dh_n : array_like or None, in the shape of h_n
-    truncate, clip_step
-        Not supported yet: anything but None raises.
+    truncate : int or None
+        Cut the recurrent gradient every k steps of a row, counted from 0 where it starts (its
+        last step with `reverse`): nothing flows from its steps k, 2k, … into the h before
+        them. That is truncated BPTT over chunks of k steps that hand on their states.
+    clip_step : float or None
+        Limit each step's gradients by the pre-activations to ±clip_step, element by element,
+        before anything is derived from them.
 
     Returns
     -------
@@ -250,9 +256,9 @@ def gru_backward(
     Raises
     ------
     TypeError
-        tape is no tape.
+        tape is no tape, or an option is no number.
     ValueError
-        tape is spent or another cell's, a shape does not fit, or an option is not supported yet.
+        tape is spent or another cell's, a shape does not fit, or an option is out of range.
 
     References
     ----------
@@ -267,8 +273,8 @@ def gru_backward(
     >>> grads.x.shape, grads.w_hh.shape, grads.h0 is None
     ((3, 1), (3, 1), True)
     """
-    check_options(BACKWARD_OPTIONS, (truncate, clip_step))
     call, kept = open_tape("gru", tape)
+    every, limit = call.backward_options(truncate, clip_step)
     seq, gates = call.seq, kept["gates"]
     dy = call.dy(dy)
     dh = seq.dstate_in("dh_n", dh_n, call.w_hh.dtype)
@@ -278,9 +284,9 @@ def gru_backward(
     hn = affine(np, h_prev, w_n, b_n) if call.option else [None] * seq.T
     d_ih = np.empty_like(gates)
     for t in reversed(range(seq.T)):
-        d_t, dh_t = _step_backward(call, gates[t], h_prev[t], hn[t], dh + dy[t])
+        d_t, dh_t = _step_backward(call, gates[t], h_prev[t], hn[t], dh + dy[t], limit)
         d_ih[t] = seq.select(t, d_t, 0.0)
-        dh = seq.select(t, dh_t, dh)
+        (dh,) = seq.forget(t, every, seq.select(t, dh_t, dh))
     r = gates[:, :, : seq.H]
     d_rz, d_n = d_ih[:, :, : 2 * seq.H], d_ih[:, :, 2 * seq.H :]
     if call.option:

@@ -6,36 +6,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastrnn._grads import LSTMGrads
-from fastrnn.reference._call import BACKWARD_OPTIONS, Call, check_options, enter_call
-from fastrnn.reference._math import (
-    Array,
-    affine,
-    sigmoid,
-    sigmoid_backward,
-    split_gates,
-    sum_outer,
-    tanh_backward,
-)
+from fastrnn.reference._call import Call, check_options, enter_call
+from fastrnn.reference._lstm_step import lstm_step, lstm_step_backward
+from fastrnn.reference._math import Array, affine, sum_outer
 from fastrnn.reference._tape import Tape, open_tape
 
 ACTIVATIONS = ("sigmoid", "tanh", "tanh")
 OPTIONS = {
     "w_hr": None, "activations": ACTIVATIONS, "clip": None, "input_forget": False, "gates": "ifo"
 }  # fmt: skip
-
-
-def _step(xp: Any, pre: Any, c: Any, w_peephole: Any) -> tuple[Any, Any, Any]:
-    """One step: h, c and gates (N, 4·H) from the pre-activations (N, 4·H) and the previous c."""
-    i, f, g, o = split_gates(pre, 4)
-    if w_peephole is not None:
-        i = i + w_peephole[0] * c
-        f = f + w_peephole[1] * c
-    i, f, g = sigmoid(xp, i), sigmoid(xp, f), xp.tanh(g)
-    c = f * c + i * g
-    if w_peephole is not None:
-        o = o + w_peephole[2] * c
-    o = sigmoid(xp, o)
-    return o * xp.tanh(c), c, xp.concatenate([i, f, g, o], axis=1)
 
 
 def _sweep(call: Call) -> tuple[list[Any], list[Any], list[Any]]:
@@ -50,7 +29,7 @@ def _sweep(call: Call) -> tuple[list[Any], list[Any], list[Any]]:
         # NaN included, reaches a gradient through the result that is thrown away.
         h_prev, c_prev = seq.select(t, h[t], 0.0), seq.select(t, c[t], 0.0)
         pre = pre_x[t] + affine(xp, h_prev, call.w_hh, call.b_hh)
-        h_t, c_t, gates_t = _step(xp, pre, c_prev, call.w_peephole)
+        h_t, c_t, gates_t = lstm_step(xp, pre, c_prev, call.w_peephole)
         h.append(seq.select(t, h_t, h[t]))
         c.append(seq.select(t, c_t, c[t]))
         gates.append(gates_t)
@@ -229,8 +208,13 @@ def lstm_backward(
     dy : array_like or None, in the shape of y
         Gradient of the loss by y; what it holds where a row has no step is never read.
     dh_n, dc_n : array_like or None, in the shapes of h_n and c_n
-    truncate, clip_step
-        Not supported yet: anything but None raises.
+    truncate : int or None
+        Cut the recurrent gradient every k steps of a row, counted from 0 where it starts (its
+        last step with `reverse`): nothing flows from its steps k, 2k, … into the h and c before
+        them. That is truncated BPTT over chunks of k steps that hand on their states.
+    clip_step : float or None
+        Limit each step's gradients by the pre-activations to ±clip_step, element by element,
+        before anything is derived from them.
 
     Returns
     -------
@@ -240,9 +224,9 @@ def lstm_backward(
     Raises
     ------
     TypeError
-        tape is no tape.
+        tape is no tape, or an option is no number.
     ValueError
-        tape is spent or another cell's, a shape does not fit, or an option is not supported yet.
+        tape is spent or another cell's, a shape does not fit, or an option is out of range.
 
     References
     ----------
@@ -258,8 +242,8 @@ def lstm_backward(
     >>> grads.x.shape, grads.w_hh.shape, grads.h0 is None
     ((5, 1), (4, 1), True)
     """
-    check_options(BACKWARD_OPTIONS, (truncate, clip_step))
     call, kept = open_tape("lstm", tape)
+    every, limit = call.backward_options(truncate, clip_step)
     seq, w_peephole, dtype = call.seq, call.w_peephole, call.w_hh.dtype
     dy = call.dy(dy)
     dh, dc = seq.dstate_in("dh_n", dh_n, dtype), seq.dstate_in("dc_n", dc_n, dtype)
@@ -267,22 +251,12 @@ def lstm_backward(
     c_prev, c = seq.existing(kept["c"][:-1]), seq.existing(kept["c"][1:])
     dgates = np.empty_like(kept["gates"])
     for t in reversed(range(seq.T)):
-        i, f, g, o = split_gates(kept["gates"][t], 4)
-        tanh_c = np.tanh(c[t])
-        dh_t = dh + dy[t]
-        do = sigmoid_backward(o, dh_t * tanh_c)
-        dc_t = dc + tanh_backward(tanh_c, dh_t * o)
-        if w_peephole is not None:
-            dc_t = dc_t + w_peephole[2] * do
-        di = sigmoid_backward(i, dc_t * g)
-        df = sigmoid_backward(f, dc_t * c_prev[t])
-        dg = tanh_backward(g, dc_t * i)
-        dc_t = dc_t * f
-        if w_peephole is not None:
-            dc_t = dc_t + w_peephole[0] * di + w_peephole[1] * df
-        dgates[t] = seq.select(t, np.concatenate([di, df, dg, do], axis=1), 0.0)
+        da, dc_t = lstm_step_backward(
+            kept["gates"][t], c_prev[t], c[t], dh + dy[t], dc, w_peephole, limit
+        )
+        dgates[t] = seq.select(t, da, 0.0)
         dh = seq.select(t, dgates[t] @ call.w_hh, dh)
-        dc = seq.select(t, dc_t, dc)
+        dh, dc = seq.forget(t, every, dh, seq.select(t, dc_t, dc))
     dw_hh = sum_outer(dgates, seq.existing(kept["h"][:-1]))
     return LSTMGrads(
         **call.gradients(dgates, dgates, dw_hh),

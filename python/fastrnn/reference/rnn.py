@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastrnn._grads import RNNGrads
-from fastrnn.reference._call import BACKWARD_OPTIONS, Call, check_options, enter_call
-from fastrnn.reference._math import ACTIVATIONS, Array, affine, sum_outer
+from fastrnn.reference._call import Call, check_options, enter_call
+from fastrnn.reference._math import ACTIVATIONS, Array, affine, limited, sum_outer
 from fastrnn.reference._tape import Tape, open_tape
 
 OPTIONS = {"clip": None}
@@ -182,8 +182,13 @@ def rnn_backward(
     dy : array_like or None, in the shape of y
         Gradient of the loss by y; what it holds where a row has no step is never read.
     dh_n : array_like or None, in the shape of h_n
-    truncate, clip_step
-        Not supported yet: anything but None raises.
+    truncate : int or None
+        Cut the recurrent gradient every k steps of a row, counted from 0 where it starts (its
+        last step with `reverse`): nothing flows from its steps k, 2k, … into the h before
+        them. That is truncated BPTT over chunks of k steps that hand on their states.
+    clip_step : float or None
+        Limit each step's gradients by the pre-activations to ±clip_step, element by element,
+        before anything is derived from them.
 
     Returns
     -------
@@ -193,9 +198,9 @@ def rnn_backward(
     Raises
     ------
     TypeError
-        tape is no tape.
+        tape is no tape, or an option is no number.
     ValueError
-        tape is spent or another cell's, a shape does not fit, or an option is not supported yet.
+        tape is spent or another cell's, a shape does not fit, or an option is out of range.
 
     References
     ----------
@@ -210,8 +215,8 @@ def rnn_backward(
     >>> reference.rnn_backward(tape, dh_n=np.ones(1)).h0
     array([8.])
     """
-    check_options(BACKWARD_OPTIONS, (truncate, clip_step))
     call, kept = open_tape("rnn", tape)
+    every, limit = call.backward_options(truncate, clip_step)
     seq = call.seq
     _, activation_backward = ACTIVATIONS[call.option]
     dy = call.dy(dy)
@@ -220,8 +225,9 @@ def rnn_backward(
     h = kept["gates"]
     dgates = np.empty_like(h)
     for t in reversed(range(seq.T)):
-        dgates[t] = seq.select(t, activation_backward(h[t], dh + dy[t]), 0.0)
-        dh = seq.select(t, dgates[t] @ call.w_hh, dh)
+        da = limited(activation_backward(h[t], dh + dy[t]), limit)
+        dgates[t] = seq.select(t, da, 0.0)
+        (dh,) = seq.forget(t, every, seq.select(t, dgates[t] @ call.w_hh, dh))
     dw_hh = sum_outer(dgates, seq.existing(kept["h"][:-1]))
     return RNNGrads(**call.gradients(dgates, dgates, dw_hh), h0=seq.dstate_out(dh, call.h0))
 

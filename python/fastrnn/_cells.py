@@ -1,0 +1,144 @@
+"""One step of each cell, for loops that need its result to choose the next input."""
+
+from numpy.typing import ArrayLike
+
+from fastrnn import _kinds
+from fastrnn._call import step
+from fastrnn._checks import Array, flag
+from fastrnn._rnn import kind_of
+
+
+def rnn_cell(
+    x_t: ArrayLike,
+    h: ArrayLike | None,
+    w_ih: ArrayLike | None,
+    w_hh: ArrayLike,
+    b_ih: ArrayLike | None = None,
+    b_hh: ArrayLike | None = None,
+    *,
+    nonlinearity: str = "tanh",
+    num_threads: int | None = None,
+) -> Array:
+    """Run one step of a simple RNN; equal bit for bit to the same step inside `rnn`.
+
+    Parameters
+    ----------
+    x_t : array_like, (N, I) or (I,)
+        (I,) is one row, and the result loses N.
+    h : array_like or None, (N, H) or (H,)
+        The previous state; None: zeros.
+    w_ih, w_hh, b_ih, b_hh, nonlinearity, num_threads
+        As `rnn`.
+
+    Returns
+    -------
+    h : ndarray, (N, H)
+
+    Raises
+    ------
+    TypeError, ValueError, MemoryError
+        As `rnn`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrnn
+    >>> w = np.eye(2)
+    >>> fastrnn.rnn_cell(np.ones(2), np.array([1.0, -2.0]), w, w, nonlinearity="relu")
+    array([2., 0.])
+    """
+    kind = kind_of(nonlinearity)
+    return step(kind, x_t, h, None, w_ih, w_hh, b_ih, b_hh, None, num_threads)[0]
+
+
+def gru_cell(
+    x_t: ArrayLike,
+    h: ArrayLike | None,
+    w_ih: ArrayLike | None,
+    w_hh: ArrayLike,
+    b_ih: ArrayLike | None = None,
+    b_hh: ArrayLike | None = None,
+    *,
+    reset_after: bool = True,
+    num_threads: int | None = None,
+) -> Array:
+    """Run one step of a GRU; equal bit for bit to the same step inside `gru`.
+
+    Parameters
+    ----------
+    x_t : array_like, (N, I) or (I,)
+        (I,) is one row, and the result loses N.
+    h : array_like or None, (N, H) or (H,)
+        The previous state; None: zeros.
+    w_ih, w_hh, b_ih, b_hh, reset_after, num_threads
+        As `gru`.
+
+    Returns
+    -------
+    h : ndarray, (N, H)
+
+    Raises
+    ------
+    TypeError, ValueError, MemoryError
+        As `gru`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrnn
+    >>> fastrnn.gru_cell(np.ones(3), np.ones(2), np.zeros((6, 3)), np.zeros((6, 2)))
+    array([0.5, 0.5])
+    """
+    kind = _kinds.GRU[flag("reset_after", reset_after)]
+    return step(kind, x_t, h, None, w_ih, w_hh, b_ih, b_hh, None, num_threads)[0]
+
+
+def lstm_cell(
+    x_t: ArrayLike,
+    state: tuple[ArrayLike | None, ArrayLike | None] | None,
+    w_ih: ArrayLike | None,
+    w_hh: ArrayLike,
+    b_ih: ArrayLike | None = None,
+    b_hh: ArrayLike | None = None,
+    *,
+    w_peephole: ArrayLike | None = None,
+    num_threads: int | None = None,
+) -> tuple[Array, Array]:
+    """Run one step of an LSTM; equal bit for bit to the same step inside `lstm`.
+
+    Parameters
+    ----------
+    x_t : array_like, (N, I) or (I,)
+        (I,) is one row, and the results lose N.
+    state : tuple (h, c) or None
+        (N, H) or (H,) each; None: zeros.
+    w_ih, w_hh, b_ih, b_hh, w_peephole, num_threads
+        As `lstm`.
+
+    Returns
+    -------
+    (h, c) : tuple of ndarray, (N, H)
+
+    Raises
+    ------
+    TypeError, ValueError, MemoryError
+        As `lstm`; state is neither None nor a pair.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrnn
+    >>> w_ih, w_hh = np.zeros((8, 3)), np.zeros((8, 2))
+    >>> h, c = fastrnn.lstm_cell(np.ones(3), (np.zeros(2), np.ones(2)), w_ih, w_hh)
+    >>> c
+    array([0.5, 0.5])
+    """
+    if state is None:
+        state = (None, None)
+    elif not isinstance(state, (tuple, list)):
+        raise TypeError(f"state must be a tuple (h, c) or None, got {type(state).__name__}")
+    elif len(state) != 2:
+        raise ValueError(f"state must be a tuple (h, c), got {len(state)} elements")
+    kind = _kinds.LSTM if w_peephole is None else _kinds.LSTM_PEEPHOLE
+    h, c = step(kind, x_t, *state, w_ih, w_hh, b_ih, b_hh, w_peephole, num_threads)
+    return h, c  # type: ignore[return-value]
