@@ -10,7 +10,7 @@ PY     := $(VENV)/bin/python
 PIP    := $(PY) -m pip install --quiet --disable-pip-version-check
 HAVE   := $(VENV)/have-
 BUILT  := CMakeLists.txt pyproject.toml \
-          $(shell find cpp python -type f -not -name '*.pyc' -not -name '_core.*.so' -not -name '_core.*.pyd')
+          $(shell find cpp python examples -type f -not -name '*.pyc' -not -name '_core.*.so' -not -name '_core.*.pyd')
 NATIVE := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cmake -G Ninja -S . -DFASTRNN_PYTHON=OFF -DFASTRNN_SELFTEST=ON
 CROSS  ?= aarch64-linux-gnu
 

@@ -5,10 +5,22 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["loss_curve", "require_matplotlib", "save"]
+__all__ = [
+    "curves",
+    "gate_activations",
+    "gradient_norms",
+    "loss_curve",
+    "require_matplotlib",
+    "save",
+]
+
+_GATES = {1: ("h",), 3: ("r", "z", "n"), 4: ("i", "f", "g", "o")}
 
 
 def require_matplotlib() -> "type[Figure]":
@@ -108,6 +120,149 @@ def loss_curve(
     axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
     axes.grid(alpha=0.25)
     axes.legend(frameon=False)
+    return figure
+
+
+def curves(
+    named: Mapping[str, ArrayLike],
+    *,
+    title: str = "",
+    xlabel: str = "",
+    ylabel: str = "",
+    log: bool = False,
+) -> "Figure":
+    """Draw several curves over 0, 1, 2, …, each with its name.
+
+    Parameters
+    ----------
+    named : dict of str to array_like, (n,)
+        Not finite numbers leave gaps; so do, if `log`, those that are not positive.
+    title, xlabel, ylabel : str
+    log : bool
+        Logarithmic y axis.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ImportError
+        matplotlib is missing; the message says how to get it.
+    ValueError
+        There is no curve, or one is not of shape (n,).
+
+    Examples
+    --------
+    >>> from fastrnn.plot import curves
+    >>> figure = curves({"halved": [4, 2, 1]}, log=True)
+    >>> figure.axes[0].get_yscale()
+    'log'
+    """
+    if not named:
+        raise ValueError("named must hold at least one curve, got none")
+    figure = require_matplotlib()(figsize=(8, 4.5), dpi=120, layout="constrained")
+    axes = figure.add_subplot()
+    for i, (name, values) in enumerate(named.items()):
+        y = np.asarray(values, np.float64)
+        if y.ndim != 1:
+            raise ValueError(f"{name} must have shape (n,), got {y.shape}")
+        shown = np.isfinite(y) & ((y > 0) | (not log))
+        style = ("-", "--", "-.", ":")[i // 10 % 4]  # ten colours, then another kind of line
+        axes.plot(np.where(shown, y, np.nan), style, label=name, linewidth=1.5)
+    if log:
+        axes.set_yscale("log")
+    axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
+    axes.grid(alpha=0.25)
+    axes.legend(frameon=False)
+    return figure
+
+
+def gradient_norms(norms: Mapping[str, ArrayLike], *, title: str = "") -> "Figure":
+    """Draw how gradients vanish, stay or explode on their way back through time.
+
+    Parameters
+    ----------
+    norms : dict of str to array_like, (n,)
+        ‖∂L/∂h_(T−k)‖ for the lags k = 0, 1, …, by name of the network.
+    title : str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The norms on a logarithmic axis: what vanishes exponentially is a falling straight line.
+
+    Raises
+    ------
+    ImportError, ValueError
+        As for `curves`.
+
+    References
+    ----------
+    Bengio et al., "Learning long-term dependencies with gradient descent is difficult", 1994.
+
+    Examples
+    --------
+    >>> from fastrnn.plot import gradient_norms
+    >>> gradient_norms({"vanishes": [1, 0.5, 0.25]}).axes[0].get_xlabel()
+    'lag k'
+    """
+    return curves(norms, title=title, xlabel="lag k", ylabel="‖∂L/∂h(T−k)‖", log=True)
+
+
+def gate_activations(gates: ArrayLike, *, row: int = 0, title: str = "") -> "Figure":
+    """Draw the activations of every gate over time, one panel a gate, one line of pixels a unit.
+
+    Parameters
+    ----------
+    gates : array_like, (T, N, G, H) or (T, G, H)
+        ``tape.gates``: i f g o of an LSTM, r z n of a GRU, h of an RNN.
+    row : int
+        Which of the N sequences.
+    title : str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Colours from −1 to 1; a gate that is shut is 0.
+
+    Raises
+    ------
+    ImportError
+        matplotlib is missing; the message says how to get it.
+    ValueError
+        gates have another shape, or there is no such row.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrnn
+    >>> from fastrnn.plot import gate_activations
+    >>> w = np.zeros((4, 1))
+    >>> _, _, tape = fastrnn.lstm_forward(np.ones((3, 2, 1)), w, w)
+    >>> [axes.get_ylabel() for axes in gate_activations(tape.gates).axes[:4]]
+    ['gate i', 'gate f', 'gate g', 'gate o']
+    """
+    array = np.asarray(gates)
+    array = array[:, None] if array.ndim == 3 else array
+    if array.ndim != 4 or array.shape[2] not in _GATES or 0 in array.shape:
+        raise ValueError(
+            f"gates must have shape (T, N, G, H) or (T, G, H), G 1, 3 or 4, got {np.shape(gates)}"
+        )
+    if not 0 <= row < array.shape[1]:
+        raise ValueError(f"row must lie in 0..{array.shape[1] - 1}, got {row}")
+    G = array.shape[2]
+    figure = require_matplotlib()(figsize=(8, 1.2 + 1.5 * G), dpi=120, layout="constrained")
+    panels = figure.subplots(G, 1, sharex=True, squeeze=False)[:, 0]
+    for axes, name, values in zip(panels, _GATES[G], array[:, row].swapaxes(0, 1), strict=True):
+        image = axes.imshow(
+            values.T, aspect="auto", interpolation="nearest", cmap="RdBu_r", vmin=-1, vmax=1
+        )
+        axes.set(ylabel=f"gate {name}")
+        axes.set_yticks([])
+    panels[-1].set_xlabel("step t")
+    panels[0].set_title(title)
+    figure.colorbar(image, ax=list(panels), shrink=0.8)
     return figure
 
 

@@ -1,19 +1,16 @@
-"""The commands, their options, and the one place that turns what happened into an exit code."""
+"""The commands and their options."""
 
-import functools
 import math
-import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, ParamSpec
+from typing import Annotated
 
 import typer
 from typer import Option
 
 import fastrnn
-
-P = ParamSpec("P")
+from fastrnn.cli._one_line import one_line
+from fastrnn.cli.demos import Demos
 
 app = typer.Typer(
     name="fastrnn",
@@ -35,40 +32,6 @@ def run(args: list[str] | None) -> int:
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else int(done.code is not None)
     return 0
-
-
-def one_line(command: Callable[P, None]) -> Callable[P, None]:
-    """Let a command end with one line on stderr and its exit code, never with a traceback."""
-
-    @functools.wraps(command)
-    def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            command(*args, **kwargs)
-            sys.stdout.flush()
-        except KeyboardInterrupt:
-            print("fastrnn: interrupted", file=sys.stderr)
-            raise typer.Exit(130) from None
-        except BrokenPipeError:
-            # The reader is gone. Python flushes stdout once more at exit: let that go nowhere.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            print("fastrnn: the reader of the output went away", file=sys.stderr)
-            raise typer.Exit(1) from None
-        except Exception as error:  # noqa: BLE001  the boundary: whatever it was, say it in one line
-            print(f"fastrnn: {_describe(error)}", file=sys.stderr)
-            raise typer.Exit(1) from None
-
-    return guarded
-
-
-def _describe(error: Exception) -> str:
-    """Return the error in one line; its type too where the text was not meant for users."""
-    text = " ".join(str(error).split())
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
-    meant_for_users = isinstance(
-        error, ArithmeticError | ImportError | MemoryError | OSError | ValueError
-    )
-    return text if text and meant_for_users else f"{type(error).__name__}: {text}".rstrip(": ")
 
 
 def _print_version(wanted: bool) -> None:
@@ -100,9 +63,14 @@ def info() -> None:
     fastrnn.show_config()
 
 
-@app.command()
+demos = typer.Typer(cls=Demos, invoke_without_command=True)
+app.add_typer(demos, name="demo")
+
+
+@demos.callback()
 @one_line
 def demo(
+    ctx: typer.Context,
     seconds: Annotated[
         float | None,
         Option(min=0.1, metavar="S", help="Training time: 60; 3 with --quick.", show_default=False),
@@ -142,7 +110,11 @@ def demo(
     see: bits per character on the last 10 %, which it never trained on, beside what bz2 and xz
     need for the same text; a sample it wrote; a table of this machine's speed; and a picture of
     the loss, written to a folder.
+
+    With the name of an experiment, run that one instead; its options follow its name.
     """
+    if ctx.invoked_subcommand is not None:
+        return
     from fastrnn.cli.demo import run_demo
 
     run_demo(

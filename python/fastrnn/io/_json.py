@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+from pathlib import Path
 from typing import Any
 
 DEPTH = 32
@@ -38,6 +40,26 @@ def strict_json(text: bytes | str) -> Any:
         raise ValueError(f"it is no JSON: {error.msg} at character {error.pos}") from None
     _check_depth(value)
     return value
+
+
+def read_json(path: str | os.PathLike[str], max_bytes: int) -> Any:
+    """Return what a JSON file says, read as `strict_json` does.
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
+    ValueError
+        It is larger than `max_bytes`, or breaks a rule; the message names the file.
+    """
+    with Path(path).open("rb") as file:
+        if os.fstat(file.fileno()).st_size > max_bytes:
+            raise ValueError(f"{path} is larger than {max_bytes} bytes")
+        text = file.read()
+    try:
+        return strict_json(text)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,0 +1,107 @@
+"""Binary addition: a recurrent network learns to carry, from single examples of 8 bits.
+
+At step t the network sees bit t of two numbers, the lowest first, and has to name bit t of their
+sum. One hidden layer of 16 units, a sigmoid output, E = 1/2 sum_t (z_t - target_t)^2, one update of
+plain gradient descent a pair, learning rate 0.1, 10,000 pairs. Each activation comes with its own
+derivative and with two first weights: N(0, 1), and N(0, gain / inputs).
+"""
+
+from time import perf_counter
+
+import numpy as np
+
+import fastrnn
+from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
+from fastrnn.plot import curves
+
+HIDDEN, RATE = 16, np.float32(0.1)
+SETTINGS = {  # activation, gain of the first weights (None: standard deviation 1)
+    "sigmoid, N(0, 1)": ("sigmoid", None),
+    "tanh, N(0, 1)": ("tanh", None),
+    "relu, N(0, 1)": ("relu", None),
+    "tanh, Xavier": ("tanh", 1.0),
+    "relu, He": ("relu", 2.0),
+}
+
+
+def bits(numbers, width):
+    """Numbers (n,) as bits (width, n), the lowest first."""
+    return (np.asarray(numbers) >> np.arange(width)[:, None] & 1).astype(np.float32)
+
+
+def first_weights(rng, gain):
+    """Draw w_ih (H, 2), w_hh (H, H) and w_out (H,)."""
+    shapes = (HIDDEN, 2), (HIDDEN, HIDDEN), (HIDDEN,)
+    scales = (1.0 if gain is None else (gain / shape[-1]) ** 0.5 for shape in shapes)
+    return [(s * rng.standard_normal(shape)).astype(np.float32) for s, shape in zip(scales, shapes)]
+
+
+def train(rng, activation, gain, iterations, width=8):
+    """Return the weights after all updates, and whether the sum was right before each of them."""
+    w_ih, w_hh, w_out = weights = first_weights(rng, gain)
+    a, b = rng.integers(0, 2 ** (width - 1), (2, iterations))
+    x = np.stack([bits(a, width), bits(b, width)], axis=-1).transpose(1, 0, 2).copy()
+    targets = bits(a + b, width).T.copy()
+    right = np.zeros(iterations, bool)
+    with np.errstate(over="ignore", invalid="ignore"):  # relu from N(0, 1) explodes
+        for i in range(iterations):
+            y, _, tape = fastrnn.rnn_forward(x[i], w_ih, w_hh, nonlinearity=activation)
+            z = 1 / (1 + np.exp(-(y @ w_out)))
+            error = z - targets[i]
+            right[i] = ((z > 0.5) == targets[i]).all()  # no bias: z is 1/2, read as 0, after zeros
+            error *= z * (1 - z)  # of the sigmoid output
+            grads = fastrnn.rnn_backward(tape, error[:, None] * w_out)
+            w_ih -= RATE * grads.w_ih
+            w_hh -= RATE * grads.w_hh
+            w_out -= RATE * (error @ y)
+    return weights, activation, right
+
+
+def exact(rng, weights, activation, width, n=2000):
+    """The share of n random sums of this width that are right in every bit."""
+    w_ih, w_hh, w_out = weights
+    a, b = rng.integers(0, 2 ** (width - 1), (2, n))
+    x = np.stack([bits(a, width), bits(b, width)], axis=-1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        y, _ = fastrnn.rnn(x, w_ih, w_hh, nonlinearity=activation)
+        return float(((y @ w_out > 0) == bits(a + b, width)).all(axis=0).mean())
+
+
+def first_good(right, window=200):
+    """The iteration that ends the first window with 99.5 % right sums, or None."""
+    share = np.convolve(right, np.ones(window) / window, "valid")
+    return int(np.argmax(share >= 0.995)) + window if (share >= 0.995).any() else None
+
+
+def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 10) -> None:
+    """Binary addition: three activations, what makes them fail, and 32 bits from 8."""
+    seeds, iterations = (min(seeds, 2), 10_000) if quick else (seeds, 10_000)
+    print(f"8 bits, {HIDDEN} hidden units, {iterations:,} updates, {seeds} seeds: mean ± sd")
+    print(f"{'':<18}{'last 1,000 right':>18}{'32 bits right':>18}{'learned after':>16}{'s/run':>7}")
+    rights = {}
+    for name, (activation, gain) in SETTINGS.items():
+        last, wide, learned, began = [], [], [], perf_counter()
+        for seed in range(seeds):
+            rng = np.random.default_rng(seed)
+            weights, _, right = train(rng, activation, gain, iterations)
+            last.append(right[-1000:].mean())
+            wide.append(exact(rng, weights, activation, 32))
+            learned.append(first_good(right))
+            rights.setdefault(name, []).append(right)
+        seconds = (perf_counter() - began) / seeds
+        when = [i for i in learned if i is not None]
+        span = f"{min(when):,}-{max(when):,}" if when else "never"
+        print(
+            f"{name:<18}{np.mean(last):>10.3f} ± {np.std(last):.3f}"
+            f"{np.mean(wide):>10.3f} ± {np.std(wide):.3f}{span:>16}{seconds:>7.2f}"
+        )
+    if plot is not None:
+        smooth = np.ones(200) / 200
+        for name, runs in rights.items():
+            rights[name] = np.mean([np.convolve(right, smooth, "valid") for right in runs], 0)
+        figure = curves(rights, xlabel="update", ylabel="share of right sums, last 200")
+        save(figure, plot, "binary_addition")
+
+
+if __name__ == "__main__":
+    standalone(run)

@@ -1,0 +1,27 @@
+"""Data on its way to a model: vocabularies, padding, batches, streams, token files, test tasks."""
+
+from fastrnn.data.arrays import kmers, one_hot, pad
+from fastrnn.data.batches import Batches, batches
+from fastrnn.data.loader import Loader
+from fastrnn.data.streams import Streams, Windows, contiguous_streams, windows
+from fastrnn.data.token_file import TokenFile
+from fastrnn.data.vocabulary import BOS, EOS, PAD, UNK, Vocabulary
+
+__all__ = [
+    "BOS",
+    "EOS",
+    "PAD",
+    "UNK",
+    "Batches",
+    "Loader",
+    "Streams",
+    "TokenFile",
+    "Vocabulary",
+    "Windows",
+    "batches",
+    "contiguous_streams",
+    "kmers",
+    "one_hot",
+    "pad",
+    "windows",
+]

@@ -1,0 +1,117 @@
+"""Shuffled batches of sequences of similar length, so that little padding is computed."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastrnn._checks import flag, integer
+from fastrnn.data.loader import Loader, philox
+
+B = TypeVar("B")
+Rows = NDArray[np.int64]
+_POOL = 64  # batches whose sequences are sorted by length together
+
+
+class Batches(Loader[B]):
+    """Batches of row numbers, or of what `make` makes of them; see `batches`."""
+
+    def __init__(
+        self,
+        lengths: ArrayLike,
+        batch_size: int,
+        *,
+        seed: int = 0,
+        bucket: bool = True,
+        make: Callable[[Rows], B] | None = None,
+    ) -> None:
+        super().__init__(seed)
+        array = np.asarray(lengths)
+        if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+            raise ValueError(
+                f"lengths must be integers of shape (n,), got {array.dtype} {array.shape}"
+            )
+        self.batch_size = integer("batch_size", batch_size, 1)
+        self._lengths = array
+        self._bucket = flag("bucket", bucket)
+        self._make = make
+        self._order: tuple[int, list[Rows]] = (-1, [])
+
+    def __len__(self) -> int:
+        return (len(self._lengths) + self.batch_size - 1) // self.batch_size
+
+    def _get(self, epoch: int, batch: int) -> B:
+        if self._order[0] != epoch:
+            self._order = epoch, self._shuffled(epoch)
+        rows = self._order[1][batch]
+        made: Any = rows if self._make is None else self._make(rows)
+        result: B = made
+        return result
+
+    def _shuffled(self, epoch: int) -> list[Rows]:
+        """Return the batches of one epoch: shuffle, sort within pools, cut, shuffle the pieces."""
+        rng = philox(self.seed, epoch)
+        rows = rng.permutation(len(self._lengths)).astype(np.int64)
+        N = self.batch_size
+        if not self._bucket:
+            return [rows[start : start + N] for start in range(0, len(rows), N)]
+        cut: list[Rows] = []
+        for start in range(0, len(rows), N * _POOL):
+            pool = rows[start : start + N * _POOL]
+            pool = pool[np.argsort(self._lengths[pool], kind="stable")]
+            cut += [pool[i : i + N] for i in range(0, len(pool), N)]
+        return [cut[i] for i in rng.permutation(len(cut))]
+
+
+def batches(
+    lengths: ArrayLike,
+    batch_size: int,
+    *,
+    seed: int = 0,
+    bucket: bool = True,
+    make: Callable[[Rows], Any] | None = None,
+) -> Batches[Any]:
+    """Shuffle sequences anew in every epoch and cut them into batches of similar length.
+
+    Parameters
+    ----------
+    lengths : array_like of int, (n,)
+        Of all sequences.
+    batch_size : int
+        N; one batch of an epoch may be smaller, if n is no multiple of N.
+    seed : int
+        With the epoch, it decides the order.
+    bucket : bool
+        False: batches of any lengths.
+    make : callable, optional
+        Turns row numbers into the batch to give; default: the row numbers.
+
+    Returns
+    -------
+    Batches
+        ``for rows in batches(…)`` runs through one epoch, the next loop through the next one.
+        `state_dict` and `load_state_dict` save and restore the position.
+
+    Raises
+    ------
+    TypeError, ValueError
+        lengths are no integers of shape (n,), or another argument breaks its rule.
+
+    Notes
+    -----
+    Each epoch is shuffled, cut into pools of 64 batches, sorted by length within each pool, cut
+    into batches, and these are shuffled. Every sequence comes once an epoch.
+
+    Examples
+    --------
+    >>> from fastrnn.data import batches, pad
+    >>> series = [[1, 2, 3], [4], [5, 6, 7], [8]]
+    >>> lengths = [len(s) for s in series]
+    >>> source = batches(lengths, 2, make=lambda rows: pad([series[i] for i in rows]))
+    >>> sorted(lengths.tolist() for x, lengths in source)
+    [[1, 1], [3, 3]]
+    >>> source.state_dict()
+    {'epoch': 1, 'batch': 0, 'seed': 0, 'batches': 2}
+    """
+    return Batches(lengths, batch_size, seed=seed, bucket=bucket, make=make)

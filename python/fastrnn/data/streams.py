@@ -1,0 +1,168 @@
+"""Batches out of one long run of tokens: contiguous streams, or windows in shuffled order.
+
+Both read slices only, so the tokens may be an array or a `TokenFile` larger than memory.
+"""
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastrnn._checks import integer
+from fastrnn.data.loader import Loader, philox
+
+Ids = NDArray[np.int64]
+Pair = tuple[Ids, Ids]
+_BLOCK = 4096  # windows that are shuffled among themselves: 32 KiB of numbers, near on the disk
+
+
+class Tokens(Protocol):
+    """A flat run of token ids."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+
+    def __getitem__(self, part: slice, /) -> NDArray[Any]:
+        """Return those of a slice."""
+
+
+def _gather(tokens: Tokens, starts: Ids, T: int) -> Pair:
+    """Return x and targets, (T, N): T tokens from each start, and the same one token later."""
+    chunk = np.empty((len(starts), T + 1), np.int64)
+    for row, start in zip(chunk, starts.tolist(), strict=True):
+        row[:] = tokens[start : start + T + 1]
+    columns = chunk.T
+    return np.ascontiguousarray(columns[:-1]), np.ascontiguousarray(columns[1:])
+
+
+class Streams(Loader[Pair]):
+    """N streams side by side, T steps a batch; see `contiguous_streams`."""
+
+    def __init__(self, tokens: Tokens, N: int, T: int) -> None:
+        super().__init__(0)
+        self.N, self.T = integer("N", N, 1), integer("T", T, 1)
+        self._tokens = tokens
+        self._steps = (len(tokens) - 1) // self.N
+        if self._steps < 1:
+            raise ValueError(f"tokens must be at least N + 1 = {N + 1}, got {len(tokens)}")
+
+    def __len__(self) -> int:
+        return (self._steps + self.T - 1) // self.T
+
+    def _get(self, epoch: int, batch: int) -> Pair:  # noqa: ARG002  every epoch is the same
+        begin = batch * self.T
+        starts = np.arange(self.N) * self._steps + begin
+        return _gather(self._tokens, starts, min(self.T, self._steps - begin))
+
+
+def contiguous_streams(tokens: Tokens, N: int, T: int) -> Streams:
+    """Cut tokens into N streams that stand side by side, for truncated backpropagation.
+
+    Parameters
+    ----------
+    tokens : array of int, (n,), or TokenFile
+        One long text.
+    N : int
+        Streams.
+    T : int
+        Steps of a batch; the last one of an epoch may be shorter.
+
+    Returns
+    -------
+    Streams
+        Gives (x, targets), each (T, N): targets are x one token later, and row n of a batch goes
+        on where row n of the one before ended. Carry the state from batch to batch, and start
+        again from zero when ``.batch`` is 1, the first of an epoch. The last ``(n − 1) mod N``
+        tokens are not used.
+
+    Raises
+    ------
+    ValueError
+        There are too few tokens for one step.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrnn.data import contiguous_streams
+    >>> for x, targets in contiguous_streams(np.arange(11), N=2, T=3):
+    ...     print(x.T.tolist(), targets.T.tolist())
+    [[0, 1, 2], [5, 6, 7]] [[1, 2, 3], [6, 7, 8]]
+    [[3, 4], [8, 9]] [[4, 5], [9, 10]]
+    """
+    return Streams(tokens, N, T)
+
+
+class Windows(Loader[Pair]):
+    """Windows in shuffled order; see `windows`."""
+
+    def __init__(self, tokens: Tokens, N: int, T: int, *, seed: int = 0) -> None:
+        super().__init__(seed)
+        self.N, self.T = integer("N", N, 1), integer("T", T, 1)
+        self._tokens = tokens
+        self._count = max(len(tokens) - 1, 0) // self.T
+        if not self._count:
+            raise ValueError(f"tokens must be at least T + 1 = {T + 1}, got {len(tokens)}")
+
+    def __len__(self) -> int:
+        return (self._count + self.N - 1) // self.N
+
+    def _get(self, epoch: int, batch: int) -> Pair:
+        places = np.arange(batch * self.N, min((batch + 1) * self.N, self._count))
+        return _gather(self._tokens, self._numbers(epoch, places) * self.T, self.T)
+
+    def _numbers(self, epoch: int, places: Ids) -> Ids:
+        """Return which windows stand at these places of the epoch's order.
+
+        Blocks of windows are permuted, and the windows within each: only one number a block and
+        one block at a time are in memory, however many windows there are.
+        """
+        blocks = -(-self._count // _BLOCK)
+        order = philox(self.seed, epoch).permutation(blocks)
+        # Every block is full but the last one. As if it were full too, the places after it move.
+        missing = blocks * _BLOCK - self._count
+        end = int(np.flatnonzero(order == blocks - 1)[0] + 1) * _BLOCK - missing
+        places = np.where(places >= end, places + missing, places)
+        numbers = np.empty_like(places)
+        for rank in np.unique(places // _BLOCK):
+            block = int(order[rank])
+            inner = philox(self.seed, epoch, block).permutation(
+                min(_BLOCK, self._count - block * _BLOCK)
+            )
+            here = places // _BLOCK == rank
+            numbers[here] = block * _BLOCK + inner[places[here] % _BLOCK]
+        return numbers
+
+
+def windows(tokens: Tokens, N: int, T: int, *, seed: int = 0) -> Windows:
+    """Cut tokens into windows of T steps and give N of them at a time, in shuffled order.
+
+    Parameters
+    ----------
+    tokens : array of int, (n,), or TokenFile
+        One long text, of which windows are independent examples.
+    N : int
+        Windows of a batch; the last one of an epoch may have fewer.
+    T : int
+        Steps of a window; windows do not overlap.
+    seed : int
+        With the epoch, it decides the order.
+
+    Returns
+    -------
+    Windows
+        Gives (x, targets), each (T, N), targets one token later than x. The last
+        ``(n − 1) mod T`` tokens are not used.
+
+    Raises
+    ------
+    ValueError
+        There are too few tokens for one window.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrnn.data import windows
+    >>> sorted(row.tolist() for x, _ in windows(np.arange(9), N=3, T=2) for row in x.T)
+    [[0, 1], [2, 3], [4, 5], [6, 7]]
+    """
+    return Windows(tokens, N, T, seed=seed)

@@ -1,0 +1,50 @@
+"""Why: an experiment that only runs from a checkout is no command. Names, help, pictures."""
+
+from pathlib import Path
+
+import pytest
+from commands import run
+from source import ROOT
+
+from fastrnn.cli.demos import NAMES
+
+
+def test_every_experiment_is_listed_and_every_file_is_an_experiment() -> None:
+    listed = run("demo", "--help", COLUMNS="120").stdout
+    assert all(name in listed for name in NAMES)
+    if (ROOT / "examples").is_dir():
+        scripts = {path.stem for path in (ROOT / "examples").glob("*.py")} - {"quickstart"}
+        assert scripts == set(NAMES)
+
+
+def test_the_installed_files_are_those_of_the_checkout() -> None:
+    import fastrnn
+
+    for name in NAMES:
+        installed = Path(fastrnn.__file__).parent / "examples" / f"{name}.py"
+        assert installed.read_bytes() == (ROOT / "examples" / f"{name}.py").read_bytes()
+
+
+def test_a_short_run_prints_its_figures_and_draws_its_picture(tmp_path: Path) -> None:
+    done = run("demo", "vanishing_gradient", "--quick", "--plot", str(tmp_path / "new"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "linear, radius 0.9" in done.stdout
+    picture = tmp_path / "new" / "vanishing_gradient.png"
+    assert f"picture: {picture}" in done.stdout
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--quick", "vanishing_gradient"], "--quick"),
+        (["vanishing_gradient", "--seeds", "0"], "--seeds"),
+        (["vanishing_gradient", "--hidden", "3"], "--hidden"),
+        (["vanishing"], "vanishing"),
+    ],
+)
+def test_wrong_usage_ends_with_2(arguments: list[str], named: str) -> None:
+    done = run("demo", *arguments)
+    assert done.returncode == 2
+    assert named in done.stderr
+    assert done.stdout == ""
