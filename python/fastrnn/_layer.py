@@ -9,8 +9,8 @@ from fastrnn import _merge, _options, _stack, init
 from fastrnn._checks import Array, flag, integer, number
 from fastrnn._direction import Direction
 from fastrnn._kinds import Kind
+from fastrnn._pure import Pure
 from fastrnn._record import LayerGrads, LayerTape, Record
-from fastrnn._running import Running
 from fastrnn._state import StateLayout
 from fastrnn.runtime import backend
 from fastrnn.stream import Stream
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.random import Generator
 
 
-class Layer(Running):
+class Layer(Pure):
     """The common part of `RNN`, `LSTM` and `GRU`; see there for the parameters.
 
     Attributes

@@ -73,7 +73,6 @@ def test_what_comes_later(layer: Any) -> None:
                 layer(3, 4, **{name: value})
         layer(3, 4, **{name: 0 if name == "proj_size" else {"layer_norm": False}.get(name, 0)})
     for name in (
-        "apply",
         "from_torch",
         "from_keras",
         "from_onnx",

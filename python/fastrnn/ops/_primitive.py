@@ -2,7 +2,12 @@
 
 An operation is two functions. ``forward(call, *arrays, **options)`` returns an array, a number or a
 tuple of arrays, and leaves in ``call.kept`` what ``backward(call, g)`` needs, which returns one
-gradient per array, None where ``call.wanted`` says that nobody asks.
+gradient per array, None where ``call.wanted`` says that nobody asks. For a tuple g is one too, None
+where nobody used the result.
+
+A call with several results is still one node. Its value is an `_Outputs`, which never leaves this
+file: each result is taken from it by a node that hands its gradient back as it is, so that a result
+which nobody used costs nothing, no array of zeros either.
 """
 
 from collections.abc import Callable
@@ -13,7 +18,10 @@ import numpy as np
 from fastrnn.runtime import backend, team
 
 try:
-    from autograd.extend import Box, defvjp_argnums, primitive
+    from autograd.core import add_outgrads
+    from autograd.extend import Box, VJPNode, VSpace, defvjp_argnums, primitive, vspace
+    from autograd.tracer import getval, new_box, trace_stack
+    from autograd.util import toposort
 except ImportError as error:
     raise ImportError(
         'fastrnn.ops needs the package autograd; install it with: pip install "fastrnn[train]"'
@@ -52,6 +60,44 @@ class Call:
         return True in self.wanted
 
 
+class _Outputs(tuple[Any, ...]):
+    """The results of one call."""
+
+    __slots__ = ()
+
+
+class _OutputsBox(Box):  # type: ignore[misc]
+    """Outputs that are being differentiated."""
+
+    __slots__ = ()
+
+
+class _Gradients(dict[int, Any]):
+    """Gradients by those results of one call that were used, by number."""
+
+    __slots__ = ()
+
+
+class _GradientSpace(VSpace):  # type: ignore[misc]
+    """How autograd puts gradients by several results of one call together."""
+
+    def _add(self, a: _Gradients, b: _Gradients) -> _Gradients:
+        return _Gradients(a | b)  # each result is taken once, so that no number comes twice
+
+    _mut_add = _add
+
+
+_OutputsBox.register(_Outputs)
+_GradientSpace.register(_Gradients)
+
+
+@primitive  # type: ignore[untyped-decorator]
+def _take(outputs: _Outputs, k: int) -> Any:
+    return outputs[k]
+
+
+defvjp_argnums(_take, lambda _, __, args, ___: lambda g: (_Gradients({args[1]: g}),))
+
 Forward = Callable[..., Any]
 Backward = Callable[[Call, Any], tuple[Any, ...]]
 
@@ -69,14 +115,16 @@ def differentiable(name: str, forward: Forward, backward: Backward) -> Callable[
     """
 
     def raw(*arrays: Any, call: Call, options: dict[str, Any], **_: Any) -> Any:
-        return forward(call, *arrays, **options)
+        result = forward(call, *arrays, **options)
+        return _Outputs(result) if type(result) is tuple else result
 
     raw.__name__ = raw.__qualname__ = name
     node = primitive(raw)
 
     def vjps(argnums: tuple[int, ...], result: Any, args: tuple[Any, ...], keywords: Any) -> Any:
         def vjp(g: Any) -> tuple[Any, ...]:
-            if any(type(value) in _box_types for value in (g, *args)):
+            given = g.values() if type(g) is _Gradients else (g,)
+            if is_traced(*given, *args):
                 raise NotImplementedError(
                     f"fastrnn.ops.{name} can be differentiated once; its twin "
                     f"fastrnn.reference.{name} can be to any order"
@@ -90,15 +138,76 @@ def differentiable(name: str, forward: Forward, backward: Backward) -> Callable[
 
     def run(*arrays: Any, **options: Any) -> Any:
         call = Call(tuple(type(array) in _box_types for array in arrays))
-        return node(*arrays, call=call, options=options)
+        result = node(*arrays, call=call, options=options)
+        if type(result) is _OutputsBox:
+            return tuple(_take(result, k) for k in range(len(getval(result))))
+        return result
 
     return run
 
 
+class Tracing:
+    """One run of a function with many leaves, and the way back from its result.
+
+    In a ``with`` block the function runs on what `leaf` returned; `back` comes after it.
+    """
+
+    def __init__(self) -> None:
+        self._leaves: list[VJPNode] = []
+        self._block = trace_stack.new_trace()
+        self._trace = -1
+
+    def __enter__(self) -> None:
+        self._trace = self._block.__enter__()
+
+    def __exit__(self, *error: object) -> None:
+        # Not with the error: autograd's block would leave its counter one too high for ever.
+        self._block.__exit__(None, None, None)
+
+    def leaf(self, value: Any) -> Any:
+        """Return value as something to differentiate by."""
+        self._leaves.append(VJPNode.new_root())
+        return new_box(value, self._trace, self._leaves[-1])
+
+    def back(self, result: Any) -> tuple[Any, list[Any]]:
+        """Return the plain result and its gradients by the leaves, None where it has none."""
+        value = getval(result)
+        if np.ndim(value) or np.asarray(value).dtype.kind != "f":
+            raise TypeError(f"the value to differentiate must be a floating number, got {value!r}")
+        gradients: dict[VJPNode, Any] = {}
+        if type(result) in _box_types and result._trace == self._trace:
+            summed = {result._node: (vspace(value).ones(), False)}
+            leaves = set(self._leaves)
+            for node in toposort(result._node):
+                g = summed.pop(node)[0]
+                if node in leaves:
+                    gradients[node] = g
+                for parent, part in zip(node.parents, node.vjp(g), strict=False):
+                    summed[parent] = add_outgrads(summed.get(parent), part)
+        return value, [gradients.get(leaf) for leaf in self._leaves]
+
+
+def is_traced(*values: Any) -> bool:
+    """Return whether autograd is differentiating by one of the values."""
+    return any(type(value) in _box_types for value in values)
+
+
+def value_of(value: Any) -> Any:
+    """Return the plain value of what autograd traces, and anything else as it is."""
+    return getval(value)
+
+
+def opened(value: Any) -> Any:
+    """Return value with its tuples and lists as lists, also those that autograd traces as such."""
+    if type(value) in _box_types and isinstance(value._value, (tuple, list)):
+        return [opened(value[k]) for k in range(len(value))]
+    return list(map(opened, value)) if isinstance(value, (tuple, list)) else value
+
+
 def _like(g: Any, result: Any) -> Any:
     """Return g in the dtype of the result, C-contiguous: autograd may bring it otherwise."""
-    if type(result) is tuple:
-        return tuple(_like(*pair) for pair in zip(g, result, strict=True))
+    if type(result) is _Outputs:
+        return tuple(_like(g[k], each) if k in g else None for k, each in enumerate(result))
     if type(g) is _ndarray and g.dtype is result.dtype and g.flags.c_contiguous:
         return g
     return np.asarray(g, result.dtype, order="C")
