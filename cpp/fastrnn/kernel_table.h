@@ -96,7 +96,7 @@ struct CellKernels {
   int unit_grain;       // panels that a unit split keeps together
   int slot_of_gate[4];  // where the activated gates lie in the workspace, in the caller's order
   std::size_t (*packed_bytes)(index_t I, index_t H, bool projected);
-  Panels<T> (*pack)(const RnnWeights<T>&, index_t I, index_t H, unsigned char* block);
+  Panels<T> (*pack)(const RnnWeights<T>&, index_t I, index_t H, unsigned char* block, Team&);
   std::size_t (*forward_bytes)(const ForwardTask<T>&);
   void (*forward)(const ForwardTask<T>&, Team&);
   std::size_t (*backward_bytes)(const BackwardTask<T>&);

@@ -16,7 +16,7 @@ PackedWeights<T>::PackedWeights(Cell cell, const RnnWeights<T>& weights)
   const auto block =
       memory_.add<unsigned char>(static_cast<index_t>(kernel.packed_bytes(I, H, projected)));
   memory_.allocate();
-  panels_ = kernel.pack(weights, I, H, memory_.at(block));
+  run_team(1, [&](Team& team) { panels_ = kernel.pack(weights, I, H, memory_.at(block), team); });
 }
 
 template class PackedWeights<float>;

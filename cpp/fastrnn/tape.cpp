@@ -7,6 +7,7 @@
 
 #include "fastrnn/error.h"
 #include "fastrnn/ops.h"
+#include "fastrnn/threads.h"
 
 namespace fastrnn {
 
@@ -59,12 +60,16 @@ Steps StepOrder::steps() const {
 
 namespace {
 
-// f(workspace row, time, caller's row) for every existing step.
+// f(workspace row, time, caller's row) for every existing step. A team of one looks for Ctrl-C.
 template <class F>
 void for_steps(const Steps& steps, F&& f) {
-  for (index_t q = 0; q < steps.count; ++q)
-    for (index_t r = 0; r < steps.rows(q); ++r)
-      f(steps.first_row(q) + r, steps.time(q), steps.caller_row(r));
+  run_team(1, [&](Team& team) {
+    for (index_t q = 0; q < steps.count; ++q)
+      for (index_t r = 0; r < steps.rows(q); ++r) {
+        team.check();
+        f(steps.first_row(q) + r, steps.time(q), steps.caller_row(r));
+      }
+  });
 }
 
 template <class T, int Rank>

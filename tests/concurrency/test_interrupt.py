@@ -11,6 +11,7 @@ import sys
 import textwrap
 import time
 
+import numpy as np
 import pytest
 from processes import environment
 from tolerances import INTERRUPT_SECONDS
@@ -63,12 +64,40 @@ SCRIPT = """
 """
 
 
-def read_line(process: subprocess.Popen, seconds: float) -> list[str]:
-    """The next line of a process, within a time limit."""
+# Calls that are over in a moment but large, one after the other: signals hit the packing of
+# weights, single steps and weight gradients alike.
+LARGE = """
+    import sys, time
+    import numpy as np
+    import fastrnn
+
+    kind, dtype, (T, N, I, H, signals) = sys.argv[1], sys.argv[2], map(int, sys.argv[3:])
+    x = np.full((T, N, I), 0.1, dtype)
+    w_ih, w_hh = np.full((4 * H, I), 1e-4, dtype), np.full((4 * H, H), 1e-4, dtype)
+    def call():
+        if kind == "forward":
+            return fastrnn.lstm(x, w_ih, w_hh, num_threads=1)[0]
+        y, _, tape = fastrnn.lstm_forward(x, w_ih, w_hh, num_threads=1)
+        fastrnn.lstm_backward(tape, dy=y)
+        return y
+    expected = call().tobytes()
+    for _ in range(signals):
+        print("ready", flush=True)
+        try:
+            while True:
+                call()
+        except KeyboardInterrupt:
+            print(time.clock_gettime(time.CLOCK_MONOTONIC), flush=True)
+    print("right" if call().tobytes() == expected else "wrong", flush=True)
+"""
+
+
+def read_line(process: subprocess.Popen[bytes], seconds: float) -> list[str]:
+    """The next line of a process, within a time limit; select sees no line that Python buffers."""
     assert process.stdout is not None
     ready, _, _ = select.select([process.stdout], [], [], seconds)
     assert ready, f"nothing printed within {seconds} s"
-    return process.stdout.readline().split()
+    return process.stdout.readline().decode().split()
 
 
 def interrupt(*args: str) -> float:
@@ -77,8 +106,7 @@ def interrupt(*args: str) -> float:
         [sys.executable, "-c", textwrap.dedent(SCRIPT), *args],
         env=environment(),
         stdout=subprocess.PIPE,
-        text=True,
-        bufsize=1,
+        bufsize=0,
     )
     try:
         word, pid = read_line(process, 60)
@@ -91,6 +119,32 @@ def interrupt(*args: str) -> float:
         assert read_line(process, 30)[0] == "right"
         assert process.wait(30) == 0
         return float(seen) - sent
+    finally:
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def interrupt_large(delays: list[float], *args: str) -> list[float]:
+    """Start LARGE, send SIGINT that long after each start of its loop; how long each one took."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(LARGE), *args, str(len(delays))],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        bufsize=0,
+    )
+    took = []
+    try:
+        for delay in delays:
+            assert read_line(process, 60) == ["ready"]
+            time.sleep(delay)
+            sent = time.clock_gettime(time.CLOCK_MONOTONIC)
+            process.send_signal(signal.SIGINT)
+            took.append(float(read_line(process, 30)[0]) - sent)
+        assert read_line(process, 60) == ["right"]
+        assert process.wait(30) == 0
+        return took
     finally:
         process.kill()
         process.wait()
@@ -113,3 +167,19 @@ def test_control_c_ends_a_long_kernel(args: tuple[str, ...], long: bool) -> None
     for _ in range(4 if long else 1):
         delay = interrupt(*args)
         assert delay <= INTERRUPT_SECONDS, f"{delay:.3f} s until KeyboardInterrupt"
+
+
+# T, N, I, H
+LARGE_RUNS = [
+    ("forward", "float32", "1", "1", "1", "4096"),
+    ("training", "float32", "2", "1", "1", "4096"),
+    ("training", "float64", "2", "1", "1", "2048"),
+    ("training", "float32", "2", "2", "400000", "16"),
+]
+
+
+@pytest.mark.parametrize("args", LARGE_RUNS, ids="-".join)
+def test_control_c_ends_a_large_step(args: tuple[str, ...], long: bool) -> None:
+    delays = np.random.default_rng(0).uniform(0.05, 0.6, 12 if long else 3).tolist()
+    took = interrupt_large(delays, *args)
+    assert max(took) <= INTERRUPT_SECONDS, f"{max(took):.3f} s until KeyboardInterrupt"

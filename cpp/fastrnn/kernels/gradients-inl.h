@@ -34,11 +34,9 @@ class Gradients {
     if (!wants_dx()) return;
     const index_t groups = ceil_div(panels_of<T>(task_.dims.I), kBackGroup);
     const Range mine = share(groups, team.rank(), team.size(), 1);
-    for (index_t g = mine.begin; g < mine.end; ++g) {
-      team.check();
+    for (index_t g = mine.begin; g < mine.end; ++g)
       pack_back_group(task_.weights.w_ih, task_.dims.H, task_.dims.I, products<C>(0, XP), g,
-                      transposed_);
-    }
+                      transposed_, team);
   }
 
   // Steps q0 .. q1, whose gradients are complete. h0 and c0 are the padded initial states.
@@ -54,13 +52,15 @@ class Gradients {
  private:
   bool wants_dx() const { return task_.args.dx && !projected_; }
 
-  void zero_padding(const Team& team) {
+  void zero_padding(Team& team) {
     const View<T, 3>& dx = task_.args.dx;
     const Range rows = share(task_.dims.N, team.rank(), team.size(), 1);
     for (index_t r = rows.begin; dx && r < rows.end; ++r)
-      for (index_t t = task_.steps.row_length(r); t < task_.dims.T; ++t)
+      for (index_t t = task_.steps.row_length(r); t < task_.dims.T; ++t) {
+        team.check();
         __builtin_memset(dx.at(t, task_.steps.caller_row(r)), 0,
                          static_cast<std::size_t>(dx.shape[2]) * sizeof(T));
+      }
   }
 
   // Steps fall, so that the order of the rows does not depend on where the chunk begins.
@@ -91,16 +91,20 @@ class Gradients {
     const Range rows = share(rows_.count, team.rank(), team.size(), 1);
     if (projected_) return copy_gradient(rows);
     const index_t I = task_.dims.I, panels = panels_of<T>(I);
+    const index_t at_once = rows_at_once(J_ * XP * L);
     for (index_t j = 0; j < panels; j += kBackGroup) {
-      team.check();
-      multiply<T>({rows.end - rows.begin,
-                   least(kBackGroup, panels - j),
-                   {rows_.grads + rows.begin, 0},
-                   {J_, XP * L, S * L},
-                   transposed_ + j * J_ * XP * L * L,
-                   kZeros<T>,
-                   {rows_.dx + rows.begin, j * L},
-                   I - j * L});
+      index_t row = rows.begin;
+      do {
+        team.check();
+        multiply<T>({least(at_once, rows.end - row),
+                     least(kBackGroup, panels - j),
+                     {rows_.grads + row, 0},
+                     {J_, XP * L, S * L},
+                     transposed_ + j * J_ * XP * L * L,
+                     kZeros<T>,
+                     {rows_.dx + row, j * L},
+                     I - j * L});
+      } while ((row += at_once) < rows.end);
     }
   }
 

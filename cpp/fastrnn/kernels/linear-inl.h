@@ -82,12 +82,12 @@ class LinearBackward {
     for (index_t row = 0; row == 0 || row < M_; row += kDepth) {
       team.check();
       const index_t count = least(kDepth, M_ - row);
-      pack_right(args_.dy, false, row, count, unit, left_);
+      pack_right(args_.dy, false, row, count, unit, left_, team);
       if (groups.begin == 0) add_lines(count, line, sums);
       for (index_t g = groups.begin; args_.dw && g < groups.end; ++g) {
         const index_t column = g * kGroupColumns<T>, left = args_.dw.shape[1] - column;
         if (left <= 0) break;  // I = 0
-        pack_right(args_.x, false, row, count, column, right_);
+        pack_right(args_.x, false, row, count, column, right_, team);
         multiply<T>({units,
                      least(kMostVectors, panels_of<T>(left)),
                      {from, 0},

@@ -51,11 +51,12 @@ FASTRNN_INLINE Vec<T> load_row(const View<const T, 2>& w, index_t row, index_t k
 // One group of one set of products, square by square of lanes x lanes weights.
 template <class T>
 FASTRNN_NOINLINE void pack_group(const View<const T, 2>& w, index_t H, index_t K, Products set,
-                                 index_t group, T* packed) {
+                                 index_t group, T* packed, Team& team) {
   constexpr index_t L = kLanes<T>;
   const index_t width = group_width(group, set.per_group, panels_of<T>(H)) * set.count;
   packed += group * set.per_group * K * set.count * L;
-  for (index_t k = 0; k < K; k += L)
+  for (index_t k = 0; k < K; k += L) {
+    if (k % 256 == 0) team.check();
     for (index_t v = 0; v < width; ++v) {
       const index_t unit = (group * set.per_group + v / set.count) * L;
       const index_t row = set.gate[v % set.count] * H + unit;
@@ -68,6 +69,7 @@ FASTRNN_NOINLINE void pack_group(const View<const T, 2>& w, index_t H, index_t K
       for (index_t i = 0; i < L; ++i)
         if (i < K - k) store(packed + ((k + i) * width + v) * L, square[i]);
     }
+  }
 }
 
 // Elements before stage s of the recurrent weights.
@@ -131,11 +133,12 @@ FASTRNN_INLINE void for_stages(F&& f) {
 
 // Everything of one group of panels.
 template <class C, class T>
-void fill_group(const RnnWeights<T>& w, const Panels<T>& p, index_t group) {
-  if (!p.projected) pack_group(w.w_ih, p.H, p.I, products<C>(0, C::x_products), group, p.w_ih);
+void fill_group(const RnnWeights<T>& w, const Panels<T>& p, index_t group, Team& team) {
+  if (!p.projected)
+    pack_group(w.w_ih, p.H, p.I, products<C>(0, C::x_products), group, p.w_ih, team);
   for (int s = 0; s < C::stages; ++s)
     pack_group(w.w_hh, p.H, p.H, products<C>(C::stage[s].slot, C::stage[s].products), group,
-               p.w_hh + stage_offset<C, T>(s, p.H));
+               p.w_hh + stage_offset<C, T>(s, p.H), team);
   const index_t first = group * kGroup<C>;
   for (index_t j = first; j < least(first + kGroup<C>, panels_of<T>(p.H)); ++j) {
     pack_bias<C>(w, p.H, j, p.bias + j * C::slots * kLanes<T>);
@@ -149,18 +152,20 @@ inline constexpr int kBackGroup = 4;
 
 template <class T>
 FASTRNN_NOINLINE void pack_back_group(const View<const T, 2>& w, index_t H, index_t columns,
-                                      Products set, index_t group, T* packed) {
+                                      Products set, index_t group, T* packed, Team& team) {
   constexpr index_t L = kLanes<T>;
   const index_t panels = panels_of<T>(H);
   const index_t width = group_width(group, kBackGroup, panels_of<T>(columns));
   T* to = packed + group * kBackGroup * panels * set.count * L * L;
-  for (index_t panel = 0; panel < panels; ++panel)
+  for (index_t panel = 0; panel < panels; ++panel) {
+    team.check();
     for (int p = 0; p < set.count; ++p)
       for (index_t unit = panel * L; unit < (panel + 1) * L; ++unit)
         for (index_t v = 0; v < width; ++v, to += L) {
           const index_t column = (group * kBackGroup + v) * L, row = set.gate[p] * H + unit;
           store(to, unit < H ? load_row(w, row, column, columns - column) : Vec<T>{});
         }
+  }
 }
 
 }  // namespace

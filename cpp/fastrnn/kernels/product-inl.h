@@ -41,15 +41,15 @@ inline constexpr int kNoGates[] = {0};
 // [k][vector][lane] of right: `count` steps from k on, the group of columns that begins at column.
 template <class T>
 void pack_right(const View<const T, 2>& w, bool transposed, index_t k, index_t count,
-                index_t column, T* packed) {
+                index_t column, T* packed, Team& team) {
   const Products all{kNoGates, 1, kMostVectors};
   const index_t left = w.shape[transposed ? 0 : 1] - column;
   if (transposed) {
     const View<const T, 2> part{w.at(column, k), {left, count}, {w.stride[0], w.stride[1]}};
-    pack_group(part, left, count, all, 0, packed);
+    pack_group(part, left, count, all, 0, packed, team);
   } else {
     const View<const T, 2> part{w.at(k, column), {count, left}, {w.stride[0], w.stride[1]}};
-    pack_back_group(part, count, left, all, 0, packed);
+    pack_back_group(part, count, left, all, 0, packed, team);
   }
 }
 
@@ -75,7 +75,7 @@ void multiply_part(const MatrixProduct<T>& p, Range rows, Range groups, T* packe
     for (index_t k = 0; k == 0 || k < K; k += kDepth) {
       team.check();
       const index_t count = least(kDepth, K - k);
-      pack_right(p.w, p.transposed, k, count, column, packed);
+      pack_right(p.w, p.transposed, k, count, column, packed, team);
       for (index_t row = rows.begin; row < rows.end; row += kRowsInList) {
         const index_t n = least(kRowsInList, rows.end - row);
         for (index_t r = 0; r < n; ++r) {

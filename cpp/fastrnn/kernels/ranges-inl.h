@@ -33,6 +33,9 @@ FASTRNN_INLINE Range share_rows(const Steps& steps, int rank, int size) {
   return {least(range.begin, range.end), range.end};
 }
 
+// Rows of a long product between two looks for Ctrl-C: milliseconds, and too many to notice.
+FASTRNN_INLINE index_t rows_at_once(index_t K) { return most(24, (index_t{1} << 20) / most(1, K)); }
+
 // f(first panel) for the groups of a range. Every other step begins at the end: what of the weights
 // is still in the cache is used before it goes.
 template <int Group, class F>

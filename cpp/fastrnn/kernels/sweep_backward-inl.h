@@ -58,7 +58,7 @@ class BackwardSweep {
       q1 = q0;
     }
     step_out(-1, team);
-    finish();
+    finish(team);
     gradients_.finish(team);
   }
 
@@ -87,6 +87,7 @@ class BackwardSweep {
     const Steps& steps = task_.steps;
     for (index_t r = own_rows_.begin; r < own_rows_.end; ++r)
       for (index_t j = own_panels_.begin; j < own_panels_.end; ++j) {
+        team.check();
         const index_t n = steps.caller_row(r), at = (r * J_ + j) * L;
         const auto read = [&](const View<const T, 2>& v) {
           return v ? load(v.at(n) + j * L, columns(j)) : Vec<T>{};
@@ -98,12 +99,11 @@ class BackwardSweep {
       }
     const index_t H = task_.dims.H;
     const Range groups = share(ceil_div(J_, kBackGroup), team.rank(), team.size(), 1);
-    for (index_t g = groups.begin; g < groups.end; ++g) {
-      team.check();
+    for (index_t g = groups.begin; g < groups.end; ++g)
       for (int s = 0; s < C::stages; ++s)
         pack_back_group(task_.weights.w_hh, H, H,
-                        products<C>(C::stage[s].slot, C::stage[s].products), g, transposed_[s]);
-    }
+                        products<C>(C::stage[s].slot, C::stage[s].products), g, transposed_[s],
+                        team);
     if constexpr (C::peephole)
       if (team.rank() == 0)
         for (index_t j = 0; j < J_; ++j)
@@ -130,9 +130,11 @@ class BackwardSweep {
   template <class F>
   void for_blocks(index_t q, Range rows, Team& team, F&& f) const {
     for_groups<kBackGroup>(own_panels_, q % 2 != 0, [&](index_t j) {
-      team.check();
-      for (index_t r = rows.begin; r < rows.end; r += kRowsAtOnce)
-        f(Range{r, least(r + kRowsAtOnce, rows.end)}, j);
+      index_t r = rows.begin;
+      do {
+        team.check();
+        f(Range{r, least(r + kRowsAtOnce, most(r, rows.end))}, j);
+      } while ((r += kRowsAtOnce) < rows.end);
     });
   }
 
@@ -250,13 +252,15 @@ class BackwardSweep {
   void step_out(index_t q, Team& team) {
     const Range rows{most(own_rows_.begin, task_.steps.rows(q)),
                      least(own_rows_.end, task_.steps.rows(q + 1))};
+    if (rows.begin >= rows.end) return;
     for_blocks(q, rows, team,
                [&](Range block, index_t j) { product<0>(q + 1, block, j, nullptr, carry_rows_); });
   }
 
-  void finish() {
+  void finish(Team& team) {
     for (index_t r = own_rows_.begin; r < own_rows_.end; ++r)
       for (index_t j = own_panels_.begin; j < own_panels_.end; ++j) {
+        team.check();
         const index_t n = task_.steps.caller_row(r), at = (r * J_ + j) * L;
         const auto write = [&](const View<T, 2>& v, const T* from) {
           if (v) store(v.at(n) + j * L, load(from + at), columns(j));

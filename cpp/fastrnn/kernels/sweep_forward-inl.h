@@ -50,7 +50,7 @@ class ForwardSweep {
   void run(Team& team) {
     bind(team);
     if (task_.panels == nullptr) pack(team);
-    start();
+    start(team);
     team.barrier();
     for (index_t q0 = 0; q0 < task_.steps.count;) {
       const index_t q1 = list_chunk(q0);
@@ -58,7 +58,7 @@ class ForwardSweep {
       for (index_t q = q0, row = 0; q < q1; row += own_rows_at(q++)) step(q, row, team);
       q0 = q1;
     }
-    finish();
+    finish(team);
   }
 
  private:
@@ -85,7 +85,7 @@ class ForwardSweep {
     const Range groups = share(ceil_div(J_, kGroup<C>), team.rank(), team.size(), 1);
     for (index_t g = groups.begin; g < groups.end; ++g) {
       team.check();
-      fill_group<C>(task_.weights, panels_, g);
+      fill_group<C>(task_.weights, panels_, g, team);
     }
   }
 
@@ -113,13 +113,16 @@ class ForwardSweep {
 
   // f(row, panel) over what this thread owns.
   template <class F>
-  void for_own(F&& f) const {
+  void for_own(Team& team, F&& f) const {
     for (index_t r = own_rows_.begin; r < own_rows_.end; ++r)
-      for (index_t j = own_panels_.begin; j < own_panels_.end; ++j) f(r, j);
+      for (index_t j = own_panels_.begin; j < own_panels_.end; ++j) {
+        team.check();
+        f(r, j);
+      }
   }
 
-  void start() {
-    for_own([&](index_t r, index_t j) {
+  void start(Team& team) {
+    for_own(team, [&](index_t r, index_t j) {
       const index_t n = task_.steps.caller_row(r), at = (r * J_ + j) * L;
       const auto initial = [&](const View<const T, 2>& v) {
         return v ? load(v.at(n) + j * L, columns(j)) : Vec<T>{};
@@ -132,28 +135,35 @@ class ForwardSweep {
   }
 
   void project(Team& team) {
-    const index_t count = chunk_rows_;
+    const index_t at_once = rows_at_once(panels_.I);
     for (index_t j = own_panels_.begin; j < own_panels_.end; j += kGroup<C>) {
-      team.check();
-      const index_t width = least(kGroup<C>, J_ - j);
-      const T* bias = panels_.bias + j * S * L;
-      if (panels_.projected)
-        add_projected(count, j, width, bias);
-      else
-        multiply<T>({count,
-                     width * XP,
-                     {x_rows_, 0},
-                     {1, panels_.I, 0},
-                     panels_.w_ih + j * panels_.I * XP * L,
-                     bias,
-                     {gate_rows_, j * S * L}});
-      for (index_t row = 0; row < count; ++row)  // slots that only the recurrent product fills
-        for (int s = XP; s < S; ++s) store(gate_rows_[row] + (j * S + s) * L, load(bias + s * L));
+      index_t row = 0;
+      do {  // once at least: a thread without rows is to stop, too
+        team.check();
+        project_block({row, least(row + at_once, chunk_rows_)}, j);
+      } while ((row += at_once) < chunk_rows_);
     }
   }
 
-  void add_projected(index_t count, index_t j, index_t width, const T* bias) {
-    for (index_t row = 0; row < count; ++row)
+  void project_block(Range rows, index_t j) {
+    const index_t width = least(kGroup<C>, J_ - j);
+    const T* bias = panels_.bias + j * S * L;
+    if (panels_.projected)
+      add_projected(rows, j, width, bias);
+    else
+      multiply<T>({rows.end - rows.begin,
+                   width * XP,
+                   {x_rows_ + rows.begin, 0},
+                   {1, panels_.I, 0},
+                   panels_.w_ih + j * panels_.I * XP * L,
+                   bias,
+                   {gate_rows_ + rows.begin, j * S * L}});
+    for (index_t row = rows.begin; row < rows.end; ++row)  // only the recurrent product fills them
+      for (int s = XP; s < S; ++s) store(gate_rows_[row] + (j * S + s) * L, load(bias + s * L));
+  }
+
+  void add_projected(Range rows, index_t j, index_t width, const T* bias) {
+    for (index_t row = rows.begin; row < rows.end; ++row)
       for (index_t p = 0; p < width; ++p)
         for (int s = 0; s < XP; ++s) {
           const T* x = x_rows_[row] + C::gate[s] * task_.dims.H + (j + p) * L;
@@ -195,10 +205,12 @@ class ForwardSweep {
     list_lines(q, first, rows);
     for_stages<C>([&](auto s) {
       for_groups<kGroup<C>>(own_panels_, q % 2 != 0, [&](index_t j) {
-        team.check();
-        for (index_t r = 0; r < rows; r += kRowsAtOnce)
+        index_t r = 0;
+        do {
+          team.check();
           step_block<decltype(s)::value>(q, r, least(kRowsAtOnce, rows - r), j,
                                          gate_rows_ + first + r);
+        } while ((r += kRowsAtOnce) < rows);
       });
       if (synchronise_) team.barrier();
     });
@@ -251,9 +263,9 @@ class ForwardSweep {
     store(line.y + at, u.h, columns(j));
   }
 
-  void finish() {
+  void finish(Team& team) {
     const Steps& steps = task_.steps;
-    for_own([&](index_t r, index_t j) {
+    for_own(team, [&](index_t r, index_t j) {
       const index_t n = steps.caller_row(r), at = (r * J_ + j) * L;
       const index_t parity = (steps.reverse ? steps.count : steps.row_length(r)) % 2;
       store(task_.h_n.at(n) + j * L, load(state_[parity] + at), columns(j));

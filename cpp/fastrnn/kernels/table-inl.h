@@ -17,11 +17,12 @@ std::size_t packed_bytes(index_t I, index_t H, bool projected) {
 }
 
 template <class C, class T>
-Panels<T> pack(const RnnWeights<T>& weights, index_t I, index_t H, unsigned char* block) {
+Panels<T> pack(const RnnWeights<T>& weights, index_t I, index_t H, unsigned char* block,
+               Team& team) {
   Carver carver(block);
   const Panels<T> panels = carve_panels<C, T>(carver, I, H, !weights.w_ih);
   for (index_t g = 0; g < ceil_div(panels_of<T>(H), kGroup<C>); ++g)
-    fill_group<C>(weights, panels, g);
+    fill_group<C>(weights, panels, g, team);
   return panels;
 }
 

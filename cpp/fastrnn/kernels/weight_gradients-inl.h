@@ -94,7 +94,7 @@ class WeightGradients {
         team.check();
         const index_t count = least(kRowsAtOnce, rows.count - row);
         const index_t stride = pack_units(group, row, count, first == 0);
-        with_operand<0>(row, count, stride, first, last);
+        with_operand<0>(row, count, stride, first, last, team);
       }
       item += last - first;
     }
@@ -150,10 +150,12 @@ class WeightGradients {
 
   // Blocks first .. last, counted through all matrices from this one on.
   template <int Which>
-  void with_operand(index_t row, index_t count, index_t stride, index_t first, index_t last) {
+  void with_operand(index_t row, index_t count, index_t stride, index_t first, index_t last,
+                    Team& team) {
     const Matrix& m = matrices_[Which];
     const auto add = [&](const auto& operand) {
       for (index_t b = most(first, 0); b < least(last, m.blocks); ++b) {
+        team.check();
         const index_t n = least(vectors_, panels_of<T>(m.K) - b * vectors_);
         pack_columns(operand, row, count, b * vectors_, n);
         multiply<T>({m.units,
@@ -170,7 +172,7 @@ class WeightGradients {
     if constexpr (Which == 1) add(RowOperand<T>{rows_.h, m.K});
     if constexpr (Which == 2) add(SlotOperand<T, S, C::aux_slot>{rows_.grads});
     if constexpr (Which < C::stages)
-      with_operand<Which + 1>(row, count, stride, first - m.blocks, last - m.blocks);
+      with_operand<Which + 1>(row, count, stride, first - m.blocks, last - m.blocks, team);
   }
 
   void list_units(index_t group, Matrix& m) {
