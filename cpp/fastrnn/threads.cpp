@@ -142,6 +142,14 @@ void region(TeamState& state, int threads, TeamBody body, void* context) noexcep
 }
 
 bool in_foreign_region() { return omp_in_parallel() != 0; }
+
+// threadpoolctl and its like lower this thread's number through OpenMP, also below what the user
+// once gave to set_num_threads.
+const int openmp_threads_at_start = omp_get_max_threads();
+int within_openmp_limit(int threads, bool from_user) {
+  const int limit = omp_get_max_threads();
+  return from_user && limit >= openmp_threads_at_start ? threads : std::min(threads, limit);
+}
 #else
 void region(TeamState& state, int threads, TeamBody body, void* context) noexcept {
   const Crew crew(threads, [&](int rank, int size) { work(state, rank, size, body, context); });
@@ -149,6 +157,7 @@ void region(TeamState& state, int threads, TeamBody body, void* context) noexcep
 }
 
 bool in_foreign_region() { return false; }
+int within_openmp_limit(int threads, bool) { return threads; }
 #endif
 
 // libgomp's pool belongs to the thread that made it and did not survive the fork, but the thread
@@ -232,7 +241,7 @@ void run_team_raw(int threads, double multiply_adds, TeamBody body, void* contex
 
 int num_threads() {
   const int n = user_threads.load(std::memory_order_relaxed);
-  return n > 0 ? n : thread_limit();
+  return within_openmp_limit(n > 0 ? n : thread_limit(), n > 0);
 }
 
 void set_num_threads(int n) {

@@ -48,7 +48,7 @@ inline constexpr int kMaxThreads = 1024;  // more is taken for a mistake
 
 // The user's thread count (at least 1): default = min(FASTRNN_NUM_THREADS, OMP_NUM_THREADS,
 // affinity mask, cgroup quota). set_num_threads(n) overrides it, and may exceed the cores; Error
-// when n is not in 1..kMaxThreads.
+// when n is not in 1..kMaxThreads. Neither exceeds what OpenMP's own setting has been lowered to.
 int num_threads();
 void set_num_threads(int n);
 

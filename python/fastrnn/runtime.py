@@ -97,6 +97,7 @@ def get_num_threads() -> int:
     int
         The innermost `threads` block's number, else `set_num_threads`', else the smallest of
         ``FASTRNN_NUM_THREADS``, ``OMP_NUM_THREADS``, the affinity mask and the cgroup quota.
+        `threadpoolctl.threadpool_limits` lowers all but the block's.
 
     Examples
     --------

@@ -129,3 +129,37 @@ def test_idle_threads_do_not_spin_after_a_call() -> None:
     )
     used = float(output_of(code, "2", env=QUIET).splitlines()[-1])
     assert used < 0.3, f"{used:.2f} s of processor time during one second of sleep"
+
+
+@linux
+def test_threadpoolctl_is_honoured() -> None:
+    """It lowers the default and set_num_threads for its block; a block's or a call's own stays."""
+    pytest.importorskip("threadpoolctl")
+    code = (
+        COUNT.replace("int(sys.argv[1])", "wanted").replace(
+            "    call()\n    assert", "    wanted = 1; call()\n    assert"
+        )
+        + """
+    from threadpoolctl import threadpool_limits
+    def team(n):
+        global wanted
+        wanted = n; before = tasks(); call()
+        return tasks() - before
+    fastrnn.set_num_threads(2)
+    with threadpool_limits(1):
+        assert fastrnn.get_num_threads() == 1 and team(0) == 0
+        fastrnn.set_num_threads(3)
+        assert fastrnn.get_num_threads() == 1
+        with fastrnn.threads(2):
+            assert fastrnn.get_num_threads() == 2
+        assert team(2) == 1
+    with threadpool_limits(1, user_api="openmp"):
+        assert fastrnn.get_num_threads() == 1
+    with threadpool_limits(1, user_api="blas"):
+        assert fastrnn.get_num_threads() == 3
+    assert fastrnn.get_num_threads() == 3 and team(0) == 1
+"""
+    )
+    if "openmp" not in output_of("import fastrnn; fastrnn.show_config()"):
+        pytest.skip("this build has no OpenMP")
+    assert output_of(code, env=QUIET).split() == ["0"]
