@@ -276,4 +276,16 @@ View<T, Rank> as_optional_output(const char* name, py::handle object, const Axis
   return as_output<T>(name, object, axes, extents, strides);
 }
 
+// An array of any rank as one row of elements.
+template <class T>
+View<T, 1> as_flat(const char* name, py::handle object) {
+  const py::array array = as_array(name, object);
+  if (!has_dtype<std::remove_const_t<T>>(array))
+    words::wrong_dtype(name, dtype_name<std::remove_const_t<T>>(), array);
+  constexpr int flags = py::array::c_style | py::detail::npy_api::NPY_ARRAY_ALIGNED_;
+  if ((array.flags() & flags) != flags) words::wrong(name, "be C-contiguous and aligned");
+  if (!std::is_const_v<T> && !array.writeable()) words::wrong(name, "be writeable");
+  return {static_cast<T*>(const_cast<void*>(array.data())), {array.size()}, {1}};
+}
+
 }  // namespace fastrnn::bindings

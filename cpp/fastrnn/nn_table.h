@@ -7,6 +7,7 @@
 #include <cstddef>
 
 #include "fastrnn/nn_args.h"
+#include "fastrnn/optim_args.h"
 #include "fastrnn/threads.h"
 #include "fastrnn/types.h"
 
@@ -26,6 +27,7 @@ struct NnTable {
   const char* name;  // compiled into the ISA's own object file
   NnKernel<LinearForwardArgs<T>> linear_forward;
   NnKernel<LinearBackwardArgs<T>> linear_backward;
+  OptimKernels<T> optim;
 };
 
 #define FASTRNN_DECLARE_TABLES(target)       \

@@ -39,7 +39,7 @@ from fastrnn.stream import Stream
 __version__ = "0.1.0"
 
 # Loaded on first use: what a plain call does not need must not slow down the import.
-_LAZY = ("data", "decode", "init", "io", "ops", "reference", "testing")
+_LAZY = ("data", "decode", "init", "io", "ops", "reference", "testing", "train")
 
 __all__ = [
     "GRU",
@@ -81,6 +81,7 @@ __all__ = [
     "show_config",
     "testing",
     "threads",
+    "train",
     "use_backend",
 ]
 

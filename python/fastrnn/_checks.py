@@ -165,8 +165,8 @@ def integer(name: str, value: Any, least: int, most: int | None = None) -> int:
     return number
 
 
-def number(name: str, value: Any) -> float:
-    """Return a real number as float; bool, strings and NaN are refused."""
+def number(name: str, value: Any, least: float = -math.inf, below: float = math.inf) -> float:
+    """Return a real number in ``[least, below)`` as float; bool, strings and NaN are refused."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
         raise TypeError(f"{name} must be a real number, got {value!r}")
     if isinstance(value, np.complexfloating):
@@ -177,6 +177,9 @@ def number(name: str, value: Any) -> float:
         result = math.inf
     if not math.isfinite(result):
         raise ValueError(f"{name} must be finite, got {value!r}")
+    if not least <= result < below:
+        bounds = f"at least {least:g}" + (f" and below {below:g}" if below < math.inf else "")
+        raise ValueError(f"{name} must be {bounds}, got {value!r}")
     return result
 
 

@@ -10,11 +10,20 @@ from fastrnn._checks import Array
 from fastrnn._direction import Direction
 from fastrnn._stack import Part
 
+_last_edit = object()
+
+
+def arrays_were_edited() -> None:
+    """Say that an optimiser has changed arrays in place, which may be any layer's weights."""
+    global _last_edit
+    _last_edit = object()
+
 
 class Ready(NamedTuple):
     """Checked weights; immutable, so that threads share it while another one is being built."""
 
     isa: str  # what they are packed for
+    edit: object  # the last edit in place when they were packed
     ids: tuple[int, ...]  # of the objects in params, to see at once that they are still the same
     given: tuple[Any, ...]  # these objects; while they live nothing else has their ids
     parts: list[list[Part]]
@@ -26,8 +35,8 @@ class Params:
     Attributes
     ----------
     params : dict of str to ndarray
-        The weights under PyTorch's names. You may replace an entry; after an edit of an array in
-        place call `repack`.
+        The weights under PyTorch's names. You may replace an entry; an optimiser of `fastrnn.train`
+        may change the arrays in place; after an edit of your own in place call `repack`.
     """
 
     params: dict[str, Array]
@@ -47,14 +56,19 @@ class Params:
     def _parts(self, packed: bool) -> list[list[Part]]:
         """Return every layer and direction ready to run, built anew if params or ISA changed."""
         params = self.params
-        isa = _core.isa() if packed else ""
+        isa, edit = (_core.isa(), _last_edit) if packed else ("", None)
         ready = self._ready.get(packed)
-        if ready and ready.isa == isa and ready.ids == tuple(map(id, params.values())):
+        if (
+            ready
+            and ready.isa == isa
+            and ready.edit is edit
+            and ready.ids == tuple(map(id, params.values()))
+        ):
             return ready.parts
         self._check_names(params, self._names())
         given = tuple(params.values())
         parts = self._build(params, packed)
-        self._ready[packed] = Ready(isa, tuple(map(id, given)), given, parts)
+        self._ready[packed] = Ready(isa, edit, tuple(map(id, given)), given, parts)
         return parts
 
     def _names(self) -> list[str]:

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "fastrnn/kernels/linear-inl.h"
+#include "fastrnn/kernels/optim-inl.h"
 
 namespace fastrnn::FASTRNN_TARGET {
 namespace {
@@ -17,7 +18,7 @@ constexpr NnKernel<typename Operation::Args> kernel() {
 template <class T>
 constexpr NnTable<T> make_nn_table() {
   return {Isa::FASTRNN_TARGET, FASTRNN_STRING(FASTRNN_TARGET), kernel<LinearForward<T>>(),
-          kernel<LinearBackward<T>>()};
+          kernel<LinearBackward<T>>(), optim_kernels<T>()};
 }
 
 }  // namespace

@@ -97,6 +97,22 @@ FASTRNN_INLINE void store(T* p, Vec<T> v, index_t n) {
 #endif
 }
 
+// As many numbers as a vector of double holds, in double.
+FASTRNN_INLINE Vec<double> load_wide(const double* p) { return load(p); }
+FASTRNN_INLINE Vec<double> load_wide(const double* p, index_t n) { return load(p, n); }
+FASTRNN_INLINE Vec<double> load_wide(const float* p) {
+  typedef float Half __attribute__((vector_size(FASTRNN_VEC_BYTES / 2), aligned(4), may_alias));
+  return __builtin_convertvector(*reinterpret_cast<const Half*>(p), Vec<double>);
+}
+FASTRNN_INLINE Vec<double> load_wide(const float* p, index_t n) {
+  if (__builtin_expect(n >= kLanes<double>, 1)) return load_wide(p);
+  Vec<double> v{};
+#pragma GCC unroll 8
+  for (int i = 0; i < kLanes<double>; ++i)
+    if (i < n) v[i] = p[i];
+  return v;
+}
+
 #if defined(__x86_64__)
 #if FASTRNN_VEC_BYTES == 64
 #define FASTRNN_X86(op) _mm512_##op
@@ -144,6 +160,15 @@ template <class V>
 FASTRNN_INLINE V max(V x, V c) {
   return c > x ? c : x;
 }
+#endif
+
+// √x, rounded correctly, as every ISA has it.
+#if defined(__x86_64__)
+FASTRNN_INLINE Vec<float> sqrt(Vec<float> x) { return FASTRNN_X86(sqrt_ps)(x); }
+FASTRNN_INLINE Vec<double> sqrt(Vec<double> x) { return FASTRNN_X86(sqrt_pd)(x); }
+#elif defined(__aarch64__)
+FASTRNN_INLINE Vec<float> sqrt(Vec<float> x) { return vsqrtq_f32(x); }
+FASTRNN_INLINE Vec<double> sqrt(Vec<double> x) { return vsqrtq_f64(x); }
 #endif
 
 // The nearest integer (ties to even), for |x| below 2^22 (float) or 2^51 (double).

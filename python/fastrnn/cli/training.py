@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Protocol
 
-from fastrnn.cli._adam import Adam, clip_norm
 from fastrnn.cli.charlm import CharLM, State
 from fastrnn.cli.corpus import Tokens
+from fastrnn.train import AdamW, clip_grad_norm
 
 
 @dataclass(frozen=True)
@@ -121,9 +121,7 @@ def train(
     Raises
     ------
     ValueError
-        The text is too short for one update.
-    FloatingPointError
-        The training has diverged.
+        The text is too short for one update, or the training has diverged.
     """
     recipe = recipe or Recipe()
     x, targets = streams(text, recipe.rows)
@@ -132,7 +130,8 @@ def train(
             f"text must have at least N·T + 1 = {recipe.rows * recipe.steps + 1} characters "
             f"for one update, got {len(text)}"
         )
-    optimiser = Adam(model.parameters, weight_decay=recipe.weight_decay)
+    optimiser = AdamW(weight_decay=recipe.weight_decay)
+    params, grads = {"all": model.parameters}, {"all": model.gradient}
     history = History()
     state: State | None = None
     position, evaluated, paused, used, last = 0, 0, 0.0, 0.0, 0.0
@@ -142,8 +141,9 @@ def train(
             position, state = 0, None
         chunk = slice(position, position + recipe.steps)
         bits, state = model.learn(x[chunk], targets[chunk], state)
-        clip_norm(model.gradient, recipe.max_norm)
-        optimiser.step(model.gradient, recipe.rate_at(used / seconds))
+        clip_grad_norm(grads, recipe.max_norm)
+        optimiser.lr = recipe.rate_at(used / seconds)
+        optimiser.update(params, grads)
         position += recipe.steps
         now = perf_counter() - started - paused
         used, last = now, now - used

@@ -5,12 +5,17 @@ under `autograd.numpy`, so that each can be differentiated to any order.
 """
 
 from fastrnn.reference.cells import gru_cell, lstm_cell, rnn_cell
+from fastrnn.reference.clipping import gradient_clipping
 from fastrnn.reference.gru import gru, gru_backward, gru_forward
 from fastrnn.reference.linear import linear, linear_backward
 from fastrnn.reference.lstm import lstm, lstm_backward, lstm_forward
+from fastrnn.reference.optimisers import adagrad, adam, rmsprop, sgd
 from fastrnn.reference.rnn import rnn, rnn_backward, rnn_forward
 
 __all__ = [
+    "adagrad",
+    "adam",
+    "gradient_clipping",
     "gru",
     "gru_backward",
     "gru_cell",
@@ -21,8 +26,10 @@ __all__ = [
     "lstm_backward",
     "lstm_cell",
     "lstm_forward",
+    "rmsprop",
     "rnn",
     "rnn_backward",
     "rnn_cell",
     "rnn_forward",
+    "sgd",
 ]

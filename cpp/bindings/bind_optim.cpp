@@ -1,0 +1,203 @@
+// optim_update, sum_of_squares, scale and clamp: lists of arrays of any rank, changed in place.
+#include <pybind11/pybind11.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "bindings/arguments.h"
+#include "bindings/arrays.h"
+#include "bindings/bindings.h"
+#include "bindings/gil.h"
+#include "fastrnn/optim.h"
+
+namespace fastrnn::bindings {
+namespace {
+
+// Where an array stands: an argument, and the name of the entry there.
+struct Place {
+  const char* role;
+  py::handle name;
+  std::string text() const { return std::string(role) + "[" + std::string(py::repr(name)) + "]"; }
+};
+
+// The bytes of every array of a call; those written to may be no other array's.
+class Memory {
+ public:
+  template <class T>
+  void add(const View<T, 1>& row, const Place& place) {
+    if (row.shape[0] == 0) return;
+    const auto first = reinterpret_cast<std::uintptr_t>(row.data);
+    const auto bytes = static_cast<std::uintptr_t>(row.shape[0]) * sizeof(T);
+    stretches_.push_back({first, first + bytes, !std::is_const_v<T>, place});
+  }
+
+  // In order of address, each is compared with the one before that reaches farthest.
+  void check() {
+    std::sort(stretches_.begin(), stretches_.end(),
+              [](const Stretch& a, const Stretch& b) { return a.first < b.first; });
+    const Stretch *farthest = nullptr, *farthest_output = nullptr;
+    for (const Stretch& now : stretches_) {
+      const Stretch* const before = now.output ? farthest : farthest_output;
+      if (before != nullptr && before->end > now.first)
+        words::wrong(now.place.text().c_str(), "not share memory with " + before->place.text());
+      if (farthest == nullptr || farthest->end < now.end) farthest = &now;
+      if (now.output && (farthest_output == nullptr || farthest_output->end < now.end))
+        farthest_output = &now;
+    }
+  }
+
+ private:
+  struct Stretch {
+    std::uintptr_t first, end;
+    bool output;
+    Place place;
+  };
+  std::vector<Stretch> stretches_;
+};
+
+template <class T>
+View<T, 1> flat(const Place& place, py::handle object, Memory& memory) {
+  const View<T, 1> row = as_flat<T>(place.role, object);
+  memory.add(row, place);
+  return row;
+}
+
+bool is_double(const char* role, py::handle object) {
+  return has_dtype<double>(as_array(role, object));
+}
+
+py::list as_list(const char* name, py::handle object) {
+  if (!PyList_CheckExact(object.ptr())) words::wrong_type(name, "a list", object);
+  return py::reinterpret_borrow<py::list>(object);
+}
+
+py::list as_list(const char* name, py::handle object, std::size_t entries) {
+  const py::list list = as_list(name, object);
+  if (list.size() != entries) words::wrong(name, "have as many elements as names");
+  return list;
+}
+
+template <class T>
+Parameter<T> as_parameter(py::handle name, py::handle param, py::handle grad, py::handle kept,
+                          int kept_size, Memory& memory) {
+  const View<T, 1> row = flat<T>({"params", name}, param, memory);
+  Parameter<T> p{row.data, nullptr, {}, row.shape[0]};
+  const auto same_size = [&](const char* role, index_t size) {
+    if (size != p.size) words::wrong(role, "have as many elements as the parameter array");
+  };
+  const View<const T, 1> gradient = flat<const T>({"grads", name}, grad, memory);
+  same_size("grads", gradient.shape[0]);
+  p.grad = gradient.data;
+  if (!PyTuple_CheckExact(kept.ptr()) || PyTuple_GET_SIZE(kept.ptr()) != kept_size)
+    words::wrong_type("kept", "a list of tuples of the rule's length", kept);
+  for (int k = 0; k < kept_size; ++k) {
+    const View<T, 1> beside = flat<T>({"kept", name}, PyTuple_GET_ITEM(kept.ptr(), k), memory);
+    same_size("kept", beside.shape[0]);
+    p.kept[k] = beside.data;
+  }
+  return p;
+}
+
+UpdateRule as_rule(py::handle object) {
+  if (!PyUnicode_CheckExact(object.ptr())) words::wrong_type("rule", "a string", object);
+  const auto text = object.cast<std::string>();
+  for (int k = 0; k < kRules; ++k) {
+    if (text == rule_name(static_cast<UpdateRule>(k))) return static_cast<UpdateRule>(k);
+  }
+  words::wrong("rule", "be one of the core's, got '" + text + "'");
+}
+
+UpdateNumbers as_numbers(py::handle object) {
+  if (!PyTuple_Check(object.ptr()) || PyTuple_GET_SIZE(object.ptr()) != 7)
+    words::wrong_type("numbers", "a tuple of 7 floats", object);
+  double n[7];
+  for (int k = 0; k < 7; ++k) n[k] = py::handle(PyTuple_GET_ITEM(object.ptr(), k)).cast<double>();
+  return {n[0], n[1], n[2], n[3], n[4], n[5], n[6]};
+}
+
+void update(py::handle rule_object, py::handle names_object, py::handle params_object,
+            py::handle grads_object, py::handle kept_object, py::handle numbers_object,
+            py::handle num_threads) {
+  const UpdateRule rule = as_rule(rule_object);
+  const UpdateNumbers numbers = as_numbers(numbers_object);
+  const int threads = as_num_threads(num_threads);
+  const py::list names = as_list("names", names_object);
+  const std::size_t entries = names.size();
+  const py::list params = as_list("params", params_object, entries);
+  const py::list grads = as_list("grads", grads_object, entries);
+  const py::list kept = as_list("kept", kept_object, entries);
+  Arrays<Parameter> parameters;
+  Memory memory;
+  for (std::size_t k = 0; k < entries; ++k) {
+    const auto add = [&]<class T>(std::vector<Parameter<T>>& to) {
+      to.push_back(
+          as_parameter<T>(names[k], params[k], grads[k], kept[k], rule_kept(rule), memory));
+    };
+    is_double("params", params[k]) ? add(parameters.f64) : add(parameters.f32);
+  }
+  memory.check();
+  without_gil([&] { optim_update(rule, numbers, parameters, threads); });
+}
+
+template <template <class> class Array, class Run>
+void over_rows(py::handle names_object, py::handle arrays_object, Run&& run) {
+  constexpr bool output = std::is_same_v<Array<float>, Row<float>>;
+  const py::list names = as_list("names", names_object);
+  const std::size_t entries = names.size();
+  const py::list list = as_list("arrays", arrays_object, entries);
+  Arrays<Array> rows;
+  Memory memory;
+  for (std::size_t k = 0; k < entries; ++k) {
+    const auto add = [&]<class T>(T*, auto& to) {
+      using Element = std::conditional_t<output, T, const T>;
+      const View<Element, 1> row = flat<Element>({"grads", names[k]}, list[k], memory);
+      to.push_back({row.data, row.shape[0]});
+    };
+    if (is_double("grads", list[k]))
+      add(static_cast<double*>(nullptr), rows.f64);
+    else
+      add(static_cast<float*>(nullptr), rows.f32);
+  }
+  memory.check();
+  without_gil([&] { run(rows); });
+}
+
+}  // namespace
+
+void bind_optim(py::module_& m) {
+  using py::arg;
+  m.def("optim_update", update, "Change params in place by one step of a rule against grads.",
+        arg("rule"), arg("names"), arg("params"), arg("grads"), arg("kept"), arg("numbers"),
+        arg("num_threads"));
+  m.def(
+      "sum_of_squares",
+      [](py::handle names, py::handle arrays, py::handle num_threads) {
+        const int threads = as_num_threads(num_threads);
+        double total = 0;
+        over_rows<Input>(names, arrays,
+                         [&](const auto& rows) { total = sum_of_squares(rows, threads); });
+        return total;
+      },
+      "The sum of the squares of all elements of all arrays.", arg("names"), arg("arrays"),
+      arg("num_threads"));
+  m.def(
+      "scale",
+      [](py::handle names, py::handle arrays, double factor, py::handle num_threads) {
+        const int threads = as_num_threads(num_threads);
+        over_rows<Row>(names, arrays, [&](const auto& rows) { scale(rows, factor, threads); });
+      },
+      "Multiply every element by a factor.", arg("names"), arg("arrays"), arg("factor"),
+      arg("num_threads"));
+  m.def(
+      "clamp",
+      [](py::handle names, py::handle arrays, double limit, py::handle num_threads) {
+        const int threads = as_num_threads(num_threads);
+        over_rows<Row>(names, arrays, [&](const auto& rows) { clamp(rows, limit, threads); });
+      },
+      "Move every element into [-limit, limit].", arg("names"), arg("arrays"), arg("limit"),
+      arg("num_threads"));
+}
+
+}  // namespace fastrnn::bindings

@@ -1,0 +1,136 @@
+"""Nested dicts of arrays as flat dicts: every array is named by its keys, joined by dots."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from fastrnn._checks import FLOAT32, FLOAT64, Array, leading
+
+_ndarray = np.ndarray
+
+
+def flatten(name: str, tree: Any, *, scalars: bool = False) -> dict[str, Array]:
+    """Return the float arrays of a nested dict by the dotted names of their places, in order.
+
+    Parameters
+    ----------
+    name : str
+        The argument, for messages.
+    tree : nested mapping of str to ndarray
+    scalars : bool
+        Accept NumPy's scalars too, which arithmetic makes of arrays without axes.
+
+    Raises
+    ------
+    TypeError
+        Something is neither a mapping nor an array of float32 or float64, or a key is no string.
+    ValueError
+        Two arrays have the same name, because a key has a dot in it.
+    """
+    if not isinstance(tree, Mapping):
+        raise TypeError(f"{name} must be a dict of arrays, got {type(tree).__name__}")
+    found: dict[str, Array] = {}
+    _collect(name, tree, "", found, scalars)
+    return found
+
+
+def _collect(
+    name: str, tree: Mapping[Any, Any], prefix: str, found: dict[str, Array], scalars: bool
+) -> None:
+    for key, entry in tree.items():
+        if type(key) is not str:
+            raise TypeError(f"{name} must have strings as keys, got {key!r}")
+        path = prefix + key
+        if type(entry) is not _ndarray and isinstance(entry, Mapping):
+            _collect(name, entry, f"{path}.", found, scalars)
+            continue
+        if path in found:
+            raise ValueError(f"{name} has two arrays of the name {path!r}")
+        value = np.asarray(entry) if scalars and isinstance(entry, np.floating) else entry
+        if type(value) is not _ndarray or value.dtype not in (FLOAT32, FLOAT64):
+            raise _no_float_array(place(name, path), value)
+        found[path] = value
+
+
+def place(name: str, path: str) -> str:
+    """Say where in an argument an array is; without a path it is the argument."""
+    return f"{name}[{path!r}]" if path else name
+
+
+def contiguous(array: Array) -> Array:
+    """Return an array, or a copy of it if the core could not read it as one row."""
+    flags = array.flags
+    return array if flags.c_contiguous and flags.aligned else np.array(array, order="C")
+
+
+def same_names(name: str, got: Mapping[str, Any], of: str, want: Mapping[str, Any]) -> None:
+    """Refuse a set of names that is not the expected one, naming some that are too few or many."""
+    if got.keys() == want.keys():
+        return
+    absent = _some([path for path in want if path not in got])
+    extra = _some([path for path in got if path not in want])
+    raise ValueError(
+        f"{name} must have the arrays of {of}; it lacks {absent}, {extra} are too many"
+    )
+
+
+def writable(name: str, arrays: Mapping[str, Array]) -> None:
+    """Refuse arrays that the core could not change in place."""
+    for path, array in arrays.items():
+        flags = array.flags
+        if not flags.carray:
+            rule = "C-contiguous and aligned" if flags.writeable else "writable"
+            raise ValueError(f"{place(name, path)} must be {rule}, because it is changed in place")
+
+
+def alike(name: str, got: Array, of: str, want: Array) -> None:
+    """Refuse another shape or dtype than that of the array it belongs to."""
+    if got.shape != want.shape:
+        raise ValueError(f"{name} must have the shape {want.shape} of {of}, got {got.shape}")
+    if got.dtype != want.dtype:
+        raise TypeError(f"{name} must have the dtype {want.dtype} of {of}, got {got.dtype}")
+
+
+def gradients_of(arrays: dict[str, Array], grads: Mapping[str, Any]) -> list[Array]:
+    """Return the gradients in the order of the arrays, contiguous, of their shapes and dtypes."""
+    found = flatten("grads", grads, scalars=True)
+    same_names("grads", found, "params", arrays)
+    gradients = []
+    for path, array in arrays.items():
+        gradient = found[path]
+        if gradient.shape != array.shape or gradient.dtype != array.dtype:
+            alike(place("grads", path), gradient, "params", array)
+        gradients.append(contiguous(gradient))
+    return gradients
+
+
+def kept_arrays(
+    entries: Mapping[str, Any], slots: tuple[str, ...]
+) -> dict[str, tuple[Array, ...]]:
+    """Return copies of the arrays named ``slot.path``, by path and in the order of the slots."""
+    found: dict[str, dict[str, Array]] = {}
+    for name, value in entries.items():
+        slot, _, path = name.partition(".")
+        if slot not in slots or not path:
+            raise ValueError(f"state_dict has {name!r} too many")
+        array, _ = leading(f"state_dict[{name!r}]", value)
+        found.setdefault(path, {})[slot] = np.array(array, order="C")
+    for path, beside in found.items():
+        for slot in slots:
+            if slot not in beside:
+                raise ValueError(f"state_dict lacks '{slot}.{path}'")
+            alike(f"state_dict['{slot}.{path}']", beside[slot], slots[0], beside[slots[0]])
+    return {path: tuple(beside[slot] for slot in slots) for path, beside in found.items()}
+
+
+def _no_float_array(name: str, value: Any) -> TypeError:
+    if type(value) is not _ndarray:
+        return TypeError(f"{name} must be a numpy.ndarray, got {type(value).__name__}")
+    return TypeError(f"{name} must be float32 or float64 in native byte order, got {value.dtype}")
+
+
+def _some(names: list[str]) -> str:
+    """Spell out the first few of many names."""
+    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+    return f"[{', '.join(map(repr, names[:4]))}]{more}"

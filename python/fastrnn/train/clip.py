@@ -1,0 +1,193 @@
+"""Clipping of gradients in place: by the norm of all of them together, or value by value."""
+
+from collections.abc import Mapping
+from math import inf, isfinite, sqrt
+from typing import Any
+
+import numpy as np
+
+from fastrnn import _core
+from fastrnn._checks import Array, number
+from fastrnn.reference.clipping import norm as norm_of
+from fastrnn.runtime import backend, team
+from fastrnn.train._trees import contiguous, flatten, place
+
+Gradients = Array | Mapping[str, Any]
+
+
+def global_norm(grads: Gradients) -> float:
+    """Return the Euclidean norm of all gradients taken as one vector.
+
+    The squares are added in float64 and in an order that does not depend on the number of threads.
+
+    Parameters
+    ----------
+    grads : ndarray, or nested dict of str to ndarray
+        float32 or float64, of any shapes and strides.
+
+    Returns
+    -------
+    float
+        Inf or NaN if an element is, or if the sum of squares is beyond the range of float64.
+
+    Raises
+    ------
+    TypeError
+        Something is no array of floats, or a key is no string.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrnn.train import global_norm
+    >>> global_norm({"w": np.array([3.0, 0.0]), "b": np.array([4.0], np.float32)})
+    5.0
+    """
+    return _norm(_arrays(grads, scalars=True))
+
+
+def clip_grad_norm(grads: Gradients, max_norm: float) -> float:
+    """Scale all gradients by one factor, in place, if their norm as one vector is too large.
+
+    Parameters
+    ----------
+    grads : ndarray, or nested dict of str to ndarray
+        float32 or float64, writable, contiguous, of any shapes. An array that stands in several
+        places counts in each and is scaled once.
+    max_norm : float
+        θ, the largest norm that is left alone. Infinity only measures.
+
+    Returns
+    -------
+    float
+        ``‖g‖`` before.
+
+    Raises
+    ------
+    TypeError
+        Something is no array of floats, a key is no string, or max_norm is no number.
+    ValueError
+        max_norm is not positive, an array is read-only, not contiguous (in either order) or
+        overlaps another one, or the norm is not finite. Nothing has been changed then.
+
+    Notes
+    -----
+    ``g ← (θ/‖g‖)·g`` exactly if ``‖g‖ > θ``: nothing is added to the norm, unlike in PyTorch.
+
+    References
+    ----------
+    Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", 2013,
+    algorithm 1; the norm is that of all gradients as in Graves, 2013, and everywhere since.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrnn.train import clip_grad_norm
+    >>> grads = {"w": np.array([3.0, 0.0]), "b": np.array([4.0])}
+    >>> clip_grad_norm(grads, max_norm=2.5)
+    5.0
+    >>> grads
+    {'w': array([1.5, 0. ]), 'b': array([2.])}
+    """
+    threshold = _positive("max_norm", max_norm)
+    arrays = _arrays(grads)
+    names, targets = _targets(arrays)
+    norm = _norm(arrays)
+    if not isfinite(norm):
+        raise ValueError(f"grads must have a finite norm, got {norm}{_culprit(arrays)}")
+    if norm <= threshold:
+        return norm
+    if backend.get() == "core":
+        _core.scale(names, targets, threshold / norm, team.get())
+    else:
+        for target in targets:
+            np.multiply(target, threshold / norm, out=target)
+    return norm
+
+
+def clip_grad_value(grads: Gradients, clip_value: float) -> None:
+    """Move every element into ``[-clip_value, clip_value]``, in place; NaN stays NaN.
+
+    Parameters
+    ----------
+    grads : ndarray, or nested dict of str to ndarray
+        float32 or float64, writable, contiguous, of any shapes.
+    clip_value : float
+        The largest magnitude.
+
+    Raises
+    ------
+    TypeError
+        Something is no array of floats, a key is no string, or clip_value is no number.
+    ValueError
+        clip_value is not positive, or an array is read-only, not contiguous (in either order) or
+        overlaps another one. Nothing has been changed then.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrnn.train import clip_grad_value
+    >>> grads = {"w": np.array([3.0, -0.5, -7.0])}
+    >>> clip_grad_value(grads, 1.0)
+    >>> grads
+    {'w': array([ 1. , -0.5, -1. ])}
+    """
+    limit = _positive("clip_value", clip_value)
+    names, targets = _targets(_arrays(grads))
+    if backend.get() == "core":
+        _core.clamp(names, targets, limit, team.get())
+        return
+    for target in targets:
+        np.clip(target, -limit, limit, out=target)
+
+
+def _positive(name: str, value: Any) -> float:
+    """Return a number above 0, which may be infinite."""
+    if value == inf:
+        return inf
+    found = number(name, value, 0)
+    if found == 0:
+        raise ValueError(f"{name} must be above 0, got {value!r}")
+    return found
+
+
+def _arrays(grads: Any, *, scalars: bool = False) -> dict[str, Array]:
+    """Return one array, or those of a nested dict, by name."""
+    if isinstance(grads, (np.ndarray, np.floating)):
+        return flatten("grads", {"": grads}, scalars=scalars)
+    return flatten("grads", grads, scalars=scalars)
+
+
+def _targets(arrays: dict[str, Array]) -> tuple[list[str], list[Array]]:
+    """Return names and arrays to be changed, each array once, with their elements in one stretch.
+
+    One array may stand for several gradients: autograd hands the gradient of a sum to all terms.
+    """
+    names, targets = [], []
+    seen: set[int] = set()
+    for path, array in arrays.items():
+        if id(array) in seen:
+            continue
+        seen.add(id(array))
+        flags = array.flags
+        target = array if flags.c_contiguous else array.T
+        if not (flags.writeable and target.flags.carray):
+            rule = "contiguous and aligned" if flags.writeable else "writable"
+            raise ValueError(f"{place('grads', path)} must be {rule}, because it changes in place")
+        names.append(path)
+        targets.append(target)
+    return names, targets
+
+
+def _norm(arrays: dict[str, Array]) -> float:
+    if backend.get() == "core":
+        ready = [contiguous(array) for array in arrays.values()]
+        return sqrt(_core.sum_of_squares(list(arrays), ready, team.get()))
+    return norm_of(arrays)
+
+
+def _culprit(arrays: dict[str, Array]) -> str:
+    """Say which array has an element that is not finite."""
+    for path, array in arrays.items():
+        if not np.isfinite(array).all():
+            return f"; {place('grads', path)} holds NaN or Inf"
+    return ""
