@@ -87,7 +87,7 @@ def save_checkpoint(
     >>> load_checkpoint("a.safetensors").state
     {'step': 3}
     """
-    library = _safetensors()
+    library = require_safetensors()
     text = json.dumps(dict(state), allow_nan=False, ensure_ascii=True, separators=(",", ":"))
     if len(text) > MOST_STATE_BYTES:
         raise ValueError(
@@ -197,7 +197,8 @@ def load_weights(path: str | os.PathLike[str], *, max_bytes: int | None = None) 
     return _parse(path, _read(path, max_bytes))[0]
 
 
-def _safetensors() -> Any:
+def require_safetensors() -> Any:
+    """Return safetensors' NumPy half, or raise ImportError that says how to get it."""
     try:
         import safetensors.numpy
     except ImportError as error:
@@ -234,7 +235,7 @@ def _parse(
     path: str | os.PathLike[str], data: bytes
 ) -> tuple[dict[str, Array], dict[str, str], int]:
     """Return tensors, metadata and the end of the header."""
-    library = _safetensors()
+    library = require_safetensors()
     try:
         header = check_header(data)
     except ValueError as error:

@@ -1,18 +1,25 @@
-"""Training: optimisers over nested dicts of arrays, clipping of gradients, learning rates."""
+"""Training: optimisers over nested dicts of arrays, clipping, learning rates, and the trainer."""
 
 from fastrnn.train import schedule
+from fastrnn.train.checkpoint import Checkpoints, load_latest
 from fastrnn.train.clip import clip_grad_norm, clip_grad_value, global_norm
+from fastrnn.train.history import History
 from fastrnn.train.optim import SGD, Adagrad, Adam, AdamW, Optimiser, RMSprop
+from fastrnn.train.trainer import Trainer
 
 __all__ = [
     "SGD",
     "Adagrad",
     "Adam",
     "AdamW",
+    "Checkpoints",
+    "History",
     "Optimiser",
     "RMSprop",
+    "Trainer",
     "clip_grad_norm",
     "clip_grad_value",
     "global_norm",
+    "load_latest",
     "schedule",
 ]

@@ -1,0 +1,73 @@
+"""Ctrl-C at once while something is computed, never in the middle of a change, and only once."""
+
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+
+class Interrupts:
+    """Puts off Ctrl-C while `held`, for as long as this context is entered.
+
+    It stands in for Python's own handler only. Once KeyboardInterrupt has been raised, more of them
+    are left out until the context ends. In other threads than the main one, where no signal
+    arrives, and under a handler of the user's it does nothing.
+
+    Examples
+    --------
+    >>> from fastrnn.train._interrupt import Interrupts
+    >>> with Interrupts() as interrupts:
+    ...     with interrupts.held():
+    ...         pass  # whole, or not begun
+    """
+
+    def __init__(self) -> None:
+        self._held = 0
+        self._pending = self._leaving = False
+        self._before: Any = None
+
+    def __enter__(self) -> Self:
+        main = threading.current_thread() is threading.main_thread()
+        if main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            self._before = signal.signal(signal.SIGINT, self._on_signal)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+            self._before = None
+            self._pending = self._leaving = False
+
+    def held(self) -> "_Hold":
+        """Return a context in which Ctrl-C waits; it is raised where the outermost one ends."""
+        return _Hold(self)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        if self._leaving:
+            return  # on the way out already: what is saved there is to be saved whole
+        if self._held:
+            self._pending = True
+            return
+        self._leaving = True
+        raise KeyboardInterrupt
+
+
+class _Hold:
+    def __init__(self, interrupts: Interrupts) -> None:
+        self._interrupts = interrupts
+
+    def __enter__(self) -> None:
+        self._interrupts._held += 1
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._interrupts._held -= 1
+        if self._interrupts._pending and not self._interrupts._held:
+            self._interrupts._pending = False
+            if error is None:
+                self._interrupts._leaving = True
+                raise KeyboardInterrupt

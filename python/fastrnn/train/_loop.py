@@ -1,0 +1,248 @@
+"""The loop of a training: what is due after an update or an epoch, and when it ends."""
+
+from dataclasses import dataclass
+from math import inf, isfinite
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from fastrnn._checks import integer
+from fastrnn._options import number
+from fastrnn.train._interrupt import Interrupts
+from fastrnn.train._position import Position
+from fastrnn.train._run import Run, Stepper, put, to_checkpoint
+from fastrnn.train._step import Step
+from fastrnn.train._trees import flatten
+from fastrnn.train.checkpoint import Checkpoints
+from fastrnn.train.history import MetricsFile, Record, figures_of
+from fastrnn.train.progress import Display, Status
+
+
+class Limits:
+    """When a training ends; see `Trainer.fit`."""
+
+    def __init__(self, epochs: int | None, updates: int | None, seconds: float | None) -> None:
+        self.epochs = None if epochs is None else integer("epochs", epochs, 0)
+        self.updates = None if updates is None else integer("updates", updates, 0)
+        self.seconds = None if seconds is None else number("seconds", seconds, 0)
+        if epochs is None and updates is None and seconds is None:
+            raise ValueError("fit needs a limit: epochs, updates or seconds")
+
+    def fraction(self, run: Run, epochs: float) -> float:
+        """Return how much of the work is done, the nearest limit deciding; 1 or more is the end."""
+        pairs = ((epochs, self.epochs), (run.update, self.updates), (run.seconds, self.seconds))
+        shares = [done / limit if limit else inf for done, limit in pairs if limit is not None]
+        return max(shares)
+
+
+class Validation:
+    """When and how a model is judged, and which parameters were the best."""
+
+    def __init__(
+        self,
+        model: Any,
+        source: Any,
+        every: int | None,
+        patience: int | None,
+        monitor: str,
+        best: str,
+    ) -> None:
+        self._model, self._source = model, source
+        self.every = None if every is None else integer("validate_every", every, 1)
+        self.patience = None if patience is None else integer("patience", patience, 1)
+        if source is None and not (every is None and patience is None):
+            raise ValueError("validate_every and patience need validation, a function or data")
+        if source is not None and not callable(source) and not hasattr(model, "evaluate"):
+            raise TypeError("validation must be a function, because the model has no evaluate")
+        if best not in ("min", "max"):
+            raise ValueError(f"best must be 'min' or 'max', got {best!r}")
+        self.monitor, self._sign = monitor, 1 if best == "min" else -1
+
+    def due(self, run: Run) -> bool:
+        if self._source is None:
+            return False
+        if self.every is None:
+            return run.epoch > run.validated_epoch
+        return run.update % self.every == 0 and run.update > run.validated_update
+
+    def due_at_the_end(self, run: Run) -> bool:
+        return self._source is not None and run.update > run.validated_update
+
+    def figures(self) -> dict[str, float]:
+        """Judge the model."""
+        source = self._source
+        found = figures_of(source() if callable(source) else self._model.evaluate(source))
+        if self.monitor not in found:
+            raise ValueError(f"monitor must name a figure of {sorted(found)}, got {self.monitor!r}")
+        return found
+
+    def note(self, run: Run, figures: dict[str, float]) -> None:
+        """Remember the best figure and, with patience, its parameters."""
+        value = figures[self.monitor]
+        run.validated_update, run.validated_epoch = run.update, run.epoch
+        better = run.best is None or self._sign * value < self._sign * run.best
+        if isfinite(value) and better:
+            run.best, run.bad = value, 0
+            if self.patience is not None:
+                arrays = flatten("model.params", self._model.params)
+                run.best_params = {name: array.copy() for name, array in arrays.items()}
+        else:
+            run.bad += 1
+
+    def enough(self, run: Run) -> bool:
+        return self.patience is not None and run.bad >= self.patience
+
+    def restore(self, run: Run) -> None:
+        """Give the model the parameters that were the best."""
+        if self.patience is not None and run.best_params:
+            put(flatten("model.params", self._model.params), run.best_params)
+
+
+class Saving:
+    """When a checkpoint is written."""
+
+    def __init__(
+        self, checkpoints: Checkpoints | None, every: int | None, seconds: float | None
+    ) -> None:
+        if checkpoints is None and not (every is None and seconds is None):
+            raise ValueError("save_every and save_seconds need checkpoint, a folder")
+        if checkpoints is not None:
+            from fastrnn.io.checkpoint import require_safetensors
+
+            require_safetensors()
+        self.checkpoints = checkpoints
+        self._every = None if every is None else integer("save_every", every, 1)
+        self._seconds = inf if seconds is None else number("save_seconds", seconds, 0)
+        self._last = perf_counter()
+
+    def due(self, run: Run) -> bool:
+        if self._every is not None and run.update % self._every == 0:
+            return True
+        return self.checkpoints is not None and perf_counter() - self._last >= self._seconds
+
+    def save(self, run: Run, position: Position, parts: tuple[Any, Stepper, Any]) -> None:
+        if self.checkpoints is not None:
+            self.checkpoints.save(run.update, *to_checkpoint(*parts, run, position))
+            self._last = perf_counter()
+
+
+@dataclass
+class Loop:
+    """One call of `Trainer.fit`; the fields are its parts."""
+
+    step: Step
+    run: Run
+    position: Position
+    interrupts: Interrupts
+    limits: Limits
+    checks: Validation
+    saving: Saving
+    metrics: MetricsFile | None
+    log_every: int
+    shown: Display
+    parts: tuple[Any, Stepper, np.random.Generator]
+    batches: int | None
+
+    def train(self) -> None:
+        """Train to the end. What was due when a run was stopped is done first."""
+        self._mean = self._weight = self._norm = 0.0
+        self._shown_at = -inf
+        self._start = self.run.tokens, self.run.update, self.run.seconds
+        self._validate_if(self.checks.due(self.run))
+        while not self._finished():
+            self._epoch()
+        if self.run.window.updates:
+            self._log()
+        self._validate_if(self.checks.due_at_the_end(self.run))
+        self.save()
+
+    def save(self) -> None:
+        """Write a checkpoint, whole even if Ctrl-C comes."""
+        with self.interrupts.held():
+            self.saving.save(self.run, self.position, self.parts)
+
+    def _epoch(self) -> None:
+        """Train to the end of the epoch or to a limit, whatever comes first."""
+        run = self.run
+        began = perf_counter()
+        for batch in self.position.rest_of_epoch():
+            loss, self._norm = self.step(batch, run, self.position, self.interrupts)
+            self._mean = 0.98 * self._mean + 0.02 * loss
+            self._weight = 0.98 * self._weight + 0.02
+            run.seconds += perf_counter() - began
+            self._after_update()
+            if self._finished():
+                return
+            began = perf_counter()
+        with self.interrupts.held():
+            run.epoch += 1
+            run.carry = None
+            self.position.done()
+        self._validate_if(self.checks.due(run))
+
+    def _after_update(self) -> None:
+        run = self.run
+        if run.update % self.log_every == 0:
+            self._log()
+            self.shown.log(self._status())
+        now = perf_counter()
+        if now - self._shown_at >= 0.1:
+            self._shown_at = now
+            self.shown.update(self._status())
+        self._validate_if(self.checks.due(run))
+        if self.saving.due(run):
+            self.save()
+
+    def _finished(self) -> bool:
+        done = self.limits.fraction(self.run, self.run.epoch) >= 1
+        return done or self.checks.enough(self.run)
+
+    def _validate_if(self, due: bool) -> None:
+        if not due:
+            return
+        figures = self.checks.figures()
+        with self.interrupts.held():
+            self.checks.note(self.run, figures)
+            observe = getattr(getattr(self.parts[1], "lr", None), "observe", None)
+            if observe is not None:  # the learning rate depends on how the training goes
+                observe(figures[self.checks.monitor])
+            told = {f"validation_{name}": value for name, value in figures.items()}
+            self._record({**self._when(), **told})
+        values = "  ".join(f"{name} {value:.4f}" for name, value in figures.items())
+        self.shown.say(f"update {self.run.update}  epoch {self.run.epoch}  validation: {values}")
+
+    def _when(self) -> Record:
+        run = self.run
+        return {"update": run.update, "epoch": run.epoch, "seconds": round(run.seconds, 6)}
+
+    def _log(self) -> None:
+        with self.interrupts.held():
+            told = {"lr": getattr(self.parts[1], "rate", None), "tokens": self.run.tokens}
+            self._record({**self._when(), **self.run.window.means(), **told})
+
+    def _record(self, record: Record) -> None:
+        finite = {k: v if v is not None and isfinite(v) else None for k, v in record.items()}
+        self.run.history.records.append(finite)
+        if self.metrics is not None:
+            self.metrics.add(finite)
+
+    def _status(self) -> Status:
+        run = self.run
+        tokens, updates, seconds = self._start
+        worked = max(run.seconds - seconds, 1e-9)
+        done, unit = run.tokens - tokens, "tokens"
+        if not done:
+            done, unit = run.update - updates, "updates"
+        epochs = run.epoch + (self.position.index / self.batches if self.batches else 0)
+        fraction = min(1.0, self.limits.fraction(run, epochs))
+        return Status(
+            run.update,
+            run.epoch,
+            self._mean / self._weight,
+            self._norm,
+            done / worked,
+            unit,
+            fraction,
+            run.seconds * (1 - fraction) / fraction if fraction else inf,
+        )

@@ -1,0 +1,209 @@
+"""All that a training is besides its model, optimiser and generator; into a checkpoint and back."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from fastrnn import _params
+from fastrnn._checks import Array
+from fastrnn.io import Checkpoint, CheckpointError
+from fastrnn.train._generator import generator_state, set_generator_state
+from fastrnn.train._nest import put_together, take_apart
+from fastrnn.train._position import Position
+from fastrnn.train._trees import flatten
+from fastrnn.train.history import History, Window, history_of
+
+
+class Stepper(Protocol):
+    """What a training needs of its optimiser."""
+
+    def update(self, params: Any, grads: Any) -> None:
+        """Change the arrays of `params` in place; all of them, or raise."""
+
+    def state_dict(self) -> Mapping[str, Array]:
+        """Return all that the next updates depend on."""
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+
+
+@dataclass
+class Run:
+    """How far a training has come.
+
+    Attributes
+    ----------
+    update, epoch, tokens, seconds : numbers
+        Done so far; seconds without validation and saving.
+    validated_update, validated_epoch : int
+        When the last validation was.
+    best, bad : float or None, int
+        The best figure, and how many validations since then were no better.
+    best_params : dict of str to ndarray
+        The parameters it belongs to; empty if nobody asked for them.
+    carry : nest of arrays
+        The state that the next batch goes on from.
+    """
+
+    update: int = 0
+    epoch: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    validated_update: int = 0
+    validated_epoch: int = 0
+    best: float | None = None
+    bad: int = 0
+    best_params: dict[str, Array] = field(default_factory=dict)
+    carry: Any = None
+    window: Window = field(default_factory=Window)
+    history: History = field(default_factory=History)
+
+
+_NUMBERS = (
+    *("update", "epoch", "tokens", "seconds"),
+    *("validated_update", "validated_epoch", "best", "bad"),
+)
+
+
+def to_checkpoint(
+    model: Any, optimiser: Stepper, rng: np.random.Generator, run: Run, position: Position
+) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Return the tensors and the state of a checkpoint; the arrays are not copied."""
+    tensors: dict[str, Array] = {}
+    for prefix, arrays in (
+        ("model.", flatten("model.params", model.params)),
+        ("optim.", optimiser.state_dict()),
+        ("best.", run.best_params),
+    ):
+        tensors |= {prefix + name: array for name, array in arrays.items()}
+    carried: dict[str, Array] = {}
+    skeleton = take_apart(run.carry, "carry.", carried)
+    tensors |= carried
+    tensors["history"] = np.frombuffer(run.history.lines(), np.uint8)
+    state = {
+        **_identity(model, optimiser),
+        "run": {name: getattr(run, name) for name in _NUMBERS},
+        "window": asdict(run.window),
+        "carry": skeleton,
+        "rng": generator_state(rng),
+        "position": position.state_dict(),
+    }
+    return tensors, state
+
+
+def from_checkpoint(
+    found: Checkpoint,
+    model: Any,
+    optimiser: Stepper,
+    rng: np.random.Generator,
+    position: Position,
+) -> Run:
+    """Put everything where the checkpoint says it was, or raise CheckpointError and do nothing."""
+    arrays = flatten("model.params", model.params)
+    saved = _part(found, "model.")
+    difference = _difference(found, model, optimiser, arrays, saved)
+    if difference:
+        raise CheckpointError(
+            found.path, difference, "build what it was saved from, or take another folder"
+        )
+    before = dict(optimiser.state_dict()), generator_state(rng), position.state_dict()
+    try:
+        run = _run_of(found, arrays)
+        optimiser.load_state_dict(_part(found, "optim."))
+        set_generator_state(rng, found.state["rng"])
+        position.load_state_dict(found.state["position"])
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        optimiser.load_state_dict(before[0])
+        set_generator_state(rng, before[1])
+        position.load_state_dict(before[2])
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise CheckpointError(
+            found.path, f"it does not fit this training: {reason}", "take another folder"
+        ) from None
+    put(arrays, saved)
+    return run
+
+
+def put(arrays: Mapping[str, Array], values: Mapping[str, Array]) -> None:
+    """Write values into the arrays of a model, and have its layers pack them anew."""
+    for name, array in arrays.items():
+        array[...] = values[name]
+    _params.arrays_were_edited()
+
+
+def _identity(model: Any, optimiser: Stepper) -> dict[str, Any]:
+    return {
+        "kind": "training",
+        "model": type(model).__name__,
+        "config": getattr(model, "config", None),
+        "optimiser": type(optimiser).__name__,
+    }
+
+
+def _part(found: Checkpoint, prefix: str) -> dict[str, Array]:
+    """Return the tensors whose names begin with the prefix, without it."""
+    return {
+        name.removeprefix(prefix): array
+        for name, array in found.tensors.items()
+        if name.startswith(prefix)
+    }
+
+
+def _difference(
+    found: Checkpoint,
+    model: Any,
+    optimiser: Stepper,
+    arrays: Mapping[str, Array],
+    saved: Mapping[str, Array],
+) -> str:
+    """Say in one line what tells the checkpoint's model or optimiser from ours; "" if nothing."""
+    for key, ours in _identity(model, optimiser).items():
+        theirs = found.state.get(key)
+        if key == "config" and isinstance(ours, Mapping) and isinstance(theirs, Mapping):
+            keys = [k for k in {**ours, **theirs} if not _equal(ours.get(k), theirs.get(k))]
+            if keys:
+                k = keys[0]
+                return f"it is of another model: {k} is {theirs.get(k)!r}, here {ours.get(k)!r}"
+        elif not _equal(ours, theirs):
+            return f"it is of another training: its {key} is {theirs!r}, here {ours!r}"
+    absent = sorted(arrays.keys() - saved.keys())
+    extra = sorted(saved.keys() - arrays.keys())
+    if absent or extra:
+        return f"it is of another model: it lacks {absent[:3]} and has {extra[:3]} too many"
+    for name, array in arrays.items():
+        there = saved[name]
+        if (there.shape, there.dtype) != (array.shape, array.dtype):
+            return (
+                f"it is of another model: {name} is {there.dtype} {there.shape}, "
+                f"here {array.dtype} {array.shape}"
+            )
+    return ""
+
+
+def _equal(ours: Any, theirs: Any) -> bool:
+    """Whether two values are the same in JSON, which knows no tuples."""
+    if isinstance(ours, (list, tuple)) and isinstance(theirs, (list, tuple)):
+        return len(ours) == len(theirs) and all(map(_equal, ours, theirs))
+    if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
+        return ours.keys() == theirs.keys() and all(_equal(ours[k], theirs[k]) for k in ours)
+    return type(ours) is type(theirs) and bool(ours == theirs)
+
+
+def _run_of(found: Checkpoint, arrays: Mapping[str, Array]) -> Run:
+    numbers = {name: found.state["run"][name] for name in _NUMBERS}
+    for name, value in numbers.items():
+        if type(value) not in (int, float) and not (name == "best" and value is None):
+            raise ValueError(f"{name} is no number: {value!r}")
+    best_params = _part(found, "best.")
+    shapes = {name: (array.shape, array.dtype) for name, array in arrays.items()}
+    if best_params and shapes != {n: (a.shape, a.dtype) for n, a in best_params.items()}:
+        raise ValueError("its best parameters are of another model")
+    return Run(
+        **numbers,
+        best_params=best_params,
+        carry=put_together(found.state["carry"], found.tensors),
+        window=Window(**found.state["window"]),
+        history=history_of(found.tensors["history"].tobytes()),
+    )

@@ -1,0 +1,93 @@
+"""One update of a model: differentiate, clip, change; the whole of it, or nothing at all."""
+
+from math import inf, isfinite
+from typing import Any
+
+import numpy as np
+
+from fastrnn.train._interrupt import Interrupts
+from fastrnn.train._nest import detached
+from fastrnn.train._position import Position
+from fastrnn.train._run import Run, Stepper
+from fastrnn.train.clip import clip_grad_norm
+
+
+class Step:
+    """The update of one model by one optimiser.
+
+    Parameters
+    ----------
+    model : object
+        With `loss` or `loss_with_state`, as `Trainer` says.
+    optimiser : optimiser
+        Of `fastrnn.train`, or one with the same three methods.
+    rng : numpy.random.Generator
+        Handed to the model.
+    max_norm : float or None
+        For `clip_grad_norm`; None only measures.
+    """
+
+    def __init__(
+        self, model: Any, optimiser: Stepper, rng: np.random.Generator, max_norm: float | None
+    ) -> None:
+        try:
+            from autograd import value_and_grad
+        except ImportError as error:
+            raise ImportError(
+                'training needs autograd: pip install "fastrnn[train]" gives it to you'
+            ) from error
+        self._model, self._optimiser, self._rng = model, optimiser, rng
+        self._max_norm = inf if max_norm is None else max_norm
+        self._carries = hasattr(model, "loss_with_state")
+        self._carry: Any = None
+        self._differentiate = value_and_grad(self._loss)
+
+    def _loss(self, params: Any, batch: Any, carry: Any) -> Any:
+        if not self._carries:
+            return self._model.loss(params, batch, self._rng)
+        loss, after = self._model.loss_with_state(params, batch, carry, self._rng)
+        self._carry = detached(after)
+        return loss
+
+    def __call__(
+        self, batch: Any, run: Run, position: Position, interrupts: Interrupts
+    ) -> tuple[float, float]:
+        """Do one update, and return its loss and the norm of its gradient.
+
+        Raises
+        ------
+        FloatingPointError
+            One of them is not finite. Nothing has been changed then.
+        """
+        before = self._rng.bit_generator.state
+        update, params = run.update, self._model.params
+        tokens = int(self._model.tokens(batch)) if hasattr(self._model, "tokens") else 0
+        try:
+            value, grads = self._differentiate(params, batch, run.carry)
+            loss = float(value)
+            if not isfinite(loss):
+                raise FloatingPointError(
+                    f"the loss is {loss} at update {update + 1}; "
+                    "a lower learning rate or clipping may help"
+                )
+            norm = self._clip(grads, update)
+            with interrupts.held():
+                self._optimiser.update(params, grads)
+                run.update += 1
+                run.tokens += tokens
+                run.carry, self._carry = self._carry, None
+                run.window.add(loss, norm)
+                position.done()
+        except BaseException:
+            if run.update == update:
+                self._rng.bit_generator.state = before
+            raise
+        return loss, norm
+
+    def _clip(self, grads: Any, update: int) -> float:
+        try:
+            return clip_grad_norm(grads, self._max_norm)
+        except ValueError as error:
+            raise FloatingPointError(
+                f"{error}, at update {update + 1}; a lower learning rate or clipping may help"
+            ) from error

@@ -1,0 +1,248 @@
+"""Trains a model: updates, validation, early stopping, checkpoints, a log and a picture of it."""
+
+import os
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastrnn._checks import integer
+from fastrnn.train._interrupt import Interrupts
+from fastrnn.train._loop import Limits, Loop, Saving, Validation
+from fastrnn.train._position import Position
+from fastrnn.train._run import Run, Stepper, from_checkpoint
+from fastrnn.train._step import Step
+from fastrnn.train.checkpoint import Checkpoints, load_latest
+from fastrnn.train.history import History, MetricsFile, draw
+from fastrnn.train.progress import display
+
+
+class Trainer:
+    """Trains one model with one optimiser, and can go on exactly where it was stopped.
+
+    Parameters
+    ----------
+    model : object
+        With ``params``, a nested dict of arrays, and ``loss(params, batch, rng)``, a number that
+        autograd can differentiate. A model that carries a state from batch to batch has
+        ``loss_with_state(params, batch, state, rng)`` instead, which returns ``(loss, state)``;
+        state is None at the start of an epoch, and gradients stop at it. Optional:
+        ``tokens(batch)`` counts what a batch holds, ``evaluate(data)`` returns a figure or a dict
+        of them, and ``config``, a dict, tells models of other settings from this one.
+    optimiser : Optimiser
+        One of `fastrnn.train`.
+    max_norm : float, optional
+        Clip the gradient of all parameters to this norm.
+    rng : numpy.random.Generator, optional
+        Handed to the model; default: fresh entropy.
+    checkpoint : path, optional
+        Folder for checkpoints.
+    save_every, save_seconds : int, float, optional
+        Save after so many updates, or so many seconds since the last time. A checkpoint is also
+        written at the end, and on Ctrl-C.
+    keep : int
+        How many checkpoints stay in the folder.
+    metrics : path, optional
+        File of the log: one JSON object a line, see `History`.
+    picture : path, optional
+        PNG file of the loss, drawn at the end.
+    log_every : int
+        Updates from record to record.
+    progress : bool
+        Show a bar on a terminal, else a line for every record.
+
+    Raises
+    ------
+    ImportError
+        autograd is missing, safetensors with a checkpoint, or matplotlib with a picture.
+    TypeError, ValueError
+        An argument breaks its rule.
+
+    Examples
+    --------
+    >>> import autograd.numpy as np
+    >>> from fastrnn.train import SGD, Trainer
+    >>> class Line:
+    ...     params = {"slope": np.zeros(1)}
+    ...     def loss(self, params, batch, rng):
+    ...         x, y = batch
+    ...         return np.mean((params["slope"] * x - y) ** 2)
+    >>> x = np.linspace(-1, 1, 20)
+    >>> trainer = Trainer(Line(), SGD(lr=0.5), progress=False)
+    >>> history = trainer.fit([(x, 3 * x)], epochs=50)
+    >>> Line.params["slope"].round(3)
+    array([3.])
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        optimiser: Stepper,
+        *,
+        max_norm: float | None = None,
+        rng: np.random.Generator | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        save_every: int | None = None,
+        save_seconds: float | None = None,
+        keep: int = 2,
+        metrics: str | os.PathLike[str] | None = None,
+        picture: str | os.PathLike[str] | None = None,
+        log_every: int = 100,
+        progress: bool = True,
+    ) -> None:
+        self.model, self.optimiser = model, optimiser
+        self.rng = np.random.default_rng() if rng is None else rng
+        self._step = Step(model, optimiser, self.rng, max_norm)
+        checkpoints = None if checkpoint is None else Checkpoints(checkpoint, keep=keep)
+        self._saving = Saving(checkpoints, save_every, save_seconds)
+        self._metrics = None if metrics is None else MetricsFile(metrics)
+        self._picture = None if picture is None else Path(picture)
+        if self._picture is not None:
+            from fastrnn.plot import require_matplotlib
+
+            require_matplotlib()
+        self._log_every = integer("log_every", log_every, 1)
+        self._progress = progress
+        self._run = Run()
+        self._data: Any = None
+        self._position: Position | None = None
+        self._busy = threading.Lock()
+
+    def fit(
+        self,
+        data: Iterable[Any],
+        *,
+        epochs: int | None = None,
+        updates: int | None = None,
+        seconds: float | None = None,
+        validation: Any = None,
+        validate_every: int | None = None,
+        patience: int | None = None,
+        monitor: str = "loss",
+        best: str = "min",
+        resume: bool = False,
+    ) -> History:
+        """Train until a limit is reached, and return what happened.
+
+        Parameters
+        ----------
+        data : iterable of batches
+            A ``for`` loop over it is one epoch. Anything of `fastrnn.data` that gives batches, or
+            an iterable that gives the same ones every time.
+        epochs, updates, seconds : int, int, float, optional
+            Limits, at least one of them. They count from the beginning of the training, with what
+            was done before a stop or by an earlier `fit`; seconds without validation and saving.
+        validation : optional
+            A function without arguments that returns a figure or a dict of them, or data for
+            ``model.evaluate``.
+        validate_every : int, optional
+            Updates from validation to validation; default: after each epoch. The last one is at
+            the end in any case.
+        patience : int, optional
+            Stop when so many validations in a row were no better than the best one; at the end the
+            model has the parameters that were best. Another `fit` goes on from these; one with
+            resume from the last ones.
+        monitor, best : str, {"min", "max"}
+            The figure that decides, and which of its ends is the better one.
+        resume : bool
+            Go on from the newest whole checkpoint in the folder, if there is one.
+
+        Returns
+        -------
+        History
+            All records since the beginning of the training.
+
+        Raises
+        ------
+        fastrnn.CheckpointError
+            The checkpoint is of another model, or none is whole.
+        FloatingPointError
+            The loss or its gradient is not finite; the message names the update.
+        KeyboardInterrupt
+            Ctrl-C came. A checkpoint has been written then.
+        OSError
+            A checkpoint could not be written; the one before is still there.
+        RuntimeError
+            Another thread is training with this trainer.
+        TypeError, ValueError
+            An argument breaks its rule, or the folder has checkpoints and resume is False.
+
+        Notes
+        -----
+        After an exception model, optimiser, generator and position in the data are as they were
+        after the last whole update. A resumed training is bitwise equal to one that was never
+        stopped.
+
+        Examples
+        --------
+        See `Trainer`.
+        """
+        if not self._busy.acquire(blocking=False):
+            raise RuntimeError("fit is already running on this trainer, in another thread")
+        try:
+            limits = Limits(epochs, updates, seconds)
+            checks = Validation(self.model, validation, validate_every, patience, monitor, best)
+            self._begin(data, resume)
+            assert self._position is not None
+            self._train(limits, checks, self._position)
+            return self._run.history
+        finally:
+            self._busy.release()
+
+    def _begin(self, data: Iterable[Any], resume: bool) -> None:
+        """Find out where to begin: anew, where the last `fit` ended, or at a checkpoint."""
+        if self._position is None or data is not self._data:
+            position = Position(data)
+            self._run.carry = None
+        else:
+            position = self._position
+        checkpoints = self._saving.checkpoints
+        if resume and checkpoints is None:
+            raise ValueError("resume needs the trainer's checkpoint, a folder")
+        if checkpoints is not None:
+            checkpoints.clean()
+            files = checkpoints.files()
+            if files and resume:
+                found = load_latest(checkpoints.folder)
+                self._run = from_checkpoint(
+                    found, self.model, self.optimiser, self.rng, position
+                )
+            elif files and not self._run.update:
+                raise ValueError(
+                    f"{checkpoints.folder} has checkpoints of another training: "
+                    "go on with resume=True, or take another folder"
+                )
+        self._data, self._position = data, position
+        if self._metrics is not None:
+            self._metrics.start(self._run.history)
+
+    def _train(self, limits: Limits, checks: Validation, position: Position) -> None:
+        with Interrupts() as interrupts, display(self._progress) as shown:
+            loop = Loop(
+                step=self._step,
+                run=self._run,
+                position=position,
+                interrupts=interrupts,
+                limits=limits,
+                checks=checks,
+                saving=self._saving,
+                metrics=self._metrics,
+                log_every=self._log_every,
+                shown=shown,
+                parts=(self.model, self.optimiser, self.rng),
+                batches=len(self._data) if hasattr(self._data, "__len__") else None,
+            )
+            try:
+                loop.train()
+            except KeyboardInterrupt:
+                position.back()
+                loop.save()
+                raise
+            except BaseException:
+                position.back()
+                raise
+            checks.restore(self._run)
+            if self._picture is not None:
+                draw(self._run.history, self._picture, type(self.model).__name__)

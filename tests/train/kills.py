@@ -1,0 +1,96 @@
+"""Processes that are killed at random moments, and what must be true of the files they leave."""
+
+import hashlib
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+from processes import environment
+
+from fastrnn.io import load_checkpoint
+from fastrnn.io._files import remove_stale
+
+HERE = Path(__file__).parent
+
+SAVES = """
+    import sys
+    import numpy as np
+    from fastrnn.io import save_checkpoint
+    for k in range(10**9):
+        w = np.random.default_rng(k).random(200_000)
+        save_checkpoint(sys.argv[1], {"w": w}, {"k": k})
+        print(k, flush=True)
+"""
+
+
+def start(*command: str, threads: int = 1) -> subprocess.Popen[str]:
+    env = environment({"PYTHONPATH": str(HERE), "FASTRNN_NUM_THREADS": str(threads)})
+    return subprocess.Popen(
+        [sys.executable, *command],
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=60)
+
+
+def kill_savers(path: Path, times: int, seed: int) -> None:
+    """Kill a process that does nothing but save; the file is one of those it has saved."""
+    rng = random.Random(seed)
+    for _ in range(times):
+        process = start("-c", textwrap.dedent(SAVES), str(path))
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(rng.uniform(0, 0.05))
+        kill(process)
+        found = load_checkpoint(path)
+        w = np.random.default_rng(found.state["k"]).random(200_000)
+        assert found.tensors["w"].tobytes() == w.tobytes()
+        remove_stale(path.parent)
+        assert [other.name for other in path.parent.iterdir()] == [path.name]
+
+
+def train(folder: Path, updates: int, threads: int) -> subprocess.Popen[str]:
+    return start(str(HERE / "toy.py"), str(folder), str(updates), "3", threads=threads)
+
+
+def outcome(process: subprocess.Popen[str]) -> str:
+    """What a training that is left alone prints: a digest of all its weights, and its last loss."""
+    out, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    return out
+
+
+def kill_training(folder: Path, updates: int, times: int, seed: int) -> str:
+    """Kill a training again and again, then let it end; every checkpoint on the way loads."""
+    rng = random.Random(seed)
+    for k in range(times):
+        before = state_of(folder)
+        process = train(folder, updates, threads=1 + k % 2)
+        began = time.monotonic()
+        while state_of(folder) == before and process.poll() is None:
+            assert time.monotonic() - began < 60
+            time.sleep(0.002)
+        time.sleep(rng.uniform(0, 0.06))
+        kill(process)
+        files = sorted(folder.glob("checkpoint-*"))
+        assert files
+        for path in files:
+            assert load_checkpoint(path).state["run"]["update"] == int(path.name[11:19])
+    return outcome(train(folder, updates, threads=1 + times % 2))
+
+
+def state_of(folder: Path) -> str:
+    """The names of the files there."""
+    names = sorted(path.name for path in folder.glob("checkpoint-*"))
+    return hashlib.sha256("".join(names).encode()).hexdigest()
