@@ -1,4 +1,4 @@
-"""Why: who waits wants to see loss, speed and time left, on a terminal, in a log, and without rich."""
+"""Why: who waits wants to see loss, speed and time left: on a terminal, in a log, without rich."""
 
 import builtins
 import re

@@ -184,14 +184,14 @@ class Trainer:
         try:
             limits = Limits(epochs, updates, seconds)
             checks = Validation(self.model, validation, validate_every, patience, monitor, best)
-            self._begin(data, resume)
-            assert self._position is not None
-            self._train(limits, checks, self._position)
+            with Interrupts() as interrupts:
+                position = self._begin(data, resume, interrupts)
+                self._train(limits, checks, position, interrupts)
             return self._run.history
         finally:
             self._busy.release()
 
-    def _begin(self, data: Iterable[Any], resume: bool) -> None:
+    def _begin(self, data: Iterable[Any], resume: bool, interrupts: Interrupts) -> Position:
         """Find out where to begin: anew, where the last `fit` ended, or at a checkpoint."""
         if self._position is None or data is not self._data:
             position = Position(data)
@@ -206,9 +206,9 @@ class Trainer:
             files = checkpoints.files()
             if files and resume:
                 found = load_latest(checkpoints.folder)
-                self._run = from_checkpoint(
-                    found, self.model, self.optimiser, self.rng, position
-                )
+                parts = self.model, self.optimiser, self.rng
+                with interrupts.held():
+                    self._run = from_checkpoint(found, *parts, position)
             elif files and not self._run.update:
                 raise ValueError(
                     f"{checkpoints.folder} has checkpoints of another training: "
@@ -217,9 +217,12 @@ class Trainer:
         self._data, self._position = data, position
         if self._metrics is not None:
             self._metrics.start(self._run.history)
+        return position
 
-    def _train(self, limits: Limits, checks: Validation, position: Position) -> None:
-        with Interrupts() as interrupts, display(self._progress) as shown:
+    def _train(
+        self, limits: Limits, checks: Validation, position: Position, interrupts: Interrupts
+    ) -> None:
+        with display(self._progress) as shown:
             loop = Loop(
                 step=self._step,
                 run=self._run,
@@ -243,6 +246,7 @@ class Trainer:
             except BaseException:
                 position.back()
                 raise
-            checks.restore(self._run)
+            with interrupts.held():
+                checks.restore(self._run)
             if self._picture is not None:
                 draw(self._run.history, self._picture, type(self.model).__name__)

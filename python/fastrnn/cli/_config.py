@@ -1,0 +1,100 @@
+"""A TOML file whose every key must be an argument of the function that it is for.
+
+So the keys are those of the Python interface, nothing is read and forgotten, and an error names
+the file, the section and the key.
+"""
+
+import inspect
+import tomllib
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar
+
+R = TypeVar("R")
+
+
+class Config:
+    """The sections of one file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    sections : tuple of str
+        Those that it may have.
+
+    Raises
+    ------
+    OSError
+        The file could not be read.
+    ValueError
+        It is no TOML, has an unknown section, or a key outside of all sections.
+    """
+
+    def __init__(self, path: Path, sections: tuple[str, ...]) -> None:
+        self.path = path
+        try:
+            content = tomllib.loads(path.read_text("utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise ValueError(f"{path}: it is no TOML: {error}") from None
+        for name, value in content.items():
+            if not isinstance(value, dict):
+                raise ValueError(f"{path}: {name} must stand in a section, one of {list(sections)}")
+            if name not in sections:
+                raise ValueError(f"{path}: unknown section [{name}]{_instead(name, sections)}")
+        self._content = content
+
+    def section(self, name: str) -> dict[str, Any]:
+        """Return a copy of one section; empty if it is not there."""
+        return dict(self._content.get(name, {}))
+
+    def error(self, section: str, text: str) -> ValueError:
+        """Return an error that says where in the file it is."""
+        return ValueError(f"{self.path}: [{section}] {text}")
+
+    def choice(self, section: str, key: str, choices: Mapping[str, R]) -> tuple[R, dict[str, Any]]:
+        """Return what a key chooses, and the rest of its section."""
+        table = self.section(section)
+        if key not in table:
+            raise self.error(section, f"needs {key}, one of {', '.join(choices)}")
+        name = table.pop(key)
+        if not isinstance(name, str) or name not in choices:
+            raise self.error(section, f"{key} must be one of {', '.join(choices)}, got {name!r}")
+        return choices[name], table
+
+    def call(
+        self, section: str, function: Callable[..., R], table: Mapping[str, Any], **given: Any
+    ) -> R:
+        """Call the function with a table of the file and what is given beside it.
+
+        Raises
+        ------
+        ValueError
+            A key is unknown or missing, or the function refused a value.
+        """
+        self.check(section, table, known=self.keys(function, given))
+        for name, parameter in inspect.signature(function).parameters.items():
+            if parameter.default is parameter.empty and name not in {*table, *given}:
+                raise self.error(section, f"needs {name}")
+        try:
+            return function(**table, **given)
+        except (TypeError, ValueError) as error:
+            raise self.error(section, str(error)) from error
+
+    def keys(self, function: Callable[..., Any], given: Mapping[str, Any] = {}) -> list[str]:
+        """Return the arguments of a function that a file may set."""
+        parameters = inspect.signature(function).parameters.values()
+        named = [p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+        return [name for name in named if name not in {*given, "self", "rng"}]
+
+    def check(self, section: str, table: Mapping[str, Any], known: list[str]) -> None:
+        """Refuse a key that is not one of the known."""
+        for key in table:
+            if key not in known:
+                raise self.error(section, f"unknown key {key}{_instead(key, known)}")
+
+
+def _instead(name: str, known: Any) -> str:
+    close = get_close_matches(name, known, 1)
+    return f", did you mean {close[0]}?" if close else f"; known are {', '.join(known)}"
