@@ -11,7 +11,7 @@ import pytest
 from toy import Shuffled, Toy, batches, digest, trainer
 
 import fastrnn
-from fastrnn.train import SGD, Adam, Trainer, load_latest, schedule
+from fastrnn.train import Adam, Trainer, load_latest
 
 pytest.importorskip("autograd")
 pytest.importorskip("safetensors")
@@ -228,41 +228,6 @@ def test_two_fits_at_once_are_refused() -> None:
     made.fit(batches(), updates=2)
 
 
-def test_early_stopping_keeps_the_best_parameters(tmp_path: Path) -> None:
-    model, seen = Toy(), []
-    values = iter([5.0, 3.0, 4.0, 3.5, 3.0, 9.0])
-
-    def judge() -> dict[str, float]:
-        seen.append(digest(model.params))
-        return {"error": next(values)}
-
-    made = trainer(model, checkpoint=tmp_path)
-    options = {"validation": judge, "monitor": "error", "patience": 3}
-    history = made.fit(batches(), epochs=20, **options)
-    assert history.column("validation_error")[1] == [5.0, 3.0, 4.0, 3.5, 3.0]
-    assert history.column("validation_error", by="epoch")[0] == [1, 2, 3, 4, 5]
-    assert digest(model.params) == seen[1] != seen[-1]
-    saved = load_latest(tmp_path)
-    np.testing.assert_array_equal(saved.tensors["best.cell.w_hh"], model.params["cell"]["w_hh"])
-    again = Toy()
-    trainer(again, checkpoint=tmp_path).fit(batches(), epochs=20, resume=True, **options)
-    assert digest(again.params) == seen[1]
-
-
-def test_the_larger_figure_can_be_the_better_one() -> None:
-    values = iter([0.1, 0.9, 0.8])
-    made = trainer(Toy())
-    history = made.fit(batches(), epochs=9, validation=lambda: next(values), patience=1, best="max")
-    assert history.column("validation_loss")[1] == [0.1, 0.9, 0.8]
-
-
-def test_a_schedule_that_listens_is_told_the_figures() -> None:
-    lr = schedule.ReduceOnPlateau(0.1, factor=0.5, patience=0)
-    made = Trainer(Toy(), SGD(lr=lr), progress=False)
-    made.fit(batches(), epochs=3, validation=lambda: 1.0)
-    assert lr(0) == 0.1 * 0.5**2
-
-
 @pytest.mark.parametrize(
     ("options", "error", "match"),
     [
@@ -288,15 +253,6 @@ def test_bad_data_is_named() -> None:
         trainer(Toy()).fit([], epochs=1)
     with pytest.raises(ValueError, match="folder"):
         trainer(Toy(), save_every=1)
-
-
-def test_no_seconds_are_used_up_by_waiting_for_validation() -> None:
-    history = trainer(Toy()).fit(
-        batches(), updates=4, validation=lambda: threading.Event().wait(0.05) or 1.0,
-        validate_every=1,
-    )  # fmt: skip
-    assert history.records[-1]["seconds"] < 0.15  # type: ignore[operator]
-    assert trainer(Toy()).fit(batches(), seconds=0.05).records[-1]["seconds"] >= 0.05  # type: ignore[operator]
 
 
 def test_checkpoint_error_is_public() -> None:

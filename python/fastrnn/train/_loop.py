@@ -7,16 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from fastrnn._checks import integer
-from fastrnn._options import number
+from fastrnn._checks import integer, number
 from fastrnn.train._interrupt import Interrupts
 from fastrnn.train._position import Position
+from fastrnn.train._progress import Display, Status
 from fastrnn.train._run import Run, Stepper, put, to_checkpoint
 from fastrnn.train._step import Step
 from fastrnn.train._trees import flatten
 from fastrnn.train.checkpoint import Checkpoints
 from fastrnn.train.history import MetricsFile, Record, figures_of
-from fastrnn.train.progress import Display, Status
 
 
 class Limits:

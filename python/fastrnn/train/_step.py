@@ -30,12 +30,8 @@ class Step:
     def __init__(
         self, model: Any, optimiser: Stepper, rng: np.random.Generator, max_norm: float | None
     ) -> None:
-        try:
-            from autograd import value_and_grad
-        except ImportError as error:
-            raise ImportError(
-                'training needs autograd: pip install "fastrnn[train]" gives it to you'
-            ) from error
+        from fastrnn.ops import value_and_grad
+
         self._model, self._optimiser, self._rng = model, optimiser, rng
         self._max_norm = inf if max_norm is None else max_norm
         self._carries = hasattr(model, "loss_with_state")

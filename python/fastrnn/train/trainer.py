@@ -12,11 +12,11 @@ from fastrnn._checks import integer
 from fastrnn.train._interrupt import Interrupts
 from fastrnn.train._loop import Limits, Loop, Saving, Validation
 from fastrnn.train._position import Position
+from fastrnn.train._progress import display
 from fastrnn.train._run import Run, Stepper, from_checkpoint
 from fastrnn.train._step import Step
 from fastrnn.train.checkpoint import Checkpoints, load_latest
 from fastrnn.train.history import History, MetricsFile, draw
-from fastrnn.train.progress import display
 
 
 class Trainer:

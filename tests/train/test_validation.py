@@ -1,0 +1,57 @@
+"""Why: when to stop and which parameters to keep is decided by figures on data held out."""
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from toy import Toy, batches, digest, trainer
+
+from fastrnn.train import SGD, Trainer, load_latest, schedule
+
+pytest.importorskip("autograd")
+pytest.importorskip("safetensors")
+
+
+def test_early_stopping_keeps_the_best_parameters(tmp_path: Path) -> None:
+    model, seen = Toy(), []
+    values = iter([5.0, 3.0, 4.0, 3.5, 3.0, 9.0])
+
+    def judge() -> dict[str, float]:
+        seen.append(digest(model.params))
+        return {"error": next(values)}
+
+    made = trainer(model, checkpoint=tmp_path)
+    options = {"validation": judge, "monitor": "error", "patience": 3}
+    history = made.fit(batches(), epochs=20, **options)
+    assert history.column("validation_error")[1] == [5.0, 3.0, 4.0, 3.5, 3.0]
+    assert history.column("validation_error", by="epoch")[0] == [1, 2, 3, 4, 5]
+    assert digest(model.params) == seen[1] != seen[-1]
+    saved = load_latest(tmp_path)
+    np.testing.assert_array_equal(saved.tensors["best.cell.w_hh"], model.params["cell"]["w_hh"])
+    again = Toy()
+    trainer(again, checkpoint=tmp_path).fit(batches(), epochs=20, resume=True, **options)
+    assert digest(again.params) == seen[1]
+
+
+def test_the_larger_figure_can_be_the_better_one() -> None:
+    values = iter([0.1, 0.9, 0.8])
+    made = trainer(Toy())
+    history = made.fit(batches(), epochs=9, validation=lambda: next(values), patience=1, best="max")
+    assert history.column("validation_loss")[1] == [0.1, 0.9, 0.8]
+
+
+def test_a_schedule_that_listens_is_told_the_figures() -> None:
+    lr = schedule.ReduceOnPlateau(0.1, factor=0.5, patience=0)
+    made = Trainer(Toy(), SGD(lr=lr), progress=False)
+    made.fit(batches(), epochs=3, validation=lambda: 1.0)
+    assert lr(0) == 0.1 * 0.5**2
+
+
+def test_no_seconds_are_used_up_by_waiting_for_validation() -> None:
+    history = trainer(Toy()).fit(
+        batches(), updates=4, validation=lambda: threading.Event().wait(0.05) or 1.0,
+        validate_every=1,
+    )  # fmt: skip
+    assert history.records[-1]["seconds"] < 0.15  # type: ignore[operator]
+    assert trainer(Toy()).fit(batches(), seconds=0.05).records[-1]["seconds"] >= 0.05  # type: ignore[operator]
