@@ -1,6 +1,7 @@
 // rnn_forward, rnn_backward and their objects: arguments become Views, then the core runs.
 #include <pybind11/pybind11.h>
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -222,20 +223,27 @@ void bind_rnn(py::module_& m) {
   find_cell_members(m);
   // Plain classes of Python's own metaclass; self is a handle, because as_object looks closer.
   const py::metaclass plain(reinterpret_cast<PyObject*>(&PyType_Type));
-  py::classh<TapeObject>(m, "Tape", "What forward leaves for one backward.", plain)
-      .def(py::init<>())
+  using Place = py::detail::value_and_holder;
+  const py::detail::is_new_style_constructor constructor;
+  py::class_<TapeObject>(m, "Tape", "What forward leaves for one backward.", plain)
+      .def(
+          "__init__", [](Place& place) { hold(place, std::make_unique<TapeObject>()); },
+          constructor)
       .def_property_readonly("nbytes", [](py::handle self) { return as_tape(self).nbytes(); })
       .def_property_readonly("spent", [](py::handle self) { return as_tape(self).spent(); })
       .def("gates", copy_gates, arg("out"), "Copy the activated gates to out (T, N, G, H).")
       .def("c", copy_cells, arg("out"), "Copy the cell states to out (T, N, H), LSTM only.");
-  py::classh<PackedObject>(m, "PackedWeights", "One layer's weights in the order kernels read.",
+  py::class_<PackedObject>(m, "PackedWeights", "One layer's weights in the order kernels read.",
                            plain)
-      .def(py::init([](py::handle cell, py::handle w_ih, py::handle w_hh, py::handle b_ih,
-                       py::handle b_hh, py::handle w_peephole) {
-             return std::make_unique<PackedObject>(
-                 as_cell(cell), WeightObjects{w_ih, w_hh, b_ih, b_hh, w_peephole});
-           }),
-           arg("cell"), arg("w_ih"), arg("w_hh"), arg("b_ih"), arg("b_hh"), arg("w_peephole"))
+      .def(
+          "__init__",
+          [](Place& place, py::handle cell, py::handle w_ih, py::handle w_hh, py::handle b_ih,
+             py::handle b_hh, py::handle w_peephole) {
+            const WeightObjects weights{w_ih, w_hh, b_ih, b_hh, w_peephole};
+            hold(place, std::make_unique<PackedObject>(as_cell(cell), weights));
+          },
+          constructor, arg("cell"), arg("w_ih"), arg("w_hh"), arg("b_ih"), arg("b_hh"),
+          arg("w_peephole"))
       .def_property_readonly("nbytes", [](py::handle self) { return as_packed(self).nbytes(); })
       .def_property_readonly("isa", [](py::handle self) { return as_packed(self).isa(); });
   m.def("rnn_forward", forward_any, "One layer, one direction; y, h_n and c_n are written.",

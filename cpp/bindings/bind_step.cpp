@@ -1,6 +1,7 @@
 // Step: a stack of layers, one time step a call, with all but x_t and y_t checked beforehand.
 #include <pybind11/pybind11.h>
 
+#include <memory>
 #include <type_traits>
 #include <variant>
 #include <vector>
@@ -117,8 +118,13 @@ class StepObject {
 void bind_step(py::module_& m) {
   using py::arg;
   const py::metaclass plain(reinterpret_cast<PyObject*>(&PyType_Type));
-  py::classh<StepObject>(m, "Step", "One time step of a stack of layers, prepared.", plain)
-      .def(py::init<py::handle>(), arg("layers"))
+  py::class_<StepObject>(m, "Step", "One time step of a stack of layers, prepared.", plain)
+      .def(
+          "__init__",
+          [](py::detail::value_and_holder& place, py::handle layers) {
+            hold(place, std::make_unique<StepObject>(layers));
+          },
+          py::detail::is_new_style_constructor(), arg("layers"))
       .def(
           "run",
           [](py::handle self, py::handle x_t, py::handle y_t, py::handle num_threads) {

@@ -4,6 +4,7 @@
 #include <pybind11/pybind11.h>
 
 #include <atomic>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -60,6 +61,21 @@ Object& as_object(const char* name, const char* type, py::handle object) {
   const auto held = instance->get_value_and_holder(py::detail::get_type_info(typeid(Object)));
   if (!held.holder_constructed()) words::wrong(name, "be initialised, not made by __new__ alone");
   return *held.template value_ptr<Object>();
+}
+
+// The body of an __init__: puts a C++ object into a Python one, or leaves nothing behind.
+// py::init registers the object where no exception may pass, so it would end the process when
+// memory runs out there; and py::classh would delete the object twice, so these are py::class_.
+template <class Object>
+void hold(py::detail::value_and_holder& place, std::unique_ptr<Object> object) {
+  place.value_ptr() = object.get();
+  try {
+    place.type->init_instance(place.inst, nullptr);
+  } catch (...) {
+    place.value_ptr() = nullptr;
+    throw;
+  }
+  (void)object.release();
 }
 
 // Calls f with a zero of the float type that the array has: w_hh decides for a whole call.

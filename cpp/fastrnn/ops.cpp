@@ -114,9 +114,13 @@ void rnn_backward(const RnnBackwardArgs<T>& a) {
   task.cells = tape.cells;
   task.args = a;
   const Scratch scratch = take_scratch(task, kernel.backward_bytes);
-  // Gradients replace the gates in place, so even an interrupted backward has spent the tape.
-  tape.spent = true;
-  run(task, kernel.backward);
+  auto body = [&](Team& team) {
+    // Gradients replace the gates in place, so even an interrupted backward has spent the tape;
+    // one for which there was no memory has not begun.
+    if (team.rank() == 0) tape.spent = true;
+    kernel.backward(task, team);
+  };
+  run_team(task.plan.threads, body, task.plan.multiply_adds);
 }
 
 CellTraits cell_traits(Cell cell) { return kernels<float>()[cell].traits; }

@@ -189,10 +189,15 @@ class Tape:
             held = self._held("tape")  # another thread was faster; this raises
         if held.backend == "core":
             dx, dw_ih, dw_hh, db_ih, db_hh, dw_peephole = map(out.get, ("x", *NAMES))
-            _core.rnn_backward(
-                held.inner, dy, dh_n, dc_n, dx, dw_ih, dw_hh, db_ih, db_hh, dh0, dc0, dw_peephole,
-                held.num_threads, truncate, clip_step,
-            )  # fmt: skip
+            try:
+                _core.rnn_backward(
+                    held.inner, dy, dh_n, dc_n, dx, dw_ih, dw_hh, db_ih, db_hh, dh0, dc0,
+                    dw_peephole, held.num_threads, truncate, clip_step,
+                )  # fmt: skip
+            except MemoryError:
+                if not held.inner.spent:
+                    self._box.append(held)  # good for another try
+                raise
         else:
             states = {"h0": dh0, "c0": dc0}
             wanted = out | {name: array for name, array in states.items() if array is not None}
