@@ -168,3 +168,20 @@ def test_cell_docstring_gives_shapes_errors_and_source(name: str) -> None:
     assert section(doc, "Raises"), "no Raises"
     family = f"`{name.partition('_')[0]}`"  # gru_cell may leave the source to gru
     assert section(doc, "References") or family in doc, "no source"
+
+
+def test_contributing_names_files_that_exist() -> None:
+    """Its map sends people to files; NAME, FAMILY and * stand for many."""
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    names = set(re.findall(r"(?<![\w*/.-])[\w./-]+\.(?:cpp|h|pyi|py|md|toml|txt)\b", text))
+    names = {name for name in names if "NAME" not in name and "FAMILY" not in name}
+    assert len(names) > 40, names
+    tops = ("cpp", "python", "tests", "bench", "docs", "tools")
+    there = {
+        f"/{path.relative_to(ROOT).as_posix()}"
+        for top in tops
+        for path in (ROOT / top).rglob("*.*")
+    }
+    there |= {f"/{path.name}" for path in ROOT.glob("*.*")}
+    lost = [name for name in sorted(names) if not any(path.endswith(f"/{name}") for path in there)]
+    assert not lost, f"CONTRIBUTING.md names files that do not exist: {lost}"

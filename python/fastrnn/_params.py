@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastrnn import _core
-from fastrnn._checks import Array
+from fastrnn._checks import Array, flag
 from fastrnn._direction import Direction
 from fastrnn._stack import Part
 
@@ -120,7 +120,7 @@ class Params:
         Raises
         ------
         TypeError
-            state_dict is no mapping, or an entry is no array of the layer's dtype.
+            state_dict is no mapping, an entry is no array of the layer's dtype, or strict no bool.
         ValueError
             An entry has the wrong shape, or `strict` and the names differ.
 
@@ -138,7 +138,7 @@ class Params:
         owners = {name: direction for direction in self._each() for name in direction.shapes}
         missing = [name for name in owners if name not in state_dict]
         unexpected = [name for name in state_dict if name not in owners]
-        if strict and (missing or unexpected):
+        if flag("strict", strict) and (missing or unexpected):
             raise ValueError(f"state_dict lacks {missing} and has {unexpected} too many")
         fresh = {
             name: np.array(direction.check(name, state_dict[name]), order="C")

@@ -67,6 +67,8 @@ def test_names_are_strict() -> None:
     np.testing.assert_array_equal(layer.params["bias_hh_l1"], before["bias_hh_l1"])
     with pytest.raises(TypeError, match="state_dict must be a mapping, got list"):
         layer.load_state_dict([])
+    with pytest.raises(TypeError, match="strict must be True or False, got 'no'"):
+        layer.load_state_dict(before, strict="no")
     with pytest.raises(ValueError, match="lacks"):
         layer.set_params({})
 
