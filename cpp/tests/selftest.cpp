@@ -6,6 +6,7 @@
 #include "tests/selftest_check.h"
 #include "tests/selftest_faults.h"
 #include "tests/selftest_keeping.h"
+#include "tests/selftest_optim.h"
 
 namespace {
 
@@ -34,6 +35,7 @@ int main() {
 #endif
   section("every allocation fails", selftest::test_allocation_faults);
   section("all tables, cells and float types", selftest::test_cells);
+  section("all rules of the updates", selftest::test_optim);
   std::printf("%ld passed, %ld failed\n", selftest::passed, selftest::failed);
   return selftest::failed == 0 ? 0 : 1;
 }
