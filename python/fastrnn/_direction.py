@@ -34,7 +34,7 @@ class Direction:
     dtype : dtype
     """
 
-    __slots__ = ("dtype", "hidden_size", "kind", "names", "reverse", "shapes")
+    __slots__ = ("_symbols", "dtype", "hidden_size", "kind", "names", "reverse", "shapes")
 
     def __init__(
         self,
@@ -62,6 +62,12 @@ class Direction:
         self.dtype = dtype
         self.names = {name: _TORCH[name] + suffix for name in shapes}  # argument: name in params
         self.shapes = {self.names[name]: shape for name, shape in shapes.items()}
+        rows_in_words = "H" if kind.gates == 1 else f"{kind.gates}·H"
+        words = {"w_ih": f"({rows_in_words}, I)", "w_hh": f"({rows_in_words}, H)"}
+        words["w_peephole"] = "(3, H)"
+        self._symbols = {
+            self.names[name]: words.get(name, f"({rows_in_words},)") for name in shapes
+        }
 
     def draw(self, rng: "Generator", forget_bias: float) -> Iterator[tuple[str, Array]]:
         """Yield (name, fresh array) for each weight, uniform in ±1/√H."""
@@ -74,14 +80,10 @@ class Direction:
 
     def check(self, name: str, value: Any) -> Array:
         """Return the value of one weight as an array of the right shape and dtype."""
-        shape = self.shapes[name]
-        G = self.kind.gates
-        rows = "H" if G == 1 else f"{G}·H"
-        symbols = {
-            "weight_ih": f"({rows}, I)", "weight_hh": f"({rows}, H)", "weight_peephole": "(3, H)",
-        }.get(name.partition("_l")[0], f"({rows},)")  # fmt: skip
-        title, H = self.kind.title, self.hidden_size
-        return exact(name, value, shape, self.dtype, symbols, title, H, weight=True)
+        return exact(
+            name, value, self.shapes[name], self.dtype, self._symbols[name], self.kind.title,
+            self.hidden_size, weight=True,
+        )  # fmt: skip
 
     def part(self, params: Mapping[str, Any], packed: bool) -> Part:
         """Return the checked weights, and their packed form for the active instruction set.

@@ -96,10 +96,11 @@ def test_inside_of_another_differentiation(rng: Any) -> None:
     w = rng.standard_normal(3)
 
     def outer(v: Any) -> Any:
-        _, grads = ops.value_and_grad(lambda params: anp.sum(params["w"] ** 2))({"w": w})
-        return anp.sum(v * grads["w"])
+        value, grads = ops.value_and_grad(lambda p: anp.sum(p["w"] ** 2 * v))({"w": w})
+        return anp.sum(grads["w"]) + value
 
-    np.testing.assert_allclose(autograd.grad(outer)(np.ones(3)), 2 * w)
+    # value is Σ w²·v and the sum of its gradient Σ 2·w·v
+    np.testing.assert_allclose(autograd.grad(outer)(np.ones(3)), w**2 + 2 * w)
 
 
 def test_an_error_leaves_autograd_as_it_was() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastrnn._checks import Array
-from fastrnn.ops._primitive import Tracing
+from fastrnn.ops._primitive import Tracing, is_traced
 
 
 def value_and_grad(function: Callable[..., Any]) -> Callable[..., tuple[Any, dict[str, Any]]]:
@@ -91,8 +91,8 @@ def _own(params: Mapping[str, Any], gradients: Any, seen: set[int]) -> dict[str,
             result[key] = _own(entry, gradients, seen)
             continue
         gradient: Array | None = next(gradients)
-        if gradient is None:
-            result[key] = np.zeros_like(entry)
+        if gradient is None or is_traced(gradient):  # the latter inside of another differentiation
+            result[key] = np.zeros_like(entry) if gradient is None else gradient
             continue
         # Glue such as a sum hands one array on to several leaves, or a view of one.
         flags = gradient.flags

@@ -5,9 +5,8 @@ tuple of arrays, and leaves in ``call.kept`` what ``backward(call, g)`` needs, w
 gradient per array, None where ``call.wanted`` says that nobody asks. For a tuple g is one too, None
 where nobody used the result.
 
-A call with several results is still one node. Its value is an `_Outputs`, which never leaves this
-file: each result is taken from it by a node that hands its gradient back as it is, so that a result
-which nobody used costs nothing, no array of zeros either.
+The node is made by hand: autograd's own `primitive` takes three times as long, knows results one at
+a time only, and fills those that nobody used with zeros on the way back.
 """
 
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from fastrnn.runtime import backend, team
 
 try:
     from autograd.core import add_outgrads
-    from autograd.extend import Box, VJPNode, VSpace, defvjp_argnums, primitive, vspace
+    from autograd.extend import Box, VJPNode, VSpace, vspace
     from autograd.tracer import getval, new_box, trace_stack
     from autograd.util import toposort
 except ImportError as error:
@@ -60,18 +59,6 @@ class Call:
         return True in self.wanted
 
 
-class _Outputs(tuple[Any, ...]):
-    """The results of one call."""
-
-    __slots__ = ()
-
-
-class _OutputsBox(Box):  # type: ignore[misc]
-    """Outputs that are being differentiated."""
-
-    __slots__ = ()
-
-
 class _Gradients(dict[int, Any]):
     """Gradients by those results of one call that were used, by number."""
 
@@ -82,21 +69,12 @@ class _GradientSpace(VSpace):  # type: ignore[misc]
     """How autograd puts gradients by several results of one call together."""
 
     def _add(self, a: _Gradients, b: _Gradients) -> _Gradients:
-        return _Gradients(a | b)  # each result is taken once, so that no number comes twice
+        return _Gradients(a | b)  # each result hands its own on once, so no number comes twice
 
     _mut_add = _add
 
 
-_OutputsBox.register(_Outputs)
 _GradientSpace.register(_Gradients)
-
-
-@primitive  # type: ignore[untyped-decorator]
-def _take(outputs: _Outputs, k: int) -> Any:
-    return outputs[k]
-
-
-defvjp_argnums(_take, lambda _, __, args, ___: lambda g: (_Gradients({args[1]: g}),))
 
 Forward = Callable[..., Any]
 Backward = Callable[[Call, Any], tuple[Any, ...]]
@@ -114,36 +92,59 @@ def differentiable(name: str, forward: Forward, backward: Backward) -> Callable[
         result in its shape and dtype, C-contiguous, for reading only.
     """
 
-    def raw(*arrays: Any, call: Call, options: dict[str, Any], **_: Any) -> Any:
-        result = forward(call, *arrays, **options)
-        return _Outputs(result) if type(result) is tuple else result
-
-    raw.__name__ = raw.__qualname__ = name
-    node = primitive(raw)
-
-    def vjps(argnums: tuple[int, ...], result: Any, args: tuple[Any, ...], keywords: Any) -> Any:
-        def vjp(g: Any) -> tuple[Any, ...]:
-            given = g.values() if type(g) is _Gradients else (g,)
-            if is_traced(*given, *args):
-                raise NotImplementedError(
-                    f"fastrnn.ops.{name} can be differentiated once; its twin "
-                    f"fastrnn.reference.{name} can be to any order"
-                )
-            gradients = backward(keywords["call"], _like(g, result))
-            return tuple(gradients[i] for i in argnums)
-
-        return vjp
-
-    defvjp_argnums(node, vjps)
-
     def run(*arrays: Any, **options: Any) -> Any:
-        call = Call(tuple(type(array) in _box_types for array in arrays))
-        result = node(*arrays, call=call, options=options)
-        if type(result) is _OutputsBox:
-            return tuple(_take(result, k) for k in range(len(getval(result))))
-        return result
+        call = Call(tuple([type(array) in _box_types for array in arrays]))
+        if not call.traced:
+            return forward(call, *arrays, **options)
+        boxes = [array for array in arrays if type(array) in _box_types]
+        _refuse_all_but_first_order(name, boxes)
+        values = [a._value if w else a for a, w in zip(arrays, call.wanted, strict=True)]
+        result = forward(call, *values, **options)
+
+        def vjp(g: Any) -> list[Any]:
+            if is_traced(*(g.values() if type(g) is _Gradients else (g,))):
+                raise _once(name)
+            gradients = backward(call, _like(g, result))
+            return [d for d, w in zip(gradients, call.wanted, strict=True) if w]
+
+        trace, node = boxes[0]._trace, _node([box._node for box in boxes], vjp)
+        if type(result) is not tuple:
+            return new_box(result, trace, node)
+        return tuple(
+            [new_box(each, trace, _node([node], _handing_on(k))) for k, each in enumerate(result)]
+        )
 
     return run
+
+
+def _node(parents: list[Any], vjp: Callable[[Any], Any]) -> Any:
+    """Return a node of autograd; the class's own constructor looks its vjp up by function."""
+    node = VJPNode.__new__(VJPNode)
+    node.parents, node.vjp = parents, vjp
+    return node
+
+
+def _handing_on(k: int) -> Callable[[Any], Any]:
+    """Return the vjp of result number k of a call: what comes is handed on under its number."""
+    return lambda g: [_Gradients({k: g})]
+
+
+def _refuse_all_but_first_order(name: str, boxes: list[Any]) -> None:
+    trace = boxes[0]._trace
+    for box in boxes:
+        if type(box._node) is not VJPNode:
+            raise NotImplementedError(
+                f"fastrnn.ops.{name} has no forward mode; its twin fastrnn.reference.{name} has"
+            )
+        if box._trace != trace or type(box._value) in _box_types:
+            raise _once(name)
+
+
+def _once(name: str) -> NotImplementedError:
+    return NotImplementedError(
+        f"fastrnn.ops.{name} can be differentiated once; its twin fastrnn.reference.{name} can be "
+        f"to any order"
+    )
 
 
 class Tracing:
@@ -170,12 +171,14 @@ class Tracing:
         return new_box(value, self._trace, self._leaves[-1])
 
     def back(self, result: Any) -> tuple[Any, list[Any]]:
-        """Return the plain result and its gradients by the leaves, None where it has none."""
-        value = getval(result)
-        if np.ndim(value) or np.asarray(value).dtype.kind != "f":
-            raise TypeError(f"the value to differentiate must be a floating number, got {value!r}")
+        """Return the value of the result and its gradient by each leaf, None where it has none."""
+        ours = type(result) in _box_types and result._trace == self._trace
+        value = result._value if ours else result
+        plain = np.asarray(getval(value))
+        if plain.ndim or plain.dtype.kind != "f":
+            raise TypeError(f"the value to differentiate must be a floating number, got {plain!r}")
         gradients: dict[VJPNode, Any] = {}
-        if type(result) in _box_types and result._trace == self._trace:
+        if ours:
             summed = {result._node: (vspace(value).ones(), False)}
             leaves = set(self._leaves)
             for node in toposort(result._node):
@@ -206,7 +209,7 @@ def opened(value: Any) -> Any:
 
 def _like(g: Any, result: Any) -> Any:
     """Return g in the dtype of the result, C-contiguous: autograd may bring it otherwise."""
-    if type(result) is _Outputs:
+    if type(result) is tuple:
         return tuple(_like(g[k], each) if k in g else None for k, each in enumerate(result))
     if type(g) is _ndarray and g.dtype is result.dtype and g.flags.c_contiguous:
         return g
