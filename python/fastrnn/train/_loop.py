@@ -69,9 +69,18 @@ class Validation:
         return self._source is not None and run.update > run.validated_update
 
     def figures(self) -> dict[str, float]:
-        """Judge the model."""
+        """Judge the model, always on the same data in the same order."""
         source = self._source
-        found = figures_of(source() if callable(source) else self._model.evaluate(source))
+        if callable(source):
+            found = figures_of(source())
+        elif hasattr(source, "state_dict"):  # it would shuffle anew, or stand where Ctrl-C came
+            start = source.state_dict()
+            try:
+                found = figures_of(self._model.evaluate(source))
+            finally:
+                source.load_state_dict(start)
+        else:
+            found = figures_of(self._model.evaluate(source))
         if self.monitor not in found:
             raise ValueError(f"monitor must name a figure of {sorted(found)}, got {self.monitor!r}")
         return found

@@ -138,6 +138,7 @@ def _identity(model: Any, optimiser: Stepper) -> dict[str, Any]:
         "kind": "training",
         "model": type(model).__name__,
         "config": getattr(model, "config", None),
+        "vocabulary": getattr(getattr(model, "vocabulary", None), "sha256", None),
         "optimiser": type(optimiser).__name__,
     }
 
@@ -160,7 +161,9 @@ def _difference(
 ) -> str:
     """Say in one line what tells the checkpoint's model or optimiser from ours; "" if nothing."""
     for key, ours in _identity(model, optimiser).items():
-        theirs = found.state.get(key)
+        if key not in found.state:
+            return f"it is no checkpoint of a training: it lacks {key}"
+        theirs = found.state[key]
         if key == "config" and isinstance(ours, Mapping) and isinstance(theirs, Mapping):
             keys = [k for k in {**ours, **theirs} if not _equal(ours.get(k), theirs.get(k))]
             if keys:

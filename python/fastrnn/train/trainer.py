@@ -110,6 +110,11 @@ class Trainer:
         self._position: Position | None = None
         self._busy = threading.Lock()
 
+    @property
+    def updates(self) -> int:
+        """How many updates have been done."""
+        return self._run.update
+
     def fit(
         self,
         data: Iterable[Any],
@@ -212,7 +217,7 @@ class Trainer:
             elif files and not self._run.update:
                 raise ValueError(
                     f"{checkpoints.folder} has checkpoints of another training: "
-                    "go on with resume=True, or take another folder"
+                    "resume it, or take another folder"
                 )
         self._data, self._position = data, position
         if self._metrics is not None:
