@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from kills import kill_savers, kill_training, outcome, train
+from kills import kill_savers, outcome, stop_training, train
 
 pytest.importorskip("autograd")
 pytest.importorskip("safetensors")
@@ -17,7 +17,12 @@ def test_killed_while_saving(tmp_path: Path) -> None:
     kill_savers(tmp_path / "a.safetensors", times=200, seed=0)
 
 
-def test_killed_while_training(tmp_path: Path) -> None:
+def test_killed_or_interrupted_while_training(tmp_path: Path) -> None:
     whole = outcome(train(tmp_path / "whole", 300, threads=2))
-    ends = [kill_training(tmp_path / str(k), 300, times=5, seed=k) for k in range(10)]
-    assert ends == [whole] * 10
+    for kills in (True, False):
+        folders = [tmp_path / f"{k}-{kills}" for k in range(10)]
+        ends = [
+            stop_training(folder, 300, times=5, seed=seed, kills=kills)
+            for seed, folder in enumerate(folders)
+        ]
+        assert ends == [whole] * 10

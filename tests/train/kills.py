@@ -71,8 +71,17 @@ def outcome(process: subprocess.Popen[str]) -> str:
     return out
 
 
-def kill_training(folder: Path, updates: int, times: int, seed: int) -> str:
-    """Kill a training again and again, then let it end; every checkpoint on the way loads."""
+def interrupted(process: subprocess.Popen[str], twice: bool) -> None:
+    """Press Ctrl-C, once or impatiently twice: it saves and leaves."""
+    process.send_signal(signal.SIGINT)
+    if twice:
+        process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode in (0, 130), errors  # 0: it had just come to its end
+
+
+def stop_training(folder: Path, updates: int, times: int, seed: int, *, kills: bool) -> str:
+    """Stop a training again and again, then let it end; every checkpoint on the way loads."""
     rng = random.Random(seed)
     for k in range(times):
         before = state_of(folder)
@@ -82,7 +91,10 @@ def kill_training(folder: Path, updates: int, times: int, seed: int) -> str:
             assert time.monotonic() - began < 60
             time.sleep(0.002)
         time.sleep(rng.uniform(0, 0.06))
-        kill(process)
+        if kills:
+            kill(process)
+        else:
+            interrupted(process, twice=rng.random() < 0.5)
         files = sorted(folder.glob("checkpoint-*"))
         assert files
         for path in files:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from kills import kill_savers, kill_training, outcome, train
+from kills import kill_savers, outcome, stop_training, train
 
 pytest.importorskip("autograd")
 pytest.importorskip("safetensors")
@@ -14,9 +14,10 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is POSI
 
 
 def test_killed_while_saving(tmp_path: Path) -> None:
-    kill_savers(tmp_path / "a.safetensors", times=5, seed=0)
+    kill_savers(tmp_path / "a.safetensors", times=3, seed=0)
 
 
-def test_killed_while_training(tmp_path: Path) -> None:
-    whole = outcome(train(tmp_path / "whole", 120, threads=1))
-    assert kill_training(tmp_path / "killed", 120, times=3, seed=1) == whole
+def test_killed_or_interrupted_while_training(tmp_path: Path) -> None:
+    whole = outcome(train(tmp_path / "whole", 90, threads=1))
+    assert stop_training(tmp_path / "killed", 90, times=2, seed=1, kills=True) == whole
+    assert stop_training(tmp_path / "stopped", 90, times=2, seed=2, kills=False) == whole

@@ -110,4 +110,7 @@ def main(folder: str, updates: int, save_every: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    try:
+        main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    except KeyboardInterrupt:
+        sys.exit(130)
