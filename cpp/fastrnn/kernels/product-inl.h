@@ -18,8 +18,12 @@ inline constexpr index_t kRowsToShare = 64;  // so many times each packed elemen
 
 template <class T>
 inline constexpr index_t kGroupColumns = kMostVectors * kLanes<T>;
+
+// Steps of k in a packed block of a product over K: whole vectors, as transposed squares end.
 template <class T>
-inline constexpr index_t kPackedSize = kDepth * kGroupColumns<T>;
+FASTRNN_INLINE index_t packed_depth(index_t K) {
+  return least(kDepth, panels_of<T>(K) * kLanes<T>);
+}
 
 template <class T>
 FASTRNN_INLINE index_t column_groups(index_t columns) {
@@ -60,7 +64,7 @@ FASTRNN_INLINE void load_bias(const View<const T, 1>& b, index_t column, index_t
     to[i] = b && column + i < b.shape[0] ? *b.at(column + i) : T(0);
 }
 
-// The outputs in these rows and groups of columns; packed is this thread's, kPackedSize elements.
+// The outputs in these rows and groups of columns; packed is this thread's.
 template <class T>
 void multiply_part(const MatrixProduct<T>& p, Range rows, Range groups, T* packed, Team& team) {
   const index_t K = p.a.shape[1], C = p.out.shape[1];
