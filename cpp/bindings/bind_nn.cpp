@@ -1,6 +1,10 @@
 // The operations beside the recurrent ones: arguments become Views, then the core runs.
 #include <pybind11/pybind11.h>
 
+#include <cstdint>
+#include <string>
+#include <type_traits>
+
 #include "bindings/arguments.h"
 #include "bindings/arrays.h"
 #include "bindings/bindings.h"
@@ -43,6 +47,106 @@ void linear_backward_any(py::handle dy, py::handle x, py::handle w, py::handle d
   });
 }
 
+// Arguments that are numbers: exactly a float, or an integer that fits.
+double as_number(const char* name, py::handle object) {
+  if (!PyFloat_CheckExact(object.ptr())) words::wrong_type(name, "a float", object);
+  return PyFloat_AS_DOUBLE(object.ptr());
+}
+
+template <class Integer>
+Integer as_integer(const char* name, py::handle object) {
+  if (!PyLong_CheckExact(object.ptr())) words::wrong_type(name, "an int", object);
+  const auto value = std::is_signed_v<Integer>
+                         ? static_cast<Integer>(PyLong_AsLongLong(object.ptr()))
+                         : static_cast<Integer>(PyLong_AsUnsignedLongLong(object.ptr()));
+  if (PyErr_Occurred() == nullptr) return value;
+  PyErr_Clear();
+  words::wrong(name, "fit 64 bits, got " + std::string(py::str(object)));
+}
+
+void embedding_forward_any(py::handle ids, py::handle w, py::handle y, py::handle num_threads) {
+  with_float_type("w", w, [&]<class T>(T) {
+    Extents extents;
+    EmbeddingForwardArgs<T> args;
+    args.num_threads = as_num_threads(num_threads);
+    args.w = as_input<T>("w", w, {{"V"}, {"E"}}, extents);
+    args.ids = as_input<index_t>("ids", ids, {{"M"}}, extents);
+    args.y = as_output<T>("y", y, {{"M", args.ids.shape[0]}, {"E", args.w.shape[1]}}, extents,
+                          Strides::contiguous);
+    without_gil([&] { embedding_forward(args); });
+  });
+}
+
+void embedding_backward_any(py::handle dy, py::handle ids, py::handle dw, py::handle padding_idx,
+                            py::handle num_threads) {
+  with_float_type("dw", dw, [&]<class T>(T) {
+    Extents extents;
+    EmbeddingBackwardArgs<T> args;
+    args.num_threads = as_num_threads(num_threads);
+    args.padding_idx = as_integer<index_t>("padding_idx", padding_idx);
+    const index_t E = axis_size("dw", dw, {{"V"}, {"E"}}, 1);
+    args.ids = as_input<index_t>("ids", ids, {{"M"}}, extents);
+    args.dy = as_input<T>("dy", dy, {{"M", args.ids.shape[0]}, {"E", E}}, extents);
+    args.dw = as_output<T>("dw", dw, {{"V"}, {"E"}}, extents, Strides::contiguous);
+    without_gil([&] { embedding_backward(args); });
+  });
+}
+
+Targets read_targets(py::handle targets, py::handle ignore_index, py::handle label_smoothing,
+                     index_t M, Extents& extents) {
+  return {as_input<index_t>("targets", targets, {{"M", M}}, extents),
+          as_integer<index_t>("ignore_index", ignore_index),
+          as_number("label_smoothing", label_smoothing)};
+}
+
+py::tuple softmax_forward_any(py::handle logits, py::handle targets, py::handle loss,
+                              py::handle kept, py::handle ignore_index, py::handle label_smoothing,
+                              py::handle num_threads) {
+  LossSum sum{0, 0};
+  with_float_type("logits", logits, [&]<class T>(T) {
+    Extents extents;
+    SoftmaxForwardArgs<T> args;
+    args.num_threads = as_num_threads(num_threads);
+    args.logits = as_input<T>("logits", logits, {{"M"}, {"V"}}, extents);
+    const index_t M = args.logits.shape[0];
+    args.targets = read_targets(targets, ignore_index, label_smoothing, M, extents);
+    args.loss = as_output<T>("loss", loss, {{"M", M}}, extents, Strides::contiguous);
+    args.kept = as_output<T>("kept", kept, {{"M", M}, {"2", 2}}, extents, Strides::contiguous);
+    without_gil([&] { sum = softmax_cross_entropy_forward(args); });
+  });
+  return py::make_tuple(sum.total, sum.count);
+}
+
+void softmax_backward_any(py::handle dloss, py::handle logits, py::handle targets, py::handle kept,
+                          py::handle dlogits, py::handle ignore_index, py::handle label_smoothing,
+                          py::handle num_threads) {
+  with_float_type("logits", logits, [&]<class T>(T) {
+    Extents extents;
+    SoftmaxBackwardArgs<T> args;
+    args.num_threads = as_num_threads(num_threads);
+    args.logits = as_input<T>("logits", logits, {{"M"}, {"V"}}, extents);
+    const Axis rows{"M", args.logits.shape[0]}, classes{"V", args.logits.shape[1]};
+    args.dloss = as_input<T>("dloss", dloss, {rows}, extents, Strides::free);
+    args.targets = read_targets(targets, ignore_index, label_smoothing, rows.size, extents);
+    args.kept = as_input<T>("kept", kept, {rows, {"2", 2}}, extents);
+    args.dlogits = as_output<T>("dlogits", dlogits, {rows, classes}, extents, Strides::contiguous);
+    without_gil([&] { softmax_cross_entropy_backward(args); });
+  });
+}
+
+void dropout_any(py::handle x, py::handle y, py::handle p, py::handle key, py::handle num_threads) {
+  with_float_type("x", x, [&]<class T>(T) {
+    Extents extents;
+    DropoutArgs<T> args;
+    args.num_threads = as_num_threads(num_threads);
+    args.p = as_number("p", p);
+    args.key = as_integer<std::uint64_t>("key", key);
+    args.x = as_input<T>("x", x, {{"K"}}, extents);
+    args.y = as_output<T>("y", y, {{"K", args.x.shape[0]}}, extents, Strides::contiguous);
+    without_gil([&] { dropout(args); });
+  });
+}
+
 }  // namespace
 
 void bind_nn(py::module_& m) {
@@ -51,6 +155,20 @@ void bind_nn(py::module_& m) {
         arg("y"), arg("num_threads") = 0);
   m.def("linear_backward", linear_backward_any, "Gradients of linear by x, w and b.", arg("dy"),
         arg("x"), arg("w"), arg("dx"), arg("dw"), arg("db"), arg("num_threads") = 0);
+  m.def("embedding_forward", embedding_forward_any, "y = the rows of w that ids name.", arg("ids"),
+        arg("w"), arg("y"), arg("num_threads") = 0);
+  m.def("embedding_backward", embedding_backward_any, "Add each row of dy to its row of dw.",
+        arg("dy"), arg("ids"), arg("dw"), arg("padding_idx") = -1, arg("num_threads") = 0);
+  m.def("softmax_cross_entropy_forward", softmax_forward_any,
+        "Each row's loss; returns their sum, and how many rows were not ignored.", arg("logits"),
+        arg("targets"), arg("loss"), arg("kept"), arg("ignore_index"), arg("label_smoothing"),
+        arg("num_threads") = 0);
+  m.def("softmax_cross_entropy_backward", softmax_backward_any,
+        "Gradient of softmax_cross_entropy by logits.", arg("dloss"), arg("logits"), arg("targets"),
+        arg("kept"), arg("dlogits"), arg("ignore_index"), arg("label_smoothing"),
+        arg("num_threads") = 0);
+  m.def("dropout", dropout_any, "y = x / (1 - p) where the mask of key keeps it, else 0.", arg("x"),
+        arg("y"), arg("p"), arg("key"), arg("num_threads") = 0);
 }
 
 }  // namespace fastrnn::bindings

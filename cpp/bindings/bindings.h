@@ -9,6 +9,7 @@ void bind_runtime(pybind11::module_& m);
 void bind_rnn(pybind11::module_& m);
 void bind_step(pybind11::module_& m);
 void bind_nn(pybind11::module_& m);
+void bind_latent(pybind11::module_& m);
 void bind_optim(pybind11::module_& m);
 
 }  // namespace fastrnn::bindings

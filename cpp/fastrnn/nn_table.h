@@ -27,6 +27,17 @@ struct NnTable {
   const char* name;  // compiled into the ISA's own object file
   NnKernel<LinearForwardArgs<T>> linear_forward;
   NnKernel<LinearBackwardArgs<T>> linear_backward;
+  NnKernel<EmbeddingForwardArgs<T>> embedding_forward;
+  NnKernel<EmbeddingBackwardArgs<T>> embedding_backward;
+  NnKernel<SoftmaxForwardArgs<T>> softmax_cross_entropy_forward;
+  NnKernel<SoftmaxBackwardArgs<T>> softmax_cross_entropy_backward;
+  NnKernel<DropoutArgs<T>> dropout_forward;  // and backward
+  NnKernel<AttentionForwardArgs<T>> attention_forward;
+  NnKernel<AttentionBackwardArgs<T>> attention_backward;
+  NnKernel<GaussianKlForwardArgs<T>> gaussian_kl_forward;
+  NnKernel<GaussianKlBackwardArgs<T>> gaussian_kl_backward;
+  NnKernel<ReparameteriseForwardArgs<T>> reparameterise_forward;
+  NnKernel<ReparameteriseBackwardArgs<T>> reparameterise_backward;
   OptimKernels<T> optim;
 };
 

@@ -123,6 +123,101 @@ def linear_backward(
     db: _Array | None,  # out (O,)
     num_threads: int = 0,
 ) -> None: ...
+def embedding_forward(
+    ids: NDArray[np.int64],  # (M,), values 0..V-1
+    w: _Array,  # (V, E)
+    y: _Array,  # out (M, E)
+    num_threads: int = 0,
+) -> None: ...
+def embedding_backward(
+    dy: _Array,  # (M, E)
+    ids: NDArray[np.int64],  # (M,)
+    dw: _Array,  # in and out (V, E): added to
+    padding_idx: int = -1,  # the row that is left alone
+    num_threads: int = 0,
+) -> None: ...
+def softmax_cross_entropy_forward(
+    logits: _Array,  # (M, V)
+    targets: NDArray[np.int64],  # (M,), values 0..V-1 or ignore_index
+    loss: _Array,  # out (M,)
+    kept: _Array,  # out (M, 2)
+    ignore_index: int,
+    label_smoothing: float,
+    num_threads: int = 0,
+) -> tuple[float, int]:
+    """The sum of the losses, and how many rows were not ignored."""
+
+def softmax_cross_entropy_backward(
+    dloss: _Array,  # (M,), stride any
+    logits: _Array,  # (M, V)
+    targets: NDArray[np.int64],  # (M,)
+    kept: _Array,  # (M, 2)
+    dlogits: _Array,  # out (M, V)
+    ignore_index: int,
+    label_smoothing: float,
+    num_threads: int = 0,
+) -> None: ...
+def dropout(
+    x: _Array,  # (K,), contiguous
+    y: _Array,  # out (K,)
+    p: float,
+    key: int,  # 64 bits
+    num_threads: int = 0,
+) -> None: ...
+def attention_forward(
+    query: _Array,  # (N, H)
+    keys: _Array,  # (S, N, H)
+    lengths: NDArray[np.int64] | None,  # (N,), values 0..S
+    context: _Array,  # out (N, H)
+    attn: _Array,  # out (N, S)
+    num_threads: int = 0,
+) -> None: ...
+def attention_backward(
+    dcontext: _Array | None,  # (N, H)
+    dattn: _Array | None,  # (N, S)
+    query: _Array,  # (N, H)
+    keys: _Array,  # (S, N, H)
+    lengths: NDArray[np.int64] | None,  # (N,)
+    attn: _Array,  # (N, S)
+    dquery: _Array | None,  # out (N, H)
+    dkeys: _Array | None,  # out (S, N, H)
+    num_threads: int = 0,
+) -> None: ...
+def gaussian_kl_forward(
+    mu: _Array,  # (M, Z)
+    logvar: _Array,  # (M, Z)
+    prior_mu: _Array | None,  # (M, Z)
+    prior_logvar: _Array | None,  # (M, Z)
+    kl: _Array,  # out (M,)
+    num_threads: int = 0,
+) -> None: ...
+def gaussian_kl_backward(
+    dkl: _Array,  # (M,), stride any
+    mu: _Array,  # (M, Z)
+    logvar: _Array,  # (M, Z)
+    prior_mu: _Array | None,  # (M, Z)
+    prior_logvar: _Array | None,  # (M, Z)
+    dmu: _Array | None,  # out (M, Z), as the next three
+    dlogvar: _Array | None,
+    dprior_mu: _Array | None,
+    dprior_logvar: _Array | None,
+    num_threads: int = 0,
+) -> None: ...
+def reparameterise_forward(
+    mu: _Array,  # (K,), contiguous, as the next two
+    logvar: _Array,
+    eps: _Array,
+    z: _Array,  # out (K,)
+    num_threads: int = 0,
+) -> None: ...
+def reparameterise_backward(
+    dz: _Array,  # (K,), contiguous, as the next two
+    logvar: _Array,
+    eps: _Array,
+    dmu: _Array | None,  # out (K,)
+    dlogvar: _Array | None,  # out (K,)
+    num_threads: int = 0,
+) -> None: ...
 def apply_activation(name: str, x: _Array, y: _Array) -> None:
     """y = exp, sigmoid or tanh of x, 1-D and contiguous, by the active kernels (for accuracy tests)."""
 

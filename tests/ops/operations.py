@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import autograd
+import autograd.numpy as anp
 import numpy as np
 from autograd.builtins import tuple as traced_tuple
 
@@ -56,7 +57,152 @@ LINEAR = Operation(
     small=[{"x": (3, 2), "O": 2}, {"x": (2, 1, 3), "O": 2, "bias": False}],
 )
 
-OPERATIONS = {operation.name: operation for operation in (LINEAR,)}
+
+def draw_embedding(
+    rng: np.random.Generator, V: int, E: int, ids: tuple[int, ...], padding: bool = False
+) -> tuple[Arrays, dict[str, Any]]:
+    options: dict[str, Any] = {"ids": rng.integers(0, max(V, 1), ids)}
+    return {"w": normal(rng, V, E)}, options | ({"padding_idx": V // 2} if padding else {})
+
+
+EMBEDDING = Operation(
+    "embedding",
+    draw_embedding,
+    [
+        {"V": 1, "E": 1, "ids": (1,)},
+        {"V": 7, "E": 17, "ids": (3, 5)},
+        {"V": 5, "E": 130, "ids": (200,), "padding": True},
+        {"V": 31, "E": 9, "ids": ()},
+        {"V": 4, "E": 3, "ids": (0, 2)},
+        {"V": 4, "E": 0, "ids": (2,)},
+    ],
+    small=[{"V": 3, "E": 2, "ids": (4,)}],
+)
+
+
+def draw_loss(
+    rng: np.random.Generator, logits: tuple[int, ...], ignored: bool = False, **options: Any
+) -> tuple[Arrays, dict[str, Any]]:
+    targets = rng.integers(0, logits[-1], logits[:-1])
+    if ignored:
+        targets = np.where(rng.random(targets.shape) < 0.4, -100, targets)
+    return {"logits": 3 * normal(rng, *logits)}, {"targets": targets, **options}
+
+
+LOSS = Operation(
+    "softmax_cross_entropy",
+    draw_loss,
+    [
+        {"logits": (1, 1)},
+        {"logits": (7, 17), "ignored": True},
+        {"logits": (3, 5, 65), "label_smoothing": 0.1},
+        {"logits": (40, 33), "ignored": True, "label_smoothing": 0.3, "reduction": "none"},
+        {"logits": (5, 9), "reduction": "sum"},
+        {"logits": (31,)},
+        {"logits": (0, 4), "reduction": "sum"},
+        {"logits": (2, 0, 4), "reduction": "none"},
+    ],
+    rows="logits",
+    small=[
+        {"logits": (4, 3), "ignored": True, "label_smoothing": 0.2},
+        {"logits": (2, 3), "reduction": "none"},
+        {"logits": (2, 1, 4), "reduction": "sum"},
+    ],
+)
+
+
+def draw_dropout(
+    rng: np.random.Generator, x: tuple[int, ...], p: float = 0.5
+) -> tuple[Arrays, dict[str, Any]]:
+    return {"x": normal(rng, *x)}, {"p": p, "rng": 7}
+
+
+DROPOUT = Operation(
+    "dropout",
+    draw_dropout,
+    [
+        {"x": (1,)},
+        {"x": (3, 5, 17), "p": 0.2},
+        {"x": (6007,), "p": 0.9},
+        {"x": (5, 3), "p": 0.0},
+        {"x": (5, 3), "p": 1.0},
+        {"x": (3, 0)},
+        {"x": ()},
+    ],
+    small=[{"x": (5, 2)}],
+)
+
+
+def draw_attention(
+    rng: np.random.Generator, S: int, N: int, H: int, lengths: bool = False
+) -> tuple[Arrays, dict[str, Any]]:
+    arrays = {"query": normal(rng, N, H), "keys": normal(rng, S, N, H) / max(H, 1) ** 0.5}
+    if not lengths:
+        return arrays, {}
+    drawn = rng.integers(0, S + 1, N)
+    drawn[: min(N, 2)] = [0, S][: min(N, 2)]
+    return arrays, {"lengths": drawn}
+
+
+ATTENTION = Operation(
+    "attention",
+    draw_attention,
+    [
+        {"S": 1, "N": 1, "H": 1},
+        {"S": 7, "N": 3, "H": 17},
+        {"S": 33, "N": 9, "H": 65, "lengths": True},
+        {"S": 5, "N": 2, "H": 8, "lengths": True},
+        {"S": 0, "N": 2, "H": 3},
+        {"S": 3, "N": 0, "H": 3, "lengths": True},
+        {"S": 3, "N": 2, "H": 0},
+    ],
+    rows="query",
+    small=[{"S": 3, "N": 2, "H": 2}, {"S": 3, "N": 3, "H": 2, "lengths": True}],
+)
+
+
+def draw_kl(
+    rng: np.random.Generator, shape: tuple[int, ...], prior: bool = False
+) -> tuple[Arrays, dict[str, Any]]:
+    names = ("mu", "logvar", "prior_mu", "prior_logvar")[: 4 if prior else 2]
+    return {name: normal(rng, *shape) for name in names}, {}
+
+
+GAUSSIAN_KL = Operation(
+    "gaussian_kl",
+    draw_kl,
+    [
+        {"shape": (1, 1)},
+        {"shape": (7, 17)},
+        {"shape": (3, 5, 33), "prior": True},
+        {"shape": (9,), "prior": True},
+        {"shape": (0, 4)},
+        {"shape": (3, 0), "prior": True},
+    ],
+    rows="mu",
+    small=[{"shape": (3, 2)}, {"shape": (2, 3), "prior": True}],
+)
+
+
+def draw_reparameterise(
+    rng: np.random.Generator, shape: tuple[int, ...]
+) -> tuple[Arrays, dict[str, Any]]:
+    return {"mu": normal(rng, *shape), "logvar": normal(rng, *shape)}, {"rng": 11}
+
+
+REPARAMETERISE = Operation(
+    "reparameterise",
+    draw_reparameterise,
+    [{"shape": (1,)}, {"shape": (7, 17)}, {"shape": (5, 9, 200)}, {"shape": (0, 3)}],
+    small=[{"shape": (3, 2)}],
+)
+
+OPERATIONS = {
+    operation.name: operation
+    for operation in (
+        LINEAR, EMBEDDING, LOSS, DROPOUT, ATTENTION, GAUSSIAN_KL, REPARAMETERISE,
+    )
+}  # fmt: skip
 
 
 def cases(sizes: str = "sizes") -> list[tuple[Operation, dict[str, Any]]]:
@@ -105,14 +251,12 @@ def gradients(
     g: Any,
 ) -> Arrays:
     """The gradients of ``sum(g · result)`` by autograd: the primitive's, or through the twin."""
-    vjp, _ = autograd.make_vjp(
-        lambda values: run(
-            namespace, operation, dict(zip(arrays, values, strict=True)), options
-        )
-    )(traced_tuple(tuple(arrays.values())))
     dtype = next(iter(arrays.values())).dtype
-    return dict(zip(arrays, vjp(_as(g, dtype)), strict=True))
 
+    def loss(values: Any) -> Any:
+        result = run(namespace, operation, dict(zip(arrays, values, strict=True)), options)
+        pairs = zip(g, result, strict=True) if isinstance(g, tuple) else [(g, result)]
+        return sum(anp.sum(np.asarray(a, dtype) * b) for a, b in pairs)
 
-def _as(g: Any, dtype: np.dtype) -> Any:
-    return tuple(_as(part, dtype) for part in g) if isinstance(g, tuple) else np.asarray(g, dtype)
+    found = autograd.grad(loss)(traced_tuple(tuple(arrays.values())))
+    return dict(zip(arrays, found, strict=True))

@@ -1,8 +1,13 @@
 // Fills both NnTables of one ISA; an isa/NAME_nn.cpp sets target and vector width and includes it.
 #pragma once
 
+#include "fastrnn/kernels/attention-inl.h"
+#include "fastrnn/kernels/dropout-inl.h"
+#include "fastrnn/kernels/embedding-inl.h"
+#include "fastrnn/kernels/gaussian-inl.h"
 #include "fastrnn/kernels/linear-inl.h"
 #include "fastrnn/kernels/optim-inl.h"
+#include "fastrnn/kernels/softmax-inl.h"
 
 namespace fastrnn::FASTRNN_TARGET {
 namespace {
@@ -17,8 +22,22 @@ constexpr NnKernel<typename Operation::Args> kernel() {
 
 template <class T>
 constexpr NnTable<T> make_nn_table() {
-  return {Isa::FASTRNN_TARGET, FASTRNN_STRING(FASTRNN_TARGET), kernel<LinearForward<T>>(),
-          kernel<LinearBackward<T>>(), optim_kernels<T>()};
+  return {Isa::FASTRNN_TARGET,
+          FASTRNN_STRING(FASTRNN_TARGET),
+          kernel<LinearForward<T>>(),
+          kernel<LinearBackward<T>>(),
+          kernel<EmbeddingForward<T>>(),
+          kernel<EmbeddingBackward<T>>(),
+          kernel<SoftmaxForward<T>>(),
+          kernel<SoftmaxBackward<T>>(),
+          kernel<Dropout<T>>(),
+          kernel<AttentionForward<T>>(),
+          kernel<AttentionBackward<T>>(),
+          kernel<GaussianKlForward<T>>(),
+          kernel<GaussianKlBackward<T>>(),
+          kernel<ReparameteriseForward<T>>(),
+          kernel<ReparameteriseBackward<T>>(),
+          optim_kernels<T>()};
 }
 
 }  // namespace

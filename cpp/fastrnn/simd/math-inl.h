@@ -59,22 +59,33 @@ FASTRNN_INLINE Vec<T> exp(Vec<T> x) {
   return scale2<T>(p + T(1), n);
 }
 
+// e^x - 1 = 2^n·p + (2^n - 1), exact near 0; x within exp()'s clamps.
+template <class T>
+FASTRNN_INLINE Vec<T> expm1_within(Vec<T> x) {
+  Vec<T> n, p;
+  reduce<T>(x, n, p);
+  const Vec<T> power = scale2<T>(set1(T(1)), n);
+  return fma(power, p, power - T(1));
+}
+template <class T>
+FASTRNN_INLINE Vec<T> expm1(Vec<T> x) {
+  using C = ExpConstants<T>;
+  return expm1_within<T>(max(min(x, set1(C::exp_high)), set1(C::exp_low)));
+}
+
 // 1 / (1 + e^-x). Where the result would be subnormal, x < -87 (-708), it is flushed to 0.
 template <class T>
 FASTRNN_INLINE Vec<T> sigmoid(Vec<T> x) {
   return T(1) / (exp<T>(-x) + T(1));
 }
 
-// e / (e + 2) with e = expm1(2|x|) = 2^n·p + (2^n - 1): exact near 0, where 1 - 2/(e^2x + 1)
+// e / (e + 2) with e = expm1(2|x|): exact near 0, where 1 - 2/(e^2x + 1)
 // loses everything. The sign is put back on the bits, so tanh is odd to the last of them.
 template <class T>
 FASTRNN_INLINE Vec<T> tanh(Vec<T> x) {
   using C = ExpConstants<T>;
   const Vec<T> twice = min(abs<T>(x), set1(C::tanh_high)) * T(2);
-  Vec<T> n, p;
-  reduce<T>(twice, n, p);
-  const Vec<T> power = scale2<T>(set1(T(1)), n);
-  const Vec<T> e = fma(power, p, power - T(1));
+  const Vec<T> e = expm1_within<T>(twice);
   return copysign<T>(e / (e + T(2)), x);
 }
 

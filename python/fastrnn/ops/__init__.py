@@ -1,7 +1,24 @@
 """Differentiable operations: each is a C++ kernel and its gradient, one node for `autograd`."""
 
 from fastrnn.ops._leaves import value_and_grad
+from fastrnn.ops.attention import attention
+from fastrnn.ops.dropout import dropout
+from fastrnn.ops.embedding import embedding
+from fastrnn.ops.gaussian import gaussian_kl, reparameterise
 from fastrnn.ops.linear import linear
+from fastrnn.ops.loss import softmax_cross_entropy
 from fastrnn.ops.recurrent import gru, lstm, rnn
 
-__all__ = ["gru", "linear", "lstm", "rnn", "value_and_grad"]
+__all__ = [
+    "attention",
+    "dropout",
+    "embedding",
+    "gaussian_kl",
+    "gru",
+    "linear",
+    "lstm",
+    "reparameterise",
+    "rnn",
+    "softmax_cross_entropy",
+    "value_and_grad",
+]

@@ -5,9 +5,9 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from fastrnn import _core, reference
-from fastrnn._checks import Array, allocate, floats, leading, unit_stride
+from fastrnn._checks import Array, allocate, floats, leading
+from fastrnn.ops._arguments import as_rows
 from fastrnn.ops._primitive import Call, differentiable
-from fastrnn.reference._math import rows
 
 
 def linear(x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None) -> Array:
@@ -74,7 +74,7 @@ def _forward(call: Call, x: Any, w: Any, b: Any) -> Array:
     if not call.core:
         return reference.linear(x, w, b)
     y = allocate("y", (*x.shape[:-1], O), dtype)
-    _core.linear_forward(_rows("x", x), w, b, _rows("y", y), call.num_threads)
+    _core.linear_forward(as_rows("x", x), w, b, as_rows("y", y), call.num_threads)
     return y
 
 
@@ -87,14 +87,9 @@ def _backward(call: Call, dy: Array) -> tuple[Array | None, ...]:
         allocate(name, shape, w.dtype) if wanted else None
         for name, shape, wanted in zip(("dx", "dw", "db"), shapes, call.wanted, strict=True)
     )
-    dx_rows = None if dx is None else _rows("dx", dx)
-    _core.linear_backward(_rows("dy", dy), _rows("x", x), w, dx_rows, dw, db, call.num_threads)
+    dx_rows = None if dx is None else as_rows("dx", dx)
+    _core.linear_backward(as_rows("dy", dy), as_rows("x", x), w, dx_rows, dw, db, call.num_threads)
     return dx, dw, db
-
-
-def _rows(name: str, array: Array) -> Array:
-    """Return the array as (M, columns) with unit stride along the columns."""
-    return unit_stride(name, array if array.ndim == 2 else rows(array))
 
 
 _linear = differentiable("linear", _forward, _backward)

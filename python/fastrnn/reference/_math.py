@@ -30,6 +30,14 @@ def as_array(array: Any, like: Any = None) -> Any:
     return np.asarray(array, like.dtype if like is not None and isinstance(array, list) else None)
 
 
+def constant(array: Any) -> Any:
+    """Return the plain value of what may be being differentiated: no gradient goes there."""
+    extend = sys.modules.get("autograd.extend")
+    while extend is not None and isinstance(array, extend.Box):
+        array = array._value
+    return array
+
+
 def affine(xp: Any, x: Any, w: Any, b: Any) -> Any:
     """Return ``x·wᵀ + b``; a `w` or `b` of None is left out."""
     product = x if w is None else x @ xp.transpose(w)

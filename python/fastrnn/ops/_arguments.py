@@ -1,0 +1,74 @@
+"""Arguments that several operations take: integers, rows, arrays of one shape."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastrnn._checks import INT64, Array, floats, leading, unit_stride
+from fastrnn.reference._math import rows
+
+
+def as_rows(name: str, array: Array) -> Array:
+    """Return the array as (M, columns) with unit stride along the columns."""
+    return unit_stride(name, array if array.ndim == 2 else rows(array))
+
+
+def integers(name: str, value: Any) -> NDArray[np.int64]:
+    """Return an array of integers, of whatever shape, as contiguous int64.
+
+    Raises
+    ------
+    TypeError
+        It holds anything but integers.
+    """
+    if type(value) is np.ndarray and value.dtype is INT64 and value.flags.c_contiguous:
+        return value
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} must not be a masked array; fill it first")
+    array = np.asarray(value)
+    if array.size == 0 and isinstance(value, (list, tuple)):
+        array = array.astype(np.int64)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name} must hold integers, got {array.dtype}")
+    if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
+        raise ValueError(f"{name} must fit int64, got {array.max()}")
+    return np.require(array, INT64, ["C", "A"])
+
+
+def alike(first: str, value: Any, /, **others: Any) -> tuple[Array, ...]:
+    """Return floating arrays of one dtype and one shape, that of the first.
+
+    Raises
+    ------
+    TypeError
+        One is no floating array of that dtype.
+    ValueError
+        One has another shape.
+    """
+    array, dtype = leading(first, value)
+    result = [array]
+    for name, other in others.items():
+        result.append(floats(name, other, dtype))
+        if result[-1].shape != array.shape:
+            raise ValueError(
+                f"{name} must have the shape of {first}, {array.shape}, got {result[-1].shape}"
+            )
+    return tuple(result)
+
+
+def probability(name: str, value: Any) -> float:
+    """Return a number in 0..1 as a float.
+
+    Raises
+    ------
+    TypeError
+        It is no number.
+    ValueError
+        It is out of range.
+    """
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    if not 0.0 <= value <= 1.0:
+        raise ValueError(f"{name} must be in 0..1, got {value!r}")
+    return float(value)

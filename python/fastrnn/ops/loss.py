@@ -1,0 +1,145 @@
+"""softmax_cross_entropy: log-softmax and negative log-likelihood as one primitive of autograd."""
+
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastrnn import _core, reference
+from fastrnn._checks import Array, allocate, integer, leading
+from fastrnn.ops._arguments import as_rows, integers, probability
+from fastrnn.ops._primitive import Call, differentiable
+
+_REDUCTIONS = ("mean", "sum", "none")
+_NOTHING = -(2**63)  # no class has this number
+
+
+def softmax_cross_entropy(
+    logits: ArrayLike,
+    targets: ArrayLike,
+    *,
+    ignore_index: int | None = -100,
+    label_smoothing: float = 0.0,
+    reduction: str = "mean",
+) -> Any:
+    """Return the cross-entropy between the softmax of logits and the right classes.
+
+    Parameters
+    ----------
+    logits : array_like, (…, V)
+        float32 or float64, not normalised. -Inf is a class that cannot be.
+    targets : array_like of int, (…,)
+        The right classes, each in 0..V-1 or `ignore_index`.
+    ignore_index : int or None
+        Rows with this target have no loss and no gradient, whatever their logits, NaN included.
+    label_smoothing : float
+        0..1: so much of the target is spread evenly over all classes.
+    reduction : {"mean", "sum", "none"}
+        The mean is over the rows that are not ignored. As in PyTorch it is NaN if there is none;
+        the gradient is 0 then.
+
+    Returns
+    -------
+    number of the dtype of logits, or ndarray (…,) for ``"none"``
+
+    Raises
+    ------
+    TypeError
+        logits are no floating array, targets no integers, or an option has the wrong type.
+    ValueError
+        A shape does not fit, a target is no class, or an option is out of range.
+    MemoryError
+        The workspace does not fit.
+    NotImplementedError
+        While autograd differentiates it a second time.
+
+    Notes
+    -----
+    With p the softmax of a row, t its target and s the smoothing, the loss is
+    ``-(1 - s)·log p_t - s/V·Σ log p_v``. Sums over rows are in float64. Backward computes p again,
+    so that forward keeps two numbers a row.
+
+    References
+    ----------
+    Szegedy et al., "Rethinking the Inception Architecture", 2016, section 7 (smoothing);
+    docs/maths/softmax_cross_entropy.md; `fastrnn.reference.softmax_cross_entropy` is the twin.
+
+    Examples
+    --------
+    >>> import autograd, numpy as np
+    >>> from fastrnn import ops
+    >>> float(ops.softmax_cross_entropy(np.zeros((3, 4)), [0, 3, -100]))
+    1.3862943611198906
+    >>> autograd.grad(ops.softmax_cross_entropy)(np.zeros((1, 4)), [2])
+    array([[ 0.25,  0.25, -0.75,  0.25]])
+    """
+    return _loss(
+        logits,
+        targets=targets,
+        ignore_index=ignore_index,
+        label_smoothing=label_smoothing,
+        reduction=reduction,
+    )
+
+
+def _forward(
+    call: Call,
+    logits: Any,
+    *,
+    targets: Any,
+    ignore_index: Any,
+    label_smoothing: Any,
+    reduction: Any,
+) -> Any:
+    logits, dtype = leading("logits", logits)
+    if logits.ndim == 0 or (logits.shape[-1] == 0 and prod(logits.shape[:-1]) > 0):
+        raise ValueError(f"logits must have shape (…, V) with V >= 1, got {logits.shape}")
+    targets = integers("targets", targets)
+    if targets.shape != logits.shape[:-1]:
+        raise ValueError(
+            f"targets must have shape (…,) = {logits.shape[:-1]} for logits of {logits.shape}, "
+            f"got {targets.shape}"
+        )
+    smoothing = probability("label_smoothing", label_smoothing)
+    if reduction not in _REDUCTIONS:
+        raise ValueError(f"reduction must be one of {_REDUCTIONS}, got {reduction!r}")
+    ignored = ignore_index
+    if ignored is not None:
+        ignored = integer("ignore_index", ignored, _NOTHING, 2**63 - 1)
+    options = {"ignore_index": ignored, "label_smoothing": smoothing, "reduction": reduction}
+    loss = allocate("loss", targets.shape, dtype)
+    kept = allocate("kept", (targets.size, 2), dtype)
+    core_ignored = _NOTHING if ignored is None else ignored
+    total, count = _core.softmax_cross_entropy_forward(
+        as_rows("logits", logits), targets.ravel(), loss.reshape(-1), kept, core_ignored,
+        smoothing, call.num_threads,
+    )  # fmt: skip
+    call.kept = (logits, targets, kept, core_ignored, count, options)
+    if not call.core:
+        return reference.softmax_cross_entropy(logits, targets, **options)
+    if reduction == "none":
+        return loss
+    if reduction == "mean":
+        total = total / count if count else np.nan
+    return dtype.type(total)
+
+
+def _backward(call: Call, g: Any) -> tuple[Array]:
+    logits, targets, kept, ignored, count, options = call.kept
+    if not call.core:
+        return (reference.softmax_cross_entropy_backward(g, logits, targets, **options),)
+    if options["reduction"] == "none":
+        dloss = g.reshape(-1)
+    else:
+        scale = count if options["reduction"] == "mean" and count else 1
+        dloss = np.broadcast_to(g / logits.dtype.type(scale), targets.size)
+    dlogits = allocate("dlogits", logits.shape, logits.dtype)
+    _core.softmax_cross_entropy_backward(
+        dloss, as_rows("logits", logits), targets.ravel(), kept, as_rows("dlogits", dlogits),
+        ignored, options["label_smoothing"], call.num_threads,
+    )  # fmt: skip
+    return (dlogits,)
+
+
+_loss = differentiable("softmax_cross_entropy", _forward, _backward)
