@@ -58,7 +58,7 @@ def dropout(x: ArrayLike, p: float = 0.5, *, rng: "Generator | None" = None) -> 
     >>> import numpy as np
     >>> from fastrnn import ops
     >>> ops.dropout(np.ones(6), rng=np.random.default_rng(0))
-    array([2., 0., 2., 0., 0., 0.])
+    array([0., 2., 2., 2., 2., 2.])
     """
     return _dropout(x, p=probability("p", p), key=draw_key(rng))  # type: ignore[no-any-return]
 

@@ -41,7 +41,7 @@ def dropout(x: ArrayLike, p: float = 0.5, *, rng: "Generator | None" = None) -> 
     >>> import numpy as np
     >>> from fastrnn import reference
     >>> reference.dropout(np.ones(6), rng=np.random.default_rng(0))
-    array([2., 0., 2., 0., 0., 0.])
+    array([0., 2., 2., 2., 2., 2.])
     """
     return masked(as_array(x), p, draw_key(rng))  # type: ignore[no-any-return]
 
@@ -74,7 +74,7 @@ def dropout_backward(dy: Array, p: float = 0.5, *, rng: "Generator | None" = Non
     >>> import numpy as np
     >>> from fastrnn import reference
     >>> reference.dropout_backward(np.ones(6), rng=np.random.default_rng(0))
-    array([2., 0., 2., 0., 0., 0.])
+    array([0., 2., 2., 2., 2., 2.])
     """
     return masked(dy, p, draw_key(rng))  # type: ignore[no-any-return]
 
