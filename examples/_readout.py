@@ -2,47 +2,68 @@
 
 import numpy as np
 
+from fastrnn.data import batches, pad
 from fastrnn.train import Adam, clip_grad_norm
 
 
 class Readout:
-    """scores = y w' + b at every step, or after each row's last one, with y from `layer`."""
+    """scores = features w' + b; the features are y at every step, or the last states of each row.
 
-    def __init__(self, layer, outputs, *, rate, rng, max_norm=1.0):
-        width, bound = layer.hidden_size, layer.hidden_size**-0.5
-        self.layer, self.max_norm, self.optimiser = layer, max_norm, Adam(rate)
-        w = rng.uniform(-bound, bound, (outputs, width)).astype(layer.dtype)
+    The last states of a bidirectional layer are those at the end of its road: of the backward
+    direction that is the first step.
+    """
+
+    def __init__(self, layer, outputs, *, rate, rng, last=False, max_norm=1.0, dropout=0.0):
+        width = layer.hidden_size * (2 if layer.bidirectional else 1)
+        w = rng.uniform(-(width**-0.5), width**-0.5, (outputs, width)).astype(layer.dtype)
         self.params = {"rnn": layer.params, "w": w, "b": np.zeros(outputs, layer.dtype)}
+        self.layer, self.last, self.rng = layer, last, rng
+        self.optimiser, self.max_norm, self.dropout = Adam(rate), max_norm, dropout
 
-    def update(self, x, loss, *, lengths=None, state=None, last=False):
+    def update(self, x, loss, *, lengths=None, state=None):
         """One update: `loss` turns scores into (value, gradient). Returns value and final state."""
         y, state, tape = self.layer.forward(x, state, lengths=lengths)
-        ends = self._ends(y, lengths) if last else slice(None)
-        features, w = y[ends], self.params["w"]
-        value, dscores = loss(features @ w.T + self.params["b"])
-        dy = np.zeros_like(y)
-        dy[ends] = dscores @ w
-        flat = dscores.reshape(-1, len(w))
-        grads = {
-            "rnn": self.layer.backward(tape, dy).params,
-            "w": flat.T @ features.reshape(len(flat), -1),
-            "b": flat.sum(0),
-        }
+        features = self._features(y, state)
+        w, keep = self.params["w"], np.ones(features.shape, features.dtype)
+        if self.dropout:
+            keep[self.rng.random(keep.shape) < self.dropout] = 0
+            keep /= keep.dtype.type(1 - self.dropout)
+        value, dscores = loss((features * keep) @ w.T + self.params["b"])
+        dfeatures, flat = (dscores @ w) * keep, dscores.reshape(-1, len(w))
+        grads = {"w": flat.T @ (features * keep).reshape(len(flat), -1), "b": flat.sum(0)}
+        if self.last:
+            directions = (dfeatures.shape[0], -1, self.layer.hidden_size)
+            dh = dfeatures.reshape(directions).transpose(1, 0, 2)
+            dstate = (dh, None) if isinstance(state, tuple) else dh
+            grads["rnn"] = self.layer.backward(tape, dstate=dstate).params
+        else:
+            grads["rnn"] = self.layer.backward(tape, dfeatures).params
         clip_grad_norm(grads, self.max_norm)
         self.optimiser.update(self.params, grads)
         return value, state
 
-    def scores(self, x, *, lengths=None, state=None, last=False):
-        """Scores (T, N, outputs), or (N, outputs) after the last steps; and the final state."""
+    def scores(self, x, *, lengths=None, state=None):
+        """Scores (T, N, outputs), or (N, outputs) of the last states; and the final state."""
         self.layer.repack()  # the updates changed the weights in place
         y, state = self.layer(x, state, lengths=lengths)
-        features = y[self._ends(y, lengths)] if last else y
-        return features @ self.params["w"].T + self.params["b"], state
+        return self._features(y, state) @ self.params["w"].T + self.params["b"], state
 
-    @staticmethod
-    def _ends(y, lengths):
-        T, N, _ = y.shape
-        return (np.full(N, T) if lengths is None else lengths) - 1, np.arange(N)
+    def _features(self, y, state):
+        if not self.last:
+            return y
+        h = state[0] if isinstance(state, tuple) else state
+        return h.transpose(1, 0, 2).reshape(h.shape[1], -1)
+
+
+def fit(model, series, labels, *, epochs, batch_size, seed):
+    """Train on series (T_n, I) of classes 0..K-1 for some epochs; returns the losses."""
+    losses = []
+    loader = batches([len(s) for s in series], batch_size, seed=seed)
+    for _ in range(epochs):
+        for rows in loader:
+            x, lengths = pad([series[i] for i in rows])
+            losses.append(model.update(x, softmax(labels[rows]), lengths=lengths)[0])
+    return losses
 
 
 def squared(targets):

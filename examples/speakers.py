@@ -1,0 +1,86 @@
+"""Who speaks? Nine speakers say the vowels /ae/: 12 cepstrum coefficients over 7 to 29 frames.
+
+JapaneseVowels: 270 series to train, 370 to test, as they were published (Kudo et al. 1999), here
+from the wheel of the package aeon. Each channel is standardised with the mean and deviation of the
+training series. The network reads a ragged batch and answers from its last states.
+"""
+
+from time import perf_counter
+
+import numpy as np
+
+import fastrnn
+from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
+from fastrnn.data import pad
+from fastrnn.examples._packages import Data, read
+from fastrnn.examples._readout import Readout, fit
+from fastrnn.plot import curves
+
+FILE = "aeon/datasets/data/JapaneseVowels/JapaneseVowels_{}.ts"
+MODELS = {  # name: layer class, bidirectional
+    "LSTM-100": (fastrnn.LSTM, False),
+    "GRU-100": (fastrnn.GRU, False),
+    "bidirectional LSTM-100": (fastrnn.LSTM, True),
+    "bidirectional GRU-100": (fastrnn.GRU, True),
+}
+
+
+def parse(text):
+    """Series (T_n, 12) and classes 0..8 of a .ts file: channels by colons, values by commas."""
+    series, labels = [], []
+    for line in text.decode().partition("@data")[2].split():
+        *channels, label = line.split(":")
+        series.append(np.array([c.split(",") for c in channels], np.float32).T)
+        labels.append(int(label) - 1)
+    return series, np.array(labels)
+
+
+def standardised(train, test):
+    """Both with the mean and the deviation of `train`, channel by channel."""
+    frames = np.concatenate(train)
+    mean, deviation = frames.mean(0), frames.std(0)
+    return [[(s - mean) / deviation for s in series] for series in (train, test)]
+
+
+def classifier(kind, bidirectional, seed, *, hidden=100, rate=2e-3, dropout=0.5):
+    """A layer over 12 channels, its last states, 9 scores."""
+    rng = np.random.default_rng(seed)
+    layer = kind(12, hidden, bidirectional=bidirectional, rng=rng)
+    return Readout(layer, 9, rate=rate, rng=rng, last=True, dropout=dropout)
+
+
+def answers(model, series):
+    """The class of each series, all in one ragged batch."""
+    x, lengths = pad(series)
+    return model.scores(x, lengths=lengths)[0].argmax(1)
+
+
+def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 5, data: Data = None) -> None:
+    """Speakers by their vowels: ragged real series, LSTM and GRU, one and two directions."""
+    texts = [read("aeon", FILE.format(part), data) for part in ("TRAIN", "TEST")]
+    if None in texts:
+        return
+    (train, labels), (test, right) = parse(texts[0]), parse(texts[1])
+    train, test = standardised(train, test)
+    seeds, epochs = (1, 15) if quick else (seeds, 60)
+    print(f"JapaneseVowels: {len(train)} series to train, {len(test)} to test; {seeds} seeds")
+    pictures = {}
+    for name, (kind, bidirectional) in MODELS.items():
+        shares, seconds = [], 0.0
+        for seed in range(seeds):
+            model, began = classifier(kind, bidirectional, seed), perf_counter()
+            losses = fit(model, train, labels, epochs=epochs, batch_size=32, seed=seed)
+            seconds += (perf_counter() - began) / seeds
+            shares.append((answers(model, test) == right).mean())
+            pictures.setdefault(name, losses)
+        count = sum(w.size for w in model.layer.params.values())
+        print(
+            f"{name:<24}{count:>8,} recurrent parameters   accuracy "
+            f"{np.mean(shares):.4f} ± {np.std(shares):.4f}   {seconds:.1f} s a run"
+        )
+    if plot is not None:
+        save(curves(pictures, xlabel="update", ylabel="training loss", log=True), plot, "speakers")
+
+
+if __name__ == "__main__":
+    standalone(run)
