@@ -19,7 +19,7 @@ Data = Annotated[
 
 
 def read(package, member, folder):
-    """The bytes of `member`, a path in `package`; None, with a word on how to get it, if missing."""
+    """The bytes of `member`, a path in `package`; None, and a word on how to get it, if missing."""
     folder = folder or os.environ.get("FASTRNN_DATA")
     if folder is not None:
         for wheel in sorted(Path(folder).glob(f"{package.replace('-', '_')}-*.whl")):

@@ -15,6 +15,7 @@ from fastrnn.examples._readout import Readout, softmax, squared
 from fastrnn.plot import curves
 from fastrnn.train.schedule import chain, linear
 
+
 def lstm(inputs, hidden, rng, T):
     """An LSTM whose cells begin with memories of 1 to T steps (Tallec and Ollivier 2018)."""
     layer = fastrnn.LSTM(inputs, hidden, rng=rng)
@@ -27,22 +28,22 @@ def lstm(inputs, hidden, rng, T):
 
 CELLS = {
     "LSTM": lstm,
-    "GRU": lambda inputs, hidden, rng, T: fastrnn.GRU(inputs, hidden, rng=rng),
-    "tanh RNN": lambda inputs, hidden, rng, T: fastrnn.RNN(inputs, hidden, rng=rng),
+    "GRU": lambda inputs, hidden, rng, _: fastrnn.GRU(inputs, hidden, rng=rng),
+    "tanh RNN": lambda inputs, hidden, rng, _: fastrnn.RNN(inputs, hidden, rng=rng),
 }
 
 
-def network(cell, inputs, outputs, T, rng, *, last, updates, hidden, rate):
+def network(cell, inputs, outputs, T, rng, updates, *, last=True, hidden=32, rate=1e-2):
     """A layer with a read-out; its learning rate falls to 1 % over the second half."""
     layer = CELLS[cell](inputs, hidden, rng, T)
     schedule = chain(rate, updates // 2, linear(rate, rate / 100, updates // 2))
     return Readout(layer, outputs, rate=schedule, rng=rng, last=last)
 
 
-def adding(cell, seed, updates, T=100, hidden=32, rate=1e-2):
+def adding(cell, seed, updates, T=100):
     """Losses; of fresh data MSE, share within 0.04, and RMSE at four times the length."""
     rng = np.random.default_rng(seed)
-    model = network(cell, 2, 1, T, rng, last=True, updates=updates, hidden=hidden, rate=rate)
+    model = network(cell, 2, 1, T, rng, updates)
     losses = []
     for _ in range(updates):
         x, targets, _ = tasks.adding(rng, 64, int(rng.integers(T // 2, 3 * T // 2)))
@@ -55,11 +56,10 @@ def adding(cell, seed, updates, T=100, hidden=32, rate=1e-2):
     return losses, np.array(figures)
 
 
-def temporal_order(cell, seed, updates, relevant=2, T=100, hidden=32, rate=1e-2):
+def temporal_order(cell, seed, updates, relevant=2, T=100):
     """Losses, and the share of right classes of 2,000 fresh sequences."""
     rng = np.random.default_rng(seed)
-    classes = 2**relevant
-    model = network(cell, 8, classes, T, rng, last=True, updates=updates, hidden=hidden, rate=rate)
+    model = network(cell, 8, 2**relevant, T, rng, updates)
     losses = []
     for _ in range(updates):
         x, targets, lengths = tasks.temporal_order(rng, 32, T, relevant)
@@ -67,18 +67,6 @@ def temporal_order(cell, seed, updates, relevant=2, T=100, hidden=32, rate=1e-2)
     x, targets, lengths = tasks.temporal_order(rng, 2000, T, relevant)
     scores, _ = model.scores(one_hot(x, 8), lengths=lengths)
     return losses, np.array([(scores.argmax(1) == targets).mean()])
-
-
-def copying(cell, seed, updates, lag=50, hidden=128, rate=1e-2):
-    """Losses in nats a step, and that of fresh data."""
-    rng = np.random.default_rng(seed)
-    model = network(cell, 10, 10, lag + 20, rng, last=False, updates=updates, hidden=hidden, rate=rate)
-    losses = []
-    for _ in range(updates):
-        x, targets, _ = tasks.copy_memory(rng, 64, lag)
-        losses.append(model.update(one_hot(x, 10), softmax(targets))[0])
-    x, targets, _ = tasks.copy_memory(rng, 1000, lag)
-    return losses, np.array([softmax(targets)(model.scores(one_hot(x, 10))[0])[0]])
 
 
 def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 5) -> None:
@@ -98,7 +86,8 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 5) -> None:
             for seed in range(seeds):
                 losses, figures = task(cell, seed, updates // shrink, **options)
                 found.append(figures)
-                pictures.setdefault(f"{title}, {cell}", np.convolve(losses, np.ones(25) / 25, "valid"))
+                smooth = np.convolve(losses, np.ones(25) / 25, "valid")
+                pictures.setdefault(f"{title}, {cell}", smooth)
             mean, sd = np.mean(found, 0), np.std(found, 0)
             words = "   ".join(f"{m:.4f} ± {d:.4f}" for m, d in zip(mean, sd))
             print(f"{title:<11}{cell:<9}{words}   {(perf_counter() - began) / seeds:.1f} s a run")

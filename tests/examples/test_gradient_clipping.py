@@ -15,11 +15,11 @@ def test_clip_scales_all_gradients_by_one_factor_and_returns_the_old_norm() -> N
 
 
 def test_without_clipping_the_training_is_thrown_out_and_with_it_it_learns() -> None:
-    errors, norms = example.train(np.random.default_rng(1), np.inf, 2000)
+    errors, norms = example.train(np.random.default_rng(1), np.inf, 1000)
     assert norms.max() > 1e4
     assert errors.max() > 1e3
     assert errors[-200:].mean() > 0.9  # the variance of the sum: it has learned nothing
-    errors, norms = example.train(np.random.default_rng(1), example.THRESHOLD, 2000)
+    errors, norms = example.train(np.random.default_rng(1), example.THRESHOLD, 1000)
     assert norms.max() > 1e2
     assert errors.max() < 5
-    assert errors[-200:].mean() < 0.5
+    assert errors[-200:].mean() < 0.7

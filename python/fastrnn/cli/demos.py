@@ -18,7 +18,18 @@ from fastrnn.cli._one_line import one_line
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-NAMES = ("binary_addition", "vanishing_gradient", "gradient_clipping")
+NAMES = (
+    "binary_addition",
+    "vanishing_gradient",
+    "gradient_clipping",
+    "long_lag",
+    "copy_memory",
+    "spike_delay",
+    "speakers",
+    "gru_vs_lstm",
+    "dna_bidirectional",
+    "future_echo",
+)
 
 Quick = Annotated[bool, Option("--quick", help="A short look, in seconds; no figure to quote.")]
 Seeds = Annotated[int, Option("--seeds", min=1, metavar="K", help="Runs, with seeds 0..K-1.")]

@@ -1,0 +1,55 @@
+"""Copying: ten symbols, a pause of fifty steps, and the same ten symbols again.
+
+A hard test for a network without an external memory: all ten symbols have to stand in the state at
+once. Who knows when to answer, but not what, needs 10 ln 8 / (T + 20) nats a step; at pauses of 300
+and more an LSTM does not get below that (Arjovsky, Shah and Bengio 2016), and nothing is claimed.
+"""
+
+from time import perf_counter
+
+import numpy as np
+
+from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
+from fastrnn.data import one_hot, tasks
+from fastrnn.examples._readout import softmax
+from fastrnn.examples.long_lag import network
+from fastrnn.plot import curves
+
+LAG = 50
+
+
+def train(cell, seed, updates, hidden=128, rate=5e-3, N=32):
+    """Return the losses in nats a step, and that of fresh data."""
+    rng = np.random.default_rng(seed)
+    options = {"last": False, "hidden": hidden, "rate": rate}
+    model = network(cell, 10, 10, LAG + 20, rng, updates, **options)
+    losses = []
+    for _ in range(updates):
+        x, targets, _ = tasks.copy_memory(rng, N, LAG)
+        losses.append(model.update(one_hot(x, 10), softmax(targets))[0])
+    x, targets, _ = tasks.copy_memory(rng, 500, LAG)
+    return losses, softmax(targets)(model.scores(one_hot(x, 10))[0])[0]
+
+
+def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 1) -> None:
+    """Copying ten symbols after fifty steps: nats a step beside those of no memory."""
+    updates, baseline, pictures = 300 if quick else 6000, tasks.copy_baseline(LAG), {}
+    print(f"without memory: {baseline:.4f} nats a step")
+    for cell in ("LSTM", "GRU"):
+        began, found = perf_counter(), []
+        for seed in range(seeds):
+            losses, nats = train(cell, seed, updates)
+            found.append(nats)
+            pictures.setdefault(cell, np.convolve(losses, np.ones(25) / 25, "valid"))
+        seconds = (perf_counter() - began) / seeds
+        print(
+            f"{cell}: {np.mean(found):.4f} ± {np.std(found):.4f} nats a step, "
+            f"{np.mean(found) / baseline:.1%} of it; {seconds:.0f} s a run"
+        )
+    if plot is not None:
+        figure = curves(pictures, xlabel="update", ylabel="nats a step", log=True)
+        save(figure, plot, "copy_memory")
+
+
+if __name__ == "__main__":
+    standalone(run)

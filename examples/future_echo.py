@@ -1,0 +1,52 @@
+"""Future echo: name the symbol that will come three steps later.
+
+The symbols are independent, so whoever reads forward only is right once in four times, whatever its
+size; a network that reads in both directions can always be right (Schuster and Paliwal 1997).
+"""
+
+from time import perf_counter
+
+import numpy as np
+
+import fastrnn
+from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
+from fastrnn.data import one_hot, tasks
+from fastrnn.examples._readout import Readout, softmax
+from fastrnn.plot import curves
+
+V, AHEAD = 4, 3
+
+
+def train(seed, bidirectional, updates, hidden=32, rate=1e-2):
+    """Return the share of right steps on fresh sequences of twice the length, and the losses."""
+    rng = np.random.default_rng(seed)
+    layer = fastrnn.GRU(V, hidden, bidirectional=bidirectional, rng=rng)
+    model, losses = Readout(layer, V, rate=rate, rng=rng), []
+    for _ in range(updates):
+        x, targets, _ = tasks.future_echo(rng, 32, 30, AHEAD, V)
+        losses.append(model.update(one_hot(x, V), softmax(targets))[0])
+    x, targets, _ = tasks.future_echo(rng, 1000, 60, AHEAD, V)
+    scores, _ = model.scores(one_hot(x, V))
+    return (scores.argmax(-1) == targets)[targets >= 0].mean(), losses
+
+
+def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 3) -> None:
+    """Future echo: what only a bidirectional network can know."""
+    seeds, updates = (1, 150) if quick else (seeds, 400)
+    print(f"symbol {AHEAD} steps ahead of {V} equally likely ones: chance {1 / V:.3f}")
+    pictures = {}
+    for bidirectional, name in ((True, "both directions"), (False, "forward only")):
+        began, found = perf_counter(), []
+        for seed in range(seeds):
+            share, losses = train(seed, bidirectional, updates)
+            found.append(share)
+            pictures.setdefault(name, losses)
+        seconds = (perf_counter() - began) / seeds
+        print(f"{name:<16}{np.mean(found):.4f} ± {np.std(found):.4f}   {seconds:.1f} s a run")
+    if plot is not None:
+        figure = curves(pictures, xlabel="update", ylabel="training loss, nats", log=True)
+        save(figure, plot, "future_echo")
+
+
+if __name__ == "__main__":
+    standalone(run)

