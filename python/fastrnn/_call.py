@@ -14,6 +14,7 @@ from fastrnn._tape import Held, Tape, Weights
 from fastrnn.runtime import backend, team
 
 Lengths = NDArray[np.int64] | None
+Given = tuple[Any, Any, Any, Any, Any]  # Weights as they come: w_ih, w_hh, b_ih, b_hh, w_peephole
 
 _ndarray = np.ndarray
 _PACKED = (None, None, None, None, None)
@@ -57,13 +58,9 @@ def run(
 def plain(
     kind: Kind,
     x: Any,
-    w_ih: Any,
-    w_hh: Any,
-    b_ih: Any,
-    b_hh: Any,
+    weights: Given,
     h0: Any,
     c0: Any,
-    w_peephole: Any,
     reverse: Any,
     num_threads: Any,
 ) -> tuple[Array, Array, Array | None, None] | None:
@@ -72,6 +69,7 @@ def plain(
     The strict core is the judge. It checks everything anyway, and faster than it can be done here,
     where the checks of a small layer would take longer than the layer.
     """
+    w_ih, w_hh, b_ih, b_hh, w_peephole = weights
     if type(x) is not _ndarray or type(w_hh) is not _ndarray or x.ndim != 3 or w_hh.ndim != 2:
         return None
     dtype = w_hh.dtype
@@ -98,13 +96,9 @@ def plain(
 def sequence(
     kind: Kind,
     x: Any,
-    w_ih: Any,
-    w_hh: Any,
-    b_ih: Any,
-    b_hh: Any,
+    weights: Given,
     h0: Any,
     c0: Any,
-    w_peephole: Any,
     lengths: Any,
     reverse: Any,
     batch_first: Any,
@@ -113,14 +107,13 @@ def sequence(
 ) -> tuple[Array, Array, Array | None, Tape | None]:
     """Check everything, run, and return (y, h_n, c_n, tape) in the caller's layout."""
     if lengths is None and batch_first is False and not keep:
-        found = plain(kind, x, w_ih, w_hh, b_ih, b_hh, h0, c0, w_peephole, reverse, num_threads)
+        found = plain(kind, x, weights, h0, c0, reverse, num_threads)
         if found is not None:
             return found
     threads = thread_count(num_threads)
     reverse, batch_first = flag("reverse", reverse), flag("batch_first", batch_first)
-    weights, dtype, H = check_weights(kind, w_ih, w_hh, b_ih, b_hh, w_peephole)
-    w_ih = weights[0]
-    columns = kind.gates * H if w_ih is None else w_ih.shape[1]
+    weights, dtype, H = check_weights(kind, *weights)
+    columns = kind.gates * H if weights[0] is None else weights[0].shape[1]
     x = check_x("x", x, 3, dtype, columns, COLUMNS)
     single = x.ndim == 2
     if single:
@@ -160,16 +153,12 @@ def step(
     x_t: Any,
     h: Any,
     c: Any,
-    w_ih: Any,
-    w_hh: Any,
-    b_ih: Any,
-    b_hh: Any,
-    w_peephole: Any,
+    weights: Given,
     num_threads: Any,
 ) -> tuple[Array, Array | None]:
     """Check everything, run one step, and return (h, c) in the caller's layout."""
     threads = thread_count(num_threads)
-    weights, dtype, H = check_weights(kind, w_ih, w_hh, b_ih, b_hh, w_peephole)
+    weights, dtype, H = check_weights(kind, *weights)
     columns = kind.gates * H if weights[0] is None else weights[0].shape[1]
     x = check_x("x_t", x_t, 2, dtype, columns, COLUMNS)
     single = x.ndim == 1

@@ -48,7 +48,7 @@ def rnn_cell(
     array([2., 0.])
     """
     kind = kind_of(nonlinearity)
-    return step(kind, x_t, h, None, w_ih, w_hh, b_ih, b_hh, None, num_threads)[0]
+    return step(kind, x_t, h, None, (w_ih, w_hh, b_ih, b_hh, None), num_threads)[0]
 
 
 def gru_cell(
@@ -90,7 +90,7 @@ def gru_cell(
     array([0.5, 0.5])
     """
     kind = _kinds.GRU[flag("reset_after", reset_after)]
-    return step(kind, x_t, h, None, w_ih, w_hh, b_ih, b_hh, None, num_threads)[0]
+    return step(kind, x_t, h, None, (w_ih, w_hh, b_ih, b_hh, None), num_threads)[0]
 
 
 def lstm_cell(
@@ -140,5 +140,5 @@ def lstm_cell(
     elif len(state) != 2:
         raise ValueError(f"state must be a tuple (h, c), got {len(state)} elements")
     kind = _kinds.LSTM if w_peephole is None else _kinds.LSTM_PEEPHOLE
-    h, c = step(kind, x_t, *state, w_ih, w_hh, b_ih, b_hh, w_peephole, num_threads)
+    h, c = step(kind, x_t, *state, (w_ih, w_hh, b_ih, b_hh, w_peephole), num_threads)
     return h, c  # type: ignore[return-value]

@@ -106,8 +106,9 @@ def gru(
         _refuse(activations, clip)
     kind = _kinds.GRU[flag("reset_after", reset_after)]
     y, h_n, _, _ = sequence(
-        kind, x, w_ih, w_hh, b_ih, b_hh, h0, None, None, lengths, reverse, batch_first, num_threads
-    )
+        kind, x, (w_ih, w_hh, b_ih, b_hh, None), h0, None, lengths, reverse, batch_first,
+        num_threads,
+    )  # fmt: skip
     return y, h_n
 
 
@@ -155,7 +156,7 @@ def gru_forward(
     _refuse(activations, clip)
     kind = _kinds.GRU[flag("reset_after", reset_after)]
     y, h_n, _, tape = sequence(
-        kind, x, w_ih, w_hh, b_ih, b_hh, h0, None, None, lengths, reverse, batch_first,
+        kind, x, (w_ih, w_hh, b_ih, b_hh, None), h0, None, lengths, reverse, batch_first,
         num_threads, keep=True,
     )  # fmt: skip
     return y, h_n, tape  # type: ignore[return-value]
@@ -201,7 +202,7 @@ def gru_backward(
         tape has been used or is another function's, a gradient has the wrong shape, truncate is
         below 1, or clip_step is not above 0. The tape stays good, unless it had been used.
     MemoryError
-        The gradients do not fit.
+        The gradients do not fit; the tape stays good if backward could not begin.
 
     References
     ----------

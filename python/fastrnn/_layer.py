@@ -184,7 +184,7 @@ class Layer(Pure):
             tape has been used or is another layer's, or a gradient has the wrong shape. The tape
             stays good for another try, unless it had been used.
         MemoryError
-            The gradients do not fit.
+            The gradients do not fit; the tape is used up.
         """
         if not isinstance(tape, LayerTape):
             raise TypeError(f"tape must be what forward returned, got {type(tape).__name__}")

@@ -117,7 +117,7 @@ def lstm(
         _refuse(w_hr, activations, clip, input_forget, gates)
     kind = _kinds.LSTM if w_peephole is None else _kinds.LSTM_PEEPHOLE
     y, h_n, c_n, _ = sequence(
-        kind, x, w_ih, w_hh, b_ih, b_hh, h0, c0, w_peephole, lengths, reverse, batch_first,
+        kind, x, (w_ih, w_hh, b_ih, b_hh, w_peephole), h0, c0, lengths, reverse, batch_first,
         num_threads,
     )  # fmt: skip
     return y, (h_n, c_n)  # type: ignore[return-value]
@@ -171,7 +171,7 @@ def lstm_forward(
     _refuse(w_hr, activations, clip, input_forget, gates)
     kind = _kinds.LSTM if w_peephole is None else _kinds.LSTM_PEEPHOLE
     y, h_n, c_n, tape = sequence(
-        kind, x, w_ih, w_hh, b_ih, b_hh, h0, c0, w_peephole, lengths, reverse, batch_first,
+        kind, x, (w_ih, w_hh, b_ih, b_hh, w_peephole), h0, c0, lengths, reverse, batch_first,
         num_threads, keep=True,
     )  # fmt: skip
     return y, (h_n, c_n), tape  # type: ignore[return-value]
@@ -218,7 +218,7 @@ def lstm_backward(
         tape has been used or is another function's, a gradient has the wrong shape, truncate is
         below 1, or clip_step is not above 0. The tape stays good, unless it had been used.
     MemoryError
-        The gradients do not fit.
+        The gradients do not fit; the tape stays good if backward could not begin.
 
     References
     ----------

@@ -88,7 +88,7 @@ def rnn(
     """
     unsupported("clip", clip, None)
     y, h_n, _, _ = sequence(
-        kind_of(nonlinearity), x, w_ih, w_hh, b_ih, b_hh, h0, None, None, lengths, reverse,
+        kind_of(nonlinearity), x, (w_ih, w_hh, b_ih, b_hh, None), h0, None, lengths, reverse,
         batch_first, num_threads,
     )  # fmt: skip
     return y, h_n
@@ -136,7 +136,7 @@ def rnn_forward(
     """
     unsupported("clip", clip, None)
     y, h_n, _, tape = sequence(
-        kind_of(nonlinearity), x, w_ih, w_hh, b_ih, b_hh, h0, None, None, lengths, reverse,
+        kind_of(nonlinearity), x, (w_ih, w_hh, b_ih, b_hh, None), h0, None, lengths, reverse,
         batch_first, num_threads, keep=True,
     )  # fmt: skip
     return y, h_n, tape  # type: ignore[return-value]
@@ -182,7 +182,7 @@ def rnn_backward(
         tape has been used or is another function's, a gradient has the wrong shape, truncate is
         below 1, or clip_step is not above 0. The tape stays good, unless it had been used.
     MemoryError
-        The gradients do not fit.
+        The gradients do not fit; the tape stays good if backward could not begin.
 
     References
     ----------
