@@ -27,6 +27,7 @@ void section(const char* name, void (*test)()) {
 int main() {
   section("sizes", selftest::test_sizes);
   section("teams and limits", selftest::test_team);
+  section("the budget of threads", selftest::test_budget);
   section("caution", selftest::test_caution);
   section("kept blocks", selftest::test_block_cache);
   section("a thread throws", selftest::test_throwing_bodies);

@@ -1,12 +1,14 @@
 // Faults: a thread throws, an allocation fails, a size overflows, a limit is set from outside.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <thread>
 
 #include "fastrnn/error.h"
 #include "fastrnn/fp_mode.h"
@@ -171,6 +173,26 @@ inline void test_sizes() {
     thrown = true;
   }
   check(thrown, "2^35 · 3 bytes do not fit");
+}
+
+// What one team holds, another caller's team does not get.
+inline void test_budget() {
+  const int before = fastrnn::num_threads(), total = std::max(4, before);
+  fastrnn::set_num_threads(total);
+  const auto members_of_a_team_of_three = [] {
+    std::atomic<int> members{0};
+    std::thread caller([&] { fastrnn::run_team(3, [&](fastrnn::Team&) { ++members; }); });
+    caller.join();
+    return members.load();
+  };
+  int beside = 0;
+  fastrnn::run_team(total - 1, [&](fastrnn::Team& team) {
+    if (team.rank() == 0) beside = members_of_a_team_of_three();
+    team.barrier();
+  });
+  check(beside == 1, "all but one thread are taken, so a team of three is a team of one");
+  check(members_of_a_team_of_three() == 3, "they are given back");
+  fastrnn::set_num_threads(before);
 }
 
 inline void test_team() {

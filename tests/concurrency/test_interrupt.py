@@ -13,7 +13,7 @@ import time
 
 import numpy as np
 import pytest
-from processes import environment
+from processes import environment, output_of
 from tolerances import INTERRUPT_SECONDS
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals are sent to a process here")
@@ -183,3 +183,42 @@ def test_control_c_ends_a_large_step(args: tuple[str, ...], long: bool) -> None:
     delays = np.random.default_rng(0).uniform(0.05, 0.6, 12 if long else 3).tolist()
     took = interrupt_large(delays, *args)
     assert max(took) <= INTERRUPT_SECONDS, f"{max(took):.3f} s until KeyboardInterrupt"
+
+
+HANDLER = """
+    import signal, sys
+    import numpy as np
+    import fastrnn
+
+    threads = int(sys.argv[1])
+    rng = np.random.default_rng(0)
+    shapes = (2000, 4, 32), (1024, 32), (1024, 256)
+    x, w_ih, w_hh = (rng.uniform(-0.1, 0.1, s).astype(np.float32) for s in shapes)
+    def call(x):
+        y, _, tape = fastrnn.lstm_forward(x, w_ih, w_hh, num_threads=threads)
+        return y.tobytes() + fastrnn.lstm_backward(tape, dy=y).w_hh.tobytes()
+    large, small = call(x), call(x[:50])
+    seen = []
+    def handler(*_):
+        seen.append(call(x[:50]) == small and 5e-324 * 1.0 != 0)
+    signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.06, 0.06)
+    while len(seen) < 5:
+        assert call(x) == large
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    def raising(*_):
+        raise LookupError("its own")
+    signal.signal(signal.SIGALRM, raising)
+    signal.setitimer(signal.ITIMER_REAL, 0.06)
+    try:
+        while True:
+            call(x)
+    except LookupError as error:
+        print(all(seen), error)
+"""
+
+
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_a_signal_handler_may_use_the_package_and_may_raise(threads: str) -> None:
+    """It runs in the middle of a kernel, whose result and floating-point mode are not touched."""
+    assert output_of(HANDLER, threads) == "True its own"
