@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import Any
 
 from fastrnn import functional, runtime
+from fastrnn.embedding import Embedding
 from fastrnn.functional import (
     GRUGrads,
     LSTMGrads,
@@ -39,13 +40,14 @@ from fastrnn.stream import Stream
 __version__ = "0.1.0"
 
 # Loaded on first use: what a plain call does not need must not slow down the import.
-_LAZY = ("data", "decode", "init", "io", "ops", "reference", "testing", "train")
+_LAZY = ("data", "decode", "init", "io", "models", "ops", "reference", "testing", "train")
 
 __all__ = [
     "GRU",
     "LSTM",
     "RNN",
     "CheckpointError",
+    "Embedding",
     "GRUGrads",
     "LSTMGrads",
     "LayerGrads",

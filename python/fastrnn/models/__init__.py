@@ -1,0 +1,49 @@
+"""Models: networks with a purpose, a loss that is a pure function, and a file to live in."""
+
+import os
+
+from fastrnn.io import CheckpointError, load_checkpoint
+from fastrnn.models._model import Model, model_name
+from fastrnn.models.classifier import SequenceClassifier
+from fastrnn.models.language_model import LanguageModel
+from fastrnn.models.tagger import SequenceTagger
+
+__all__ = ["LanguageModel", "Model", "SequenceClassifier", "SequenceTagger", "load"]
+
+_MODELS: dict[str, type[Model]] = {
+    model.__name__: model for model in (LanguageModel, SequenceClassifier, SequenceTagger)
+}
+
+
+def load(path: str | os.PathLike[str]) -> Model:
+    """Read a model of whatever class from the file that its `save` wrote.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    Model
+        Of the class that was saved.
+
+    Raises
+    ------
+    fastrnn.CheckpointError
+        The file is damaged, or holds no model of this version.
+    ImportError
+        safetensors is missing; the message says how to get it.
+    OSError
+        The file could not be read.
+
+    Examples
+    --------
+    >>> from fastrnn import models
+    >>> models.LanguageModel("gru", 10, 4).save("a.safetensors")
+    >>> models.load("a.safetensors").config["cell"]
+    'gru'
+    """
+    name = model_name(path, load_checkpoint(path).state)
+    if name not in _MODELS:
+        raise CheckpointError(path, f"it holds a {name!r}", f"known models are {sorted(_MODELS)}")
+    return _MODELS[name].load(path)

@@ -1,0 +1,238 @@
+"""What all models share: settings and parameters by name, and one file that keeps both."""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from fastrnn._checks import Array, integer
+from fastrnn.data import Vocabulary
+from fastrnn.io import CheckpointError, load_checkpoint, save_checkpoint
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+_FORMAT = "fastrnn-model"
+_VOCABULARY = "vocabulary"
+
+
+class Model:
+    """Settings, parameters in a nested dict, and a loss that is a pure function of them.
+
+    Attributes
+    ----------
+    params : nested dict of str to ndarray
+        What is learned. An optimiser changes the arrays in place; you may replace them too.
+    config : dict
+        The arguments that made the model, as JSON can say them.
+    vocabulary : Vocabulary or None
+        Which text the symbols stand for, where the model was given one.
+    """
+
+    params: dict[str, Any]
+
+    def __init__(self, config: Mapping[str, Any], vocab: Any = None) -> None:
+        self.vocabulary = vocab if isinstance(vocab, Vocabulary) else None
+        self.config = dict(config)
+        if self.vocabulary is None:
+            self.config["vocab"] = vocab
+
+    @property
+    def parameter_count(self) -> int:
+        """How many numbers are learned."""
+        return sum(array.size for array in flatten(self.params).values())
+
+    def loss(self, params: Mapping[str, Any], batch: Any, rng: Any = None) -> Any:
+        """Return the mean loss of a batch: a pure function, differentiable by params."""
+        raise NotImplementedError
+
+    def tokens(self, batch: Any) -> int:
+        """Return how many steps of its sequences a batch holds.
+
+        Parameters
+        ----------
+        batch : tuple
+            As `loss` takes it.
+
+        Returns
+        -------
+        int
+        """
+        x, _, lengths = unpack(batch)
+        T, N = np.shape(x)[:2]
+        return int(T * N if lengths is None else np.sum(lengths))
+
+    def fit(
+        self,
+        data: Iterable[Any],
+        optimiser: Any = None,
+        *,
+        max_norm: float | None = None,
+        rng: "Generator | None" = None,
+        progress: bool = True,
+        **limits: Any,
+    ) -> Any:
+        """Learn from batches: `fastrnn.train.Trainer` with its most common options.
+
+        Parameters
+        ----------
+        data : iterable of tuple
+            Batches as `loss` takes them; a ``for`` loop over it is one epoch.
+        optimiser : optimiser of `fastrnn.train`, or None
+            None: Adam with its defaults.
+        max_norm : float or None
+            Clip the gradient of all parameters to this norm.
+        rng : numpy.random.Generator or None
+            Where dropout draws from; None: fresh entropy.
+        progress : bool
+            Show a bar on a terminal, else a line now and then.
+        **limits
+            What `fastrnn.train.Trainer.fit` takes: epochs, updates or seconds, validation,
+            patience, monitor.
+
+        Returns
+        -------
+        fastrnn.train.History
+
+        Raises
+        ------
+        TypeError, ValueError
+            An argument breaks its rule.
+        FloatingPointError
+            The loss or its gradient is not finite. The model is as after the last whole update.
+        """
+        from fastrnn.train import Adam, Trainer
+
+        trainer = Trainer(
+            self, Adam() if optimiser is None else optimiser, max_norm=max_norm, rng=rng,
+            progress=progress,
+        )  # fmt: skip
+        return trainer.fit(data, **limits)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to one safetensors file; it is there whole, or the old one is.
+
+        Parameters
+        ----------
+        path : path
+            Replaced if it exists.
+
+        Raises
+        ------
+        ImportError
+            safetensors is missing; the message says how to get it.
+        OSError
+            The file could not be written; the old one is still there.
+        """
+        tensors = flatten(self.params)
+        if self.vocabulary is not None:
+            content = {"level": self.vocabulary.level, "tokens": self.vocabulary.tokens}
+            text = json.dumps(content, ensure_ascii=False).encode()
+            tensors[_VOCABULARY] = np.frombuffer(text, np.uint8)
+        state = {"format": _FORMAT, "model": type(self).__name__, "config": self.config}
+        save_checkpoint(path, tensors, state)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read what `save` of this class wrote.
+
+        Parameters
+        ----------
+        path : path
+
+        Returns
+        -------
+        Model
+            One that computes the same, bit for bit.
+
+        Raises
+        ------
+        fastrnn.CheckpointError
+            The file is damaged, or holds something else than a model of this class.
+        ImportError
+            safetensors is missing; the message says how to get it.
+        OSError
+            The file could not be read.
+        """
+        found = load_checkpoint(path)
+        name = model_name(path, found.state)
+        if name != cls.__name__:
+            raise CheckpointError(path, f"it holds a {name}", f"load it with {name}.load")
+        try:
+            return cls._restored(found.tensors, found.state["config"])
+        except (TypeError, ValueError, KeyError) as error:
+            raise CheckpointError(
+                path, f"it is no {name} of this version: {error}", "save the model again"
+            ) from None
+
+    @classmethod
+    def _restored(cls, tensors: dict[str, Array], config: Mapping[str, Any]) -> Self:
+        """Return a model with this config and parameters; every tensor must find its place."""
+        options = dict(config)
+        text = tensors.pop(_VOCABULARY, None)
+        if text is not None:
+            content = json.loads(text.tobytes())
+            options["vocab"] = Vocabulary(content["tokens"], level=content["level"])
+        maker: Any = cls
+        model: Self = maker(**options, rng=np.random.default_rng(0))
+        own = flatten(model.params)
+        absent, extra = sorted(own.keys() - tensors), sorted(tensors.keys() - own)
+        if absent or extra:
+            raise ValueError(f"it lacks {absent} and has {extra} too many")
+        for path, array in own.items():
+            given = tensors[path]
+            if given.shape != array.shape or given.dtype != array.dtype:
+                raise ValueError(
+                    f"{path} must be {array.dtype} {array.shape}, got {given.dtype} {given.shape}"
+                )
+            array[...] = given
+        return model
+
+    def __repr__(self) -> str:
+        words = [f"{name}={value!r}" for name, value in self.config.items()]
+        return f"{type(self).__name__}({', '.join(words)})"
+
+
+def model_name(path: str | os.PathLike[str], state: Mapping[str, Any]) -> str:
+    """Return which model a file says that it holds."""
+    if state.get("format") != _FORMAT or not isinstance(state.get("config"), dict):
+        raise CheckpointError(path, "it holds no model", "name a file that save of a model wrote")
+    return str(state.get("model"))
+
+
+def flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, Array]:
+    """Return the arrays of a nested dict by the dotted names of their places."""
+    found: dict[str, Array] = {}
+    for name, entry in params.items():
+        if isinstance(entry, Mapping):
+            found |= flatten(entry, f"{prefix}{name}.")
+        else:
+            found[prefix + name] = entry
+    return found
+
+
+def unpack(batch: Any) -> tuple[Any, Any, Any]:
+    """Return x, targets and lengths, None where a batch is a pair.
+
+    Raises
+    ------
+    TypeError
+        batch is no tuple or list.
+    ValueError
+        It has neither two nor three elements.
+    """
+    if not isinstance(batch, (tuple, list)):
+        raise TypeError(f"batch must be (x, targets, lengths), got {type(batch).__name__}")
+    if len(batch) not in (2, 3):
+        raise ValueError(
+            f"batch must be (x, targets) or (x, targets, lengths), got {len(batch)} elements"
+        )
+    x, targets, *lengths = batch
+    return x, targets, lengths[0] if lengths else None
+
+
+def size_of(vocab: Any) -> int:
+    """Return V of a number of symbols or of a Vocabulary."""
+    return len(vocab) if isinstance(vocab, Vocabulary) else integer("vocab", vocab, 1)

@@ -1,0 +1,183 @@
+"""Reader: vectors, or embedded symbols, through a recurrent layer: the lower part of a model."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from fastrnn import init, ops
+from fastrnn._checks import Array, integer
+from fastrnn._checks import lengths as checked_lengths
+from fastrnn._layer import Layer
+from fastrnn.recurrent import GRU, LSTM, RNN
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+CELLS: dict[str, Any] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
+
+NOTHING = -1  # the label of what does not exist
+
+# Up to so many symbols a prediction projects all of them, whatever the batch: a choice by the size
+# of the batch would make the last bits of a row depend on the other rows.
+_SMALL = 256
+
+
+class Reader:
+    """What stands between a batch and the top of a model.
+
+    Parameters
+    ----------
+    cell : {"rnn", "lstm", "gru"}
+    input_size : int or None
+        I, for vectors.
+    vocab : int or None
+        V, for symbols; exactly one of the two is given.
+    embedding_size : int or None
+        E, for symbols; None: H of the first layer.
+    hidden_size, num_layers, bidirectional, merge_mode, **layer_options
+        As `fastrnn.LSTM`, `fastrnn.GRU` and `fastrnn.RNN`.
+    dropout : float
+        Acts between layers, where there are several.
+    dtype, rng
+        Of the first weights.
+
+    Attributes
+    ----------
+    layer : RNN, LSTM or GRU
+        Sizes and options; its own weights are the ones it was made with.
+    params : dict
+        The first weights: ``"rnn"`` and, for symbols, ``"embedding"``.
+    vocab : int or None
+    width : int
+        Columns of what it puts out.
+    """
+
+    def __init__(
+        self,
+        cell: str,
+        *,
+        input_size: int | None,
+        vocab: int | None,
+        embedding_size: int | None,
+        hidden_size: int | Sequence[int],
+        num_layers: int,
+        bidirectional: bool,
+        merge_mode: str,
+        dropout: float,
+        dtype: DTypeLike,
+        rng: "Generator",
+        **layer_options: Any,
+    ) -> None:
+        if cell not in CELLS:
+            raise ValueError(f"cell must be one of {list(CELLS)}, got {cell!r}")
+        if (input_size is None) == (vocab is None):
+            raise ValueError(
+                f"give input_size for vectors or vocab for symbols, one of the two; "
+                f"got input_size={input_size!r}, vocab={vocab!r}"
+            )
+        if "batch_first" in layer_options:
+            raise TypeError("batch_first is no option of a model: x is (T, N, ·)")
+        if vocab is None and embedding_size is not None:
+            raise ValueError("embedding_size needs vocab: vectors are not embedded")
+        self.vocab = None if vocab is None else integer("vocab", vocab, 1)
+        first = hidden_size[0] if isinstance(hidden_size, Sequence) and hidden_size else hidden_size
+        columns: Any = input_size
+        if self.vocab is not None:
+            columns = first if embedding_size is None else embedding_size
+        L = len(hidden_size) if isinstance(hidden_size, Sequence) else num_layers
+        self.layer: Layer = CELLS[cell](
+            columns, hidden_size, num_layers, bidirectional=bidirectional, merge_mode=merge_mode,
+            dropout=dropout if L != 1 else 0.0, dtype=dtype, rng=rng, **layer_options,
+        )  # fmt: skip
+        self.width = self.layer._width
+        self.params: dict[str, dict[str, Array]] = {}
+        if self.vocab is not None:
+            weight = rng.standard_normal((self.vocab, columns)).astype(self.layer.dtype)
+            self.params["embedding"] = {"weight": weight}
+        self.params["rnn"] = self.layer.state_dict()
+
+    def enter(self, x: Any, lengths: Any) -> tuple[Any, NDArray[np.int64], NDArray[np.bool_]]:
+        """Return x without what is in its padding, lengths (N,), and which steps exist (T, N).
+
+        Raises
+        ------
+        TypeError, ValueError
+            x is no batch of vectors (T, N, I), or of symbols (T, N); lengths break their rule.
+        """
+        x = np.asarray(x)
+        axes = 2 if self.vocab is not None else 3
+        if x.ndim != axes:
+            form = "(T, N)" if axes == 2 else "(T, N, I)"
+            raise ValueError(f"x must have shape {form}, got {x.shape}")
+        T, N = x.shape[:2]
+        steps = np.full(N, T) if lengths is None else checked_lengths(lengths, T, N, False)
+        exists = np.arange(T)[:, None] < steps
+        if self.vocab is not None:
+            x = labels("x", x, exists, self.vocab, 0)
+        return x, steps, exists
+
+    def __call__(
+        self,
+        params: Mapping[str, Any],
+        x: Any,
+        state: Any = None,
+        *,
+        lengths: Any = None,
+        rng: "Generator | None" = None,
+        learning: bool = False,
+    ) -> tuple[Any, Any]:
+        """Return y (T, N, width) and the final state; x is what `enter` returned.
+
+        While learning, the choice between the two ways to embed follows the size of the batch.
+        """
+        weights = params["rnn"]
+        if self.vocab is None:
+            return self.layer.apply(weights, x, state, lengths=lengths, rng=rng)
+        embedding = params["embedding"]["weight"]
+        if self.vocab > (x.size // 2 if learning else _SMALL):
+            x = ops.embedding(embedding, x)
+            return self.layer.apply(weights, x, state, lengths=lengths, rng=rng)
+        # Each of few symbols stands there many times, so its product with W_ih is made once.
+        table = ops.linear(embedding, self.layer.input_weight(weights))
+        x = ops.embedding(table, x)
+        return self.layer.apply(weights, x, state, lengths=lengths, rng=rng, projected=True)
+
+
+def labels(
+    name: str, value: Any, exists: NDArray[np.bool_], size: int, nothing: int
+) -> NDArray[np.int64]:
+    """Return integers in 0..size−1 in the shape of `exists`, `nothing` where that is False.
+
+    Raises
+    ------
+    TypeError
+        They are no integers.
+    ValueError
+        They have another shape, or one that exists is out of range.
+    """
+    array = np.asarray(value)
+    if array.shape != exists.shape:
+        raise ValueError(f"{name} must have shape {exists.shape}, got {array.shape}")
+    if array.dtype.kind not in "iu" and array.size:
+        raise TypeError(f"{name} must hold integers, got {array.dtype}")
+    wrong = exists & ((array < 0) | (array >= size))
+    if wrong.any():
+        raise ValueError(f"{name} must lie in 0..{size - 1}, got {array[wrong][0]}")
+    return np.where(exists, array, nothing).astype(np.int64, copy=False)
+
+
+def mean_nats(scores: Any, targets: NDArray[np.int64]) -> Any:
+    """Return the mean of −ln softmax(scores)[target] where there is one; 0 where there is none."""
+    total = ops.softmax_cross_entropy(scores, targets, ignore_index=NOTHING, reduction="sum")
+    return total / max(int((targets != NOTHING).sum()), 1)
+
+
+def linear_params(rows: int, columns: int, dtype: Any, rng: "Generator") -> dict[str, Array]:
+    """Return first weights of a linear layer: (rows, columns), (rows,), uniform in ±1/√columns."""
+    bound = columns**-0.5
+    return {
+        "weight": init.uniform((rows, columns), bound, rng, dtype),
+        "bias": init.uniform((rows,), bound, rng, dtype),
+    }

@@ -1,0 +1,274 @@
+"""LanguageModel: the next symbol of a text, its state carried from chunk to chunk."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import exp, log
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from fastrnn import _options, ops
+from fastrnn._checks import flag, integer
+from fastrnn.init import generator
+from fastrnn.models._generation import continued, prompt_tokens
+from fastrnn.models._model import Model, size_of, unpack
+from fastrnn.models._reader import NOTHING, Reader, labels, linear_params, mean_nats
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+_MOST_NATS = 700.0  # whose exp is still a number
+
+
+class LanguageModel(Model):
+    """Embedding, a recurrent layer, and a linear layer with softmax over the next symbol.
+
+    Parameters
+    ----------
+    cell : {"lstm", "gru", "rnn"}
+    vocab : int or Vocabulary
+        V. With a Vocabulary, texts may be given and come back as strings.
+    hidden_size : int or sequence of int
+        H, or one for each layer.
+    embedding_size : int or None
+        E; None: H of the first layer.
+    num_layers : int
+    dropout : float
+        Probability of dropping an output of each layer, while learning.
+    tied : bool
+        The embedding's weight is the output layer's too; E must then be H of the last layer.
+    dtype : dtype
+        float32 or float64.
+    rng : numpy.random.Generator or None
+        Where the first weights come from; None: fresh entropy.
+    **layer_options
+        More options of the layer: `forget_bias`, `peephole`, `reset_after`, `nonlinearity`, `bias`.
+
+    Attributes
+    ----------
+    params : dict
+        ``"embedding"`` with weight (V, E), ``"rnn"`` with the names of `fastrnn.LSTM.params`, and
+        ``"out"`` with weight (V, H), unless it is tied, and bias (V,).
+
+    Raises
+    ------
+    TypeError, ValueError
+        An option has the wrong type, is out of range, or unknown.
+
+    References
+    ----------
+    T. Mikolov et al., "Recurrent neural network based language model", 2010; dropout: W. Zaremba
+    et al., "Recurrent Neural Network Regularization", 2014, section 3.2; tied weights: O. Press,
+    L. Wolf, "Using the Output Embedding to Improve Language Models", 2017, section 3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrnn.data import Vocabulary, contiguous_streams
+    >>> from fastrnn.models import LanguageModel
+    >>> text = "the cat sat on the mat. " * 20
+    >>> letters = Vocabulary.from_texts([text], level="character")
+    >>> model = LanguageModel("gru", letters, 16, tied=True, rng=np.random.default_rng(0))
+    >>> data = contiguous_streams(letters.encode(text), N=4, T=20)
+    >>> bool(abs(model.evaluate(data)["bits"] - np.log2(len(letters))) < 2)
+    True
+    >>> text = model.generate("the ", 10, rng=np.random.default_rng(0))
+    >>> len(text) <= 10
+    True
+    """
+
+    def __init__(
+        self,
+        cell: str,
+        vocab: Any,
+        hidden_size: int | Sequence[int],
+        *,
+        embedding_size: int | None = None,
+        num_layers: int = 1,
+        dropout: float = 0.0,
+        tied: bool = False,
+        dtype: DTypeLike = np.float32,
+        rng: "Generator | None" = None,
+        **layer_options: Any,
+    ) -> None:
+        source, V = generator(rng), size_of(vocab)
+        self._vocab = V
+        self._dropout, self._tied = _options.dropout(dropout, 2), flag("tied", tied)
+        self._reader = Reader(
+            cell, input_size=None, vocab=V, embedding_size=embedding_size,
+            hidden_size=hidden_size, num_layers=num_layers, bidirectional=False,
+            merge_mode="concat", dropout=dropout, dtype=dtype, rng=source, **layer_options,
+        )  # fmt: skip
+        self.dtype = self._reader.layer.dtype
+        E, H = self._reader.layer.input_size, self._reader.width
+        out = linear_params(V, H, self.dtype, source)
+        if self._tied:
+            if E != H:
+                raise ValueError(
+                    f"tied needs embedding_size to be H of the last layer, {H}, got {E}"
+                )
+            # As the output layer's weight: the embedding's wider spread would make the first
+            # scores far too sure.
+            self._reader.params["embedding"]["weight"] = out.pop("weight")
+        self.params = self._reader.params | {"out": out}
+        sizes = list(hidden_size) if isinstance(hidden_size, Sequence) else hidden_size
+        super().__init__(
+            {"cell": cell, "hidden_size": sizes, "embedding_size": embedding_size,
+             "num_layers": num_layers, "dropout": dropout, "tied": tied,
+             "dtype": self.dtype.name, **layer_options},
+            vocab,
+        )  # fmt: skip
+
+    def loss(self, params: Mapping[str, Any], batch: Any, rng: "Generator | None" = None) -> Any:
+        """Return the mean of −ln p of the targets, from the zero state: a pure function of params.
+
+        Parameters
+        ----------
+        params, batch, rng
+            As `loss_with_state`.
+
+        Returns
+        -------
+        float, or what autograd traces as one
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `loss_with_state`.
+        """
+        return self.loss_with_state(params, batch, None, rng)[0]
+
+    def loss_with_state(
+        self,
+        params: Mapping[str, Any],
+        batch: Any,
+        state: Any = None,
+        rng: "Generator | None" = None,
+    ) -> tuple[Any, Any]:
+        """Return the mean of −ln p of the targets in nats, and the state to carry on with.
+
+        Parameters
+        ----------
+        params : nested dict
+            Of the names and shapes of `params`, which are not looked at.
+        batch : tuple (x, targets) or (x, targets, lengths)
+            x and targets of int, (T, N), in 0..V−1: symbols, and the one after each. Beyond the
+            lengths nothing is read.
+        state : what a call before returned, or None
+            Where the rows of the batch stand; None: zero. While autograd differentiates, pass
+            plain arrays to cut the gradient here (truncated backpropagation through time).
+        rng : numpy.random.Generator or None
+            Where dropout draws from; None: dropout does not act.
+
+        Returns
+        -------
+        loss : float, or what autograd traces as one
+        state
+            After the last step of each row, in the form of the layer's states.
+
+        Raises
+        ------
+        TypeError, ValueError
+            A part of batch has the wrong type, shape, or a value out of range.
+        """
+        nats, _, state = self._nats(params, batch, state, rng, learning=True)
+        return nats, state
+
+    def _nats(
+        self, params: Mapping[str, Any], batch: Any, state: Any, rng: Any, learning: bool
+    ) -> tuple[Any, int, Any]:
+        """Return the mean nats of a batch, how many targets it has, and the state after it."""
+        x, targets, lengths = unpack(batch)
+        x, _, exists = self._reader.enter(x, lengths)
+        targets = labels("targets", targets, exists, self._vocab, NOTHING)
+        y, state = self._reader(params, x, state, lengths=lengths, rng=rng, learning=learning)
+        scores = self._scores(params, y, rng)
+        nats = mean_nats(scores, targets)
+        return nats, int(exists.sum()), state
+
+    def _scores(self, params: Mapping[str, Any], y: Any, rng: Any) -> Any:
+        """Return the scores before the softmax, (…, V), of the layer's outputs."""
+        if rng is not None and self._dropout > 0:
+            y = ops.dropout(y, self._dropout, rng=rng)
+        weight = params["embedding"]["weight"] if self._tied else params["out"]["weight"]
+        return ops.linear(y, weight, params["out"]["bias"])
+
+    def evaluate(self, data: Iterable[Any], *, carry: bool = True) -> dict[str, float]:
+        """Measure how well the model predicts texts.
+
+        Parameters
+        ----------
+        data : iterable of tuple
+            Batches as `loss_with_state` takes them, such as one epoch of
+            `fastrnn.data.contiguous_streams`.
+        carry : bool
+            Each batch goes on where the one before ended; False: each starts from the zero state.
+
+        Returns
+        -------
+        dict
+            ``"loss"``, the mean of −ln p over all symbols, in nats; ``"bits"``, that of −log₂ p;
+            ``"perplexity"``, exp of the loss.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `loss_with_state`; there is no symbol in all batches.
+        """
+        total, count, state = 0.0, 0, None
+        flag("carry", carry)
+        for batch in data:
+            nats, here, state = self._nats(
+                self.params, batch, state if carry else None, None, learning=False
+            )
+            total += float(nats) * here
+            count += here
+        if count == 0:
+            raise ValueError("data must hold at least one symbol to predict, got none")
+        nats = total / count
+        return {"loss": nats, "bits": nats / log(2), "perplexity": exp(min(nats, _MOST_NATS))}
+
+    def generate(
+        self,
+        prompt: str | ArrayLike,
+        n: int,
+        *,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        rng: "Generator | None" = None,
+    ) -> Any:
+        """Continue a text, one symbol drawn after the other.
+
+        Parameters
+        ----------
+        prompt : str, or array_like of int, (m,)
+            What the model reads first, at least one symbol; a string needs a Vocabulary.
+        n : int
+            The most symbols to draw. With a Vocabulary the text ends before a drawn EOS.
+        temperature, top_k, top_p
+            As `fastrnn.decode.probabilities`.
+        rng : numpy.random.Generator or None
+            One number is drawn from it for each symbol; None: fresh entropy.
+
+        Returns
+        -------
+        str, or ndarray of int64, (n,)
+            As the prompt was. With a Vocabulary PAD, UNK and BOS are never drawn.
+
+        Raises
+        ------
+        TypeError, ValueError
+            prompt holds no symbol, or one outside of 0..V−1, or an option breaks its rule.
+        """
+        tokens = prompt_tokens(prompt, self.vocabulary, self._vocab)
+        layer, embedding = self._reader.layer, self.params["embedding"]["weight"]
+        layer.set_params(self.params["rnn"])
+        drawn = continued(
+            layer.stream(), embedding, lambda y: self._scores(self.params, y, None), tokens,
+            integer("n", n, 0), self.vocabulary is not None, generator(rng),
+            temperature=temperature, top_k=top_k, top_p=top_p,
+        )  # fmt: skip
+        if isinstance(prompt, str) and self.vocabulary is not None:
+            return self.vocabulary.decode(drawn)
+        return drawn

@@ -1,0 +1,104 @@
+"""SequenceTagger: one label for each step of a sequence of vectors or symbols."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from fastrnn.models._labels import Labels
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+
+class SequenceTagger(Labels):
+    """A recurrent layer, and a linear layer with softmax on each of its steps.
+
+    Parameters
+    ----------
+    cell : {"lstm", "gru", "rnn"}
+    classes : int
+        C, how many labels there are.
+    hidden_size : int or sequence of int
+        H, or one for each layer.
+    input_size : int or None
+        I, for sequences of vectors.
+    vocab : int, Vocabulary or None
+        V, for sequences of characters, words or k-mers; exactly one of the two is given.
+    embedding_size : int or None
+        E, for symbols; None: H.
+    num_layers, bidirectional, merge_mode
+        As `fastrnn.LSTM`. Only with both directions does a label depend on later steps.
+    dropout : float
+        Probability of dropping a feature, and an output between two layers, while learning.
+    dtype : dtype
+        float32 or float64.
+    rng : numpy.random.Generator or None
+        Where the first weights come from; None: fresh entropy.
+    **layer_options
+        More options of the layer: `forget_bias`, `peephole`, `reset_after`, `nonlinearity`, `bias`.
+
+    Attributes
+    ----------
+    params : dict
+        ``"rnn"`` with the names of `fastrnn.LSTM.params`, ``"out"`` with weight (C, W) and bias
+        (C,), and for symbols ``"embedding"`` with weight (V, E).
+
+    Raises
+    ------
+    TypeError, ValueError
+        An option has the wrong type, is out of range, or unknown.
+
+    Notes
+    -----
+    Rows may have any lengths, and padding is never read. What is predicted for a row does not
+    depend on the others of its batch, on its place or on the padding, bit for bit.
+
+    References
+    ----------
+    M. Schuster, K. Paliwal, "Bidirectional Recurrent Neural Networks", 1997, section II.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrnn.models import SequenceTagger
+    >>> model = SequenceTagger("lstm", 3, 8, vocab=5, bidirectional=True,
+    ...                        rng=np.random.default_rng(0))
+    >>> tokens, lengths = np.array([[1, 4], [2, 0], [3, 0]]), [3, 1]
+    >>> model.predict(tokens, lengths)[:, 1].tolist()[1:]
+    [-1, -1]
+    >>> float(model.loss(model.params, (tokens, np.zeros((3, 2), int), lengths))) > 0
+    True
+    """
+
+    def __init__(
+        self,
+        cell: str,
+        classes: int,
+        hidden_size: int | Sequence[int],
+        *,
+        input_size: int | None = None,
+        vocab: Any = None,
+        embedding_size: int | None = None,
+        num_layers: int = 1,
+        bidirectional: bool = False,
+        merge_mode: str = "concat",
+        dropout: float = 0.0,
+        dtype: DTypeLike = np.float32,
+        rng: "Generator | None" = None,
+        **layer_options: Any,
+    ) -> None:
+        super().__init__(
+            cell, classes, hidden_size, {}, input_size=input_size, vocab=vocab,
+            embedding_size=embedding_size, num_layers=num_layers, bidirectional=bidirectional,
+            merge_mode=merge_mode, dropout=dropout, dtype=dtype, rng=rng,
+            layer_options=layer_options,
+        )  # fmt: skip
+
+    def _scores(
+        self, params: Mapping[str, Any], x: Any, lengths: Any, rng: Any, learning: bool
+    ) -> tuple[Any, NDArray[np.bool_]]:
+        x, _, exists = self._reader.enter(x, lengths)
+        y, _ = self._reader(params, x, lengths=lengths, rng=rng, learning=learning)
+        return self._top(params, y, rng), exists

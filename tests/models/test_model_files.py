@@ -1,0 +1,104 @@
+"""Why: a model is kept in one file for years. It must come back bit for bit, and a file that is
+another model's, damaged or crooked must be refused in one clear line, and change nothing.
+"""
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from models.zoo import ZOO, batch_for, flat, make
+from tolerances import assert_same_bits
+
+import fastrnn
+from fastrnn import models
+from fastrnn.data import Vocabulary
+from fastrnn.io import load_checkpoint, save_checkpoint
+from fastrnn.models import LanguageModel, SequenceTagger
+
+
+@pytest.mark.parametrize("name", ZOO)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_there_and_back(name: str, dtype: Any, tmp_path: Path, rng: Any) -> None:
+    model, path = make(name, dtype=dtype), tmp_path / "model.safetensors"
+    model.save(path)
+    for back in (type(model).load(path), models.load(path)):
+        assert type(back) is type(model)
+        assert back.config == model.config
+        assert repr(back) == repr(model)
+        for key, array in flat(model.params).items():
+            assert_same_bits(key, flat(back.params)[key], array)
+        batch = batch_for(model, rng)
+        assert back.loss(back.params, batch) == model.loss(model.params, batch)
+    assert b"pickle" not in path.read_bytes()
+    with pytest.raises(pickle.UnpicklingError):
+        pickle.loads(path.read_bytes())
+
+
+def test_the_vocabulary_travels_along(tmp_path: Path) -> None:
+    words = Vocabulary(["straße", "猫", "a"], level="word")
+    model = LanguageModel("gru", words, 4)
+    model.save(tmp_path / "model")
+    back = LanguageModel.load(tmp_path / "model")
+    assert back.vocabulary == words
+    seeds = [np.random.default_rng(0) for _ in range(2)]
+    assert back.generate("a", 5, rng=seeds[0]) == model.generate("a", 5, rng=seeds[1])
+
+
+def test_another_class(tmp_path: Path) -> None:
+    make("tagger").save(tmp_path / "model")
+    with pytest.raises(
+        fastrnn.CheckpointError, match=r"holds a SequenceTagger.*SequenceTagger\.load"
+    ):
+        LanguageModel.load(tmp_path / "model")
+
+
+def crooked(path: Path, change: Any) -> None:
+    """Write the file again with its tensors and state changed."""
+    found = load_checkpoint(path)
+    tensors, state = dict(found.tensors), dict(found.state)
+    state["config"] = dict(state["config"])
+    change(tensors, state)
+    save_checkpoint(path, tensors, state)
+
+
+CHANGES = {
+    "lacks": lambda tensors, _: tensors.pop("rnn.weight_hh_l0"),
+    "too many": lambda tensors, _: tensors.update(more=np.ones(2)),
+    "must be float64": lambda tensors, _: tensors.update({"out.bias": np.ones(7, np.float32)}),
+    r"\(3,\), got float64 \(4,\)": lambda tensors, _: tensors.update({"out.bias": np.ones(4)}),
+    "unexpected keyword argument 'key'": lambda _, state: state["config"].update(key=1),
+    "hidden_size must be at least 1": lambda _, state: state["config"].update(hidden_size=0),
+    "missing 1 required": lambda _, state: state["config"].pop("cell"),
+    "holds a 'Oracle'": lambda _, state: state.update(model="Oracle"),
+    "holds no model": lambda _, state: state.update(format="training"),
+    "it holds no model": lambda _, state: state.update(config=None) or state,
+}
+
+
+@pytest.mark.parametrize("message", CHANGES)
+def test_crooked_files(message: str, tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    make("tagger").save(path)
+    crooked(path, CHANGES[message])
+    with pytest.raises(fastrnn.CheckpointError, match=message) as caught:
+        models.load(path)
+    assert "\n" not in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_damaged_files(tmp_path: Path, rng: Any) -> None:
+    path = tmp_path / "model"
+    make("tagger").save(path)
+    whole = path.read_bytes()
+    for _ in range(20):
+        bit = int(rng.integers(8 * len(whole)))
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(bytes(damaged))
+        with pytest.raises(fastrnn.CheckpointError):
+            SequenceTagger.load(path)
+        path.write_bytes(whole[: len(whole) // 2])
+        with pytest.raises(fastrnn.CheckpointError):
+            SequenceTagger.load(path)

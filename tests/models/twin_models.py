@@ -1,0 +1,82 @@
+"""The models once more, from the twins and autograd.numpy alone: what a model's loss should be.
+
+Nothing of fastrnn.ops, of the layers or of the models' own code is used, so autograd through this
+text is a judge of all of them.
+"""
+
+from typing import Any
+
+import autograd.numpy as anp
+import numpy as np
+
+from fastrnn import reference
+from fastrnn.models import LanguageModel, SequenceClassifier
+
+MERGES = {
+    "concat": lambda f, b: anp.concatenate([f, b], axis=-1),
+    "sum": lambda f, b: f + b,
+    "mul": lambda f, b: f * b,
+    "ave": lambda f, b: (f + b) / 2,
+}
+
+
+def run_layers(config: dict, weights: Any, x: Any, lengths: Any) -> tuple[Any, Any]:
+    """Outputs of the top layer, and what each of its directions ended with (h)."""
+    options = {k: config[k] for k in ("reset_after", "nonlinearity") if k in config}
+    sizes = config["hidden_size"]
+    layers = len(sizes) if isinstance(sizes, list) else config["num_layers"]
+    bidirectional = config.get("bidirectional", False)
+    for l in range(layers):
+        outputs, finals = [], []
+        for suffix in ("", "_reverse")[: 2 if bidirectional else 1]:
+            names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+            arrays = [weights[f"{name}_l{l}{suffix}"] for name in names]
+            y, state = getattr(reference, config["cell"])(
+                x, *arrays, lengths=lengths, reverse=bool(suffix), **options
+            )
+            outputs.append(y)
+            finals.append(state[0] if config["cell"] == "lstm" else state)
+        merge = MERGES[config.get("merge_mode", "concat")]
+        x = merge(*outputs) if bidirectional else outputs[0]
+    return x, merge(*finals) if bidirectional else finals[0]
+
+
+def pooled(pooling: str, y: Any, last: Any, lengths: np.ndarray) -> Any:
+    if pooling == "last":
+        return last
+    T = y.shape[0]
+    rows = []
+    for n, length in enumerate(lengths):
+        if length == 0:
+            rows.append(np.zeros(y.shape[2]))
+        else:
+            part = y[: min(length, T), n]
+            rows.append(anp.mean(part, axis=0) if pooling == "mean" else anp.max(part, axis=0))
+    return anp.stack(rows)
+
+
+def cross_entropy(scores: Any, targets: np.ndarray) -> Any:
+    """Mean over the rows of scores (M, V)."""
+    peak = anp.max(scores, axis=1, keepdims=True)
+    log_total = anp.log(anp.sum(anp.exp(scores - peak), axis=1)) + peak[:, 0]
+    return anp.mean(log_total - scores[np.arange(len(targets)), targets])
+
+
+def loss(model: Any, params: Any, batch: Any) -> Any:
+    """The loss of any model, without dropout."""
+    x, targets, *more = batch
+    T, N = np.shape(x)[:2]
+    lengths = np.asarray(more[0]) if more else np.full(N, T)
+    exists = np.arange(T)[:, None] < lengths
+    config = model.config
+    if "embedding" in params:
+        x = params["embedding"]["weight"][np.where(exists, x, 0)]
+    y, last = run_layers(config, params["rnn"], x, lengths)
+    out = params["out"]
+    weight = params["embedding"]["weight"] if config.get("tied") else out["weight"]
+    if isinstance(model, SequenceClassifier):
+        features = pooled(config["pooling"], y, last, lengths)
+        return cross_entropy(features @ weight.T + out["bias"], np.asarray(targets))
+    assert isinstance(model, LanguageModel) or y.shape[:2] == exists.shape
+    scores = anp.reshape(y, (T * N, y.shape[2]))[np.flatnonzero(exists)] @ weight.T + out["bias"]
+    return cross_entropy(scores, np.asarray(targets)[exists])
