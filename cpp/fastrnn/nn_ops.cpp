@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "fastrnn/check_shape.h"
 #include "fastrnn/dispatch.h"
@@ -25,6 +26,18 @@ void run(const NnKernel<Args>& kernel, const Args& args, double multiply_adds) {
 
 // What an element costs in the tile's coin where it is copied, or where it has an exponential.
 constexpr double kCopied = 8, kExponential = 20;
+
+// Puts a copy in the place of the caller's array, which another thread may be writing to: what has
+// been checked is what is used.
+std::vector<index_t> own(View<const index_t, 1>& view) {
+  std::vector<index_t> copy;
+  if (!view || view.shape[0] == 0) return copy;
+  copy.reserve(static_cast<std::size_t>(view.shape[0]));
+  for (index_t i = 0; i < view.shape[0]; ++i) copy.push_back(*view.at(i));
+  view.data = copy.data();
+  view.stride[0] = 1;
+  return copy;
+}
 
 void check_ids(const char* name, const View<const index_t, 1>& ids, index_t V,
                std::optional<index_t> ignored) {
@@ -95,7 +108,9 @@ void linear_backward(const LinearBackwardArgs<T>& a) {
 }
 
 template <class T>
-void embedding_forward(const EmbeddingForwardArgs<T>& a) {
+void embedding_forward(const EmbeddingForwardArgs<T>& args) {
+  EmbeddingForwardArgs<T> a = args;
+  const auto ids = own(a.ids);
   const index_t M = a.ids.shape[0], V = a.w.shape[0], E = a.w.shape[1];
   check_shape("y", a.y, "(M, E)", {M, E});
   check_ids("ids", a.ids, V, {});
@@ -103,7 +118,9 @@ void embedding_forward(const EmbeddingForwardArgs<T>& a) {
 }
 
 template <class T>
-void embedding_backward(const EmbeddingBackwardArgs<T>& a) {
+void embedding_backward(const EmbeddingBackwardArgs<T>& args) {
+  EmbeddingBackwardArgs<T> a = args;
+  const auto ids = own(a.ids);
   const index_t M = a.ids.shape[0], V = a.dw.shape[0], E = a.dw.shape[1];
   check_shape("dy", a.dy, "(M, E)", {M, E});
   check_ids("ids", a.ids, V, {});
@@ -111,7 +128,9 @@ void embedding_backward(const EmbeddingBackwardArgs<T>& a) {
 }
 
 template <class T>
-LossSum softmax_cross_entropy_forward(const SoftmaxForwardArgs<T>& a) {
+LossSum softmax_cross_entropy_forward(const SoftmaxForwardArgs<T>& args) {
+  SoftmaxForwardArgs<T> a = args;
+  const auto targets = own(a.targets.ids);
   const index_t M = a.logits.shape[0], V = a.logits.shape[1];
   check_targets(a.logits, a.targets, a.kept);
   check_shape("loss", a.loss, "(M,)", {M});
@@ -125,7 +144,9 @@ LossSum softmax_cross_entropy_forward(const SoftmaxForwardArgs<T>& a) {
 }
 
 template <class T>
-void softmax_cross_entropy_backward(const SoftmaxBackwardArgs<T>& a) {
+void softmax_cross_entropy_backward(const SoftmaxBackwardArgs<T>& args) {
+  SoftmaxBackwardArgs<T> a = args;
+  const auto targets = own(a.targets.ids);
   const index_t M = a.logits.shape[0], V = a.logits.shape[1];
   check_targets(a.logits, a.targets, a.kept);
   check_shape("dloss", a.dloss, "(M,)", {M});
@@ -141,7 +162,9 @@ void dropout(const DropoutArgs<T>& a) {
 }
 
 template <class T>
-void attention_forward(const AttentionForwardArgs<T>& a) {
+void attention_forward(const AttentionForwardArgs<T>& args) {
+  AttentionForwardArgs<T> a = args;
+  const auto lengths = own(a.lengths);
   const index_t S = a.keys.shape[0], N = a.keys.shape[1], H = a.keys.shape[2];
   check_attention(a, a.attn);
   check_shape("context", a.context, "(N, H)", {N, H});
@@ -149,7 +172,9 @@ void attention_forward(const AttentionForwardArgs<T>& a) {
 }
 
 template <class T>
-void attention_backward(const AttentionBackwardArgs<T>& a) {
+void attention_backward(const AttentionBackwardArgs<T>& args) {
+  AttentionBackwardArgs<T> a = args;
+  const auto lengths = own(a.lengths);
   const index_t S = a.keys.shape[0], N = a.keys.shape[1], H = a.keys.shape[2];
   check_attention(a, a.attn);
   check_optional("dcontext", a.dcontext, "(N, H)", {N, H});

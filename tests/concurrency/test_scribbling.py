@@ -1,0 +1,62 @@
+"""Why: what one thread has checked another may change before it is used. An index that leaves its
+range in between would read, and in a gradient write, somewhere in memory: such a call must use what
+it checked, or refuse it.
+"""
+
+import pytest
+from processes import output_of
+
+SCRIPT = """
+    import sys, threading, time
+    import numpy as np
+    from fastrnn import _core
+
+    name = sys.argv[1]
+    M, S = 30_000, 3
+    w, y = np.ones((5, 8), np.float32), np.empty((M, 8), np.float32)
+    logits, loss, kept = np.ones((M, 5)), np.empty(M), np.empty((M, 2))
+    keys, attn, x = np.ones((S, M, 4)), np.empty((M, S)), np.ones((S, M, 2))
+    h, hs, w_ih, w_hh = np.ones((M, 4)), np.empty((S, M, 4)), np.ones((4, 2)), np.ones((4, 4))
+    positions = np.zeros(M, np.int64)
+    calls = {
+        "lengths": lambda: _core.rnn_forward(
+            _core.Cell.rnn_tanh, x, w_ih, w_hh, *[None] * 5, positions, hs, h, None),
+        "embedding": lambda: _core.embedding_forward(positions, w, y),
+        "its gradient": lambda: _core.embedding_backward(y, positions, w),
+        "targets": lambda: _core.softmax_cross_entropy_forward(
+            logits, positions, loss, kept, -1, 0.0),
+        "their gradient": lambda: _core.softmax_cross_entropy_backward(
+            loss, logits, positions, kept, np.empty_like(logits), -1, 0.0),
+        "attention": lambda: _core.attention_forward(h, keys, positions, h.copy(), attn),
+        "its gradient by keys": lambda: _core.attention_backward(
+            h, None, h, keys, positions, attn, None, np.empty_like(keys)),
+    }
+    stop = threading.Event()
+    def scribble():
+        while not stop.is_set():
+            positions[-1] = 2**40
+            positions[-1] = 0
+    calls[name]()
+    writer = threading.Thread(target=scribble)
+    writer.start()
+    done = 0
+    end = time.monotonic() + 0.5
+    while time.monotonic() < end:
+        try:
+            calls[name]()
+        except ValueError as error:
+            assert "must" in str(error)
+        else:
+            done += 1
+    stop.set()
+    writer.join()
+    print(done > 0)
+"""
+
+NAMES = ["lengths", "embedding", "its gradient", "targets", "their gradient", "attention"]
+
+
+@pytest.mark.parametrize("name", [*NAMES, "its gradient by keys"])
+def test_positions_that_change_during_a_call(name: str) -> None:
+    """The process lives, and some calls are served."""
+    assert output_of(SCRIPT, name) == "True"
