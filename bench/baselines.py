@@ -138,6 +138,8 @@ class Fastrnn(Peer):
 
         case = problem.case
         fastrnn.set_num_threads(case.threads)
+        if case.kind.choices:
+            return by_functions(problem)
         layer = make_layer(case)
         layer.load_state_dict(problem.weights)
         x, dy, lengths = problem.x, problem.dy, problem.lengths
@@ -195,6 +197,36 @@ class Twin(Fastrnn):
         with fastrnn.use_backend("reference"):
             prepared = super().prepare(problem)
         return Prepared(on_reference(prepared.run), on_reference(prepared.answer))
+
+
+def by_functions(problem: Problem) -> Prepared:
+    """A case by fastrnn's functions, which have choices that its layers lack."""
+    import fastrnn
+
+    case, kind = problem.case, problem.case.kind
+    names = {"weight_ih": "w_ih", "weight_hh": "w_hh", "bias_ih": "b_ih", "bias_hh": "b_hh"}
+    arrays = (problem.x, *(problem.weights[f"{name}_l0"] for name in names))
+    options = dict(kind.options, **kind.choices, lengths=problem.lengths)
+    plain, forward, backward = (
+        getattr(fastrnn, kind.layer.lower() + suffix) for suffix in ("", "_forward", "_backward")
+    )
+
+    def training() -> tuple[Array, Any]:
+        y, _, tape = forward(*arrays, **options)
+        return y, backward(tape, problem.dy)
+
+    def gradients() -> dict[str, Array]:
+        y, grads = training()
+        found = {f"d{name}_l0": getattr(grads, field) for name, field in names.items()}
+        return {"y": y, "dx": grads.x} | found
+
+    def inference() -> Array:
+        y: Array = plain(*arrays, **options)[0]
+        return y
+
+    if case.training:
+        return Prepared(training, gradients)
+    return Prepared(inference, lambda: {"y": inference()})
 
 
 def make_layer(case: Case) -> Any:

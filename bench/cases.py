@@ -23,13 +23,17 @@ class CellKind:
         G: the weights have G·H rows.
     options : dict
         Keyword arguments of the layer class that select this cell.
+    choices : dict
+        Keyword arguments that only the functions have: gates and activations.
     """
 
     layer: str
     gates: int
     options: dict[str, Any] = field(default_factory=dict)
+    choices: dict[str, Any] = field(default_factory=dict)
 
 
+_RELU = {"activations": ("sigmoid", "relu")}
 CELLS = {
     "rnn_tanh": CellKind("RNN", 1, {"nonlinearity": "tanh"}),
     "rnn_relu": CellKind("RNN", 1, {"nonlinearity": "relu"}),
@@ -39,6 +43,9 @@ CELLS = {
     "lstm_peephole": CellKind("LSTM", 4, {"peephole": True}),
     "gru_after": CellKind("GRU", 3, {"reset_after": True}),
     "gru_before": CellKind("GRU", 3, {"reset_after": False}),
+    "lstm_general": CellKind("LSTM", 4, choices={"gates": "io"}),
+    "gru_after_general": CellKind("GRU", 3, {"reset_after": True}, _RELU),
+    "gru_before_general": CellKind("GRU", 3, {"reset_after": False}, _RELU),
 }
 GRID_CELLS = ("lstm", "gru_after", "rnn_tanh")
 GRID_HIDDEN = (32, 128, 256, 512, 1024)
@@ -201,6 +208,9 @@ def uses(threads: int) -> list[Case]:
         Case("pixel rows", "rnn_relu", 28, 64, 28, 128, True, threads=n),
         Case("Elman network", "rnn_sigmoid", 50, 32, 32, 128, True, threads=n),
         Case("linear filter", "rnn_linear", 200, 16, 16, 64, threads=n),
+        Case("LSTM of 1997", "lstm_general", 50, 32, 256, 256, True, threads=n),
+        Case("GRU with relu", "gru_after_general", 50, 32, 256, 256, True, threads=n),
+        Case("GRU with relu", "gru_before_general", 50, 32, 256, 256, True, threads=n),
         Case("time series in float64", "lstm", 100, 16, 64, 64, True, "float64", threads=n),
         Case("single call", "lstm", 1, 1, 32, 32, threads=n),
         Case("live stream", "lstm", 1, 1, 32, 32, threads=n, stream=True),

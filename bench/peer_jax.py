@@ -21,6 +21,8 @@ class Jax(Peer):
 
     @classmethod
     def refusal(cls, case: Case) -> str | None:
+        if case.kind.choices:
+            return "what is compared are the usual gates and activations"
         return needs_whole_affinity(case)
 
     def prepare(self, problem: Problem) -> Prepared:

@@ -24,6 +24,8 @@ class OnnxRuntime(Peer):
     def refusal(cls, case: Case) -> str | None:
         if case.training:
             return "onnxruntime runs forward only"
+        if case.kind.choices:
+            return "what is compared are the usual gates and activations"
         if case.dtype != "float32":
             return "onnxruntime's recurrent operators compute in float32 only"
         return None

@@ -18,6 +18,8 @@ class Torch(Peer):
 
     @classmethod
     def refusal(cls, case: Case) -> str | None:
+        if case.kind.choices:
+            return "torch.nn has no choice of gates or activations"
         if case.kind.options.get("peephole"):
             return "torch.nn.LSTM has no peepholes"
         if not case.kind.options.get("reset_after", True):

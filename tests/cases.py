@@ -24,6 +24,7 @@ class Spec:
     gates: int  # G
     options: tuple[tuple[str, Any], ...] = ()  # keywords of the public function
     peephole: bool = False
+    general: bool = False  # the core wants to be told its choices
 
     @property
     def cell_state(self) -> bool:
@@ -41,6 +42,16 @@ CELLS: dict[str, Spec] = {
     "lstm_peephole": Spec("lstm", 4, peephole=True),
     "gru_after": Spec("gru", 3, (("reset_after", True),)),
     "gru_before": Spec("gru", 3, (("reset_after", False),)),
+    # One choice each, without kinks and with few zeros; tests/chosen.py has them all.
+    "lstm_general": Spec(
+        "lstm", 4, (("activations", ("sigmoid", "sigmoid", "tanh")), ("gates", "io")), general=True
+    ),
+    "gru_after_general": Spec(
+        "gru", 3, (("reset_after", True), ("activations", ("sigmoid", "sigmoid"))), general=True
+    ),
+    "gru_before_general": Spec(
+        "gru", 3, (("reset_after", False), ("activations", ("sigmoid", "sigmoid"))), general=True
+    ),
 }
 
 HIDDEN = (1, 7, 8, 9, 15, 16, 17, 31, 33, 64, 65)
@@ -66,6 +77,8 @@ class Case:
     projected: bool = False  # w_ih=None
     state: str = "given"  # given, none
     upstream: str = "all"  # all, dy, state: which gradients come in
+    choices: tuple[tuple[str, Any], ...] = ()  # options of a general cell, for those in CELLS
+    peephole: bool = False  # give an lstm_general w_peephole
     seed: int = 0
 
     def __str__(self) -> str:
@@ -75,11 +88,17 @@ class Case:
         words += [] if self.bias == "both" else [f"bias_{self.bias}"]
         words += [] if self.state == "given" else ["no_state"]
         words += [] if self.upstream == "all" else [f"from_{self.upstream}"]
+        words += [f"{name}={value}" for name, value in self.choices]
+        words += ["peephole"] if self.peephole else []
         return "-".join([*words, f"seed{self.seed}"])
 
     @property
     def spec(self) -> Spec:
-        return CELLS[self.cell]
+        spec = CELLS[self.cell]
+        if not self.choices and not self.peephole:
+            return spec
+        options = tuple({**dict(spec.options), **dict(self.choices)}.items())
+        return dataclasses.replace(spec, options=options, peephole=spec.peephole or self.peephole)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -53,6 +53,14 @@ def cell_of(problem: Problem) -> Any:
     return getattr(_core.Cell, problem.case.cell)
 
 
+def choices_of(problem: Problem) -> Any:
+    """What the core is told beside the cell: None, or a _core.Choices."""
+    spec = problem.case.spec
+    names = ("activations", "gates", "input_forget")
+    chosen = {name: value for name, value in spec.options if name in names}
+    return _core.Choices(**chosen) if spec.general else None
+
+
 def core_inputs(problem: Problem, layouts: dict[str, str] | None = None) -> dict[str, Any]:
     """The input arrays of _core.rnn_forward; `layouts` names a memory layout per argument."""
     arrays = {name: getattr(problem, name) for name in (*INPUTS, "lengths")}
@@ -101,6 +109,7 @@ def core_forward(
         num_threads=threads,
         tape=tape,
         packed=packed,
+        choices=choices_of(problem),
     )
     arena.check()
     for name, array in arrays.items():

@@ -77,7 +77,7 @@ def test_the_options_of_the_table_reach_their_cell() -> None:
     for cell in CELLS:
         if cell == "lstm_peephole":
             continue  # it differs from lstm by an argument, and that is tested by its gradient
-        problem = draw(Case("lstm" if CELLS[cell].family == "lstm" else cell, T=3, N=2, I=4, H=5))
+        problem = draw(Case(cell, T=3, N=2, I=4, H=5))
         twin = run_twin(problem)["y"]
         np.testing.assert_allclose(run_core(problem)["y"], twin, rtol=1e-9)
         assert seen.setdefault(twin.tobytes(), cell) == cell

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "bindings/arrays.h"
+#include "bindings/choices.h"
 #include "bindings/rnn_objects.h"
 #include "fastrnn/ops.h"
 #include "fastrnn/threads.h"
@@ -73,6 +74,19 @@ T as_clip_step(py::handle object) {
 
 inline const PackedObject& as_packed(py::handle object) {
   return as_object<PackedObject>("packed", "PackedWeights", object);
+}
+
+// The choices of a general cell, which are as many as it has activations.
+inline CellChoices as_choices(py::handle object, Cell cell) {
+  const CellTraits traits = cell_traits(cell);
+  if (!traits.general) {
+    if (!object.is_none()) words::wrong("choices", std::string("be None for ") + traits.name);
+    return {};
+  }
+  const auto& choices = as_object<ChoicesObject>("choices", "Choices", object);
+  if (choices.of_lstm() != traits.cell_state)
+    words::wrong("choices", std::string("name 3 activations for an LSTM and 2 for a GRU"));
+  return choices.get();
 }
 
 inline void must_be_none(const char* name, py::handle object, const std::string& when) {

@@ -97,12 +97,14 @@ void forward_packed(const ForwardObjects& objects, RnnForwardArgs<T>& args) {
 void forward_any(py::handle cell, py::handle x, py::handle w_ih, py::handle w_hh, py::handle b_ih,
                  py::handle b_hh, py::handle w_peephole, py::handle h0, py::handle c0,
                  py::handle lengths, py::handle y, py::handle h_n, py::handle c_n,
-                 py::handle reverse, py::handle num_threads, py::handle tape, py::handle packed) {
+                 py::handle reverse, py::handle num_threads, py::handle tape, py::handle packed,
+                 py::handle choices) {
   const ForwardObjects objects{
       {w_ih, w_hh, b_ih, b_hh, w_peephole}, x, h0, c0, lengths, y, h_n, c_n};
   const auto args = [&](auto zero) {
     RnnForwardArgs<decltype(zero)> common{};
     common.cell = as_cell(cell);
+    common.choices = as_choices(choices, common.cell);
     common.reverse = as_bool("reverse", reverse);
     common.num_threads = as_num_threads(num_threads);
     return common;
@@ -139,7 +141,8 @@ RnnBackwardArgs<T> read_backward(const BackwardObjects& objects, Tape<T>& tape, 
     must_be_none("dc_n", objects.dc_n, when);
     must_be_none("dc0", objects.dc0, when);
   }
-  if (!traits.peephole) must_be_none("dw_peephole", objects.dw_peephole, when);
+  if (!tape.weights.w_peephole)
+    must_be_none("dw_peephole", objects.dw_peephole, "where w_peephole was");
   if (!tape.weights.w_ih) must_be_none("dw_ih", objects.dw_ih, "where w_ih was");
 
   args.dy = as_optional_input<T>("dy", objects.dy, {t, n, h}, extents);
@@ -246,11 +249,14 @@ void bind_rnn(py::module_& m) {
           arg("w_peephole"))
       .def_property_readonly("nbytes", [](py::handle self) { return as_packed(self).nbytes(); })
       .def_property_readonly("isa", [](py::handle self) { return as_packed(self).isa(); });
+  py::classh<ChoicesObject>(m, "Choices", "What a general cell is told: activations, gates.", plain)
+      .def(py::init<const py::tuple&, const std::string&, bool>(), arg("activations"),
+           arg("gates") = "ifo", arg("input_forget") = false);
   m.def("rnn_forward", forward_any, "One layer, one direction; y, h_n and c_n are written.",
         arg("cell"), arg("x"), arg("w_ih"), arg("w_hh"), arg("b_ih"), arg("b_hh"),
         arg("w_peephole"), arg("h0"), arg("c0"), arg("lengths"), arg("y"), arg("h_n"), arg("c_n"),
         arg("reverse") = false, arg("num_threads") = 0, arg("tape") = py::none(),
-        arg("packed") = py::none());
+        arg("packed") = py::none(), arg("choices") = py::none());
   m.def("rnn_backward", backward_any, "Gradients of the forward call that filled tape.",
         arg("tape"), arg("dy"), arg("dh_n"), arg("dc_n"), arg("dx"), arg("dw_ih"), arg("dw_hh"),
         arg("db_ih"), arg("db_hh"), arg("dh0"), arg("dc0"), arg("dw_peephole"),

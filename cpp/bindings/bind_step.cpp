@@ -52,6 +52,7 @@ class StepObject {
     args.cell = as_cell(items[0]);
     args.packed = &packed;
     if (packed.cell() != args.cell) words::wrong("packed", "be made for the cell");
+    if (cell_traits(args.cell).general) words::wrong("cell", "be one without choices");
     if (packed.projected()) words::wrong("packed", "hold w_ih");
     const bool first = chain.empty(), last = items[6].is_none();
     rows_ = first ? axis_size("h0", items[2], {{"N"}, {"H"}}, 0) : rows_;

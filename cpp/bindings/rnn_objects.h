@@ -42,7 +42,7 @@ struct WeightObjects {
     weights.w_hh = as_input<T>("w_hh", w_hh, {{"G*H", rows}, {"H", H}}, extents, any);
     weights.b_ih = as_optional_input<T>("b_ih", b_ih, {{"G*H", rows}}, extents, any);
     weights.b_hh = as_optional_input<T>("b_hh", b_hh, {{"G*H", rows}}, extents, any);
-    if (traits.peephole) {
+    if (traits.peephole && !(traits.general && w_peephole.is_none())) {
       weights.w_peephole =
           as_input<T>("w_peephole", w_peephole, {{"3", 3}, {"H", H}}, extents, any);
     } else if (!w_peephole.is_none()) {

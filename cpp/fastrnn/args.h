@@ -17,7 +17,7 @@ struct RnnWeights {
   View<const T, 2> w_ih;        // (G·H, I); absent: x is already projected, (T, N, G·H)
   View<const T, 2> w_hh;        // (G·H, H)
   View<const T, 1> b_ih, b_hh;  // (G·H,) each; absent: zeros
-  View<const T, 2> w_peephole;  // (3, H), rows i f o; present exactly for lstm_peephole
+  View<const T, 2> w_peephole;  // (3, H), rows i f o; lstm_peephole: present; lstm_general: may be
 };
 
 template <class T>
@@ -28,6 +28,7 @@ class Tape;  // tape.h: what forward leaves for backward
 template <class T>
 struct RnnForwardArgs {
   Cell cell;
+  CellChoices choices;   // general cells only
   bool reverse = false;  // every row starts at its own last step; y stays in input order
   int num_threads = 0;   // 0: the process-wide setting
 

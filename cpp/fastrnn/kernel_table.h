@@ -17,7 +17,7 @@ struct Panels {
   T* w_ih = nullptr;       // [group][k < I][vector][lane], slots 0 .. x_products
   T* w_hh = nullptr;       // [group][k < H][vector][lane], the cell's recurrent products
   T* bias = nullptr;       // [panel][slot][lane]
-  T* peephole = nullptr;   // [panel][i f o][lane]
+  T* peephole = nullptr;   // [panel][i f o][lane]; null where w_peephole was absent
 };
 
 // How the rows of a batch enter and leave, in processing order: step q is time q, or T'-1-q in
@@ -63,6 +63,7 @@ struct ForwardTask {
   Dims dims;
   Steps steps;
   Plan plan;
+  CellChoices choices;
   RnnWeights<T> weights;  // packed by the team into scratch unless panels is given
   const Panels<T>* panels = nullptr;
   View<const T, 3> x;  // (T, N, I) or (T, N, G·H)
@@ -80,6 +81,7 @@ struct BackwardTask {
   Dims dims;
   Steps steps;
   Plan plan;
+  CellChoices choices;
   RnnWeights<T> weights;
   View<const T, 3> x, y;
   View<const T, 2> h0, c0;

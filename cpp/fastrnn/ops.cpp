@@ -45,6 +45,7 @@ Tape<T> make_tape(const RnnForwardArgs<T>& a, const Dims& dims, const KernelTabl
   Tape<T> tape;
   const CellTraits& traits = table[a.cell].traits;
   tape.cell = a.cell;
+  tape.choices = a.choices;
   tape.dims = dims;
   tape.table = &table;
   tape.order = std::move(order);
@@ -74,6 +75,7 @@ void rnn_forward(const RnnForwardArgs<T>& a) {
   ForwardTask<T> task;
   task.dims = dims;
   task.plan = plan_for(table, a.cell, dims, order.rows(), a.tape != nullptr, a.num_threads);
+  task.choices = a.choices;
   task.weights = a.weights;
   task.panels = a.packed != nullptr ? &a.packed->panels() : nullptr;
   task.x = a.x;
@@ -105,6 +107,7 @@ void rnn_backward(const RnnBackwardArgs<T>& a) {
   task.dims = tape.dims;
   task.steps = tape.order.steps();
   task.plan = plan_for(*tape.table, tape.cell, tape.dims, tape.order.rows(), true, a.num_threads);
+  task.choices = tape.choices;
   task.weights = tape.weights;
   task.x = tape.x;
   task.y = tape.y;

@@ -35,6 +35,7 @@ class Tape {
   void copy_cells(View<T, 3> out) const;  // (T, N, H)
 
   Cell cell = Cell::lstm;
+  CellChoices choices;
   Dims dims{};
   const KernelTable<T>* table = nullptr;
   bool spent = false;

@@ -40,7 +40,8 @@ void check_weights(Cell cell, const RnnWeights<T>& w) {
   check_optional("w_ih", w.w_ih, "(G*H, I)", {rows, w.w_ih.shape[1]});
   check_optional("b_ih", w.b_ih, "(G*H,)", {rows});
   check_optional("b_hh", w.b_hh, "(G*H,)", {rows});
-  check_presence("w_peephole", w.w_peephole, traits.peephole, traits.name);
+  if (!traits.general || !traits.peephole)
+    check_presence("w_peephole", w.w_peephole, traits.peephole, traits.name);
   check_optional("w_peephole", w.w_peephole, "(3, H)", {3, H});
 }
 
@@ -64,6 +65,8 @@ Dims check_forward(const RnnForwardArgs<T>& a) {
   check_shape("y", a.y, "(T, N, H)", {d.T, d.N, H});
   check_shape("h_n", a.h_n, "(N, H)", {d.N, H});
   check_optional("h0", a.h0, "(N, H)", {d.N, H});
+  FASTRNN_CHECK(!a.choices.coupled || (a.choices.input_gate && a.choices.forget_gate),
+                "a coupled forget gate needs both gates");
   FASTRNN_CHECK(traits.cell_state || !a.c0, std::string("c0 is not taken by ") + traits.name);
   check_optional("c0", a.c0, "(N, H)", {d.N, H});
   check_presence("c_n", a.c_n, traits.cell_state, traits.name);
@@ -96,8 +99,8 @@ void check_backward(const RnnBackwardArgs<T>& a) {
   check_optional("dw_hh", a.dw_hh, "(G*H, H)", {rows, H});
   check_optional("db_ih", a.db_ih, "(G*H,)", {rows});
   check_optional("db_hh", a.db_hh, "(G*H,)", {rows});
-  FASTRNN_CHECK(traits.peephole || !a.dw_peephole,
-                std::string("dw_peephole is not taken by ") + traits.name);
+  FASTRNN_CHECK(tape.weights.w_peephole || !a.dw_peephole,
+                "dw_peephole cannot be given: there was no w_peephole");
   check_optional("dw_peephole", a.dw_peephole, "(3, H)", {3, H});
 }
 

@@ -4,6 +4,7 @@
 #include "fastrnn/types.h"
 
 #define FASTRNN_INLINE inline __attribute__((always_inline))
+#define FASTRNN_NOINLINE __attribute__((noinline))  // one copy for all cells
 
 namespace fastrnn {
 

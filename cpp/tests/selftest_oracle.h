@@ -39,11 +39,12 @@ struct Problem {
   Mode mode;
   std::vector<index_t> lengths;
   std::array<Vector, kOperands> in;
+  fastrnn::CellChoices choices;
 };
 
 struct Results {
   Vector y, h_n, c_n;
-  double closest = 1e9;  // smallest |pre-activation|: how near the kink of relu is
+  double closest = 1e9;  // how near a pre-activation came to a kink
 };
 
 inline Vector random_vector(std::mt19937& rng, index_t count) {
@@ -53,11 +54,39 @@ inline Vector random_vector(std::mt19937& rng, index_t count) {
   return v;
 }
 
+// f(x); closest takes note of kinks.
+inline double activate(fastrnn::Activation f, double x, double& closest) {
+  switch (f) {
+    case fastrnn::Activation::sigmoid:
+      return sigmoid(x);
+    case fastrnn::Activation::tanh:
+      return std::tanh(x);
+    case fastrnn::Activation::relu:
+      closest = std::min(closest, std::abs(x));
+      return std::max(0.0, x);
+    case fastrnn::Activation::linear:
+      return x;
+    case fastrnn::Activation::hard_sigmoid:
+      closest = std::min(closest, std::abs(2.5 - std::abs(x)));
+      return std::clamp(0.2 * x + 0.5, 0.0, 1.0);
+  }
+  return x;
+}
+
+inline fastrnn::CellChoices random_choices(std::mt19937& rng) {
+  const auto any = [&] { return static_cast<fastrnn::Activation>(rng() % 5); };
+  const auto coin = [&] { return rng() % 2 == 0; };
+  fastrnn::CellChoices choices{any(), any(), any(), coin(), coin(), coin(), false};
+  choices.coupled = choices.input_gate && choices.forget_gate && coin();
+  return choices;
+}
+
 inline Problem random_problem(std::mt19937& rng, Cell cell, Dims d, Mode mode) {
   const fastrnn::CellTraits traits = fastrnn::cell_traits(cell);
   const index_t rows = traits.gates * d.H;
   if (mode.projected) d.I = rows;
-  Problem p{cell, d, mode, std::vector<index_t>(at(d.N), d.T), {}};
+  Problem p{cell, d, mode, std::vector<index_t>(at(d.N), d.T), {}, {}};
+  if (traits.general) p.choices = random_choices(rng);
   for (index_t& length : p.lengths) {
     if (mode.ragged) length = std::uniform_int_distribution<index_t>(0, d.T)(rng);
   }
@@ -66,7 +95,8 @@ inline Problem random_problem(std::mt19937& rng, Cell cell, Dims d, Mode mode) {
   p.in[W_IH] = random_vector(rng, rows * d.I);
   p.in[W_HH] = random_vector(rng, rows * d.H);
   for (Operand bias : {B_IH, B_HH}) p.in[bias] = random_vector(rng, rows);
-  if (traits.peephole) p.in[W_PEEPHOLE] = random_vector(rng, 3 * d.H);
+  const bool peephole = traits.peephole && !(traits.general && rng() % 2 == 0);
+  if (peephole) p.in[W_PEEPHOLE] = random_vector(rng, 3 * d.H);
   p.in[H0] = random_vector(rng, states);
   if (traits.cell_state) p.in[C0] = random_vector(rng, states);
   if (mode.bare) {
@@ -87,6 +117,21 @@ inline double affine(const Vector& w, const double* v, index_t columns, const Ve
   return sum;
 }
 
+// One unit of an LSTM; c is replaced by its successor, h is returned.
+template <class Gate>
+double lstm_unit(const Problem& p, const Gate& gate, index_t j, double& c, double& closest) {
+  const fastrnn::CellChoices& choice = p.choices;
+  const auto f = [&](double a) { return activate(choice.f, a, closest); };
+  const auto peep = [&](index_t row) {
+    return p.in[W_PEEPHOLE].empty() ? 0 : p.in[W_PEEPHOLE][at(row * p.dims.H + j)];
+  };
+  const double i = choice.input_gate ? f(gate(0, j) + peep(0) * c) : 1;
+  const double own = choice.forget_gate ? f(gate(1, j) + peep(1) * c) : 1;
+  c = (choice.coupled ? 1 - i : own) * c + i * activate(choice.g, gate(2, j), closest);
+  const double o = choice.output_gate ? f(gate(3, j) + peep(2) * c) : 1;
+  return o * activate(choice.h, c, closest);
+}
+
 // One step of one row: h and c are replaced by their successors.
 inline void step(const Problem& p, const double* x, Vector& h, Vector& c, double& closest) {
   const auto [T, N, I, H] = p.dims;
@@ -96,8 +141,11 @@ inline void step(const Problem& p, const double* x, Vector& h, Vector& c, double
            affine(in[W_HH], h.data(), H, in[B_HH], g * H + j);
   };
   Vector h_new(h.size()), reset_h(h.size());
-  if (p.cell == Cell::gru_before) {
-    for (index_t j = 0; j < H; ++j) reset_h[at(j)] = sigmoid(gate(0, j)) * h[at(j)];
+  const fastrnn::CellChoices& choice = p.choices;
+  const auto f = [&](double a) { return activate(choice.f, a, closest); };
+  const bool before_product = p.cell == Cell::gru_before || p.cell == Cell::gru_before_general;
+  if (before_product) {
+    for (index_t j = 0; j < H; ++j) reset_h[at(j)] = f(gate(0, j)) * h[at(j)];
   }
   for (index_t j = 0; j < H; ++j) {
     double& out = h_new[at(j)];
@@ -117,23 +165,19 @@ inline void step(const Problem& p, const double* x, Vector& h, Vector& c, double
         out = std::max(0.0, gate(0, j));
         break;
       case Cell::lstm:
-      case Cell::lstm_peephole: {
-        const auto peep = [&](index_t row) {
-          return in[W_PEEPHOLE].empty() ? 0 : in[W_PEEPHOLE][at(row * H + j)];
-        };
-        const double c_old = c[at(j)];
-        const double i = sigmoid(gate(0, j) + peep(0) * c_old);
-        const double f = sigmoid(gate(1, j) + peep(1) * c_old);
-        c[at(j)] = f * c_old + i * std::tanh(gate(2, j));
-        out = sigmoid(gate(3, j) + peep(2) * c[at(j)]) * std::tanh(c[at(j)]);
+      case Cell::lstm_peephole:
+      case Cell::lstm_general:
+        out = lstm_unit(p, gate, j, c[at(j)], closest);
         break;
-      }
       case Cell::gru_after:
-      case Cell::gru_before: {
-        const double z = sigmoid(gate(1, j)), input = affine(in[W_IH], x, I, in[B_IH], 2 * H + j);
-        const double r = p.cell == Cell::gru_after ? sigmoid(gate(0, j)) : 1;
-        const double* state = p.cell == Cell::gru_after ? h.data() : reset_h.data();
-        const double n = std::tanh(input + r * affine(in[W_HH], state, H, in[B_HH], 2 * H + j));
+      case Cell::gru_before:
+      case Cell::gru_after_general:
+      case Cell::gru_before_general: {
+        const double z = f(gate(1, j)), input = affine(in[W_IH], x, I, in[B_IH], 2 * H + j);
+        const double r = before_product ? 1 : f(gate(0, j));
+        const double* state = before_product ? reset_h.data() : h.data();
+        const double n = activate(
+            choice.g, input + r * affine(in[W_HH], state, H, in[B_HH], 2 * H + j), closest);
         out = (1 - z) * n + z * before;
         break;
       }

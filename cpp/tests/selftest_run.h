@@ -76,7 +76,7 @@ class Run {
     w.w_hh = matrix(in_[W_HH].data(), rows, H);
     if (!p_.mode.bare) w.b_ih = line(in_[B_IH].data(), rows);
     if (!p_.mode.bare) w.b_hh = line(in_[B_HH].data(), rows);
-    if (traits_.peephole) w.w_peephole = matrix(in_[W_PEEPHOLE].data(), 3, H);
+    if (!in_[W_PEEPHOLE].empty()) w.w_peephole = matrix(in_[W_PEEPHOLE].data(), 3, H);
     return w;
   }
 
@@ -85,6 +85,7 @@ class Run {
     const auto [steps, N, I, H] = p_.dims;
     fastrnn::RnnForwardArgs<T> a{};
     a.cell = p_.cell;
+    a.choices = p_.choices;
     a.reverse = p_.mode.reverse;
     a.num_threads = threads;
     a.x = cube<const T>(in_[X].data(), steps, N, I);
@@ -121,7 +122,7 @@ class Run {
     a.dw_hh = matrix(d[W_HH].data(), rows, H);
     a.db_ih = line(d[B_IH].data(), rows);
     a.db_hh = line(d[B_HH].data(), rows);
-    if (traits_.peephole) a.dw_peephole = matrix(d[W_PEEPHOLE].data(), 3, H);
+    if (!in_[W_PEEPHOLE].empty()) a.dw_peephole = matrix(d[W_PEEPHOLE].data(), 3, H);
     a.dh0 = matrix(d[H0].data(), N, H);
     if (traits_.cell_state) a.dc0 = matrix(d[C0].data(), N, H);
     fastrnn::rnn_backward(a);

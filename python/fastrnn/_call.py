@@ -46,7 +46,7 @@ def run(
         w_ih, w_hh, b_ih, b_hh, w_peephole = weights if packed is None else _PACKED
         _core.rnn_forward(
             kind.core, x, w_ih, w_hh, b_ih, b_hh, w_peephole, h0, c0, lengths, y, h_n, c_n,
-            reverse, num_threads, inner, packed,
+            reverse, num_threads, inner, packed, kind.choices,
         )  # fmt: skip
     else:
         inner = _twin.forward(kind, x, weights, h0, c0, lengths, y, h_n, c_n, reverse, keep)
@@ -86,7 +86,7 @@ def plain(
         c_n = np.empty((N, H), dtype) if kind.cell_state else None
         _core.rnn_forward(
             kind.core, x, w_ih, w_hh, b_ih, b_hh, w_peephole, h0, c0, None, y, h_n, c_n, reverse,
-            num_threads, None, None,
+            num_threads, None, None, kind.choices,
         )  # fmt: skip
     except (TypeError, ValueError, MemoryError):
         return None

@@ -5,6 +5,13 @@ from numpy.typing import ArrayLike
 from fastrnn import _kinds
 from fastrnn._call import step
 from fastrnn._checks import Array, flag
+from fastrnn._choices import (
+    GATES,
+    GRU_ACTIVATIONS,
+    LSTM_ACTIVATIONS,
+    gru_choices,
+    lstm_choices,
+)
 from fastrnn._rnn import kind_of
 
 
@@ -60,6 +67,7 @@ def gru_cell(
     b_hh: ArrayLike | None = None,
     *,
     reset_after: bool = True,
+    activations: tuple[str, str] = GRU_ACTIVATIONS,
     num_threads: int | None = None,
 ) -> Array:
     """Run one step of a GRU; equal bit for bit to the same step inside `gru`.
@@ -70,7 +78,7 @@ def gru_cell(
         (I,) is one row, and the result loses N.
     h : array_like or None, (N, H) or (H,)
         The previous state; None: zeros.
-    w_ih, w_hh, b_ih, b_hh, reset_after, num_threads
+    w_ih, w_hh, b_ih, b_hh, reset_after, activations, num_threads
         As `gru`.
 
     Returns
@@ -89,7 +97,7 @@ def gru_cell(
     >>> fastrnn.gru_cell(np.ones(3), np.ones(2), np.zeros((6, 3)), np.zeros((6, 2)))
     array([0.5, 0.5])
     """
-    kind = _kinds.GRU[flag("reset_after", reset_after)]
+    kind = _kinds.gru(gru_choices(activations), flag("reset_after", reset_after))
     return step(kind, x_t, h, None, (w_ih, w_hh, b_ih, b_hh, None), num_threads)[0]
 
 
@@ -102,6 +110,9 @@ def lstm_cell(
     b_hh: ArrayLike | None = None,
     *,
     w_peephole: ArrayLike | None = None,
+    activations: tuple[str, str, str] = LSTM_ACTIVATIONS,
+    input_forget: bool = False,
+    gates: str = GATES,
     num_threads: int | None = None,
 ) -> tuple[Array, Array]:
     """Run one step of an LSTM; equal bit for bit to the same step inside `lstm`.
@@ -112,7 +123,7 @@ def lstm_cell(
         (I,) is one row, and the results lose N.
     state : tuple (h, c) or None
         (N, H) or (H,) each; None: zeros.
-    w_ih, w_hh, b_ih, b_hh, w_peephole, num_threads
+    w_ih, w_hh, b_ih, b_hh, w_peephole, activations, input_forget, gates, num_threads
         As `lstm`.
 
     Returns
@@ -139,6 +150,6 @@ def lstm_cell(
         raise TypeError(f"state must be a tuple (h, c) or None, got {type(state).__name__}")
     elif len(state) != 2:
         raise ValueError(f"state must be a tuple (h, c), got {len(state)} elements")
-    kind = _kinds.LSTM if w_peephole is None else _kinds.LSTM_PEEPHOLE
+    kind = _kinds.lstm(lstm_choices(activations, gates, input_forget), w_peephole is not None)
     h, c = step(kind, x_t, *state, (w_ih, w_hh, b_ih, b_hh, w_peephole), num_threads)
     return h, c  # type: ignore[return-value]

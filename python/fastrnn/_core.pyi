@@ -23,6 +23,9 @@ class Cell(enum.Enum):
     lstm_peephole = ...
     gru_after = ...
     gru_before = ...
+    lstm_general = ...
+    gru_after_general = ...
+    gru_before_general = ...
 
 class Tape:
     """What forward leaves for one backward; holds references to x, y, the weights, h0 and c0."""
@@ -47,19 +50,26 @@ class PackedWeights:
         w_hh: _Array,  # (G*H, H)
         b_ih: _Array | None,  # (G*H,)
         b_hh: _Array | None,  # (G*H,)
-        w_peephole: _Array | None,  # (3, H), lstm_peephole only
+        w_peephole: _Array | None,  # (3, H), lstm_peephole; lstm_general with or without
     ) -> None: ...
     @property
     def nbytes(self) -> int: ...
     @property
     def isa(self) -> str: ...
 
+class Choices:
+    """What a general cell is told: f and g of a GRU, or f, g and h of an LSTM and its gates."""
+
+    def __init__(
+        self, activations: tuple[str, ...], gates: str = "ifo", input_forget: bool = False
+    ) -> None: ...
+
 class Step:
     """One time step of a stack of layers, prepared: run reads h0 and c0, writes h_n and c_n."""
 
     def __init__(
         self,
-        # cell, packed, h0 (N, H), c0, h_n, c_n, y (1, N, H); y is None for the last layer
+        # cell (no general one), packed, h0 (N, H), c0, h_n, c_n, y (1, N, H), None for the last layer
         layers: list[
             tuple[Cell, PackedWeights, _Array, _Array | None, _Array, _Array | None, _Array | None]
         ],
@@ -89,6 +99,7 @@ def rnn_forward(
     num_threads: int = 0,
     tape: Tape | None = None,
     packed: PackedWeights | None = None,
+    choices: Choices | None = None,  # exactly for the general cells
 ) -> None: ...
 def rnn_backward(
     tape: Tape,

@@ -1,16 +1,13 @@
 """The functions of the GRU: one layer, one direction, explicit arrays."""
 
-from typing import Any
-
 from numpy.typing import ArrayLike
 
 from fastrnn import _kinds
 from fastrnn._call import sequence
 from fastrnn._checks import Array, flag, unsupported
+from fastrnn._choices import GRU_ACTIVATIONS, gru_choices
 from fastrnn._grads import GRUGrads
 from fastrnn._tape import Tape, backward
-
-ACTIVATIONS = ("sigmoid", "tanh")
 
 
 def gru(
@@ -25,7 +22,7 @@ def gru(
     lengths: ArrayLike | None = None,
     reverse: bool = False,
     batch_first: bool = False,
-    activations: tuple[str, str] = ACTIVATIONS,
+    activations: tuple[str, str] = GRU_ACTIVATIONS,
     clip: None = None,
     num_threads: int | None = None,
 ) -> tuple[Array, Array]:
@@ -55,8 +52,11 @@ def gru(
         x and y are (N, T, ·); nothing is copied for it. States stay (N, H).
     num_threads : int or None
         Upper bound for this call; None: `get_num_threads`. Results do not depend on it.
-    activations, clip
-        Not supported yet: anything but the default raises.
+    activations : tuple of str
+        ONNX's f, g, of the gates and the candidate, each one of sigmoid, tanh, relu, linear and
+        hard_sigmoid (x/5 + 1/2 within 0 and 1).
+    clip
+        Not supported yet: anything but None raises.
 
     Returns
     -------
@@ -70,7 +70,7 @@ def gru(
     TypeError
         An argument is no array, or has the wrong dtype, or is masked; a flag is no bool.
     ValueError
-        A shape or a value breaks its rule, or an option is not supported yet.
+        A shape or a value breaks its rule, a name is unknown, or an option is not supported yet.
     MemoryError
         The result does not fit.
 
@@ -83,6 +83,8 @@ def gru(
         n = tanh(W_in x + b_in + r ∘ (W_hn h + b_hn))     reset_after=True
         n = tanh(W_in x + b_in + W_hn (r ∘ h) + b_hn)     reset_after=False
         h' = (1 − z) ∘ n + z ∘ h
+
+    `activations` put f in the place of σ and g in that of tanh.
 
     Where another text has h' = z ∘ n + (1 − z) ∘ h, negate the z rows of all weights and biases.
 
@@ -102,9 +104,8 @@ def gru(
     >>> y.shape, bool((y[-1] == h_n).all())
     ((5, 2, 4), True)
     """
-    if activations is not ACTIVATIONS or clip is not None:
-        _refuse(activations, clip)
-    kind = _kinds.GRU[flag("reset_after", reset_after)]
+    unsupported("clip", clip, None)
+    kind = _kinds.gru(gru_choices(activations), flag("reset_after", reset_after))
     y, h_n, _, _ = sequence(
         kind, x, (w_ih, w_hh, b_ih, b_hh, None), h0, None, lengths, reverse, batch_first,
         num_threads,
@@ -124,7 +125,7 @@ def gru_forward(
     lengths: ArrayLike | None = None,
     reverse: bool = False,
     batch_first: bool = False,
-    activations: tuple[str, str] = ACTIVATIONS,
+    activations: tuple[str, str] = GRU_ACTIVATIONS,
     clip: None = None,
     num_threads: int | None = None,
 ) -> tuple[Array, Array, Tape]:
@@ -153,8 +154,8 @@ def gru_forward(
     >>> tape.gates.shape, y.flags.writeable
     ((5, 3, 1), False)
     """
-    _refuse(activations, clip)
-    kind = _kinds.GRU[flag("reset_after", reset_after)]
+    unsupported("clip", clip, None)
+    kind = _kinds.gru(gru_choices(activations), flag("reset_after", reset_after))
     y, h_n, _, tape = sequence(
         kind, x, (w_ih, w_hh, b_ih, b_hh, None), h0, None, lengths, reverse, batch_first,
         num_threads, keep=True,
@@ -223,8 +224,3 @@ def gru_backward(
     return backward(
         tape, "gru", GRUGrads, dy, dh_n, None, truncate=truncate, clip_step=clip_step
     )
-
-
-def _refuse(activations: Any, clip: Any) -> None:
-    unsupported("activations", activations, ACTIVATIONS)
-    unsupported("clip", clip, None)

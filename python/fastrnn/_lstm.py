@@ -7,11 +7,10 @@ from numpy.typing import ArrayLike
 from fastrnn import _kinds
 from fastrnn._call import sequence
 from fastrnn._checks import Array, unsupported
+from fastrnn._choices import GATES, LSTM_ACTIVATIONS, lstm_choices
 from fastrnn._grads import LSTMGrads
 from fastrnn._tape import Tape, backward
 
-ACTIVATIONS = ("sigmoid", "tanh", "tanh")
-GATES = "ifo"
 Pair = tuple[Array, Array]
 
 
@@ -29,7 +28,7 @@ def lstm(
     lengths: ArrayLike | None = None,
     reverse: bool = False,
     batch_first: bool = False,
-    activations: tuple[str, str, str] = ACTIVATIONS,
+    activations: tuple[str, str, str] = LSTM_ACTIVATIONS,
     clip: None = None,
     input_forget: bool = False,
     gates: str = GATES,
@@ -60,8 +59,16 @@ def lstm(
         x and y are (N, T, ·); nothing is copied for it. States stay (N, H).
     num_threads : int or None
         Upper bound for this call; None: `get_num_threads`. Results do not depend on it.
-    w_hr, activations, clip, input_forget, gates
-        Not supported yet: anything but the default raises.
+    activations : tuple of str
+        ONNX's f, g, h, of the gates, the candidate and the cell's output, each one of sigmoid,
+        tanh, relu, linear and hard_sigmoid (x/5 + 1/2 within 0 and 1).
+    input_forget : bool
+        Couple the two gates: f = 1 − i.
+    gates : str
+        The gates that exist, letters of "ifo"; one that does not is the constant 1. "io" is the
+        LSTM of 1997, "" the bare constant error carousel.
+    w_hr, clip
+        Not supported yet: anything but None raises.
 
     Returns
     -------
@@ -75,7 +82,8 @@ def lstm(
     TypeError
         An argument is no array, or has the wrong dtype, or is masked; a flag is no bool.
     ValueError
-        A shape or a value breaks its rule, or an option is not supported yet.
+        A shape or a value breaks its rule, a name is unknown, input_forget lacks one of its gates,
+        or an option is not supported yet.
     MemoryError
         The result does not fit.
 
@@ -89,6 +97,10 @@ def lstm(
         c' = f ∘ c + i ∘ g
         o = σ(W_io x + b_io + W_ho h + b_ho + p_o ∘ c')
         h' = o ∘ tanh(c')
+
+    `activations` put f in the place of σ, g in that of the first tanh and h of the second. Rows of
+    weights, biases and w_peephole of a gate that does not exist, or of a coupled forget gate, are
+    there but have no effect; their gradients are exactly 0.
 
     References
     ----------
@@ -107,15 +119,9 @@ def lstm(
     >>> y.shape, bool((y[1, 1] == h_n[1]).all()), bool((y[2:, 1] == 0).all())
     ((5, 2, 4), True, True)
     """
-    if (
-        w_hr is not None
-        or activations is not ACTIVATIONS
-        or clip is not None
-        or input_forget is not False
-        or gates is not GATES
-    ):
-        _refuse(w_hr, activations, clip, input_forget, gates)
-    kind = _kinds.LSTM if w_peephole is None else _kinds.LSTM_PEEPHOLE
+    if w_hr is not None or clip is not None:
+        _refuse(w_hr, clip)  # type: ignore[unreachable]
+    kind = _kinds.lstm(lstm_choices(activations, gates, input_forget), w_peephole is not None)
     y, h_n, c_n, _ = sequence(
         kind, x, (w_ih, w_hh, b_ih, b_hh, w_peephole), h0, c0, lengths, reverse, batch_first,
         num_threads,
@@ -137,7 +143,7 @@ def lstm_forward(
     lengths: ArrayLike | None = None,
     reverse: bool = False,
     batch_first: bool = False,
-    activations: tuple[str, str, str] = ACTIVATIONS,
+    activations: tuple[str, str, str] = LSTM_ACTIVATIONS,
     clip: None = None,
     input_forget: bool = False,
     gates: str = GATES,
@@ -168,8 +174,8 @@ def lstm_forward(
     >>> tape.gates.shape, bool(tape.c[-1] == c_n), y.flags.writeable
     ((5, 4, 1), True, False)
     """
-    _refuse(w_hr, activations, clip, input_forget, gates)
-    kind = _kinds.LSTM if w_peephole is None else _kinds.LSTM_PEEPHOLE
+    _refuse(w_hr, clip)
+    kind = _kinds.lstm(lstm_choices(activations, gates, input_forget), w_peephole is not None)
     y, h_n, c_n, tape = sequence(
         kind, x, (w_ih, w_hh, b_ih, b_hh, w_peephole), h0, c0, lengths, reverse, batch_first,
         num_threads, keep=True,
@@ -241,9 +247,6 @@ def lstm_backward(
     )
 
 
-def _refuse(w_hr: Any, activations: Any, clip: Any, input_forget: Any, gates: Any) -> None:
+def _refuse(w_hr: Any, clip: Any) -> None:
     unsupported("w_hr", w_hr, None)
-    unsupported("activations", activations, ACTIVATIONS)
     unsupported("clip", clip, None)
-    unsupported("input_forget", input_forget, False)
-    unsupported("gates", gates, GATES)

@@ -12,7 +12,7 @@ import pytest
 from cases import CELLS, INPUTS, Case, Problem, draw
 from compare import assert_identical
 from malformed import Subject
-from runners import core_forward, run_core, run_functions
+from runners import choices_of, core_forward, run_core, run_functions
 
 import fastrnn
 from fastrnn import _core
@@ -37,6 +37,7 @@ def core_call(problem: Problem) -> dict[str, Any]:
         "c_n": state.copy() if case.spec.cell_state else None,
         "reverse": False,
         "num_threads": 1,
+        "choices": choices_of(problem),
     }
 
 
@@ -51,6 +52,7 @@ def forward_of_the_core(cell: str, dtype: Any) -> Subject:
         "num_threads": malformed.of(*malformed.NO_COUNTS, None),
         "tape": malformed.of("tape", 1, object(), good["x"]),
         "packed": malformed.of("packed", 1, good["w_hh"], *_foreign_packs(problem)),
+        "choices": malformed.of("lstm", 1, good["w_hh"], *_foreign_choices(problem)),
     }
     for name in ("x", "h0", "c0"):
         if good[name] is not None:
@@ -67,9 +69,19 @@ def forward_of_the_core(cell: str, dtype: Any) -> Subject:
             wrong[name] = malformed.output(good[name])
     if not spec.cell_state:
         wrong["c0"] = wrong["c_n"] = [("unasked", np.zeros(shape, dtype))]
-    if not spec.peephole:
+    if not spec.peephole and not (spec.general and spec.cell_state):
         wrong["w_peephole"] = [("unasked", np.zeros((3, SHAPE["H"]), dtype))]
     return Subject(f"_core.rnn_forward {cell}", _core.rnn_forward, good, wrong, strict=True)
+
+
+def _foreign_choices(problem: Problem) -> list[Any]:
+    """Choices of the other family, and some or none where it is the other way round."""
+    spec = problem.case.spec
+    lstm = _core.Choices(("sigmoid", "tanh", "tanh"))
+    gru = _core.Choices(("sigmoid", "tanh"))
+    if not spec.general:
+        return [lstm, gru]
+    return [None, gru if spec.cell_state else lstm]
 
 
 def _foreign_packs(problem: Problem) -> list[Any]:
@@ -150,13 +162,13 @@ def public_forward(cell: str, dtype: Any, suffix: str) -> Subject:
         "rnn": {"nonlinearity": malformed.of("Tanh", "elu", "", None, 3, b"tanh", ["tanh"])},
         "gru": {
             "reset_after": malformed.of(*malformed.NO_FLAGS),
-            "activations": malformed.of(("relu", "tanh"), "tanh", None, 3),
+            "activations": malformed.of(("relu",), ("tanh", "elu"), ("tanh", 3), "tanh", None, 3),
         },
         "lstm": {
             "w_hr": malformed.of(np.ones((2, 6), dtype), 1.0, "w"),
-            "activations": malformed.of(("sigmoid", "tanh", "relu"), "tanh", None, 3),
-            "input_forget": malformed.of(True, 1, None, "x"),
-            "gates": malformed.of("io", "", "ifox", None, 3),
+            "activations": malformed.of(("relu", "tanh"), ("tanh", "elu", "tanh"), "tanh", None, 3),
+            "input_forget": malformed.of(1, None, "x"),
+            "gates": malformed.of("ifox", "ii", "O", None, 3, ("i", "o")),
         },
     }[spec.family]
     for name in INPUTS:

@@ -128,16 +128,26 @@ TYPES = [
     ({"num_threads": True}, "num_threads must be an integer, got True"),
     ({"reverse": 1}, "reverse must be True or False, got 1"),
     ({"batch_first": "no"}, "batch_first must be True or False, got 'no'"),
+    ({"activations": "tanh"}, "activations must be a tuple (f, g, h) of names, got 'tanh'"),
+    ({"activations": ("tanh", "tanh", 1)}, "activations[2] must be a string, got 1"),
+    ({"gates": None}, "gates must be a string of letters of 'ifo', got None"),
+    ({"gates": np.array(["ifo"])}, "gates must be a string"),
+    ({"input_forget": 1}, "input_forget must be True or False, got 1"),
+]
+
+CHOICES = [
+    ({"activations": ("sigmoid", "tanh")}, "activations must be 3 names (f, g, h), got 2: "),
+    ({"activations": ("Sigmoid", "tanh", "tanh")}, "activations[0] must be one of ('sigmoid',"),
+    ({"activations": ["sigmoid", "elu", "tanh"]}, "activations[1] must be one of ('sigmoid',"),
+    ({"gates": "ifg"}, "gates must hold letters of 'ifo', each at most once, got 'ifg'"),
+    ({"gates": "ii"}, "gates must hold letters of 'ifo', each at most once, got 'ii'"),
+    ({"gates": "io", "input_forget": True}, "input_forget=True makes the forget gate 1 - i, so"),
+    ({"gates": "fo", "input_forget": True}, "gates must have both i and f, got gates='fo'"),
 ]
 
 LATER = [
     (fastrnn.lstm, {"w_hr": zeros(2, H)}, "w_hr"),
-    (fastrnn.lstm, {"activations": ("sigmoid", "relu", "tanh")}, "activations"),
     (fastrnn.lstm, {"clip": 1.0}, "clip"),
-    (fastrnn.lstm, {"input_forget": True}, "input_forget"),
-    (fastrnn.lstm, {"gates": "io"}, "gates"),
-    (fastrnn.lstm, {"gates": np.array(["ifo"])}, "gates"),
-    (fastrnn.gru, {"activations": ("sigmoid", "relu")}, "activations"),
     (fastrnn.gru, {"clip": 1.0}, "clip"),
     (fastrnn.rnn, {"clip": 1.0}, "clip"),
 ]
@@ -170,6 +180,15 @@ def test_wrong_values(changes: dict[str, Any], message: str, backend: str) -> No
         fastrnn.lstm(**{**GOOD, **changes})
     with pytest.raises(ValueError, match=re.escape(message)):
         fastrnn.lstm_forward(**{**GOOD, **changes})
+
+
+@pytest.mark.parametrize(("changes", "message"), CHOICES, ids=ids(CHOICES))
+def test_wrong_choices(changes: dict[str, Any], message: str, backend: str) -> None:
+    for function in (fastrnn.lstm, fastrnn.lstm_forward):
+        with pytest.raises(ValueError, match=re.escape(message)):
+            function(**{**GOOD, **changes})
+    with pytest.raises(ValueError, match=re.escape(message)):
+        fastrnn.lstm_cell(zeros(N, I), None, GOOD["w_ih"], GOOD["w_hh"], **changes)
 
 
 @pytest.mark.parametrize(("changes", "message"), TYPES, ids=ids(TYPES))

@@ -12,7 +12,10 @@
   X(lstm)                        \
   X(lstm_peephole)               \
   X(gru_after)                   \
-  X(gru_before)
+  X(gru_before)                  \
+  X(lstm_general)                \
+  X(gru_after_general)           \
+  X(gru_before_general)
 #endif
 
 #ifdef FASTRNN_INCLUDE_CELLS
@@ -20,5 +23,6 @@
 #include "fastrnn/cells/gru_after-inl.h"
 #include "fastrnn/cells/gru_before-inl.h"
 #include "fastrnn/cells/lstm-inl.h"
+#include "fastrnn/cells/lstm_general-inl.h"
 #include "fastrnn/cells/rnn-inl.h"
 #endif

@@ -13,13 +13,20 @@ namespace fastrnn::FASTRNN_TARGET {
 namespace {
 
 template <bool Peephole>
-struct Lstm {
+struct LstmShape {
   static constexpr int gates = 4, slots = 4, x_products = 4, stages = 1;
   static constexpr bool cell_state = true, peephole = Peephole, carries_h = false;
   static constexpr int aux_slot = -1;
   static constexpr Stage stage[stages] = {{0, 4}};
   static constexpr int gate[slots] = {0, 1, 2, 3};  // i f g o
   enum { I, F, G, O };
+};
+
+template <bool Peephole>
+struct Lstm : LstmShape<Peephole> {
+  using Shape = LstmShape<Peephole>;
+  using Shape::I, Shape::F, Shape::G, Shape::O, Shape::slots;
+  static constexpr bool general = false;
 
   template <class T>
   static FASTRNN_INLINE Vec<T> peep(const T* p, int which) {

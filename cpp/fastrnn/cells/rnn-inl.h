@@ -4,63 +4,27 @@
 // How to read a cell. `slots` vectors per hidden unit live in the workspace: pre-activations on the
 // way in, on return what backward needs. The input product fills slots 0 .. x_products; a stage is
 // a recurrent product into `products` slots from `slot` on, followed by pointwise work. Backward
-// turns the kept slots into gradients of the pre-activations, in the same places.
+// turns the kept slots into gradients of the pre-activations, in the same places. Cells of one
+// Shape share the code that packs weights and takes their gradients.
 #pragma once
 
-#include "fastrnn/cells/stage.h"
-#include "fastrnn/simd/math-inl.h"
+#include "fastrnn/cells/activation-inl.h"
 
 namespace fastrnn::FASTRNN_TARGET {
 namespace {
 
-struct Tanh {
-  template <class T>
-  static FASTRNN_INLINE Vec<T> f(Vec<T> x) {
-    return tanh<T>(x);
-  }
-  template <class T>
-  static FASTRNN_INLINE Vec<T> slope(Vec<T> y) {
-    return T(1) - y * y;
-  }
-};
-struct Relu {
-  template <class T>
-  static FASTRNN_INLINE Vec<T> f(Vec<T> x) {
-    return max(x, Vec<T>{});
-  }
-  template <class T>  // 0 at the kink, as everybody has it
-  static FASTRNN_INLINE Vec<T> slope(Vec<T> y) {
-    return y == T(0) ? Vec<T>{} : set1(T(1));
-  }
-};
-struct Sigmoid {
-  template <class T>
-  static FASTRNN_INLINE Vec<T> f(Vec<T> x) {
-    return sigmoid<T>(x);
-  }
-  template <class T>
-  static FASTRNN_INLINE Vec<T> slope(Vec<T> y) {
-    return y * (T(1) - y);
-  }
-};
-struct Linear {
-  template <class T>
-  static FASTRNN_INLINE Vec<T> f(Vec<T> x) {
-    return x;
-  }
-  template <class T>
-  static FASTRNN_INLINE Vec<T> slope(Vec<T>) {
-    return set1(T(1));
-  }
-};
-
-template <class F>
-struct Rnn {
+struct RnnShape {
   static constexpr int gates = 1, slots = 1, x_products = 1, stages = 1;
   static constexpr bool cell_state = false, peephole = false, carries_h = false;
   static constexpr int aux_slot = -1;
   static constexpr Stage stage[stages] = {{0, 1}};
   static constexpr int gate[slots] = {0};
+};
+
+template <class F>
+struct Rnn : RnnShape {
+  using Shape = RnnShape;
+  static constexpr bool general = false;
 
   template <int, class T>
   static FASTRNN_INLINE void forward(Vec<T> (&s)[slots], ForwardUnit<T>& u) {

@@ -11,8 +11,6 @@
 
 // Loops over accumulators unroll completely, or the arrays would live in memory.
 #define FASTRNN_UNROLL _Pragma("GCC unroll 32")
-// The products are called, not inlined: one copy for all cells.
-#define FASTRNN_NOINLINE __attribute__((noinline))
 
 namespace fastrnn::FASTRNN_TARGET {
 namespace {

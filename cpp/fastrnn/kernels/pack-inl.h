@@ -109,7 +109,8 @@ void pack_peephole(const View<const T, 2>& w, index_t H, index_t panel, T* packe
 }
 
 template <class C, class T>
-Panels<T> carve_panels(Carver& carver, index_t I, index_t H, bool projected) {
+Panels<T> carve_panels(Carver& carver, index_t I, index_t H, bool projected,
+                       bool peephole = C::peephole) {
   const index_t panels = panels_of<T>(H);
   Panels<T> p;
   p.I = I;
@@ -120,7 +121,7 @@ Panels<T> carve_panels(Carver& carver, index_t I, index_t H, bool projected) {
   for (const Stage& s : C::stage) products += s.products;
   p.w_hh = carver.take<T>(panels * products * kLanes<T>, H);
   p.bias = carver.take<T>(panels * C::slots * kLanes<T>);
-  p.peephole = C::peephole ? carver.take<T>(panels * 3 * kLanes<T>) : nullptr;
+  p.peephole = peephole ? carver.take<T>(panels * 3 * kLanes<T>) : nullptr;
   return p;
 }
 
@@ -142,7 +143,7 @@ void fill_group(const RnnWeights<T>& w, const Panels<T>& p, index_t group, Team&
   const index_t first = group * kGroup<C>;
   for (index_t j = first; j < least(first + kGroup<C>, panels_of<T>(p.H)); ++j) {
     pack_bias<C>(w, p.H, j, p.bias + j * C::slots * kLanes<T>);
-    if constexpr (C::peephole) pack_peephole(w.w_peephole, p.H, j, p.peephole + j * 3 * kLanes<T>);
+    if (p.peephole != nullptr) pack_peephole(w.w_peephole, p.H, j, p.peephole + j * 3 * kLanes<T>);
   }
 }
 

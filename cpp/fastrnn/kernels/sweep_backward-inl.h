@@ -39,7 +39,7 @@ class BackwardSweep {
     daux_rows_ = carver.take<T*>(N, task.plan.threads);
     for (int s = 0; s < C::stages; ++s)
       transposed_[s] = carver.take<T>(padded * C::stage[s].products, padded);
-    if (C::peephole) peephole_ = carver.take<T>(padded * 3);
+    if (task.weights.w_peephole) peephole_ = carver.take<T>(padded * 3);
   }
 
   void run(Team& team) {
@@ -105,7 +105,7 @@ class BackwardSweep {
                         products<C>(C::stage[s].slot, C::stage[s].products), g, transposed_[s],
                         team);
     if constexpr (C::peephole)
-      if (team.rank() == 0)
+      if (peephole_ != nullptr && team.rank() == 0)
         for (index_t j = 0; j < J_; ++j)
           pack_peephole(task_.weights.w_peephole, H, j, peephole_ + j * 3 * L);
   }
@@ -237,7 +237,8 @@ class BackwardSweep {
       u.c = load(line.c + at);
       u.c_before = load(line.c_before + at);
     }
-    if constexpr (C::peephole) u.peephole = peephole_ + at * 3;
+    if (C::peephole && (!C::general || peephole_ != nullptr)) u.peephole = peephole_ + at * 3;
+    if constexpr (C::general) u.choices = &task_.choices;
     u.limit = limit_;
     C::template backward<Phase>(slot, u);
     FASTRNN_UNROLL
@@ -274,7 +275,7 @@ class BackwardSweep {
   index_t J_;
   Truncation truncation_;
   const T* limit_ = nullptr;  // clip_step
-  Gradients<C, T> gradients_;
+  Gradients<typename C::Shape, T> gradients_;
   T* carry_;  // what reaches h of a step elementwise, then all of dh; dh_n at first, dh0 at last
   T* h0_;
   T* dc_ = nullptr;

@@ -35,7 +35,8 @@ class ForwardSweep {
     const bool projected = task.panels != nullptr ? task.panels->projected : !task.weights.w_ih;
     panels_ = task.panels != nullptr
                   ? *task.panels
-                  : carve_panels<C, T>(carver, task.dims.I, task.dims.H, projected);
+                  : carve_panels<typename C::Shape, T>(carver, task.dims.I, task.dims.H, projected,
+                                                       bool(task.weights.w_peephole));
     state_[0] = carver.take<T>(N, padded);
     state_[1] = carver.take<T>(N, padded);
     if (C::cell_state) c_ = carver.take<T>(N, padded);
@@ -85,7 +86,7 @@ class ForwardSweep {
     const Range groups = share(ceil_div(J_, kGroup<C>), team.rank(), team.size(), 1);
     for (index_t g = groups.begin; g < groups.end; ++g) {
       team.check();
-      fill_group<C>(task_.weights, panels_, g, team);
+      fill_group<typename C::Shape>(task_.weights, panels_, g, team);
     }
   }
 
@@ -245,7 +246,9 @@ class ForwardSweep {
     ForwardUnit<T> u{};
     u.h_before = load(line.h_before + at);
     if constexpr (C::cell_state) u.c = load(line.c + at);
-    if constexpr (C::peephole) u.peephole = panels_.peephole + at * 3;
+    if (C::peephole && (!C::general || panels_.peephole != nullptr))
+      u.peephole = panels_.peephole + at * 3;
+    if constexpr (C::general) u.choices = &task_.choices;
     C::template forward<Stage>(slot, u);
     if (!last || keep) {
       FASTRNN_UNROLL

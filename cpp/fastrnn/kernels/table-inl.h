@@ -20,7 +20,8 @@ template <class C, class T>
 Panels<T> pack(const RnnWeights<T>& weights, index_t I, index_t H, unsigned char* block,
                Team& team) {
   Carver carver(block);
-  const Panels<T> panels = carve_panels<C, T>(carver, I, H, !weights.w_ih);
+  const Panels<T> panels =
+      carve_panels<C, T>(carver, I, H, !weights.w_ih, bool(weights.w_peephole));
   for (index_t g = 0; g < ceil_div(panels_of<T>(H), kGroup<C>); ++g)
     fill_group<C>(weights, panels, g, team);
   return panels;
@@ -38,11 +39,11 @@ constexpr CellKernels<T> cell_kernels(const char* name) {
   int slot_of_gate[4] = {};
   for (int slot = C::slots - 1; slot >= 0; --slot)
     if (C::gate[slot] >= 0) slot_of_gate[C::gate[slot]] = slot;
-  return {{name, C::gates, C::slots, C::cell_state, C::peephole},
+  return {{name, C::gates, C::slots, C::cell_state, C::peephole, C::general},
           kGroup<C>,
           {slot_of_gate[0], slot_of_gate[1], slot_of_gate[2], slot_of_gate[3]},
-          packed_bytes<C, T>,
-          pack<C, T>,
+          packed_bytes<typename C::Shape, T>,
+          pack<typename C::Shape, T>,
           ForwardSweep<C, T>::bytes,
           run_sweep<ForwardSweep<C, T>, ForwardTask<T>>,
           BackwardSweep<C, T>::bytes,

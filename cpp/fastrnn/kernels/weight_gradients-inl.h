@@ -206,7 +206,7 @@ class WeightGradients {
       FASTRNN_UNROLL
       for (int v = 0; v < n.value; ++v) store(db + v * L, sums[v]);
     });
-    if (C::peephole && sum) sum_peepholes(panel, row, count);
+    if (C::peephole && sum && task_.args.dw_peephole) sum_peepholes(panel, row, count);
     return vectors * L;
   }
 

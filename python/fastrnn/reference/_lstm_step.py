@@ -4,28 +4,27 @@ from typing import Any
 
 import numpy as np
 
-from fastrnn.reference._math import (
-    Array,
-    limited,
-    sigmoid,
-    sigmoid_backward,
-    split_gates,
-    tanh_backward,
-)
+from fastrnn._choices import Choices
+from fastrnn.reference._math import ACTIVATIONS, Array, limited, split_gates
 
 
-def lstm_step(xp: Any, pre: Any, c: Any, w_peephole: Any) -> tuple[Any, Any, Any]:
+def lstm_step(xp: Any, pre: Any, c: Any, w_peephole: Any, choices: Choices) -> tuple[Any, Any, Any]:
     """One step: h, c and gates (N, 4·H) from the pre-activations (N, 4·H) and the previous c."""
+    squash_f, squash_g, squash_h = (ACTIVATIONS[name][0] for name in choices.activations)
+    one = xp.ones(c.shape, c.dtype)
     i, f, g, o = split_gates(pre, 4)
     if w_peephole is not None:
         i = i + w_peephole[0] * c
         f = f + w_peephole[1] * c
-    i, f, g = sigmoid(xp, i), sigmoid(xp, f), xp.tanh(g)
+    i = squash_f(xp, i) if "i" in choices.gates else one
+    g = squash_g(xp, g)
+    own_f = squash_f(xp, f) if "f" in choices.gates else one
+    f = 1.0 - i if choices.input_forget else own_f
     c = f * c + i * g
     if w_peephole is not None:
         o = o + w_peephole[2] * c
-    o = sigmoid(xp, o)
-    return o * xp.tanh(c), c, xp.concatenate([i, f, g, o], axis=1)
+    o = squash_f(xp, o) if "o" in choices.gates else one
+    return o * squash_h(xp, c), c, xp.concatenate([i, f, g, o], axis=1)
 
 
 def lstm_step_backward(
@@ -35,21 +34,26 @@ def lstm_step_backward(
     dh: Array,
     dc: Array,
     w_peephole: Any,
+    choices: Choices,
     limit: float | None,
 ) -> tuple[Array, Array]:
     """One step back: the gradients by the pre-activations (N, 4·H) and by the previous c.
 
     dh and dc are those by this step's h and c, the latter without the road through h.
     """
+    through_f, through_g, through_h = (ACTIVATIONS[name][1] for name in choices.activations)
     i, f, g, o = split_gates(gates, 4)
-    tanh_c = np.tanh(c)
-    do = limited(sigmoid_backward(o, dh * tanh_c), limit)
-    dc = dc + tanh_backward(tanh_c, dh * o)
+    zero = np.zeros_like(c)
+    h_c = ACTIVATIONS[choices.activations[2]][0](np, c)
+    do = limited(through_f(o, dh * h_c), limit) if "o" in choices.gates else zero
+    dc = dc + through_h(h_c, dh * o)
     if w_peephole is not None:
         dc = dc + w_peephole[2] * do
-    di = limited(sigmoid_backward(i, dc * g), limit)
-    df = limited(sigmoid_backward(f, dc * c_prev), limit)
-    dg = limited(tanh_backward(g, dc * i), limit)
+    by_i = g - c_prev if choices.input_forget else g
+    own_f = "f" in choices.gates and not choices.input_forget
+    di = limited(through_f(i, dc * by_i), limit) if "i" in choices.gates else zero
+    df = limited(through_f(f, dc * c_prev), limit) if own_f else zero
+    dg = limited(through_g(g, dc * i), limit)
     dc = dc * f
     if w_peephole is not None:
         dc = dc + w_peephole[0] * di + w_peephole[1] * df

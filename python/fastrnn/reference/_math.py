@@ -99,6 +99,17 @@ def tanh(xp: Any, x: Any) -> Any:
     return xp.tanh(x)
 
 
+def hard_sigmoid(xp: Any, x: Any) -> Any:
+    """Return ``x/5 + 1/2`` within 0 and 1, with slope 0 at both kinks; a NaN stays a NaN."""
+    line = 0.2 * x + 0.5
+    return xp.where(line <= 0, 0.0, xp.where(line >= 1, 1.0, line))
+
+
+def hard_sigmoid_backward(y: Array, dy: Array) -> Array:
+    """Return the gradient by x of ``y = hard_sigmoid(x)``."""
+    return np.where((y <= 0) | (y >= 1), 0.0, 0.2 * dy)
+
+
 Activation = tuple[Callable[[Any, Any], Any], Callable[[Array, Array], Array]]
 
 # Forward takes xp and x; backward takes the value of forward and the gradient by it.
@@ -107,6 +118,7 @@ ACTIVATIONS: dict[str, Activation] = {
     "relu": (relu, relu_backward),
     "sigmoid": (sigmoid, sigmoid_backward),
     "linear": (linear, linear_backward),
+    "hard_sigmoid": (hard_sigmoid, hard_sigmoid_backward),
 }
 
 

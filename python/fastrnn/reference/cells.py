@@ -4,6 +4,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
+from fastrnn._choices import GATES, GRU_ACTIVATIONS, LSTM_ACTIVATIONS
 from fastrnn.reference._math import Array, as_array
 from fastrnn.reference.gru import gru
 from fastrnn.reference.lstm import lstm
@@ -81,6 +82,7 @@ def gru_cell(
     b_hh: ArrayLike | None = None,
     *,
     reset_after: bool = True,
+    activations: tuple[str, str] = GRU_ACTIVATIONS,
     num_threads: int | None = None,
 ) -> Array:
     """Run one step of a GRU.
@@ -91,7 +93,7 @@ def gru_cell(
         (I,) is one row, and the result loses N.
     h : array_like or None, (N, H) or (H,)
         None: zeros.
-    w_ih, w_hh, b_ih, b_hh, reset_after, num_threads
+    w_ih, w_hh, b_ih, b_hh, reset_after, activations, num_threads
         As `gru`.
 
     Returns
@@ -122,6 +124,7 @@ def gru_cell(
         b_hh,
         h,
         reset_after=reset_after,
+        activations=activations,
         num_threads=num_threads,
     )
     return h_n
@@ -136,6 +139,9 @@ def lstm_cell(
     b_hh: ArrayLike | None = None,
     *,
     w_peephole: ArrayLike | None = None,
+    activations: tuple[str, str, str] = LSTM_ACTIVATIONS,
+    input_forget: bool = False,
+    gates: str = GATES,
     num_threads: int | None = None,
 ) -> tuple[Array, Array]:
     """Run one step of an LSTM.
@@ -146,7 +152,7 @@ def lstm_cell(
         (I,) is one row, and the results lose N.
     state : tuple (h, c) or None
         (N, H) or (H,) each; None: zeros.
-    w_ih, w_hh, b_ih, b_hh, w_peephole, num_threads
+    w_ih, w_hh, b_ih, b_hh, w_peephole, activations, input_forget, gates, num_threads
         As `lstm`.
 
     Returns
@@ -181,6 +187,9 @@ def lstm_cell(
         h,
         c,
         w_peephole=w_peephole,
+        activations=activations,
+        input_forget=input_forget,
+        gates=gates,
         num_threads=num_threads,
     )
     return state_n

@@ -5,43 +5,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastrnn import _checks
+from fastrnn._choices import GRU_ACTIVATIONS
 from fastrnn._grads import GRUGrads
 from fastrnn.reference._call import Call, check_options, enter_call
-from fastrnn.reference._math import (
-    Array,
-    affine,
-    limited,
-    sigmoid,
-    sigmoid_backward,
-    split_gates,
-    sum_outer,
-    tanh_backward,
-)
+from fastrnn.reference._gru_step import gru_option, gru_step, gru_step_backward, recurrent
+from fastrnn.reference._math import Array, affine, sum_outer
 from fastrnn.reference._tape import Tape, open_tape
 
-ACTIVATIONS = ("sigmoid", "tanh")
-OPTIONS = {"activations": ACTIVATIONS, "clip": None}
-
-
-def _recurrent(call: Call) -> tuple[Any, Any, Any, Any]:
-    """Return w_hh and b_hh, each cut into its rows r z and its rows n."""
-    w_hh, b_hh, cut = call.w_hh, call.b_hh, 2 * call.seq.H
-    if b_hh is None:
-        return w_hh[:cut], w_hh[cut:], None, None
-    return w_hh[:cut], w_hh[cut:], b_hh[:cut], b_hh[cut:]
-
-
-def _step(call: Call, pre_x: Any, h: Any) -> tuple[Any, Any]:
-    """One step: the next h and the gates (N, 3·H) from W_ih x + b_ih (N, 3·H) and h."""
-    xp, reset_after = call.xp, call.option
-    w_rz, w_n, b_rz, b_n = _recurrent(call)
-    x_r, x_z, x_n = split_gates(pre_x, 3)
-    h_r, h_z = split_gates(affine(xp, h, w_rz, b_rz), 2)
-    r, z = sigmoid(xp, x_r + h_r), sigmoid(xp, x_z + h_z)
-    seen = r * affine(xp, h, w_n, b_n) if reset_after else affine(xp, r * h, w_n, b_n)
-    n = xp.tanh(x_n + seen)
-    return (1.0 - z) * n + z * h, xp.concatenate([r, z, n], axis=1)
+OPTIONS = {"clip": None}
 
 
 def _sweep(call: Call) -> tuple[list[Any], list[Any]]:
@@ -53,7 +24,7 @@ def _sweep(call: Call) -> tuple[list[Any], list[Any]]:
     for t in range(seq.T):
         # A row without this step computes on zeros and keeps its state, so that nothing in it,
         # NaN included, reaches a gradient through the result that is thrown away.
-        h_t, gates_t = _step(call, pre_x[t], seq.select(t, h[t], 0.0))
+        h_t, gates_t = gru_step(call, pre_x[t], seq.select(t, h[t], 0.0))
         h.append(seq.select(t, h_t, h[t]))
         gates.append(gates_t)
     return h, gates
@@ -71,7 +42,7 @@ def gru(
     lengths: ArrayLike | None = None,
     reverse: bool = False,
     batch_first: bool = False,
-    activations: tuple[str, str] = ACTIVATIONS,
+    activations: tuple[str, str] = GRU_ACTIVATIONS,
     clip: float | None = None,
     num_threads: int | None = None,
 ) -> tuple[Array, Array]:
@@ -94,8 +65,11 @@ def gru(
     reverse : bool
         Start at each row's last existing step; y stays in input order.
     batch_first : bool
-    activations, clip
-        Not supported yet: anything but the default raises.
+    activations : tuple of str
+        f, g of the gates and the candidate, each one of sigmoid, tanh, relu, linear and
+        hard_sigmoid.
+    clip
+        Not supported yet: anything but None raises.
     num_threads : int or None
         Checked, without effect here.
 
@@ -111,7 +85,7 @@ def gru(
     TypeError
         lengths or num_threads are not integers, or a flag is not a bool.
     ValueError
-        A shape does not fit, lengths are not in 0..T, or an option is not supported yet.
+        A shape does not fit, lengths are not in 0..T, or an option is wrong or not supported yet.
 
     Notes
     -----
@@ -122,6 +96,8 @@ def gru(
         n = tanh(W_in x + b_in + r ∘ (W_hn h + b_hn))      reset after
         n = tanh(W_in x + b_in + W_hn (r ∘ h) + b_hn)      reset before
         h' = (1 - z) ∘ n + z ∘ h
+
+    with `activations` f for σ and g for tanh.
 
     References
     ----------
@@ -136,8 +112,8 @@ def gru(
     >>> y.shape, bool(y[-1] == h_n)
     ((3, 1), True)
     """
-    check_options(OPTIONS, (activations, clip), num_threads)
-    layout, option = (lengths, reverse, batch_first), _checks.flag("reset_after", reset_after)
+    check_options(OPTIONS, (clip,), num_threads)
+    layout, option = (lengths, reverse, batch_first), gru_option(reset_after, activations)
     call = enter_call(3, layout, x, w_ih, w_hh, b_ih, b_hh, h0, option=option)
     h, _ = _sweep(call)
     return call.y(h), call.seq.state_out(h[-1])
@@ -155,7 +131,7 @@ def gru_forward(
     lengths: ArrayLike | None = None,
     reverse: bool = False,
     batch_first: bool = False,
-    activations: tuple[str, str] = ACTIVATIONS,
+    activations: tuple[str, str] = GRU_ACTIVATIONS,
     clip: float | None = None,
     num_threads: int | None = None,
 ) -> tuple[Array, Array, Tape]:
@@ -191,36 +167,14 @@ def gru_forward(
     >>> tape.gates.shape, y.flags.writeable
     ((3, 3, 1), False)
     """
-    check_options(OPTIONS, (activations, clip), num_threads)
-    layout, option = (lengths, reverse, batch_first), _checks.flag("reset_after", reset_after)
+    check_options(OPTIONS, (clip,), num_threads)
+    layout, option = (lengths, reverse, batch_first), gru_option(reset_after, activations)
     call = enter_call(3, layout, x, w_ih, w_hh, b_ih, b_hh, h0, option=option)
     h, gates = _sweep(call)
     tape = Tape("gru", call, gates, h)
     y = call.y(h)
     y.setflags(write=False)
     return y, call.seq.state_out(h[-1]), tape
-
-
-def _step_backward(
-    call: Call, gates: Array, h: Array, hn: Array | None, dh: Array, limit: float | None
-) -> tuple[Array, Array]:
-    """One step back: the gradients by W_ih x + b_ih (N, 3·H) and by h, from that by the next h.
-
-    h is the state the step saw; hn is W_hn h + b_hn with reset after, None with reset before.
-    """
-    w_rz, w_n, _, _ = _recurrent(call)
-    r, z, n = split_gates(gates, 3)
-    dn = limited(tanh_backward(n, dh * (1.0 - z)), limit)
-    dz = limited(sigmoid_backward(z, dh * (h - n)), limit)
-    if hn is not None:
-        dr = limited(sigmoid_backward(r, dn * hn), limit)
-        through_n = (dn * r) @ w_n
-    else:
-        drh = dn @ w_n
-        dr = limited(sigmoid_backward(r, drh * h), limit)
-        through_n = drh * r
-    dh = dh * z + np.concatenate([dr, dz], axis=1) @ w_rz + through_n
-    return np.concatenate([dr, dz, dn], axis=1), dh
 
 
 def gru_backward(
@@ -280,16 +234,16 @@ def gru_backward(
     dh = seq.dstate_in("dh_n", dh_n, call.w_hh.dtype)
     tape.spend()
     h_prev = seq.existing(kept["h"][:-1])
-    _, w_n, _, b_n = _recurrent(call)
-    hn = affine(np, h_prev, w_n, b_n) if call.option else [None] * seq.T
+    _, w_n, _, b_n = recurrent(call)
+    hn = affine(np, h_prev, w_n, b_n) if call.option.reset_after else [None] * seq.T
     d_ih = np.empty_like(gates)
     for t in reversed(range(seq.T)):
-        d_t, dh_t = _step_backward(call, gates[t], h_prev[t], hn[t], dh + dy[t], limit)
+        d_t, dh_t = gru_step_backward(call, gates[t], h_prev[t], hn[t], dh + dy[t], limit)
         d_ih[t] = seq.select(t, d_t, 0.0)
         (dh,) = seq.forget(t, every, seq.select(t, dh_t, dh))
     r = gates[:, :, : seq.H]
     d_rz, d_n = d_ih[:, :, : 2 * seq.H], d_ih[:, :, 2 * seq.H :]
-    if call.option:
+    if call.option.reset_after:
         d_hh = np.concatenate([d_rz, d_n * r], axis=2)
         dw_hh = sum_outer(d_hh, h_prev)
     else:

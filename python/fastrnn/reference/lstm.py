@@ -5,16 +5,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fastrnn._choices import GATES, LSTM_ACTIVATIONS, lstm_choices
 from fastrnn._grads import LSTMGrads
 from fastrnn.reference._call import Call, check_options, enter_call
 from fastrnn.reference._lstm_step import lstm_step, lstm_step_backward
 from fastrnn.reference._math import Array, affine, sum_outer
 from fastrnn.reference._tape import Tape, open_tape
 
-ACTIVATIONS = ("sigmoid", "tanh", "tanh")
-OPTIONS = {
-    "w_hr": None, "activations": ACTIVATIONS, "clip": None, "input_forget": False, "gates": "ifo"
-}  # fmt: skip
+OPTIONS = {"w_hr": None, "clip": None}
 
 
 def _sweep(call: Call) -> tuple[list[Any], list[Any], list[Any]]:
@@ -29,7 +27,7 @@ def _sweep(call: Call) -> tuple[list[Any], list[Any], list[Any]]:
         # NaN included, reaches a gradient through the result that is thrown away.
         h_prev, c_prev = seq.select(t, h[t], 0.0), seq.select(t, c[t], 0.0)
         pre = pre_x[t] + affine(xp, h_prev, call.w_hh, call.b_hh)
-        h_t, c_t, gates_t = lstm_step(xp, pre, c_prev, call.w_peephole)
+        h_t, c_t, gates_t = lstm_step(xp, pre, c_prev, call.w_peephole, call.option)
         h.append(seq.select(t, h_t, h[t]))
         c.append(seq.select(t, c_t, c[t]))
         gates.append(gates_t)
@@ -50,10 +48,10 @@ def lstm(
     lengths: ArrayLike | None = None,
     reverse: bool = False,
     batch_first: bool = False,
-    activations: tuple[str, str, str] = ACTIVATIONS,
+    activations: tuple[str, str, str] = LSTM_ACTIVATIONS,
     clip: float | None = None,
     input_forget: bool = False,
-    gates: str = "ifo",
+    gates: str = GATES,
     num_threads: int | None = None,
 ) -> tuple[Array, tuple[Array, Array]]:
     """Run one LSTM layer in one direction, in plain NumPy; also under `autograd.numpy`.
@@ -77,8 +75,15 @@ def lstm(
     batch_first : bool
     num_threads : int or None
         Checked, without effect here.
-    w_hr, activations, clip, input_forget, gates
-        Not supported yet: anything but the default raises.
+    activations : tuple of str
+        f, g, h of the gates, the candidate and the cell's output, each one of sigmoid, tanh, relu,
+        linear and hard_sigmoid.
+    input_forget : bool
+        f = 1 − i.
+    gates : str
+        The gates that exist, letters of "ifo"; one that does not is the constant 1.
+    w_hr, clip
+        Not supported yet: anything but None raises.
 
     Returns
     -------
@@ -92,7 +97,7 @@ def lstm(
     TypeError
         lengths or num_threads are not integers, or a flag is not a bool.
     ValueError
-        A shape does not fit, lengths are not in 0..T, or an option is not supported yet.
+        A shape does not fit, lengths are not in 0..T, or an option is wrong or not supported yet.
 
     Notes
     -----
@@ -104,6 +109,8 @@ def lstm(
         c' = f ∘ c + i ∘ g
         o = σ(W_io x + b_io + W_ho h + b_ho + p_o ∘ c')
         h' = o ∘ tanh(c')
+
+    with `activations` f for σ, g for the first tanh and h for the second.
 
     References
     ----------
@@ -120,9 +127,10 @@ def lstm(
     >>> y.shape, h_n.shape, bool((y[1, 1] == h_n[1]).all()), bool((y[2:, 1] == 0).all())
     ((5, 2, 4), (2, 4), True, True)
     """
-    check_options(OPTIONS, (w_hr, activations, clip, input_forget, gates), num_threads)
+    check_options(OPTIONS, (w_hr, clip), num_threads)
+    choices = lstm_choices(activations, gates, input_forget)
     arrays = (x, w_ih, w_hh, b_ih, b_hh, h0, c0, w_peephole)
-    call = enter_call(4, (lengths, reverse, batch_first), *arrays)
+    call = enter_call(4, (lengths, reverse, batch_first), *arrays, option=choices)
     h, c, _ = _sweep(call)
     return call.y(h), (call.seq.state_out(h[-1]), call.seq.state_out(c[-1]))
 
@@ -141,10 +149,10 @@ def lstm_forward(
     lengths: ArrayLike | None = None,
     reverse: bool = False,
     batch_first: bool = False,
-    activations: tuple[str, str, str] = ACTIVATIONS,
+    activations: tuple[str, str, str] = LSTM_ACTIVATIONS,
     clip: float | None = None,
     input_forget: bool = False,
-    gates: str = "ifo",
+    gates: str = GATES,
     num_threads: int | None = None,
 ) -> tuple[Array, tuple[Array, Array], Tape]:
     """Run `lstm`, with its arguments and errors, and keep what `lstm_backward` needs.
@@ -180,9 +188,10 @@ def lstm_forward(
     >>> tape.gates.shape, bool(tape.c[-1] == c_n), y.flags.writeable
     ((5, 4, 1), True, False)
     """
-    check_options(OPTIONS, (w_hr, activations, clip, input_forget, gates), num_threads)
+    check_options(OPTIONS, (w_hr, clip), num_threads)
+    choices = lstm_choices(activations, gates, input_forget)
     arrays = (x, w_ih, w_hh, b_ih, b_hh, h0, c0, w_peephole)
-    call = enter_call(4, (lengths, reverse, batch_first), *arrays)
+    call = enter_call(4, (lengths, reverse, batch_first), *arrays, option=choices)
     h, c, kept_gates = _sweep(call)
     tape = Tape("lstm", call, kept_gates, h, c)
     y = call.y(h)
@@ -252,7 +261,7 @@ def lstm_backward(
     dgates = np.empty_like(kept["gates"])
     for t in reversed(range(seq.T)):
         da, dc_t = lstm_step_backward(
-            kept["gates"][t], c_prev[t], c[t], dh + dy[t], dc, w_peephole, limit
+            kept["gates"][t], c_prev[t], c[t], dh + dy[t], dc, w_peephole, call.option, limit
         )
         dgates[t] = seq.select(t, da, 0.0)
         dh = seq.select(t, dgates[t] @ call.w_hh, dh)
