@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -60,8 +61,10 @@ def kill_savers(path: Path, times: int, seed: int) -> None:
         assert [other.name for other in path.parent.iterdir()] == [path.name]
 
 
-def train(folder: Path, updates: int, threads: int) -> subprocess.Popen[str]:
-    return start(str(HERE / "toy.py"), str(folder), str(updates), "3", threads=threads)
+def toy(folder: Path, updates: int) -> Callable[[int], subprocess.Popen[str]]:
+    """The training of toy.py, by its number of threads."""
+    command = str(HERE / "toy.py"), str(folder), str(updates), "3"
+    return lambda threads: start(*command, threads=threads)
 
 
 def outcome(process: subprocess.Popen[str]) -> str:
@@ -80,12 +83,22 @@ def interrupted(process: subprocess.Popen[str], twice: bool) -> None:
     assert process.returncode in (0, 130), errors  # 0: it had just come to its end
 
 
-def stop_training(folder: Path, updates: int, times: int, seed: int, *, kills: bool) -> str:
-    """Stop a training again and again, then let it end; every checkpoint on the way loads."""
+def stop_training(
+    folder: Path,
+    begin: Callable[[int], subprocess.Popen[str]],
+    times: int,
+    seed: int,
+    *,
+    kills: bool,
+) -> str:
+    """Stop a training again and again, then let it end; every checkpoint on the way loads.
+
+    `begin` starts it with a number of threads, which changes from time to time.
+    """
     rng = random.Random(seed)
     for k in range(times):
         before = state_of(folder)
-        process = train(folder, updates, threads=1 + k % 2)
+        process = begin(1 + k % 2)
         began = time.monotonic()
         while state_of(folder) == before and process.poll() is None:
             assert time.monotonic() - began < 60
@@ -99,7 +112,7 @@ def stop_training(folder: Path, updates: int, times: int, seed: int, *, kills: b
         assert files
         for path in files:
             assert load_checkpoint(path).state["run"]["update"] == int(path.name[11:19])
-    return outcome(train(folder, updates, threads=1 + times % 2))
+    return outcome(begin(1 + times % 2))
 
 
 def state_of(folder: Path) -> str:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from kills import kill_savers, outcome, stop_training, train
+from kills import kill_savers, outcome, stop_training, toy
 
 pytest.importorskip("autograd")
 pytest.importorskip("safetensors")
@@ -18,6 +18,7 @@ def test_killed_while_saving(tmp_path: Path) -> None:
 
 
 def test_killed_or_interrupted_while_training(tmp_path: Path) -> None:
-    whole = outcome(train(tmp_path / "whole", 90, threads=1))
-    assert stop_training(tmp_path / "killed", 90, times=2, seed=1, kills=True) == whole
-    assert stop_training(tmp_path / "stopped", 90, times=2, seed=2, kills=False) == whole
+    whole = outcome(toy(tmp_path / "whole", 90)(1))
+    for kills in (True, False):
+        folder = tmp_path / str(kills)
+        assert stop_training(folder, toy(folder, 90), times=2, seed=1, kills=kills) == whole

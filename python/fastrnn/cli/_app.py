@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from typer import Option
+from typer import Argument, Option
 
 import fastrnn
 from fastrnn.cli._one_line import one_line
@@ -126,4 +126,58 @@ def demo(
         sample=sample,
         temperature=temperature,
         speed_rounds=(1 if quick else 3) if speed else 0,
+    )
+
+
+@app.command()
+@one_line
+def train(
+    config: Annotated[Path, Argument(metavar="CONFIG.toml", help="What to train, on what, how.")],
+    resume: Annotated[
+        bool, Option("--resume", help="Go on from the newest checkpoint of its folder, if any.")
+    ] = False,
+) -> None:
+    """Train a model that a TOML file describes, with checkpoints, a log and a picture of the loss.
+
+    The file has the sections [model], [data], [optimiser], [schedule] and [training]; their keys
+    are the arguments of the Python interface. Ctrl-C saves, and --resume goes on: the end is the
+    same, bit for bit. The how-to page "Train from a file" has examples.
+    """
+    from fastrnn.cli.train import run_train
+
+    run_train(config, resume=resume)
+
+
+@app.command()
+@one_line
+def generate(
+    model: Annotated[Path, Argument(metavar="MODEL", help="Model file, or folder of a training.")],
+    prompt: Annotated[str, Option(metavar="TEXT", help="What the model goes on with.")] = "\n",
+    length: Annotated[int, Option(min=0, metavar="N", help="Most symbols to draw.")] = 400,
+    temperature: Annotated[
+        float,
+        Option(min=0.0, metavar="X", callback=_finite, help="1 as learned, 0 no chance at all."),
+    ] = 1.0,
+    top_k: Annotated[
+        int | None, Option(min=1, metavar="K", help="Draw from the K likeliest symbols only.")
+    ] = None,
+    top_p: Annotated[
+        float | None,
+        Option(min=0.0, max=1.0, metavar="P", help="Draw from the likeliest that sum to P only."),
+    ] = None,
+    seed: Annotated[
+        int | None, Option(min=0, metavar="K", help="Seed of the draws: another one each time.")
+    ] = None,
+) -> None:
+    """Let a language model go on with a text."""
+    from fastrnn.cli.generate import run_generate
+
+    run_generate(
+        model,
+        prompt=prompt,
+        length=length,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        seed=seed,
     )

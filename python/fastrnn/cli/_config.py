@@ -6,7 +6,7 @@ the file, the section and the key.
 
 import inspect
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
@@ -64,18 +64,32 @@ class Config:
         return choices[name], table
 
     def call(
-        self, section: str, function: Callable[..., R], table: Mapping[str, Any], **given: Any
+        self,
+        section: str,
+        function: Callable[..., R],
+        table: Mapping[str, Any],
+        also: Sequence[str] = (),
+        **given: Any,
     ) -> R:
         """Call the function with a table of the file and what is given beside it.
+
+        Parameters
+        ----------
+        section, function, table, **given
+            The function's arguments are the section's keys, but for those that are given.
+        also : sequence of str
+            Keys that its ``**options`` take.
 
         Raises
         ------
         ValueError
             A key is unknown or missing, or the function refused a value.
         """
-        self.check(section, table, known=self.keys(function, given))
+        self.check(section, table, known=[*self.keys(function, given), *also])
         for name, parameter in inspect.signature(function).parameters.items():
-            if parameter.default is parameter.empty and name not in {*table, *given}:
+            optional = parameter.default is not parameter.empty
+            optional = optional or parameter.kind is parameter.VAR_KEYWORD
+            if not optional and name not in {*table, *given}:
                 raise self.error(section, f"needs {name}")
         try:
             return function(**table, **given)

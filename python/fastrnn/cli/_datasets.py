@@ -1,0 +1,195 @@
+"""Files of examples for ``fastrnn train``: a text to continue, or JSON lines with labels."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastrnn.cli._config import Config
+from fastrnn.data import Vocabulary, batches, contiguous_streams, pad
+from fastrnn.io._json import strict_json
+
+Level = Literal["character", "word"]
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What a model learns from and is judged by.
+
+    Attributes
+    ----------
+    train, held_out : iterable of batches
+        As the model's `loss` and `evaluate` take them.
+    model : dict
+        What the data decides about the model: its vocabulary or input size, its classes.
+    labels : tuple of str
+        The names of the classes; empty for a text.
+    words : str
+        How large it is, for people.
+    """
+
+    train: Any
+    held_out: Any
+    model: dict[str, Any]
+    labels: tuple[str, ...]
+    words: str
+
+
+def text_dataset(
+    folder: Path,
+    text: str,
+    *,
+    level: Level = "character",
+    min_count: int = 1,
+    max_size: int | None = None,
+    held_out: float = 0.1,
+    N: int = 32,
+    T: int = 64,
+) -> Dataset:
+    """Return a text cut in two, as N streams of T steps a batch; the end is held out.
+
+    Raises
+    ------
+    OSError, ValueError
+        The file cannot be read, is no UTF-8, or too short; or an argument breaks its rule.
+    """
+    whole = _text(folder / text)
+    cut = len(whole) - int(len(whole) * _share(held_out))
+    vocabulary = Vocabulary.from_texts(
+        [whole[:cut]], level=level, min_count=min_count, max_size=max_size
+    )
+    ids = vocabulary.encode(whole[:cut]), vocabulary.encode(whole[cut:])
+    train, judged = (contiguous_streams(part, N=N, T=T) for part in ids)
+    return Dataset(
+        train,
+        judged,
+        {"vocab": vocabulary},
+        (),
+        f"{len(ids[0]):,} {level}s of {text}, {len(vocabulary)} different; "
+        f"{len(ids[1]):,} held out",
+    )
+
+
+def classes_dataset(folder: Path, examples: str, **options: Any) -> Dataset:
+    """Return sequences with one label each; see `_labelled`."""
+    return _labelled(folder / examples, each_step=False, **options)
+
+
+def tags_dataset(folder: Path, examples: str, **options: Any) -> Dataset:
+    """Return sequences with one label for each step; see `_labelled`."""
+    return _labelled(folder / examples, each_step=True, **options)
+
+
+def _labelled(
+    path: Path,
+    *,
+    each_step: bool,
+    level: Level = "character",
+    min_count: int = 1,
+    max_size: int | None = None,
+    held_out: float = 0.1,
+    batch_size: int = 32,
+    seed: int = 0,
+) -> Dataset:
+    """Return the examples of a file of JSON lines, shuffled and cut in two.
+
+    A line is ``{"x": …, "label": …}``, or for a label at each step ``{"x": …, "labels": […]}``.
+    x is a text, or a list of steps, each a list of numbers. Labels are texts or integers.
+    """
+    pairs = [_example(path, i, line, each_step) for i, line in enumerate(_text(path).splitlines())]
+    if len(pairs) < 2:
+        raise ValueError(f"{path} must hold at least two examples, got {len(pairs)}")
+    order = np.random.default_rng(seed).permutation(len(pairs))
+    cut = len(pairs) - max(1, int(len(pairs) * _share(held_out)))
+    inputs, labels = zip(*(pairs[i] for i in order), strict=True)
+    sizes = [None if isinstance(x, str) else np.shape(x)[1] for x, _ in pairs]
+    if len(set(sizes)) > 1:
+        odd = next(i for i, size in enumerate(sizes) if size != sizes[0])
+        raise ValueError(f"{path}, line {odd + 1}: x is of another kind or size than in line 1")
+    model: dict[str, Any]
+    if isinstance(inputs[0], str):
+        vocabulary = Vocabulary.from_texts(
+            inputs[:cut], level=level, min_count=min_count, max_size=max_size
+        )
+        sequences = [vocabulary.encode(text) for text in inputs]
+        model = {"vocab": vocabulary}
+    else:
+        sequences = [np.asarray(x, np.float32) for x in inputs]
+        model = {"input_size": sizes[0]}
+    names = sorted({name for each in labels for name in each})
+    numbers = {name: i for i, name in enumerate(names)}
+    targets = [np.array([numbers[name] for name in each], np.int64) for each in labels]
+    for i, sequence, target in zip(order.tolist(), sequences, targets, strict=True):
+        if each_step and len(target) != len(sequence):
+            raise ValueError(
+                f"{path}, line {i + 1}: {len(sequence)} steps have {len(target)} labels"
+            )
+
+    def make(rows: Rows) -> tuple[Any, ...]:
+        x, lengths = pad([sequences[i] for i in rows])
+        marks = [targets[i] for i in rows]
+        return x, pad(marks)[0] if each_step else np.concatenate(marks), lengths
+
+    steps = [len(sequence) for sequence in sequences]
+    train = batches(steps[:cut], batch_size, seed=seed, make=make)
+    judged = batches(steps[cut:], batch_size, seed=seed, make=lambda rows: make(rows + cut))
+    return Dataset(
+        train,
+        judged,
+        {**model, "classes": len(names)},
+        tuple(names),
+        f"{cut:,} examples of {path.name}, {len(names)} labels; {len(pairs) - cut:,} held out",
+    )
+
+
+def _example(path: Path, number: int, line: str, each_step: bool) -> tuple[Any, list[str]]:
+    """Return input and labels of one line."""
+    key = "labels" if each_step else "label"
+    try:
+        content = strict_json(line)
+        if not isinstance(content, dict) or content.keys() != {"x", key}:
+            raise ValueError(f'it must be {{"x": …, "{key}": …}}')
+        x, labels = content["x"], content[key] if each_step else [content[key]]
+        if not isinstance(x, str) and np.asarray(x, np.float32).ndim != 2:
+            raise ValueError("x must be a text, or a list of steps that are lists of numbers")
+        if not isinstance(labels, list) or not all(type(label) in (str, int) for label in labels):
+            raise ValueError(f"{key} must be made of texts or integers")
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}, line {number + 1}: {error}") from None
+    return x, [str(label) for label in labels]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8: byte {error.start}") from None
+
+
+def _share(held_out: Any) -> float:
+    if type(held_out) not in (int, float) or not 0 < held_out < 1:
+        raise ValueError(f"held_out must lie between 0 and 1, got {held_out!r}")
+    return float(held_out)
+
+
+DATASETS: dict[str, Callable[..., Dataset]] = {
+    "LanguageModel": text_dataset,
+    "SequenceClassifier": classes_dataset,
+    "SequenceTagger": tags_dataset,
+}
+
+
+def read_dataset(config: Config, kind: str) -> Dataset:
+    """Return what section [data] describes, for a model of this kind."""
+    also = config.keys(_labelled, {"path": None, "each_step": None})
+    return config.call(
+        "data",
+        DATASETS[kind],
+        config.section("data"),
+        folder=config.path.parent,
+        also=() if kind == "LanguageModel" else also,
+    )
