@@ -208,7 +208,7 @@ def test_a_tagger_learns(folder: Path, capsys: pytest.CaptureFixture[str]) -> No
         (("seed = 3", "threads = 0"), r"\[training\] num_threads must be"),
         (('folder = "run"', ""), r"\[training\] needs folder"),
         (("save_every = 15", "save_every = 0"), r"\[training\] save_every must be at least 1"),
-        (("[schedule]", "[shedule]"), r"unknown section \[shedule\], did you mean schedule"),
+        (("[schedule]", "[schedules]"), r"unknown section \[schedules\], did you mean schedule"),
     ],
 )
 def test_a_wrong_file_is_one_line_and_1(
