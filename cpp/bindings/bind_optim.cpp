@@ -161,7 +161,7 @@ void over_rows(py::handle names_object, py::handle arrays_object, Run&& run) {
       add(static_cast<float*>(nullptr), rows.f32);
   }
   memory.check();
-  without_gil([&] { run(rows); });
+  run(rows);
 }
 
 }  // namespace
@@ -176,17 +176,26 @@ void bind_optim(py::module_& m) {
       [](py::handle names, py::handle arrays, py::handle num_threads) {
         const int threads = as_num_threads(num_threads);
         double total = 0;
-        over_rows<Input>(names, arrays,
-                         [&](const auto& rows) { total = sum_of_squares(rows, threads); });
+        over_rows<Input>(names, arrays, [&](const auto& rows) {
+          without_gil([&] { total = sum_of_squares(rows, threads); });
+        });
         return total;
       },
       "The sum of the squares of all elements of all arrays.", arg("names"), arg("arrays"),
       arg("num_threads"));
   m.def(
+      "check_apart",
+      [](py::handle names, py::handle arrays) {
+        over_rows<Row>(names, arrays, [](const auto&) {});
+      },
+      "Refuse what scale and clamp would refuse.", arg("names"), arg("arrays"));
+  m.def(
       "scale",
       [](py::handle names, py::handle arrays, double factor, py::handle num_threads) {
         const int threads = as_num_threads(num_threads);
-        over_rows<Row>(names, arrays, [&](const auto& rows) { scale(rows, factor, threads); });
+        over_rows<Row>(names, arrays, [&](const auto& rows) {
+          without_gil([&] { scale(rows, factor, threads); });
+        });
       },
       "Multiply every element by a factor.", arg("names"), arg("arrays"), arg("factor"),
       arg("num_threads"));
@@ -194,7 +203,9 @@ void bind_optim(py::module_& m) {
       "clamp",
       [](py::handle names, py::handle arrays, double limit, py::handle num_threads) {
         const int threads = as_num_threads(num_threads);
-        over_rows<Row>(names, arrays, [&](const auto& rows) { clamp(rows, limit, threads); });
+        over_rows<Row>(names, arrays, [&](const auto& rows) {
+          without_gil([&] { clamp(rows, limit, threads); });
+        });
       },
       "Move every element into [-limit, limit].", arg("names"), arg("arrays"), arg("limit"),
       arg("num_threads"));

@@ -54,7 +54,7 @@ void without_gil(F&& work) {
   } catch (const Interrupted&) {
     throw py::error_already_set();  // set by the signal handler that the poll ran
   } catch (const std::bad_alloc&) {
-    PyErr_SetString(PyExc_MemoryError, "no memory for the workspace that x and w_hh ask for");
+    PyErr_SetString(PyExc_MemoryError, "no memory for the workspace of this call");
     throw py::error_already_set();
   }
 }

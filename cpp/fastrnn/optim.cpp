@@ -15,8 +15,10 @@ namespace {
 // squares is that of the blocks' sums, in their order.
 constexpr index_t kBlock = 4096;
 
-// What an element costs, in multiply-adds: an update reads and writes some 30 bytes.
-constexpr double kWork = 10;
+// What a float32 costs, in multiply-adds. Two Zen 4 cores are as fast as one at 55,000 elements of
+// Adam, which reads and writes 7 numbers for each, at 100,000 of SGD with its 3, and of the norm.
+double update_work(UpdateRule rule) { return 3 + 2 * rule_kept(rule); }
+constexpr double kRowWork = 4;
 
 template <class Item>
 index_t blocks_of(const std::vector<Item>& items) {
@@ -43,10 +45,10 @@ void for_share(const std::vector<Item>& items, const Team& team, F&& f) {
 }
 
 template <template <class> class Array, class F>
-void run(const Arrays<Array>& arrays, int num_threads, F&& f) {
+void run(const Arrays<Array>& arrays, double element_work, int num_threads, F&& f) {
   double work = 0;
-  for (const auto& item : arrays.f32) work += kWork * double(item.size);
-  for (const auto& item : arrays.f64) work += 2 * kWork * double(item.size);
+  for (const auto& item : arrays.f32) work += element_work * double(item.size);
+  for (const auto& item : arrays.f64) work += 2 * element_work * double(item.size);
   run_team(team_size(work, num_threads), f, work);
 }
 
@@ -70,7 +72,7 @@ void optim_update(UpdateRule rule, const UpdateNumbers& numbers,
                   const Arrays<Parameter>& parameters, int num_threads) {
   const auto f32 = nn_kernels<float>().optim.update[static_cast<int>(rule)];
   const auto f64 = nn_kernels<double>().optim.update[static_cast<int>(rule)];
-  run(parameters, num_threads, [&](Team& team) {
+  run(parameters, update_work(rule), num_threads, [&](Team& team) {
     const auto with = [&](auto update) {
       return [&numbers, update](const auto& p, index_t first, index_t last, index_t) {
         update(numbers, p, first, last);
@@ -86,7 +88,7 @@ double sum_of_squares(const Arrays<Input>& rows, int num_threads) {
   std::vector<double> sums(static_cast<std::size_t>(blocks));
   const auto f32 = nn_kernels<float>().optim.sum_of_squares;
   const auto f64 = nn_kernels<double>().optim.sum_of_squares;
-  run(rows, num_threads, [&](Team& team) {
+  run(rows, kRowWork, num_threads, [&](Team& team) {
     const auto with = [&](auto sum, index_t offset) {
       return [&sums, sum, offset](const auto& row, index_t first, index_t last, index_t block) {
         for (double* to = sums.data() + offset + block; first < last; first += kBlock)
@@ -106,7 +108,7 @@ namespace {
 // Changes every element by itself.
 template <class F32, class F64>
 void change(const Arrays<Row>& rows, double by, int num_threads, F32 f32, F64 f64) {
-  run(rows, num_threads, [&](Team& team) {
+  run(rows, kRowWork, num_threads, [&](Team& team) {
     const auto with = [by](auto kernel) {
       return [by, kernel](const auto& row, index_t first, index_t last, index_t) {
         kernel(row.data + first, last - first, by);

@@ -55,7 +55,7 @@ def test_core_equals_the_float64_twin(
 def test_the_number_of_threads_changes_no_bit(
     name: str, dtype: np.dtype, rng: np.random.Generator
 ) -> None:
-    sizes = {"a": 100_003, "b": 5, "c": 40_000, "d": 0, "e": 1}
+    sizes = {"a": 300_003, "b": 5, "c": 90_000, "d": 0, "e": 1}
 
     def draw() -> dict[str, np.ndarray]:
         return {key: rng.standard_normal(size).astype(dtype) for key, size in sizes.items()}

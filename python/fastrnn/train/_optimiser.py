@@ -148,7 +148,8 @@ class Optimiser:
         except (TypeError, ValueError, MemoryError):  # raised before the first change
             self.steps, self._kept = before
             raise
-        _params.arrays_were_edited()
+        finally:  # also when Ctrl-C is noticed at the end
+            _params.arrays_were_edited()
 
     def _run(
         self,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from math import inf, isfinite, sqrt
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -51,7 +51,7 @@ def clip_grad_norm(grads: Gradients, max_norm: float) -> float:
     Parameters
     ----------
     grads : ndarray, or nested dict of str to ndarray
-        float32 or float64, writable, contiguous, of any shapes. An array that stands in several
+        float32 or float64, writable, of any shapes and strides. An array that stands in several
         places counts in each and is scaled once.
     max_norm : float
         θ, the largest norm that is left alone. Infinity only measures.
@@ -66,8 +66,8 @@ def clip_grad_norm(grads: Gradients, max_norm: float) -> float:
     TypeError
         Something is no array of floats, a key is no string, or max_norm is no number.
     ValueError
-        max_norm is not positive, an array is read-only, not contiguous (in either order) or
-        overlaps another one, or the norm is not finite. Nothing has been changed then.
+        max_norm is not positive, an array is read-only or overlaps another one, or the norm is
+        not finite. Nothing has been changed then.
 
     Notes
     -----
@@ -90,17 +90,15 @@ def clip_grad_norm(grads: Gradients, max_norm: float) -> float:
     """
     threshold = _positive("max_norm", max_norm)
     arrays = _arrays(grads)
-    names, targets = _targets(arrays)
+    targets = _targets(arrays)
     norm = _norm(arrays)
     if not isfinite(norm):
         raise ValueError(f"grads must have a finite norm, got {norm}{_culprit(arrays)}")
-    if norm <= threshold:
-        return norm
-    if backend.get() == "core":
-        _core.scale(names, targets, threshold / norm, team.get())
-    else:
-        for target in targets:
-            np.multiply(target, threshold / norm, out=target)
+    if norm > threshold:
+        factor = threshold / norm
+        _core.scale(targets.names, targets.rows, factor, team.get())
+        for array in targets.others:
+            np.multiply(array, factor, out=array)
     return norm
 
 
@@ -110,7 +108,7 @@ def clip_grad_value(grads: Gradients, clip_value: float) -> None:
     Parameters
     ----------
     grads : ndarray, or nested dict of str to ndarray
-        float32 or float64, writable, contiguous, of any shapes.
+        float32 or float64, writable, of any shapes and strides.
     clip_value : float
         The largest magnitude.
 
@@ -119,8 +117,8 @@ def clip_grad_value(grads: Gradients, clip_value: float) -> None:
     TypeError
         Something is no array of floats, a key is no string, or clip_value is no number.
     ValueError
-        clip_value is not positive, or an array is read-only, not contiguous (in either order) or
-        overlaps another one. Nothing has been changed then.
+        clip_value is not positive, or an array is read-only or overlaps another one. Nothing has
+        been changed then.
 
     Examples
     --------
@@ -132,12 +130,10 @@ def clip_grad_value(grads: Gradients, clip_value: float) -> None:
     {'w': array([ 1. , -0.5, -1. ])}
     """
     limit = _positive("clip_value", clip_value)
-    names, targets = _targets(_arrays(grads))
-    if backend.get() == "core":
-        _core.clamp(names, targets, limit, team.get())
-        return
-    for target in targets:
-        np.clip(target, -limit, limit, out=target)
+    targets = _targets(_arrays(grads))
+    _core.clamp(targets.names, targets.rows, limit, team.get())
+    for array in targets.others:
+        np.clip(array, -limit, limit, out=array)
 
 
 def _positive(name: str, value: Any) -> float:
@@ -157,25 +153,38 @@ def _arrays(grads: Any, *, scalars: bool = False) -> dict[str, Array]:
     return flatten("grads", grads, scalars=scalars)
 
 
-def _targets(arrays: dict[str, Array]) -> tuple[list[str], list[Array]]:
-    """Return names and arrays to be changed, each array once, with their elements in one stretch.
+class _Targets(NamedTuple):
+    """Arrays to be changed in place, each once."""
+
+    names: list[str]  # of the rows, for messages
+    rows: list[Array]  # for the core: each one stretch of memory
+    others: list[Array]  # for NumPy: with gaps, or all where the twins are the backend
+
+
+def _targets(arrays: dict[str, Array]) -> _Targets:
+    """Check that all arrays may be written to, without harm to each other.
 
     One array may stand for several gradients: autograd hands the gradient of a sum to all terms.
     """
-    names, targets = [], []
-    seen: set[int] = set()
-    for path, array in arrays.items():
-        if id(array) in seen:
+    unique = {id(array): (path, array) for path, array in arrays.items()}
+    targets = _Targets([], [], [])
+    for path, array in unique.values():
+        if not array.flags.writeable:
+            raise ValueError(f"{place('grads', path)} must be writable: it is changed in place")
+        row = array if array.flags.c_contiguous else array.T
+        if row.flags.carray:
+            targets.names.append(path)
+            targets.rows.append(row)
             continue
-        seen.add(id(array))
-        flags = array.flags
-        target = array if flags.c_contiguous else array.T
-        if not (flags.writeable and target.flags.carray):
-            rule = "contiguous and aligned" if flags.writeable else "writable"
-            raise ValueError(f"{place('grads', path)} must be {rule}, because it changes in place")
-        names.append(path)
-        targets.append(target)
-    return names, targets
+        targets.others.append(array)
+        for other_path, other in unique.values():
+            if other is not array and np.shares_memory(array, other):
+                raise ValueError(
+                    f"{place('grads', path)} must not share memory with "
+                    f"{place('grads', other_path)}"
+                )
+    _core.check_apart(targets.names, targets.rows)
+    return targets if backend.get() == "core" else _Targets([], [], targets.rows + targets.others)
 
 
 def _norm(arrays: dict[str, Array]) -> float:
