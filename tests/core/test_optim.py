@@ -14,6 +14,7 @@ from updates import OPTIMISERS, draw_tree, leaves, mapped, run
 
 import fastrnn
 from fastrnn import _core
+from fastrnn.train import RMSprop
 
 STEPS = 5
 NAMES = list(OPTIMISERS)
@@ -126,6 +127,19 @@ def test_nan_and_inf_stay_where_they_are(name: str, dtype: np.dtype) -> None:
     assert np.isnan(params["w"][[3, 5, 38]]).all()
     if not run_of.options["weight_decay"] or name == "adam/decoupled":
         assert params["w"][6] == np.inf
+
+
+def test_centered_rmsprop_survives_gradients_without_variance(isa: str, dtype: np.dtype) -> None:
+    """The variance is then nothing but rounding, of either sign, and has a root all the same."""
+    grads = {"w": np.linspace(-3, 3, 1000).astype(dtype)}
+    params, rmsprop = {"w": np.zeros(1000, dtype)}, RMSprop(1e-6, alpha=0.5, centered=True)
+    negative = 0
+    for _ in range(100):
+        rmsprop.update(params, grads)
+        state = rmsprop.state_dict()
+        negative += int((state["square_avg.w"] < state["grad_avg.w"] ** 2).sum())
+    assert negative > 1000
+    assert np.isfinite(params["w"]).all()
 
 
 def call(**changes: object) -> None:
