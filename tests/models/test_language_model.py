@@ -2,6 +2,7 @@
 bias, sums over chunks, the symbols that its scores make likeliest, and frequencies of draws.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -111,8 +112,8 @@ def test_tied_weights_are_one_array() -> None:
         LanguageModel("gru", V, 4, embedding_size=3, tied=True)
 
 
-def test_generating_learning_and_weights_of_ones_own(rng: Any) -> None:
-    """What is generated follows `params`, also after an update in place or a new dict."""
+def test_generating_follows_params(rng: Any) -> None:
+    """Also after an update in place, or with a new dict."""
     model = make("lm-lstm")
     before = model.generate([1, 2], 20, temperature=0.0)
     for array in model.params["rnn"].values():
@@ -122,6 +123,18 @@ def test_generating_learning_and_weights_of_ones_own(rng: Any) -> None:
     other = make("lm-lstm")
     other.params = model.params
     assert_same_bits("drawn", other.generate([1, 2], 20, temperature=0.0), changed)
+
+
+def test_many_threads_generate_from_one_model() -> None:
+    model = make("lm-gru-tied")
+    expected = model.generate([1], 60, rng=np.random.default_rng(0))
+
+    def run(_: int) -> np.ndarray:
+        return model.generate([1], 60, rng=np.random.default_rng(0))
+
+    with ThreadPoolExecutor(8) as pool:
+        for found in pool.map(run, range(16)):
+            assert_same_bits("drawn", found, expected)
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,22 @@ def test_one_array_alone(name: str) -> None:
     assert_close(f"d{name}", found, expected[name], AUTOGRAD)
 
 
+@pytest.mark.parametrize("family", ["rnn", "gru", "lstm"])
+def test_truncate_and_clip_step_reach_the_backward(family: str, rng: Any) -> None:
+    G = {"rnn": 1, "gru": 3, "lstm": 4}[family]
+    x, w = rng.standard_normal((7, 2, 3)), rng.standard_normal((G * 3, 3))
+    dy = rng.standard_normal((7, 2, 3))
+    for options in ({"truncate": 2}, {"clip_step": 0.05}, {"truncate": 3, "clip_step": 0.1}):
+        tape = getattr(fastrnn, f"{family}_forward")(x, w, w)[-1]
+        grads = getattr(fastrnn, f"{family}_backward")(tape, dy, **options)
+        found = autograd.grad(
+            lambda x, options=options: (getattr(ops, family)(x, w, w, **options)[0] * dy).sum()
+        )(x)
+        assert_same_bits("dx", found, grads.x)
+        plain = autograd.grad(lambda x: (getattr(ops, family)(x, w, w)[0] * dy).sum())(x)
+        assert (found != plain).any()
+
+
 def test_a_result_used_twice_counts_twice(rng: Any) -> None:
     x, w = rng.standard_normal((3, 2, 8)), rng.standard_normal((8, 2))
 

@@ -1,6 +1,7 @@
 """LanguageModel: the next symbol of a text, its state carried from chunk to chunk."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from math import exp, log
 from typing import TYPE_CHECKING, Any
 
@@ -262,8 +263,8 @@ class LanguageModel(Model):
             prompt holds no symbol, or one outside of 0..V−1, or an option breaks its rule.
         """
         tokens = prompt_tokens(prompt, self.vocabulary, self._vocab)
-        layer, embedding = self._reader.layer, self.params["embedding"]["weight"]
-        layer.set_params(self.params["rnn"])
+        layer, embedding = copy(self._reader.layer), self.params["embedding"]["weight"]
+        layer.params = self.params["rnn"]
         drawn = continued(
             layer.stream(), embedding, lambda y: self._scores(self.params, y, None), tokens,
             integer("n", n, 0), self.vocabulary is not None, generator(rng),
