@@ -106,21 +106,40 @@ struct Product {
 template <class T, int MR, int NV>
 FASTRNN_NOINLINE void multiply_block(const Product<T>& p, index_t row) {
   constexpr int L = kLanes<T>;
+  const bool whole = p.columns >= NV * L;
+  T* const* const out = p.out.list + row;
+  const index_t offset = p.out.offset;
   Vec<T> acc[MR][NV];
-  const T* from[MR];
   FASTRNN_UNROLL
   for (int r = 0; r < MR; ++r) {
-    from[r] = p.a.at(row + r);
     FASTRNN_UNROLL
     for (int v = 0; v < NV; ++v)
       acc[r][v] = p.init != nullptr ? load(p.init + v * L)
-                                    : load(p.out.at(row + r) + v * L, p.columns - v * L);
+                  : whole           ? load(out[r] + offset + v * L)
+                                    : load(out[r] + offset + v * L, p.columns - v * L);
   }
+  // Results lie in the L2 or farther. Those of the next block are fetched while this one is
+  // computed: 3 to 5 % of training at H >= 256 on Zen 5.
+  const bool more = row + 2 * MR <= p.rows;
+  T* const* const next = more ? out + MR : out;
+  const index_t ahead = offset + (more ? 0 : NV * L);
+  FASTRNN_UNROLL
+  for (int r = 0; r < MR; ++r) {
+    FASTRNN_UNROLL
+    for (int v = 0; v < NV; ++v) __builtin_prefetch(next[r] + ahead + v * L, 1);
+  }
+  const T* from[MR];
+  FASTRNN_UNROLL
+  for (int r = 0; r < MR; ++r) from[r] = p.a.at(row + r);
   tile<T, MR, NV>(acc, from, p.k, p.w);
   FASTRNN_UNROLL
   for (int r = 0; r < MR; ++r) {
     FASTRNN_UNROLL
-    for (int v = 0; v < NV; ++v) store(p.out.at(row + r) + v * L, acc[r][v], p.columns - v * L);
+    for (int v = 0; v < NV; ++v)
+      if (whole)
+        store(out[r] + offset + v * L, acc[r][v]);
+      else
+        store(out[r] + offset + v * L, acc[r][v], p.columns - v * L);
   }
 }
 

@@ -1,7 +1,7 @@
 // Weight gradients of one chunk of steps, as large products by the whole team.
 //
 // dw[unit, k] is a sum over the rows of the chunk. The vector side of the tile is a few columns of
-// the operand, the broadcast side the gradients of a group of panels; both are packed, because rows
+// the operand, the broadcast side the gradients of a strip of panels; both are packed, because rows
 // of the workspace lie a power of two apart and would fight for the same cache lines. Sums build up
 // in the caller's arrays, in one chain over falling steps: neither the chunks nor the number of
 // threads, between which outputs are divided, show in the result.
@@ -47,29 +47,33 @@ struct SlotOperand {
 template <class C, class T>
 class WeightGradients {
   static constexpr int L = kLanes<T>, S = C::slots, XP = C::x_products;
-  static constexpr index_t kRowsAtOnce = 256;  // packed: 64 kB of either side
-  static constexpr int kGroupVectors = 4;      // of gradients in a group, at most
+  // Packed: 64 kB of columns beside at most 256 kB of gradients, which share an L2. Every column is
+  // packed once a strip: with one group to a strip that was 6 to 8 % of backward.
+  static constexpr index_t kRowsAtOnce = 256;
+  static constexpr int kGroupVectors = 4;     // of gradients in a group, at most
+  static constexpr index_t kStripGroups = 4;  // of groups in a strip, at most
+  static constexpr index_t kStripUnits = kStripGroups * kGroupVectors * L;
 
  public:
   WeightGradients(const BackwardTask<T>& task, Carver& carver)
       : task_(task), J_(panels_of<T>(task.dims.H)) {
     const index_t threads = task.plan.threads, padded = J_ * L;
-    packed_units_ = carver.take<T>(threads, kRowsAtOnce * kGroupVectors * L);
+    packed_units_ = carver.take<T>(threads, kStripUnits * kRowsAtOnce);
     packed_columns_ = carver.take<T>(threads, kRowsAtOnce * kMostVectors * L);
     for (Matrix& matrix : matrices_) {
-      matrix.unit_rows = carver.take<const T*>(threads, kGroupVectors * L);
-      matrix.dw_rows = carver.take<T*>(threads, kGroupVectors * L);
+      matrix.unit_rows = carver.take<const T*>(threads, kStripUnits);
+      matrix.dw_rows = carver.take<T*>(threads, kStripUnits);
     }
     db_ = carver.take<T>(padded * S);
     if (C::peephole) dp_ = carver.take<T>(padded * 3);
   }
 
   void start(const Team& team) {
-    packed_units_ += team.rank() * kRowsAtOnce * kGroupVectors * L;
+    packed_units_ += team.rank() * kStripUnits * kRowsAtOnce;
     packed_columns_ += team.rank() * kRowsAtOnce * kMostVectors * L;
     for (Matrix& matrix : matrices_) {
-      matrix.unit_rows += team.rank() * kGroupVectors * L;
-      matrix.dw_rows += team.rank() * kGroupVectors * L;
+      matrix.unit_rows += team.rank() * kStripUnits;
+      matrix.dw_rows += team.rank() * kStripUnits;
     }
     choose_matrices(team.size());
     own_panels_ = share(J_, team.rank(), team.size(), 1);
@@ -82,19 +86,19 @@ class WeightGradients {
     clear(task_.args.dw_hh);
   }
 
-  // dw += sum over rows of gradients x operand; the thread with a group's first block sums db too.
+  // dw += sum over rows of gradients x operand; the thread with a strip's first block sums db too.
   void add(const ChunkRows<T>& rows, Team& team) {
     rows_ = rows;
-    const Range mine = share(ceil_div(J_, kGroup<C>) * blocks_, team.rank(), team.size(), 1);
+    const Range mine = share(strips() * blocks_, team.rank(), team.size(), 1);
     for (index_t item = mine.begin; item < mine.end;) {
-      const index_t group = item / blocks_, first = item % blocks_;
+      const index_t strip = item / blocks_, first = item % blocks_;
       const index_t last = least(first + mine.end - item, blocks_);
-      for (Matrix& m : matrices_) list_units(group, m);
+      for (Matrix& m : matrices_) list_units(strip, m);
       for (index_t row = 0; row < rows.count; row += kRowsAtOnce) {
         team.check();
         const index_t count = least(kRowsAtOnce, rows.count - row);
-        const index_t stride = pack_units(group, row, count, first == 0);
-        with_operand<0>(row, count, stride, first, last, team);
+        pack_units(strip, row, count, first == 0);
+        with_operand<0>(row, count, first, last, team);
       }
       item += last - first;
     }
@@ -123,9 +127,9 @@ class WeightGradients {
     int slot, products;
     index_t K = 0, blocks = 0;  // columns; in blocks that are shared out. 0: not wanted
     View<T, 2> dw;
-    const T** unit_rows;  // of a group, this thread's: where the units' packed gradients begin
+    const T** unit_rows;  // of a strip, this thread's: where the units' packed gradients begin
     T** dw_rows;          // and their rows of dw
-    index_t units;        // how many of a group exist
+    index_t units;        // how many of a strip exist
   };
 
   void choose_matrices(int threads) {
@@ -139,19 +143,21 @@ class WeightGradients {
     for (int s = 0; s < C::stages; ++s)
       choose(matrices_[s + 1], C::stage[s].slot, C::stage[s].products, task_.dims.H,
              task_.args.dw_hh);
-    // Wide blocks make the best tiles, but there must be enough of them for everybody.
-    for (vectors_ = kMostVectors;; vectors_ /= 2) {
+    // Wide strips save packing and wide blocks make the best tiles, but there must be enough items
+    // for everybody.
+    for (strip_groups_ = kStripGroups, vectors_ = kMostVectors;;) {
       blocks_ = 0;
       for (Matrix& m : matrices_) blocks_ += m.blocks = ceil_div(m.K, vectors_ * L);
-      if (vectors_ == 1 || threads == 1 || ceil_div(J_, kGroup<C>) * blocks_ >= 4 * threads) break;
+      if (threads == 1 || strips() * blocks_ >= 4 * threads) break;
+      if (strip_groups_ == 1 && vectors_ == 1) break;
+      (strip_groups_ > 1 ? strip_groups_ : vectors_) /= 2;
     }
-    blocks_ = most(1, blocks_);  // one item for a group's sums, at least
+    blocks_ = most(1, blocks_);  // one item for a strip's sums, at least
   }
 
   // Blocks first .. last, counted through all matrices from this one on.
   template <int Which>
-  void with_operand(index_t row, index_t count, index_t stride, index_t first, index_t last,
-                    Team& team) {
+  void with_operand(index_t row, index_t count, index_t first, index_t last, Team& team) {
     const Matrix& m = matrices_[Which];
     const auto add = [&](const auto& operand) {
       for (index_t b = most(first, 0); b < least(last, m.blocks); ++b) {
@@ -161,7 +167,7 @@ class WeightGradients {
         multiply<T>({m.units,
                      n,
                      {m.unit_rows, 0},
-                     {1, count, 0, stride},
+                     {1, count, 0, L},
                      packed_columns_,
                      first_ && row == 0 ? kZeros<T> : nullptr,
                      {m.dw_rows, b * vectors_ * L},
@@ -172,33 +178,51 @@ class WeightGradients {
     if constexpr (Which == 1) add(RowOperand<T>{rows_.h, m.K});
     if constexpr (Which == 2) add(SlotOperand<T, S, C::aux_slot>{rows_.grads});
     if constexpr (Which < C::stages)
-      with_operand<Which + 1>(row, count, stride, first - m.blocks, last - m.blocks, team);
+      with_operand<Which + 1>(row, count, first - m.blocks, last - m.blocks, team);
   }
 
-  void list_units(index_t group, Matrix& m) {
-    const index_t H = task_.dims.H, first = group * kGroup<C>;
+  index_t strips() const { return ceil_div(J_, kGroup<C> * strip_groups_); }
+  Range panels_of_strip(index_t strip) const {
+    const index_t width = kGroup<C> * strip_groups_;
+    return {strip * width, least((strip + 1) * width, J_)};
+  }
+
+  void list_units(index_t strip, Matrix& m) {
+    const index_t H = task_.dims.H;
+    const Range panels = panels_of_strip(strip);
     m.units = 0;
-    for (index_t j = 0; m.K > 0 && j < group_width(group, kGroup<C>, J_); ++j)
+    for (index_t j = panels.begin; m.K > 0 && j < panels.end; ++j)
       for (int s = m.slot; s < m.slot + m.products; ++s)
-        for (index_t lane = 0; lane < least(L, H - (first + j) * L); ++lane, ++m.units) {
-          m.unit_rows[m.units] = packed_units_ + (j * S + s) * L + lane;
-          m.dw_rows[m.units] = m.dw.at(C::gate[s] * H + (first + j) * L + lane);
+        for (index_t lane = 0; lane < least(L, H - j * L); ++lane, ++m.units) {
+          m.unit_rows[m.units] = packed_vector((j - panels.begin) * S + s) + lane;
+          m.dw_rows[m.units] = m.dw.at(C::gate[s] * H + j * L + lane);
         }
   }
 
-  // The lines of a group, row after row; returns their length.
-  index_t pack_units(index_t group, index_t row, index_t count, bool sum) {
-    const index_t panel = group * kGroup<C>, vectors = group_width(group, kGroup<C>, J_) * S;
+  T* packed_vector(index_t v) const { return packed_units_ + v * kRowsAtOnce * L; }
+
+  // The vectors of a strip, each a stretch of its own: a tile then reads whole cache lines of it.
+  void pack_units(index_t strip, index_t row, index_t count, bool sum) {
+    const Range panels = panels_of_strip(strip);
+    for (index_t j = panels.begin; j < panels.end; j += kGroup<C>) {
+      T* const to = packed_vector((j - panels.begin) * S);
+      pack_group_units(j, least(kGroup<C>, panels.end - j) * S, row, count, sum, to);
+      if (C::peephole && sum && task_.args.dw_peephole) sum_peepholes(j, row, count);
+    }
+  }
+
+  void pack_group_units(index_t panel, index_t vectors, index_t row, index_t count, bool sum,
+                        T* to) {
     with_int<kGroupVectors>(vectors, [&](auto n) {
       Vec<T> sums[n.value];
-      T *to = packed_units_, *db = db_ + panel * S * L;
+      T* const db = db_ + panel * S * L;
       FASTRNN_UNROLL
       for (int v = 0; v < n.value; ++v) sums[v] = load(db + v * L);
-      for (index_t i = row; i < row + count; ++i, to += n.value * L) {
+      for (index_t i = row; i < row + count; ++i, to += L) {
         FASTRNN_UNROLL
         for (int v = 0; v < n.value; ++v) {
           const Vec<T> line = load(rows_.grads[i] + (panel * S + v) * L);
-          store(to + v * L, line);
+          store(to + v * kRowsAtOnce * L, line);
           sums[v] += line;
         }
       }
@@ -206,8 +230,6 @@ class WeightGradients {
       FASTRNN_UNROLL
       for (int v = 0; v < n.value; ++v) store(db + v * L, sums[v]);
     });
-    if (C::peephole && sum && task_.args.dw_peephole) sum_peepholes(panel, row, count);
-    return vectors * L;
   }
 
   // p_i and p_f saw c of the step before, p_o that of the step itself.
@@ -246,10 +268,11 @@ class WeightGradients {
   index_t J_;
   bool first_ = true;
   ChunkRows<T> rows_{};
-  T* packed_units_;                   // [row][vector of the group][lane], this thread's
-  T* packed_columns_;                 // [row][vector][lane], this thread's
-  Matrix matrices_[1 + C::stages];    // of x, of h, of aux
-  index_t vectors_ = 0, blocks_ = 0;  // of columns in a block; blocks of a group
+  T* packed_units_;                 // [vector of the strip][row][lane], this thread's
+  T* packed_columns_;               // [row][vector][lane], this thread's
+  Matrix matrices_[1 + C::stages];  // of x, of h, of aux
+  index_t strip_groups_ = 1;
+  index_t vectors_ = 0, blocks_ = 0;  // of columns in a block; blocks of a strip
   T* db_;                             // [panel][slot][lane]
   T* dp_ = nullptr;                   // [panel][i f o][lane]
   Range own_panels_{};
