@@ -3,7 +3,8 @@
     python tools/check_tiles.py [MODULE]
 
 Reads the machine code of the compiled module (default: the importable ``fastrnn._core``) with
-objdump. A tile loop is a loop without another one inside that multiplies vectors by a broadcast.
+objdump. A tile loop is a loop that multiplies vectors by a broadcast, with no other jump inside: the
+loops that attention has over a few columns at a time look at each load whether it is a whole one.
 """
 
 import importlib.util
@@ -58,7 +59,8 @@ def main(arguments: list[str]) -> int:
     for body in innermost_loops(instructions(module)):
         text = [line for _, line in body]
         reads = [line for line in text if BROADCAST.search(line) and "broadcast" in line]
-        if not reads or not any(map(FMA.match, text)):
+        branches = sum(bool(JUMP.match(line)) for line in text)
+        if not reads or branches > 1 or not any(map(FMA.match, text)):
             continue
         loops += 1
         if bad := [f"  {address:x}: {line}" for address, line in body if STACK.search(line)]:
