@@ -3,8 +3,8 @@
     python tools/check_tiles.py [MODULE]
 
 Reads the machine code of the compiled module (default: the importable ``fastrnn._core``) with
-objdump. A tile loop is a loop that multiplies vectors by a broadcast, with no other jump inside: the
-loops that attention has over a few columns at a time look at each load whether it is a whole one.
+objdump. A tile loop is a loop that multiplies vectors by a broadcast, with no other jump inside:
+attention's loops over a few columns look at each load whether it is a whole one.
 """
 
 import importlib.util
