@@ -120,18 +120,24 @@ def measure(threads: list[int], seconds: float = 0.1) -> Machine:
 
 def describe() -> Machine:
     """The machine's name and sizes, nothing measured."""
-    cpu = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
-        cpu = names[0].split(":", 1)[1].strip() if names else cpu
     caches = {}
     for folder in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
         if (folder / "type").read_text().strip() != "Instruction":
             size = (folder / "size").read_text().strip()
             unit = {"K": 1 << 10, "M": 1 << 20}.get(size[-1], 1)
             caches["L" + (folder / "level").read_text().strip()] = int(size.rstrip("KM")) * unit
-    return Machine(cpu, usable_cpus(), caches)
+    return Machine(_cpu_name(), usable_cpus(), caches)
+
+
+def _cpu_name() -> str:
+    """The processor's name; with family and model, where virtual machines call several alike."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    about = dict(line.replace("\t", "").split(": ", 1) for line in lines if ": " in line)
+    name = about.get("model name") or platform.processor() or platform.machine()
+    if {"cpu family", "model"} <= about.keys():
+        name += f" (family {about['cpu family']}, model {about['model']})"
+    return name
 
 
 def roofline_seconds(case: Case, machine: Machine) -> float | None:
