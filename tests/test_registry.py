@@ -67,6 +67,7 @@ def test_every_operation_has_all_that_belongs_to_it(operation: str) -> None:
     assert callable(getattr(fastrnn.ops, operation)), "no primitive"
     for twin in (operation, f"{operation}_backward"):
         assert callable(getattr(reference, twin)), f"no twin {twin}"
+    assert f'"{operation}":' in (ROOT / "bench" / "bench_ops.py").read_text(), "no bench row"
     page = ROOT / "docs" / "maths" / f"{operation}.md"
     assert page.is_file(), f"no page {name(page)}"
 

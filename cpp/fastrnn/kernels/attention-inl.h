@@ -17,8 +17,8 @@ FASTRNN_INLINE T dot(const T* a, const T* b, index_t n) {
 
 // out[h] = sum over s < steps of weights[s]·keys[s, row, h], s ascending
 template <class T>
-FASTRNN_INLINE void sum_keys(const View<const T, 3>& keys, index_t row, index_t steps,
-                             const T* weights, T* out) {
+FASTRNN_NOINLINE void sum_keys(const View<const T, 3>& keys, index_t row, index_t steps,
+                               const T* weights, T* out) {
   constexpr index_t L = kLanes<T>;
   const index_t H = keys.shape[2];
   const T* const first = keys.data + row * keys.stride[1];

@@ -24,24 +24,38 @@ struct Dropout : WithoutScratch<DropoutArgs<T>> {
   // are plain, so that the compiler makes vectors of each ISA's width of them.
   static void run(const DropoutArgs<T>& a, unsigned char*, Team& team) {
     constexpr index_t kPairs = 128;
-    const auto threshold = static_cast<std::uint64_t>(a.p * 0x1p32);  // p = 1: beyond all bits
-    const T scale = a.p < 1 ? T(1 / (1 - a.p)) : T(0);
+    const bool all = a.p >= 1;
+    const auto threshold = static_cast<std::uint32_t>(all ? 0 : a.p * 0x1p32);
+    const T scale = all ? T(0) : T(1 / (1 - a.p));
     for_own_elements<T>(a.y.shape[0], team, [&](index_t first, index_t last) {
       std::uint64_t bits[kPairs];
-      std::uint64_t halves[2 * kPairs];
+      std::uint32_t halves[2 * kPairs];
       for (index_t i = first; i < last; i += 2 * kPairs) {
+        T* const y = a.y.data + i;
+        const index_t count = least(2 * kPairs, last - i);
+        if (all) {
+          __builtin_memset(y, 0, static_cast<std::size_t>(count) * sizeof(T));
+          continue;
+        }
         for (index_t j = 0; j < kPairs; ++j)
           bits[j] = random_bits(a.key, static_cast<std::uint64_t>(i / 2 + j));
         for (index_t j = 0; j < kPairs; ++j) {
-          halves[2 * j] = bits[j] & 0xFFFFFFFFu;
-          halves[2 * j + 1] = bits[j] >> 32;
+          halves[2 * j] = static_cast<std::uint32_t>(bits[j]);
+          halves[2 * j + 1] = static_cast<std::uint32_t>(bits[j] >> 32);
         }
-        const T* const x = a.x.data + i;
-        T* const y = a.y.data + i;
-        const index_t count = least(2 * kPairs, last - i);
-        for (index_t k = 0; k < count; ++k) y[k] = halves[k] >= threshold ? x[k] * scale : T(0);
+        keep(a.x.data + i, halves, threshold, scale, count, y);
       }
     });
+  }
+
+ private:
+  // The product is taken in any case: an operation under a condition would make no vectors.
+  static void keep(const T* __restrict x, const std::uint32_t* __restrict bits,
+                   std::uint32_t threshold, T scale, index_t count, T* __restrict y) {
+    for (index_t k = 0; k < count; ++k) {
+      const T scaled = x[k] * scale;
+      y[k] = bits[k] >= threshold ? scaled : T(0);
+    }
   }
 };
 

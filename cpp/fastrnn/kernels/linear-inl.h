@@ -73,8 +73,10 @@ class LinearBackward {
 
   void weights(Team& team) {
     // Large blocks are best, but there must be enough items for everybody.
-    units_ = least(kMostUnits, ceil_div(O_ * groups_, 4 * team.size() * L) * L);
     if (O_ == 0) return;
+    const index_t wanted = ceil_div(4 * team.size(), groups_);
+    const index_t blocks = least(ceil_div(O_, L), most(wanted, ceil_div(O_, kMostUnits)));
+    units_ = ceil_div(O_, blocks * L) * L;
     const Range mine = share(ceil_div(O_, units_) * groups_, team.rank(), team.size(), 1);
     for (index_t item = mine.begin; item < mine.end;) {
       const index_t first = item % groups_;

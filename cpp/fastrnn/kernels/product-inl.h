@@ -99,9 +99,45 @@ void multiply_part(const MatrixProduct<T>& p, Range rows, Range groups, T* packe
   }
 }
 
+// A few rows by wᵀ: nobody would use the packed weights again, so squares of them are transposed in
+// registers and used there. The chains are those of the tile. One row by 1024 x 1024 takes less
+// than half of the time.
+inline constexpr int kFewRows = 4;
+
+template <class T, int R>
+void multiply_few(const MatrixProduct<T>& p, Range panels, Team& team) {
+  constexpr index_t L = kLanes<T>;
+  const index_t K = p.a.shape[1];
+  for (index_t j = panels.begin; j < panels.end; ++j) {
+    const index_t column = j * L, left = p.out.shape[1] - column;
+    alignas(64) T bias[L], x[R][L];
+    load_bias(p.b, column, L, bias);
+    Vec<T> sums[R];
+    for (int r = 0; r < R; ++r) sums[r] = load(bias);
+    for (index_t k = 0; k < K; k += L) {
+      if (k % 256 == 0) team.check();
+      Vec<T> square[L];
+      FASTRNN_UNROLL
+      for (index_t i = 0; i < L; ++i)
+        square[i] = i < left ? load_row(p.w, column + i, k, K - k) : Vec<T>{};
+      transpose<T>(square);
+      for (int r = 0; r < R; ++r) store(x[r], load(p.a.at(r) + k, K - k));
+      FASTRNN_UNROLL
+      for (index_t i = 0; i < L; ++i)
+        for (int r = 0; i < K - k && r < R; ++r) sums[r] = fma(set1(x[r][i]), square[i], sums[r]);
+    }
+    for (int r = 0; r < R; ++r) store(p.out.at(r) + column, sums[r], left);
+  }
+}
+
 // This thread's part of a product: of the rows where there are many, else of the columns.
 template <class T>
 void multiply_share(const MatrixProduct<T>& p, T* packed, Team& team) {
+  if (p.transposed && p.out.shape[0] >= 1 && p.out.shape[0] <= kFewRows) {
+    const Range panels = share(panels_of<T>(p.out.shape[1]), team.rank(), team.size(), 1);
+    return with_int<kFewRows>(p.out.shape[0],
+                              [&](auto r) { multiply_few<T, r.value>(p, panels, team); });
+  }
   const index_t R = p.out.shape[0], groups = column_groups<T>(p.out.shape[1]);
   const bool by_rows = R >= kRowsToShare * team.size() || groups < team.size();
   const Range all_rows{0, R}, all_groups{0, groups};

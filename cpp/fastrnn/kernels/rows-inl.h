@@ -49,17 +49,20 @@ template <class T>
 FASTRNN_INLINE T max_lanes(Vec<T> v) {
   alignas(64) T lanes[kLanes<T>];
   store(lanes, v);
-  for (int i = 1; i < kLanes<T>; ++i) lanes[0] = lanes[i] > lanes[0] ? lanes[i] : lanes[0];
+  for (int half = kLanes<T> / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; ++i)
+      lanes[i] = lanes[i + half] > lanes[i] ? lanes[i + half] : lanes[i];
   return lanes[0];
 }
+
+template <class T>
+inline constexpr T kLaneNumbers[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
 // The first n lanes from memory, `fill` in the others.
 template <class T>
 FASTRNN_INLINE Vec<T> load_filled(const T* p, index_t n, T fill) {
   if (__builtin_expect(n >= kLanes<T>, 1)) return load(p);
-  alignas(64) T lanes[kLanes<T>];
-  for (index_t i = 0; i < kLanes<T>; ++i) lanes[i] = i < n ? p[i] : fill;
-  return load(lanes);
+  return load(kLaneNumbers<T>) < set1(T(n)) ? load(p, n) : set1(fill);
 }
 
 template <class T>
