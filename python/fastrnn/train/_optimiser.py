@@ -195,9 +195,11 @@ class Optimiser:
                 for path, array in arrays.items()
             }
         same_names("params", arrays, "the updates before", self._kept)
-        for path, beside in self._kept.items():
-            for slot, array in zip(self._slots, beside, strict=True):
-                alike(place("params", path), arrays[path], f"its {slot}", array)
+        if self._slots:
+            for path, beside in self._kept.items():
+                array, first = arrays[path], beside[0]
+                if array.shape != first.shape or array.dtype is not first.dtype:
+                    alike(place("params", path), array, f"its {self._slots[0]}", first)
         return self._kept
 
     def state_dict(self) -> dict[str, Array]:

@@ -42,12 +42,15 @@ def _collect(
         if type(key) is not str:
             raise TypeError(f"{name} must have strings as keys, got {key!r}")
         path = prefix + key
-        if type(entry) is not _ndarray and isinstance(entry, Mapping):
-            _collect(name, entry, f"{path}.", found, scalars)
-            continue
+        value = entry
+        if type(entry) is not _ndarray:
+            if isinstance(entry, Mapping):
+                _collect(name, entry, f"{path}.", found, scalars)
+                continue
+            if scalars and isinstance(entry, np.floating):
+                value = np.asarray(entry)
         if path in found:
             raise ValueError(f"{name} has two arrays of the name {path!r}")
-        value = np.asarray(entry) if scalars and isinstance(entry, np.floating) else entry
         if type(value) is not _ndarray or value.dtype not in (FLOAT32, FLOAT64):
             raise _no_float_array(place(name, path), value)
         found[path] = value
@@ -99,9 +102,9 @@ def gradients_of(arrays: dict[str, Array], grads: Mapping[str, Any]) -> list[Arr
     gradients = []
     for path, array in arrays.items():
         gradient = found[path]
-        if gradient.shape != array.shape or gradient.dtype != array.dtype:
+        if gradient.shape != array.shape or gradient.dtype is not array.dtype:
             alike(place("grads", path), gradient, "params", array)
-        gradients.append(contiguous(gradient))
+        gradients.append(gradient if gradient.flags.carray else contiguous(gradient))
     return gradients
 
 

@@ -166,18 +166,23 @@ def _targets(arrays: dict[str, Array]) -> _Targets:
 
     One array may stand for several gradients: autograd hands the gradient of a sum to all terms.
     """
-    unique = {id(array): (path, array) for path, array in arrays.items()}
+    seen: dict[int, tuple[str, Array]] = {}
     targets = _Targets([], [], [])
-    for path, array in unique.values():
-        if not array.flags.writeable:
-            raise ValueError(f"{place('grads', path)} must be writable: it is changed in place")
-        row = array if array.flags.c_contiguous else array.T
+    for path, array in arrays.items():
+        if id(array) in seen:
+            continue
+        seen[id(array)] = path, array
+        row = array if array.flags.carray else array.T
         if row.flags.carray:
             targets.names.append(path)
             targets.rows.append(row)
-            continue
-        targets.others.append(array)
-        for other_path, other in unique.values():
+        elif array.flags.writeable:
+            targets.others.append(array)
+        else:
+            raise ValueError(f"{place('grads', path)} must be writable: it is changed in place")
+    for array in targets.others:
+        path = seen[id(array)][0]
+        for other_path, other in seen.values():
             if other is not array and np.shares_memory(array, other):
                 raise ValueError(
                     f"{place('grads', path)} must not share memory with "
@@ -189,7 +194,7 @@ def _targets(arrays: dict[str, Array]) -> _Targets:
 
 def _norm(arrays: dict[str, Array]) -> float:
     if backend.get() == "core":
-        ready = [contiguous(array) for array in arrays.values()]
+        ready = [a if a.flags.carray else contiguous(a) for a in arrays.values()]
         return sqrt(_core.sum_of_squares(list(arrays), ready, team.get()))
     return norm_of(arrays)
 
