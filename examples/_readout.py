@@ -94,7 +94,8 @@ def sigmoid(targets, counted):
     """Mean cross-entropy of independent yes-or-no targets (T, N, V) at the counted steps (T, N)."""
 
     def loss(scores):
-        z, weight = 1 / (1 + np.exp(-scores)), counted[..., None] / scores.dtype.type(counted.sum())
+        z = 0.5 + 0.5 * np.tanh(0.5 * scores)
+        weight = counted[..., None] / scores.dtype.type(counted.sum())
         nats = np.logaddexp(0, scores) - targets * scores
         return float((nats * weight).sum()), (z - targets) * weight
 

@@ -93,7 +93,7 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 1, data: Data = 
                 )
                 scores = model.scores(inputs[:, test])[0][STEP[directions]]
                 shares.append((scores.argmax(1) == labels[test]).mean())
-        pictures[f"{name}, {kind.__name__}, {directions}"] = losses
+        pictures[f"{name}, {kind.__name__}, {directions} direction(s)"] = losses
         print(
             f"{name:<16}{kind.__name__:>5}-64, {directions} direction(s)   accuracy "
             f"{np.mean(shares):.4f} ± {np.std(shares):.4f}   "

@@ -49,13 +49,14 @@ def rnn_jacobians(x, w, nonlinearity, dh):
     return np.array(back)
 
 
-def lstm_gradients(x, w, b, dh):
+def lstm_gradients(x, w, b, dh, gates="ifo"):
     """dL/dh and dL/dc at T-k for k = 0..T, (T + 1, 2H), of an LSTM whose projected input is x."""
-    y, _, tape = fastrnn.lstm_forward(x, None, w, b)
+    y, _, tape = fastrnn.lstm_forward(x, None, w, b, gates=gates)
     h = np.concatenate([np.zeros((1, H)), y])[::-1].copy()
     c = np.concatenate([np.zeros((1, H)), tape.c])[::-1].copy()
     rows, lengths = tails(x)
-    _, _, tape = fastrnn.lstm_forward(rows, None, w, b, h0=h, c0=c, lengths=lengths)
+    options = {"h0": h, "c0": c, "lengths": lengths, "gates": gates}
+    _, _, tape = fastrnn.lstm_forward(rows, None, w, b, **options)
     grads = fastrnn.lstm_backward(tape, dh_n=np.tile(dh, (len(h), 1)))
     return np.hstack([grads.h0, grads.c0])
 
@@ -83,8 +84,10 @@ def networks(rng):
     for kind in ("tanh", "sigmoid"):
         exact = rnn_jacobians(loud, w, kind, dh)
         yield f"{kind}, radius 1.2, driven", rnn_gradients(loud, w, kind, dh), exact, None
-    eye = np.eye(H)  # the constant error carousel in its barest form
-    yield "linear, w_hh = I", rnn_gradients(loud, eye, "linear", dh), np.tile(dh, (T + 1, 1)), 0.0
+    kept = np.tile(dh, (T + 1, 1))  # what must come back where nothing is lost
+    yield "linear, w_hh = I", rnn_gradients(loud, np.eye(H), "linear", dh), kept, 0.0
+    none, quiet = np.zeros((4 * H, H)), 0.01 * rng.standard_normal((T, 4 * H))
+    yield "carousel: LSTM, no gates", lstm_gradients(quiet, none, None, dh, ""), None, 0.0
     w = rng.uniform(-1, 1, (4 * H, H)) / H**0.5
     for forget in (0.0, 1.0, 5.0):
         b = np.repeat([0.0, forget, 0.0, 0.0], H)

