@@ -230,3 +230,43 @@ def test_every_generator_of_numpy_comes_back(tmp_path: Path, bits: str) -> None:
         made.fit(Shuffled(), updates=updates, resume=bool(resume))
     assert digest(models[0].params) == digest(models[2].params)
     assert not np.array_equal(flat(models[0].params)[0], flat(models[1].params)[0])
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        (("window", "loss"), "x"),
+        (("window", "updates"), -1),
+        (("window", "more"), 1),
+        (("run", "update"), 10**16),
+        (("run", "seconds"), None),
+        (("position", "index"), -1),
+        (("position", "entered"), 1),
+        (("position", "data"), None),
+        (("position", "data", "at"), 99),
+        (("rng", "state", "state"), "0xzz"),
+        (("rng", "state"), ["0x1"]),
+        (("rng", "bit_generator"), "os"),
+        (("carry",), {"dict": 3}),
+        (("carry",), {"tuple": {}}),
+        (("carry",), {"tuple": ["carry.9"]}),
+        (("carry",), {"list": [], "tuple": []}),
+        (("carry",), 3),
+    ],
+)
+def test_a_state_that_says_nonsense_is_refused(
+    tmp_path: Path, where: tuple[str, ...], value: Any
+) -> None:
+    """Its sum is right, so nobody but us can see it; found by random changes of the state."""
+    run(tmp_path / "a", 5)
+    found = load_checkpoint(tmp_path / "a" / "checkpoint-00000005.safetensors")
+    inner = found.state
+    for key in where[:-1]:
+        inner = inner[key]
+    inner[where[-1]] = value
+    Checkpoints(tmp_path / "b").save(5, found.tensors, found.state)
+    model = Toy(seed=4)
+    before = digest(model.params)
+    with pytest.raises(fastrnn.CheckpointError, match="does not fit this training"):
+        trainer(model, checkpoint=tmp_path / "b").fit(Shuffled(), updates=6, resume=True)
+    assert digest(model.params) == before

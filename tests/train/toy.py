@@ -68,8 +68,9 @@ class Shuffled:
         return {"epoch": self.epoch, "at": self.at, "count": self.count}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        if state["count"] != self.count:
+        if state["count"] != self.count or not 0 <= state["at"] <= self.count:
             raise ValueError("state is of other data")
+        np.random.default_rng((3, state["epoch"]))
         self.epoch, self.at = state["epoch"], state["at"]
 
 

@@ -51,10 +51,11 @@ def put_together(skeleton: Any, arrays: Mapping[str, Array]) -> Any:
         return None
     if isinstance(skeleton, str):
         return arrays[skeleton]
-    if not isinstance(skeleton, dict) or len(skeleton) != 1:
-        raise ValueError("the skeleton of the carried state is not one")
-    (kind, content), *_ = skeleton.items()
-    if kind == "dict":
+    pairs = list(skeleton.items()) if isinstance(skeleton, dict) else []
+    kind, content = pairs[0] if len(pairs) == 1 else ("", None)
+    if kind == "dict" and isinstance(content, dict):
         return {key: put_together(inner, arrays) for key, inner in content.items()}
+    if kind not in ("list", "tuple") or not isinstance(content, list):
+        raise ValueError("the skeleton of the carried state is not one")
     inner = [put_together(each, arrays) for each in content]
     return inner if kind == "list" else tuple(inner)

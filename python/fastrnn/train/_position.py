@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
+from fastrnn._checks import flag, integer
+
 Batch = Any
 
 
@@ -86,11 +88,12 @@ class Position:
 
         Raises
         ------
-        ValueError
-            It is one of another kind of data, or of other data.
+        TypeError, ValueError
+            It is none, or one of another kind of data, or of other data.
         """
         if (state["data"] is not None) != self._has_state:
             raise ValueError("the position is one of another kind of data")
+        index, entered = integer("index", state["index"], 0), flag("entered", state["entered"])
         if self._has_state:
             self._data.load_state_dict(state["data"])
-        self.index, self._entered = int(state["index"]), bool(state["entered"])
+        self.index, self._entered = index, entered

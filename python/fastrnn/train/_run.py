@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from fastrnn import _params
-from fastrnn._checks import Array
+from fastrnn._checks import Array, integer, number
 from fastrnn.io import Checkpoint, CheckpointError
 from fastrnn.train._generator import generator_state, set_generator_state
 from fastrnn.train._nest import put_together, take_apart
@@ -61,10 +61,8 @@ class Run:
     history: History = field(default_factory=History)
 
 
-_NUMBERS = (
-    *("update", "epoch", "tokens", "seconds"),
-    *("validated_update", "validated_epoch", "best", "bad"),
-)
+_COUNTS = ("update", "epoch", "tokens", "validated_update", "validated_epoch", "bad")
+_NUMBERS = (*_COUNTS, "seconds", "best")
 
 
 def to_checkpoint(
@@ -196,9 +194,12 @@ def _equal(ours: Any, theirs: Any) -> bool:
 
 def _run_of(found: Checkpoint, arrays: Mapping[str, Array]) -> Run:
     numbers = {name: found.state["run"][name] for name in _NUMBERS}
-    for name, value in numbers.items():
-        if type(value) not in (int, float) and not (name == "best" and value is None):
-            raise ValueError(f"{name} is no number: {value!r}")
+    window = Window(**found.state["window"])
+    for name, value in {**numbers, **asdict(window)}.items():
+        if name in (*_COUNTS, "updates"):
+            integer(name, value, 0, 10**15)
+        elif not (name == "best" and value is None):
+            number(name, value)
     best_params = _part(found, "best.")
     shapes = {name: (array.shape, array.dtype) for name, array in arrays.items()}
     if best_params and shapes != {n: (a.shape, a.dtype) for n, a in best_params.items()}:
@@ -207,6 +208,6 @@ def _run_of(found: Checkpoint, arrays: Mapping[str, Array]) -> Run:
         **numbers,
         best_params=best_params,
         carry=put_together(found.state["carry"], found.tensors),
-        window=Window(**found.state["window"]),
+        window=window,
         history=history_of(found.tensors["history"].tobytes()),
     )
