@@ -37,7 +37,7 @@ def text(folder):
     return None, None
 
 
-def fit(cell, ids, vocabulary, hidden, epochs, seed, rate=3e-3, progress=True):
+def fit(cell, ids, vocabulary, hidden, epochs, seed, rate=5e-3, progress=True):
     """Return a trained model, its nats on the last tenth (carried, reset), and the history."""
     cut = int(0.9 * len(ids))
     streams, held_out = (contiguous_streams(part, N, T) for part in (ids[:cut], ids[cut:]))
@@ -72,7 +72,7 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 1, data: Data = 
         return
     letters = Vocabulary.from_texts([whole], level="character")
     ids, pictures = letters.encode(whole), {}
-    ids, epochs = (ids[:200_000], 1) if quick else (ids, 5)
+    ids, epochs = (ids[:200_000], 1) if quick else (ids, 7)
     for seed in range(seeds):
         began = perf_counter()
         model, (carried, reset), history = fit("lstm", ids, letters, 256, epochs, seed)

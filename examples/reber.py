@@ -33,7 +33,7 @@ def mask(lengths, T):
     return np.arange(T)[:, None] < lengths
 
 
-def embedded(seed, strings=10_000, N=2, hidden=16, check=500):
+def embedded(seed, strings=10_000, N=2, hidden=20, check=500):
     """Train on fresh strings; return how many it took until 500 others were right throughout."""
     rng = np.random.default_rng(seed)
     model = Readout(fastrnn.LSTM(V, hidden, rng=rng), V, rate=1e-2, rng=rng)
@@ -49,7 +49,7 @@ def embedded(seed, strings=10_000, N=2, hidden=16, check=500):
     return None
 
 
-def continual(seed, gates, updates=2400, N=8, T=50, hidden=12, test=4000):
+def continual(seed, gates, updates=4000, N=8, T=50, hidden=12, test=4000):
     """Train on endless streams; return the share of right steps, of all of them and of those that
     hang on the second symbol of their string (chance: 0.5); the largest |c|; and gates.
     """
@@ -72,7 +72,7 @@ def continual(seed, gates, updates=2400, N=8, T=50, hidden=12, test=4000):
 
 def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 10) -> None:
     """Reber's grammar, embedded and without end: what the forget gate is for."""
-    seeds, updates = (1, 800) if quick else (seeds, 2400)
+    seeds, updates = (1, 800) if quick else (seeds, 4000)
     began = perf_counter()
     needed = [embedded(seed) for seed in range(seeds)]
     solved = [n for n in needed if n is not None]
