@@ -46,7 +46,7 @@ SCRIPT = """
             os.waitpid(pid, 0)
             sys.exit(0)
     if kind == "backward":
-        T = 12000
+        T = 20000
         tape = _core.Tape()
         y, h, c = forward(T, 2, tape, threads=2)
         dw, dx = np.empty_like(w_hh), np.empty((T, 2, 1), f)
@@ -111,7 +111,7 @@ def interrupt(*args: str) -> float:
     try:
         word, pid = read_line(process, 60)
         assert word == "ready"
-        time.sleep(0.4)
+        time.sleep(0.2)
         sent = time.clock_gettime(time.CLOCK_MONOTONIC)
         os.kill(int(pid), signal.SIGINT)
         word, seen = read_line(process, 30)
