@@ -4,14 +4,25 @@ import os
 
 from fastrnn.io import CheckpointError, load_checkpoint
 from fastrnn.models._model import Model, model_name
+from fastrnn.models.autoencoder import AutoEncoder
 from fastrnn.models.classifier import SequenceClassifier
 from fastrnn.models.language_model import LanguageModel
 from fastrnn.models.tagger import SequenceTagger
+from fastrnn.models.vae import VAE
 
-__all__ = ["LanguageModel", "Model", "SequenceClassifier", "SequenceTagger", "load"]
+__all__ = [
+    "VAE",
+    "AutoEncoder",
+    "LanguageModel",
+    "Model",
+    "SequenceClassifier",
+    "SequenceTagger",
+    "load",
+]
 
 _MODELS: dict[str, type[Model]] = {
-    model.__name__: model for model in (LanguageModel, SequenceClassifier, SequenceTagger)
+    model.__name__: model
+    for model in (VAE, AutoEncoder, LanguageModel, SequenceClassifier, SequenceTagger)
 }
 
 

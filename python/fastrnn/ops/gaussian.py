@@ -90,7 +90,7 @@ def _kl_forward(call: Call, mu: Any, *others: Any) -> Array:
 def _kl_backward(call: Call, dkl: Array) -> tuple[Array | None, ...]:
     arrays = call.kept
     if not call.core:
-        return reference.gaussian_kl_backward(dkl, *arrays)
+        return reference.gaussian_kl_backward(dkl, *arrays)[: len(arrays)]
     gradients = [
         allocate("gradient", array.shape, array.dtype) if wanted else None
         for array, wanted in zip(arrays, call.wanted, strict=True)
