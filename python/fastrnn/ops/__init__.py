@@ -2,6 +2,7 @@
 
 from fastrnn.ops._leaves import value_and_grad
 from fastrnn.ops.attention import attention
+from fastrnn.ops.attention_decoder import attention_decoder
 from fastrnn.ops.dropout import dropout
 from fastrnn.ops.embedding import embedding
 from fastrnn.ops.gaussian import gaussian_kl, reparameterise
@@ -11,6 +12,7 @@ from fastrnn.ops.recurrent import gru, lstm, rnn
 
 __all__ = [
     "attention",
+    "attention_decoder",
     "dropout",
     "embedding",
     "gaussian_kl",

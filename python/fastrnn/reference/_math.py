@@ -55,6 +55,15 @@ def split_gates(array: Any, G: int) -> list[Any]:
     return [array[:, k * H : (k + 1) * H] for k in range(G)]
 
 
+def masked_softmax(xp: Any, scores: Any, there: Array) -> Any:
+    """Return the softmax over those that are there; zeros in a row where none is."""
+    top = np.max(np.where(there, constant(scores), -np.inf), axis=1, keepdims=True, initial=-np.inf)
+    top = np.where(np.isneginf(top), 0.0, top).astype(constant(scores).dtype)
+    e = xp.where(there, xp.exp(xp.where(there, scores - top, 0.0)), 0.0)
+    total = xp.sum(e, axis=1, keepdims=True)
+    return e / xp.where(constant(total) == 0, 1.0, total)
+
+
 def sigmoid(xp: Any, x: Any) -> Any:
     """Return ``1 / (1 + exp(-x))`` without overflow: 0 and 1 at ∓Inf, NaN at NaN.
 

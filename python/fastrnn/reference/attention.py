@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastrnn.reference._math import Array, array_module, as_array, constant
+from fastrnn.reference._math import Array, array_module, as_array, masked_softmax
 
 
 def attention(
@@ -52,12 +52,7 @@ def attention(
     exists = _exists(k.shape[0], k.shape[1], lengths)
     k = xp.where(exists[:, :, None], k, 0.0)  # nothing else in padding reaches a gradient
     scores = xp.transpose(xp.sum(q[None] * k, axis=2))
-    there = exists.T
-    top = np.max(np.where(there, constant(scores), -np.inf), axis=1, keepdims=True, initial=-np.inf)
-    top = np.where(np.isneginf(top), 0.0, top).astype(constant(scores).dtype)
-    e = xp.where(there, xp.exp(xp.where(there, scores - top, 0.0)), 0.0)
-    total = xp.sum(e, axis=1, keepdims=True)
-    attn = e / xp.where(constant(total) == 0, 1.0, total)
+    attn = masked_softmax(xp, scores, exists.T)
     return xp.sum(xp.transpose(attn)[:, :, None] * k, axis=0), attn
 
 

@@ -1,0 +1,131 @@
+"""Why: a decoder that loses one of the roads into its encoder still learns something. Every road of
+every kind of decoder must carry the whole gradient, and padding must carry none.
+"""
+
+from typing import Any
+
+import autograd
+import autograd.numpy as anp
+import numpy as np
+import pytest
+from ops.decoders import CHOICES, draw_decoder, run_decoder
+
+import fastrnn
+from fastrnn import ops, reference
+
+EACH = pytest.mark.parametrize(
+    ("cell", "score", "query", "feed", "output"),
+    CHOICES,
+    ids=["-".join(map(str, c)) for c in CHOICES],
+)
+
+
+def total(namespace: Any, arrays: Any, options: dict[str, Any], g: Any) -> Any:
+    results = run_decoder(namespace, arrays, options)
+    return sum(anp.sum(a * b) for a, b in zip(g, results, strict=True))
+
+
+def draw(rng: np.random.Generator, *choice: Any, ragged: bool = True) -> Any:
+    names = ("cell", "score", "query", "feed", "output")
+    chosen = dict(zip(names, choice, strict=True))
+    arrays, options = draw_decoder(rng, 3, 3, 4, ragged=ragged, **chosen)
+    g = [rng.normal(size=r.shape) for r in run_decoder(reference, arrays, options)]
+    return arrays, options, g
+
+
+@EACH
+def test_the_gradient_is_the_slope(
+    cell: str, score: str, query: str, feed: bool, output: bool, rng: np.random.Generator
+) -> None:
+    arrays, options, g = draw(rng, cell, score, query, feed, output)
+    found = autograd.grad(lambda a: total(ops, a, options, g))(arrays)
+    fastrnn.testing.gradcheck(lambda **a: float(total(reference, a, options, g)), arrays, found)
+
+
+@pytest.mark.parametrize("cut", ["keys", "values", "state"])
+def test_each_road_into_memory_alone(cut: str, rng: np.random.Generator) -> None:
+    """The gradient by memory is the sum over three roads; each is compared by itself."""
+    arrays, options = draw_decoder(rng, 4, 2, 3, state=False)
+    memory = arrays.pop("memory")
+    if cut == "values":
+        arrays["weight_key"] *= 0  # the weights are all alike, whatever memory holds
+
+    def loss(namespace: Any, m: Any) -> Any:
+        given = arrays | {"memory": m if cut != "state" else memory}
+        if cut == "state":
+            given["h0"] = anp.tanh(m[0])
+        _, contexts, weights, h = run_decoder(namespace, given, options)
+        if cut == "keys":  # the weights see memory as keys alone
+            return anp.sum(weights[0] ** 2)
+        return anp.sum(contexts[0] ** 2) if cut == "values" else anp.sum(h**2)
+
+    found = autograd.grad(lambda m: loss(ops, m))(memory)
+    assert np.abs(found).max() > 1e-3
+    fastrnn.testing.gradcheck(
+        lambda memory: float(loss(reference, memory)), {"memory": memory}, {"memory": found}
+    )
+
+
+@pytest.mark.parametrize("query", ["previous", "current"])
+def test_padding_is_not_read(query: str, rng: np.random.Generator) -> None:
+    arrays, options = draw_decoder(rng, 5, 4, 6, query=query, output=True, ragged=True)
+    poisoned = dict(arrays)
+    for name, key in (("x", "lengths"), ("memory", "memory_lengths")):
+        padding = np.arange(len(arrays[name]))[:, None] >= options[key]
+        poisoned[name] = np.where(padding[:, :, None], np.nan, arrays[name])
+    g = [rng.normal(size=r.shape) for r in run_decoder(reference, arrays, options)]
+    good, bad = (
+        autograd.grad(lambda a: total(ops, a, options, g))(each) for each in (arrays, poisoned)
+    )
+    for name, slope in good.items():
+        np.testing.assert_array_equal(bad[name], slope, err_msg=name)
+    assert not good["memory"][np.arange(6)[:, None] >= options["memory_lengths"]].any()
+    assert not good["x"][np.arange(5)[:, None] >= options["lengths"]].any()
+    outputs, contexts, weights, *_ = run_decoder(ops, poisoned, options)
+    empty = options["memory_lengths"] == 0
+    assert not weights[:, empty].any()
+    assert not contexts[:, empty].any()
+    there = (np.arange(5)[:, None] < options["lengths"]) & ~empty
+    np.testing.assert_allclose(weights.sum(axis=2), there, rtol=1e-12)
+    assert np.isfinite(outputs).all()
+
+
+def test_a_call_goes_on_where_another_ended(rng: np.random.Generator) -> None:
+    arrays, options = draw_decoder(rng, 6, 2, 4, cell="lstm", query="current", output=True)
+    whole = run_decoder(ops, arrays, options)
+    first = run_decoder(ops, arrays | {"x": arrays["x"][:2]}, options)
+    state = dict(zip(("h0", "c0", "fed0"), first[3:], strict=True))
+    rest = run_decoder(ops, arrays | {"x": arrays["x"][2:]} | state, options)
+    for k in range(3):
+        np.testing.assert_allclose(np.concatenate([first[k], rest[k]]), whole[k], rtol=1e-9)
+    for a, b in zip(rest[3:], whole[3:], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"cell": "rnn"}, "cell must be one of"),
+        ({"score": "cosine"}, "score must be one of"),
+        ({"query": "next"}, "query must be one of"),
+        ({"input_feed": 1}, "input_feed must be True or False"),
+        ({"lengths": [7, 1]}, "lengths must lie in"),
+        ({"memory_lengths": [1]}, "lengths must have shape"),
+        ({"state": (np.zeros((3, 4)),)}, "state h must have shape"),
+        ({"state": ()}, "state must be a tuple"),
+        ({"score": "dot"}, "is no parameter of score"),
+    ],
+)
+def test_a_wrong_call_is_told_so(change: dict, words: str, rng: np.random.Generator) -> None:
+    arrays, options = draw_decoder(rng, 3, 2, 4, state=False)
+    params = {name: a for name, a in arrays.items() if name not in ("x", "memory")}
+    with pytest.raises((TypeError, ValueError), match=words):
+        ops.attention_decoder(arrays["x"], arrays["memory"], params, **(options | change))
+
+
+@pytest.mark.parametrize("missing", ["weight_ih", "weight_hh", "vector", "weight_key"])
+def test_a_missing_array_is_named(missing: str, rng: np.random.Generator) -> None:
+    arrays, options = draw_decoder(rng, 3, 2, 4, state=False)
+    del arrays[missing]
+    with pytest.raises(ValueError, match=f"must have {missing}"):
+        run_decoder(ops, arrays, options)
