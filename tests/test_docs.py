@@ -10,6 +10,7 @@ import inspect
 import io
 import pkgutil
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -94,8 +95,15 @@ def owned_doctests(module: ModuleType) -> Iterator[doctest.DocTest]:
     yield from (test for test in finder.find(module) if test.examples)
 
 
+NEEDS_TORCH = {"fastrnn.torch", "fastrnn._torch_node"}
+
+
 @pytest.mark.parametrize("name", modules())
 def test_docstring_examples_run(name: str) -> None:
+    if name in NEEDS_TORCH:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what PyTorch warns about at import is not ours
+            pytest.importorskip("torch")
     for test in owned_doctests(importlib.import_module(name)):
         run_doctest(test)
 

@@ -24,6 +24,10 @@ OPERATION = {np.dtype(np.float32): 7e-5, np.dtype(np.float64): 1e-12}
 # the float64 bound with one more decimal digit for the second independent rounding.
 TORCH = 1e-10
 
+# Whole modules beside PyTorch's; in float32 both round, some 20 steps and 3 layers deep, and a
+# difference relative to the largest entry of 100 eps is left for it.
+TORCH_MODULES = {"float64": 1e-10, "float32": 2e-5}
+
 # Five updates of an element: each rounds a dozen times, roots and quotients within half an ULP, and
 # a mean forgets only slowly: 40 eps in the worst element of a tensor.
 UPDATE = {np.dtype(t): 40 * float(np.finfo(t).eps) for t in (np.float32, np.float64)}

@@ -40,7 +40,7 @@ from fastrnn.stream import Stream
 __version__ = "0.1.0"
 
 # Loaded on first use: what a plain call does not need must not slow down the import.
-_LAZY = ("data", "decode", "init", "io", "models", "ops", "reference", "testing", "train")
+_LAZY = ("data", "decode", "init", "io", "models", "ops", "reference", "testing", "torch", "train")
 
 __all__ = [
     "GRU",
