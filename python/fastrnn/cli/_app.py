@@ -3,7 +3,7 @@
 import math
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from typer import Argument, Option
@@ -180,4 +180,45 @@ def generate(
         top_k=top_k,
         top_p=top_p,
         seed=seed,
+    )
+
+
+@app.command()
+@one_line
+def tokenize(
+    vocabulary: Annotated[
+        Path, Argument(metavar="VOCABULARY.json", help="Read; with --learn, made.")
+    ],
+    files: Annotated[
+        list[Path] | None, Argument(metavar="[FILE]...", help="Texts, else standard input.")
+    ] = None,
+    learn: Annotated[
+        Literal["character", "word", "bpe"] | None,
+        Option(help="Make the vocabulary from the texts; bpe: of frequent pieces of words."),
+    ] = None,
+    size: Annotated[
+        int | None, Option(min=4, metavar="V", help="With --learn: most ids.", show_default=False)
+    ] = None,
+    min_count: Annotated[
+        int, Option(min=1, metavar="N", help="With --learn: what is rarer is left out.")
+    ] = 1,
+    decode: Annotated[bool, Option("--decode", help="From ids to text.")] = False,
+    pieces: Annotated[bool, Option("--pieces", help="Print the pieces instead of ids.")] = False,
+    out: Annotated[
+        Path | None,
+        Option(metavar="NAME.bin", help="Write a token file of the lines.", show_default=False),
+    ] = None,
+) -> None:
+    """Turn texts into ids, line by line, and back; or learn a vocabulary from them."""
+    from fastrnn.cli.tokenize import run_tokenize
+
+    run_tokenize(
+        files or [],
+        vocabulary,
+        learn=learn,
+        size=size,
+        min_count=min_count,
+        decode=decode,
+        pieces=pieces,
+        out=out,
     )

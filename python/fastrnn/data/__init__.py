@@ -2,6 +2,7 @@
 
 from fastrnn.data.arrays import kmers, one_hot, pad
 from fastrnn.data.batches import Batches, batches
+from fastrnn.data.bpe import BPE
 from fastrnn.data.loader import Loader
 from fastrnn.data.streams import Streams, Windows, contiguous_streams, windows
 from fastrnn.data.token_file import TokenFile
@@ -9,6 +10,7 @@ from fastrnn.data.vocabulary import BOS, EOS, PAD, UNK, Vocabulary
 
 __all__ = [
     "BOS",
+    "BPE",
     "EOS",
     "PAD",
     "UNK",

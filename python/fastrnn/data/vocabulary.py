@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from typing import Any, Literal, Self
 
@@ -16,10 +16,10 @@ from fastrnn.io._files import atomic_write
 from fastrnn.io._json import read_json
 
 Ids = NDArray[np.int64]
-Level = Literal["character", "word"]
+Level = Literal["character", "word", "bpe"]
 
 PAD, UNK, BOS, EOS = range(4)  # padding, unknown, beginning, end: no text spells them
-_SPECIALS = 4
+SPECIALS = 4
 _MOST = 2**24  # tokens of a vocabulary
 _FORMAT = "fastrnn-vocabulary"
 _MAX_BYTES = 2**30  # of a file
@@ -66,17 +66,21 @@ class Vocabulary:
     def __init__(self, tokens: Sequence[str], *, level: Level) -> None:
         if level not in ("character", "word"):
             raise ValueError(f"level must be 'character' or 'word', got {level!r}")
+        self._set_tokens(tokens, level)
+        for token in self.tokens:
+            fits = len(token) == 1 if level == "character" else token.split() == [token]
+            if not fits or not is_text(token):
+                raise ValueError(f"tokens must each be one {level}, got {token!r}")
+
+    def _set_tokens(self, tokens: Sequence[str], level: Level) -> None:
+        """Take tokens over that are strings, different, and not too many."""
         if isinstance(tokens, str) or not all(isinstance(token, str) for token in tokens):
             raise TypeError("tokens must be a sequence of strings")
-        if len(tokens) + _SPECIALS > _MOST:
+        if len(tokens) + SPECIALS > _MOST:
             raise ValueError(f"tokens must be at most 2^24 with the 4 specials, got {len(tokens)}")
         self.level = level
         self.tokens = tuple(tokens)
-        for token in self.tokens:
-            fits = len(token) == 1 if level == "character" else token.split() == [token]
-            if not fits or not _is_text(token):
-                raise ValueError(f"tokens must each be one {level}, got {token!r}")
-        self._ids = {token: i for i, token in enumerate(self.tokens, _SPECIALS)}
+        self._ids = {token: i for i, token in enumerate(self.tokens, SPECIALS)}
         if len(self._ids) < len(self.tokens):
             twice = next(token for token, n in Counter(self.tokens).items() if n > 1)
             raise ValueError(f"tokens must be different, got {twice!r} twice")
@@ -106,8 +110,10 @@ class Vocabulary:
         -------
         Vocabulary
         """
+        if level not in ("character", "word"):
+            raise ValueError(f"level must be 'character' or 'word', got {level!r}")
         least = integer("min_count", min_count, 1)
-        most = None if max_size is None else integer("max_size", max_size, _SPECIALS) - _SPECIALS
+        most = None if max_size is None else integer("max_size", max_size, SPECIALS) - SPECIALS
         counts: Counter[str] = Counter()
         for text in [texts] if isinstance(texts, str) else texts:
             counts.update(text if level == "character" else text.split())
@@ -116,15 +122,19 @@ class Vocabulary:
 
     def __len__(self) -> int:
         """Return V, the number of ids."""
-        return len(self.tokens) + _SPECIALS
+        return len(self.tokens) + SPECIALS
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Vocabulary):
             return NotImplemented
-        return (self.level, self.tokens) == (other.level, other.tokens)
+        return self.content() == other.content()
 
     def __hash__(self) -> int:
-        return hash((self.level, self.tokens))
+        return hash(self.tokens)
+
+    def cut(self, text: str) -> Sequence[str]:
+        """Return the pieces of a text that `encode` looks up."""
+        return text if self.level == "character" else text.split()
 
     def encode(self, text: str, *, bos: bool = False, eos: bool = False) -> Ids:
         """Return the ids of a text.
@@ -140,8 +150,7 @@ class Vocabulary:
         -------
         ndarray of int64, (n,)
         """
-        parts = text if self.level == "character" else text.split()
-        ids = [self._ids.get(part, UNK) for part in parts]
+        ids = [self._ids.get(part, UNK) for part in self.cut(text)]
         before = [BOS] if flag("bos", bos) else []
         return np.array([*before, *ids, *([EOS] if flag("eos", eos) else [])], np.int64)
 
@@ -171,16 +180,48 @@ class Vocabulary:
         ends = np.flatnonzero(array == EOS)
         shown = array[: ends[0]] if len(ends) else array
         shown = shown[(shown != PAD) & (shown != BOS)]
-        spelled = [unknown if i == UNK else self.tokens[i - _SPECIALS] for i in shown.tolist()]
-        return ("" if self.level == "character" else " ").join(spelled)
+        tokens = (None if i == UNK else self.tokens[i - SPECIALS] for i in shown.tolist())
+        return self._spell(tokens, unknown)
+
+    def _spell(self, tokens: Iterable[str | None], unknown: str) -> str:
+        """Return the text of tokens, None being an unknown one."""
+        joint = "" if self.level == "character" else " "
+        return joint.join(unknown if token is None else token for token in tokens)
 
     @property
     def sha256(self) -> str:
         """The SHA-256 of what `save` writes: equal for equal vocabularies."""
         return hashlib.sha256(self._json()).hexdigest()
 
+    def content(self) -> dict[str, Any]:
+        """Return what makes it again, as `from_content` takes it: strings in lists, no more."""
+        return {"level": self.level, "tokens": list(self.tokens)}
+
+    @staticmethod
+    def from_content(content: Mapping[str, Any]) -> "Vocabulary":
+        """Make the vocabulary, of any level, whose `content` this is.
+
+        Raises
+        ------
+        ImportError
+            It is of level "bpe", and tokenizers is missing.
+        TypeError, ValueError
+            A key is missing or too many, or what it holds breaks a rule of its class.
+        """
+        if not isinstance(content, Mapping):
+            raise TypeError(f"content must be a mapping, got {type(content).__name__}")
+        pairs = content.get("level") == "bpe"
+        keys = {"level", "tokens"} | ({"merges"} if pairs else set())
+        if set(content) != keys or not isinstance(content["tokens"], list):
+            raise ValueError(f"content must hold {sorted(keys)}, tokens a list")
+        if not pairs:
+            return Vocabulary(content["tokens"], level=content["level"])
+        from fastrnn.data.bpe import BPE
+
+        return BPE(content["tokens"], content["merges"])
+
     def _json(self) -> bytes:
-        content = {"format": _FORMAT, "version": 1, "level": self.level, "tokens": self.tokens}
+        content = {"format": _FORMAT, "version": 1, **self.content()}
         return json.dumps(content, ensure_ascii=False, indent=0).encode()
 
     def save(self, path: str | PathLike[str]) -> None:
@@ -194,12 +235,14 @@ class Vocabulary:
         with atomic_write(path) as file:
             file.write(self._json())
 
-    @classmethod
-    def load(cls, path: str | PathLike[str]) -> Self:
-        """Read what `save` wrote.
+    @staticmethod
+    def load(path: str | PathLike[str]) -> "Vocabulary":
+        """Read what `save` wrote, a vocabulary of any level.
 
         Raises
         ------
+        ImportError
+            It is of level "bpe", and tokenizers is missing.
         OSError
             The file cannot be read.
         ValueError
@@ -207,20 +250,17 @@ class Vocabulary:
             is no token, or one that stands there twice.
         """
         content: Any = read_json(path, _MAX_BYTES)
-        keys = {"format", "version", "level", "tokens"}
-        if not isinstance(content, dict) or content.get("format") != _FORMAT:
+        if not isinstance(content, dict) or content.pop("format", None) != _FORMAT:
             raise ValueError(f"{path} is no vocabulary of fastrnn")
-        if content.get("version") != 1 or set(content) != keys:
-            raise ValueError(f"{path} must hold {sorted(keys)} of version 1, got {sorted(content)}")
-        if not isinstance(content["tokens"], list):
-            raise ValueError(f"{path} holds no list of tokens")
+        if (version := content.pop("version", None)) != 1:
+            raise ValueError(f"{path} must be of version 1, got {version!r}")
         try:
-            return cls(content["tokens"], level=content["level"])
+            return Vocabulary.from_content(content)
         except (TypeError, ValueError) as error:
             raise ValueError(f"{path} is no vocabulary: {error}") from None
 
 
-def _is_text(token: str) -> bool:
+def is_text(token: str) -> bool:
     """Whether a string can be written as UTF-8; a lone surrogate cannot."""
     try:
         token.encode()

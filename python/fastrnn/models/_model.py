@@ -128,8 +128,7 @@ class Model:
         """
         tensors = flatten(self.params)
         if self.vocabulary is not None:
-            content = {"level": self.vocabulary.level, "tokens": self.vocabulary.tokens}
-            text = json.dumps(content, ensure_ascii=False).encode()
+            text = json.dumps(self.vocabulary.content(), ensure_ascii=False).encode()
             tensors[_VOCABULARY] = np.frombuffer(text, np.uint8)
         state = {"format": _FORMAT, "model": type(self).__name__, "config": self.config}
         save_checkpoint(path, tensors, state)
@@ -173,8 +172,7 @@ class Model:
         options = dict(config)
         text = tensors.pop(_VOCABULARY, None)
         if text is not None:
-            content = json.loads(text.tobytes())
-            options["vocab"] = Vocabulary(content["tokens"], level=content["level"])
+            options["vocab"] = Vocabulary.from_content(json.loads(text.tobytes()))
         maker: Any = cls
         model: Self = maker(**options, rng=np.random.default_rng(0))
         own = flatten(model.params)
