@@ -49,7 +49,7 @@ class BPE(Vocabulary):
     >>> from fastrnn.data import BPE
     >>> pieces = BPE.from_texts(["low lower lowest newest"] * 9, max_size=270)
     >>> pieces.cut("lowest")
-    ['low', 'est']
+    ['lo', 'west']
     >>> pieces.decode(pieces.encode("slow, 遅い", eos=True))
     'slow, 遅い'
     """
