@@ -7,6 +7,7 @@ from fastrnn.models._model import Model, model_name
 from fastrnn.models.autoencoder import AutoEncoder
 from fastrnn.models.classifier import SequenceClassifier
 from fastrnn.models.language_model import LanguageModel
+from fastrnn.models.sequence_vae import SequenceVAE
 from fastrnn.models.tagger import SequenceTagger
 from fastrnn.models.vae import VAE
 
@@ -17,12 +18,20 @@ __all__ = [
     "Model",
     "SequenceClassifier",
     "SequenceTagger",
+    "SequenceVAE",
     "load",
 ]
 
 _MODELS: dict[str, type[Model]] = {
     model.__name__: model
-    for model in (VAE, AutoEncoder, LanguageModel, SequenceClassifier, SequenceTagger)
+    for model in (
+        VAE,
+        AutoEncoder,
+        LanguageModel,
+        SequenceClassifier,
+        SequenceTagger,
+        SequenceVAE,
+    )
 }
 
 

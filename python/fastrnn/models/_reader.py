@@ -21,7 +21,7 @@ NOTHING = -1  # the label of what does not exist
 
 # Up to so many symbols a prediction projects all of them, whatever the batch: a choice by the size
 # of the batch would make the last bits of a row depend on the other rows.
-_SMALL = 256
+SMALL = 256
 
 
 class Reader:
@@ -136,7 +136,7 @@ class Reader:
         if self.vocab is None:
             return self.layer.apply(weights, x, state, lengths=lengths, rng=rng)
         embedding = params["embedding"]["weight"]
-        if self.vocab > (x.size // 2 if learning else _SMALL):
+        if self.vocab > (x.size // 2 if learning else SMALL):
             x = ops.embedding(embedding, x)
             return self.layer.apply(weights, x, state, lengths=lengths, rng=rng)
         # Each of few symbols stands there many times, so its product with W_ih is made once.

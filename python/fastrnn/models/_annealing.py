@@ -1,0 +1,102 @@
+"""Annealing: the divergence counts for nothing at first, and wholly after so many updates."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from fastrnn._checks import integer
+from fastrnn.train._position import Position
+
+
+class Annealed:
+    """Batches with the weight of the divergence behind each of them.
+
+    Parameters
+    ----------
+    data : iterable of tuple
+        A ``for`` loop over it is one epoch.
+    updates : int
+        After how many batches, counted over all epochs, the weight is 1. It rises linearly from 0.
+    enter : callable
+        Makes a tuple of a batch that is none.
+    """
+
+    def __init__(
+        self, data: Iterable[Any], updates: int, enter: Callable[[Any], tuple[Any, ...]]
+    ) -> None:
+        self._position, self._updates, self._enter = Position(data), updates, enter
+        self._given = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        for batch in self._position.rest_of_epoch():
+            weight = min(1.0, self._given / self._updates)
+            self._given += 1
+            yield *(batch if isinstance(batch, tuple) else self._enter(batch)), weight
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the position in the data and how many batches were given."""
+        return {"position": self._position.state_dict(), "given": self._given}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go to where `state_dict` was called."""
+        given = integer("given", state["given"], 0)
+        self._position.load_state_dict(state["position"])
+        self._given = given
+
+
+class Annealing:
+    """The part of a model with ``kl_schedule`` that hands the weight to its loss."""
+
+    config: dict[str, Any]
+
+    def _enter(self, batch: Any) -> Any:
+        """Return a batch checked."""
+        raise NotImplementedError
+
+    def annealed(self, data: Iterable[Any]) -> Any:
+        """Return data whose batches say how much the divergence counts, for a trainer of your own.
+
+        Parameters
+        ----------
+        data : iterable of tuple
+            Batches as `loss` takes them, without the weight.
+
+        Returns
+        -------
+        iterable of tuple
+            ``(*batch, weight)``, the weight rising from 0 to 1 over ``kl_schedule`` batches. It
+            keeps its position, so a training can resume. Without a schedule it is data itself.
+        """
+        updates = self.config["kl_schedule"]
+        return data if updates is None else Annealed(data, updates, self._enter)
+
+    def fit(self, data: Iterable[Any], optimiser: Any = None, **options: Any) -> Any:
+        """Learn from batches, the divergence weighed by the schedule, which starts anew.
+
+        Parameters
+        ----------
+        data : iterable of tuple
+            Batches as `loss` takes them, without a weight; a ``for`` loop over it is one epoch.
+        optimiser : optimiser of `fastrnn.train`, or None
+            None: Adam with its defaults.
+        **options
+            As `LanguageModel.fit`: max_norm, rng, progress, and what
+            `fastrnn.train.Trainer.fit` takes.
+
+        Returns
+        -------
+        fastrnn.train.History
+
+        Raises
+        ------
+        TypeError, ValueError, FloatingPointError
+            As `LanguageModel.fit`.
+        """
+        from fastrnn.models._model import Model
+
+        assert isinstance(self, Model)
+        return Model.fit(self, self.annealed(data), optimiser, **options)
+
+
+def schedule(value: Any) -> int | None:
+    """Return over how many updates the weight rises, None for not at all."""
+    return None if value is None else integer("kl_schedule", value, 1)

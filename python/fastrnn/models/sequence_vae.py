@@ -1,0 +1,272 @@
+"""SequenceVAE: the variational autoencoder of sentences."""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from fastrnn import _options, ops
+from fastrnn._checks import integer, number
+from fastrnn.data import pad
+from fastrnn.init import generator
+from fastrnn.models._annealing import Annealing, schedule
+from fastrnn.models._bounds import Bounds
+from fastrnn.models._decoder import Decoder, Ids
+from fastrnn.models._latent import (
+    gaussian,
+    gaussian_params,
+    kl_of_units,
+    noise_for,
+    with_free_bits,
+)
+from fastrnn.models._model import Model, size_of
+from fastrnn.models._pooling import last
+from fastrnn.models._reader import Reader
+from fastrnn.models._saying import read
+from fastrnn.models._sentences import Sentences
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+_Rows = tuple[Ids, NDArray[np.int64]]
+
+
+class SequenceVAE(Annealing, Sentences, Bounds, Model):
+    """A recurrent layer that reads a sentence into a Gaussian over codes, and one that says it.
+
+    Parameters
+    ----------
+    cell : {"lstm", "gru", "rnn"}
+    vocab : int or Vocabulary
+        V, at least 5: symbols 0..3 are PAD, UNK, BOS and EOS, as `fastrnn.data` has them. With a
+        Vocabulary sentences may be given, and come back, as strings.
+    hidden_size : int
+        H of both layers.
+    z_dim : int
+        Z, the length of a code.
+    embedding_size : int or None
+        E, of one table that both layers see; None: H.
+    bidirectional : bool
+        Of the layer that reads.
+    decoder_input : {"every", "init", "gated"}
+        Where the code enters what is said: at every step and as the initial state; as that alone;
+        or through gates that see the word before.
+    word_drop : float
+        How probable it is that a word which the decoder sees while learning becomes UNK.
+    kl_schedule : int or None
+        Over how many updates of `fit` the weight of the divergence rises from 0 to 1; None: it is
+        1 from the start.
+    free_bits : float
+        Nats of each unit of the code that cost nothing while learning.
+    dropout : float
+        Of what enters the output layer, while learning.
+    dtype : dtype
+        float32 or float64.
+    rng : numpy.random.Generator or None
+        Where the first weights come from; None: fresh entropy.
+    **layer_options
+        More options of the layers: `forget_bias`, `peephole`, `reset_after`, `nonlinearity`.
+
+    Attributes
+    ----------
+    params : dict
+        ``"embedding"``, ``"encoder"``, ``"posterior"`` with ``"mu"`` and ``"logvar"``, and
+        ``"decoder"``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An option has the wrong type, is out of range, or unknown.
+
+    Notes
+    -----
+    A decoder that sees every word before the next one can do without a code, and a model that
+    learned this has a good loss and a divergence of 0. `kl_schedule`, `word_drop` and `free_bits`
+    are against it; `elbo` and `evaluate` give the divergence apart.
+
+    References
+    ----------
+    Bowman et al., "Generating Sentences from a Continuous Space", 2016; Kingma et al., "Improving
+    Variational Inference with Inverse Autoregressive Flow", 2016, appendix C.8 (free bits);
+    docs/maths/elbo.md.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrnn.data import Vocabulary
+    >>> from fastrnn.models import SequenceVAE
+    >>> words = Vocabulary.from_texts(["the cat sat", "a dog ran"], level="word")
+    >>> model = SequenceVAE("gru", words, 8, 2, rng=np.random.default_rng(0))
+    >>> mu, logvar = model.encode(["the cat sat", "a dog"])
+    >>> mu.shape, len(model.decode(mu, max_length=5))
+    ((2, 2), 2)
+    """
+
+    def __init__(
+        self,
+        cell: str,
+        vocab: Any,
+        hidden_size: int,
+        z_dim: int,
+        *,
+        embedding_size: int | None = None,
+        bidirectional: bool = False,
+        decoder_input: str = "every",
+        word_drop: float = 0.0,
+        kl_schedule: int | None = None,
+        free_bits: float = 0.0,
+        dropout: float = 0.0,
+        dtype: DTypeLike = np.float32,
+        rng: "Generator | None" = None,
+        **layer_options: Any,
+    ) -> None:
+        source = generator(rng)
+        V = self._vocab = integer("vocab", size_of(vocab), 5)
+        H, Z = integer("hidden_size", hidden_size, 1), integer("z_dim", z_dim, 1)
+        self._z_dim, self._dropout = Z, _options.dropout(dropout, 2)
+        self._word_drop = number("word_drop", word_drop, 0, 1 + 1e-9)
+        self._free = number("free_bits", free_bits, 0)
+        self._reader = Reader(
+            cell, input_size=None, vocab=V, embedding_size=embedding_size, hidden_size=H,
+            num_layers=1, bidirectional=bidirectional, merge_mode="concat", dropout=0.0,
+            dtype=dtype, rng=source, **layer_options,
+        )  # fmt: skip
+        self.dtype = self._reader.layer.dtype
+        self._decoder = Decoder(
+            cell, V, self._reader.layer.input_size, H, Z, num_layers=1,
+            decoder_input=decoder_input, dtype=self.dtype, rng=source, **layer_options,
+        )  # fmt: skip
+        self.params = {
+            "embedding": self._reader.params["embedding"],
+            "encoder": self._reader.params["rnn"],
+            "posterior": gaussian_params(Z, self._reader.width, self.dtype, source),
+            "decoder": self._decoder.params,
+        }
+        super().__init__(
+            {"cell": cell, "hidden_size": H, "z_dim": Z, "embedding_size": embedding_size,
+             "bidirectional": bidirectional, "decoder_input": decoder_input,
+             "word_drop": word_drop, "kl_schedule": schedule(kl_schedule), "free_bits": free_bits,
+             "dropout": dropout, "dtype": self.dtype.name, **layer_options},
+            vocab,
+        )  # fmt: skip
+
+    def tokens(self, batch: Any) -> int:
+        """Return how many symbols a batch holds, each sentence's end included.
+
+        Parameters
+        ----------
+        batch : tuple
+            As `loss` takes it.
+
+        Returns
+        -------
+        int
+        """
+        lengths = self._enter(batch)[1]
+        return int(lengths.sum()) + len(lengths)
+
+    def _enter(self, batch: Any) -> _Rows:
+        """Return symbols (T, N), PAD beyond the lengths, and lengths (N,)."""
+        if isinstance(batch, list):
+            rows = [read("a sentence", text, self.vocabulary, self._vocab) for text in batch]
+            batch = pad(rows) if rows else (np.zeros((0, 0), np.int64), [])
+        if not isinstance(batch, tuple) or len(batch) not in (2, 3):
+            raise TypeError(
+                "batch must be (x, lengths), (x, lengths, weight) or a list of sentences, "
+                f"got {type(batch).__name__}"
+            )
+        x, steps, _ = self._reader.enter(*batch[:2])
+        return x, steps
+
+    def loss(self, params: Mapping[str, Any], batch: Any, rng: "Generator | None" = None) -> Any:
+        """Return minus the mean evidence lower bound of sentences: a pure function of params.
+
+        Parameters
+        ----------
+        params : nested dict
+            Of the names and shapes of `params`, which are not looked at.
+        batch : tuple (x, lengths) or (x, lengths, weight), or list
+            x of int, (T, N): the symbols of sentences without BOS and EOS, which are added; lengths
+            of int, (N,), how many each has, 0..T. What stands beyond is never read. The weight of
+            the divergence is 1 where it is not given. A list holds sentences as strings or ids.
+        rng : numpy.random.Generator or None
+            Where codes and what is dropped are drawn with; None: nothing is dropped, and the noise
+            of the codes is the same every time.
+
+        Returns
+        -------
+        float, or what autograd traces as one
+            Nats for a sentence.
+
+        Raises
+        ------
+        TypeError, ValueError
+            A part of batch has the wrong type, shape, or a value out of range.
+        """
+        x = self._enter(batch)
+        weight = 1.0
+        if isinstance(batch, tuple) and len(batch) == 3:
+            weight = number("weight", batch[2], 0)
+        mu, logvar = self._posterior(params, x, learning=True)
+        z = ops.reparameterise(mu, logvar, rng=noise_for(rng))
+        nats = self._say(params, x, z, rng=rng, learning=True).nats.sum()
+        kl = with_free_bits(kl_of_units(mu, logvar), self._free)
+        return (nats + weight * kl) / max(len(mu), 1)
+
+    def _posterior(
+        self, params: Mapping[str, Any], x: _Rows, learning: bool = False
+    ) -> tuple[Any, Any]:
+        own = {"embedding": params["embedding"], "rnn": params["encoder"]}
+        _, state = self._reader(own, x[0], lengths=x[1], learning=learning)
+        return gaussian(params["posterior"], last(self._reader.layer, state))
+
+    def _say(self, params: Mapping[str, Any], x: _Rows, z: Any, **how: Any) -> Any:
+        return self._decoder.say(
+            params["decoder"], params["embedding"]["weight"], z, *x, dropout=self._dropout,
+            word_drop=self._word_drop, **how,
+        )  # fmt: skip
+
+    def _log_likelihood(self, params: Mapping[str, Any], x: _Rows, z: Any) -> Any:
+        return -self._say(params, x, z).by_row(len(z))
+
+    def evaluate(
+        self, batches: Iterable[Any], *, rng: "Generator | None" = None
+    ) -> dict[str, float]:
+        """Return the bound over all sentences of all batches, its two parts, and perplexity.
+
+        Parameters
+        ----------
+        batches : iterable
+            As `loss` takes each; a weight is not looked at.
+        rng : numpy.random.Generator or None
+            Where the codes are drawn with; None: the same noise every time.
+
+        Returns
+        -------
+        dict
+            ``"loss"``, ``"kl"`` minus ``"reconstruction"``, in nats for a sentence;
+            ``"perplexity"``, exp of the loss for each symbol, the ends included.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `loss`; there is no sentence in all batches.
+        """
+        source = noise_for(rng)
+        sums, rows, symbols = np.zeros(2), 0, 0
+        for batch in batches:
+            x = self._enter(batch)
+            mu, logvar = self._posterior(self.params, x)
+            z = ops.reparameterise(mu, logvar, rng=source)
+            sums[0] += self._log_likelihood(self.params, x, z).sum()
+            sums[1] += ops.gaussian_kl(mu, logvar).sum(dtype=np.float64)
+            rows, symbols = rows + len(mu), symbols + int(x[1].sum()) + len(mu)
+        if rows == 0:
+            raise ValueError("batches must hold at least one sentence, got none")
+        reconstruction, kl = (sums / rows).tolist()
+        perplexity = float(np.exp(min((sums[1] - sums[0]) / symbols, 700.0)))
+        return {
+            "loss": kl - reconstruction, "reconstruction": reconstruction, "kl": kl,
+            "perplexity": perplexity,
+        }  # fmt: skip
