@@ -41,12 +41,12 @@ def said(
     last = np.full(N, BOS)
     drawn = np.full((most, N), EOS)
     going = np.ones(N, np.bool_)
-    for t in range(most):
+    for k in range(most):
         if not going.any():
             break
         scores, state = step(state, last)
         last = decode.sample(scores, rng=rng, **options)
-        drawn[t, going] = last[going]
+        drawn[k, going] = last[going]
         going &= last != EOS
     lengths = np.where((drawn == EOS).any(axis=0), (drawn == EOS).argmax(axis=0), most)
     return [drawn[:length, n] for n, length in enumerate(lengths)]
