@@ -11,8 +11,6 @@ from fastrnn.init import generator
 if TYPE_CHECKING:
     from numpy.random import Generator
 
-__all__ = ["probabilities", "sample"]
-
 Floats = NDArray[np.float64]
 
 

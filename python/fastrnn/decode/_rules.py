@@ -1,0 +1,106 @@
+"""Rules: which symbols may come next, whatever the model says."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastrnn._checks import Array, integer
+from fastrnn.data import BOS, EOS, PAD, UNK
+
+Ids = NDArray[np.int64]
+Constraint = Callable[[Ids], Any]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a sequence may hold. What is forbidden is never emitted; log_prob stays the model's.
+
+    Parameters
+    ----------
+    bos, eos : int
+        The symbols that are fed first, and that end a sequence.
+    forbidden : sequence of int
+        Symbols that are never emitted.
+    min_length : int
+        EOS is forbidden before so many symbols.
+    block_ngram_repeat : int
+        No n symbols in a row come twice; 0: they may.
+    constraint : callable, or sequence of callable, one for each source, or None
+        ``constraint(prefix) -> mask``: given the symbols so far, (t,), which may come next, (V,)
+        of bool. It decides about EOS too. A sequence that nothing may follow is given up.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A number breaks its rule.
+
+    Examples
+    --------
+    >>> from fastrnn.decode import Rules
+    >>> Rules(min_length=2).forbidden
+    (0, 1, 2)
+    """
+
+    bos: int = BOS
+    eos: int = EOS
+    forbidden: Sequence[int] = (PAD, UNK, BOS)
+    min_length: int = 0
+    block_ngram_repeat: int = 0
+    constraint: Constraint | Sequence[Constraint] | None = None
+
+    def __post_init__(self) -> None:
+        integer("min_length", self.min_length, 0)
+        integer("block_ngram_repeat", self.block_ngram_repeat, 0)
+        each = self.constraint if isinstance(self.constraint, Sequence) else [self.constraint]
+        if self.constraint is not None and not all(callable(function) for function in each):
+            raise TypeError(f"constraint must be callable, got {self.constraint!r}")
+
+    def check(self, N: int) -> None:
+        """Raise ValueError if there are constraints for another number of sources than N."""
+        if isinstance(self.constraint, Sequence) and len(self.constraint) != N:
+            raise ValueError(
+                f"constraint must be one function, or N = {N}, one for each source, "
+                f"got {len(self.constraint)}"
+            )
+
+    def apply(self, scores: Array, prefixes: Ids, sources: Ids, alive: NDArray[np.bool_]) -> None:
+        """Set the scores (M, V) of what may not come next to −Inf.
+
+        Parameters
+        ----------
+        scores : ndarray, (M, V)
+        prefixes : ndarray of int64, (M, t)
+            The symbols of each sequence so far.
+        sources : ndarray of int64, (M,)
+            Which source each sequence belongs to.
+        alive : ndarray of bool, (M,)
+            Which sequences matter.
+        """
+        scores[:, list(self.forbidden)] = -np.inf
+        t = prefixes.shape[1]
+        if t < self.min_length:
+            scores[:, self.eos] = -np.inf
+        n = self.block_ngram_repeat
+        if n and t >= n:
+            windows = np.lib.stride_tricks.sliding_window_view(prefixes, n, axis=1)
+            last = prefixes[:, None, t - n + 1 :]
+            row, place = np.nonzero((windows[:, :, : n - 1] == last).all(axis=2))
+            scores[row, windows[row, place, n - 1]] = -np.inf
+        if self.constraint is not None:
+            for row in np.flatnonzero(alive).tolist():
+                scores[row, ~self._allowed(prefixes[row], int(sources[row]), scores)] = -np.inf
+
+    def _allowed(self, prefix: Ids, source: int, scores: Array) -> NDArray[np.bool_]:
+        constraint: Any = self.constraint
+        function = constraint[source] if isinstance(constraint, Sequence) else constraint
+        mask = np.asarray(function(prefix.copy()))
+        V = scores.shape[1]
+        if mask.dtype.kind != "b" or mask.shape != (V,):
+            raise ValueError(
+                f"constraint must return a mask of bool, (V,) = ({V},), "
+                f"got {mask.dtype} {mask.shape}"
+            )
+        return mask
