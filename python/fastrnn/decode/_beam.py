@@ -39,8 +39,8 @@ def beam_search(
         The most symbols of a sequence, without EOS, at least 1; of each source its own, if it is
         an array. After so many only EOS may come.
     beam_size : int
-        How many sequences of each source go on at every step. One that ends takes its place of the
-        beam with it. May exceed the number of symbols.
+        How many sequences of each source go on at every step; what has ended takes no place. May
+        exceed the number of symbols.
     n_best : int
         How many to return, at most beam_size.
     length_penalty : {"none", "wu", "avg"}
@@ -69,9 +69,9 @@ def beam_search(
     Notes
     -----
     The sequence that the greedy search finds is always a candidate, so the best score is not below
-    its score where that one ends. A source is done once nothing unfinished can get among its n
-    best. Ties go to the hypothesis that stood first, then to the smaller symbol; nothing depends
-    on the other sources.
+    its score. With a larger beam every sequence that goes on may also end at any step, and a source
+    is done once nothing that goes on can get among its n best. Ties go to the hypothesis that stood
+    first, then to the smaller symbol; nothing depends on the other sources.
 
     References
     ----------

@@ -94,7 +94,7 @@ def draw(
         totals = totals + np.where(allowed, plain[rows, fed] - normalisers, 0)
         if keep and weights:
             now = weights[0][:, None]
-            maps = now if maps is None else np.concatenate([maps, now], axis=1)
+            maps = np.concatenate([now[:, :0] if maps is None else maps, now], axis=1)
         t = prefixes.shape[1]
         ends = fed == rules.eos
         for row in np.flatnonzero(ends).tolist():

@@ -41,6 +41,11 @@ class Found:
             if len(scores) >= self._n_best:
                 self._last[source] = scores[self._n_best - 1]
 
+    def counts(self, sources: Ids, log_probs: Floats, length: int) -> Flags:
+        """Return which sequences, ended with so many symbols, get among the n best so far."""
+        better: Flags = self._penalty.score(log_probs, length) > self._last[sources]
+        return better
+
     def cannot_help(self, sources: Ids, best: Floats, shortest: int, longest: Ids) -> Flags:
         """Return for which sources nothing that goes on can still get among the n best.
 

@@ -90,8 +90,8 @@ class Rules:
             row, place = np.nonzero((windows[:, :, : n - 1] == last).all(axis=2))
             scores[row, windows[row, place, n - 1]] = -np.inf
         if self.constraint is not None:
-            for row in np.flatnonzero(alive).tolist():
-                scores[row, ~self._allowed(prefixes[row], int(sources[row]), scores)] = -np.inf
+            for m in np.flatnonzero(alive).tolist():
+                scores[m, ~self._allowed(prefixes[m], int(sources[m]), scores)] = -np.inf
 
     def _allowed(self, prefix: Ids, source: int, scores: Array) -> NDArray[np.bool_]:
         constraint: Any = self.constraint

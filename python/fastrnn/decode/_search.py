@@ -47,7 +47,6 @@ class Search:
         self._attention = attention
         N = len(longest)
         self._sources = np.arange(N)
-        self._ended = np.zeros(N, np.int64)  # places of each beam that are taken by what has ended
         self.parents = self._owners()
         M = len(self.parents)
         self._totals = np.zeros(M)
@@ -76,20 +75,18 @@ class Search:
         """Go on by one symbol, which scores (M, V) decide, and put aside what has ended."""
         check_scores(scores, len(self.fed))
         normalisers = log_normalisers(scores)
+        weights = weights[:, None] if self._attention and weights is not None else None
+        if weights is not None and self._maps is None:
+            self._maps = weights[:, :0]
         self._restrict(scores)
+        self._end(scores, normalisers)
         parents, tokens = self._chosen(scores, normalisers)
         added = scores[parents, tokens].astype(np.float64) - normalisers[parents]
         self._totals = self._totals[parents] + added
-        beams = self._beams(self._totals)
-        beams[np.arange(self._K) >= self._K - self._ended[:, None]] = -np.inf
         self._prefixes = np.concatenate([self._prefixes[parents], tokens[:, None]], axis=1)
-        if self._attention and weights is not None:
-            now, seen = weights[parents, None], self._maps
-            self._maps = now if seen is None else np.concatenate([seen[parents], now], axis=1)
+        if self._maps is not None:
+            self._maps = np.concatenate([self._maps, weights], axis=1)[parents]
         self.parents, self.fed = parents, tokens
-        ends = np.isfinite(self._totals) & (tokens == self._rules.eos)
-        self._put_aside(ends, finished=True)
-        self._ended += self._beams(ends).sum(axis=1)
         self._leave()
 
     def _restrict(self, scores: Array) -> None:
@@ -103,7 +100,22 @@ class Search:
             scores[full] = -np.inf
             scores[full, eos] = last
             # A constraint that forbids EOS here: what there is counts, but has not ended.
-            self._put_aside(alive & full & (scores[:, eos] == -np.inf), finished=False)
+            cut = alive & full & (scores[:, eos] == -np.inf)
+            self._put_aside(cut, self._totals, finished=False)
+
+    def _end(self, scores: Array, normalisers: Floats) -> None:
+        """Let EOS follow: in the beam wherever that is good enough, greedily where it is best."""
+        A, K, eos = len(self._sources), self._K, self._rules.eos
+        totals = self._totals + scores[:, eos].astype(np.float64) - normalisers
+        ends = np.isfinite(totals)
+        greedy = slice(0 if K == 1 else A * K, None)
+        ends[greedy] &= scores[greedy].argmax(axis=1) == eos
+        if K > 1:
+            t = self._prefixes.shape[1]
+            ends[: A * K] &= self._found.counts(self._owners()[: A * K], totals[: A * K], t + 1)
+        self._put_aside(ends, totals, finished=True)
+        self._totals[greedy][ends[greedy]] = -np.inf
+        scores[:, eos] = -np.inf
 
     def _chosen(self, scores: Array, normalisers: Floats) -> tuple[Ids, Ids]:
         """Return the row that each new row goes on from, (M,), and with which symbol."""
@@ -119,15 +131,13 @@ class Search:
             np.concatenate([(places % V).ravel(), scores[greedy].argmax(axis=1)]),
         )
 
-    def _put_aside(self, rows: Flags, finished: bool) -> None:
-        """Move sequences from the rows to the found; EOS at their end does not go along."""
+    def _put_aside(self, rows: Flags, log_probs: Floats, finished: bool) -> None:
+        """Hand sequences over to the found."""
         owners = self._owners()
-        t = self._prefixes.shape[1] - finished
         for row in np.flatnonzero(rows).tolist():
-            maps = None if self._maps is None else self._maps[row, :t].copy()
-            tokens = self._prefixes[row, :t].copy()
-            self._found.add(int(owners[row]), tokens, self._totals[row], finished, maps)
-        self._totals[rows] = -np.inf
+            maps = None if self._maps is None else self._maps[row].copy()
+            tokens = self._prefixes[row].copy()
+            self._found.add(int(owners[row]), tokens, log_probs[row], finished, maps)
 
     def _leave(self) -> None:
         """Let the sources go that are done: nothing of theirs can get among the n best."""
@@ -143,7 +153,7 @@ class Search:
             self.parents, self.fed = self.parents[rows], self.fed[rows]
             self._totals, self._prefixes = self._totals[rows], self._prefixes[rows]
             self._maps = None if self._maps is None else self._maps[rows]
-            self._sources, self._ended = self._sources[~done], self._ended[~done]
+            self._sources = self._sources[~done]
         elif done.any():
             self._totals[np.isin(self._owners(), self._sources[done])] = -np.inf
 
@@ -154,4 +164,4 @@ def check_scores(scores: Any, M: int) -> None:
         what = scores.dtype if isinstance(scores, np.ndarray) else type(scores).__name__
         raise TypeError(f"step must return scores of float32 or float64, got {what}")
     if scores.ndim != 2 or len(scores) != M or scores.shape[1] == 0:
-        raise ValueError(f"step must return scores of shape (M, V) with M = {M}, got {scores.shape}")
+        raise ValueError(f"step must return scores (M, V) with M = {M}, got {scores.shape}")

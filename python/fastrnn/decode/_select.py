@@ -1,4 +1,4 @@
-"""The arithmetic of a search: normalisers of rows of scores, and the best of many in fixed order."""
+"""The arithmetic of a search: normalisers of scores, and the best of many in a fixed order."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,10 +63,11 @@ def best_of(rows: Array, count: int) -> Ids:
     A, W = rows.shape
     count = min(count, W)
     if count == 1:
-        return rows.argmax(axis=1)[:, None].astype(np.int64, copy=False)
+        largest: Ids = rows.argmax(axis=1)[:, None]
+        return largest
     blocks = W // _BLOCK
     if blocks <= 2 * count:
-        return np.argsort(-rows, axis=1, kind="stable")[:, :count].astype(np.int64, copy=False)
+        return np.argsort(-rows, axis=1, kind="stable")[:, :count]
     whole = rows[:, : blocks * _BLOCK].reshape(A, blocks, _BLOCK)
     chosen = np.argsort(-whole.max(axis=2), axis=1, kind="stable")[:, :count]
     chosen = np.sort(chosen, axis=1)
@@ -74,4 +75,5 @@ def best_of(rows: Array, count: int) -> Ids:
     rest = np.broadcast_to(np.arange(blocks * _BLOCK, W), (A, W - blocks * _BLOCK))
     places = np.concatenate([places, rest], axis=1)
     order = np.argsort(-np.take_along_axis(rows, places, axis=1), axis=1, kind="stable")
-    return np.take_along_axis(places, order[:, :count], axis=1).astype(np.int64, copy=False)
+    found: Ids = np.take_along_axis(places, order[:, :count], axis=1)
+    return found
