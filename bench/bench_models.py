@@ -6,7 +6,6 @@ many threads as this process may use CPUs, has the same weights, and must give t
 """
 
 import os
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +14,7 @@ import pytest
 
 import fastrnn
 from bench import baselines
+from bench.torch_modules import modules_of
 from fastrnn import ops
 from fastrnn.models import LanguageModel, SequenceClassifier
 
@@ -63,20 +63,10 @@ def run_twin(model: Any, batch: tuple[Any, ...]) -> Callable[[], float]:
 
 def run_torch(model: Any, batch: tuple[Any, ...]) -> Callable[[], float]:
     """Modules, as anyone would write them; ragged series are packed."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch = pytest.importorskip("torch")
+    pytest.importorskip("torch")
+    torch, modules, weights = modules_of(model)
     torch.set_num_threads(THREADS)
-    nn, params = torch.nn, model.params
-    layer, out = model.config["cell"].upper(), params["out"]["weight"]
-    columns = params["rnn"]["weight_ih_l0"].shape[1]
-    modules = {"rnn": getattr(nn, layer)(columns, out.shape[1]), "out": nn.Linear(*out.shape[::-1])}
-    if "embedding" in params:
-        modules["embedding"] = nn.Embedding(*params["embedding"]["weight"].shape)
-    for name, module in modules.items():
-        state = {key: torch.from_numpy(array.copy()) for key, array in params[name].items()}
-        module.load_state_dict(state)
-    weights = [weight for module in modules.values() for weight in module.parameters()]
+    nn, layer = torch.nn, model.config["cell"].upper()
     x, targets, *lengths = (torch.from_numpy(array) for array in batch)
 
     def update() -> float:
