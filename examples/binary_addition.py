@@ -36,35 +36,45 @@ def first_weights(rng, gain):
     return [(s * rng.standard_normal(shape)).astype(np.float32) for s, shape in zip(scales, shapes)]
 
 
+def pairs(rng, n, width):
+    """Draw n pairs of numbers as bits (n, width, 2), and their sums (n, width)."""
+    a, b = rng.integers(0, 2 ** (width - 1), (2, n))
+    x = np.stack([bits(a, width), bits(b, width)], axis=-1).transpose(1, 0, 2).copy()
+    return x, bits(a + b, width).T.copy()
+
+
+def update(weights, activation, x, target):
+    """Change the weights by one pair (T, 2) and its sum (T,); return the outputs before that."""
+    w_ih, w_hh, w_out = weights
+    y, _, tape = fastrnn.rnn_forward(x, w_ih, w_hh, nonlinearity=activation)
+    z = 1 / (1 + np.exp(-(y @ w_out)))
+    error = (z - target) * z * (1 - z)  # z (1 - z): of the sigmoid output
+    grads = fastrnn.rnn_backward(tape, error[:, None] * w_out)
+    w_ih -= RATE * grads.w_ih
+    w_hh -= RATE * grads.w_hh
+    w_out -= RATE * (error @ y)
+    return z
+
+
 def train(rng, activation, gain, iterations, width=8):
     """Return the weights after all updates, and whether the sum was right before each of them."""
-    w_ih, w_hh, w_out = weights = first_weights(rng, gain)
-    a, b = rng.integers(0, 2 ** (width - 1), (2, iterations))
-    x = np.stack([bits(a, width), bits(b, width)], axis=-1).transpose(1, 0, 2).copy()
-    targets = bits(a + b, width).T.copy()
+    weights = first_weights(rng, gain)
+    x, targets = pairs(rng, iterations, width)
     right = np.zeros(iterations, bool)
     with np.errstate(over="ignore", invalid="ignore"):  # relu from N(0, 1) explodes
         for i in range(iterations):
-            y, _, tape = fastrnn.rnn_forward(x[i], w_ih, w_hh, nonlinearity=activation)
-            z = 1 / (1 + np.exp(-(y @ w_out)))
-            error = z - targets[i]
+            z = update(weights, activation, x[i], targets[i])
             right[i] = ((z > 0.5) == targets[i]).all()  # no bias: z is 1/2, read as 0, after zeros
-            error *= z * (1 - z)  # of the sigmoid output
-            grads = fastrnn.rnn_backward(tape, error[:, None] * w_out)
-            w_ih -= RATE * grads.w_ih
-            w_hh -= RATE * grads.w_hh
-            w_out -= RATE * (error @ y)
     return weights, activation, right
 
 
 def exact(rng, weights, activation, width, n=2000):
     """The share of n random sums of this width that are right in every bit."""
     w_ih, w_hh, w_out = weights
-    a, b = rng.integers(0, 2 ** (width - 1), (2, n))
-    x = np.stack([bits(a, width), bits(b, width)], axis=-1)
+    x, targets = pairs(rng, n, width)
     with np.errstate(over="ignore", invalid="ignore"):
-        y, _ = fastrnn.rnn(x, w_ih, w_hh, nonlinearity=activation)
-        return float(((y @ w_out > 0) == bits(a + b, width)).all(axis=0).mean())
+        y, _ = fastrnn.rnn(x.transpose(1, 0, 2), w_ih, w_hh, nonlinearity=activation)
+        return float(((y @ w_out > 0) == targets.T).all(axis=0).mean())
 
 
 def first_good(right, window=200):

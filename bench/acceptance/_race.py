@@ -7,12 +7,14 @@ quality is judged between them, by the same scorer.
 
 import importlib
 import importlib.util
+import math
 import multiprocessing
 import os
-import resource
+import re
 import time
 from contextlib import ExitStack
 from multiprocessing.connection import Connection
+from pathlib import Path
 from statistics import median
 from typing import Any, Protocol, Self
 from unittest.mock import patch
@@ -48,8 +50,13 @@ def _serve(connection: Connection, module: str, make: str, options: dict[str, An
 
 
 def _peak_mib() -> float:
-    """The most memory that this process has had, in MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """The most memory that this process has had, in MiB; NaN where the system does not tell.
+
+    getrusage would count what the parent had when it made this process.
+    """
+    status = Path("/proc/self/status")
+    found = re.search(r"VmHWM:\s*(\d+) kB", status.read_text()) if status.exists() else None
+    return int(found[1]) / 1024 if found else math.nan
 
 
 class Runner:
