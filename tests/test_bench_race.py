@@ -1,0 +1,29 @@
+"""Why: a race that times the wrong thing, or lets programs do different work, proves nothing."""
+
+import pytest
+
+from bench.acceptance._race import race
+
+
+def test_who_takes_less_time_to_the_quality_is_found_and_how_far_the_losses_are_apart() -> None:
+    found = race(
+        "racers", ["Quick", "Slow"], threads=3, updates=20, every=5, figure=0.7, higher=True,
+        bend=0.5,
+    )  # fmt: skip
+    quick, slow = (found["programs"][name] for name in ("Quick", "Slow"))
+    assert quick["updates_to_quality"] == slow["updates_to_quality"] == 15
+    assert quick["quality"] == [0.25, 0.5, 0.75, 1.0]
+    assert slow["seconds_to_quality"] >= 15 * 0.02
+    faster = found["times_faster"]["Slow"]
+    assert faster["to_quality"] == slow["seconds_to_quality"] / quick["seconds_to_quality"] > 2
+    assert faster["an_update"] > 2
+    # Losses are threads + 1 / (1 + i), the slow one's 1.5 / (1 + i): furthest apart at first.
+    assert found["parity"]["Slow"] == pytest.approx(0.5 / 4.5)
+
+
+def test_a_quality_that_is_not_reached_has_no_time() -> None:
+    found = race(
+        "racers", ["Quick", "Slow"], threads=1, updates=4, every=2, figure=2, higher=True, bend=0.0
+    )
+    assert found["programs"]["Quick"]["seconds_to_quality"] is None
+    assert found["times_faster"]["Slow"]["to_quality"] is None
