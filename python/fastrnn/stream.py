@@ -117,7 +117,7 @@ class Stream:
         >>> s.step(np.ones(3, np.float32), out=out) is out
         True
         """
-        if type(x_t) is _ndarray and backend.get() == "core":
+        if type(x_t) is _ndarray and self._step is not None and backend.get() == "core":
             # What needs no conversion. The core is the judge: it checks faster than this could.
             try:
                 shape = self._out_shape if x_t.ndim == 2 else self._out_shape[1:]
@@ -245,8 +245,10 @@ class Stream:
             if array is not None:
                 array[index] = 0
 
-    def _prepared(self, now: States, after: States) -> _core.Step:
-        """Return the core's own step from one set of states to another."""
+    def _prepared(self, now: States, after: States) -> _core.Step | None:
+        """Return the core's own step from one set of states to another; general cells have none."""
+        if any(part.kind.choices is not None for (part,) in self._layers):
+            return None
         outputs = [*self._scratch[:-1], None]
         return _core.Step([
             (part.kind.core, part.packed, *arrays)

@@ -72,16 +72,6 @@ def test_what_comes_later(layer: Any) -> None:
             with pytest.raises(ValueError, match=f"^{name} is not supported yet"):
                 layer(3, 4, **{name: value})
         layer(3, 4, **{name: 0 if name == "proj_size" else {"layer_norm": False}.get(name, 0)})
-    for name in (
-        "from_torch",
-        "from_keras",
-        "from_onnx",
-        "from_dynet",
-        "to_torch",
-        "to_onnx",
-    ):
-        with pytest.raises(AttributeError, match=name):
-            getattr(layer(3, 4), name)
 
 
 def test_options_of_one_kind() -> None:
@@ -95,6 +85,41 @@ def test_options_of_one_kind() -> None:
         fastrnn.LSTM(3, 4, forget_bias=1.0, bias=False)
     with pytest.raises(TypeError, match="forget_bias must be a real number"):
         fastrnn.LSTM(3, 4, forget_bias="1")
+    with pytest.raises(ValueError, match=r"activations\[1\] must be one of"):
+        fastrnn.LSTM(3, 4, activations=("sigmoid", "tan", "tanh"))
+    with pytest.raises(ValueError, match="activations must be 2 names"):
+        fastrnn.GRU(3, 4, activations=("sigmoid", "tanh", "tanh"))
+    with pytest.raises(ValueError, match="gates must hold letters"):
+        fastrnn.LSTM(3, 4, gates="ix")
+    with pytest.raises(ValueError, match="gates must have both i and f"):
+        fastrnn.LSTM(3, 4, gates="io", input_forget=True)
+
+
+CHOICES = [
+    ("LSTM", {"activations": ("hard_sigmoid", "relu", "tanh"), "peephole": True}),
+    ("LSTM", {"gates": "io"}),
+    ("LSTM", {"input_forget": True}),
+    ("GRU", {"activations": ("hard_sigmoid", "linear"), "reset_after": False}),
+    ("GRU", {"activations": ("sigmoid", "relu")}),
+]
+
+
+@pytest.mark.parametrize(("kind", "choice"), CHOICES, ids=str)
+def test_choices_reach_the_function(kind: str, choice: dict[str, Any], backend: str) -> None:
+    rng = np.random.default_rng(0)
+    layer = getattr(fastrnn, kind)(3, 4, **choice, dtype=np.float64, rng=rng)
+    x, p = rng.standard_normal((5, 2, 3)), layer.params
+    options = {name: value for name, value in choice.items() if name != "peephole"}
+    if "peephole" in choice:
+        options["w_peephole"] = p["weight_peephole_l0"]
+    weights = [p[f"{name}_l0"] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+    y = getattr(fastrnn, kind.lower())(x, *weights, **options)[0]
+    np.testing.assert_array_equal(layer(x)[0], y)
+    y, _, tape = layer.forward(x)
+    found = layer.backward(tape, dy=np.ones_like(y)).params["weight_hh_l0"]
+    _, _, tape = getattr(fastrnn, f"{kind.lower()}_forward")(x, *weights, **options)
+    grads = getattr(fastrnn, f"{kind.lower()}_backward")(tape, dy=np.ones_like(y))
+    np.testing.assert_array_equal(found, grads.w_hh)
 
 
 @pytest.mark.parametrize("layer", LAYERS)

@@ -49,6 +49,23 @@ def test_steps_and_chunks_make_the_sequence(
         np.testing.assert_array_equal(got, expected)
 
 
+@pytest.mark.parametrize("options", [
+    {"kind": "LSTM", "activations": ("hard_sigmoid", "relu", "tanh"), "peephole": True},
+    {"kind": "LSTM", "gates": "io"},
+    {"kind": "LSTM", "input_forget": True},
+    {"kind": "GRU", "activations": ("hard_sigmoid", "relu"), "reset_after": False},
+], ids=str)  # fmt: skip
+def test_cells_that_choose_make_the_sequence_too(
+    options: dict[str, Any], backend: str, x: np.ndarray
+) -> None:
+    layer = make(**options)
+    y, final = layer(x)
+    s = layer.stream(N)
+    np.testing.assert_array_equal([s.step(x_t) for x_t in x], y)
+    for got, expected in zip(parts(s.state), parts(final), strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
 def test_one_row_without_its_axis(backend: str, x: np.ndarray) -> None:
     layer = make()
     y, _ = layer(x[:, 0])

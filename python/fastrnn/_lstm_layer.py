@@ -1,0 +1,128 @@
+"""LSTM: the layer, its options and what they mean."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from fastrnn import _kinds
+from fastrnn._checks import flag, unsupported
+from fastrnn._choices import GATES, LSTM_ACTIVATIONS, lstm_choices
+from fastrnn._layer import Layer
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+
+class LSTM(Layer):
+    """A stack of LSTM layers, in one or both directions.
+
+    Parameters
+    ----------
+    input_size : int
+        I.
+    hidden_size : int or sequence of int
+        H, or one for each layer; `num_layers` may then be left out, and states are lists.
+    num_layers : int
+    bias : bool
+        Have `bias_ih` and `bias_hh`.
+    batch_first : bool
+        x and y are (N, T, ·); states are not changed by it.
+    dropout : float
+        Probability of dropping an output between two layers; `forward` with ``training=True`` only.
+    bidirectional : bool
+        A second set of weights walks each sequence from its last step to its first.
+    merge_mode : {"concat", "sum", "mul", "ave"}
+        How both directions' outputs become one, after every layer.
+    peephole : bool
+        The gates see the cell state, by diagonal weights `weight_peephole` (3, H) in order i f o.
+    activations : tuple of str
+        ONNX's f, g, h, of the gates, the candidate and the cell's output; as `fastrnn.lstm`.
+    input_forget : bool
+        Couple the two gates: f = 1 − i.
+    gates : str
+        The gates that exist, letters of "ifo"; one that does not is the constant 1.
+    forget_bias : float
+        Added to the forget rows of `bias_ih` at the start, and then only.
+    dtype : dtype
+        float32 or float64, of weights and all arrays.
+    rng : numpy.random.Generator or None
+        Where the first weights come from, uniform in ±1/√H; None: fresh entropy.
+    recurrent_dropout, zoneout, proj_size, layer_norm
+        Not supported yet: anything but the default raises.
+
+    Raises
+    ------
+    TypeError
+        An option has the wrong type.
+    ValueError
+        An option has a value out of range, would have no effect, or is not supported yet.
+    MemoryError
+        The weights do not fit.
+
+    See Also
+    --------
+    fastrnn.lstm : one layer and direction with explicit arrays; has the equations.
+
+    Notes
+    -----
+    With ``hidden_size=H`` states are a pair h, c of (L·D, N, H) each, in the order l0, l0_reverse,
+    l1, …. A layer may be called from many threads while nobody changes its weights.
+
+    References
+    ----------
+    M. Schuster, K. Paliwal, "Bidirectional Recurrent Neural Networks", 1997, section II; dropout
+    between layers: W. Zaremba et al., "Recurrent Neural Network Regularization", 2014, section 3.2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrnn
+    >>> rng = np.random.default_rng(0)
+    >>> lstm = fastrnn.LSTM(10, 20, num_layers=2, bidirectional=True, rng=rng)
+    >>> x = rng.standard_normal((7, 3, 10), dtype=np.float32)
+    >>> y, (h_n, c_n) = lstm(x, lengths=[7, 5, 2])
+    >>> y.shape, h_n.shape
+    ((7, 3, 40), (4, 3, 20))
+    >>> y, state, tape = lstm.forward(x)
+    >>> lstm.backward(tape, dy=np.ones_like(y)).params["weight_ih_l0"].shape
+    (80, 10)
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int | Sequence[int],
+        num_layers: int = 1,
+        *,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        zoneout: float = 0.0,
+        bidirectional: bool = False,
+        merge_mode: str = "concat",
+        proj_size: int = 0,
+        peephole: bool = False,
+        layer_norm: bool = False,
+        activations: tuple[str, str, str] = LSTM_ACTIVATIONS,
+        input_forget: bool = False,
+        gates: str = GATES,
+        forget_bias: float = 0.0,
+        dtype: DTypeLike = np.float32,
+        rng: "Generator | None" = None,
+    ) -> None:
+        unsupported("recurrent_dropout", recurrent_dropout, 0.0)
+        unsupported("zoneout", zoneout, 0.0)
+        unsupported("proj_size", proj_size, 0)
+        unsupported("layer_norm", layer_norm, False)
+        self.peephole = flag("peephole", peephole)
+        choices = lstm_choices(activations, gates, input_forget)
+        self.activations, self.gates, self.input_forget = choices
+        super().__init__(
+            _kinds.lstm(choices, self.peephole),
+            input_size, hidden_size, num_layers, bias=bias, batch_first=batch_first,
+            dropout=dropout, bidirectional=bidirectional, merge_mode=merge_mode,
+            forget_bias=forget_bias, dtype=dtype, rng=rng,
+        )  # fmt: skip
