@@ -78,9 +78,8 @@ class Stream:
         # A step reads one and writes the other; they change places only once it has succeeded.
         self._now = layer._layout.new(self._n, self._dtype)
         self._next = layer._layout.new(self._n, self._dtype)
-        self._scratch = [
-            allocate("a layer's output", (1, self._n, H), self._dtype) for H in layer._layout.sizes
-        ]
+        shapes = [(1, self._n, H) for H in layer._layout.sizes]
+        self._scratch = [allocate("a layer's output", s, self._dtype) for s in shapes]
         self._step = self._prepared(self._now, self._next)
         self._next_step = self._prepared(self._next, self._now)
         self.reset()
@@ -246,8 +245,8 @@ class Stream:
                 array[index] = 0
 
     def _prepared(self, now: States, after: States) -> _core.Step | None:
-        """Return the core's own step from one set of states to another; general cells have none."""
-        if any(part.kind.choices is not None for (part,) in self._layers):
+        """Return the core's own step between two sets of states; general cells have none."""
+        if self._layers[0][0].kind.choices is not None:
             return None
         outputs = [*self._scratch[:-1], None]
         return _core.Step([
