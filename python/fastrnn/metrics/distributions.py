@@ -1,0 +1,94 @@
+"""How varied and how likely: distinct n-grams, modes that were reached, distances, perplexity."""
+
+import math
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastrnn._checks import integer
+
+Symbols = Sequence[Hashable]
+
+
+def distinct(texts: Sequence[Symbols], n: int = 1) -> float:
+    """Return the number of different n-grams by the number of all: 1 where none repeats.
+
+    Parameters
+    ----------
+    texts : sequence
+        Lists of tokens; a string is cut at white space.
+    n : int
+
+    Returns
+    -------
+    float
+        0 if no text has n tokens. It falls with the number of texts and with their length, so
+        compare equal numbers only.
+
+    References
+    ----------
+    Li et al., "A diversity-promoting objective function for neural conversation models", 2016.
+
+    Examples
+    --------
+    >>> from fastrnn import metrics
+    >>> metrics.distinct(["i do not know", "i do"], n=2)
+    0.75
+    """
+    n = integer("n", n, 1)
+    grams: Counter[Any] = Counter()
+    for text in texts:
+        tokens = text.split() if isinstance(text, str) else text
+        grams.update(tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1))
+    return len(grams) / grams.total() if grams else 0.0
+
+
+def mode_coverage(modes: Sequence[Hashable], M: int) -> int:
+    """Return how many of M modes, 0..M−1, were seen; anything else is no mode.
+
+    Examples
+    --------
+    >>> from fastrnn import metrics
+    >>> metrics.mode_coverage([0, 2, 2, None], 3)
+    2
+    """
+    return len(set(modes) & set(range(integer("M", M, 1))))
+
+
+def total_variation(p: ArrayLike, q: ArrayLike) -> float:
+    """Return Σ|p − q|/2 of two distributions, or of counts, which are scaled to sum to 1.
+
+    Raises
+    ------
+    ValueError
+        The shapes differ, an entry is negative, or all are zero.
+
+    Examples
+    --------
+    >>> from fastrnn import metrics
+    >>> metrics.total_variation([0.5, 0.5], [3, 1])
+    0.25
+    """
+    a, b = np.asarray(p, float), np.asarray(q, float)
+    if a.shape != b.shape or not all((x >= 0).all() and x.sum() > 0 for x in (a, b)):
+        raise ValueError(f"p and q must be of one shape and not negative, got {a} and {b}")
+    return float(np.abs(a / a.sum() - b / b.sum()).sum() / 2)
+
+
+def perplexity(nats: float, count: float = 1) -> float:
+    """Return exp(nats / count): of nats summed over `count` tokens, or of their mean.
+
+    Examples
+    --------
+    >>> import math
+    >>> from fastrnn import metrics
+    >>> metrics.perplexity(3 * math.log(8), 3)  # doctest: +ELLIPSIS
+    7.99999...
+    """
+    if count <= 0:
+        raise ValueError(f"count must be above 0, got {count}")
+    mean = nats / count
+    return math.inf if mean > 700 else math.exp(mean)

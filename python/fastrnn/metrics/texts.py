@@ -1,0 +1,76 @@
+"""Translations against one reference each: BLEU and chrF, computed by sacrebleu and nobody else."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastrnn.metrics.answers import paired
+
+
+def bleu(
+    predictions: Sequence[str], references: Sequence[str], *, tokenize: str = "13a"
+) -> tuple[float, float]:
+    """Return BLEU of a corpus, 0..100, and the ratio of lengths, as ``sacrebleu`` computes them.
+
+    Parameters
+    ----------
+    predictions, references : sequence of str
+        One reference each, with its real words.
+    tokenize : str
+        sacrebleu's name of a tokeniser; "none" for texts whose tokens stand apart already.
+
+    Raises
+    ------
+    ImportError
+        sacrebleu is missing; the message says how to get it.
+
+    References
+    ----------
+    Papineni et al., "BLEU: a method for automatic evaluation of machine translation", 2002;
+    Post, "A call for clarity in reporting BLEU scores", 2018.
+
+    Examples
+    --------
+    >>> from fastrnn import metrics
+    >>> metrics.bleu(["a b c d e"], ["a b c d e"], tokenize="none")
+    (100.00000000000004, 1.0)
+    """
+    pairs = paired(predictions, references)
+    found = _sacrebleu().corpus_bleu(
+        list(predictions),
+        [[reference for _, (reference,) in pairs]],
+        tokenize=tokenize,
+        force=tokenize == "none",
+    )
+    return float(found.score), found.sys_len / max(found.ref_len, 1)
+
+
+def chrf(predictions: Sequence[str], references: Sequence[str]) -> float:
+    """Return chrF of a corpus, 0..100, as ``sacrebleu`` computes it.
+
+    Raises
+    ------
+    ImportError
+        sacrebleu is missing; the message says how to get it.
+
+    References
+    ----------
+    Popović, "chrF: character n-gram F-score for automatic MT evaluation", 2015.
+
+    Examples
+    --------
+    >>> from fastrnn import metrics
+    >>> metrics.chrf(["abcdef"], ["abcdef"])
+    100.0
+    """
+    pairs = paired(predictions, references)
+    found = _sacrebleu().corpus_chrf(list(predictions), [[r for _, (r,) in pairs]])
+    return float(found.score)
+
+
+def _sacrebleu() -> Any:
+    """Return the package, or raise ImportError that says how to get it."""
+    try:
+        import sacrebleu
+    except ImportError as error:
+        raise ImportError('BLEU needs sacrebleu: pip install "fastrnn[text]"') from error
+    return sacrebleu
