@@ -6,6 +6,7 @@ from fastrnn.data.bpe import BPE
 from fastrnn.data.loader import Loader
 from fastrnn.data.streams import Streams, Windows, contiguous_streams, windows
 from fastrnn.data.token_file import TokenFile
+from fastrnn.data.turns import pack_dialogues
 from fastrnn.data.vocabulary import BOS, EOS, PAD, UNK, Vocabulary
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "contiguous_streams",
     "kmers",
     "one_hot",
+    "pack_dialogues",
     "pad",
     "windows",
 ]

@@ -6,14 +6,18 @@ from fastrnn.io import CheckpointError, load_checkpoint
 from fastrnn.models._model import Model, model_name
 from fastrnn.models.autoencoder import AutoEncoder
 from fastrnn.models.classifier import SequenceClassifier
+from fastrnn.models.conversation import Conversation
+from fastrnn.models.hred import HRED
 from fastrnn.models.language_model import LanguageModel
 from fastrnn.models.sequence_vae import SequenceVAE
 from fastrnn.models.tagger import SequenceTagger
 from fastrnn.models.vae import VAE
 
 __all__ = [
+    "HRED",
     "VAE",
     "AutoEncoder",
+    "Conversation",
     "LanguageModel",
     "Model",
     "SequenceClassifier",
@@ -25,6 +29,7 @@ __all__ = [
 _MODELS: dict[str, type[Model]] = {
     model.__name__: model
     for model in (
+        HRED,
         VAE,
         AutoEncoder,
         LanguageModel,

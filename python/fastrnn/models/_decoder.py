@@ -42,6 +42,13 @@ class Said(NamedTuple):
         return np.bincount(self.rows, self.nats, N).astype(np.float64, copy=False)
 
 
+class Memory(NamedTuple):
+    """What a decoder may attend to: vectors (S, N, C), and how many each row has, (N,)."""
+
+    vectors: Any
+    lengths: Ids
+
+
 class Decoder:
     """The layer, its first weights, and what it does with them.
 
@@ -136,6 +143,35 @@ class Decoder:
         let_through = 0.5 * (anp.tanh(0.5 * scores) + 1) * condition
         return x + ops.linear(let_through, into)
 
+    def run(
+        self,
+        params: Mapping[str, Any],
+        embedding: Any,
+        condition: Any,
+        ids: Ids,
+        *,
+        state: Any = None,
+        memory: Memory | None = None,  # noqa: ARG002
+        lengths: Ids | None = None,
+        rng: "Generator | None" = None,
+        learning: bool = False,
+    ) -> tuple[Any, Any]:
+        """Return the layer's outputs (T, N, H) for what it sees (T, N), and its final state.
+
+        Parameters
+        ----------
+        state : Any
+            None: what the condition makes.
+        memory : Memory or None
+            What there is to attend to.
+        """
+        x = self.inputs(params, embedding, condition, ids, learning)
+        if state is None:
+            state = self.state(params, condition)
+        return self.layer.apply(
+            params["rnn"], x, state, lengths=lengths, rng=rng, projected=True
+        )  # fmt: skip
+
     def say(
         self,
         params: Mapping[str, Any],
@@ -147,7 +183,7 @@ class Decoder:
         dropout: float = 0.0,
         word_drop: float = 0.0,
         rng: "Generator | None" = None,
-        learning: bool = False,
+        **how: Any,
     ) -> Said:
         """Return how surprising symbols (T, N) are, each row's EOS included.
 
@@ -165,41 +201,50 @@ class Decoder:
             Of the symbols that the layer sees: UNK takes their place.
         rng : numpy.random.Generator or None
             None: nothing is dropped.
-        learning : bool
-            As `Reader` has it.
+        **how
+            As `run`.
         """
-        T, N = tokens.shape
-        steps = lengths + 1
-        T = int(steps.max(initial=1))
-        before = np.full((T, N), PAD)
-        before[0] = BOS
-        before[1:] = tokens[: T - 1]
-        targets = np.full((T, N), PAD)
-        targets[:-1] = tokens[: T - 1]
-        targets[lengths, np.arange(N)] = EOS
+        N = len(lengths)
+        before, targets = _shifted(tokens, lengths)
+        T, steps = len(before), lengths + 1
         if rng is not None and word_drop > 0:
-            dropped = rng.random((T - 1, N)) < word_drop
-            before[1:][dropped] = UNK
-        x = self.inputs(params, embedding, condition, before, learning)
-        y, _ = self.layer.apply(
-            params["rnn"], x, self.state(params, condition), lengths=steps, rng=rng, projected=True
-        )
+            before[1:][rng.random((T - 1, N)) < word_drop] = UNK
+        y, _ = self.run(params, embedding, condition, before, lengths=steps, rng=rng, **how)
         # The output layer is the dearest part, so what does not exist is left out of it.
         place = np.flatnonzero(np.arange(T)[:, None] < steps)
-        y = ops.embedding(anp.reshape(y, (T * N, self._H)), place)
+        y = ops.embedding(anp.reshape(y, (T * N, y.shape[2])), place)
         if rng is not None and dropout > 0:
             y = ops.dropout(y, dropout, rng=rng)
         nats = ops.softmax_cross_entropy(
             affine(params["out"], y), targets.ravel()[place], ignore_index=None, reduction="none"
         )
-        return Said(nats, place % N)
+        return Said(nats, place % max(N, 1))
 
     def step(
-        self, params: Mapping[str, Any], embedding: Any, condition: Any, state: Any, last: Ids
+        self,
+        params: Mapping[str, Any],
+        embedding: Any,
+        condition: Any,
+        memory: Memory | None,
+        state: Any,
+        last: Ids,
     ) -> tuple[Any, Any]:
         """Return the scores (N, V) of what follows the symbols `last` (N,), and the state then."""
-        x = self.inputs(params, embedding, condition, last[None], learning=False)
-        y, state = self.layer.apply(params["rnn"], x, state, projected=True)
+        y, state = self.run(
+            params, embedding, condition, last[None], state=state, memory=memory
+        )  # fmt: skip
         scores = affine(params["out"], y[0])
         scores[:, [PAD, UNK, BOS]] = -np.inf
         return scores, state
+
+
+def _shifted(tokens: Ids, lengths: Ids) -> tuple[Ids, Ids]:
+    """Return what is seen, BOS first, and what is to be said, EOS last, (T + 1, N) each."""
+    T, N = int(lengths.max(initial=0)) + 1, len(lengths)
+    before = np.full((T, N), PAD)
+    before[0] = BOS
+    before[1:] = tokens[: T - 1]
+    targets = np.full((T, N), PAD)
+    targets[:-1] = tokens[: T - 1]
+    targets[lengths, np.arange(N)] = EOS
+    return before, targets

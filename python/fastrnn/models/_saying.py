@@ -39,7 +39,7 @@ def said(
     """
     most = integer("max_length", max_length, 0)
     last = np.full(N, BOS)
-    drawn = np.full((most, N), EOS)
+    drawn = np.full((most + 1, N), EOS)
     going = np.ones(N, np.bool_)
     for k in range(most):
         if not going.any():
@@ -48,7 +48,7 @@ def said(
         last = decode.sample(scores, rng=rng, **options)
         drawn[k, going] = last[going]
         going &= last != EOS
-    lengths = np.where((drawn == EOS).any(axis=0), (drawn == EOS).argmax(axis=0), most)
+    lengths = (drawn == EOS).argmax(axis=0)
     return [drawn[:length, n] for n, length in enumerate(lengths)]
 
 

@@ -91,7 +91,7 @@ class Sentences:
         z = vectors("z", z, self._z_dim, self.dtype)
         params, embedding = self.params["decoder"], self.params["embedding"]["weight"]
         rows = said(
-            lambda state, symbols: self._decoder.step(params, embedding, z, state, symbols),
+            lambda state, symbols: self._decoder.step(params, embedding, z, None, state, symbols),
             self._decoder.state(params, z), len(z), max_length, generator(rng),
             temperature=temperature, **options,
         )  # fmt: skip

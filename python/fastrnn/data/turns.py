@@ -1,0 +1,59 @@
+"""Turns: dialogues of different lengths, made of turns of different lengths, as one batch."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastrnn.data.arrays import pad
+
+Ids = NDArray[np.int64]
+
+
+def pack_dialogues(dialogues: Sequence[Sequence[ArrayLike]]) -> tuple[Ids, Ids, Ids]:
+    """Put the turns of all dialogues side by side, as `HRED` and `VHRED` read them.
+
+    Parameters
+    ----------
+    dialogues : sequence of N sequences of array_like of int, (T_u,)
+        Each turn's symbols. A turn may be empty, and a dialogue may have no turn.
+
+    Returns
+    -------
+    tokens : ndarray of int64, (T, U)
+        One column for each turn: first those of dialogue 0, then those of dialogue 1, …
+    lengths : ndarray of int64, (U,)
+        Of the turns.
+    turns : ndarray of int64, (N,)
+        How many turns each dialogue has; their sum is U.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A turn holds no integers, or is not of shape (T_u,).
+
+    Examples
+    --------
+    >>> from fastrnn.data import pack_dialogues
+    >>> tokens, lengths, turns = pack_dialogues([[[4, 5], [6]], [[7], [], [8, 8, 8]]])
+    >>> tokens
+    array([[4, 6, 7, 0, 8],
+           [5, 0, 0, 0, 8],
+           [0, 0, 0, 0, 8]])
+    >>> lengths, turns
+    (array([2, 1, 1, 0, 3]), array([2, 3]))
+    """
+    columns: list[Ids] = []
+    for dialogue in dialogues:
+        for turn in dialogue:
+            ids = np.asarray(turn)
+            if ids.ndim != 1:
+                raise ValueError(f"a turn must have shape (T,), got {ids.shape}")
+            if ids.dtype.kind not in "iu" and ids.size:
+                raise TypeError(f"a turn must hold integers, got {ids.dtype}")
+            columns.append(ids.astype(np.int64))
+    turns = np.array([len(dialogue) for dialogue in dialogues], np.int64)
+    if not columns:
+        return np.zeros((0, 0), np.int64), np.zeros(0, np.int64), turns
+    tokens, lengths = pad(columns, dtype=np.int64)
+    return tokens, lengths, turns

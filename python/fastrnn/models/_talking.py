@@ -1,0 +1,208 @@
+"""What dialogue models share: turns into vectors, vectors into contexts, contexts into replies."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import autograd.numpy as anp
+import numpy as np
+from numpy.typing import DTypeLike
+
+from fastrnn import _options, ops
+from fastrnn._checks import flag, integer
+from fastrnn.data import pack_dialogues
+from fastrnn.init import generator
+from fastrnn.models._attending import Attending
+from fastrnn.models._decoder import Decoder, Ids, Memory
+from fastrnn.models._dialogues import Dialogues, arranged
+from fastrnn.models._model import Model, size_of
+from fastrnn.models._pooling import last
+from fastrnn.models._reader import CELLS, Reader
+from fastrnn.models._saying import read, said, spelled
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+    from fastrnn.models.conversation import Conversation
+
+
+class Talking(Model):
+    """The common part of `HRED` and `VHRED`; see there.
+
+    Parameters
+    ----------
+    latent : int
+        How many numbers join the context where a reply is made.
+    word_drop : float
+    own_options : dict
+        What else belongs to the settings.
+    """
+
+    _reads_said = False
+
+    def __init__(
+        self,
+        cell: str,
+        vocab: Any,
+        hidden_size: int,
+        *,
+        context_size: int | None,
+        decoder_size: int | None,
+        embedding_size: int | None,
+        bidirectional_utterance: bool,
+        decoder_input: str,
+        attention: bool,
+        dropout: float,
+        word_drop: float,
+        dtype: DTypeLike,
+        rng: "Generator",
+        latent: int,
+        layer_options: Mapping[str, Any],
+        own_options: Mapping[str, Any],
+    ) -> None:
+        V = self._vocab = integer("vocab", size_of(vocab), 5)
+        H = integer("hidden_size", hidden_size, 1)
+        C = H if context_size is None else integer("context_size", context_size, 1)
+        O = H if decoder_size is None else integer("decoder_size", decoder_size, 1)
+        self._dropout = _options.dropout(dropout, 2)
+        self._word_drop = _options.dropout(word_drop, 2)
+        self._reader = Reader(
+            cell, input_size=None, vocab=V, embedding_size=embedding_size, hidden_size=H,
+            num_layers=1, bidirectional=bidirectional_utterance, merge_mode="concat", dropout=0.0,
+            dtype=dtype, rng=rng, **layer_options,
+        )  # fmt: skip
+        self.dtype = self._reader.layer.dtype
+        W, E = self._reader.width, self._reader.layer.input_size
+        self._context = CELLS[cell](W, C, dtype=self.dtype, rng=rng, **layer_options)
+        self._attention = flag("attention", attention)
+        maker = Attending if self._attention else Decoder
+        extra = {"memory_size": W} if self._attention else {}
+        self._decoder: Decoder = maker(
+            cell, V, E, O, C + latent, num_layers=1, decoder_input=decoder_input,
+            dtype=self.dtype, rng=rng, **extra, **layer_options,
+        )  # fmt: skip
+        self._sizes = W, C
+        self.params = {
+            "embedding": self._reader.params["embedding"],
+            "encoder": self._reader.params["rnn"],
+            "context": self._context.state_dict(),
+            "decoder": self._decoder.params,
+        }
+        super().__init__(
+            {"cell": cell, "hidden_size": H, "context_size": context_size,
+             "decoder_size": decoder_size, "embedding_size": embedding_size,
+             "bidirectional_utterance": bidirectional_utterance, "decoder_input": decoder_input,
+             "attention": attention, "dropout": dropout, "dtype": self.dtype.name, **own_options,
+             **layer_options},
+            vocab,
+        )  # fmt: skip
+
+    def tokens(self, batch: Any) -> int:
+        """Return how many symbols of a batch are read: those of all its turns.
+
+        Parameters
+        ----------
+        batch : tuple
+            As `loss` takes it.
+
+        Returns
+        -------
+        int
+        """
+        return int(np.sum(batch[1]))
+
+    def _enter(self, batch: Any) -> Dialogues:
+        return arranged(batch, self._vocab, self._reads_said)
+
+    def _vectors(
+        self, params: Mapping[str, Any], tokens: Ids, lengths: Ids, learning: bool = False
+    ) -> Any:
+        """Return what turns (T, U) are read as, (U, W)."""
+        own = {"embedding": params["embedding"], "rnn": params["encoder"]}
+        _, state = self._reader(own, tokens, lengths=lengths, learning=learning)
+        return last(self._reader.layer, state)
+
+    def _contexts(
+        self, params: Mapping[str, Any], d: Dialogues, learning: bool = False
+    ) -> tuple[Any, Any, Memory | None]:
+        """Return all turns read (U, W), the contexts (P, C), and what there is to attend to."""
+        vectors = self._vectors(params, d.tokens, d.lengths, learning)
+        x = ops.embedding(vectors, d.heard)
+        y, _ = self._context.apply(params["context"], x, lengths=d.steps)
+        contexts = ops.embedding(anp.reshape(y, (-1, self._sizes[1])), d.before)
+        if not self._attention:
+            return vectors, contexts, None
+        return vectors, contexts, Memory(ops.embedding(vectors, d.memory), d.memory_lengths)
+
+    def _say(
+        self, params: Mapping[str, Any], d: Dialogues, condition: Any, memory: Memory | None,
+        **how: Any,
+    ) -> Any:  # fmt: skip
+        """Return how surprising the turns to be said are."""
+        return self._decoder.say(
+            params["decoder"], params["embedding"]["weight"], condition, d.said, d.said_lengths,
+            memory=memory, dropout=self._dropout, word_drop=self._word_drop, **how,
+        )  # fmt: skip
+
+    def _codes(self, contexts: Any, z: Any, rng: "Generator") -> Any:  # noqa: ARG002
+        """Return what a reply is made of, (P, C + latent), given contexts (P, C)."""
+        return contexts
+
+    def conversation(self) -> "Conversation":
+        """Begin a conversation, of which only the context's state is kept.
+
+        Returns
+        -------
+        Conversation
+        """
+        from fastrnn.models.conversation import Conversation
+
+        return Conversation(self)
+
+    def _read_history(self, history: Any) -> list[Ids]:
+        if isinstance(history, str) or not isinstance(history, Sequence) or not len(history):
+            raise ValueError(
+                f"history must be a sequence of at least one turn, got {history!r:.60}"
+            )
+        return [read("a turn", turn, self.vocabulary, self._vocab) for turn in history]
+
+    def _replies(self, histories: Sequence[Any], n: int | None, z: Any, **how: Any) -> list[Any]:
+        nothing = np.zeros(0, np.int64)  # stands where the reply will
+        tokens, lengths, turns = pack_dialogues(
+            [[*self._read_history(history), nothing] for history in histories]
+        )
+        ends = np.zeros(len(lengths), np.bool_)
+        ends[np.cumsum(turns) - 1] = True
+        d = arranged((tokens, lengths, turns, ends), self._vocab, False)
+        _, contexts, memory = self._contexts(self.params, d)
+        return self._answers(contexts, memory, n, z, **how)
+
+    def _answers(
+        self,
+        contexts: Any,
+        memory: Memory | None,
+        n: int | None,
+        z: Any,
+        *,
+        max_length: int = 50,
+        temperature: float = 0.0,
+        rng: "Generator | None" = None,
+        **options: Any,
+    ) -> list[Any]:
+        """Return for each context (P, C) one reply, or a list of n."""
+        source, count = generator(rng), 1 if n is None else integer("n", n, 1)
+        rows = np.repeat(np.arange(len(contexts)), count)
+        condition = self._codes(contexts[rows], z, source)
+        if memory is not None:
+            memory = Memory(memory.vectors[:, rows], memory.lengths[rows])
+        params, embedding = self.params["decoder"], self.params["embedding"]["weight"]
+        found = said(
+            lambda state, symbols: self._decoder.step(
+                params, embedding, condition, memory, state, symbols
+            ),
+            self._decoder.state(params, condition), len(rows), max_length, source,
+            temperature=temperature, **options,
+        )  # fmt: skip
+        texts = spelled(found, self.vocabulary)
+        if n is None:
+            return texts
+        return [texts[k : k + count] for k in range(0, len(texts), count)]

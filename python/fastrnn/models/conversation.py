@@ -1,0 +1,96 @@
+"""Conversation: what was said so far, and the state of the context after it."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastrnn.models._decoder import Memory
+from fastrnn.models._saying import read
+
+if TYPE_CHECKING:
+    from fastrnn.models._talking import Talking
+
+
+class Conversation:
+    """A running conversation with `HRED` or `VHRED`, however long: each turn is read once.
+
+    Parameters
+    ----------
+    model : HRED or VHRED
+        Its parameters must not change meanwhile.
+
+    Attributes
+    ----------
+    history : list
+        All turns, as they were given and said.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrnn.models import HRED
+    >>> model = HRED("gru", 12, 8, rng=np.random.default_rng(0))
+    >>> talk = model.conversation()
+    >>> talk.hear([4, 5])
+    >>> said = talk.reply(max_length=3)
+    >>> bool((said == model.reply([[4, 5]], max_length=3)).all()), len(talk.history)
+    (True, 2)
+    """
+
+    def __init__(self, model: "Talking") -> None:
+        self._model = model
+        self.history: list[Any] = []
+        self._state: Any = None
+        self._context: Any = None
+        self._vectors: list[Any] = []
+
+    def hear(self, turn: Any) -> None:
+        """Read one turn, of whoever said it.
+
+        Parameters
+        ----------
+        turn : str, or array_like of int, (T,)
+            May be empty. Unknown words are read as UNK.
+
+        Raises
+        ------
+        TypeError, ValueError
+            It is a string and the model has no Vocabulary, or holds a symbol out of range.
+        """
+        model = self._model
+        ids = read("a turn", turn, model.vocabulary, model._vocab)
+        vector = model._vectors(model.params, ids[:, None], np.array([len(ids)]))
+        y, self._state = model._context.apply(model.params["context"], vector[None], self._state)
+        self._context = y[0]
+        if model._attention:
+            self._vectors.append(vector)
+        self.history.append(turn)
+
+    def reply(self, *, n: int | None = None, z: Any = "prior", **options: Any) -> Any:
+        """Say the next turn, and hear it; or give some to choose from.
+
+        Parameters
+        ----------
+        n : int or None
+            None: one reply, which becomes part of the history. A number: so many replies, of which
+            none does; `hear` the one that was chosen.
+        z, **options
+            As `VHRED.reply`, and `HRED.reply`, which has no z.
+
+        Returns
+        -------
+        str or ndarray of int64, or list of n
+
+        Raises
+        ------
+        TypeError, ValueError
+            Nothing was heard yet, or an option breaks its rule.
+        """
+        if self._context is None:
+            raise ValueError("a conversation must hear at least one turn before it can reply")
+        memory = None
+        if self._model._attention:
+            memory = Memory(np.stack(self._vectors), np.array([len(self._vectors)]))
+        answer = self._model._answers(self._context, memory, n, z, **options)[0]
+        if n is None:
+            self.hear(answer)
+        return answer

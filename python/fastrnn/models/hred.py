@@ -1,0 +1,254 @@
+"""HRED: replies from a context that has heard every turn of the dialogue."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from fastrnn.init import generator
+from fastrnn.models._talking import Talking
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+
+class HRED(Talking):
+    """The hierarchical recurrent encoder-decoder.
+
+    One layer reads each turn into a vector, one goes over these vectors from turn to turn, and one
+    says the next turn from the state of the second.
+
+    Parameters
+    ----------
+    cell : {"gru", "lstm", "rnn"}
+    vocab : int or Vocabulary
+        V, at least 5: symbols 0..3 are PAD, UNK, BOS and EOS, as `fastrnn.data` has them. Who
+        speaks, or that a dialogue ends, can be symbols like others.
+    hidden_size : int
+        H of the layer that reads a turn.
+    context_size, decoder_size : int or None
+        Of the other two layers; None: H.
+    embedding_size : int or None
+        E, of one table for what is read and said; None: H.
+    bidirectional_utterance : bool
+        Read each turn from both ends.
+    decoder_input : {"every", "init", "gated"}
+        Where the context enters what is said: at every step and as the initial state; as that
+        alone; or at every step through gates that see the word before.
+    attention : bool
+        Attend to the vectors of all turns before, at each step of what is said.
+    dropout : float
+        Of what enters the output layer, while learning.
+    dtype : dtype
+        float32 or float64.
+    rng : numpy.random.Generator or None
+        Where the first weights come from; None: fresh entropy.
+    **layer_options
+        More options of the layers: `forget_bias`, `peephole`, `reset_after`, `nonlinearity`.
+
+    Attributes
+    ----------
+    params : dict
+        ``"embedding"``, ``"encoder"``, ``"context"`` and ``"decoder"``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An option has the wrong type, is out of range, or unknown.
+
+    Notes
+    -----
+    All turns of a batch are one ragged call of the first layer, all dialogues one of the second,
+    all replies one of the third; gradients go through all turns. An empty turn is read as zeros.
+
+    References
+    ----------
+    Sordoni et al., "A Hierarchical Recurrent Encoder-Decoder for Generative Context-Aware Query
+    Suggestion", 2015; Serban et al., "Building End-To-End Dialogue Systems Using Generative
+    Hierarchical Neural Network Models", 2016.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrnn.data import Vocabulary, pack_dialogues
+    >>> from fastrnn.models import HRED
+    >>> talks = [["hello", "hello you"], ["bye", "good bye", "bye"]]
+    >>> words = Vocabulary.from_texts([t for talk in talks for t in talk], level="word")
+    >>> model = HRED("gru", words, 16, rng=np.random.default_rng(0))
+    >>> batch = pack_dialogues([[words.encode(turn) for turn in talk] for talk in talks])
+    >>> history = model.fit([batch], epochs=60, progress=False)
+    >>> model.reply(["hello"]), model.reply(["bye", "good bye"])
+    ('hello you', 'bye')
+    """
+
+    def __init__(
+        self,
+        cell: str,
+        vocab: Any,
+        hidden_size: int,
+        *,
+        context_size: int | None = None,
+        decoder_size: int | None = None,
+        embedding_size: int | None = None,
+        bidirectional_utterance: bool = True,
+        decoder_input: str = "every",
+        attention: bool = False,
+        dropout: float = 0.0,
+        dtype: DTypeLike = np.float32,
+        rng: "Generator | None" = None,
+        **layer_options: Any,
+    ) -> None:
+        super().__init__(
+            cell, vocab, hidden_size, context_size=context_size, decoder_size=decoder_size,
+            embedding_size=embedding_size, bidirectional_utterance=bidirectional_utterance,
+            decoder_input=decoder_input, attention=attention, dropout=dropout, word_drop=0.0,
+            dtype=dtype, rng=generator(rng), latent=0, layer_options=layer_options, own_options={},
+        )  # fmt: skip
+
+    def loss(self, params: Mapping[str, Any], batch: Any, rng: "Generator | None" = None) -> Any:
+        """Return the mean of −ln p of what is said: a pure function of params.
+
+        Parameters
+        ----------
+        params : nested dict
+            Of the names and shapes of `params`, which are not looked at.
+        batch : tuple (tokens, lengths, turns) or (tokens, lengths, turns, said)
+            The first three as `fastrnn.data.pack_dialogues` returns them. said is bool, (U,):
+            which turns are to be said; without it all but the first of each dialogue. The first
+            cannot be.
+        rng : numpy.random.Generator or None
+            Where dropout draws from; None: dropout does not act.
+
+        Returns
+        -------
+        float, or what autograd traces as one
+            Nats for a symbol, the end of each turn included; 0 if nothing is to be said.
+
+        Raises
+        ------
+        TypeError, ValueError
+            A part of batch has the wrong type, shape, or a value out of range.
+        """
+        d = self._enter(batch)
+        _, contexts, memory = self._contexts(params, d, learning=True)
+        nats = self._say(params, d, contexts, memory, rng=rng, learning=True).nats
+        return nats.sum() / max(d.symbols, 1)
+
+    def nats(self, batch: Any) -> NDArray[np.float64]:
+        """Return −ln p of each turn that is to be said.
+
+        Parameters
+        ----------
+        batch : tuple
+            As `loss` takes it.
+
+        Returns
+        -------
+        ndarray of float64, (P,)
+            In the order of the batch; each turn's end is part of it.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `loss`.
+        """
+        d = self._enter(batch)
+        _, contexts, memory = self._contexts(self.params, d)
+        found: NDArray[np.float64] = self._say(self.params, d, contexts, memory).by_row(
+            len(contexts)
+        )
+        return found
+
+    def evaluate(self, batches: Iterable[Any]) -> dict[str, float]:
+        """Return how well the model predicts what is said.
+
+        Parameters
+        ----------
+        batches : iterable of tuple
+            As `loss` takes each.
+
+        Returns
+        -------
+        dict
+            ``"loss"``, the mean of −ln p over all symbols in nats; ``"perplexity"``, its exp.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `loss`; nothing is to be said in all batches.
+        """
+        total, symbols = 0.0, 0
+        for batch in batches:
+            total += float(self.nats(batch).sum())
+            symbols += self._enter(batch).symbols
+        if symbols == 0:
+            raise ValueError("batches must hold at least one turn to be said, got none")
+        return {
+            "loss": total / symbols,
+            "perplexity": float(np.exp(min(total / symbols, 700.0))),
+        }
+
+    def reply(
+        self,
+        history: Sequence[Any],
+        *,
+        n: int | None = None,
+        max_length: int = 50,
+        temperature: float = 0.0,
+        rng: "Generator | None" = None,
+        **options: Any,
+    ) -> Any:
+        """Say what comes after a history.
+
+        Parameters
+        ----------
+        history : sequence of str, or of array_like of int, (T,)
+            The turns so far, at least one, which may be empty; it may be longer than any in
+            training. Words that the Vocabulary does not have are read as UNK.
+        n : int or None
+            None: one reply; else a list of n.
+        max_length : int
+            The most symbols of one.
+        temperature : float
+            0: the likeliest symbol at each step; else they are drawn, as `fastrnn.decode.sample`.
+        rng : numpy.random.Generator or None
+            Where they are drawn with; None: fresh entropy.
+        **options
+            `top_k` and `top_p` of `fastrnn.decode.sample`.
+
+        Returns
+        -------
+        str or ndarray of int64, or list of n
+            Strings with a Vocabulary. PAD, UNK and BOS are never said.
+
+        Raises
+        ------
+        TypeError, ValueError
+            history has no turn, holds a symbol out of range, or an option breaks its rule.
+        """
+        return self.replies(
+            [history], n=n, max_length=max_length, temperature=temperature, rng=rng, **options
+        )[0]
+
+    def replies(self, histories: Sequence[Any], *, n: int | None = None, **options: Any) -> Any:
+        """Say what comes after each of many histories, side by side.
+
+        Parameters
+        ----------
+        histories : sequence of sequence
+            As `reply` takes each.
+        n, **options
+            As `reply`.
+
+        Returns
+        -------
+        list
+            What `reply` returns for each; without draws it is the same.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `reply`.
+        """
+        return self._replies(histories, n, None, **options)

@@ -1,0 +1,250 @@
+"""Why: a dialogue model is three layers tied together by indices. A turn that is heard by the wrong
+dialogue, a leak of the answer, or a gradient cut between turns leave a loss that still falls.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from models.nested import check_gradients, traced_dtypes
+from ops.nodes import count_nodes
+from tolerances import assert_same_bits
+
+from fastrnn import models, ops
+from fastrnn.data import Vocabulary, pack_dialogues
+from fastrnn.models import HRED
+from fastrnn.models._model import flatten
+from fastrnn.train import Adam
+
+V = 10
+KINDS: dict[str, dict[str, Any]] = {
+    "gru-every": {"cell": "gru"},
+    "lstm-init": {"cell": "lstm", "decoder_input": "init", "bidirectional_utterance": False},
+    "rnn-gated": {"cell": "rnn", "decoder_input": "gated", "embedding_size": 3},
+    "gru-attention": {"cell": "gru", "attention": True, "decoder_size": 5},
+    "lstm-attention": {"cell": "lstm", "attention": True, "decoder_input": "init"},
+}
+# An empty turn in the middle, a dialogue of one turn, and one of none.
+SHAPE = [[2, 3, 1], [3], [1, 0, 2, 4], []]
+
+
+def make(kind: str, **more: Any) -> HRED:
+    options = {"dtype": np.float64, "rng": np.random.default_rng(8), "context_size": 3}
+    options |= KINDS[kind] | more
+    return HRED(options.pop("cell"), V, 4, **options)
+
+
+def dialogues(rng: Any, shape: Any = SHAPE) -> list[list[np.ndarray]]:
+    return [[rng.integers(4, V, length) for length in talk] for talk in shape]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradients_are_central_differences(kind: str, backend: str, rng: Any) -> None:
+    grads = check_gradients(make(kind, dropout=0.2), pack_dialogues(dialogues(rng)), seed=3)
+    assert all(gradient.any() for gradient in grads.values())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_padding_leaves_no_trace_and_dialogues_are_alone(kind: str, rng: Any) -> None:
+    model, talks = make(kind), dialogues(rng)
+    tokens, lengths, turns = pack_dialogues(talks)
+    exists = np.arange(len(tokens))[:, None] < lengths
+    dirty = np.concatenate([np.where(exists, tokens, -(10**9)), np.full((40, len(lengths)), 77)])
+    run = ops.value_and_grad(model.loss)
+    value, grads = run(model.params, (tokens, lengths, turns))
+    found, found_grads = run(model.params, (dirty, lengths, turns))
+    assert found == value
+    for path, gradient in flatten(grads).items():
+        np.testing.assert_allclose(flatten(found_grads)[path], gradient, rtol=0, atol=1e-13)
+    together = model.nats((tokens, lengths, turns))
+    alone = np.concatenate([model.nats(pack_dialogues([talk])) for talk in talks])
+    np.testing.assert_allclose(together, alone, rtol=1e-12)
+    assert len(together) == 5
+    assert np.isclose(value, together.sum() / (together.size + sum([3, 1, 0, 2, 4])))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_is_known_before_it_is_said(kind: str, rng: Any) -> None:
+    """A turn, and a symbol, change what comes after them and nothing before."""
+    model, talk = make(kind), dialogues(rng, [[2, 3, 3, 2]])[0]
+    nats = model.nats(pack_dialogues([talk]))
+    for changed in range(4):
+        other = [turn.copy() for turn in talk]
+        other[changed][-1] = 4 + (other[changed][-1] - 3) % (V - 4)
+        found = model.nats(pack_dialogues([other]))
+        same = found == nats
+        assert same[: max(changed - 1, 0)].all()
+        assert not same[max(changed - 1, 0) :].any()
+    longer = [*talk, rng.integers(4, V, 3)]
+    np.testing.assert_allclose(model.nats(pack_dialogues([longer]))[:3], nats, rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradients_go_through_all_turns(kind: str) -> None:
+    """What the last turn costs moves the embedding of a symbol that only the first one has."""
+    model = make(kind)
+    talk = [[9, 5], [4], [5, 6], [4, 4], [6], [7, 8]]
+    only_last = np.array([False] * 5 + [True])
+    batch = (*pack_dialogues([talk]), only_last)
+    _, grads = ops.value_and_grad(model.loss)(model.params, batch)
+    assert abs(grads["embedding"]["weight"][9]).max() > 1e-9
+    assert len(model.nats(batch)) == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_float32_and_a_tape_of_one_length(kind: str, monkeypatch: Any, rng: Any) -> None:
+    model = make(kind, dtype=np.float32)
+
+    def run(model: Any, batch: Any) -> None:
+        ops.value_and_grad(model.loss)(model.params, batch)
+
+    batch = pack_dialogues(dialogues(rng))
+    assert traced_dtypes(model, batch, monkeypatch, run) == {np.dtype(np.float32)}
+    counts = []
+    for turns, steps in ((3, 4), (12, 30)):
+        batch = pack_dialogues(dialogues(rng, [[steps] * turns] * 5))
+        counts.append(
+            count_nodes(
+                lambda function: ops.value_and_grad(function)(model.params),
+                lambda params, batch=batch: model.loss(params, batch),
+            )
+        )
+    assert counts[0] == counts[1] < 80
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_there_and_back(kind: str, tmp_path: Path, rng: Any) -> None:
+    model, batch = make(kind, dtype=np.float32), pack_dialogues(dialogues(rng))
+    model.save(tmp_path / "model")
+    back = models.load(tmp_path / "model")
+    assert isinstance(back, HRED)
+    assert back.config == model.config
+    assert_same_bits("nats", back.nats(batch), model.nats(batch))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_replies_are_the_likeliest_and_conversations_agree(kind: str, rng: Any) -> None:
+    model, histories = make(kind), dialogues(rng, [[2, 0, 3], [4], [1, 1, 1, 1, 1, 1]])
+    side_by_side = model.replies(histories, max_length=6)
+    for history, reply in zip(histories, side_by_side, strict=True):
+        assert_same_bits("reply", model.reply(history, max_length=6), reply)
+        talk = model.conversation()
+        for turn in history:
+            talk.hear(turn)
+        assert_same_bits("reply", talk.reply(max_length=6), reply)
+        assert len(talk.history) == len(history) + 1
+        again = model.reply([*history, reply], max_length=6)
+        assert_same_bits("reply", talk.reply(max_length=6), again)
+        cost = model.nats(pack_dialogues([[*history, reply[:1]]]))[-1]
+        for first in range(4, V):
+            other = model.nats(pack_dialogues([[*history, [first]]]))[-1]
+            # The end costs both something, so only the first symbol's likelihood is compared.
+            assert len(reply) == 0 or other >= cost - 5
+    drawn = [
+        model.reply(histories[0], n=4, temperature=1.0, rng=np.random.default_rng(seed))
+        for seed in (1, 1, 2)
+    ]
+    lists = [[reply.tolist() for reply in each] for each in drawn]
+    assert lists[0] == lists[1] != lists[2]
+    assert len(lists[0]) == 4
+
+
+def slots(rng: Any, n: int, lag: int) -> list[list[list[int]]]:
+    """A name is said, then small talk, then asked for: only the first turn knows it."""
+    talks = []
+    for _ in range(n):
+        name = int(rng.integers(6, 10))
+        talk = [[4, name], [5]]
+        for _ in range(lag - 1):
+            talk += [[5, 5], [5]]
+        talks.append([*talk, [4, 4], [name]])
+    return talks
+
+
+def probe(talks: list[Any]) -> tuple[Any, ...]:
+    """A batch whose last turns alone are to be said."""
+    tokens, lengths, turns = pack_dialogues(talks)
+    last = np.zeros(len(lengths), bool)
+    last[np.cumsum(turns) - 1] = True
+    return tokens, lengths, turns, last
+
+
+def test_the_first_turn_is_remembered() -> None:
+    rng = np.random.default_rng(0)
+    model = HRED("gru", V, 32, rng=rng)
+    data = [probe(slots(rng, 64, 1 + k % 3)) for k in range(12)]
+    model.fit(data, Adam(lr=0.02), max_norm=1.0, epochs=20, progress=False)
+    asked = slots(rng, 100, 3)
+    replies = model.replies([talk[:-1] for talk in asked])
+    assert np.mean([r.tolist() == talk[-1] for r, talk in zip(replies, asked, strict=True)]) > 0.97
+    # Without its first turns, chance is all there is.
+    replies = model.replies([talk[2:-1] for talk in asked])
+    assert np.mean([r.tolist() == talk[-1] for r, talk in zip(replies, asked, strict=True)]) < 0.5
+
+
+def test_texts_with_unknown_words() -> None:
+    words = Vocabulary.from_texts(["hello you there"], level="word")
+    model = HRED("gru", words, 8, rng=np.random.default_rng(0))
+    assert isinstance(model.reply(["hello stranger"], max_length=4), str)
+    assert model.reply(["x"], max_length=4) == model.reply(["y"], max_length=4)
+    assert model.reply([""], max_length=0) == ""
+    talk = model.conversation()
+    talk.hear("hello")
+    choices = talk.reply(n=3, temperature=1.0, max_length=4, rng=np.random.default_rng(0))
+    assert len(choices) == 3
+    assert talk.history == ["hello"]
+
+
+def test_nothing_to_say(rng: Any) -> None:
+    """Dialogues of one turn have no reply: a loss of 0, a gradient of 0, and no figure."""
+    model = make("gru-every")
+    for talks in ([], [[]], dialogues(rng, [[3], [2]])):
+        value, grads = ops.value_and_grad(model.loss)(model.params, pack_dialogues(talks))
+        assert value == 0
+        assert not any(gradient.any() for gradient in flatten(grads).values())
+    with pytest.raises(ValueError, match="at least one turn to be said"):
+        model.evaluate([pack_dialogues([[[4]]])])
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (lambda b: b[:2], TypeError, r"batch must be \(tokens, lengths, turns\)"),
+        (lambda b: (b[0] + V, *b[1:]), ValueError, r"tokens must lie in 0\.\.9"),
+        (lambda b: (*b[:2], b[2] + 1), ValueError, "turns must be counts whose sum is U = 8"),
+        (lambda b: (*b[:2], b[2] * 1.0), TypeError, "turns must be integers"),
+        (lambda b: (*b, np.ones(8, bool)), ValueError, "said must be False for the first turn"),
+        (lambda b: (*b, np.ones(8)), TypeError, r"said must be bool of shape \(8,\)"),
+        (lambda b: (b[0][0], *b[1:]), ValueError, r"tokens must have shape \(T, U\)"),
+    ],
+)
+def test_bad_batches(change: Any, error: type, message: str, rng: Any) -> None:
+    model = make("gru-every")
+    with pytest.raises(error, match=message):
+        model.loss(model.params, change(pack_dialogues(dialogues(rng))))
+
+
+@pytest.mark.parametrize("history", [[], "hello", None, 4])
+def test_bad_histories(history: Any) -> None:
+    model = make("gru-every")
+    with pytest.raises(ValueError, match="history must be a sequence of at least one turn"):
+        model.reply(history)
+    with pytest.raises(ValueError, match="must hear at least one turn"):
+        model.conversation().reply()
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"cell": "elman"}, ValueError, "cell must be one of"),
+        ({"cell": "rnn", "attention": True}, ValueError, "attention needs cell"),
+        ({"attention": True, "decoder_input": "gated"}, ValueError, "decoder_input must be"),
+        ({"attention": 1}, TypeError, "attention must be True or False"),
+        ({"context_size": 0}, ValueError, "context_size must be at least 1"),
+        ({"hidden": 3}, TypeError, "hidden"),
+    ],
+)
+def test_bad_options(options: dict[str, Any], error: type, message: str) -> None:
+    with pytest.raises(error, match=message):
+        make("gru-every", **options)
