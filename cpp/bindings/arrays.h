@@ -102,6 +102,7 @@ bool has_dtype(const py::array& array) {
 template <class T>
 constexpr const char* dtype_name() {
   if constexpr (std::is_same_v<T, index_t>) return "int64";
+  if constexpr (std::is_same_v<T, std::int32_t>) return "int32";
   return std::is_same_v<T, float> ? "float32" : "float64";
 }
 

@@ -11,5 +11,6 @@ void bind_step(pybind11::module_& m);
 void bind_nn(pybind11::module_& m);
 void bind_latent(pybind11::module_& m);
 void bind_optim(pybind11::module_& m);
+void bind_word2vec(pybind11::module_& m);
 
 }  // namespace fastrnn::bindings

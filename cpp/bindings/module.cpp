@@ -34,6 +34,7 @@ PYBIND11_MODULE(core_of_main, m, py::mod_gil_not_used()) {
   fastrnn::bindings::bind_nn(m);
   fastrnn::bindings::bind_latent(m);
   fastrnn::bindings::bind_optim(m);
+  fastrnn::bindings::bind_word2vec(m);
 }
 
 // Python 3.11 comes here first in a subinterpreter, where pybind11's own entry would wait for ever.

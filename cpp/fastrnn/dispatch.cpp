@@ -10,6 +10,7 @@
 #include "fastrnn/error.h"
 #include "fastrnn/kernel_table.h"
 #include "fastrnn/nn_table.h"
+#include "fastrnn/word2vec/args.h"
 
 namespace fastrnn {
 namespace {
@@ -20,12 +21,13 @@ struct Tables {
   const KernelTable<double>* f64;
   const NnTable<float>* nn_f32;
   const NnTable<double>* nn_f64;
+  const Word2VecTable* word2vec;
 };
 
 // What this build contains, weakest first.
 #define FASTRNN_TABLES(target)                                                 \
   {Isa::target, &target::table_f32, &target::table_f64, &target::nn_table_f32, \
-   &target::nn_table_f64}
+   &target::nn_table_f64, &target::word2vec_table}
 constexpr Tables kBuilt[] = {
     FASTRNN_TABLES(baseline),
 #ifdef FASTRNN_HAVE_AVX2
@@ -100,6 +102,8 @@ const NnTable<T>& nn_kernels() {
 }
 template const NnTable<float>& nn_kernels<float>();
 template const NnTable<double>& nn_kernels<double>();
+
+const Word2VecTable& word2vec_kernels() { return *tables().word2vec; }
 
 Isa active_isa() { return tables().isa; }
 

@@ -12,6 +12,7 @@ template <class T>
 struct KernelTable;
 template <class T>
 struct NnTable;
+struct Word2VecTable;
 
 // The active tables: all of one ISA. First use detects the CPU and honours FASTRNN_ISA, which can
 // only lower.
@@ -19,6 +20,7 @@ template <class T>
 const KernelTable<T>& kernels();
 template <class T>
 const NnTable<T>& nn_kernels();
+const Word2VecTable& word2vec_kernels();
 
 Isa active_isa();
 void set_isa(Isa isa);                       // Error when this CPU or build lacks it

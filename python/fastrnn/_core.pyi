@@ -262,4 +262,62 @@ def cpu_caches() -> dict[str, int]: ...
 def force_plan(split: str | None = None, chunk_steps: int = 0) -> None:
     """Test hook, this thread only: split 'rows' or 'units', steps per chunk; None and 0: automatic."""
 
+class Word2VecText:
+    """A text file and the words looked for in it."""
+
+    def __init__(self, path: bytes, words: bytes) -> None: ...
+
+class Word2VecTables:
+    """Subsampling, noise and tree of a vocabulary."""
+
+    def __init__(
+        self,
+        counts: NDArray[np.int64],  # (V,)
+        skip_gram: bool,
+        hierarchical: bool,
+        mean: bool,
+        shrink: bool,
+        window: int,
+        negative: int,
+        noise_power: float,
+        sample: float,
+    ) -> None: ...
+
+def word2vec_count(path: bytes, min_count: int, num_threads: int) -> tuple[bytes, bytes, int, int]:
+    """Words, one a line; their counts as int64; words and different words of the text."""
+
+def word2vec_pieces(source: Word2VecText | NDArray[np.int32]) -> int: ...
+def word2vec_train(
+    tables: Word2VecTables,
+    vectors: NDArray[np.float32],  # (V, stride), stride a multiple of 16, changed as the next two
+    outputs: NDArray[np.float32] | None,  # (V, stride), with noise or softmax
+    nodes: NDArray[np.float32] | None,  # (V, stride), with a tree
+    source: Word2VecText | NDArray[np.int32],  # numbers of words, -1 behind a sentence
+    begin: int,
+    end: int,  # pieces [begin, end)
+    alpha: tuple[float, float],  # at the start and the end of the whole training
+    progress: tuple[float, float],  # words done before, and of the whole training
+    seed: int,
+    num_threads: int,
+) -> tuple[float, int, int]:
+    """Sum of the losses, how many they are, words."""
+
+def word2vec_block(
+    tables: Word2VecTables,
+    vectors: NDArray[np.float32],
+    outputs: NDArray[np.float32],
+    inputs: NDArray[np.int32],
+    targets: NDArray[np.int32],
+    wanted: bytes,  # 1 for a true pair
+    alpha: float,
+) -> float: ...
+def word2vec_path(tables: Word2VecTables, word: int) -> tuple[bytes, bytes]:
+    """Inner nodes as int32 and branches as uint8, from the root."""
+
+def word2vec_pairs(tables: Word2VecTables, ids: NDArray[np.int32], seed: int) -> bytes:
+    """Pairs (target, word around) as int32."""
+
+def word2vec_noise(tables: Word2VecTables, n: int, seed: int) -> bytes:
+    """Words as int32."""
+
 __version__: str

@@ -8,6 +8,7 @@ from fastrnn.data.streams import Streams, Windows, contiguous_streams, windows
 from fastrnn.data.token_file import TokenFile
 from fastrnn.data.turns import pack_dialogues
 from fastrnn.data.vocabulary import BOS, EOS, PAD, UNK, Vocabulary
+from fastrnn.data.word_vectors import UnknownWordError, WordVectors
 
 __all__ = [
     "BOS",
@@ -19,8 +20,10 @@ __all__ = [
     "Loader",
     "Streams",
     "TokenFile",
+    "UnknownWordError",
     "Vocabulary",
     "Windows",
+    "WordVectors",
     "batches",
     "contiguous_streams",
     "kmers",

@@ -12,6 +12,7 @@ from fastrnn.models.language_model import LanguageModel
 from fastrnn.models.sequence_vae import SequenceVAE
 from fastrnn.models.tagger import SequenceTagger
 from fastrnn.models.vae import VAE
+from fastrnn.models.word2vec import Word2Vec
 
 __all__ = [
     "HRED",
@@ -23,6 +24,7 @@ __all__ = [
     "SequenceClassifier",
     "SequenceTagger",
     "SequenceVAE",
+    "Word2Vec",
     "load",
 ]
 
@@ -36,6 +38,7 @@ _MODELS: dict[str, type[Model]] = {
         SequenceClassifier,
         SequenceTagger,
         SequenceVAE,
+        Word2Vec,
     )
 }
 

@@ -130,8 +130,11 @@ class Model:
         if self.vocabulary is not None:
             text = json.dumps(self.vocabulary.content(), ensure_ascii=False).encode()
             tensors[_VOCABULARY] = np.frombuffer(text, np.uint8)
-        state = {"format": _FORMAT, "model": type(self).__name__, "config": self.config}
-        save_checkpoint(path, tensors, state)
+        save_checkpoint(path, tensors, self._state())
+
+    def _state(self) -> dict[str, Any]:
+        """Return what a file says about the model beside its tensors."""
+        return {"format": _FORMAT, "model": type(self).__name__, "config": self.config}
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -175,7 +178,12 @@ class Model:
             options["vocab"] = Vocabulary.from_content(json.loads(text.tobytes()))
         maker: Any = cls
         model: Self = maker(**options, rng=np.random.default_rng(0))
-        own = flatten(model.params)
+        model._fill(tensors)
+        return model
+
+    def _fill(self, tensors: dict[str, Array]) -> None:
+        """Copy tensors of a file into the parameters; every tensor must find its place."""
+        own = flatten(self.params)
         absent, extra = sorted(own.keys() - tensors), sorted(tensors.keys() - own)
         if absent or extra:
             raise ValueError(f"it lacks {absent} and has {extra} too many")
@@ -186,7 +194,6 @@ class Model:
                     f"{path} must be {array.dtype} {array.shape}, got {given.dtype} {given.shape}"
                 )
             array[...] = given
-        return model
 
     def __repr__(self) -> str:
         words = [f"{name}={value!r}" for name, value in self.config.items()]

@@ -1,0 +1,171 @@
+"""What a Word2Vec holds and does with it: words, counts, matrices, a file, a training."""
+
+import os
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastrnn import _core
+from fastrnn._checks import Array, integer, number
+from fastrnn.io import save_checkpoint
+from fastrnn.models._model import Model, flatten
+from fastrnn.models._word2vec_corpus import Counted
+from fastrnn.models._word2vec_run import Rows, Schedule, padded_rows, run
+
+_MOST_SOFTMAX = 4096  # words over which a full softmax is sensible
+_WORDS, _COUNTS, _LOSSES = "words", "counts", "losses"
+
+
+class Word2VecBase(Model):
+    """The state of a Word2Vec; its public methods are in models/word2vec.py."""
+
+    _progress = False
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        super().__init__(config)
+        del self.config["vocab"]  # the words are in the tensors
+        self.losses: list[float] = []
+        self._set_words([], np.zeros(0, np.int64))
+
+    @property
+    def _threads(self) -> int:
+        return 1 if self.config["deterministic"] else int(self.config["workers"])
+
+    def _set_words(self, words: list[str], counts: NDArray[np.int64]) -> None:
+        """Take these words; those that stood in the same places before keep their vectors."""
+        config, old = self.config, getattr(self, "params", {})
+        softmax = config["negative"] == 0 and not config["hs"]
+        if softmax and len(words) > _MOST_SOFTMAX:
+            raise ValueError(
+                f"negative must be above 0, or hs 1, for more than {_MOST_SOFTMAX} words, "
+                f"got {len(words)} words"
+            )
+        self._words, self._counts = words, counts
+        self._rows = Rows(
+            padded_rows(len(words), config["vector_size"]),
+            padded_rows(len(words), config["vector_size"]) if config["negative"] or softmax else None,
+            padded_rows(len(words), config["vector_size"]) if config["hs"] else None,
+        )  # fmt: skip
+        self.params = {
+            name: rows[:, : config["vector_size"]]
+            for name, rows in vars(self._rows).items()
+            if rows is not None
+        }
+        known = len(old.get("vectors", ()))
+        rng = np.random.default_rng([config["seed"], known])
+        fresh = self.params["vectors"][known:]
+        fresh[...] = (rng.random(fresh.shape, np.float32) - 0.5) / config["vector_size"]
+        for name, array in old.items():
+            self.params[name][:known] = array
+
+    def _take_words(self, text: Any, update: bool) -> int:
+        """Set or extend the vocabulary; return how many words of the text are in it."""
+        least = self.config["min_count"]
+        counted = text.count(1 if update else least, self._threads)
+        if counted.total == 0:
+            raise ValueError("the text must hold at least one word, got none")
+        words, counts = counted.words, counted.counts
+        if update:
+            words, counts = _merged(self._words, self._counts, counted, least)
+        else:
+            self.params = {}
+        if not words:
+            raise ValueError(
+                f"min_count must leave at least one word, got {least}, which none of "
+                f"{counted.distinct} different words reaches"
+            )
+        self._set_words(words, counts)
+        return self._known_of(counted)
+
+    def _known_of(self, counted: Counted) -> int:
+        """Return how many words of a text are in the vocabulary."""
+        known = set(self._words)
+        rows = zip(counted.words, counted.counts.tolist(), strict=True)
+        return sum(n for word, n in rows if word in known)
+
+    def _teach(
+        self, text: Any, words: int, epochs: Any, start_alpha: Any, end_alpha: Any
+    ) -> list[float]:
+        if words == 0:
+            raise ValueError("the text must hold words of the vocabulary, got none")
+        config = self.config
+        times = config["epochs"] if epochs is None else integer("epochs", epochs, 1)
+        first = config["alpha"] if start_alpha is None else number("start_alpha", start_alpha, 0.0)
+        last = config["min_alpha"] if end_alpha is None else number("end_alpha", end_alpha, 0.0)
+        self._adopt()
+        losses = run(
+            self._tables(), self._rows, text.source(self._words),
+            Schedule(times, words, first, last, config["seed"], self._threads),
+            len(self.losses), self._progress,
+        )  # fmt: skip
+        self.losses += losses
+        return losses
+
+    def _tables(self) -> Any:
+        config = self.config
+        return _core.Word2VecTables(
+            self._counts, bool(config["sg"]), bool(config["hs"]), bool(config["cbow_mean"]),
+            config["shrink_windows"], config["window"], config["negative"], config["ns_exponent"],
+            config["sample"],
+        )  # fmt: skip
+
+    def _adopt(self) -> None:
+        """Copy arrays that the user has put into `params` to where the core works."""
+        for name, rows in vars(self._rows).items():
+            if rows is None:
+                continue
+            own = rows[:, : self.config["vector_size"]]
+            given = self.params[name]
+            if given.shape != own.shape:
+                raise ValueError(f"params[{name!r}] must have shape {own.shape}, got {given.shape}")
+            if not np.may_share_memory(given, own):
+                own[...] = given
+                self.params[name] = own
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model, its words and counts to one safetensors file, as every model does.
+
+        Parameters
+        ----------
+        path : path
+            Replaced if it exists.
+
+        Raises
+        ------
+        ImportError
+            safetensors is missing; the message says how to get it.
+        OSError
+            The file could not be written; the old one is still there.
+        """
+        tensors = flatten(self.params)
+        text = "".join(f"{word}\n" for word in self._words).encode()
+        tensors[_WORDS] = np.frombuffer(text, np.uint8)
+        tensors[_COUNTS] = self._counts
+        tensors[_LOSSES] = np.array(self.losses, np.float64)
+        save_checkpoint(path, tensors, self._state())
+
+    @classmethod
+    def _restored(cls, tensors: dict[str, Array], config: Mapping[str, Any]) -> Self:
+        words = tensors.pop(_WORDS).tobytes().decode().split("\n")[:-1]
+        counts, losses = tensors.pop(_COUNTS), tensors.pop(_LOSSES)
+        if counts.shape != (len(words),) or counts.dtype != np.int64 or len(set(words)) < len(words):
+            raise ValueError("its words and counts do not fit together")
+        options = dict(config)
+        maker: Any = cls
+        model: Self = maker(**{**options, "workers": options["workers"] or None})
+        model._set_words(words, counts)
+        model._fill(tensors)
+        model.losses = losses.tolist()
+        return model
+
+
+def _merged(
+    words: list[str], counts: NDArray[np.int64], more: Counted, least: int
+) -> tuple[list[str], NDArray[np.int64]]:
+    """Return the words with those that another text adds, and the sums of the counts."""
+    found = dict(zip(more.words, more.counts.tolist(), strict=True))
+    sums = [n + found.pop(word, 0) for word, n in zip(words, counts.tolist(), strict=True)]
+    fresh = {word: n for word, n in found.items() if n >= least}
+    return [*words, *fresh], np.array([*sums, *fresh.values()], np.int64)

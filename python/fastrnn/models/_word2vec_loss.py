@@ -1,0 +1,79 @@
+"""The losses of Word2Vec as pure functions of the parameters, for autograd and for checks."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastrnn import _core, init
+
+
+def loss(
+    params: Mapping[str, Any], batch: Any, rng: Any, config: Mapping[str, Any], counts: Any
+) -> Any:
+    """Return the mean over the targets of the sum of all losses that the settings ask for."""
+    import autograd.numpy as anp
+
+    inputs, targets = (np.asarray(ids) for ids in batch)
+    x = _middle(params["vectors"], inputs, bool(config["cbow_mean"]))
+    total = 0.0
+    if config["hs"]:
+        nodes, signs = _paths(config, counts, targets)
+        total = total + _signed(x, params["nodes"][nodes], signs)
+    if config["negative"]:
+        drawn = _noise(init.generator(rng), counts, config, targets)
+        chosen = np.concatenate([targets[:, None], drawn], axis=1)
+        signs = np.where(chosen == targets[:, None], 0.0, -1.0)
+        signs[:, 0] = 1.0
+        total = total + _signed(x, params["outputs"][chosen], signs)
+    elif not config["hs"]:
+        from fastrnn import ops
+
+        logits = ops.linear(x, params["outputs"])
+        return ops.softmax_cross_entropy(logits, targets)
+    return anp.sum(total) / len(targets)
+
+
+def _middle(vectors: Any, inputs: NDArray[Any], mean: bool) -> Any:
+    """Return what predicts: one row, or the mean or sum of those that are there."""
+    import autograd.numpy as anp
+
+    if inputs.ndim == 1:
+        return vectors[inputs]
+    there = (inputs >= 0).astype(vectors.dtype)
+    total = anp.sum(vectors[np.maximum(inputs, 0)] * there[..., None], axis=1)
+    return total / np.maximum(there.sum(axis=1), 1)[:, None] if mean else total
+
+
+def _signed(x: Any, rows: Any, signs: NDArray[Any]) -> Any:
+    """Return Σ -ln σ(sign · x·row) over the rows of each x, those of sign 0 left out."""
+    import autograd.numpy as anp
+
+    products = anp.sum(x[:, None, :] * rows, axis=2)
+    weight = np.abs(signs).astype(rows.dtype)
+    return anp.sum(weight * anp.logaddexp(0.0, -signs.astype(rows.dtype) * products), axis=1)
+
+
+def _noise(
+    rng: np.random.Generator, counts: Any, config: Mapping[str, Any], targets: NDArray[Any]
+) -> NDArray[Any]:
+    shares = np.power(counts.astype(np.float64), config["ns_exponent"])
+    return rng.choice(len(counts), (len(targets), config["negative"]), p=shares / shares.sum())
+
+
+def _paths(
+    config: Mapping[str, Any], counts: Any, targets: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return nodes and signs (B, longest path), sign 0 behind the end of a path."""
+    tables = _core.Word2VecTables(
+        counts, bool(config["sg"]), True, True, True, config["window"], 0, 0.75, 0.0
+    )
+    paths = [_core.word2vec_path(tables, word) for word in targets.tolist()]
+    longest = max((len(codes) for _, codes in paths), default=0)
+    nodes = np.zeros((len(paths), longest), np.int64)
+    signs = np.zeros((len(paths), longest))
+    for row, (path, codes) in enumerate(paths):
+        nodes[row, : len(codes)] = np.frombuffer(path, np.int32)
+        signs[row, : len(codes)] = 1.0 - 2.0 * np.frombuffer(codes, np.uint8)
+    return nodes, signs

@@ -1,0 +1,115 @@
+"""One training of word vectors: epochs over the pieces of a text, with progress and exact losses."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastrnn import _core
+from fastrnn.train._progress import Display, Status, display
+
+ROW = 16  # floats: rows are multiples of a cache line, so that no vector needs a tail
+_SLICE_SECONDS = 0.3  # between two looks at the clock
+_LOG_SECONDS = 10.0
+
+
+def padded_rows(V: int, size: int) -> NDArray[np.float32]:
+    """Return zeros (V, stride), stride the next multiple of a row unit, on a cache line."""
+    stride = -(-size // ROW) * ROW
+    block = np.zeros(V * stride + ROW, np.float32)
+    start = -(block.ctypes.data // block.itemsize) % ROW
+    return block[start : start + V * stride].reshape(V, stride)
+
+
+@dataclass
+class Rows:
+    """The matrices of a model as the core wants them; the user's arrays are views of them."""
+
+    vectors: NDArray[np.float32]
+    outputs: NDArray[np.float32] | None
+    nodes: NDArray[np.float32] | None
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast to learn.
+
+    Attributes
+    ----------
+    epochs, words : int
+        Words of the vocabulary in one epoch.
+    first, last : float
+        The learning rate, which falls linearly by words.
+    seed, threads : int
+    """
+
+    epochs: int
+    words: int
+    first: float
+    last: float
+    seed: int
+    threads: int
+
+
+class _WordStatus(Status):
+    """The line of a training of word vectors."""
+
+    def __str__(self) -> str:
+        return (
+            f"epoch {self.epoch}  loss {self.loss:.4f}  {self.rate:,.0f} words/s  "
+            f"{self.seconds_left:.0f} s left"
+        )
+
+
+class _Run:
+    def __init__(self, tables: Any, rows: Rows, source: Any, schedule: Schedule) -> None:
+        self._tables, self._rows, self._source, self._schedule = tables, rows, source, schedule
+        self._start = self._logged = time.perf_counter()
+        self._done = self._step = 0
+        self.losses: list[float] = []
+
+    def epoch(self, number: int, show: Display) -> None:
+        """Teach all pieces once; the pieces of a call last about as long as a look is wanted."""
+        pieces = _core.word2vec_pieces(self._source)
+        schedule, rows = self._schedule, self._rows
+        loss, predictions, begin = 0.0, 0, 0
+        self._step = max(self._step, 4 * max(schedule.threads, 1))
+        while begin < pieces:
+            end = min(begin + self._step, pieces)
+            before = time.perf_counter()
+            more, count, words = _core.word2vec_train(
+                self._tables, rows.vectors, rows.outputs, rows.nodes, self._source, begin, end,
+                (schedule.first, schedule.last),
+                (float(self._done), float(max(schedule.words * schedule.epochs, 1))),
+                (schedule.seed * 1_000_003 + number) % 2**64, schedule.threads,
+            )  # fmt: skip
+            loss, predictions, begin = loss + more, predictions + count, end
+            self._done += words
+            if time.perf_counter() - before < _SLICE_SECONDS:
+                self._step *= 2
+            self._show(show, number + 1, loss / max(predictions, 1), begin == pieces)
+        self.losses.append(loss / max(predictions, 1))
+
+    def _show(self, show: Display, epoch: int, loss: float, ended: bool) -> None:
+        now = time.perf_counter()
+        rate = self._done / max(now - self._start, 1e-9)
+        fraction = self._done / max(self._schedule.words * self._schedule.epochs, 1)
+        left = (now - self._start) * (1 - fraction) / max(fraction, 1e-9)
+        status = _WordStatus(0, epoch, loss, 0.0, rate, "words", fraction, max(left, 0.0))
+        show.update(status)
+        if ended or now - self._logged > _LOG_SECONDS:
+            self._logged = now
+            show.log(status)
+
+
+def run(
+    tables: Any, rows: Rows, source: Any, schedule: Schedule, first_epoch: int, progress: bool
+) -> list[float]:
+    """Teach and return the mean loss of every epoch, summed in float64."""
+    work = _Run(tables, rows, source, schedule)
+    with display(progress) as show:
+        for number in range(schedule.epochs):
+            work.epoch(first_epoch + number, show)
+    return work.losses
