@@ -1,4 +1,6 @@
-"""The corpus on which word vectors are judged: a dictionary, a Bible and plays, one sentence a line.
+"""The corpus on which word vectors are judged: a dictionary, a Bible and plays.
+
+One sentence a line, words of lower-case letters.
 
 Run with ``python -m bench.acceptance.word2vec_corpus OUT --dictionary DIR --web DIR --plays DIR``:
 the folders hold what the packages dict-gcide (gcide.dict.dz), sword-text-web (mods.d, modules) and
@@ -51,10 +53,11 @@ def sentences(text: str) -> Iterator[list[str]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
-    for source in ("dictionary", "web", "plays"):
-        parser.add_argument(f"--{source}", type=Path, default=None)
+    for name in ("dictionary", "web", "plays"):
+        parser.add_argument(f"--{name}", type=Path, default=None)
     options = parser.parse_args()
-    total, types = 0, set()
+    total = 0
+    types: set[str] = set()
     with options.out.open("w", encoding="ascii") as file:
         for source in (dictionary, web, plays):
             folder = getattr(options, source.__name__)

@@ -1,6 +1,7 @@
 """The two usual tests of word vectors: analogies, and agreement with people about similarity."""
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,7 @@ def read_analogies(path: str | os.PathLike[str]) -> dict[str, list[Question]]:
     """Return the questions by section."""
     sections: dict[str, list[Question]] = {}
     name = ""
-    with open(path, encoding="utf-8") as file:
+    with Path(path).open(encoding="utf-8") as file:
         for number, line in enumerate(file, 1):
             words = line.split()
             if line.startswith(":"):
@@ -69,7 +70,7 @@ def answer(
 def read_pairs(path: str | os.PathLike[str], delimiter: str) -> list[tuple[str, str, float]]:
     """Return word, word, number of every line."""
     pairs = []
-    with open(path, encoding="utf-8") as file:
+    with Path(path).open(encoding="utf-8") as file:
         for number, line in enumerate(file, 1):
             if not line.strip() or line.startswith("#"):
                 continue

@@ -61,7 +61,7 @@ class WordVectors:
     >>> wv["queen"].tolist(), "bush" in wv
     ([0.9, 0.4], False)
     >>> [(word, round(score, 2)) for word, score in wv.most_similar("king", topn=1)]
-    [('queen', 0.97)]
+    [('queen', 0.98)]
     >>> wv.doesnt_match(["king", "queen", "tree"])
     'tree'
     """

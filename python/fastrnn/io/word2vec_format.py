@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -43,10 +44,9 @@ def save_word2vec_format(
     --------
     >>> from fastrnn.io.word2vec_format import save_word2vec_format
     >>> save_word2vec_format("vectors.txt", ["cat", "dog"], [[1, 0.5], [0, 2]])
-    >>> print(open("vectors.txt").read(), end="")
-    2 2
-    cat 1 0.5
-    dog 0 2
+    >>> from pathlib import Path
+    >>> Path("vectors.txt").read_text().splitlines()
+    ['2 2', 'cat 1 0.5', 'dog 0 2']
     """
     rows = np.ascontiguousarray(vectors, "<f4")
     if rows.ndim != 2 or len(rows) != len(words):
@@ -96,7 +96,7 @@ def load_word2vec_format(
     >>> words, vectors.tolist()
     (['cat', 'dog'], [[1.0, 0.5], [0.0, 2.0]])
     """
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         V, E = _header(path, file.readline(_HEADER_BYTES))
         here = file.tell()
         left = file.seek(0, os.SEEK_END) - here
@@ -132,7 +132,8 @@ def _word(path: Any, text: bytes) -> str:
 
 
 def _read_binary(path: Any, file: Any, V: int, E: int) -> tuple[list[str], Vectors]:
-    words, vectors = [], np.empty((V, E), np.float32)
+    words: list[str] = []
+    vectors = np.empty((V, E), np.float32)
     text = file.read()
     at = 0
     for row in vectors:
@@ -149,7 +150,8 @@ def _read_binary(path: Any, file: Any, V: int, E: int) -> tuple[list[str], Vecto
 
 
 def _read_text(path: Any, file: Any, V: int, E: int) -> tuple[list[str], Vectors]:
-    words, vectors = [], np.empty((V, E), np.float32)
+    words: list[str] = []
+    vectors = np.empty((V, E), np.float32)
     for row in vectors:
         fields = file.readline().rstrip().split(b" ")
         if len(fields) != E + 1:

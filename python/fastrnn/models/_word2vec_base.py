@@ -43,13 +43,14 @@ class Word2VecBase(Model):
                 f"got {len(words)} words"
             )
         self._words, self._counts = words, counts
+        shape = (len(words), config["vector_size"])
         self._rows = Rows(
-            padded_rows(len(words), config["vector_size"]),
-            padded_rows(len(words), config["vector_size"]) if config["negative"] or softmax else None,
-            padded_rows(len(words), config["vector_size"]) if config["hs"] else None,
-        )  # fmt: skip
+            padded_rows(*shape),
+            padded_rows(*shape) if config["negative"] or softmax else None,
+            padded_rows(*shape) if config["hs"] else None,
+        )
         self.params = {
-            name: rows[:, : config["vector_size"]]
+            name: rows[:, : shape[1]]
             for name, rows in vars(self._rows).items()
             if rows is not None
         }
@@ -150,7 +151,8 @@ class Word2VecBase(Model):
     def _restored(cls, tensors: dict[str, Array], config: Mapping[str, Any]) -> Self:
         words = tensors.pop(_WORDS).tobytes().decode().split("\n")[:-1]
         counts, losses = tensors.pop(_COUNTS), tensors.pop(_LOSSES)
-        if counts.shape != (len(words),) or counts.dtype != np.int64 or len(set(words)) < len(words):
+        fits = counts.shape == (len(words),) and counts.dtype == np.int64
+        if not fits or len(set(words)) < len(words):
             raise ValueError("its words and counts do not fit together")
         options = dict(config)
         maker: Any = cls

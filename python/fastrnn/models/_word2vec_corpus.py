@@ -4,6 +4,7 @@ import os
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ class TextFile:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = os.fsencode(path)
-        with open(self._path, "rb"):  # the error of the system, where there is one
+        with Path(path).open("rb"):  # the error of the system, where there is one
             pass
 
     def count(self, min_count: int, workers: int) -> Counted:

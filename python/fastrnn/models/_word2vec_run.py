@@ -1,4 +1,4 @@
-"""One training of word vectors: epochs over the pieces of a text, with progress and exact losses."""
+"""One training of word vectors: epochs over the pieces of a text, progress and exact losses."""
 
 import time
 from dataclasses import dataclass

@@ -22,6 +22,7 @@ from fastrnn.reference.loss import softmax_cross_entropy, softmax_cross_entropy_
 from fastrnn.reference.lstm import lstm, lstm_backward, lstm_forward
 from fastrnn.reference.optimisers import adagrad, adam, rmsprop, sgd
 from fastrnn.reference.rnn import rnn, rnn_backward, rnn_forward
+from fastrnn.reference.word2vec import word2vec_step
 
 __all__ = [
     "adagrad",
@@ -56,4 +57,5 @@ __all__ = [
     "sgd",
     "softmax_cross_entropy",
     "softmax_cross_entropy_backward",
+    "word2vec_step",
 ]
