@@ -12,11 +12,13 @@ from fastrnn.models.language_model import LanguageModel
 from fastrnn.models.sequence_vae import SequenceVAE
 from fastrnn.models.tagger import SequenceTagger
 from fastrnn.models.vae import VAE
+from fastrnn.models.vhred import VHRED
 from fastrnn.models.word2vec import Word2Vec
 
 __all__ = [
     "HRED",
     "VAE",
+    "VHRED",
     "AutoEncoder",
     "Conversation",
     "LanguageModel",
@@ -33,6 +35,7 @@ _MODELS: dict[str, type[Model]] = {
     for model in (
         HRED,
         VAE,
+        VHRED,
         AutoEncoder,
         LanguageModel,
         SequenceClassifier,

@@ -1,7 +1,7 @@
 """Annealing: the divergence counts for nothing at first, and wholly after so many updates."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastrnn._checks import integer
 from fastrnn.train._position import Position
@@ -47,10 +47,9 @@ class Annealing:
     """The part of a model with ``kl_schedule`` that hands the weight to its loss."""
 
     config: dict[str, Any]
+    if TYPE_CHECKING:
 
-    def _enter(self, batch: Any) -> Any:
-        """Return a batch checked."""
-        raise NotImplementedError
+        def _enter(self, batch: Any) -> Any: ...
 
     def annealed(self, data: Iterable[Any]) -> Any:
         """Return data whose batches say how much the divergence counts, for a trainer of your own.

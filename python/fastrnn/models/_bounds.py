@@ -1,7 +1,7 @@
 """Bounds: what a model with one latent code for each row is judged by, its parts apart."""
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,27 @@ if TYPE_CHECKING:
     from numpy.random import Generator
 
 
+class Measured(NamedTuple):
+    """What bounds are made of.
+
+    Attributes
+    ----------
+    mu, logvar : ndarray, (N, Z)
+        Of the posterior.
+    prior : tuple
+        Its mean and logarithm of the variance; empty for the standard normal.
+    log_likelihood : callable
+        From codes (N, Z) to nats (N,).
+    """
+
+    mu: Array
+    logvar: Array
+    prior: tuple[Array, ...]
+    log_likelihood: Callable[[Any], Array]
+
+
 class Bounds:
-    """The part of `VAE` and `SequenceVAE` that measures; batches are what their `loss` takes."""
+    """The part of `VAE`, `SequenceVAE` and `VHRED` that measures; batches are those of `loss`."""
 
     params: dict[str, Any]
 
@@ -31,13 +50,17 @@ class Bounds:
         """Return ln p(row | z) in nats, (N,)."""
         raise NotImplementedError
 
-    def _some(self, batch: Any) -> tuple[Any, Array, Array]:
-        """Return the batch and its posterior; there must be a row."""
+    def _measured(self, batch: Any) -> "Measured":
+        """Return what the bounds of a batch are made of, with the model's own parameters."""
         x = self._enter(batch)
         mu, logvar = self._posterior(self.params, x)
-        if not len(mu):
+        return Measured(mu, logvar, (), lambda z: self._log_likelihood(self.params, x, z))
+
+    def _some(self, batch: Any) -> "Measured":
+        found = self._measured(batch)
+        if not len(found.mu):
             raise ValueError("the batch must hold at least one row, got none")
-        return x, mu, logvar
+        return found
 
     def elbo(
         self, batch: Any, *, samples: int = 1, rng: "Generator | None" = None
@@ -69,13 +92,13 @@ class Bounds:
         Kingma and Welling, "Auto-Encoding Variational Bayes", 2014, equation 3.
         """
         draws, source = integer("samples", samples, 1), noise_for(rng)
-        x, mu, logvar = self._some(batch)
+        mu, logvar, prior, log_likelihood = self._some(batch)
         total = 0.0
         for _ in range(draws):
             z = ops.reparameterise(mu, logvar, rng=source)
-            total += float(self._log_likelihood(self.params, x, z).mean(dtype=np.float64))
+            total += float(log_likelihood(z).mean(dtype=np.float64))
         reconstruction = total / draws
-        kl = float(ops.gaussian_kl(mu, logvar).mean(dtype=np.float64))
+        kl = float(ops.gaussian_kl(mu, logvar, *prior).mean(dtype=np.float64))
         return {"elbo": reconstruction - kl, "reconstruction": reconstruction, "kl": kl}
 
     def iwae(self, batch: Any, k: int, *, rng: "Generator | None" = None) -> float:
@@ -105,13 +128,13 @@ class Bounds:
         Burda, Grosse and Salakhutdinov, "Importance Weighted Autoencoders", 2016, equation 8.
         """
         draws, source = integer("k", k, 1), noise_for(rng)
-        x, mu, logvar = self._some(batch)
+        mu, logvar, prior, log_likelihood = self._some(batch)
 
         def log_weights() -> Iterable[Array]:
             for _ in range(draws):
                 z = ops.reparameterise(mu, logvar, rng=source)
-                prior_over_posterior = log_normal(z) - log_normal(z, mu, logvar)
-                yield self._log_likelihood(self.params, x, z) + prior_over_posterior
+                prior_over_posterior = log_normal(z, *prior) - log_normal(z, mu, logvar)
+                yield log_likelihood(z) + prior_over_posterior
 
         return float(importance(log_weights()).mean())
 
@@ -139,5 +162,5 @@ class Bounds:
         Burda, Grosse and Salakhutdinov, "Importance Weighted Autoencoders", 2016, section 5.
         """
         least = number("threshold", threshold, 0)
-        found: NDArray[np.bool_] = self._some(batch)[1].var(axis=0, dtype=np.float64) > least
+        found: NDArray[np.bool_] = self._some(batch).mu.var(axis=0, dtype=np.float64) > least
         return found

@@ -145,6 +145,8 @@ class Talking(Model):
 
     def _codes(self, contexts: Any, z: Any, rng: "Generator") -> Any:  # noqa: ARG002
         """Return what a reply is made of, (P, C + latent), given contexts (P, C)."""
+        if z is not None:
+            raise TypeError(f"z is no option of {type(self).__name__}: it has no latent code")
         return contexts
 
     def conversation(self) -> "Conversation":

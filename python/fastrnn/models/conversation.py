@@ -65,7 +65,7 @@ class Conversation:
             self._vectors.append(vector)
         self.history.append(turn)
 
-    def reply(self, *, n: int | None = None, z: Any = "prior", **options: Any) -> Any:
+    def reply(self, *, n: int | None = None, z: Any = None, **options: Any) -> Any:
         """Say the next turn, and hear it; or give some to choose from.
 
         Parameters
@@ -74,7 +74,7 @@ class Conversation:
             None: one reply, which becomes part of the history. A number: so many replies, of which
             none does; `hear` the one that was chosen.
         z, **options
-            As `VHRED.reply`, and `HRED.reply`, which has no z.
+            As `VHRED.reply`, for which None is its prior, and `HRED.reply`, which has no z.
 
         Returns
         -------

@@ -1,0 +1,266 @@
+"""VHRED: replies from a context and a latent code drawn for each turn."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import autograd.numpy as anp
+import numpy as np
+from numpy.typing import DTypeLike
+
+from fastrnn import ops
+from fastrnn._checks import integer, number
+from fastrnn.init import generator
+from fastrnn.models._annealing import Annealing, schedule
+from fastrnn.models._latent import (
+    gaussian_params,
+    kl_of_units,
+    noise_for,
+    with_free_bits,
+)
+from fastrnn.models._reader import linear_params
+from fastrnn.models._turn_codes import TurnCodes, bag_nats, weighed
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+
+class VHRED(Annealing, TurnCodes):
+    """The hierarchical recurrent encoder-decoder with a latent code for each turn.
+
+    What a turn could be about, given those before it, is a Gaussian over codes: a reply is made by
+    drawing one. While learning a second Gaussian, which has seen the reply, says the code.
+
+    Parameters
+    ----------
+    cell, vocab, hidden_size, context_size, decoder_size, embedding_size
+        As `HRED`.
+    z_dim : int
+        Z, the length of a code.
+    bidirectional_utterance, decoder_input, attention, dropout
+        As `HRED`; what enters the decoder is the context and the code.
+    word_drop : float
+        How probable it is that a word which the decoder sees while learning becomes UNK.
+    kl_schedule : int or None
+        Over how many updates of `fit` the weight of the divergence rises from 0 to 1; None: it is
+        1 from the start.
+    free_bits : float
+        Nats of each unit of the code that cost nothing while learning.
+    bag_of_words : float
+        Weight of a second loss, by which context and code alone must say which words come; 0: none.
+    dtype : dtype
+        float32 or float64.
+    rng : numpy.random.Generator or None
+        Where the first weights come from; None: fresh entropy.
+    **layer_options
+        As `HRED`.
+
+    Attributes
+    ----------
+    params : dict
+        As `HRED`, and ``"prior"`` and ``"posterior"``, a hidden layer and the heads ``"mu"`` and
+        ``"logvar"`` each; with a bag of words ``"bag"``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An option has the wrong type, is out of range, or unknown.
+
+    Notes
+    -----
+    A decoder that sees every word before the next one can do without the code: the loss is good
+    then, and the divergence 0. `evaluate` gives the divergence apart, and `kl_schedule`,
+    `word_drop`, `free_bits` and `bag_of_words` are against it.
+
+    References
+    ----------
+    Serban et al., "A Hierarchical Latent Variable Encoder-Decoder Model for Generating Dialogues",
+    2017; Zhao et al., "Learning Discourse-level Diversity for Neural Dialog Models using
+    Conditional Variational Autoencoders", 2017, section 3.3 (bag of words).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrnn.data import pack_dialogues
+    >>> from fastrnn.models import VHRED
+    >>> model = VHRED("gru", 12, 8, 2, word_drop=0.2, rng=np.random.default_rng(0))
+    >>> batch = pack_dialogues([[[4, 5], [6]], [[7], [8, 9], [4]]])
+    >>> sorted(model.evaluate([batch]))
+    ['kl', 'loss', 'perplexity', 'reconstruction']
+    >>> len(model.reply([[4, 5], [6]], n=3, max_length=4, rng=np.random.default_rng(0)))
+    3
+    """
+
+    def __init__(
+        self,
+        cell: str,
+        vocab: Any,
+        hidden_size: int,
+        z_dim: int,
+        *,
+        context_size: int | None = None,
+        decoder_size: int | None = None,
+        embedding_size: int | None = None,
+        bidirectional_utterance: bool = True,
+        decoder_input: str = "every",
+        attention: bool = False,
+        word_drop: float = 0.0,
+        kl_schedule: int | None = None,
+        free_bits: float = 0.0,
+        bag_of_words: float = 0.0,
+        dropout: float = 0.0,
+        dtype: DTypeLike = np.float32,
+        rng: "Generator | None" = None,
+        **layer_options: Any,
+    ) -> None:
+        source, Z = generator(rng), integer("z_dim", z_dim, 1)
+        self._z_dim, self._free = Z, number("free_bits", free_bits, 0)
+        self._bag = number("bag_of_words", bag_of_words, 0)
+        super().__init__(
+            cell, vocab, hidden_size, context_size=context_size, decoder_size=decoder_size,
+            embedding_size=embedding_size, bidirectional_utterance=bidirectional_utterance,
+            decoder_input=decoder_input, attention=attention, dropout=dropout,
+            word_drop=word_drop, dtype=dtype, rng=source, latent=Z, layer_options=layer_options,
+            own_options={
+                "z_dim": Z, "word_drop": word_drop, "kl_schedule": schedule(kl_schedule),
+                "free_bits": free_bits, "bag_of_words": bag_of_words,
+            },
+        )  # fmt: skip
+        W, C = self._sizes
+        for name, columns in (("prior", C), ("posterior", C + W)):
+            self.params[name] = {
+                "hidden": linear_params(C, columns, self.dtype, source),
+                **gaussian_params(Z, C, self.dtype, source),
+            }
+        if self._bag > 0:
+            self.params["bag"] = {
+                "hidden": linear_params(C, C + Z, self.dtype, source),
+                "out": linear_params(self._vocab, C, self.dtype, source),
+            }
+
+    def loss(self, params: Mapping[str, Any], batch: Any, rng: "Generator | None" = None) -> Any:
+        """Return minus the lower bound on ln p of what is said: a pure function of params.
+
+        Parameters
+        ----------
+        params : nested dict
+            Of the names and shapes of `params`, which are not looked at.
+        batch : tuple (tokens, lengths, turns), (…, said) or (…, weight)
+            The first three, and said, as `HRED.loss`. The last may be the weight of the
+            divergence, a number, which is 1 where it is not given.
+        rng : numpy.random.Generator or None
+            Where codes and what is dropped are drawn with; None: nothing is dropped, and the noise
+            of the codes is the same every time.
+
+        Returns
+        -------
+        float, or what autograd traces as one
+            Nats for a symbol, with the bag's part if there is one; 0 if nothing is to be said.
+
+        Raises
+        ------
+        TypeError, ValueError
+            A part of batch has the wrong type, shape, or a value out of range.
+        """
+        batch, weight = weighed(batch)
+        d = self._enter(batch)
+        contexts, memory, posterior, prior = self._gaussians(params, d, learning=True)
+        z = ops.reparameterise(*posterior, rng=noise_for(rng))
+        condition = anp.concatenate([contexts, z], axis=1)
+        nats = self._say(params, d, condition, memory, rng=rng, learning=True).nats.sum()
+        kl = with_free_bits(kl_of_units(*posterior, *prior), self._free)
+        total = nats + weight * kl
+        if self._bag > 0:
+            total = total + self._bag * bag_nats(params["bag"], condition, d)
+        return total / max(d.symbols, 1)
+
+    def evaluate(
+        self, batches: Iterable[Any], *, rng: "Generator | None" = None
+    ) -> dict[str, float]:
+        """Return the bound over all that is said, its two parts, and perplexity.
+
+        Parameters
+        ----------
+        batches : iterable of tuple
+            As `loss` takes each; a weight is not looked at.
+        rng : numpy.random.Generator or None
+            Where the codes are drawn with; None: the same noise every time.
+
+        Returns
+        -------
+        dict
+            ``"reconstruction"`` and ``"kl"``, nats for a turn; ``"loss"``, their difference in
+            nats for a symbol; ``"perplexity"``, its exp.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `loss`; nothing is to be said in all batches.
+        """
+        source = noise_for(rng)
+        sums, turns, symbols = np.zeros(2), 0, 0
+        for batch in batches:
+            mu, logvar, prior, log_likelihood = self._measured(batch)
+            sums[0] += log_likelihood(ops.reparameterise(mu, logvar, rng=source)).sum()
+            sums[1] += ops.gaussian_kl(mu, logvar, *prior).sum(dtype=np.float64)
+            turns, symbols = turns + len(mu), symbols + self._enter(batch).symbols
+        if symbols == 0:
+            raise ValueError("batches must hold at least one turn to be said, got none")
+        loss = float(sums[1] - sums[0]) / symbols
+        return {
+            "loss": loss, "reconstruction": float(sums[0] / turns), "kl": float(sums[1] / turns),
+            "perplexity": float(np.exp(min(loss, 700.0))),
+        }  # fmt: skip
+
+    def reply(
+        self, history: Sequence[Any], *, n: int | None = None, z: Any = "prior", **options: Any
+    ) -> Any:
+        """Say what comes after a history, for codes that are drawn or given.
+
+        Parameters
+        ----------
+        history : sequence of str, or of array_like of int, (T,)
+            As `HRED.reply`.
+        n : int or None
+            None: one reply; else a list of n, each with a code of its own.
+        z : "prior", or array_like, (Z,) or (n, Z)
+            Codes drawn given the history; or these, of the model's dtype.
+        **options
+            max_length, temperature, rng and what else `HRED.reply` takes. Codes are drawn from rng
+            first, so with the temperature 0 they are all that differs from reply to reply.
+
+        Returns
+        -------
+        str or ndarray of int64, or list of n
+
+        Raises
+        ------
+        TypeError, ValueError
+            history has no turn or holds a symbol out of range, or an option breaks its rule.
+        """
+        return self.replies([history], n=n, z=z, **options)[0]
+
+    def replies(
+        self, histories: Sequence[Any], *, n: int | None = None, z: Any = "prior", **options: Any
+    ) -> Any:
+        """Say what comes after each of many histories, side by side.
+
+        Parameters
+        ----------
+        histories : sequence of sequence
+            As `reply` takes each.
+        n, **options
+            As `reply`.
+        z : "prior", or array_like, (Z,) or (R, Z)
+            One row for each reply, those to the first history first.
+
+        Returns
+        -------
+        list
+            What `reply` returns for each.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `reply`.
+        """
+        return self._replies(histories, n, z, **options)
