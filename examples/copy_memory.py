@@ -28,7 +28,7 @@ def train(cell, seed, updates, hidden=128, rate=5e-3, N=32):
         x, targets, _ = tasks.copy_memory(rng, N, LAG)
         losses.append(model.update(one_hot(x, 10), softmax(targets))[0])
     x, targets, _ = tasks.copy_memory(rng, 500, LAG)
-    return losses, softmax(targets)(model.scores(one_hot(x, 10))[0])[0]
+    return losses, float(softmax(targets)(model.scores(one_hot(x, 10))[0]))
 
 
 def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 1) -> None:

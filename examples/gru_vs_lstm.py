@@ -48,8 +48,8 @@ def markov(kind, seed, hidden=32, size=8, n=100_000, epochs=2, rate=1e-2):
             losses.append(value)
     x, targets = next(iter(contiguous_streams(tasks.markov_source(rng, p, n), 100, n)))
     scores, _ = model.scores(one_hot(x, size))
-    best = softmax(targets)(np.log(np.maximum(p, 1e-300))[x])[0]
-    return softmax(targets)(scores)[0] - best, losses
+    best = softmax(targets)(np.log(np.maximum(p, 1e-300))[x])
+    return float(softmax(targets)(scores) - best), losses
 
 
 def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 3) -> None:

@@ -16,9 +16,9 @@ from fastrnn.plot import curves
 from fastrnn.train.schedule import chain, linear
 
 
-def lstm(inputs, hidden, rng, T):
+def lstm(inputs, hidden, rng, T, **options):
     """An LSTM whose cells begin with memories of 1 to T steps (Tallec and Ollivier 2018)."""
-    layer = fastrnn.LSTM(inputs, hidden, rng=rng)
+    layer = fastrnn.LSTM(inputs, hidden, rng=rng, **options)
     b, layer.params["bias_hh_l0"][:] = layer.params["bias_ih_l0"], 0
     b[:] = 0
     b[hidden : 2 * hidden] = np.log(rng.uniform(1, T - 1, hidden))  # of the forget gates

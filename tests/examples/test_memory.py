@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from autograd import grad
 
-from fastrnn.examples import future_echo, gru_vs_lstm, long_lag, spike_delay
+from fastrnn.examples import future_echo, gru_vs_lstm, long_lag, lstm_variants, spike_delay
 
 
 def test_adding_is_solved_with_gates() -> None:
@@ -35,8 +36,8 @@ def test_spike_delays_are_told() -> None:
     counted = np.array([[0.5, -1.0], [-1.0, 0.1]])
     scores = np.array([[0.5, 7.0], [7.0, 0.1]])[..., None]
     assert spike_delay.explained(scores, counted) == 1
-    value, gradient = spike_delay.at_spikes(counted)(scores + 1)
-    assert value == 1
+    assert spike_delay.at_spikes(counted)(scores + 1) == 1
+    gradient = grad(spike_delay.at_spikes(counted))(scores + 1)
     np.testing.assert_array_equal(gradient[..., 0], [[1, 0], [0, 1]])
     share, _ = spike_delay.train(0, False, 600, T=50, low=8, high=16)
     assert share >= 0.65
@@ -48,3 +49,10 @@ def test_gru_has_three_quarters_of_the_parameters_and_learns_the_source() -> Non
     for name in ("LSTM", "GRU"):
         excess, _ = gru_vs_lstm.markov(gru_vs_lstm.CELLS[name], 0, n=50_000)
         assert 0 < excess < 0.02  # nats above the entropy
+
+
+def test_an_lstm_adds_without_a_forget_gate_but_not_without_an_input_gate() -> None:
+    _, with_input = lstm_variants.train({"gates": "io"}, 0, 800, T=50)
+    _, without = lstm_variants.train({"gates": "fo"}, 0, 800, T=50)
+    assert with_input < 0.02
+    assert without > 0.1

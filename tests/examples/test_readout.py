@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from autograd.tracer import getval
 
 import fastrnn
 from fastrnn.examples import _readout as example
@@ -43,13 +44,13 @@ def test_gradients_are_finite_differences(name: str, kind: type, bidirectional: 
     flat = {**layer.params, "w": model.params["w"], "b": model.params["b"]}
     grads = {**recorder.grads["rnn"], "w": recorder.grads["w"], "b": recorder.grads["b"]}
     assert set(grads) == set(flat)
-    assert value == pytest.approx(loss(model.scores(x, lengths=LENGTHS)[0])[0])
+    assert value == pytest.approx(loss(model.scores(x, lengths=LENGTHS)[0]))
     for key, w in flat.items():
         place = tuple(int(i) for i in rng.integers(0, w.shape))
         values = []
         for sign in (1, -1):
             w[place] += sign * 1e-6
-            values.append(loss(model.scores(x, lengths=LENGTHS)[0])[0])
+            values.append(loss(model.scores(x, lengths=LENGTHS)[0]))
             w[place] -= sign * 1e-6
         slope = (values[0] - values[1]) / 2e-6
         assert grads[key][place] == pytest.approx(slope, rel=1e-5, abs=1e-8), key
@@ -62,8 +63,8 @@ def test_dropout_keeps_the_mean_and_stays_out_of_the_scores() -> None:
     x, seen = rng.standard_normal((5, 200, 4), np.float32), []
 
     def loss(scores):
-        seen.append(scores)
-        return 0.0, np.zeros_like(scores)
+        seen.append(getval(scores))
+        return scores.sum()
 
     for _ in range(200):
         model.update(x, loss)

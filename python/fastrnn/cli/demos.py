@@ -24,6 +24,7 @@ NAMES = (
     "gradient_clipping",
     "long_lag",
     "copy_memory",
+    "lstm_variants",
     "digit_rows",
     "char_lm",
     "reber",
@@ -33,6 +34,7 @@ NAMES = (
     "gru_vs_lstm",
     "dna_bidirectional",
     "spanish_diacritics",
+    "typos",
     "future_echo",
 )
 
