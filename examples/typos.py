@@ -25,6 +25,8 @@ from fastrnn.train.schedule import linear
 
 PLACE = "sword/modules/texts/ztext/engWEB2015eb"
 KEEP, SHARE = "=", 0.15
+UNHEARD_OF = -12.0  # log probability of an edit that is no tag
+TRIES = 100
 WORD = re.compile(r"[A-Za-z]+")
 MODELS = (("both directions", True, 96), ("forward only", False, 142))  # as many parameters
 
@@ -111,17 +113,25 @@ class Corpus:
         return x, targets, lengths
 
 
-def train(corpus, letters, tags, bidirectional, hidden, seed, *, epochs, rate=1e-2, N=16):
-    """Return the trained model and its losses."""
-    rng, options = np.random.default_rng(seed), {"bidirectional": bidirectional}
+def train(make, letters, tags, bidirectional, hidden, seed, *, epochs, rate=1e-2, N=16):
+    """Return the trained model and its losses; `make` gives a corpus with new misspellings."""
+    rng, losses = np.random.default_rng(seed), []
     model = SequenceTagger(
-        "lstm", len(tags), hidden, input_size=len(letters) + 1, forget_bias=1.0, rng=rng, **options
-    )
-    lengths = [len(text) for text in corpus.texts]
-    loader = batches(lengths, N, seed=seed, make=lambda rows: corpus.batch(rows, letters, tags))
-    schedule = linear(rate, rate / 100, epochs * len(loader))
-    history = model.fit(loader, Adam(schedule), max_norm=1.0, rng=rng, epochs=epochs)
-    return model, history.column("loss")[1]
+        "lstm", len(tags), hidden, input_size=len(letters) + 1, bidirectional=bidirectional,
+        forget_bias=1.0, rng=rng,
+    )  # fmt: skip
+    optimiser = None
+    for epoch in range(epochs):
+        corpus = make(rng)
+        lengths = [len(text) for text in corpus.texts]
+        loader = batches(
+            lengths, N, seed=seed + epoch, make=lambda rows, c=corpus: c.batch(rows, letters, tags)
+        )
+        if optimiser is None:
+            optimiser = Adam(linear(rate, rate / 100, epochs * len(loader)))
+        history = model.fit(loader, optimiser, max_norm=1.0, rng=rng, epochs=1, progress=False)
+        losses += history.column("loss")[1]
+    return model, losses
 
 
 def log_probabilities(model, corpus, letters):
@@ -134,20 +144,6 @@ def log_probabilities(model, corpus, letters):
                 yield corpus.texts[i][begin:end].lower(), right, p[begin - 1 : end, n]
 
 
-def correction(word, p, tags, counts, tries=40):
-    """The likeliest known word: the best edits with at most one of them replaced by another."""
-    best, names, first = p.argmax(1), list(tags), None
-    changes = np.argsort((p - p.max(1, keepdims=True)).ravel())[::-1][: tries + len(best)]
-    for change in changes:  # the likeliest first; those that change nothing are the best itself
-        place, tag = divmod(int(change), p.shape[1])
-        chosen = [names[tag if i == place else b] for i, b in enumerate(best)]
-        right = edited(word, chosen)
-        first = right if first is None else first
-        if right != word and counts[right]:
-            return right
-    return first
-
-
 def neighbours(word):
     """All strings that one letter more, less, changed or two swapped make of a word."""
     letters = "abcdefghijklmnopqrstuvwxyz"
@@ -158,24 +154,51 @@ def neighbours(word):
     return (found | {a + b[1] + b[0] + b[2:] for a, b in halves if len(b) > 1}) - {word}
 
 
+def correction(word, p, tags, counts):
+    """The known word that is likeliest by the network and by how often it stands in the text.
+
+    It is one of the neighbours; where none is known, what the likeliest edits give, at most one
+    of them replaced by another so that the word is known.
+    """
+    known = sorted(near for near in neighbours(word) if counts[near])
+    if known:
+        scores = [likelihood(word, near, p, tags) + np.log(counts[near]) for near in known]
+        return known[int(np.argmax(scores))]
+    best, names = p.argmax(1), list(tags)
+    for change in np.argsort((p - p.max(1, keepdims=True)).ravel())[::-1][:TRIES]:
+        place, tag = divmod(int(change), p.shape[1])  # the likeliest first
+        right = edited(word, [names[tag if i == place else b] for i, b in enumerate(best)])
+        if counts[right]:
+            return right
+    return edited(word, [names[b] for b in best])
+
+
+def likelihood(word, right, p, tags):
+    """The log probability of the edits that make `right` of a word."""
+    parts = edits(word, right)
+    return sum(p[i, tags[part]] if part in tags else UNHEARD_OF for i, part in enumerate(parts))
+
+
 def f1(flagged, wrong):
     """F1 of flags on what is wrong, both of bool (n,)."""
     return 2 * (flagged & wrong).sum() / max(flagged.sum() + wrong.sum(), 1)
 
 
 def prepare(texts, errors, seed):
-    """The corpora to learn from and to test with, the words of the first, and all edits."""
+    """What makes a corpus to learn from, one to test with, the words of the first, all edits."""
     rng, cut = np.random.default_rng(seed), len(texts) * 9 // 10
     counts = Counter(w.lower() for text in texts[:cut] for w in WORD.findall(text))
     tested = {word for word in sorted(errors) if rng.random() < 0.2}
     errors = {w: [e for e in errors[w] if e not in counts] for w in sorted(errors)}
     parts = [{w: e for w, e in errors.items() if e and (w in tested) == t} for t in (False, True)]
-    # A word of the training text is known if it stands there twice: once would be itself.
-    learned = Corpus(texts[:cut], parts[0], rng, counts, 2)
-    test = Corpus(texts[cut:], parts[1], rng, counts, 1)
-    found = Counter(part for parts in learned.parts for part in parts)
+
+    def learned(rng):
+        # A word of the training text is known if it stands there twice: once would be itself.
+        return Corpus(texts[:cut], parts[0], rng, counts, 2)
+
+    found = Counter(part for parts in learned(rng).parts for part in parts)
     tags = {part: i for i, (part, n) in enumerate(found.most_common()) if n >= 5}
-    return learned, test, counts, tags
+    return learned, Corpus(texts[cut:], parts[1], rng, counts, 1), counts, tags
 
 
 def look_up(test, counts):
@@ -207,11 +230,11 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 1, data: Data = 
     if dictionary is None or not folder.is_dir():
         return
     texts = [text for text in verses(folder) if len(text.split()) <= 100]
-    texts, epochs = texts[:: 24 if quick else 3], 1 if quick else 2
+    texts, epochs = texts[:: 24 if quick else 2], 1 if quick else 4
     pictures = {}
     for seed in range(seeds):
         learned, test, counts, tags = prepare(texts, misspellings(dictionary), seed)
-        letters = Vocabulary.from_texts(learned.texts, level="character")
+        letters = Vocabulary.from_texts(texts, level="character")
         flags, right, count = look_up(test, counts)
         print(f"{len(texts):,} verses, {len(tags)} edits, {count:,} words misspelt in the test")
         print(f"unknown words, nearest known word: F1 {flags:.4f}   put right {right:.4f}")

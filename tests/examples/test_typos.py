@@ -69,7 +69,7 @@ def test_what_is_misspelt_in_the_test_never_is_in_training() -> None:
         )
         first, second = (
             {right for words in corpus.words for *_, right in words} - {None}
-            for corpus in (learned, test)
+            for corpus in (learned(np.random.default_rng(seed)), test)
         )
         assert not first & second
         assert tags.get(example.KEEP) == 0
@@ -79,14 +79,18 @@ def test_what_is_misspelt_in_the_test_never_is_in_training() -> None:
     assert all(test.known[i][b:e].all() for b, e, _ in test.words[i])
 
 
-def test_the_likeliest_edits_that_give_a_known_word_win() -> None:
+def test_network_and_counts_decide_among_the_known_words() -> None:
     tags = {"=": 0, "e": 1, "h": 2, "": 3}
     p = np.full((4, 4), -9.0)
-    p[:, 0] = -0.1  # te + h: keep all but …
-    p[2], p[3] = (-2.0, -9.0, -0.2, -9.0), (-2.0, -0.2, -9.0, -9.0)
-    assert example.correction("teh", p, tags, Counter(the=3)) == "the"
-    p[2], p[3] = (-0.2, -9.0, -0.4, -9.0), (-2.0, -0.2, -9.0, -9.0)  # the best is no word
-    assert example.correction("teh", p, tags, Counter(the=3, tee=0)) == "the"
+    p[:, 0] = -0.1
+    p[2], p[3] = (-2.0, -9.0, -0.2, -9.0), (-2.0, -0.2, -9.0, -9.0)  # t, then h and e
+    assert example.likelihood("teh", "the", p, tags) == pytest.approx(-0.1 - 0.1 - 0.2 - 0.2)
+    assert example.correction("teh", p, tags, Counter(the=3, ten=3)) == "the"
+    assert example.correction("teh", p, tags, Counter(the=1, ten=10**9)) == "ten"
+    # No known neighbour: the best edits, or one of them replaced.
+    assert example.correction("tehx", np.vstack([p, p[:1]]), tags, Counter(thex=1)) == "thex"
+    p[3] = (-0.2, -0.4, -9.0, -9.0)
+    assert example.correction("qehqq", np.vstack([p, p[:2]]), tags, Counter(qheqq=1)) == "qheqq"
 
 
 def test_swaps_and_single_letters_are_neighbours() -> None:
@@ -104,7 +108,7 @@ def test_a_network_learns_to_undo_an_error_in_words_that_it_never_saw_misspelt()
     words = [*sorted(errors), "plain", "words", "here"]
     verses = [" ".join(rng.choice(words, 8)) for _ in range(500)]
     learned, test, counts, tags = example.prepare(verses, errors, 0)
-    letters = Vocabulary.from_texts(learned.texts, level="character")
+    letters = Vocabulary.from_texts(verses, level="character")
     model, _ = example.train(learned, letters, tags, True, 32, 0, epochs=25)
     f1, right = example.judge(model, test, letters, tags, counts)
     assert f1 > 0.9
