@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from models.zoo import ZOO, N, batch_for, make
+from models.zoo import SINGLE, N, batch_for, make
 from tolerances import assert_same_bits
 
 from fastrnn.data import batches, contiguous_streams, pad
@@ -14,7 +14,7 @@ from fastrnn.models import LanguageModel, SequenceClassifier
 from fastrnn.train import SGD, Adam
 
 
-@pytest.mark.parametrize("name", ZOO)
+@pytest.mark.parametrize("name", SINGLE)
 def test_one_batch_is_learned_by_heart(name: str, rng: Any) -> None:
     model = make(name, dtype=np.float32)
     x, targets, lengths = batch_for(model, rng, lengths=[6, 2, 3, 1])

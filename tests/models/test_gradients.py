@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from autograd.tracer import Box
 from models import twin_models
-from models.zoo import LENGTHS, ZOO, V, batch_for, flat, make
+from models.zoo import LENGTHS, PAIRS, SINGLE, ZOO, V, batch_for, flat, make
 from ops.nodes import count_nodes
 from tolerances import assert_close, assert_same_bits
 
@@ -57,7 +57,7 @@ def test_central_differences_with_dropout(name: str, rng: Any) -> None:
     assert plain == make(name).loss(model.params, batch)
 
 
-@pytest.mark.parametrize("name", ZOO)
+@pytest.mark.parametrize("name", SINGLE)
 def test_padding_leaves_no_trace(name: str, rng: Any) -> None:
     """100 more steps of NaN, or of no symbol at all, with labels that are none: the same bits."""
     model = make(name)
@@ -92,12 +92,12 @@ def test_float32_creates_no_float64(name: str, monkeypatch: pytest.MonkeyPatch, 
 
     monkeypatch.setattr(Box, "__init__", spied)
     value, grads = ops.value_and_grad(model.loss)(model.params, batch)
-    assert {array.dtype for array in seen} == {np.dtype(np.float32)}
+    assert {array.dtype for array in seen if hasattr(array, "dtype")} == {np.dtype(np.float32)}
     assert {array.dtype for array in flat(grads).values()} == {np.dtype(np.float32)}
     double = make(name)
     for path, array in flat(double.params).items():
         array[...] = flat(model.params)[path]
-    x = batch[0] if "embedding" in model.params else batch[0].astype(np.float64)
+    x = batch[0] if batch[0].dtype.kind == "i" else batch[0].astype(np.float64)
     assert np.isclose(value, double.loss(double.params, (x, *batch[1:])), rtol=1e-5)
 
 
@@ -114,7 +114,7 @@ def test_the_tape_does_not_grow_with_the_steps(name: str, rng: Any) -> None:
                 lambda params, batch=batch: model.loss(params, batch),
             )
         )
-    assert counts[0] == counts[1] < 30
+    assert counts[0] == counts[1] < (100 if name in PAIRS else 30)
 
 
 @pytest.mark.parametrize("name", ZOO)

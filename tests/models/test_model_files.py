@@ -32,7 +32,7 @@ def test_there_and_back(name: str, dtype: Any, tmp_path: Path, rng: Any) -> None
         batch = batch_for(model, rng)
         assert back.loss(back.params, batch) == model.loss(model.params, batch)
     assert b"pickle" not in path.read_bytes()
-    with pytest.raises(pickle.UnpicklingError):
+    with pytest.raises((pickle.UnpicklingError, ValueError)):  # which one the first bytes decide
         pickle.loads(path.read_bytes())
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import autograd.numpy as anp
 import numpy as np
+from models import twin_seq2seq
 
 from fastrnn import reference
-from fastrnn.models import LanguageModel, SequenceClassifier
+from fastrnn.models import LanguageModel, Seq2Seq, SequenceClassifier
 
 MERGES = {
     "concat": lambda f, b: anp.concatenate([f, b], axis=-1),
@@ -64,6 +65,8 @@ def cross_entropy(scores: Any, targets: np.ndarray) -> Any:
 
 def loss(model: Any, params: Any, batch: Any) -> Any:
     """The loss of any model, without dropout."""
+    if isinstance(model, Seq2Seq):
+        return twin_seq2seq.loss(model, params, batch)
     x, targets, *more = batch
     T, N = np.shape(x)[:2]
     lengths = np.asarray(more[0]) if more else np.full(N, T)

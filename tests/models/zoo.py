@@ -4,13 +4,14 @@ from typing import Any
 
 import numpy as np
 
-from fastrnn.models import LanguageModel, Model, SequenceClassifier, SequenceTagger
+from fastrnn.data import EOS
+from fastrnn.models import LanguageModel, Model, Seq2Seq, SequenceClassifier, SequenceTagger
 
 T, N, V, C, I = 6, 4, 7, 3, 5
 LENGTHS = np.array([6, 0, 3, 1])
 
-# Name: class, positional arguments, options.
-ZOO: dict[str, tuple[type[Model], tuple[Any, ...], dict[str, Any]]] = {
+# Name: class, positional arguments, options. These take one sequence a row,
+SINGLE: dict[str, tuple[type[Model], tuple[Any, ...], dict[str, Any]]] = {
     "classifier-last": (SequenceClassifier, ("lstm", C, 4), {"input_size": I}),
     "classifier-mean-bi": (
         SequenceClassifier,
@@ -37,6 +38,28 @@ ZOO: dict[str, tuple[type[Model], tuple[Any, ...], dict[str, Any]]] = {
     "lm-gru-tied": (LanguageModel, ("gru", V, 4), {"tied": True, "num_layers": 2}),
     "lm-rnn": (LanguageModel, ("rnn", V, [5, 4]), {"nonlinearity": "relu"}),
 }
+# and these a pair.
+PAIRS: dict[str, tuple[type[Model], tuple[Any, ...], dict[str, Any]]] = {
+    "s2s-lstm": (Seq2Seq, ("lstm", V, V + 1, 4), {"embedding_size": 3}),
+    "s2s-peek": (
+        Seq2Seq,
+        ("gru", V, V, 4),
+        {"bidirectional_encoder": False, "num_layers": 2, "peek": True, "reverse_source": True},
+    ),
+    "s2s-rnn-tied": (Seq2Seq, ("rnn", V, V, 4), {"tied": True, "bidirectional_encoder": False}),
+    "s2s-additive": (Seq2Seq, ("gru", V, V + 1, 4), {"attention": "additive"}),
+    "s2s-dot": (
+        Seq2Seq,
+        ("lstm", V, V, 4),
+        {"attention": "dot", "query": "current", "num_layers": 2, "tied": True},
+    ),
+    "s2s-general": (
+        Seq2Seq,
+        ("gru", V, V, 4),
+        {"attention": "general", "query": "current", "input_feed": False, "peek": True},
+    ),
+}
+ZOO = SINGLE | PAIRS
 
 
 def make(name: str, **more: Any) -> Any:
@@ -46,7 +69,18 @@ def make(name: str, **more: Any) -> Any:
 
 
 def batch_for(model: Any, rng: Any, steps: int = T, rows: int = N, lengths: Any = None) -> Any:
-    """Inputs and targets as the model takes them, ragged if there are lengths."""
+    """Inputs and targets as the model takes them, ragged if there are lengths.
+
+    The targets of pairs have EOS at their ends, and lengths of their own.
+    """
+    if isinstance(model, Seq2Seq):
+        x = rng.integers(0, V, (steps, rows))
+        targets = rng.integers(4, V, (steps + 1, rows))
+        targets[-1] = EOS
+        if lengths is None:
+            return x, targets
+        targets[lengths[::-1], np.arange(rows)] = EOS
+        return x, targets, lengths, lengths[::-1] + 1
     if "embedding" in model.params:
         x = rng.integers(0, V, (steps, rows))
     else:

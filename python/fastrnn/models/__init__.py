@@ -9,6 +9,7 @@ from fastrnn.models.classifier import SequenceClassifier
 from fastrnn.models.conversation import Conversation
 from fastrnn.models.hred import HRED
 from fastrnn.models.language_model import LanguageModel
+from fastrnn.models.seq2seq import Seq2Seq
 from fastrnn.models.sequence_vae import SequenceVAE
 from fastrnn.models.tagger import SequenceTagger
 from fastrnn.models.vae import VAE
@@ -23,6 +24,7 @@ __all__ = [
     "Conversation",
     "LanguageModel",
     "Model",
+    "Seq2Seq",
     "SequenceClassifier",
     "SequenceTagger",
     "SequenceVAE",
@@ -38,6 +40,7 @@ _MODELS: dict[str, type[Model]] = {
         VHRED,
         AutoEncoder,
         LanguageModel,
+        Seq2Seq,
         SequenceClassifier,
         SequenceTagger,
         SequenceVAE,

@@ -1,5 +1,6 @@
 """What all models share: settings and parameters by name, and one file that keeps both."""
 
+import inspect
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -33,11 +34,13 @@ class Model:
 
     params: dict[str, Any]
 
-    def __init__(self, config: Mapping[str, Any], vocab: Any = None) -> None:
-        self.vocabulary = vocab if isinstance(vocab, Vocabulary) else None
-        self.config = dict(config)
-        if self.vocabulary is None:
-            self.config["vocab"] = vocab
+    def __init__(self, config: Mapping[str, Any], vocab: Any = None, **vocabularies: Any) -> None:
+        given = vocabularies or {"vocab": vocab}
+        self._vocabularies = {k: v for k, v in given.items() if isinstance(v, Vocabulary)}
+        self.vocabulary = self._vocabularies.get("vocab")
+        self.config = dict(config) | {
+            name: size for name, size in given.items() if name not in self._vocabularies
+        }
 
     @property
     def parameter_count(self) -> int:
@@ -127,9 +130,9 @@ class Model:
             The file could not be written; the old one is still there.
         """
         tensors = flatten(self.params)
-        if self.vocabulary is not None:
-            text = json.dumps(self.vocabulary.content(), ensure_ascii=False).encode()
-            tensors[_VOCABULARY] = np.frombuffer(text, np.uint8)
+        for name, vocabulary in self._vocabularies.items():
+            text = json.dumps(vocabulary.content(), ensure_ascii=False).encode()
+            tensors[_tensor_of(name)] = np.frombuffer(text, np.uint8)
         save_checkpoint(path, tensors, self._state())
 
     def _state(self) -> dict[str, Any]:
@@ -173,9 +176,10 @@ class Model:
     def _restored(cls, tensors: dict[str, Array], config: Mapping[str, Any]) -> Self:
         """Return a model with this config and parameters; every tensor must find its place."""
         options = dict(config)
-        text = tensors.pop(_VOCABULARY, None)
-        if text is not None:
-            options["vocab"] = Vocabulary.from_content(json.loads(text.tobytes()))
+        for name in inspect.signature(cls.__init__).parameters:
+            text = tensors.pop(_tensor_of(name), None)
+            if text is not None:
+                options[name] = Vocabulary.from_content(json.loads(text.tobytes()))
         maker: Any = cls
         model: Self = maker(**options, rng=np.random.default_rng(0))
         model._fill(tensors)
@@ -238,6 +242,11 @@ def unpack(batch: Any) -> tuple[Any, Any, Any]:
     return x, targets, lengths[0] if lengths else None
 
 
-def size_of(vocab: Any) -> int:
+def _tensor_of(argument: str) -> str:
+    """Return under which name a file has the vocabulary that is this argument of the model."""
+    return _VOCABULARY if argument == "vocab" else f"{_VOCABULARY}.{argument}"
+
+
+def size_of(vocab: Any, name: str = "vocab") -> int:
     """Return V of a number of symbols or of a Vocabulary."""
-    return len(vocab) if isinstance(vocab, Vocabulary) else integer("vocab", vocab, 1)
+    return len(vocab) if isinstance(vocab, Vocabulary) else integer(name, vocab, 1)

@@ -42,6 +42,8 @@ class Reader:
         Acts between layers, where there are several.
     dtype, rng
         Of the first weights.
+    beside : int
+        Columns of what stands beside each embedded symbol, the same at every step.
 
     Attributes
     ----------
@@ -68,6 +70,7 @@ class Reader:
         dropout: float,
         dtype: DTypeLike,
         rng: "Generator",
+        beside: int = 0,
         **layer_options: Any,
     ) -> None:
         if cell not in CELLS:
@@ -87,8 +90,9 @@ class Reader:
         if self.vocab is not None:
             columns = first if embedding_size is None else embedding_size
         L = len(hidden_size) if isinstance(hidden_size, Sequence) else num_layers
+        width = columns + beside if beside else columns
         self.layer: Layer = CELLS[cell](
-            columns, hidden_size, num_layers, bidirectional=bidirectional, merge_mode=merge_mode,
+            width, hidden_size, num_layers, bidirectional=bidirectional, merge_mode=merge_mode,
             dropout=dropout if L != 1 else 0.0, dtype=dtype, rng=rng, **layer_options,
         )  # fmt: skip
         self.width = self.layer._width
@@ -127,21 +131,30 @@ class Reader:
         lengths: Any = None,
         rng: "Generator | None" = None,
         learning: bool = False,
+        beside: Any = None,
     ) -> tuple[Any, Any]:
         """Return y (T, N, width) and the final state; x is what `enter` returned.
 
         While learning, the choice between the two ways to embed follows the size of the batch.
+        beside is (N, ·).
         """
         weights = params["rnn"]
         if self.vocab is None:
             return self.layer.apply(weights, x, state, lengths=lengths, rng=rng)
         embedding = params["embedding"]["weight"]
-        if self.vocab > (x.size // 2 if learning else SMALL):
+        many = self.vocab > (x.size // 2 if learning else SMALL)
+        if many and beside is None:
             x = ops.embedding(embedding, x)
             return self.layer.apply(weights, x, state, lengths=lengths, rng=rng)
-        # Each of few symbols stands there many times, so its product with W_ih is made once.
-        table = ops.linear(embedding, self.layer.input_weight(weights))
-        x = ops.embedding(table, x)
+        columns, E = self.layer.input_weight(weights), embedding.shape[1]
+        own = columns if beside is None else columns[:, :E]
+        if many:
+            x = ops.linear(ops.embedding(embedding, x), own)
+        else:
+            # Each of few symbols stands there many times, so its product with W_ih is made once.
+            x = ops.embedding(ops.linear(embedding, own), x)
+        if beside is not None:
+            x = x + ops.linear(beside, columns[:, E:])
         return self.layer.apply(weights, x, state, lengths=lengths, rng=rng, projected=True)
 
 

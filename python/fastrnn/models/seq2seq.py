@@ -1,0 +1,295 @@
+"""Seq2Seq: one sequence of symbols to another one, with or without attention."""
+
+from collections.abc import Iterable, Mapping
+from math import exp
+from typing import TYPE_CHECKING, Any
+
+import autograd.numpy as anp
+import numpy as np
+from numpy.typing import DTypeLike
+
+from fastrnn import _options, decode, ops
+from fastrnn._checks import Array, flag, integer
+from fastrnn.init import generator
+from fastrnn.models._encoder import Encoded, Encoder
+from fastrnn.models._model import Model
+from fastrnn.models._pairs import Pairs, opened_pairs
+from fastrnn.models._reader import NOTHING, linear_params
+from fastrnn.models._seq2seq_options import check_attention, plain, share, vocab_sizes
+from fastrnn.models._translating import Translating
+from fastrnn.models._writer import AttentiveDecoder, PlainDecoder
+from fastrnn.ops._primitive import value_of
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+_MOST_NATS = 700.0  # whose exp is still a number
+
+
+class Seq2Seq(Translating, Model):
+    """An encoder reads the source, a decoder writes the target symbol by symbol.
+
+    Symbols 0..3 are PAD, UNK, BOS and EOS on both sides, as in `fastrnn.data.Vocabulary`.
+
+    Parameters
+    ----------
+    cell : {"lstm", "gru", "rnn"}
+        With attention "lstm" or "gru".
+    source_vocab, target_vocab : int or Vocabulary
+        V of either side, at least 5. With a Vocabulary texts may be given and come back.
+    hidden_size : int
+        H, of each direction and layer of both sides.
+    embedding_size : int or None
+        E of both sides; None: H.
+    num_layers : int
+        L, of both sides.
+    bidirectional_encoder : bool
+        The decoder's first states are then affine maps of what both directions ended with, for h
+        with a tanh; otherwise they are the encoder's last states.
+    attention : None, "additive", "dot" or "general"
+        How the decoder's bottom layer looks at the outputs of the encoder's top layer. For "dot"
+        those of the two directions are added, so that they have H columns, too.
+    query : {"previous", "current"}
+        Score from the decoder's state before the step (Bahdanau), or after it (Luong).
+    input_feed : bool
+        The cell reads the context; with ``query="current"`` the features of the step before.
+    reverse_source : bool
+        Read each source from its end.
+    peek : bool
+        What the encoder's top layer ended with joins the input of each step and its features.
+    tied : bool
+        The target's embedding is the output layer's weight, too; E must then be H.
+    dropout : float
+        Probability of dropping an output of the layers of both sides, while learning.
+    label_smoothing : float
+        0..1: so much of each target is spread evenly over all symbols in `loss`.
+    scheduled_sampling : float
+        Probability of feeding a symbol that the model drew itself instead of the right one, while
+        learning. The draws are made from a first run with the right ones.
+    dtype : dtype
+        float32 or float64.
+    rng : numpy.random.Generator or None
+        Where the first weights come from; None: fresh entropy.
+    **layer_options
+        More options of the layers: `forget_bias`, `peephole`, `reset_after`, `nonlinearity`,
+        `bias`; with attention `forget_bias` alone.
+
+    Attributes
+    ----------
+    params : dict
+        ``"encoder"`` with ``"embedding"``, ``"rnn"`` and perhaps ``"bridge"``; ``"decoder"`` with
+        ``"embedding"``, and ``"rnn"`` or ``"attention"``; ``"out"`` with weight, unless it is
+        tied, and bias.
+    source_vocabulary, target_vocabulary : Vocabulary or None
+
+    Raises
+    ------
+    TypeError, ValueError
+        An option has the wrong type, is out of range, unknown, or does not go with the others.
+
+    References
+    ----------
+    I. Sutskever et al., "Sequence to Sequence Learning with Neural Networks", 2014; K. Cho et al.,
+    "Learning Phrase Representations", 2014 (peek); D. Bahdanau et al., "Neural Machine Translation
+    by Jointly Learning to Align and Translate", 2015; M. Luong et al., "Effective Approaches to
+    Attention-based Neural Machine Translation", 2015; D. Duckworth et al., "Parallel Scheduled
+    Sampling", 2019, section 3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrnn.data import Vocabulary
+    >>> from fastrnn.models import Seq2Seq
+    >>> from fastrnn.train import Adam
+    >>> letters = Vocabulary.from_texts(["abc"], level="character")
+    >>> model = Seq2Seq("gru", letters, letters, 16, attention="additive",
+    ...                 rng=np.random.default_rng(0))
+    >>> sources = ["a", "b", "c", "ab", "bc", "ca", "abc", "bca"]
+    >>> data = model.pairs(sources, [text[::-1] for text in sources], 8)
+    >>> history = model.fit(data, Adam(lr=0.02), epochs=120, progress=False)
+    >>> model.translate("bca").text
+    'acb'
+    """
+
+    def __init__(
+        self,
+        cell: str,
+        source_vocab: Any,
+        target_vocab: Any,
+        hidden_size: int,
+        *,
+        embedding_size: int | None = None,
+        num_layers: int = 1,
+        bidirectional_encoder: bool = True,
+        attention: str | None = None,
+        query: str = "previous",
+        input_feed: bool = True,
+        reverse_source: bool = False,
+        peek: bool = False,
+        tied: bool = False,
+        dropout: float = 0.0,
+        label_smoothing: float = 0.0,
+        scheduled_sampling: float = 0.0,
+        dtype: DTypeLike = np.float32,
+        rng: "Generator | None" = None,
+        **layer_options: Any,
+    ) -> None:
+        source = generator(rng)
+        H, L = integer("hidden_size", hidden_size, 1), integer("num_layers", num_layers, 1)
+        both = flag("bidirectional_encoder", bidirectional_encoder)
+        self._dropout = _options.dropout(dropout, 2)
+        self._smoothing = share("label_smoothing", label_smoothing)
+        self._sampling = share("scheduled_sampling", scheduled_sampling)
+        self._peek, self._tied = flag("peek", peek), flag("tied", tied)
+        check_attention(attention, query, input_feed)
+        self._sizes = vocab_sizes(source_vocab, target_vocab)
+        shared: dict[str, Any] = {
+            "embedding_size": embedding_size, "hidden_size": H, "num_layers": L,
+            "dropout": dropout, "dtype": dtype, "rng": source, "layer_options": layer_options,
+        }  # fmt: skip
+        self._encoder = Encoder(
+            cell, vocab=self._sizes[0], bidirectional=both, reverse=reverse_source,
+            merge_mode="sum" if both and attention == "dot" else "concat", **shared,
+        )  # fmt: skip
+        self.dtype = self._encoder.dtype
+        beside = self._encoder.vector_width if self._peek else 0
+        shared |= {"vocab": self._sizes[1], "beside": beside}
+        self._decoder: PlainDecoder | AttentiveDecoder
+        if attention is None:
+            self._decoder = PlainDecoder(cell, **shared)
+        else:
+            self._decoder = AttentiveDecoder(
+                cell, score=attention, query=query, input_feed=input_feed,
+                memory_width=self._encoder.width, **shared,
+            )  # fmt: skip
+        self.params = {
+            "encoder": self._encoder.params,
+            "decoder": self._decoder.params,
+            "out": self._out_params(source, beside),
+        }
+        super().__init__(
+            {"cell": cell, "hidden_size": H, "embedding_size": embedding_size, "num_layers": L,
+             "bidirectional_encoder": both, "attention": attention, "query": query,
+             "input_feed": input_feed, "reverse_source": reverse_source, "peek": peek,
+             "tied": tied, "dropout": dropout, "label_smoothing": label_smoothing,
+             "scheduled_sampling": scheduled_sampling, "dtype": self.dtype.name, **layer_options},
+            source_vocab=source_vocab, target_vocab=target_vocab,
+        )  # fmt: skip
+
+    def _out_params(self, rng: "Generator", beside: int) -> dict[str, Array]:
+        """Return the first weights of the output layer; a tied one has no weight of its own."""
+        columns = self._decoder.width + beside
+        out = linear_params(self._sizes[1], columns, self.dtype, rng)
+        if self._tied:
+            E = self._decoder.params["embedding"]["weight"].shape[1]
+            if columns != E:
+                raise ValueError(
+                    f"tied needs embedding_size to be the columns of the features, {columns}, "
+                    f"got {E}"
+                )
+            del out["weight"]
+        return out
+
+    def loss(self, params: Mapping[str, Any], batch: Any, rng: "Generator | None" = None) -> Any:
+        """Return the mean of −ln p of the target symbols in nats: a pure function of params.
+
+        Parameters
+        ----------
+        params : nested dict
+            Of the names and shapes of `params`, which are not looked at.
+        batch : tuple (x, targets), (x, targets, lengths) or (x, targets, lengths, target_lengths)
+            x of int, (S, N): the sources. targets of int, (T, N): the targets, each with EOS at
+            its end and without BOS. lengths and target_lengths of int, (N,), in any order; None:
+            sources have all S symbols, targets go up to their first EOS. `pairs` makes batches.
+        rng : numpy.random.Generator or None
+            Where dropout and scheduled sampling draw from; None: neither acts.
+
+        Returns
+        -------
+        float, or what autograd traces as one
+            0 if there is no target.
+
+        Raises
+        ------
+        TypeError, ValueError
+            A part of batch has the wrong type, shape, or a value out of range.
+        """
+        return self._nats(params, self._opened(batch), rng, self._smoothing, learning=True)
+
+    def _nats(
+        self,
+        params: Mapping[str, Any],
+        pairs: Pairs,
+        rng: "Generator | None",
+        smoothing: float,
+        learning: bool,
+    ) -> Any:
+        """Return the mean of −ln p of the targets; 0 where there is none."""
+        encoded = self._encoder(params["encoder"], pairs.sources, pairs.lengths, rng, learning)
+        fed = pairs.fed
+        if rng is not None and self._sampling > 0:
+            fed = self._partly_drawn(params, pairs, encoded, rng)
+        y, _ = self._decoder(params["decoder"], fed, encoded, pairs.target_lengths, rng, learning)
+        total = ops.softmax_cross_entropy(
+            self._scores(params, y, encoded.vector, rng), pairs.targets, ignore_index=NOTHING,
+            label_smoothing=smoothing, reduction="sum",
+        )  # fmt: skip
+        return total / max(pairs.symbols, 1)
+
+    def _opened(self, batch: Any) -> Pairs:
+        return opened_pairs(batch, self._encoder, self._sizes[1])
+
+    def _scores(self, params: Mapping[str, Any], y: Any, vector: Any, rng: Any = None) -> Any:
+        """Return the scores before the softmax, (…, V), of features (…, N, width)."""
+        if rng is not None and self._dropout > 0:
+            y = ops.dropout(y, self._dropout, rng=rng)
+        if self._peek:
+            beside = vector + np.zeros((*y.shape[:-1], 1), vector.dtype)
+            y = anp.concatenate([y, beside], axis=-1)
+        weight = params["decoder"]["embedding"]["weight"] if self._tied else params["out"]["weight"]
+        return ops.linear(y, weight, params["out"]["bias"])
+
+    def _partly_drawn(
+        self, params: Mapping[str, Any], pairs: Pairs, encoded: Encoded, rng: "Generator"
+    ) -> Any:
+        """Return what to feed, with some symbols replaced by draws; nothing is traced here."""
+        params, known = plain(params), Encoded(*map(value_of, encoded))
+        y, _ = self._decoder(params["decoder"], pairs.fed, known, pairs.target_lengths, None, True)
+        drawn = decode.sample(self._scores(params, y, known.vector), rng=rng)
+        before = np.concatenate([pairs.fed[:1], drawn[:-1]])
+        chosen = rng.random(before.shape) < self._sampling
+        return np.where(chosen, before, pairs.fed)
+
+    def tokens(self, batch: Any) -> int:
+        """Return how many target symbols a batch holds, EOS included."""
+        return self._opened(batch).symbols
+
+    def evaluate(self, batches: Iterable[Any]) -> dict[str, float]:
+        """Measure how well the right targets are predicted, each symbol from those before it.
+
+        How often a translation is right is another matter: see `translate`.
+
+        Parameters
+        ----------
+        batches : iterable of tuple
+            As `loss` takes each.
+
+        Returns
+        -------
+        dict
+            ``"loss"``, the mean of −ln p over all target symbols in nats, without smoothing, and
+            ``"perplexity"``, exp of it.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `loss`; there is no target in all batches.
+        """
+        total, count = 0.0, 0
+        for batch in batches:
+            pairs = self._opened(batch)
+            total += float(self._nats(self.params, pairs, None, 0.0, False)) * pairs.symbols
+            count += pairs.symbols
+        if count == 0:
+            raise ValueError("batches must hold at least one target symbol, got none")
+        return {"loss": total / count, "perplexity": exp(min(total / count, _MOST_NATS))}
