@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from models.zoo import LENGTHS, ZOO, C, I, N, T, V, batch_for, make
+from models.zoo import LENGTHS, SINGLE, C, I, N, T, V, batch_for, make
 from tolerances import assert_same_bits
 
 import fastrnn
 from fastrnn.models import SequenceClassifier, SequenceTagger
 
-LABELS = [name for name, (cls, *_) in ZOO.items() if cls is not ZOO["lm-lstm"][0]]
+LABELS = [name for name, (cls, *_) in SINGLE.items() if cls is not SINGLE["lm-lstm"][0]]
 
 
 @pytest.mark.parametrize("name", LABELS)

@@ -81,17 +81,19 @@ def opened_pairs(batch: Any, encoder: "Encoder", vocab: int) -> Pairs:
     return Pairs(sources, steps, fed, targets, target_steps.astype(np.int64, copy=False))
 
 
-def batched_pairs(x: list[Ids], y: list[Ids], batch_size: int, seed: int) -> Any:
-    """Return batches of sources x and targets y, EOS put after each target; see `Seq2Seq.pairs`."""
-    answers = [np.append(each, EOS) for each in y]
+def batched_pairs(
+    questions: list[Ids], answers: list[Ids], batch_size: int, seed: int
+) -> Any:
+    """Return batches of pairs, EOS put after each answer; see `Seq2Seq.pairs`."""
+    ended = [np.append(answer, EOS) for answer in answers]
 
     def make(rows: Ids) -> tuple[Any, ...]:
-        sources, lengths = pad([x[i] for i in rows], dtype=np.int64)
-        targets, target_lengths = pad([answers[i] for i in rows])
-        return sources, targets, lengths, target_lengths
+        x, lengths = pad([questions[i] for i in rows], dtype=np.int64)
+        targets, target_lengths = pad([ended[i] for i in rows])
+        return x, targets, lengths, target_lengths
 
     # Both sides cost, and within a batch the longest counts: sort by the sum.
-    lengths = [len(a) + len(b) for a, b in zip(x, y, strict=True)]
+    lengths = [len(one) + len(other) for one, other in zip(questions, ended, strict=True)]
     return batches(lengths, batch_size, seed=seed, make=make)
 
 

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastrnn import _options, decode, ops
-from fastrnn._checks import Array, flag, integer
+from fastrnn._checks import flag, integer
 from fastrnn.init import generator
 from fastrnn.models._encoder import Encoded, Encoder
 from fastrnn.models._model import Model
 from fastrnn.models._pairs import Pairs, opened_pairs
-from fastrnn.models._reader import NOTHING, linear_params
-from fastrnn.models._seq2seq_options import check_attention, plain, share, vocab_sizes
+from fastrnn.models._reader import NOTHING
+from fastrnn.models._seq2seq_options import check_attention, out_params, plain, share, vocab_sizes
 from fastrnn.models._translating import Translating
 from fastrnn.models._writer import AttentiveDecoder, PlainDecoder
 from fastrnn.ops._primitive import value_of
@@ -143,29 +143,18 @@ class Seq2Seq(Translating, Model):
         self._peek, self._tied = flag("peek", peek), flag("tied", tied)
         check_attention(attention, query, input_feed)
         self._sizes = vocab_sizes(source_vocab, target_vocab)
-        shared: dict[str, Any] = {
-            "embedding_size": embedding_size, "hidden_size": H, "num_layers": L,
-            "dropout": dropout, "dtype": dtype, "rng": source, "layer_options": layer_options,
-        }  # fmt: skip
-        self._encoder = Encoder(
-            cell, vocab=self._sizes[0], bidirectional=both, reverse=reverse_source,
-            merge_mode="sum" if both and attention == "dot" else "concat", **shared,
+        beside = self._join(
+            cell, both, reverse_source,
+            {"score": attention, "query": query, "input_feed": input_feed},
+            {"embedding_size": embedding_size, "hidden_size": H, "num_layers": L,
+             "dropout": dropout, "dtype": dtype, "rng": source, "layer_options": layer_options},
         )  # fmt: skip
-        self.dtype = self._encoder.dtype
-        beside = self._encoder.vector_width if self._peek else 0
-        shared |= {"vocab": self._sizes[1], "beside": beside}
-        self._decoder: PlainDecoder | AttentiveDecoder
-        if attention is None:
-            self._decoder = PlainDecoder(cell, **shared)
-        else:
-            self._decoder = AttentiveDecoder(
-                cell, score=attention, query=query, input_feed=input_feed,
-                memory_width=self._encoder.width, **shared,
-            )  # fmt: skip
         self.params = {
             "encoder": self._encoder.params,
             "decoder": self._decoder.params,
-            "out": self._out_params(source, beside),
+            "out": out_params(
+                self._decoder, self._sizes[1], beside, self._tied, self.dtype, source
+            ),
         }
         super().__init__(
             {"cell": cell, "hidden_size": H, "embedding_size": embedding_size, "num_layers": L,
@@ -176,19 +165,29 @@ class Seq2Seq(Translating, Model):
             source_vocab=source_vocab, target_vocab=target_vocab,
         )  # fmt: skip
 
-    def _out_params(self, rng: "Generator", beside: int) -> dict[str, Array]:
-        """Return the first weights of the output layer; a tied one has no weight of its own."""
-        columns = self._decoder.width + beside
-        out = linear_params(self._sizes[1], columns, self.dtype, rng)
-        if self._tied:
-            E = self._decoder.params["embedding"]["weight"].shape[1]
-            if columns != E:
-                raise ValueError(
-                    f"tied needs embedding_size to be the columns of the features, {columns}, "
-                    f"got {E}"
-                )
-            del out["weight"]
-        return out
+    def _join(
+        self,
+        cell: str,
+        both: bool,
+        reverse: bool,
+        looks: Mapping[str, Any],
+        shared: Mapping[str, Any],
+    ) -> int:
+        """Make encoder and decoder; return how many columns stand beside the decoder's input."""
+        attends = looks["score"] is not None
+        self._encoder = Encoder(
+            cell, vocab=self._sizes[0], bidirectional=both, reverse=reverse,
+            merge_mode="sum" if both and looks["score"] == "dot" else "concat", **shared,
+        )  # fmt: skip
+        self.dtype = self._encoder.dtype
+        beside = self._encoder.vector_width if self._peek else 0
+        common = {**shared, "vocab": self._sizes[1], "beside": beside}
+        self._decoder: PlainDecoder | AttentiveDecoder = (
+            AttentiveDecoder(cell, memory_width=self._encoder.width, **looks, **common)
+            if attends
+            else PlainDecoder(cell, **common)
+        )
+        return beside
 
     def loss(self, params: Mapping[str, Any], batch: Any, rng: "Generator | None" = None) -> Any:
         """Return the mean of −ln p of the target symbols in nats: a pure function of params.
