@@ -24,6 +24,12 @@ OPERATION = {np.dtype(np.float32): 7e-5, np.dtype(np.float64): 1e-12}
 # the float64 bound with one more decimal digit for the second independent rounding.
 TORCH = 1e-10
 
+# Keras in float32, on a backend with its own exp and tanh, and its own order of sums.
+KERAS = {"rtol": 1e-5, "atol": 1e-5}
+
+# ONNX's own figure for its node cases, in float32; runtimes differ in exp, tanh and order of sums.
+ONNX = {"rtol": 1e-5, "atol": 1e-5}
+
 # Whole modules beside PyTorch's; in float32 both round, some 20 steps and 3 layers deep, and a
 # difference relative to the largest entry of 100 eps is left for it.
 TORCH_MODULES = {"float64": 1e-10, "float32": 2e-5}

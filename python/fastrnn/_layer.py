@@ -8,8 +8,8 @@ from numpy.typing import ArrayLike, DTypeLike
 from fastrnn import _merge, _options, _stack, init
 from fastrnn._checks import Array, flag, integer, number
 from fastrnn._direction import Direction
+from fastrnn._exchange import Exchanged
 from fastrnn._kinds import Kind
-from fastrnn._pure import Pure
 from fastrnn._record import LayerGrads, LayerTape, Record
 from fastrnn._state import StateLayout
 from fastrnn.runtime import backend
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.random import Generator
 
 
-class Layer(Pure):
+class Layer(Exchanged):
     """The common part of `RNN`, `LSTM` and `GRU`; see there for the parameters.
 
     Attributes

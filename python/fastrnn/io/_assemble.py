@@ -1,0 +1,110 @@
+"""From arrays of another program to a layer: sizes are read off the arrays, and nothing is left."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+from fastrnn._checks import Array, DType, floats, leading
+from fastrnn._layer import Layer
+
+L = TypeVar("L", bound=Layer)
+GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
+
+# One layer and direction: the arguments of the functions and their arrays, None for what is absent.
+Weights = Mapping[str, Any]
+
+
+def family(cls: type[Layer]) -> str:
+    """Return ``RNN``, ``GRU`` or ``LSTM``, also of a subclass."""
+    return next(c.__name__ for c in cls.__mro__ if c.__name__ in GATES)
+
+
+def array(name: str, value: Any, shape: Sequence[int | None], symbols: str) -> Array:
+    """Return value as an array of floats of this shape; None stands for any size.
+
+    Raises
+    ------
+    TypeError
+        It is no array of float32 or float64.
+    ValueError
+        It has another shape.
+    """
+    if getattr(value, "requires_grad", False):
+        value = value.detach()  # a parameter of PyTorch
+    found, _ = leading(name, value)
+    fits = len(found.shape) == len(shape) and all(
+        want is None or want == size for want, size in zip(shape, found.shape, strict=True)
+    )
+    if not fits:
+        sizes = ", ".join("·" if size is None else str(size) for size in shape)
+        comma = "," if len(shape) == 1 else ""
+        raise ValueError(f"{name} must have shape {symbols} = ({sizes}{comma}), got {found.shape}")
+    return found
+
+
+def blocks(rows: Array, order: Sequence[int]) -> Array:
+    """Return the equal blocks of the first axis in another order, one for each gate."""
+    split = np.split(rows, len(order))
+    return np.concatenate([split[k] for k in order])
+
+
+def assemble(cls: type[L], each: Sequence[Weights], directions: int, **options: Any) -> L:
+    """Return a layer with these weights.
+
+    Parameters
+    ----------
+    cls : type
+        RNN, GRU or LSTM, or a subclass.
+    each : sequence of mapping
+        The weights of every layer and direction, in the order of the states.
+    directions : int
+        D.
+    **options
+        What `cls` takes beside sizes, bias, peephole, projection and dtype, which the arrays say;
+        a dtype among them converts the arrays.
+    """
+    G = GATES[family(cls)]
+    dtype: DType | None = options.pop("dtype", None)
+    if dtype is None:
+        dtype = np.dtype(leading("w_hh", each[0]["w_hh"])[1])
+        given: list[dict[str, Any]] = [_of_one_dtype(weights, dtype) for weights in each]
+    else:
+        given = [
+            {name: None if a is None else np.asarray(a).astype(dtype) for name, a in w.items()}
+            for w in each
+        ]
+    sizes = [weights["w_hh"].shape[0] // G for weights in given[::directions]]
+    bias = any(w.get(name) is not None for w in given for name in ("b_ih", "b_hh"))
+    if any(w.get("w_peephole") is not None for w in given):
+        options["peephole"] = True
+    if any(w.get("w_hr") is not None for w in given):
+        options["proj_size"] = given[0]["w_hh"].shape[1]
+    hidden_size: Any = sizes[0] if len(set(sizes)) == 1 else sizes
+    maker: Any = cls
+    layer: L = maker(
+        given[0]["w_ih"].shape[1],
+        hidden_size,
+        len(sizes),
+        bias=bias,
+        bidirectional=directions == 2,
+        dtype=dtype,
+        **options,
+    )
+    state = {}
+    for direction, weights in zip(layer._each(), given, strict=True):
+        for argument, name in direction.names.items():
+            found = weights.get(argument)
+            state[name] = np.zeros(direction.shapes[name], dtype) if found is None else found
+        extra = [key for key, a in weights.items() if a is not None and key not in direction.names]
+        if extra:
+            raise ValueError(f"{cls.__name__} has no place for {extra}")
+    layer.load_state_dict(state)
+    return layer
+
+
+def _of_one_dtype(weights: Weights, dtype: DType) -> dict[str, Array | None]:
+    return {
+        name: None if value is None else floats(name, value, dtype)
+        for name, value in weights.items()
+    }

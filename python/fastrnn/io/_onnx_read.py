@@ -1,0 +1,99 @@
+"""The recurrent nodes of an ONNX file, their attributes and the tensors that they name."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+OPS = ("RNN", "GRU", "LSTM")
+# A node's inputs in order. x and lengths come when it runs; the others must be known now.
+_SLOTS = ("X", "W", "R", "B", "sequence_lens", "h0", "c0", "P")
+_ATTRIBUTES = {
+    "direction", "layout", "hidden_size", "clip", "activations", "activation_alpha",
+    "activation_beta", "input_forget", "linear_before_reset",
+}  # fmt: skip
+
+
+def require_onnx() -> Any:
+    """Return the package onnx, or raise ImportError that says how to get it."""
+    try:
+        import onnx
+        import onnx.numpy_helper
+    except ImportError as error:
+        raise ImportError("ONNX files need onnx: pip install onnx gives it to you") from error
+    return onnx
+
+
+def nodes(
+    source: Any, inputs: Mapping[str, Any]
+) -> Iterator[tuple[str, str, dict[str, Any], dict[str, Any]]]:
+    """Yield name, op, tensors and attributes of each recurrent node."""
+    onnx = require_onnx()
+    graph = _model(onnx, source).graph
+    known = {tensor.name: tensor for tensor in graph.initializer}
+    known |= {
+        node.output[0]: attribute.t
+        for node in graph.node
+        if node.op_type == "Constant"
+        for attribute in node.attribute
+        if attribute.name == "value"
+    }
+    for k, node in enumerate(graph.node):
+        for attribute in node.attribute:
+            inner = [attribute.g, *attribute.graphs]
+            if any(deep.op_type in OPS for g in inner for deep in g.node):
+                raise ValueError(f"node {node.name!r} holds a recurrent node in its body")
+        if node.op_type not in OPS or node.domain not in ("", "ai.onnx"):
+            continue
+        name = node.name or f"{node.op_type}_{k}"
+        tensors = {}
+        for slot, tensor in zip(_SLOTS, node.input, strict=False):
+            if slot == "sequence_lens" and tensor in known:
+                raise ValueError(
+                    f"node {name!r} has constant sequence_lens {tensor!r}; pass lengths instead"
+                )
+            if slot in ("X", "sequence_lens") or not tensor:
+                continue
+            if tensor in inputs:
+                tensors[slot] = inputs[tensor]
+            elif tensor in known:
+                tensors[slot] = _array(onnx, tensor, known[tensor])
+            elif slot not in ("h0", "c0"):  # states may come when it runs
+                raise ValueError(
+                    f"{slot} of node {name!r} is {tensor!r}, which is neither a constant of the "
+                    f"file nor among inputs"
+                )
+        yield name, node.op_type, tensors, _attributes(onnx, name, node)
+
+
+def _model(onnx: Any, source: Any) -> Any:
+    if isinstance(source, onnx.ModelProto):
+        return source
+    data = source if isinstance(source, bytes) else Path(source).read_bytes()
+    try:
+        model = onnx.load_model_from_string(data)
+    except Exception as error:  # noqa: BLE001  the parser's own class is no part of its interface
+        where = "source" if isinstance(source, bytes) else str(source)
+        raise ValueError(f"{where} is no ONNX model: {error}") from None
+    return model
+
+
+def _array(onnx: Any, name: str, tensor: Any) -> Any:
+    if tensor.data_location == onnx.TensorProto.EXTERNAL:
+        raise ValueError(f"tensor {name!r} lies in another file; save the model in one file first")
+    return onnx.numpy_helper.to_array(tensor)
+
+
+def _attributes(onnx: Any, name: str, node: Any) -> dict[str, Any]:
+    found = {}
+    for attribute in node.attribute:
+        if attribute.name == "output_sequence" and attribute.i == 1:
+            continue  # of the first version of the operators: Y is wanted
+        if attribute.name not in _ATTRIBUTES:
+            raise ValueError(f"node {name!r} has the attribute {attribute.name!r}, unknown here")
+        value = onnx.helper.get_attribute_value(attribute)
+        if isinstance(value, bytes):
+            value = value.decode()
+        elif isinstance(value, (list, tuple)) or hasattr(value, "__len__"):
+            value = [v.decode() if isinstance(v, bytes) else v for v in value]
+        found[attribute.name] = value
+    return found

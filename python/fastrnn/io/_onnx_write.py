@@ -1,0 +1,205 @@
+"""A layer as an ONNX model: one node a layer, and what lies between two of them."""
+
+import os
+from typing import Any
+
+import numpy as np
+
+from fastrnn._checks import Array
+from fastrnn._layer import Layer
+from fastrnn.io import _onnx_cell as cell
+from fastrnn.io._assemble import blocks, family
+from fastrnn.io._files import atomic_write
+from fastrnn.io._onnx_read import require_onnx
+
+OPSET, IR = 14, 8  # the first with today's RNN, GRU and LSTM, and what old runtimes still read
+
+
+def write(layer: Layer, path: str | os.PathLike[str], state: bool, lengths: bool) -> None:
+    """Write the model, whole or not at all."""
+    data = model(layer, state, lengths).SerializeToString()
+    with atomic_write(path) as file:
+        file.write(data)
+
+
+def model(layer: Layer, state: bool, lengths: bool) -> Any:
+    """Return the layer as an onnx.ModelProto."""
+    return _Writer(layer, state, lengths).finish()
+
+
+class _Writer:
+    """Collects nodes, constants and the graph's inputs and outputs."""
+
+    def __init__(self, layer: Layer, state: bool, lengths: bool) -> None:
+        self.onnx = require_onnx()
+        self.layer = layer
+        self.state, self.lengths = state, lengths
+        self.op = family(type(layer))
+        if getattr(layer, "proj_size", 0):
+            raise ValueError("ONNX has no LSTM with projection (proj_size)")
+        gates = getattr(layer, "gates", "ifo")
+        if gates != "ifo":
+            raise ValueError(f"ONNX's LSTM has all gates, got gates={gates!r}")
+        self.D = 2 if layer.bidirectional else 1
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+        self.finals: list[list[str]] = []
+
+    def finish(self) -> Any:
+        """Return the model."""
+        onnx, layer = self.onnx, self.layer
+        x = "x"
+        if layer.batch_first:
+            x = self.node("Transpose", [x], "x_by_time", perm=[1, 0, 2])
+        for l, directions in enumerate(layer._directions):
+            x = self.cell(l, directions, x)
+        if layer.batch_first:
+            self.node("Transpose", [x], "y", perm=[1, 0, 2])
+        else:
+            self.node("Identity", [x], "y")
+        states = ["h", "c"] if self.op == "LSTM" else ["h"]
+        for k, name in enumerate(states):
+            parts = [final[k] for final in self.finals]
+            if layer._layout.listed:
+                for l, part in enumerate(parts):
+                    self.node("Identity", [part], f"{name}_n_l{l}")
+            else:
+                self.node("Concat", parts, f"{name}_n", axis=0)
+        graph = onnx.helper.make_graph(
+            self.nodes, "fastrnn", self.inputs(states), self.outputs(states), self.constants
+        )
+        opset = [onnx.helper.make_opsetid("", OPSET)]
+        made = onnx.helper.make_model(graph, opset_imports=opset, producer_name="fastrnn")
+        made.ir_version = IR
+        onnx.checker.check_model(made)
+        return made
+
+    def cell(self, l: int, directions: Any, x: str) -> str:
+        """Add one layer, and return the name of its output (T, N, ·)."""
+        layer, op = self.layer, self.op
+        slots = [x, *(self.constant(f"{name}_l{l}", a) for name, a in _inputs(layer, l, op))]
+        slots += [""] * (4 - len(slots))
+        slots.append("lengths" if self.lengths else "")
+        names = ["h", "c"] if op == "LSTM" else ["h"]
+        slots += [self.initial(name, l) for name in names]
+        if getattr(layer, "peephole", False):
+            rows = [
+                blocks(layer.params[d.names["w_peephole"]], cell.PEEPHOLES).ravel()
+                for d in directions
+            ]
+            slots.append(self.constant(f"P_l{l}", np.stack(rows)))
+        while not slots[-1]:
+            slots.pop()
+        results = [f"Y_l{l}", *(f"{name}_n_of_l{l}" for name in names)]
+        self.nodes.append(
+            self.onnx.helper.make_node(op, slots, results, name=f"{op}_l{l}", **self.attributes(l))
+        )
+        self.finals.append(results[1:])
+        return self.merged(l, results[0], layer._layout.sizes[l])
+
+    def attributes(self, l: int) -> dict[str, Any]:
+        """Return what the node is told."""
+        layer = self.layer
+        found: dict[str, Any] = {"hidden_size": layer._layout.sizes[l]}
+        if self.D == 2:
+            found["direction"] = "bidirectional"
+        chosen = (getattr(layer, "nonlinearity", ""),)
+        chosen = getattr(layer, "activations", chosen)
+        names = [cell.ONNX_NAMES[name] for name in chosen] * self.D
+        if tuple(names) != cell.DEFAULTS[self.op] * self.D:
+            found["activations"] = names
+            # Said in full: not every runtime has the same default.
+            alphas = {"HardSigmoid": 0.2, "Affine": 1.0}
+            betas = {"HardSigmoid": 0.5, "Affine": 0.0}
+            for key, numbers in (("activation_alpha", alphas), ("activation_beta", betas)):
+                values = [numbers[name] for name in names if name in numbers]
+                if values:
+                    found[key] = values
+        if getattr(layer, "input_forget", False):
+            found["input_forget"] = 1
+        if getattr(layer, "reset_after", False):
+            found["linear_before_reset"] = 1
+        return found
+
+    def merged(self, l: int, y: str, H: int) -> str:
+        """Return the name of (T, N, ·) made of Y (T, D, N, H)."""
+        mode = self.layer.merge_mode
+        if mode == "concat":
+            swapped = self.node("Transpose", [y], f"swapped_l{l}", perm=[0, 2, 1, 3])
+            shape = self.constant(f"shape_l{l}", np.array([0, 0, self.D * H], np.int64))
+            return self.node("Reshape", [swapped, shape], f"y_l{l}")
+        parts = []
+        for d in range(2):
+            which = self.constant(f"direction_{d}_l{l}", np.array(d, np.int64))
+            parts.append(self.node("Gather", [y, which], f"y_{d}_l{l}", axis=1))
+        whole = self.node("Mul" if mode == "mul" else "Add", parts, f"y_l{l}")
+        if mode == "ave":
+            half = self.constant(f"half_l{l}", np.array(0.5, self.layer.dtype))
+            whole = self.node("Mul", [whole, half], f"mean_l{l}")
+        return whole
+
+    def initial(self, name: str, l: int) -> str:
+        """Return the name of a layer's initial state, cut out of the graph's input."""
+        if not self.state:
+            return ""
+        if self.layer._layout.listed:
+            return f"{name}0_l{l}"
+        ends = [
+            self.constant(f"{name}0_{k}_l{l}", np.array([self.D * (l + k)], np.int64))
+            for k in (0, 1)
+        ]
+        axis = self.constant(f"{name}0_axis_l{l}", np.array([0], np.int64))
+        return self.node("Slice", [f"{name}0", *ends, axis], f"{name}0_of_l{l}")
+
+    def node(self, op: str, inputs: list[str], output: str, **attributes: Any) -> str:
+        self.nodes.append(self.onnx.helper.make_node(op, inputs, [output], **attributes))
+        return output
+
+    def constant(self, name: str, value: Array) -> str:
+        plain = np.asarray(value, order="C")
+        self.constants.append(self.onnx.numpy_helper.from_array(plain, name))
+        return name
+
+    def inputs(self, states: list[str]) -> list[Any]:
+        """Return the graph's inputs."""
+        found = [self.value("x", self.sequence(self.layer.input_size))]
+        if self.lengths:
+            kind = self.onnx.TensorProto.INT32
+            found.append(self.onnx.helper.make_tensor_value_info("lengths", kind, ["N"]))
+        return found + (self.states([f"{name}0" for name in states]) if self.state else [])
+
+    def outputs(self, states: list[str]) -> list[Any]:
+        """Return the graph's outputs."""
+        y = self.value("y", self.sequence(self.layer._width))
+        return [y, *self.states([f"{name}_n" for name in states])]
+
+    def sequence(self, columns: int) -> list[Any]:
+        return ["N", "T", columns] if self.layer.batch_first else ["T", "N", columns]
+
+    def states(self, names: list[str]) -> list[Any]:
+        sizes = self.layer._layout.sizes
+        if self.layer._layout.listed:
+            return [
+                self.value(f"{name}_l{l}", [self.D, "N", H])
+                for name in names
+                for l, H in enumerate(sizes)
+            ]
+        return [self.value(name, [len(sizes) * self.D, "N", sizes[0]]) for name in names]
+
+    def value(self, name: str, shape: list[Any]) -> Any:
+        kind = self.onnx.helper.np_dtype_to_tensor_dtype(self.layer.dtype)
+        return self.onnx.helper.make_tensor_value_info(name, kind, shape)
+
+
+def _inputs(layer: Layer, l: int, op: str) -> list[tuple[str, Array]]:
+    """Return W, R and, if there are biases, B of a layer."""
+    inverse = np.argsort(cell.ROWS[op]).tolist()
+    params, directions = layer.params, layer._directions[l]
+
+    def stacked(argument: str) -> Array:
+        return np.stack([blocks(params[d.names[argument]], inverse) for d in directions])
+
+    found = [("W", stacked("w_ih")), ("R", stacked("w_hh"))]
+    if layer.bias:
+        found.append(("B", np.concatenate([stacked("b_ih"), stacked("b_hh")], axis=1)))
+    return found

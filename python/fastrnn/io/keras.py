@@ -1,0 +1,144 @@
+"""Keras' weights, of versions 2 and 3 and of its CuDNN layers, in and out."""
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+from fastrnn._checks import Array
+from fastrnn._layer import Layer
+from fastrnn.io._assemble import GATES, array, assemble, blocks, family
+
+L = TypeVar("L", bound=Layer)
+
+# Keras' blocks of columns, in the order of our rows: LSTM i f c o, GRU z r h.
+_ORDER = {"RNN": (0,), "LSTM": (0, 1, 2, 3), "GRU": (1, 0, 2)}
+_ACTIVATIONS = ("sigmoid", "tanh", "relu", "linear", "hard_sigmoid")
+
+
+def from_keras(
+    cls: type[L],
+    weights: Any,
+    bidirectional: bool,
+    bias: bool,
+    activation: str,
+    recurrent_activation: str,
+    options: dict[str, Any],
+) -> L:
+    """Return a layer with the arrays of ``get_weights``, all layers and directions in a row."""
+    if callable(getattr(weights, "get_weights", None)):
+        return _from_layer(cls, weights, options)
+    if not isinstance(weights, Sequence):
+        raise TypeError(
+            f"weights must be a list of arrays as get_weights returns it, "
+            f"got {type(weights).__name__}"
+        )
+    per, D = 3 if bias else 2, 2 if bidirectional else 1
+    if not weights or len(weights) % (per * D):
+        raise ValueError(
+            f"weights must be {per} arrays for each layer and direction, kernel, recurrent_kernel"
+            f"{' and bias' if bias else ''}, so a multiple of {per * D}; got {len(weights)}"
+        )
+    name = family(cls)
+    options = options | _choices(name, activation, recurrent_activation)
+    each = []
+    after = True
+    for k in range(0, len(weights), per):
+        entry, after = _one(name, weights[k : k + per], k)
+        each.append(entry)
+    if name == "GRU":
+        given = options.setdefault("reset_after", after)
+        if bias and given != after:
+            raise ValueError(
+                f"weights[2] is the bias of a GRU with reset_after={after}, "
+                f"and reset_after={given!r} was asked for"
+            )
+    return assemble(cls, each, D, **options)
+
+
+def _from_layer(cls: type[L], layer: Any, options: dict[str, Any]) -> L:
+    """Return the same of a layer of Keras, whose configuration says what its arrays do not."""
+    config: dict[str, Any] = layer.get_config()
+    merge: dict[str, Any] = {}
+    inner = layer
+    if "merge_mode" in config:
+        merge = {"merge_mode": config["merge_mode"]}
+        inner = layer.forward_layer
+        config = inner.get_config()
+    name = type(inner).__name__
+    if {"SimpleRNN": "RNN"}.get(name, name) != family(cls):
+        raise TypeError(f"{cls.__name__}.from_keras cannot read a {name}")
+    if config.get("go_backwards"):
+        raise ValueError("go_backwards=True turns the output round too; reverse the input instead")
+    slope = "hard_sigmoid" in (config["activation"], config.get("recurrent_activation"))
+    if slope and ".src." in type(inner).__module__:
+        raise ValueError("hard_sigmoid of Keras 3 is not that of ONNX and Keras 2, x/5 + 1/2")
+    own = dict(merge)
+    if family(cls) == "GRU":  # a bias would say it too, but there may be none
+        own["reset_after"] = config.get("reset_after", False)
+    return from_keras(
+        cls, layer.get_weights(), bool(merge), config["use_bias"], config["activation"],
+        config.get("recurrent_activation", "sigmoid"), own | options,
+    )  # fmt: skip
+
+
+def _one(name: str, given: Sequence[Any], k: int) -> tuple[dict[str, Any], bool]:
+    """Return one layer and direction, and whether its bias is that of a reset gate after."""
+    G, order = GATES[name], _ORDER[name]
+    words = "H" if G == 1 else f"{G}·H"
+    R = array(f"weights[{k + 1}]", given[1], (None, None), f"(H, {words})")
+    H = R.shape[0]
+    R = array(f"weights[{k + 1}]", given[1], (H, G * H), f"(H, {words})")
+    W = array(f"weights[{k}]", given[0], (None, G * H), f"(I, {words})")
+    found: dict[str, Any] = {"w_ih": blocks(W.T, order), "w_hh": blocks(R.T, order)}
+    if len(given) < 3:
+        return found, True
+    value, label = given[2], f"weights[{k + 2}]"
+    size = np.size(value)
+    if size == G * H:
+        found["b_ih"] = blocks(array(label, value, (G * H,), f"({words},)"), order)
+        return found, name != "GRU"
+    # CuDNN's layers and the GRU with its reset gate after have one bias for each product.
+    if np.ndim(value) == 2 and name == "GRU":
+        both = array(label, value, (2, G * H), f"(2, {words})")
+    else:
+        both = array(label, value, (2 * G * H,), f"({2 * G}·H,)").reshape(2, -1)
+    return found | {"b_ih": blocks(both[0], order), "b_hh": blocks(both[1], order)}, True
+
+
+def _choices(name: str, activation: str, recurrent_activation: str) -> dict[str, Any]:
+    """Return the layer's options that say the same."""
+    for label, value in (
+        ("activation", activation), ("recurrent_activation", recurrent_activation)
+    ):  # fmt: skip
+        if value not in _ACTIVATIONS:
+            raise ValueError(f"{label} must be one of {_ACTIVATIONS}, got {value!r}")
+    if name == "RNN":
+        if recurrent_activation != "sigmoid":
+            raise ValueError("recurrent_activation exists for LSTM and GRU only")
+        return {"nonlinearity": activation}
+    both = (recurrent_activation, activation)
+    return {"activations": (*both, activation) if name == "LSTM" else both}
+
+
+def to_keras(layer: Layer) -> list[Array]:
+    """Return the arrays that ``set_weights`` takes, all layers and directions in a row."""
+    name = family(type(layer))
+    for option in ("peephole", "proj_size"):
+        if getattr(layer, option, False):
+            raise ValueError(f"Keras' {name} has no {option}")
+    inverse = np.argsort(_ORDER[name]).tolist()
+    params, result = layer.state_dict(), []
+    for direction in layer._each():
+        own = {argument: params[key] for argument, key in direction.names.items()}
+        result += [
+            np.ascontiguousarray(blocks(own[argument], inverse).T) for argument in ("w_ih", "w_hh")
+        ]
+        if not layer.bias:
+            continue
+        b_ih, b_hh = blocks(own["b_ih"], inverse), blocks(own["b_hh"], inverse)
+        if getattr(layer, "reset_after", False):
+            result.append(np.stack([b_ih, b_hh]))
+        else:
+            result.append(b_ih + b_hh)
+    return result
