@@ -101,7 +101,7 @@ def load_word2vec_format(
         here = file.tell()
         left = file.seek(0, os.SEEK_END) - here
         file.seek(here)
-        least = V * (4 * E + 2) if binary else V * (2 * E + 2) - 1
+        least = V * (4 * E + 2) if binary else V * (2 * E + 2)
         if left < least:
             raise CheckpointError(path, f"{V} vectors of {E} numbers do not fit in it", _AGAIN)
         read = _read_binary if binary else _read_text
@@ -153,7 +153,10 @@ def _read_text(path: Any, file: Any, V: int, E: int) -> tuple[list[str], Vectors
     words: list[str] = []
     vectors = np.empty((V, E), np.float32)
     for row in vectors:
-        fields = file.readline().rstrip().split(b" ")
+        line = file.readline()
+        fields = line.rstrip().split(b" ")
+        if line[-1:] != b"\n":  # half a number may look like one
+            raise CheckpointError(path, f"it ends within line {len(words) + 2}", _AGAIN)
         if len(fields) != E + 1:
             raise CheckpointError(
                 path, f"line {len(words) + 2} has {len(fields) - 1} numbers instead of {E}", _AGAIN

