@@ -49,11 +49,11 @@ def test_a_word_of_ten_megabytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "word", [b"caf\xe9", b"\xc0\xaf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82", b"\x80"]
+    "word", [b"na\xefve", b"\xc0\xaf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82", b"\x80"]
 )
 def test_invalid_utf8(tmp_path: Path, word: bytes) -> None:
     path = tmp_path / "latin1.txt"
-    path.write_bytes(b"un caf\xc3\xa9 " + word + b" noir\n")
+    path.write_bytes(b"na\xc3\xafve " + word + b" noir\n")
     with pytest.raises(ValueError, match=r"must be UTF-8, got the word '.*\\x"):
         Word2Vec(corpus_file=path, min_count=1)
 
