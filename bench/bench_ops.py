@@ -22,6 +22,17 @@ def normal(*shape: int) -> np.ndarray:
     return RNG.normal(size=shape).astype(np.float32)
 
 
+def decoder() -> dict[str, Any]:
+    """The parameters of a decoder of H units, with the additive score."""
+    shapes = {
+        "weight_ih": (3 * H, 2 * H), "weight_hh": (3 * H, H), "weight_query": (H, H),
+        "weight_key": (H, H), "vector": (H,),
+    }  # fmt: skip
+    rng = np.random.default_rng(2)
+    draws = {name: rng.normal(size=shape) / H**0.5 for name, shape in shapes.items()}
+    return {"params": {name: array.astype(np.float32) for name, array in draws.items()}}
+
+
 IDS = RNG.integers(0, V, ROWS)
 CASES: dict[str, tuple[tuple[np.ndarray, ...], Callable[[], dict[str, Any]]]] = {
     "linear": ((normal(ROWS, H), normal(V, H), normal(V)), dict),
@@ -29,6 +40,7 @@ CASES: dict[str, tuple[tuple[np.ndarray, ...], Callable[[], dict[str, Any]]]] = 
     "softmax_cross_entropy": ((normal(ROWS, V),), lambda: {"targets": IDS}),
     "dropout": ((normal(ROWS, H),), lambda: {"rng": np.random.default_rng(1)}),
     "attention": ((normal(N, H), normal(S, N, H)), dict),
+    "attention_decoder": ((normal(S, N, H), normal(S, N, H)), decoder),
     "gaussian_kl": ((normal(ROWS, H), normal(ROWS, H)), dict),
     "reparameterise": (
         (normal(ROWS, H), normal(ROWS, H)),
@@ -44,6 +56,7 @@ def slopes(namespace: Any, name: str) -> tuple[np.ndarray, ...]:
     def total(values: Any) -> Any:
         result = getattr(namespace, name)(*values, **options())
         results = result if isinstance(result, tuple) else (result,)
+        results = [part for part in results if not isinstance(part, tuple)]
         return sum(autograd.numpy.sum(part) for part in results)
 
     return autograd.grad(total)(arrays)

@@ -139,7 +139,7 @@ class Extents {
   }
 
  private:
-  Extent extents_[32];  // no call has as many arrays
+  Extent extents_[64];  // no call has as many arrays
   int count_ = 0;
 };
 

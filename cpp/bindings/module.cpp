@@ -33,6 +33,7 @@ PYBIND11_MODULE(core_of_main, m, py::mod_gil_not_used()) {
   fastrnn::bindings::bind_step(m);
   fastrnn::bindings::bind_nn(m);
   fastrnn::bindings::bind_latent(m);
+  fastrnn::bindings::bind_decoder(m);
   fastrnn::bindings::bind_optim(m);
   fastrnn::bindings::bind_word2vec(m);
 }

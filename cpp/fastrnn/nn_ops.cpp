@@ -3,40 +3,18 @@
 
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "fastrnn/check_shape.h"
 #include "fastrnn/dispatch.h"
-#include "fastrnn/nn_table.h"
-#include "fastrnn/plan.h"
-#include "fastrnn/scratch.h"
+#include "fastrnn/nn_run.h"
 
 namespace fastrnn {
 namespace {
 
-// multiply_adds: how much work the call is, in the tile's coin.
+// As in nn_run.h, for arguments that say themselves how many threads.
 template <class Args>
 void run(const NnKernel<Args>& kernel, const Args& args, double multiply_adds) {
-  const int threads = team_size(multiply_adds, args.num_threads);
-  Scratch scratch;
-  const auto piece = scratch.add<unsigned char>(static_cast<index_t>(kernel.bytes(args, threads)));
-  scratch.allocate();
-  run_team(threads, [&](Team& team) { kernel.run(args, scratch.at(piece), team); }, multiply_adds);
-}
-
-// What an element costs in the tile's coin where it is copied, or where it has an exponential.
-constexpr double kCopied = 8, kExponential = 20;
-
-// Puts a copy in the place of the caller's array, which another thread may be writing to: what has
-// been checked is what is used.
-std::vector<index_t> own(View<const index_t, 1>& view) {
-  std::vector<index_t> copy;
-  if (!view || view.shape[0] == 0) return copy;
-  copy.reserve(static_cast<std::size_t>(view.shape[0]));
-  for (index_t i = 0; i < view.shape[0]; ++i) copy.push_back(*view.at(i));
-  view.data = copy.data();
-  view.stride[0] = 1;
-  return copy;
+  run(kernel, args, args.num_threads, multiply_adds);
 }
 
 void check_ids(const char* name, const View<const index_t, 1>& ids, index_t V,

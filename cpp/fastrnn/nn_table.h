@@ -6,6 +6,7 @@
 
 #include <cstddef>
 
+#include "fastrnn/decoder_args.h"
 #include "fastrnn/nn_args.h"
 #include "fastrnn/optim_args.h"
 #include "fastrnn/threads.h"
@@ -34,6 +35,9 @@ struct NnTable {
   NnKernel<DropoutArgs<T>> dropout_forward;  // and backward
   NnKernel<AttentionForwardArgs<T>> attention_forward;
   NnKernel<AttentionBackwardArgs<T>> attention_backward;
+  NnKernel<DecoderForwardTask<T>> attention_decoder_forward;
+  NnKernel<DecoderBackwardTask<T>> attention_decoder_backward;
+  NnKernel<DecoderMemoryTask<T>> attention_decoder_memory;
   NnKernel<GaussianKlForwardArgs<T>> gaussian_kl_forward;
   NnKernel<GaussianKlBackwardArgs<T>> gaussian_kl_backward;
   NnKernel<ReparameteriseForwardArgs<T>> reparameterise_forward;

@@ -194,6 +194,25 @@ def attention_backward(
     dkeys: _Array | None,  # out (S, N, H)
     num_threads: int = 0,
 ) -> None: ...
+def attention_decoder_forward(
+    lstm: bool,
+    score: str,
+    current: bool,
+    feed: int,
+    keys_ready: bool,
+    inputs: dict[str, _Array],  # DecoderInputs of decoder_args.h
+    outputs: dict[str, _Array],  # DecoderForwardArgs
+    num_threads: int = 0,
+) -> None: ...
+def attention_decoder_backward(
+    lstm: bool,
+    score: str,
+    current: bool,
+    feed: int,
+    inputs: dict[str, _Array],  # DecoderInputs and what forward kept
+    outputs: dict[str, _Array],  # DecoderBackwardArgs
+    num_threads: int = 0,
+) -> None: ...
 def gaussian_kl_forward(
     mu: _Array,  # (M, Z)
     logvar: _Array,  # (M, Z)

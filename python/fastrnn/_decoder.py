@@ -92,6 +92,9 @@ def open_decoder(
     O = H if output is None else output.shape[0]
     F = 0 if not feed else C if query == "previous" or output is None else O
     d = Decoder(cell, score, query, feed, T, N, S, E, C, H, A, F, O)
+    for name, width in (("memory", C), ("weight_output", d.O)):
+        if width < 1:
+            raise ValueError(f"{name} must not be empty, got width {width}")
     if score == "dot" and C != H:
         raise ValueError(f'score="dot" needs memory with H = {H} columns, got {memory.shape}')
     check("memory", memory, "(S, N, C)", (S, N, C))

@@ -3,6 +3,7 @@
 import itertools
 from typing import Any
 
+import autograd.numpy as anp
 import numpy as np
 
 CHOICES = list(
@@ -76,19 +77,20 @@ def draw_decoder(
         arrays["fed0"] = rng.normal(size=(N, F))
     options = {"cell": cell, "score": score, "query": query, "input_feed": feed}
     if ragged:
-        options |= {"memory_lengths": spread(rng, S, N), "lengths": spread(rng, T, N)}
+        options |= {"memory_lengths": spread(rng, S, N, 2), "lengths": spread(rng, T, N)}
     return arrays | params, options
 
 
-def spread(rng: np.random.Generator, most: int, N: int) -> np.ndarray:
-    """Lengths with 0 and the longest among them."""
+def spread(rng: np.random.Generator, most: int, N: int, none: int = 0) -> np.ndarray:
+    """Lengths with 0 in row `none` and the longest in row 1, where there are such rows."""
     drawn = rng.integers(0, most + 1, N)
-    drawn[: min(N, 2)] = [0, most][: min(N, 2)]
-    return rng.permutation(drawn)
+    drawn[none : none + 1] = 0
+    drawn[1:2] = most
+    return drawn
 
 
 def run_decoder(namespace: Any, arrays: dict[str, Any], options: dict[str, Any]) -> tuple[Any, ...]:
-    """The call, its results in one flat tuple."""
+    """The call, its results in one flat tuple, rows first."""
     names = ("h0", "c0", "fed0")
     state = tuple(arrays[name] for name in names if name in arrays) or None
     params = {
@@ -99,4 +101,4 @@ def run_decoder(namespace: Any, arrays: dict[str, Any], options: dict[str, Any])
     *results, after = namespace.attention_decoder(
         arrays["x"], arrays["memory"], params, state=state, **options
     )
-    return (*results, *after)
+    return (*(anp.swapaxes(result, 0, 1) for result in results), *after)

@@ -1,6 +1,7 @@
 """The operations of fastrnn.ops as the tests see them: how to draw arguments, and what to run.
 
-An operation is called as ``function(*arrays, **options)``; the arrays are what is differentiated.
+An operation is called as ``function(*arrays, **options)``, unless its row says otherwise; the
+arrays are what is differentiated.
 """
 
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import autograd
 import autograd.numpy as anp
 import numpy as np
 from autograd.builtins import tuple as traced_tuple
+from ops.decoders import draw_decoder, run_decoder
 
 Arrays = dict[str, np.ndarray]
 Draw = Callable[..., tuple[Arrays, dict[str, Any]]]
@@ -26,6 +28,7 @@ class Operation:
     sizes: list[dict[str, Any]]
     rows: str | None = None  # the array whose first axis counts independent rows, if there is one
     small: list[dict[str, Any]] = field(default_factory=list)  # for finite differences
+    call: Callable[..., Any] | None = None  # (namespace, arrays, options), where it is called else
 
 
 def normal(rng: np.random.Generator, *shape: int) -> np.ndarray:
@@ -197,10 +200,39 @@ REPARAMETERISE = Operation(
     small=[{"shape": (3, 2)}],
 )
 
+ATTENTION_DECODER = Operation(
+    "attention_decoder",
+    draw_decoder,
+    [
+        {"T": 1, "N": 1, "S": 1, "sizes": (1, 1, 1, 1, 1)},
+        {"T": 5, "N": 7, "S": 9, "sizes": (17, 33, 31, 19, 9), "output": True, "ragged": True},
+        {"T": 4, "N": 3, "S": 6, "sizes": (5, 9, 65, 33, 1), "cell": "lstm", "feed": False},
+        {
+            "T": 4, "N": 5, "S": 5, "sizes": (3, 17, 16, 1, 70), "cell": "lstm",
+            "score": "general", "query": "current", "output": True, "ragged": True,
+        },
+        {
+            "T": 3, "N": 101, "S": 3, "sizes": (7, 20, 20, 1, 3), "score": "dot",
+            "query": "current", "ragged": True,
+        },
+        {"T": 3, "N": 2, "S": 300, "sizes": (0, 5, 8, 5, 1), "query": "current", "state": False},
+        {"T": 260, "N": 2, "S": 3, "sizes": (2, 3, 3, 2, 1), "score": "general"},
+        {"T": 0, "N": 2, "S": 3},
+        {"T": 2, "N": 0, "S": 3, "output": True},
+        {"T": 2, "N": 2, "S": 0},
+    ],
+    small=[
+        {"T": 2, "N": 2, "S": 3},
+        {"T": 2, "N": 3, "S": 2, "cell": "lstm", "query": "current", "output": True},
+    ],
+    call=run_decoder,
+)  # fmt: skip
+
 OPERATIONS = {
     operation.name: operation
     for operation in (
-        LINEAR, EMBEDDING, LOSS, DROPOUT, ATTENTION, GAUSSIAN_KL, REPARAMETERISE,
+        LINEAR, EMBEDDING, LOSS, DROPOUT, ATTENTION, ATTENTION_DECODER, GAUSSIAN_KL,
+        REPARAMETERISE,
     )
 }  # fmt: skip
 
@@ -225,6 +257,8 @@ def run(
     namespace: ModuleType, operation: Operation, arrays: Arrays, options: dict[str, Any]
 ) -> Any:
     """The operation's result: an array, or a tuple of them."""
+    if operation.call is not None:
+        return operation.call(namespace, arrays, fresh(options))
     return getattr(namespace, operation.name)(*arrays.values(), **fresh(options))
 
 

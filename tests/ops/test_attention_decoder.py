@@ -56,8 +56,8 @@ def test_each_road_into_memory_alone(cut: str, rng: np.random.Generator) -> None
             given["h0"] = anp.tanh(m[0])
         _, contexts, weights, h = run_decoder(namespace, given, options)
         if cut == "keys":  # the weights see memory as keys alone
-            return anp.sum(weights[0] ** 2)
-        return anp.sum(contexts[0] ** 2) if cut == "values" else anp.sum(h**2)
+            return anp.sum(weights[:, 0] ** 2)
+        return anp.sum(contexts[:, 0] ** 2) if cut == "values" else anp.sum(h**2)
 
     found = autograd.grad(lambda m: loss(ops, m))(memory)
     assert np.abs(found).max() > 1e-3
@@ -83,9 +83,9 @@ def test_padding_is_not_read(query: str, rng: np.random.Generator) -> None:
     assert not good["x"][np.arange(5)[:, None] >= options["lengths"]].any()
     outputs, contexts, weights, *_ = run_decoder(ops, poisoned, options)
     empty = options["memory_lengths"] == 0
-    assert not weights[:, empty].any()
-    assert not contexts[:, empty].any()
-    there = (np.arange(5)[:, None] < options["lengths"]) & ~empty
+    assert not weights[empty].any()
+    assert not contexts[empty].any()
+    there = (np.arange(5) < options["lengths"][:, None]) & ~empty[:, None]
     np.testing.assert_allclose(weights.sum(axis=2), there, rtol=1e-12)
     assert np.isfinite(outputs).all()
 
@@ -97,7 +97,7 @@ def test_a_call_goes_on_where_another_ended(rng: np.random.Generator) -> None:
     state = dict(zip(("h0", "c0", "fed0"), first[3:], strict=True))
     rest = run_decoder(ops, arrays | {"x": arrays["x"][2:]} | state, options)
     for k in range(3):
-        np.testing.assert_allclose(np.concatenate([first[k], rest[k]]), whole[k], rtol=1e-9)
+        np.testing.assert_allclose(np.concatenate([first[k], rest[k]], axis=1), whole[k], rtol=1e-9)
     for a, b in zip(rest[3:], whole[3:], strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-9)
 

@@ -17,14 +17,19 @@ ROWS: dict[str, dict[str, int | None]] = {
     "linear": {"x": 0, "w": None, "b": None},
     "softmax_cross_entropy": {"logits": 0},
     "attention": {"query": 0, "keys": 1},
+    "attention_decoder": {"h0": 0, "x": 1, "memory": 1, "fed0": 0},
     "gaussian_kl": {"mu": 0, "logvar": 0, "prior_mu": 0, "prior_logvar": 0},
 }
 SIZES: dict[str, dict[str, Any]] = {
     "linear": {"x": (70, 37), "O": 19},
     "softmax_cross_entropy": {"logits": (9, 33), "label_smoothing": 0.1, "reduction": "none"},
     "attention": {"S": 9, "N": 7, "H": 21, "lengths": True},
+    "attention_decoder": {
+        "T": 5, "N": 7, "S": 6, "sizes": (9, 21, 33, 17, 7), "query": "current", "output": True,
+        "ragged": True,
+    },
     "gaussian_kl": {"shape": (7, 19), "prior": True},
-}
+}  # fmt: skip
 BY_ROW = pytest.mark.parametrize("name", ROWS)
 
 
@@ -36,11 +41,12 @@ def draw(name: str, rng: np.random.Generator, dtype: np.dtype) -> tuple[Operatio
 
 def pick(name: str, arrays: dict, options: dict, row: int) -> tuple[dict, dict]:
     """The call of one row alone."""
+    by = ROWS[name]
     alone = {
-        key: array if ROWS[name][key] is None else array.take([row], axis=ROWS[name][key])
+        key: array if by.get(key) is None else array.take([row], axis=by[key])
         for key, array in arrays.items()
     }
-    by_row = ("targets", "lengths")
+    by_row = ("targets", "lengths", "memory_lengths")
     return alone, {key: v[[row]] if key in by_row else v for key, v in options.items()}
 
 
@@ -76,7 +82,7 @@ def test_nan_stays_in_its_row(
     clean = parts(run(ops, operation, arrays, options))
     first = next(iter(ROWS[name]))
     poisoned = {key: array.copy() for key, array in arrays.items()}
-    bad = 1  # attention's row 0 has no keys
+    bad = 1  # row 0 has no keys, or no steps
     poisoned[first][bad] = np.nan
     results = parts(run(ops, operation, poisoned, options))
     g = tuple(np.ones_like(part) for part in results)

@@ -1,33 +1,16 @@
 // attention: one query a row over the keys of its row, by dot products.
 #pragma once
 
-#include "fastrnn/kernels/rows-inl.h"
+#include "fastrnn/kernels/attend-inl.h"
 #include "fastrnn/nn_table.h"
 
 namespace fastrnn::FASTRNN_TARGET {
 namespace {
 
+// The keys of one row that exist.
 template <class T>
-FASTRNN_INLINE T dot(const T* a, const T* b, index_t n) {
-  constexpr index_t L = kLanes<T>;
-  Vec<T> sum{};
-  for (index_t i = 0; i < n; i += L) sum = fma(load(a + i, n - i), load(b + i, n - i), sum);
-  return sum_lanes<T>(sum);
-}
-
-// out[h] = sum over s < steps of weights[s]·keys[s, row, h], s ascending
-template <class T>
-FASTRNN_NOINLINE void sum_keys(const View<const T, 3>& keys, index_t row, index_t steps,
-                               const T* weights, T* out) {
-  constexpr index_t L = kLanes<T>;
-  const index_t H = keys.shape[2];
-  const T* const first = keys.data + row * keys.stride[1];
-  for (index_t h = 0; h < H; h += L) {
-    Vec<T> sum{};
-    for (index_t s = 0; s < steps; ++s)
-      sum = fma(set1(weights[s]), load(first + s * keys.stride[0] + h, H - h), sum);
-    store(out + h, sum, H - h);
-  }
+FASTRNN_INLINE Lines<T> keys_of(const View<const T, 3>& keys, index_t row, index_t steps) {
+  return {keys.data + row * keys.stride[1], keys.stride[0], steps, keys.shape[2]};
 }
 
 template <class T>
@@ -37,21 +20,16 @@ FASTRNN_INLINE index_t steps_of(const View<const index_t, 1>& lengths, index_t r
 
 template <class T>
 struct AttentionForward : WithoutScratch<AttentionForwardArgs<T>> {
-  static constexpr index_t L = kLanes<T>;
-
   static void run(const AttentionForwardArgs<T>& a, unsigned char*, Team& team) {
-    const index_t S = a.keys.shape[0], H = a.keys.shape[2];
+    const index_t S = a.keys.shape[0];
     for_own_rows(a.query.shape[0], team, [&](index_t n) {
       const index_t steps = steps_of<T>(a.lengths, n, S);
       T* const attn = a.attn.at(n);
       __builtin_memset(attn + steps, 0, static_cast<std::size_t>(S - steps) * sizeof(T));
-      for (index_t s = 0; s < steps; ++s) attn[s] = dot(a.query.at(n), a.keys.at(s, n), H);
-      const SoftmaxScale<T> scale = softmax_scale(attn, steps);
-      for (index_t s = 0; s < steps; s += L)
-        store(attn + s,
-              exp_to_zero<T>(load(attn + s, steps - s) - set1(scale.largest)) * scale.factor,
-              steps - s);
-      sum_keys(a.keys, n, steps, attn, a.context.at(n));
+      const Lines<T> keys = keys_of(a.keys, n, steps);
+      dot_lines(keys, a.query.at(n), attn);
+      softmax_in_place(attn, steps);
+      sum_lines(keys, attn, a.context.at(n));
     });
   }
 };
@@ -70,17 +48,16 @@ struct AttentionBackward {
 
   static void run(const Args& a, unsigned char* scratch, Team& team) {
     T* const dscores = Carver(scratch).take<T>(team.size(), size(a)) + team.rank() * size(a);
-    const index_t S = a.keys.shape[0], H = a.keys.shape[2];
+    const index_t S = a.keys.shape[0];
     for_own_rows(a.query.shape[0], team, [&](index_t n) {
       const index_t steps = steps_of<T>(a.lengths, n, S);
       const T* const attn = a.attn.at(n);
-      for (index_t s = 0; s < steps; ++s) {
-        dscores[s] = a.dattn ? a.dattn.at(n)[s] : T(0);
-        if (a.dcontext) dscores[s] += dot(a.dcontext.at(n), a.keys.at(s, n), H);
-      }
-      const T common = dot(attn, dscores, steps);
-      for (index_t s = 0; s < steps; ++s) dscores[s] = attn[s] * (dscores[s] - common);
-      if (a.dquery) sum_keys(a.keys, n, steps, dscores, a.dquery.at(n));
+      const Lines<T> keys = keys_of(a.keys, n, steps);
+      __builtin_memset(dscores, 0, static_cast<std::size_t>(steps) * sizeof(T));
+      if (a.dcontext) dot_lines(keys, a.dcontext.at(n), dscores);
+      for (index_t s = 0; a.dattn && s < steps; ++s) dscores[s] += a.dattn.at(n)[s];
+      softmax_slope(attn, dscores, steps);
+      if (a.dquery) sum_lines(keys, dscores, a.dquery.at(n));
       for (index_t s = 0; a.dkeys && s < S; ++s) key_gradient(a, n, s, s < steps, attn, dscores);
     });
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "fastrnn/kernels/attention-inl.h"
+#include "fastrnn/kernels/decoder_backward-inl.h"
 #include "fastrnn/kernels/dropout-inl.h"
 #include "fastrnn/kernels/embedding-inl.h"
 #include "fastrnn/kernels/gaussian-inl.h"
@@ -33,6 +34,9 @@ constexpr NnTable<T> make_nn_table() {
           kernel<Dropout<T>>(),
           kernel<AttentionForward<T>>(),
           kernel<AttentionBackward<T>>(),
+          kernel<DecoderOperation<DecoderForward, T, DecoderForwardTask<T>>>(),
+          kernel<DecoderOperation<DecoderBackward, T, DecoderBackwardTask<T>>>(),
+          kernel<DecoderMemory<T>>(),
           kernel<GaussianKlForward<T>>(),
           kernel<GaussianKlBackward<T>>(),
           kernel<ReparameteriseForward<T>>(),

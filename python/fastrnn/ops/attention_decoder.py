@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from autograd.core import make_vjp
 from numpy.typing import ArrayLike
 
 from fastrnn import reference
 from fastrnn._checks import Array
+from fastrnn._decoder_run import open_run
 from fastrnn.ops._primitive import Call, differentiable, opened
 
 
@@ -127,31 +127,42 @@ def attention_decoder(
     return outputs, contexts, weights, tuple(after)
 
 
-def _run(arrays: Any, names: tuple[str, ...], options: dict[str, Any]) -> tuple[Any, ...]:
-    states = len(arrays) - 2 - len(names)
-    params = dict(zip(names, arrays[2 + states :], strict=True))
-    *results, after = reference.attention_decoder(
-        arrays[0], arrays[1], params, state=arrays[2 : 2 + states] if states else None, **options
-    )
-    return (*results, *after)
-
-
 def _forward(
     call: Call, *arrays: Any, names: tuple[str, ...], options: dict[str, Any]
 ) -> tuple[Any, ...]:
-    call.kept = arrays, names, options
-    return _run(arrays, names, options)
+    x, memory, state, params = _split(arrays, names)
+    if not call.core:
+        *first, after = reference.attention_decoder(x, memory, params, state=state, **options)
+        call.kept = arrays, names, options
+        return (*first, *after)
+    run = open_run(x, memory, params, state, call.num_threads, **options)
+    run.forward()
+    results = run.results()
+    if call.traced:  # backward reads them again
+        call.kept = run, (*run.decoder.state_names[: len(state or ())], *names)
+        for result in results[:3]:
+            result.flags.writeable = False
+    return results
 
 
 def _backward(call: Call, g: tuple[Array | None, ...]) -> tuple[Array | None, ...]:
+    if call.core:
+        run, names = call.kept
+        keys = ("x", "memory", *names)
+        found = run.backward(g, {key for key, w in zip(keys, call.wanted, strict=True) if w})
+        return tuple(found.get(key) for key in keys)
     arrays, names, options = call.kept
+    x, memory, state, params = _split(arrays, names)
+    found = reference.attention_decoder_backward(g, x, memory, params, state=state, **options)
+    states = found["state"][: len(state or ())]
+    return (found["x"], found["memory"], *states, *(found[name] for name in names))
 
-    def loss(traced: Any) -> Any:
-        results = _run([traced[k] for k in range(len(arrays))], names, options)
-        return sum((r * d).sum() for r, d in zip(results, g, strict=True) if d is not None)
 
-    found = make_vjp(loss, arrays)[0](1.0)
-    return tuple(found)
+def _split(arrays: Any, names: tuple[str, ...]) -> tuple[Any, Any, Any, dict[str, Any]]:
+    """Return x, memory, state and params of an operation's flat arguments."""
+    states = len(arrays) - 2 - len(names)
+    params = dict(zip(names, arrays[2 + states :], strict=True))
+    return arrays[0], arrays[1], tuple(arrays[2 : 2 + states]) or None, params
 
 
 _attention_decoder = differentiable("attention_decoder", _forward, _backward)

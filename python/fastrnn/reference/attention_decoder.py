@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastrnn import _checks
-from fastrnn._choices import LSTM_DEFAULT
+from fastrnn._choices import GRU_ACTIVATIONS, LSTM_DEFAULT
 from fastrnn._decoder import NAMES, Decoder, open_decoder, open_state
 from fastrnn.reference._gru_step import gru_option, gru_step
 from fastrnn.reference._lstm_step import lstm_step
@@ -78,31 +78,54 @@ def attention_decoder(
     >>> outputs, contexts.round(3)
     (array([[[0.5]]]), array([[[2.762]]]))
     """
-    if num_threads is not None:
-        _checks.integer("num_threads", num_threads, 1)
-    given = {name: as_array(array) for name, array in dict(params).items()}
-    inputs, memory = as_array(x), as_array(memory)
-    d = open_decoder(inputs, memory, given, cell, score, query, input_feed)
-    step = _open_step(d, memory, given, memory_lengths, open_state(d, state), inputs)
-    xp, T, N = step.xp, d.T, d.N
-    exists = _exists(T, N, lengths)
-    inputs = xp.where(exists[:, :, None], inputs, 0.0)
-    dtype = constant(given["weight_hh"]).dtype
-    zeros = [np.zeros((N, width), dtype) for width in (d.H, d.H, d.F)]
-    now = [z if s is None else s for z, s in zip(zeros, open_state(d, state), strict=True)]
+    d, step, inputs, exists, now = open_call(
+        x, memory, params, state, (cell, score, query, input_feed), (memory_lengths, lengths),
+        num_threads,
+    )  # fmt: skip
+    xp = step.xp
     results: list[tuple[Any, Any, Any]] = []
-    for t in range(T):
+    for t in range(d.T):
         there = exists[t][:, None]
         result, after = step.run(inputs[t], now)
         results.append(tuple(xp.where(there, part, 0.0) for part in result))
         now = [xp.where(there, new, old) for new, old in zip(after, now, strict=True)]
-    widths = (d.O, d.C, d.S)
     outputs, contexts, weights = (
-        xp.stack([result[k] for result in results]) if T else np.zeros((0, N, widths[k]), dtype)
-        for k in range(3)
+        xp.stack([result[k] for result in results]) if results else np.zeros((0, d.N, width))
+        for k, width in enumerate((d.O, d.C, d.S))
     )
     kept = dict(zip(("h", "c", "fed"), now, strict=True))
     return outputs, contexts, weights, tuple(kept[name] for name in d.state_names)
+
+
+def open_call(
+    x: Any,
+    memory: Any,
+    params: Any,
+    state: Any,
+    options: tuple[Any, ...],
+    counts: tuple[Any, Any],
+    num_threads: Any,
+) -> tuple[Decoder, "Step", Any, Array, list[Any]]:
+    """Return the decoder, its step, x without padding, which steps exist, and h, c and fed."""
+    if num_threads is not None:
+        _checks.integer("num_threads", num_threads, 1)
+    given = {name: as_array(params[name]) for name in params}
+    x, memory = as_array(x), as_array(memory)
+    d = open_decoder(x, memory, given, *options)
+    states = open_state(d, state)
+    p = {name: given.get(name) for name in NAMES}
+    xp = array_module(x, memory, *p.values(), *states)
+    there = _exists(d.S, d.N, counts[0])
+    memory = xp.where(there[:, :, None], memory, 0.0)  # nothing else in padding has a gradient
+    keys = affine(xp, memory, p["weight_key"], p["bias_key"]) if d.score == "additive" else memory
+    exists = _exists(d.T, d.N, counts[1])
+    dtype = constant(given["weight_hh"]).dtype
+    now = [
+        np.zeros((d.N, width), dtype) if s is None else s
+        for width, s in zip((d.H, d.H, d.F), states, strict=True)
+    ]
+    inputs = xp.where(exists[:, :, None], x, 0.0)
+    return d, Step(d, xp, memory, keys, there.T, p), inputs, exists, now
 
 
 class _Recurrent(NamedTuple):
@@ -115,7 +138,7 @@ class _Recurrent(NamedTuple):
     option: Any
 
 
-class _Step(NamedTuple):
+class Step(NamedTuple):
     """All that a step needs but its input and state."""
 
     d: Decoder
@@ -131,7 +154,7 @@ class _Step(NamedTuple):
         if d.query == "previous":
             context, weights = self.attend(h)
             fed = context
-        h, c = self.advance(x, h, c, fed)
+        h, c, _ = self.advance(x, h, c, fed)
         if d.query == "current":
             context, weights = self.attend(h)
         output = h
@@ -144,40 +167,40 @@ class _Step(NamedTuple):
             fed = context if self.p["weight_output"] is None else output
         return (output, context, weights), (h, c, state[2] if not d.carries_fed else fed)
 
+    def ask(self, h: Any) -> Any:
+        """Return the query (N, A) of a state."""
+        w = self.p["weight_query" if self.d.score == "additive" else "weight_general"]
+        return affine(self.xp, h, w, None)
+
     def attend(self, h: Any) -> tuple[Any, Any]:
         """Return the context (N, C) and the weights (N, S) of a state."""
-        xp, p = self.xp, self.p
+        xp, q = self.xp, self.ask(h)
         if self.d.score == "additive":
-            q = affine(xp, h, p["weight_query"], None)
-            e = xp.sum(p["vector"] * xp.tanh(q[None] + self.keys), axis=2)
+            e = xp.sum(self.p["vector"] * xp.tanh(q[None] + self.keys), axis=2)
         else:
-            q = affine(xp, h, p["weight_general"], None)
             e = xp.sum(q[None] * self.memory, axis=2)
         weights = masked_softmax(xp, xp.transpose(e), self.there)
         return xp.sum(xp.transpose(weights)[:, :, None] * self.memory, axis=0), weights
 
-    def advance(self, x: Any, h: Any, c: Any, fed: Any) -> tuple[Any, Any]:
-        """Return the next h and c of the cell."""
+    def advance(self, x: Any, h: Any, c: Any, fed: Any) -> tuple[Any, Any, Any]:
+        """Return the next h and c of the cell, and its gates."""
         xp, p = self.xp, self.p
-        joined = xp.concatenate([x, fed], axis=1) if self.d.F else x
-        pre = affine(xp, joined, p["weight_ih"], p["bias_ih"])
+        pre = affine(xp, self.join(x, fed), p["weight_ih"], p["bias_ih"])
         if self.d.cell == "lstm":
             pre = pre + affine(xp, h, p["weight_hh"], p["bias_hh"])
-            return lstm_step(xp, pre, c, None, LSTM_DEFAULT)[:2]
-        option = gru_option(True, ("sigmoid", "tanh"))
-        call: Any = _Recurrent(xp, self.d, p["weight_hh"], p["bias_hh"], option)
-        return gru_step(call, pre, h)[0], c
+            return lstm_step(xp, pre, c, None, LSTM_DEFAULT)
+        h, gates = gru_step(self.recurrent, pre, h)
+        return h, c, gates
 
+    def join(self, x: Any, fed: Any) -> Any:
+        """Return what the cell takes for its input."""
+        return self.xp.concatenate([x, fed], axis=1) if self.d.F else x
 
-def _open_step(
-    d: Decoder, memory: Any, given: dict[str, Any], memory_lengths: Any, state: Any, x: Any
-) -> _Step:
-    p = {name: given.get(name) for name in NAMES}
-    xp = array_module(x, memory, *p.values(), *state)
-    there = _exists(d.S, d.N, memory_lengths)
-    memory = xp.where(there[:, :, None], memory, 0.0)  # nothing else in padding has a gradient
-    keys = affine(xp, memory, p["weight_key"], p["bias_key"]) if d.score == "additive" else memory
-    return _Step(d, xp, memory, keys, there.T, p)
+    @property
+    def recurrent(self) -> Any:
+        """What `gru_step` and its mirror image read of a call."""
+        option = gru_option(True, GRU_ACTIVATIONS)
+        return _Recurrent(self.xp, self.d, self.p["weight_hh"], self.p["bias_hh"], option)
 
 
 def _exists(steps: int, N: int, lengths: Any) -> Array:

@@ -1,0 +1,191 @@
+// attention_decoder: dicts of arrays become Views, then the core runs.
+#include <pybind11/pybind11.h>
+
+#include <string>
+
+#include "bindings/arguments.h"
+#include "bindings/arrays.h"
+#include "bindings/bindings.h"
+#include "bindings/gil.h"
+#include "fastrnn/decoder.h"
+
+namespace fastrnn::bindings {
+namespace {
+
+// The arrays of a dict by name; a name that nobody asks for is a mistake.
+class Named {
+ public:
+  Named(const char* name, py::handle object) : name_(name) {
+    if (!PyDict_CheckExact(object.ptr())) words::wrong_type(name, "a dict", object);
+    dict_ = py::reinterpret_borrow<py::dict>(object);
+  }
+
+  py::object peek(const char* key) const {
+    PyObject* const found = PyDict_GetItemString(dict_.ptr(), key);
+    return found == nullptr ? py::none() : py::reinterpret_borrow<py::object>(found);
+  }
+  py::object get(const char* key) {
+    used_ += static_cast<std::size_t>(PyDict_GetItemString(dict_.ptr(), key) != nullptr);
+    return peek(key);
+  }
+
+  template <class T, int Rank>
+  void input(const char* key, const Axis (&axes)[Rank], Extents& extents, View<const T, Rank>& to,
+             Strides strides = Strides::contiguous) {
+    to = as_optional_input<T>(key, get(key), axes, extents, strides);
+  }
+  template <class T, int Rank>
+  void output(const char* key, const Axis (&axes)[Rank], Extents& extents, View<T, Rank>& to) {
+    to = as_optional_output<T>(key, get(key), axes, extents);
+  }
+
+  void need(const char* key, bool there) const {
+    if (!there) words::wrong(name_, std::string("hold ") + key);
+  }
+  void done() const {
+    if (used_ != dict_.size())
+      words::wrong(name_,
+                   "hold known names only, got " + std::string(py::str(dict_)).substr(0, 60));
+  }
+
+ private:
+  const char* name_;
+  py::dict dict_;
+  std::size_t used_ = 0;
+};
+
+Score as_score(py::handle object) {
+  if (!PyUnicode_CheckExact(object.ptr())) words::wrong_type("score", "a str", object);
+  const std::string name = py::cast<std::string>(object);
+  if (name == "additive") return Score::additive;
+  if (name == "dot") return Score::dot;
+  if (name == "general") return Score::general;
+  words::wrong("score", "be additive, dot or general, got '" + name + "'");
+}
+
+// What says which decoder it is.
+struct Kind {
+  py::handle lstm, score, current, feed, num_threads;
+};
+
+constexpr Axis kT{"T"}, kT1{"T + 1"}, kN{"N"}, kS{"S"}, kM{"M"}, kE{"E"}, kC{"C"}, kH{"H"}, kA{"A"},
+    kF{"F"}, kO{"O"}, kG{"G*H"}, kGates{"4*H"}, kIn{"E + F"}, kBoth{"H + C"};
+
+template <class T>
+void read_inputs(const Kind& kind, Named& in, DecoderInputs<T>& a, Extents& extents) {
+  a.num_threads = as_num_threads(kind.num_threads);
+  a.lstm = as_bool("lstm", kind.lstm);
+  a.current = as_bool("current", kind.current);
+  a.score = as_score(kind.score);
+  if (!PyLong_CheckExact(kind.feed.ptr())) words::wrong_type("feed", "an int", kind.feed);
+  a.F = PyLong_AsLongLong(kind.feed.ptr());
+  if (PyErr_Occurred() != nullptr) throw py::error_already_set();
+  if (a.F < 0) words::wrong("feed", "be at least 0");
+  in.input<T>("x", {kT, kN, kE}, extents, a.x);
+  in.input<T>("memory", {kS, kM, kC}, extents, a.memory);
+  in.input<index_t>("lengths", {kN}, extents, a.lengths);
+  in.input<index_t>("memory_lengths", {kM}, extents, a.memory_lengths);
+  in.input<index_t>("memory_rows", {kN}, extents, a.memory_rows);
+  constexpr Strides free = Strides::free;
+  in.input<T>("weight_ih", {kG, kIn}, extents, a.w_ih, free);
+  in.input<T>("weight_hh", {kG, kH}, extents, a.w_hh, free);
+  in.input<T>("bias_ih", {kG}, extents, a.b_ih, free);
+  in.input<T>("bias_hh", {kG}, extents, a.b_hh, free);
+  in.input<T>("weight_query", {kA, kH}, extents, a.w_query, free);
+  in.input<T>("weight_key", {kA, kC}, extents, a.w_key, free);
+  in.input<T>("bias_key", {kA}, extents, a.b_key, free);
+  in.input<T>("vector", {kA}, extents, a.vector);
+  in.input<T>("weight_output", {kO, kBoth}, extents, a.w_output, free);
+  in.input<T>("bias_output", {kO}, extents, a.b_output, free);
+  in.need("x, memory, weight_ih and weight_hh", a.x && a.memory && a.w_ih && a.w_hh);
+  in.need(
+      "weight_query, weight_key and vector",
+      a.score == Score::dot || (a.w_query && (a.score == Score::general || (a.w_key && a.vector))));
+}
+
+void forward_any(py::handle lstm, py::handle score, py::handle current, py::handle feed,
+                 py::handle keys_ready, py::handle inputs, py::handle outputs,
+                 py::handle num_threads) {
+  Named in("inputs", inputs), out("outputs", outputs);
+  with_float_type("weight_hh", in.peek("weight_hh"), [&]<class T>(T) {
+    Extents extents;
+    DecoderForwardArgs<T> a;
+    a.keys_ready = as_bool("keys_ready", keys_ready);
+    read_inputs<T>({lstm, score, current, feed, num_threads}, in, a, extents);
+    in.done();
+    out.output<T>("outputs", {kT, kN, kO}, extents, a.outputs);
+    out.output<T>("contexts", {kT, kN, kC}, extents, a.contexts);
+    out.output<T>("attn", {kT, kN, kS}, extents, a.attn);
+    out.output<T>("keys", {kS, kM, kA}, extents, a.keys);
+    out.output<T>("queries", {kT, kN, kA}, extents, a.queries);
+    out.output<T>("gates", {kT, kN, kGates}, extents, a.gates);
+    out.output<T>("states", {kT1, kN, kH}, extents, a.states);
+    out.output<T>("cells", {kT1, kN, kH}, extents, a.cells);
+    out.output<T>("fed", {kT1, kN, kF}, extents, a.fed);
+    out.need("outputs, contexts, attn, gates and states",
+             a.outputs && a.contexts && a.attn && a.gates && a.states);
+    out.done();
+    without_gil([&] { attention_decoder_forward(a); });
+  });
+}
+
+template <class T>
+void read_kept(Named& in, DecoderBackwardArgs<T>& a, Extents& extents) {
+  in.input<T>("outputs", {kT, kN, kO}, extents, a.outputs);
+  in.input<T>("contexts", {kT, kN, kC}, extents, a.contexts);
+  in.input<T>("attn", {kT, kN, kS}, extents, a.attn);
+  in.input<T>("keys", {kS, kM, kA}, extents, a.keys);
+  in.input<T>("queries", {kT, kN, kA}, extents, a.queries);
+  in.input<T>("states", {kT1, kN, kH}, extents, a.states);
+  in.input<T>("cells", {kT1, kN, kH}, extents, a.cells);
+  in.input<T>("fed", {kT1, kN, kF}, extents, a.fed);
+  in.input<T>("doutputs", {kT, kN, kO}, extents, a.doutputs);
+  in.input<T>("dcontexts", {kT, kN, kC}, extents, a.dcontexts);
+  in.input<T>("dattn", {kT, kN, kS}, extents, a.dattn);
+  in.need("outputs, contexts, attn and states", a.outputs && a.contexts && a.attn && a.states);
+}
+
+void backward_any(py::handle lstm, py::handle score, py::handle current, py::handle feed,
+                  py::handle inputs, py::handle outputs, py::handle num_threads) {
+  Named in("inputs", inputs), out("outputs", outputs);
+  with_float_type("weight_hh", in.peek("weight_hh"), [&]<class T>(T) {
+    Extents extents;
+    DecoderBackwardArgs<T> a;
+    read_inputs<T>({lstm, score, current, feed, num_threads}, in, a, extents);
+    read_kept<T>(in, a, extents);
+    in.done();
+    out.output<T>("gates", {kT, kN, kGates}, extents, a.gates);
+    out.output<T>("dh", {kN, kH}, extents, a.dh);
+    out.output<T>("dc", {kN, kH}, extents, a.dc);
+    out.output<T>("dfed", {kN, kF}, extents, a.dfed);
+    out.output<T>("dx", {kT, kN, kE}, extents, a.dx);
+    out.output<T>("dmemory", {kS, kM, kC}, extents, a.dmemory);
+    out.output<T>("dweight_ih", {kG, kIn}, extents, a.dw_ih);
+    out.output<T>("dweight_hh", {kG, kH}, extents, a.dw_hh);
+    out.output<T>("dbias_ih", {kG}, extents, a.db_ih);
+    out.output<T>("dbias_hh", {kG}, extents, a.db_hh);
+    out.output<T>("dweight_query", {kA, kH}, extents, a.dw_query);
+    out.output<T>("dweight_key", {kA, kC}, extents, a.dw_key);
+    out.output<T>("dbias_key", {kA}, extents, a.db_key);
+    out.output<T>("dvector", {kA}, extents, a.dvector);
+    out.output<T>("dweight_output", {kO, kBoth}, extents, a.dw_output);
+    out.output<T>("dbias_output", {kO}, extents, a.db_output);
+    out.need("gates and dh", a.gates && a.dh);
+    out.done();
+    without_gil([&] { attention_decoder_backward(a); });
+  });
+}
+
+}  // namespace
+
+void bind_decoder(py::module_& m) {
+  using py::arg;
+  m.def("attention_decoder_forward", forward_any, "All steps of a decoder that attends to memory.",
+        arg("lstm"), arg("score"), arg("current"), arg("feed"), arg("keys_ready"), arg("inputs"),
+        arg("outputs"), arg("num_threads") = 0);
+  m.def("attention_decoder_backward", backward_any, "Gradients of attention_decoder.", arg("lstm"),
+        arg("score"), arg("current"), arg("feed"), arg("inputs"), arg("outputs"),
+        arg("num_threads") = 0);
+}
+
+}  // namespace fastrnn::bindings
