@@ -16,7 +16,7 @@ from fastrnn.examples._readout import softmax
 from fastrnn.examples.long_lag import network
 from fastrnn.plot import curves
 
-LAG = 50
+LAG, UPDATES = 50, 8000
 
 
 def train(cell, seed, updates, hidden=128, rate=5e-3, N=8):
@@ -34,7 +34,7 @@ def train(cell, seed, updates, hidden=128, rate=5e-3, N=8):
 
 def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 1) -> None:
     """Copying ten symbols after fifty steps: nats a step beside those of no memory."""
-    updates, baseline, pictures = 300 if quick else 8000, tasks.copy_baseline(LAG), {}
+    updates, baseline, pictures = 300 if quick else UPDATES, tasks.copy_baseline(LAG), {}
     print(f"without memory: {baseline:.4f} nats a step")
     for cell in ("LSTM", "GRU"):
         began, found = perf_counter(), []

@@ -14,6 +14,7 @@ import fastrnn
 from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
 from fastrnn.examples._packages import Data, read
 from fastrnn.examples._readout import Readout, fit
+from fastrnn.examples.long_lag import lstm
 from fastrnn.plot import curves
 from fastrnn.train.schedule import linear
 
@@ -30,10 +31,20 @@ def parse(packed, rows, largest):
     return images.astype(np.float32), table[:, -1].astype(int)
 
 
-def train(images, labels, seed, *, hidden, epochs, rate=5e-3):
-    """Return the trained model and its losses."""
+def shuffled(images, labels):
+    """Both in an order that is drawn once."""
+    order = np.random.default_rng(0).permutation(len(labels))
+    return images[order], labels[order]
+
+
+def train(images, labels, seed, *, hidden, epochs, rate=5e-3, long=False):
+    """Return the trained model and its losses; `long`: the cells begin with long memories."""
     rng, N = np.random.default_rng(seed), 32
-    layer = fastrnn.LSTM(images.shape[2], hidden, forget_bias=1.0, rng=rng)
+    steps, columns = images.shape[1:]
+    if long:
+        layer = lstm(columns, hidden, rng, steps)
+    else:
+        layer = fastrnn.LSTM(columns, hidden, forget_bias=1.0, rng=rng)
     schedule = linear(rate, rate / 100, epochs * -(-len(labels) // N))
     model = Readout(layer, 10, rate=schedule, rng=rng, last=True, dropout=0.5)
     return model, fit(model, images, labels, epochs=epochs, batch_size=N, seed=seed)
@@ -46,9 +57,7 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 5, data: Data = 
         packed = read(package, member, data)
         if packed is None:
             continue
-        images, labels = parse(packed, rows, largest)
-        order = np.random.default_rng(0).permutation(len(labels))
-        images, labels = images[order], labels[order]
+        images, labels = shuffled(*parse(packed, rows, largest))
         began, shares = perf_counter(), []
         runs, epochs = (1, 2) if quick else (seeds, epochs)
         for seed in range(runs):

@@ -42,11 +42,12 @@ def standardised(train, test):
     return [[(s - mean) / deviation for s in series] for series in (train, test)]
 
 
-def classifier(kind, bidirectional, seed, *, hidden=100, rate=2e-3, dropout=0.5):
-    """A layer over 12 channels, its last states, 9 scores."""
+def train(kind, bidirectional, series, labels, seed, *, epochs=60, rate=2e-3, N=32):
+    """A layer of 100 units over 12 channels, its last states, 9 scores; and the losses."""
     rng = np.random.default_rng(seed)
-    layer = kind(12, hidden, bidirectional=bidirectional, rng=rng)
-    return Readout(layer, 9, rate=rate, rng=rng, last=True, dropout=dropout)
+    layer = kind(12, 100, bidirectional=bidirectional, rng=rng)
+    model = Readout(layer, 9, rate=rate, rng=rng, last=True, dropout=0.5)
+    return model, fit(model, series, labels, epochs=epochs, batch_size=N, seed=seed)
 
 
 def answers(model, series):
@@ -60,16 +61,16 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 5, data: Data = 
     texts = [read("aeon", FILE.format(part), data) for part in ("TRAIN", "TEST")]
     if None in texts:
         return
-    (train, labels), (test, right) = parse(texts[0]), parse(texts[1])
-    train, test = standardised(train, test)
+    (series, labels), (test, right) = parse(texts[0]), parse(texts[1])
+    series, test = standardised(series, test)
     seeds, epochs = (1, 15) if quick else (seeds, 60)
-    print(f"JapaneseVowels: {len(train)} series to train, {len(test)} to test; {seeds} seeds")
+    print(f"JapaneseVowels: {len(series)} series to train, {len(test)} to test; {seeds} seeds")
     pictures = {}
     for name, (kind, bidirectional) in MODELS.items():
         shares, seconds = [], 0.0
         for seed in range(seeds):
-            model, began = classifier(kind, bidirectional, seed), perf_counter()
-            losses = fit(model, train, labels, epochs=epochs, batch_size=32, seed=seed)
+            began = perf_counter()
+            model, losses = train(kind, bidirectional, series, labels, seed, epochs=epochs)
             seconds += (perf_counter() - began) / seeds
             shares.append((answers(model, test) == right).mean())
             pictures.setdefault(name, losses)

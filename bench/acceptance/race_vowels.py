@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from bench.acceptance import _frame
+from bench.acceptance._published import member
 from bench.acceptance._race import report
 from bench.torch_modules import modules_of
 from fastrnn.data import batches, pad
 from fastrnn.examples import speakers
-from fastrnn.examples._packages import read
 from fastrnn.models import SequenceClassifier
 from fastrnn.train import Adam, Trainer
 
@@ -111,10 +111,7 @@ class Padded(Packed):
 
 def measure(frame: _frame.Frame) -> None:
     """Race the LSTM and the GRU against the faster of the two programs in PyTorch."""
-    text = read("aeon", speakers.FILE.format("TRAIN"), frame.given.data)
-    if text is None:
-        raise _frame.Skipped("the wheel of aeon is not here (pip download --no-deps aeon)")
-    frame.seen("JapaneseVowels_TRAIN.ts", text)
+    text = member(frame, "aeon", speakers.FILE.format("TRAIN"))
     series, labels = speakers.parse(text)
     judged = np.arange(len(series)) % 5 == 0
     learned, kept = ([s for s, j in zip(series, judged, strict=True) if j == w] for w in (0, 1))

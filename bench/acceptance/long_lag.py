@@ -1,0 +1,132 @@
+"""S2, the long-lag suite: adding, temporal order, copying, Reber, counting, spikes, LSTM variants.
+
+The experiments of examples/, with their own settings; five seeds unless --seeds says otherwise, the
+embedded Reber grammar twice as many. --parts takes some of them by name.
+"""
+
+import sys
+
+import numpy as np
+
+from bench.acceptance import _frame
+from fastrnn.data import tasks
+from fastrnn.examples import copy_memory, counting, long_lag, lstm_variants, reber, spike_delay
+
+
+def adding(frame: _frame.Frame) -> None:
+    """T = 100; unseen T = 400."""
+    for cell, updates in (("LSTM", 2500), ("GRU", 1500), ("tanh RNN", 800)):
+        for seed in frame.seeds:
+            with frame.run(f"adding, {cell}", seed, updates=updates):
+                _, (mse, near, rmse) = long_lag.adding(cell, seed, updates)
+            frame.record(f"adding, {cell}: MSE", seed, mse)
+            frame.record(f"adding, {cell}: share within 0.04", seed, near)
+            frame.record(f"adding, {cell}: RMSE at T = 400", seed, rmse)
+        if cell != "tanh RNN":
+            frame.gate(f"adding, {cell}: MSE", at_most=0.001)
+            frame.gate(f"adding, {cell}: share within 0.04", at_least=0.99)
+    frame.gate("adding, tanh RNN: MSE", at_least=0.1)
+    frame.gate("adding, LSTM: RMSE at T = 400", at_most=0.15)
+
+
+def order(frame: _frame.Frame) -> None:
+    """Two and three relevant symbols in 100."""
+    for relevant in (2, 3):
+        for cell, updates in (("LSTM", 1800), ("tanh RNN", 800)):
+            metric = f"order of {relevant}, {cell}: right"
+            for seed in frame.seeds:
+                with frame.run(metric, seed, sequences=32 * updates):
+                    _, (share,) = long_lag.temporal_order(cell, seed, updates, relevant)
+                frame.record(metric, seed, share)
+            chance = 2.0**-relevant
+            low = {"at_least": 0.995} if cell == "LSTM" else {"at_most": chance + 0.05}
+            frame.gate(metric, **low)
+
+
+def copying(frame: _frame.Frame) -> None:
+    """Ten symbols after 50 steps, as a share of the nats of no memory."""
+    baseline = tasks.copy_baseline(copy_memory.LAG)
+    for cell in ("LSTM", "GRU"):
+        metric = f"copying, {cell}: share of the baseline"
+        for seed in frame.seeds:
+            with frame.run(metric, seed, updates=copy_memory.UPDATES):
+                _, nats = copy_memory.train(cell, seed, copy_memory.UPDATES)
+            frame.record(metric, seed, nats / baseline)
+    frame.gate("copying, LSTM: share of the baseline", at_most=0.10)
+
+
+def grammar(frame: _frame.Frame) -> None:
+    """Embedded Reber within 10,000 strings; the endless one with a forget gate and without."""
+    metric = "embedded Reber: solved within 10,000 strings"
+    for seed in [*frame.seeds, *(10_000 + seed for seed in frame.seeds)]:
+        with frame.run(metric, seed) as note:
+            note["strings"] = reber.embedded(seed)
+        frame.record(metric, seed, note["strings"] is not None)
+    frame.gate(metric, at_least=1.0)
+    for gates, limit in (("ifo", {"at_least": 0.98}), ("io", {"at_most": 0.70})):
+        metric = f"continual Reber, gates {gates}: right where the second symbol decides"
+        for seed in frame.seeds:
+            with frame.run(metric, seed) as note:
+                every, far, cell, _ = reber.continual(seed, gates)
+                note.update(every=float(every), largest_cell=float(cell))
+            frame.record(metric, seed, far)
+            frame.record(f"continual Reber, gates {gates}: right steps", seed, every)
+        frame.gate(metric, **limit)
+
+
+def counts(frame: _frame.Frame) -> None:
+    """Largest n after training on n <= 10: the third best of five, the median, is gated."""
+    for letters, updates, least in ((2, 2000, 50), (3, 4000, 20)):
+        metric, reached = f"{counting.LANGUAGES[letters]}: largest n", []
+        for seed in frame.seeds:
+            with frame.run(metric, seed, updates=updates):
+                reached.append(max(counting.train(seed, letters, updates)))
+            frame.record(metric, seed, reached[-1])
+        share = f"{counting.LANGUAGES[letters]}: share of seeds with n >= {least}"
+        frame.record(share, frame.seeds[0], float(np.mean(np.array(reached) >= least)))
+        frame.gate(share, at_least=0.6)
+
+
+def spikes(frame: _frame.Frame) -> None:
+    """Variance explained of delays of 30 to 60 steps; peepholes are reported, not gated."""
+    for peephole, name in ((True, "with peepholes"), (False, "without")):
+        found = []
+        for seed in frame.seeds:
+            with frame.run(f"spikes, {name}", seed):
+                found.append(spike_delay.train(seed, peephole, 1000)[0])
+            frame.record(f"spikes, {name}: variance explained", seed, found[-1])
+        share = f"spikes, {name}: share of seeds with 0.65"
+        frame.record(share, frame.seeds[0], float(np.mean(np.array(found) >= 0.65)))
+        frame.gate(share, at_least=5 / 7)
+
+
+def variants(frame: _frame.Frame) -> None:
+    """The table of variants; nothing is claimed."""
+    for name, options in lstm_variants.VARIANTS.items():
+        for seed in frame.seeds[:3]:
+            with frame.run(f"variant, {name}", seed):
+                _, mse = lstm_variants.train(options, seed, 2000)
+            frame.record(f"variant, {name}: MSE", seed, mse)
+
+
+PARTS = {
+    part.__name__: part for part in (adding, order, copying, grammar, counts, spikes, variants)
+}
+
+
+def measure(frame: _frame.Frame) -> None:
+    """Run the parts that were asked for."""
+    for name in frame.given.parts:
+        PARTS[name](frame)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the bench."""
+    parser = _frame.options("long_lag", __doc__)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.set_defaults(seeds=list(range(5)))
+    return _frame.main("long_lag", __doc__, measure, argv=argv, parser=parser)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
