@@ -117,15 +117,18 @@ class Frame:
             raise Skipped(f"{name} is not here ({CHANNEL_B})")
         return self.seen(name, path.read_bytes(), lines=lines)
 
+    def note(self, name: str, content: bytes) -> None:
+        """Note a data file's hash and counts."""
+        digest, lines = hashlib.sha256(content).hexdigest(), content.count(b"\n")
+        self._files.append({"file": name, "sha256": digest, "lines": lines, "bytes": len(content)})
+
     def seen(self, name: str, content: bytes, *, lines: int | None = None) -> str:
-        """Note a data file's hash and counts, and return its text."""
-        text = content.decode()
-        found = text.count("\n")
-        digest = hashlib.sha256(content).hexdigest()
-        self._files.append({"file": name, "sha256": digest, "lines": found, "bytes": len(content)})
+        """Note a text file's hash and counts, and return its text."""
+        self.note(name, content)
+        found = content.count(b"\n")
         if lines is not None and found != lines:
             raise ValueError(f"{name} must have {lines:,} lines, got {found:,}")
-        return text
+        return content.decode()
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:

