@@ -10,6 +10,7 @@ from typer import Argument, Option
 
 import fastrnn
 from fastrnn.cli._one_line import one_line
+from fastrnn.cli._translate_options import translate
 from fastrnn.cli.demos import Demos
 
 app = typer.Typer(
@@ -181,6 +182,9 @@ def generate(
         top_p=top_p,
         seed=seed,
     )
+
+
+app.command()(translate)
 
 
 @app.command()

@@ -1,6 +1,5 @@
 """Files of examples for ``fastrnn train``: a text to continue, or JSON lines with labels."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -8,7 +7,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fastrnn.cli._config import Config
 from fastrnn.data import Vocabulary, batches, contiguous_streams, pad
 from fastrnn.io._json import strict_json
 
@@ -57,8 +55,8 @@ def text_dataset(
     OSError, ValueError
         The file cannot be read, is no UTF-8, or too short; or an argument breaks its rule.
     """
-    whole = _text(folder / text)
-    cut = len(whole) - int(len(whole) * _share(held_out))
+    whole = read_text(folder / text)
+    cut = len(whole) - int(len(whole) * share(held_out))
     vocabulary = Vocabulary.from_texts(
         [whole[:cut]], level=level, min_count=min_count, max_size=max_size
     )
@@ -75,16 +73,16 @@ def text_dataset(
 
 
 def classes_dataset(folder: Path, examples: str, **options: Any) -> Dataset:
-    """Return sequences with one label each; see `_labelled`."""
-    return _labelled(folder / examples, each_step=False, **options)
+    """Return sequences with one label each; see `labelled_dataset`."""
+    return labelled_dataset(folder / examples, each_step=False, **options)
 
 
 def tags_dataset(folder: Path, examples: str, **options: Any) -> Dataset:
-    """Return sequences with one label for each step; see `_labelled`."""
-    return _labelled(folder / examples, each_step=True, **options)
+    """Return sequences with one label for each step; see `labelled_dataset`."""
+    return labelled_dataset(folder / examples, each_step=True, **options)
 
 
-def _labelled(
+def labelled_dataset(
     path: Path,
     *,
     each_step: bool,
@@ -100,11 +98,12 @@ def _labelled(
     A line is ``{"x": …, "label": …}``, or for a label at each step ``{"x": …, "labels": […]}``.
     x is a text, or a list of steps, each a list of numbers. Labels are texts or integers.
     """
-    pairs = [_example(path, i, line, each_step) for i, line in enumerate(_text(path).splitlines())]
+    lines = read_text(path).splitlines()
+    pairs = [_example(path, i, line, each_step) for i, line in enumerate(lines)]
     if len(pairs) < 2:
         raise ValueError(f"{path} must hold at least two examples, got {len(pairs)}")
     order = np.random.default_rng(seed).permutation(len(pairs))
-    cut = len(pairs) - max(1, int(len(pairs) * _share(held_out)))
+    cut = len(pairs) - max(1, int(len(pairs) * share(held_out)))
     inputs, labels = zip(*(pairs[i] for i in order), strict=True)
     sizes = [None if isinstance(x, str) else np.shape(x)[1] for x, _ in pairs]
     if len(set(sizes)) > 1:
@@ -163,33 +162,22 @@ def _example(path: Path, number: int, line: str, each_step: bool) -> tuple[Any, 
     return x, [str(label) for label in labels]
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Return what a file holds.
+
+    Raises
+    ------
+    OSError, ValueError
+        It cannot be read, or is no UTF-8.
+    """
     try:
         return path.read_text("utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not UTF-8: byte {error.start}") from None
 
 
-def _share(held_out: Any) -> float:
+def share(held_out: Any) -> float:
+    """Return how much to hold out, which must lie between 0 and 1."""
     if type(held_out) not in (int, float) or not 0 < held_out < 1:
         raise ValueError(f"held_out must lie between 0 and 1, got {held_out!r}")
     return float(held_out)
-
-
-DATASETS: dict[str, Callable[..., Dataset]] = {
-    "LanguageModel": text_dataset,
-    "SequenceClassifier": classes_dataset,
-    "SequenceTagger": tags_dataset,
-}
-
-
-def read_dataset(config: Config, kind: str) -> Dataset:
-    """Return what section [data] describes, for a model of this kind."""
-    also = config.keys(_labelled, {"path": None, "each_step": None})
-    return config.call(
-        "data",
-        DATASETS[kind],
-        config.section("data"),
-        folder=config.path.parent,
-        also=() if kind == "LanguageModel" else also,
-    )

@@ -11,7 +11,8 @@ from threadpoolctl import threadpool_limits
 import fastrnn
 from fastrnn import models, train
 from fastrnn.cli._config import Config
-from fastrnn.cli._datasets import DATASETS, Dataset, read_dataset
+from fastrnn.cli._data_section import DATASETS, read_dataset
+from fastrnn.cli._datasets import Dataset
 from fastrnn.io._files import atomic_write
 from fastrnn.train import schedule
 

@@ -1,0 +1,145 @@
+"""Why: translation is used from scripts: as many lines out as in, in their order, and one clear
+line where something is wrong.
+"""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from commands import only_line
+
+from fastrnn.cli import main
+from fastrnn.models import LanguageModel, Seq2Seq
+
+pytest.importorskip("autograd")
+pytest.importorskip("safetensors")
+
+CONFIG = """
+[model]
+kind = "Seq2Seq"
+cell = "gru"
+hidden_size = 16
+attention = "dot"
+
+[data]
+sources = "in.txt"
+targets = "out.txt"
+target_level = "word"
+batch_size = 16
+
+[optimiser]
+kind = "Adam"
+lr = 0.02
+
+[training]
+folder = "run"
+epochs = 25
+max_norm = 5.0
+"""
+NAMES = dict(zip("abcd", ("alpha", "beta", "gamma", "delta"), strict=True))
+
+
+def answer(text: str) -> str:
+    return " ".join(NAMES[letter] for letter in text)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("translate")
+    rng = np.random.default_rng(0)
+    texts = ["".join(rng.choice(list("abcd"), rng.integers(1, 4))) for _ in range(160)]
+    (folder / "in.txt").write_text("\n".join(texts) + "\n")
+    (folder / "out.txt").write_text("\n".join(map(answer, texts)) + "\n")
+    (folder / "config.toml").write_text(CONFIG)
+    assert main(["train", str(folder / "config.toml")]) == 0
+    return folder
+
+
+def test_a_file_line_by_line(trained: Path, capfd: Any) -> None:
+    texts = ["ab", "", "c", "dab", "a"]
+    (trained / "new.txt").write_text("\n".join(texts))
+    assert main(["translate", str(trained / "run"), str(trained / "new.txt")]) == 0
+    greedy = capfd.readouterr().out
+    assert greedy.splitlines() == [answer(text) for text in texts]
+    model = str(trained / "run" / "model.safetensors")
+    options = ["--beam", "3", "--batch-size", "2"]
+    assert main(["translate", model, str(trained / "new.txt"), *options]) == 0
+    assert capfd.readouterr().out == greedy
+
+
+def test_standard_input_n_best_and_a_picture(
+    trained: Path, capfd: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("matplotlib")
+    monkeypatch.setattr("sys.stdin", io.StringIO("ab\ncd?\n"))
+    picture = trained / "map.png"
+    options = ["--beam", "4", "--n-best", "2", "--attention", str(picture)]
+    assert main(["translate", str(trained / "run"), "-", *options]) == 0
+    out, err = capfd.readouterr()
+    rows = [line.split("\t") for line in out.splitlines()]
+    assert [row[0] for row in rows] == ["1", "1", "2", "2"]
+    assert rows[0][2] == "alpha beta"
+    assert float(rows[0][1]) > float(rows[1][1])
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert only_line(err) == f"picture: {picture}"
+
+
+def test_draws_repeat_with_their_seed(trained: Path, capfd: Any) -> None:
+    (trained / "new.txt").write_text("abc\n" * 9)
+    said = []
+    for _ in range(2):
+        options = ["--temperature", "3", "--seed", "1"]
+        assert main(["translate", str(trained / "run"), str(trained / "new.txt"), *options]) == 0
+        said.append(capfd.readouterr().out)
+    assert said[0] == said[1]
+    assert len(set(said[0].splitlines())) > 1
+
+
+def test_one_clear_line_where_something_is_wrong(trained: Path, capfd: Any) -> None:
+    LanguageModel("gru", 9, 4).save(trained / "other")
+    Seq2Seq("gru", 9, 9, 4).save(trained / "numbers")
+    (trained / "latin").write_bytes(b"\xe9\n")
+    run = str(trained / "run")
+    for args, said in {
+        ("nowhere",): "nowhere",
+        (str(trained / "other"),): "holds a LanguageModel",
+        (str(trained / "numbers"),): "has no vocabularies",
+        (run, str(trained / "none.txt")): "none.txt: No such file",
+        (run, str(trained / "latin")): "is not UTF-8: byte 0",
+        (run, str(trained / "in.txt"), "--seed", "1"): "--seed is for draws",
+        (run, str(trained / "in.txt"), "--n-best", "2"): "n_best must be at most beam_size",
+        (run, str(trained / "in.txt"), "--beam", "2", "--top-k", "1"): "do not go with drawing",
+    }.items():
+        assert main(["translate", *args]) == 1
+        assert said in only_line(capfd.readouterr().err)
+    assert main(["translate", run, "--beam", "0"]) == 2
+    assert main(["translate", run, "--alpha", "nan"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (('targets = "out.txt"', 'targets = "short.txt"'), "must have as many lines, got 160 and"),
+        (('target_level = "word"', 'target_level = "line"'), "target_level must be one of"),
+        (('target_level = "word"', 'held_out_sources = "in.txt"'), "both, or neither"),
+        (('target_level = "word"', 'T = 3'), "unknown key T"),
+        (('targets = "out.txt"', ""), "needs targets"),
+    ],
+)
+def test_a_file_that_says_nonsense(
+    trained: Path, change: tuple[str, str], said: str, capfd: Any
+) -> None:
+    (trained / "short.txt").write_text("alpha\n")
+    (trained / "bad.toml").write_text(CONFIG.replace(*change))
+    assert main(["train", str(trained / "bad.toml")]) == 1
+    assert said in only_line(capfd.readouterr().err)
+
+
+def test_files_of_their_own_are_held_out(trained: Path, capfd: Any) -> None:
+    dev = 'held_out_sources = "in.txt"\nheld_out_targets = "out.txt"\ntarget_level = "word"'
+    text = CONFIG.replace('target_level = "word"', dev).replace("epochs = 25", "epochs = 1")
+    (trained / "dev.toml").write_text(text.replace('"run"', '"dev"'))
+    assert main(["train", str(trained / "dev.toml")]) == 0
+    assert "160 pairs of in.txt and out.txt, 8 and 8 different" in capfd.readouterr().out
