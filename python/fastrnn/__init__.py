@@ -46,6 +46,7 @@ __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "AttentionStep",
     "CheckpointError",
     "Embedding",
     "GRUGrads",
@@ -91,6 +92,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return import_module(f"fastrnn.{name}")
+    if name == "AttentionStep":
+        return import_module("fastrnn.attention_step").AttentionStep
     if name == "CheckpointError":
         return import_module("fastrnn.io").CheckpointError
     raise AttributeError(f"module 'fastrnn' has no attribute {name!r}")

@@ -165,6 +165,11 @@ def integer(name: str, value: Any, least: int, most: int | None = None) -> int:
     return number
 
 
+def threads(num_threads: Any) -> int:
+    """Return how many threads a call asks for, 0 where it leaves that to the setting."""
+    return 0 if num_threads is None else integer("num_threads", num_threads, 1, MAX_THREADS)
+
+
 def number(name: str, value: Any, least: float = -math.inf, below: float = math.inf) -> float:
     """Return a real number in ``[least, below)`` as float; bool, strings and NaN are refused."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):

@@ -59,7 +59,7 @@ class Decoder(NamedTuple):
 def open_decoder(
     x: Any, memory: Any, params: Any, cell: Any, score: Any, query: Any, input_feed: Any
 ) -> Decoder:
-    """Return what the call is.
+    """Return what the call is; without x, that of one step with a row for each row of memory.
 
     Raises
     ------
@@ -73,10 +73,11 @@ def open_decoder(
     one_of("query", query, QUERIES)
     feed = _checks.flag("input_feed", input_feed)
     _names(params, score)
-    _rank("x", x, "(T, N, E)")
+    if x is not None:
+        _rank("x", x, "(T, N, E)")
     _rank("memory", memory, "(S, N, C)")
     _rank("weight_hh", params["weight_hh"], "(G·H, H)")
-    (T, N, E), (S, _, C), w_hh = x.shape, memory.shape, params["weight_hh"].shape
+    (S, M, C), w_hh = memory.shape, params["weight_hh"].shape
     H = w_hh[1]
     if H < 1:
         raise ValueError(f"weight_hh must have at least one column, got {w_hh}")
@@ -91,6 +92,10 @@ def open_decoder(
         raise ValueError("bias_output needs weight_output")
     O = H if output is None else output.shape[0]
     F = 0 if not feed else C if query == "previous" or output is None else O
+    _rank("weight_ih", params["weight_ih"], "(G·H, E + F)")
+    T, N, E = (1, M, params["weight_ih"].shape[1] - F) if x is None else x.shape
+    if E < 0:
+        raise ValueError(f"weight_ih must have E + F columns, F = {F}, got {E + F}")
     d = Decoder(cell, score, query, feed, T, N, S, E, C, H, A, F, O)
     for name, width in (("memory", C), ("weight_output", d.O)):
         if width < 1:

@@ -1,5 +1,6 @@
 """One call of attention_decoder on the core: its arrays checked and laid out, forward, backward."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -89,43 +90,55 @@ def open_run(
     TypeError, ValueError, MemoryError
         As `fastrnn.ops.attention_decoder`.
     """
-    if num_threads is not None:
-        threads = _checks.integer("num_threads", num_threads, 1, _checks.MAX_THREADS)
-    if params.get("weight_hh") is None:
-        raise ValueError("params must have weight_hh")
-    w_hh, dtype = leading("weight_hh", params["weight_hh"])
-    arrays = {name: floats(name, array, dtype) for name, array in params.items()}
-    arrays["weight_hh"] = w_hh
-    x, memory = (_contiguous(n, floats(n, a, dtype)) for n, a in (("x", x), ("memory", memory)))
-    d = open_decoder(x, memory, arrays, cell, score, query, input_feed)
-    inputs = {"x": x, "memory": memory}
-    inputs |= {_SHARED.get(n, n): arrays[n] for n in NAMES if n in arrays}
-    if "vector" in inputs:
-        inputs["vector"] = _contiguous("vector", inputs["vector"])
+    threads = _checks.threads(num_threads) or threads
+    d, inputs, dtype = open_arrays(x, memory, params, (cell, score, query, input_feed))
     for name, value, steps in (("lengths", lengths, d.T), ("memory_lengths", memory_lengths, d.S)):
         if value is not None:
             inputs[name] = _checks.lengths(value, steps, d.N, single=False)
-    return DecoderRun(d, inputs, open_outputs(d, d.N, dtype, state), threads)
+    return DecoderRun(d, inputs, open_outputs(d, dtype, state), threads)
 
 
-def open_outputs(d: Decoder, M: int, dtype: DType, state: Any) -> dict[str, Array]:
-    """Return the arrays that forward writes, the initial state in its place; memory has M rows."""
+def open_arrays(
+    x: Any, memory: Any, params: Any, options: tuple[Any, ...]
+) -> tuple[Decoder, dict[str, Array], DType]:
+    """Return what the call is, what the core reads of it, and its dtype; x None: of one step."""
+    if not isinstance(params, Mapping) or params.get("weight_hh") is None:
+        raise ValueError("params must have weight_hh, and be a dict")
+    w_hh, dtype = leading("weight_hh", params["weight_hh"])
+    arrays = {n: floats(n, params[n], dtype) for n in params if params[n] is not None}
+    arrays["weight_hh"] = w_hh
+    inputs = {"memory": contiguous("memory", floats("memory", memory, dtype))}
+    if x is not None:
+        inputs["x"] = contiguous("x", floats("x", x, dtype))
+    d = open_decoder(inputs.get("x"), inputs["memory"], arrays, *options)
+    inputs |= {_SHARED.get(n, n): arrays[n] for n in NAMES if n in arrays}
+    if "vector" in inputs:
+        inputs["vector"] = contiguous("vector", inputs["vector"])
+    return d, inputs, dtype
+
+
+def open_outputs(
+    d: Decoder, dtype: DType, state: Any, keys: Array | None = None
+) -> dict[str, Array]:
+    """Return the arrays that forward writes, the initial state in its place; keys may be ready."""
     shapes = {
         "outputs": (d.T, d.N, d.O),
         "contexts": (d.T, d.N, d.C),
         "attn": (d.T, d.N, d.S),
         "gates": (d.T, d.N, 4 * d.H),
     }
-    if d.score == "additive":
-        shapes["keys"] = (d.S, M, d.A)
+    if d.score == "additive" and keys is None:
+        shapes["keys"] = (d.S, d.N, d.A)
     if d.score != "dot":
         shapes["queries"] = (d.T, d.N, d.A)
     outputs = {name: allocate(name, shape, dtype) for name, shape in shapes.items()}
-    if state is not None:
+    if keys is not None:
+        outputs["keys"] = keys
+    if isinstance(state, (tuple, list)):
         state = tuple(
             array if array is None else floats(f"state {name}", array, dtype)
             for name, array in zip(d.state_names, state, strict=False)
-        )
+        ) + tuple(state[len(d.state_names) :])
     initial = dict(zip(("h", "c", "fed"), open_state(d, state), strict=True))
     for name, kept, width in (("h", "states", d.H), ("c", "cells", d.H), ("fed", "fed", d.F)):
         if name in d.state_names:
@@ -138,7 +151,8 @@ def _gradient(name: str) -> str:
     return f"d{_SHARED.get(name, name)}"
 
 
-def _contiguous(name: str, array: Array) -> Array:
+def contiguous(name: str, array: Array) -> Array:
+    """Return the array, or a copy in C order."""
     if array.flags.c_contiguous:
         return array
     return _copy(name, array, array.shape, array.dtype)

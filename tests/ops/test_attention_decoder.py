@@ -28,7 +28,7 @@ def total(namespace: Any, arrays: Any, options: dict[str, Any], g: Any) -> Any:
 def draw(rng: np.random.Generator, *choice: Any, ragged: bool = True) -> Any:
     names = ("cell", "score", "query", "feed", "output")
     chosen = dict(zip(names, choice, strict=True))
-    arrays, options = draw_decoder(rng, 3, 3, 4, ragged=ragged, **chosen)
+    arrays, options = draw_decoder(rng, 2, 3, 3, (2, 3, 3, 2, 2), ragged=ragged, **chosen)
     g = [rng.normal(size=r.shape) for r in run_decoder(reference, arrays, options)]
     return arrays, options, g
 
@@ -100,6 +100,48 @@ def test_a_call_goes_on_where_another_ended(rng: np.random.Generator) -> None:
         np.testing.assert_allclose(np.concatenate([first[k], rest[k]], axis=1), whole[k], rtol=1e-9)
     for a, b in zip(rest[3:], whole[3:], strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-9)
+
+
+@EACH
+def test_one_step_is_a_step_of_the_sequence(
+    cell: str, score: str, query: str, feed: bool, output: bool, rng: np.random.Generator
+) -> None:
+    """Three rows on two rows of memory, in another order after the first step."""
+    choice = {"cell": cell, "score": score, "query": query, "feed": feed, "output": output}
+    arrays, options = draw_decoder(rng, 2, 2, 4, ragged=True, state=False, **choice)
+    del options["lengths"]
+    params = {name: a for name, a in arrays.items() if name not in ("x", "memory")}
+    x, memory, rows = rng.normal(size=(2, 3, 3)), arrays["memory"], np.array([1, 0, 1])
+    step = fastrnn.AttentionStep(memory, params, **options)
+    parents = np.array([2, 1, 0])  # the rows of memory stay as they are
+    first = step(x[0], rows=rows)
+    second = step(x[1], [part[parents] for part in first[3]], rows)
+    order = np.stack([x[0][parents], x[1]])
+    options["memory_lengths"] = options["memory_lengths"][rows]
+    *whole, state = ops.attention_decoder(order, memory[:, rows], params, **options)
+    for a, b in zip(second[:3], whole, strict=True):
+        np.testing.assert_allclose(a, b[1], rtol=1e-12, atol=1e-15)
+    for a, b in zip(second[3], state, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-15)
+
+
+def test_a_wrong_step_is_told_so(rng: np.random.Generator) -> None:
+    arrays, options = draw_decoder(rng, 1, 2, 4, state=False)
+    params = {name: a for name, a in arrays.items() if name not in ("x", "memory")}
+    step = fastrnn.AttentionStep(arrays["memory"], params, **options)
+    x = arrays["x"][0]
+    with pytest.raises(ValueError, match="x must have shape"):
+        step(x[:, :2])
+    with pytest.raises(ValueError, match="or pass rows"):
+        step(x[:1])
+    with pytest.raises(ValueError, match="rows must lie in"):
+        step(x, rows=[0, 2])
+    with pytest.raises(TypeError, match="rows must hold integers"):
+        step(x, rows=[0.0, 1.0])
+    with pytest.raises(TypeError, match="x must be float64"):
+        step(x.astype(np.float32))
+    with pytest.raises(ValueError, match="state h must have shape"):
+        step(x, (np.zeros((3, 4)),))
 
 
 @pytest.mark.parametrize(
