@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastrnn._plot_attention import attention
+from fastrnn._plot_words import word_map
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,6 +22,7 @@ __all__ = [
     "loss_curve",
     "require_matplotlib",
     "save",
+    "word_map",
 ]
 
 _GATES = {1: ("h",), 3: ("r", "z", "n"), 4: ("i", "f", "g", "o")}

@@ -12,6 +12,7 @@ import fastrnn
 from fastrnn.cli._one_line import one_line
 from fastrnn.cli._translate_options import translate
 from fastrnn.cli.demos import Demos
+from fastrnn.cli.word2vec import word2vec
 
 app = typer.Typer(
     name="fastrnn",
@@ -226,3 +227,6 @@ def tokenize(
         pieces=pieces,
         out=out,
     )
+
+
+app.command()(one_line(word2vec))

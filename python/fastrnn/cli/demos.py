@@ -36,6 +36,7 @@ NAMES = (
     "spanish_diacritics",
     "typos",
     "future_echo",
+    "word2vec",
 )
 
 Quick = Annotated[bool, Option("--quick", help="A short look, in seconds; no figure to quote.")]

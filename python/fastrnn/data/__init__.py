@@ -4,6 +4,7 @@ from fastrnn.data.arrays import kmers, one_hot, pad
 from fastrnn.data.batches import Batches, batches
 from fastrnn.data.bpe import BPE
 from fastrnn.data.loader import Loader
+from fastrnn.data.phrases import Phrases
 from fastrnn.data.streams import Streams, Windows, contiguous_streams, windows
 from fastrnn.data.token_file import TokenFile
 from fastrnn.data.turns import pack_dialogues
@@ -18,6 +19,7 @@ __all__ = [
     "UNK",
     "Batches",
     "Loader",
+    "Phrases",
     "Streams",
     "TokenFile",
     "UnknownWordError",

@@ -141,7 +141,7 @@ class WordVectors:
         T. Mikolov et al., "Linguistic Regularities in Continuous Space Word Representations", 2013.
         """
         most = integer("topn", topn, 1)
-        near = None if restrict_vocab is None else integer("restrict_vocab", restrict_vocab, 1)
+        front = None if restrict_vocab is None else integer("restrict_vocab", restrict_vocab, 1)
         signs = [(key, 1.0) for key in _keys(positive)] + [(key, -1.0) for key in _keys(negative)]
         if not signs:
             raise ValueError("positive or negative must name at least one word")
@@ -154,10 +154,10 @@ class WordVectors:
             if vector.shape != sought.shape:
                 raise ValueError(f"a vector must have shape {sought.shape}, got {vector.shape}")
             sought += sign * vector / (np.linalg.norm(vector) or 1.0)
-        scores = self.unit_vectors()[:near] @ (sought / (np.linalg.norm(sought) or 1.0))
-        scores[[i for i in asked if i < len(scores)]] = -np.inf
-        best = np.argsort(-scores, kind="stable")[: min(most, len(scores) - len(asked))]
-        return [(self.index_to_key[i], float(scores[i])) for i in best if scores[i] > -np.inf]
+        scores = self.unit_vectors()[:front] @ (sought / (np.linalg.norm(sought) or 1.0))
+        best = np.argsort(-scores, kind="stable")[: most + len(asked)].tolist()
+        near = [i for i in best if i not in asked][:most]
+        return [(self.index_to_key[i], float(scores[i])) for i in near]
 
     def doesnt_match(self, words: Sequence[str]) -> str:
         """Return the word of a list that is farthest from the mean of all; UnknownWordError."""

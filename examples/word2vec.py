@@ -1,0 +1,108 @@
+"""Words by their company: skip-gram on a text of yours, and on one whose answer is known.
+
+First a Markov chain of 30 words, where the products of the vectors must reach ln of how often two
+words are neighbours over how often one is drawn as noise beside the other (Levy and Goldberg 2014;
+noise that is the target is left out). Then the first of these texts that is here: --text FILE, the
+dictionary of the Debian package dict-gcide, Python's own documentation.
+"""
+
+import gzip
+import re
+import tempfile
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated
+
+import numpy as np
+from typer import Option
+
+from fastrnn.cli.corpus import python_topics
+from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
+from fastrnn.data import tasks
+from fastrnn.models import Word2Vec
+from fastrnn.plot import word_map
+
+DICTIONARY = Path("/usr/share/dictd/gcide.dict.dz")
+WORDS, NOISE = 30, 5
+Text = Annotated[Path | None, Option("--text", metavar="FILE", help="Learn from this text.")]
+
+
+def optimum(lines):
+    """ln(pairs / noise) of every two words, and how often they are neighbours."""
+    pairs = np.zeros((WORDS, WORDS))
+    for ahead, behind in ((lines[:, 1:], lines[:, :-1]), (lines[:, :-1], lines[:, 1:])):
+        np.add.at(pairs, (ahead, behind), 1)
+    share = np.bincount(lines.ravel(), minlength=WORDS) ** 0.75
+    noise = NOISE * share / share.sum() * (pairs.sum(axis=1, keepdims=True) - pairs)
+    with np.errstate(divide="ignore"):
+        return np.log(pairs / noise), pairs
+
+
+def known(seed, words, epochs):
+    """Correlation with the optimum and distance from it, over pairs that come 50 times."""
+    rng = np.random.default_rng(seed)
+    p, _ = tasks.markov_chain(rng, WORDS)
+    lines = tasks.markov_source(rng, p, words).reshape(-1, 1000)
+    names = [[f"w{i}" for i in line] for line in lines.tolist()]
+    model = Word2Vec(
+        names, vector_size=32, sg=1, window=1, shrink_windows=False, sample=0, min_count=1,
+        negative=NOISE, epochs=epochs, alpha=0.05, seed=seed, deterministic=True,
+    )  # fmt: skip
+    place = [model.wv.key_to_index[f"w{i}"] for i in range(WORDS)]
+    products = model.params["vectors"][place] @ model.params["outputs"][place].T
+    truth, pairs = optimum(lines)
+    often = pairs >= 50
+    error = np.sqrt(np.square(products - truth)[often].mean())
+    return np.corrcoef(products[often], truth[often])[0, 1], error
+
+
+def text(path):
+    """The name of a text and its sentences, one a line, words of lower-case letters."""
+    if path is not None:
+        name, content = path.name, path.read_text(encoding="utf-8", errors="replace")
+    elif DICTIONARY.is_file():
+        name = "the dictionary GCIDE"
+        content = gzip.decompress(DICTIONARY.read_bytes()).decode(errors="replace")
+        content = re.sub(r"\[[^\]\n]*(1913 Webster|PJC|WordNet)[^\]\n]*\]", "\n\n", content)
+    else:
+        name, content = "Python's documentation (apt install dict-gcide for more)", python_topics()
+    sentences = re.split(r"[.!?;:]+\s|\n\s*\n", content.lower())
+    lines = (" ".join(re.findall(r"[a-z]+(?:'[a-z]+)?", sentence)) for sentence in sentences)
+    return name, [line for line in lines if " " in line]
+
+
+def learn(lines, epochs):
+    """A model of these lines, read from a file as a text of any size would be."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "text.txt"
+        path.write_text("\n".join(lines), encoding="utf-8")
+        began = perf_counter()
+        model = Word2Vec(corpus_file=path, sg=1, sample=1e-3, alpha=0.05, epochs=epochs)
+    return model, perf_counter() - began
+
+
+def run(
+    quick: Quick = False, plot: Plot = None, seeds: Seeds = 3, text_file: Text = None
+) -> None:
+    """Word vectors: the known optimum, words per second, and neighbours in a real text."""
+    seeds, chain, epochs = (1, 30_000, 30) if quick else (seeds, 100_000, 60)
+    reached = [known(seed, chain, epochs) for seed in range(seeds)]
+    r, error = np.mean(reached, axis=0)
+    print(f"known optimum, {seeds} seeds: correlation {r:.4f}, root mean square error {error:.3f}")
+    name, lines = text(text_file)
+    words = sum(line.count(" ") + 1 for line in lines)
+    epochs = max(2 if quick else 5, min(50, (1_000_000 if quick else 10_000_000) // words))
+    model, seconds = learn(lines, epochs)
+    print(f"{name}: {words:,} words, {len(model.wv):,} different ones that come 5 times")
+    print(f"{epochs} epochs in {seconds:.1f} s, {words * epochs / seconds:,.0f} words/s", end="; ")
+    print(f"loss of a pair {model.losses[0]:.3f} to {model.losses[-1]:.3f}")
+    shown = [word for word in model.wv.index_to_key[:1000] if len(word) > 4][:10]
+    for word in shown:
+        print(f"{word:>12}: {', '.join(near for near, _ in model.wv.most_similar(word, topn=6))}")
+    if plot is not None:
+        frequent = [word for word in model.wv.index_to_key[:400] if len(word) > 3][:120]
+        save(word_map(frequent, model.wv[frequent], title=name), plot, "word2vec")
+
+
+if __name__ == "__main__":
+    standalone(run)
