@@ -40,7 +40,7 @@ def test_most_similar_by_hand(wv: WordVectors) -> None:
     assert len(wv.most_similar("king", topn=100, restrict_vocab=2)) == 2
     assert wv.similarity("king", "king") == pytest.approx(1)
     assert wv.similarity("paris", "cabbage") == 0
-    assert wv.doesnt_match(["man", "woman", "king", "cabbage"]) == "cabbage"
+    assert wv.doesnt_match(["man", "king", "cabbage"]) == "cabbage"
 
 
 def test_analogies_count_what_they_cannot_answer(wv: WordVectors, tmp_path: Path) -> None:
