@@ -190,6 +190,42 @@ app.command()(translate)
 
 @app.command()
 @one_line
+def reply(
+    model: Annotated[Path, Argument(metavar="MODEL", help="File of an HRED or a VHRED.")],
+    max_length: Annotated[int, Option(min=0, metavar="N", help="Most words of a reply.")] = 50,
+    temperature: Annotated[
+        float,
+        Option(min=0.0, metavar="X", callback=_finite, help="1 as learned, 0 no chance at all."),
+    ] = 0.0,
+    top_k: Annotated[
+        int | None, Option(min=1, metavar="K", help="Draw from the K likeliest words only.")
+    ] = None,
+    top_p: Annotated[
+        float | None,
+        Option(min=0.0, max=1.0, metavar="P", help="Draw from the likeliest that sum to P only."),
+    ] = None,
+    seed: Annotated[
+        int | None, Option(min=0, metavar="K", help="Seed of the draws: another one each time.")
+    ] = None,
+) -> None:
+    """Talk with a dialogue model: a line is a turn, an empty line begins a new conversation.
+
+    The model hears every turn, its own too, and keeps the state of the conversation only.
+    """
+    from fastrnn.cli.reply import run_reply
+
+    run_reply(
+        model,
+        max_length=max_length,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        seed=seed,
+    )
+
+
+@app.command()
+@one_line
 def tokenize(
     vocabulary: Annotated[
         Path, Argument(metavar="VOCABULARY.json", help="Read; with --learn, made.")

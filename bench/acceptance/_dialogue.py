@@ -1,0 +1,86 @@
+"""What the benches of dialogues share: texts into batches, a training, CamRest676 in turns."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastrnn.data import Vocabulary, batches, pack_dialogues
+from fastrnn.train import Adam
+from fastrnn.train.schedule import cosine
+
+Talk = Sequence[str]
+CAMREST = "camrest/CamRest676.json"
+
+
+def packed(
+    talks: Sequence[Talk], words: Vocabulary, said: Callable[[Talk], list[bool]] | None = None
+) -> tuple[Any, ...]:
+    """Return a batch of dialogues; `said` tells which turns of one are to be said."""
+    batch = pack_dialogues([[words.encode(turn) for turn in talk] for talk in talks])
+    if said is None:
+        return batch
+    return (*batch, np.array([flag for talk in talks for flag in said(talk)], bool))
+
+
+def answers(talk: Talk) -> list[bool]:
+    """Every second turn: what the answerer says."""
+    return [k % 2 == 1 for k in range(len(talk))]
+
+
+def trained(
+    model: Any,
+    talks: Sequence[Talk],
+    words: Vocabulary,
+    *,
+    epochs: int,
+    batch_size: int,
+    lr: float,
+    seed: int,
+    said: Callable[[Talk], list[bool]] | None = answers,
+    clip: float = 1.0,
+) -> Any:
+    """Train with Adam, its rate falling to 0 along a cosine."""
+    source = batches(
+        [len(talk) for talk in talks],
+        batch_size,
+        seed=seed,
+        make=lambda rows: packed([talks[i] for i in rows], words, said),
+    )
+    rate = cosine(lr, epochs * len(source), lr / 50)
+    model.fit(
+        source,
+        Adam(lr=rate),
+        max_norm=clip,
+        epochs=epochs,
+        progress=False,
+        rng=np.random.default_rng(seed),
+    )
+    return model
+
+
+def in_parts(talks: Sequence[Talk], words: Vocabulary, said: Any, size: int = 200) -> Iterator[Any]:
+    """Give batches of dialogues in order."""
+    for k in range(0, len(talks), size):
+        yield packed(talks[k : k + size], words, said)
+
+
+def camrest(text: str) -> list[list[str]]:
+    """Return the dialogues of CamRest676 in turns of lower-case words, the user's first.
+
+    Four lines of banner and one more stand before the JSON.
+    """
+    found = []
+    for dialogue in json.loads(text[text.index("[") :]):
+        talk: list[str] = []
+        for exchange in dialogue["dial"]:
+            talk += [exchange["usr"]["transcript"], exchange["sys"]["sent"]]
+        found.append([tokenised(turn) for turn in talk])
+    return found
+
+
+def tokenised(text: str) -> str:
+    """Return lower-case words and punctuation, single spaces between them."""
+    spaced = "".join(c if c.isalnum() or c in "'-" else f" {c} " for c in text.lower())
+    return " ".join(spaced.split())

@@ -1,0 +1,74 @@
+"""Why: a conversation in the terminal must remember, end, and fail in one clear line."""
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import COMMAND, TIMEOUT, only_line
+from processes import environment
+
+from fastrnn.data import Vocabulary, pack_dialogues
+from fastrnn.models import HRED, VHRED, SequenceTagger
+from fastrnn.train import Adam
+
+TALKS = [
+    ["i am ann", "hello ann", "who am i", "you are ann"],
+    ["i am bob", "hello bob", "who am i", "you are bob"],
+]
+
+
+def converse(path: Path, lines: str, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, "reply", str(path), *options],
+        input=lines, capture_output=True, text=True, timeout=TIMEOUT, env=environment({}),
+        check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def words() -> Vocabulary:
+    return Vocabulary.from_texts([turn for talk in TALKS for turn in talk], level="word")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory, words: Vocabulary) -> Path:
+    made = HRED("gru", words, 24, rng=np.random.default_rng(0))
+    batch = pack_dialogues([[words.encode(turn) for turn in talk] for talk in TALKS])
+    made.fit([batch], Adam(lr=0.02), updates=150, progress=False)
+    path = tmp_path_factory.mktemp("reply") / "model"
+    made.save(path)
+    return path
+
+
+def test_it_remembers_and_an_empty_line_begins_anew(model: Path) -> None:
+    done = converse(model, "i am ann\nwho am i\n\ni am bob\nwho am i\n")
+    assert (done.returncode, done.stderr) == (0, "")
+    said = ["hello ann", "you are ann", "hello bob", "you are bob"]
+    assert done.stdout.splitlines() == said
+    done = converse(model, "i am ann", "--temperature", "0.5", "--seed", "3", "--max-length", "1")
+    assert (done.returncode, done.stdout) == (0, "hello\n")
+
+
+def test_a_latent_code_is_drawn_with_the_seed(tmp_path: Path, words: Vocabulary) -> None:
+    VHRED("gru", words, 8, 2, rng=np.random.default_rng(0)).save(tmp_path / "model")
+    one, same = (converse(tmp_path / "model", "who am i\n", "--seed", "1") for _ in range(2))
+    assert one.returncode == 0
+    assert one.stdout == same.stdout
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (lambda: SequenceTagger("gru", 2, 2, input_size=1), "it holds a SequenceTagger"),
+        (lambda: HRED("gru", 9, 4), "the model has no vocabulary"),
+        (None, "No such file"),
+    ],
+)
+def test_what_cannot_talk_says_so_in_one_line(made, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    if made is not None:
+        made().save(path)
+    done = converse(path, "hello\n")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert message in only_line(done.stderr)
