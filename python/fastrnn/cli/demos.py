@@ -37,7 +37,12 @@ NAMES = (
     "typos",
     "future_echo",
     "word2vec",
+    "vae_digits",
+    "hred_memory",
+    "vhred_modes",
+    "chatbot",
 )
+SHORT = {"vae": "vae_digits", "chat": "chatbot"}
 
 Quick = Annotated[bool, Option("--quick", help="A short look, in seconds; no figure to quote.")]
 Seeds = Annotated[int, Option("--seeds", min=1, metavar="K", help="Runs, with seeds 0..K-1.")]
@@ -67,6 +72,7 @@ class Demos(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
         """Return one experiment as a command, or None."""
         name = cmd_name.replace("-", "_")
+        name = SHORT.get(name, name)
         return command(load(name), name) if name in NAMES else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:

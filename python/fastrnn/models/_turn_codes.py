@@ -51,6 +51,27 @@ class TurnCodes(Talking, Bounds):
 
         return Measured(*posterior, prior, log_likelihood)
 
+    def encode(self, batch: Any) -> tuple[Array, Array]:
+        """Return the Gaussian over codes of each turn that is to be said, which has seen it.
+
+        Parameters
+        ----------
+        batch : tuple
+            As `loss` takes it.
+
+        Returns
+        -------
+        mu, logvar : ndarray, (P, Z)
+            Mean, and logarithm of the variance.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `loss`.
+        """
+        found = self._measured(batch)
+        return found.mu, found.logvar
+
     def _codes(self, contexts: Any, z: Any, rng: "Generator") -> Any:
         if z is None or (isinstance(z, str) and z == "prior"):
             drawn = ops.reparameterise(*self._prior(self.params, contexts), rng=rng)

@@ -1,0 +1,114 @@
+"""Small talk: a dialogue model learns the English conversations of the package chatterbot-corpus.
+
+What it can be held to: asked one of the prompts, it gives one of the replies that stand there; and
+where a prompt has several, draws at temperature 1 give them as often as they do.
+"""
+
+from collections import Counter, defaultdict
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+from fastrnn import metrics
+from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
+from fastrnn.data import Vocabulary, batches, pack_dialogues
+from fastrnn.examples._packages import Data, read
+from fastrnn.models import HRED
+from fastrnn.plot import curves
+from fastrnn.train import Adam
+from fastrnn.train.schedule import cosine
+
+FOLDER = "chatterbot_corpus/data/english/{}.yml"
+TOPICS = (
+    "ai", "botprofile", "computers", "conversations", "emotion", "food", "gossip", "greetings",
+    "health", "history", "humor", "literature", "money", "movies", "politics", "psychology",
+    "science", "sports",
+)  # fmt: skip
+ASKED = ("Hello", "What is your favorite book?", "Tell me a joke", "Who are you?", "What is AI?")
+
+
+def conversations(text):
+    """The turns of each conversation of one file: "- - " begins one, "  - " a turn of it."""
+    found = []
+    for line in text.splitlines():
+        if line.startswith("- - "):
+            found.append([line[4:]])
+        elif line.startswith("  - ") and found:
+            found[-1].append(line[4:])
+        elif line.startswith("    ") and found:
+            found[-1][-1] += " " + line.strip()
+    return [[words_of(turn) for turn in talk] for talk in found]
+
+
+def words_of(turn):
+    """A turn in lower-case words and signs with single spaces between them."""
+    turn = turn.strip().lower()
+    if len(turn) > 1 and turn[0] == turn[-1] and turn[0] in "\"'":
+        turn = turn[1:-1].replace("''", "'")
+    return " ".join("".join(c if c.isalnum() or c in "'-" else f" {c} " for c in turn).split())
+
+
+def train(talks, words, *, hidden, epochs, seed, rate=4e-3):
+    """Return the model and its losses."""
+    model = HRED("gru", words, hidden, embedding_size=128, rng=np.random.default_rng(seed))
+    coded = [[words.encode(turn) for turn in talk] for talk in talks]
+    lengths = [sum(map(len, talk)) for talk in coded]
+    source = batches(
+        lengths, 16, seed=seed, make=lambda rows: pack_dialogues([coded[i] for i in rows])
+    )
+    adam = Adam(lr=cosine(rate, epochs * len(source), rate / 50))
+    history = model.fit(source, adam, max_norm=1.0, epochs=epochs, progress=False)
+    return model, [record["loss"] for record in history.records]
+
+
+def measured(model, talks, rng):
+    """The share of prompts answered as in the data, and how far draws are from its frequencies."""
+    replies = defaultdict(Counter)
+    for talk in talks:
+        replies[talk[0]][talk[1]] += 1
+    prompts = list(replies)
+    said = model.replies([[prompt] for prompt in prompts])
+    right = np.mean([reply in replies[prompt] for prompt, reply in zip(prompts, said)])
+    distances = []
+    for prompt in [p for p in prompts if len(replies[p]) > 1 and replies[p].total() > 3]:
+        drawn = Counter(model.reply([prompt], n=200, temperature=1.0, rng=rng))
+        texts = sorted(replies[prompt] | drawn)
+        p, q = ([count[text] for text in texts] for count in (replies[prompt], drawn))
+        distances.append(metrics.total_variation(p, q))
+    return right, np.mean(distances), len(distances)
+
+
+def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 1, data: Data = None) -> None:
+    """Small talk: a chatbot of 18 topics, held to the replies that it learned from."""
+    topics = ("greetings", "conversations", "food") if quick else TOPICS
+    texts = [read("chatterbot-corpus", FOLDER.format(topic), data) for topic in topics]
+    if None in texts:
+        return
+    talks = [talk for text in texts for talk in conversations(text.decode()) if len(talk) > 1]
+    words = Vocabulary.from_texts([turn for talk in talks for turn in talk], level="word")
+    print(f"{len(talks)} conversations of {len(topics)} topics, {len(words)} words")
+    hidden, epochs = (96, 150) if quick else (192, 60)
+    for seed in range(seeds):
+        began = perf_counter()
+        model, losses = train(talks, words, hidden=hidden, epochs=epochs, seed=seed)
+        seconds = perf_counter() - began
+        right, distance, several = measured(model, talks, np.random.default_rng(seed))
+        print(
+            f"seed {seed}: {right:.3f} of the prompts are answered as in the data; draws are "
+            f"{distance:.3f} from its frequencies, over {several} prompts with several replies; "
+            f"{seconds:.1f} s"
+        )
+    talk = model.conversation()
+    for turn in ASKED:
+        talk.hear(words_of(turn))
+        print(f"  > {turn}\n  {talk.reply(max_length=40)}")
+    if plot is not None:
+        folder = Path(plot)
+        save(curves({"loss": losses}, xlabel="update / 100", ylabel="nats"), folder, "chatbot")
+        model.save(folder / "chatbot.safetensors")
+        print(f"talk with it: fastrnn reply {folder / 'chatbot.safetensors'}")
+
+
+if __name__ == "__main__":
+    standalone(run)

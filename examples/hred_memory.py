@@ -1,0 +1,80 @@
+"""What is my name? A dialogue model that hears all turns, and one that hears the last turn alone.
+
+Somebody says a name, asks a few other things, and asks for the name 1 to 6 exchanges later; another
+name may have been said before it. Whoever has heard the last turn alone is right in 1 of 16.
+"""
+
+from time import perf_counter
+
+import numpy as np
+
+from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
+from fastrnn.data import Vocabulary, batches, pack_dialogues
+from fastrnn.data.dialogues import slot_bounds, slot_dialogues
+from fastrnn.models import HRED
+from fastrnn.plot import curves
+from fastrnn.train import Adam
+from fastrnn.train.schedule import cosine
+
+LAGS = range(1, 11)
+
+
+def answers_of(talks, words):
+    """A batch in which every second turn, the answerer's, is to be said."""
+    said = np.concatenate([np.arange(len(talk)) % 2 == 1 for talk in talks])
+    return *pack_dialogues([[words.encode(turn) for turn in talk] for talk in talks]), said
+
+
+def train(talks, words, *, epochs, batch_size, seed, hidden=96):
+    """Return a model that has learned what is answered in these dialogues."""
+    model = HRED("gru", words, hidden, embedding_size=32, rng=np.random.default_rng(seed))
+    make = lambda rows: answers_of([talks[i] for i in rows], words)  # noqa: E731
+    source = batches([len(talk) for talk in talks], batch_size, seed=seed, make=make)
+    adam = Adam(lr=cosine(5e-3, epochs * len(source), 1e-4))
+    model.fit(source, adam, max_norm=1.0, epochs=epochs, progress=False)
+    return model
+
+
+def right(model, dialogues, turns=None):
+    """The share of dialogues whose last turn is said right, given the turns before it."""
+    start = None if turns is None else -1 - turns
+    replies = model.replies([one.turns[start:-1] for one in dialogues], max_length=12)
+    return np.mean([reply == one.turns[-1] for reply, one in zip(replies, dialogues)])
+
+
+def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 3) -> None:
+    """What was said many turns ago: HRED beside a model of the last turn alone."""
+    seeds, n, epochs = (1, 3000, 4) if quick else (seeds, 20_000, 6)
+    share, _ = slot_bounds()
+    shares, alone = [], []
+    for seed in range(seeds):
+        rng, began = np.random.default_rng(seed), perf_counter()
+        talks = [one.turns for one in slot_dialogues(rng, n)]
+        words = Vocabulary.from_texts([turn for talk in talks for turn in talk], level="word")
+        model = train(talks, words, epochs=epochs, batch_size=100, seed=seed)
+        seconds = perf_counter() - began
+        pairs = [talk[k : k + 2] for talk in talks for k in range(0, len(talk), 2)]
+        short = train(pairs, words, epochs=1, batch_size=500, seed=seed)
+        fresh = {lag: slot_dialogues(rng, 500, lag=lag, longest=max(8, lag + 2)) for lag in LAGS}
+        shares.append([right(model, fresh[lag]) for lag in LAGS])
+        alone.append([right(short, fresh[lag], turns=1) for lag in LAGS])
+        print(f"seed {seed}: trained on {n:,} dialogues of lags 1 to 6 in {seconds:.1f} s")
+    print(f"right answers; chance is {share:.4f}\nlag    all turns         last turn alone")
+    for lag, heard, last in zip(LAGS, np.transpose(shares), np.transpose(alone)):
+        unseen = "   longer than any in training" if lag > 6 else ""
+        print(
+            f"{lag:>3}    {heard.mean():.3f} ± {heard.std():.3f}     "
+            f"{last.mean():.3f} ± {last.std():.3f}{unseen}"
+        )
+    talk = model.conversation()
+    for turn in ("my name is anna .", "do you like music ?", "what is my name ?"):
+        talk.hear(turn)
+        print(f"  > {turn}\n  {talk.reply(max_length=12)}")
+    if plot is not None:
+        lines = {"all turns": np.mean(shares, 0), "last turn alone": np.mean(alone, 0)}
+        figure = curves(lines, xlabel="lag - 1", ylabel="right answers")
+        save(figure, plot, "hred_memory")
+
+
+if __name__ == "__main__":
+    standalone(run)

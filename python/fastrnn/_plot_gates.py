@@ -1,0 +1,69 @@
+"""A picture of gates over time; `fastrnn.plot` offers it."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_GATES = {1: ("h",), 3: ("r", "z", "n"), 4: ("i", "f", "g", "o")}
+
+
+def gate_activations(gates: ArrayLike, *, row: int = 0, title: str = "") -> "Figure":
+    """Draw the activations of every gate over time, one panel a gate, one line of pixels a unit.
+
+    Parameters
+    ----------
+    gates : array_like, (T, N, G, H) or (T, G, H)
+        ``tape.gates``: i f g o of an LSTM, r z n of a GRU, h of an RNN.
+    row : int
+        Which of the N sequences.
+    title : str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Colours from −1 to 1; a gate that is shut is 0.
+
+    Raises
+    ------
+    ImportError
+        matplotlib is missing; the message says how to get it.
+    ValueError
+        gates have another shape, or there is no such row.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrnn
+    >>> from fastrnn.plot import gate_activations
+    >>> w = np.zeros((4, 1))
+    >>> _, _, tape = fastrnn.lstm_forward(np.ones((3, 2, 1)), w, w)
+    >>> [axes.get_ylabel() for axes in gate_activations(tape.gates).axes[:4]]
+    ['gate i', 'gate f', 'gate g', 'gate o']
+    """
+    from fastrnn.plot import require_matplotlib
+
+    array = np.asarray(gates)
+    array = array[:, None] if array.ndim == 3 else array
+    if array.ndim != 4 or array.shape[2] not in _GATES or 0 in array.shape:
+        raise ValueError(
+            f"gates must have shape (T, N, G, H) or (T, G, H), G 1, 3 or 4, got {np.shape(gates)}"
+        )
+    if not 0 <= row < array.shape[1]:
+        raise ValueError(f"row must lie in 0..{array.shape[1] - 1}, got {row}")
+    G = array.shape[2]
+    figure = require_matplotlib()(figsize=(8, 1.2 + 1.5 * G), dpi=120, layout="constrained")
+    panels = figure.subplots(G, 1, sharex=True, squeeze=False)[:, 0]
+    for axes, name, values in zip(panels, _GATES[G], array[:, row].swapaxes(0, 1), strict=True):
+        image = axes.imshow(
+            values.T, aspect="auto", interpolation="nearest", cmap="RdBu_r", vmin=-1, vmax=1
+        )
+        axes.set(ylabel=f"gate {name}")
+        axes.set_yticks([])
+    panels[-1].set_xlabel("step t")
+    panels[0].set_title(title)
+    figure.colorbar(image, ax=list(panels), shrink=0.8)
+    return figure
