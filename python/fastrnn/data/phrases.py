@@ -42,11 +42,11 @@ class Phrases:
     --------
     >>> from fastrnn.data import Phrases
     >>> text = [["in", "new", "york"], ["new", "york", "is", "new"], ["is", "it", "in"]] * 5
-    >>> phrases = Phrases(text, min_count=1, threshold=1)
+    >>> phrases = Phrases(text, min_count=1, threshold=0.25)
     >>> phrases[["new", "york", "is", "it"]]
     ['new_york', 'is_it']
     >>> round(phrases.score("new", "york"), 2)
-    0.9
+    0.3
     """
 
     def __init__(
