@@ -16,21 +16,16 @@ import hashlib
 import json
 import math
 import os
-import platform
 import statistics
-import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from bench import machine
+from bench.acceptance._about import ROOT, about_this_run
 
-ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "bench" / "results"
-PACKAGES = ("numpy", "autograd", "torch", "gensim", "sacrebleu", "tokenizers", "scikit-learn")
 CHANNEL_B = "plain data files of the project; --data DIR or FASTRNN_DATA names their folder"
 
 
@@ -58,6 +53,19 @@ def options(task: str, about: str | None) -> argparse.ArgumentParser:
     add("--budget", type=float, default=None, help="seconds a run; default: the task's own")
     add("--out", type=Path, default=RESULTS, help="folder of the JSON file")
     return parser
+
+
+def trained(parser: argparse.ArgumentParser, *, epochs: int, rate: float) -> None:
+    """Add the options of a task that trains a model."""
+    add = parser.add_argument
+    add("--epochs", type=int, default=epochs, help=f"default: {epochs}")
+    add("--rate", type=float, default=rate, help=f"greatest learning rate; default: {rate}")
+    add("--seconds", type=float, default=None, help="stop each training then; default: never")
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Turn rows of question and answer into the questions and the answers."""
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 class Frame:
@@ -247,42 +255,6 @@ def line(name: str, found: dict[str, Any]) -> str:
     (bound, limit), *_ = found["gate"].items()
     estimate = "" if found["gate"]["calibrated"] else ", an estimate"
     return f"{text}; {bound.replace('_', ' ')} {limit}{estimate}: {found['verdict']}"
-
-
-def about_this_run() -> dict[str, Any]:
-    """Return commit, date, machine and versions."""
-    import fastrnn
-
-    done = subprocess.run(
-        ["git", "-C", str(ROOT), "describe", "--always", "--dirty"],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    versions = {"python": platform.python_version(), "fastrnn": fastrnn.__version__}
-    for name in PACKAGES:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            versions[name] = "not installed"
-    found = machine.as_json(machine.measure([fastrnn.get_num_threads()]))
-    found["memory_gib"] = _memory_gib()
-    return {
-        "commit": done.stdout.strip() or "unknown",
-        "date": time.strftime("%Y-%m-%d"),
-        "machine": found,
-        "isa": fastrnn.isa(),
-        "threads": fastrnn.get_num_threads(),
-        "versions": versions,
-    }
-
-
-def _memory_gib() -> float | None:
-    """Return the machine's memory, None where the system does not tell."""
-    try:
-        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
-    except (AttributeError, OSError, ValueError):
-        return None
 
 
 def main(task: str, about: str | None, measure: Callable[[Frame], None], **how: Any) -> int:

@@ -41,6 +41,10 @@ NAMES = (
     "hred_memory",
     "vhred_modes",
     "chatbot",
+    "addition_seq2seq",
+    "dates_attention",
+    "g2p",
+    "parse_tree",
 )
 SHORT = {"vae": "vae_digits", "chat": "chatbot"}
 

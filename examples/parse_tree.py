@@ -1,0 +1,139 @@
+"""Reading as translation: a sentence goes in, its tree comes out as brackets, word by word.
+
+Three languages whose truth is exact: formulas (infix becomes prefix), English of a small grammar
+in which words decide where a phrase belongs, and expressions of Python's own standard library. A
+constraint lets the decoder write whole trees only. Figures: trees that are right in every bracket,
+bracket F1, and the share that is well-formed without a constraint (Vinyals et al. 2015).
+"""
+
+from time import perf_counter
+
+import numpy as np
+
+from fastrnn import metrics
+from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
+from fastrnn.data import Vocabulary, expressions, formulas, grammar, trees
+from fastrnn.examples._translator import as_many, fit, losses, parameters, texts
+from fastrnn.models import Seq2Seq
+
+KINDS = ("additive", "none")  # of attention
+
+
+class Language:
+    """Sentences and their trees, and how to tell and to enforce that an answer is a tree."""
+
+    def __init__(self, sources, targets, *, seed, brackets=True):
+        order = np.random.default_rng(seed).permutation(len(sources))
+        self.sources, self.targets = [sources[i] for i in order], [targets[i] for i in order]
+        self.longest = max(len(text.split()) for text in targets)
+        self.brackets = brackets
+        self.vocabularies = [
+            Vocabulary.from_texts(texts, level="word") for texts in (self.sources, self.targets)
+        ]
+
+    def constraint(self):
+        """What lets a decoder write trees only."""
+        if self.brackets:
+            return trees.bracket_constraint(self.vocabularies[1], self.longest + 10)
+        return formulas.prefix_constraint(self.vocabularies[1], self.longest + 10)
+
+    def is_tree(self, text):
+        """Whether an answer is well-formed."""
+        return (trees.is_tree if self.brackets else formulas.is_prefix)(text.split())
+
+    def spans(self, text):
+        """The brackets of an answer; none if it is no tree."""
+        return trees.spans(trees.from_tokens(text.split())) if self.is_tree(text) else []
+
+
+def arithmetic(N, seed=0, depth=(1, 4)):
+    """Formulas, no two the same."""
+    made = formulas.arithmetic(np.random.default_rng(seed), 2 * N, depth=depth)
+    different = list(dict(zip(*made)).items())[:N]
+    return Language(*zip(*different), seed=seed, brackets=False)
+
+
+def english(N, seed=0):
+    """Sentences, no two the same."""
+    made = grammar.Grammar().sentences(np.random.default_rng(seed), N)
+    return Language(
+        [" ".join(words) for words, _ in made],
+        [" ".join(trees.tokens(tree)) for _, tree in made],
+        seed=seed,
+    )
+
+
+def python(N=None, seed=0):
+    """The shapes of expressions in Python's standard library."""
+    made = expressions.shapes(expressions.standard_library())
+    language = Language(made.sources, made.targets, seed=seed)
+    language.sources, language.targets = language.sources[:N], language.targets[:N]
+    return language
+
+
+def made(language, kind, seed, hidden=128):
+    """An untrained model of a language's words; without attention as many parameters."""
+
+    def make(hidden, score=None):
+        return Seq2Seq(
+            "lstm", *language.vocabularies, hidden, embedding_size=64, attention=score,
+            rng=np.random.default_rng(seed),
+        )  # fmt: skip
+
+    attentive = make(hidden, "additive")
+    return attentive if kind != "none" else as_many(make, parameters(attentive.params))
+
+
+def judge(model, language, sources, targets):
+    """Exact trees, F1 of brackets and well-formed ones, decoded freely; the same constrained."""
+    found = {}
+    for name, options in (("free", {}), ("constrained", {"constraint": language.constraint()})):
+        said = texts(model, sources, max_length=language.longest + 12, **options)
+        found[name] = {
+            "exact": metrics.exact_match(said, targets),
+            "well-formed": float(np.mean([language.is_tree(text) for text in said])),
+        }
+        if language.brackets:
+            spans = [[language.spans(text) for text in each] for each in (said, targets)]
+            found[name]["F1"] = metrics.bracket_f1(*spans)
+    return found
+
+
+def branching(sources, targets):
+    """F1 without labels of the tree that always goes on to the right."""
+    right = [
+        trees.spans(trees.right_branching(text.split()), labelled=False) for text in sources
+    ]
+    wanted = [trees.spans(trees.from_tokens(text.split()), labelled=False) for text in targets]
+    return metrics.bracket_f1(right, wanted)
+
+
+def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 1) -> None:
+    """Reading as translation: formulas and English sentences become trees."""
+    N, epochs = (1_500, 2) if quick else (8_000, 8)
+    pictures = {}
+    for name, language in (("formulas", arithmetic(N)), ("English", english(N))):
+        cut = N * 9 // 10
+        test = language.sources[cut:], language.targets[cut:]
+        if language.brackets:
+            print(f"{name}: always to the right, F1 without labels {branching(*test):.3f}")
+        for kind in KINDS:
+            began, found = perf_counter(), []
+            for seed in range(seeds):
+                model = made(language, kind, seed)
+                learned = language.sources[:cut], language.targets[:cut]
+                history = fit(model, *learned, epochs=epochs, seed=seed, N=64)
+                found.append(judge(model, language, *test))
+                pictures.setdefault(f"{name}, attention {kind}", history)
+            for way, keys in found[0].items():
+                means = {key: np.mean([one[way][key] for one in found]) for key in keys}
+                told = "   ".join(f"{key} {mean:.4f}" for key, mean in means.items())
+                print(f"{name}, attention {kind}, {way}: {told}")
+            seconds = (perf_counter() - began) / seeds
+            print(f"  {parameters(model.params):,} parameters, {seconds:.0f} s a run")
+    if plot is not None:
+        save(losses(pictures), plot, "parse_tree")
+
+
+if __name__ == "__main__":
+    standalone(run)
