@@ -10,6 +10,7 @@ from decode.oracle import EOS, Toy, tuple_of
 
 from fastrnn import decode
 from fastrnn.decode import Rules
+from fastrnn.decode._select import best_of
 
 PENALTIES: list[dict[str, Any]] = [
     {"length_penalty": "none"},
@@ -164,3 +165,21 @@ def test_attention_weights_belong_to_their_tokens() -> None:
             np.testing.assert_array_equal(h.attention[:, 1], fed)
     [[without]] = decode.greedy(toy.step, (np.array([0]), np.array([0])), 1, max_length=3)
     assert without.attention is None
+
+
+@pytest.mark.parametrize("W", [5, 40, 64 * 12, 64 * 12 + 7, 5000])
+@pytest.mark.parametrize("different", [3, 1000, None])
+def test_the_best_of_many_with_ties(W: int, different: int | None) -> None:
+    """Equal to a stable sort of everything, however many numbers are equal."""
+    rng = np.random.default_rng(W)
+    rows = rng.standard_normal((30, W)).astype(np.float32)
+    if different:
+        rows = rng.integers(0, different, (30, W)).astype(np.float32)
+    rows[0] = 1
+    for count in (1, 2, 5, 6):
+        expected = np.argsort(-rows, axis=1, kind="stable")[:, :count]
+        np.testing.assert_array_equal(best_of(rows, count), expected)
+    rows[:, 2:] = -np.inf
+    np.testing.assert_array_equal(
+        best_of(rows, 2), np.argsort(-rows, axis=1, kind="stable")[:, :2]
+    )

@@ -53,27 +53,49 @@ def best_of(rows: Array, count: int) -> Ids:
     Returns
     -------
     ndarray of int64, (A, min(count, W))
-        Of equal numbers the one that stands first comes first.
+        Of equal numbers the one that stands first comes first; of −Inf it may be any.
 
     Notes
     -----
-    In long rows only the blocks with the largest maxima are sorted. Every number outside of them
-    has `count` numbers before it, one in each of these blocks.
+    In a long row only the blocks with the largest maxima are looked at: if the next block's maximum
+    is smaller, every number outside of them has `count` larger ones, one in each of these blocks.
     """
-    A, W = rows.shape
+    W = rows.shape[1]
     count = min(count, W)
     if count == 1:
         largest: Ids = rows.argmax(axis=1)[:, None]
         return largest
     blocks = W // _BLOCK
     if blocks <= 2 * count:
-        return np.argsort(-rows, axis=1, kind="stable")[:, :count]
-    whole = rows[:, : blocks * _BLOCK].reshape(A, blocks, _BLOCK)
-    chosen = np.argsort(-whole.max(axis=2), axis=1, kind="stable")[:, :count]
-    chosen = np.sort(chosen, axis=1)
-    places = (chosen[:, :, None] * _BLOCK + np.arange(_BLOCK)).reshape(A, -1)
-    rest = np.broadcast_to(np.arange(blocks * _BLOCK, W), (A, W - blocks * _BLOCK))
-    places = np.concatenate([places, rest], axis=1)
-    order = np.argsort(-np.take_along_axis(rows, places, axis=1), axis=1, kind="stable")
-    found: Ids = np.take_along_axis(places, order[:, :count], axis=1)
+        return _sorted(rows, count)
+    # Block b holds every blocks-th number from b on, so that its maximum is one of vectors.
+    maxima = rows[:, : blocks * _BLOCK].reshape(-1, _BLOCK, blocks).max(axis=1)
+    chosen = _sorted(maxima, count + 1)
+    last, following = (np.take_along_axis(maxima, chosen[:, [k]], axis=1) for k in (-2, -1))
+    places = (np.arange(_BLOCK)[:, None] * blocks + chosen[:, None, :count]).reshape(len(rows), -1)
+    rest = np.broadcast_to(np.arange(blocks * _BLOCK, W), (len(rows), W - blocks * _BLOCK))
+    places = np.sort(np.concatenate([places, rest], axis=1), axis=1)
+    found = np.take_along_axis(
+        places, _sorted(np.take_along_axis(rows, places, axis=1), count), axis=1
+    )
+    tied = np.flatnonzero((last == following) & (last > -np.inf))
+    if len(tied):
+        found[tied] = np.argsort(-rows[tied], axis=1, kind="stable")[:, :count]
+    return found
+
+
+def _sorted(rows: Array, count: int) -> Ids:
+    """Return what `best_of` does, by looking at whole rows."""
+    A, W = rows.shape
+    if count == W:
+        return np.argsort(-rows, axis=1, kind="stable")
+    parts = np.argpartition(rows, (W - count - 1, W - count), axis=1)[:, W - count - 1 :]
+    # In the order of their places, so that a stable sort keeps the first of equal ones first.
+    following, own = parts[:, :1], np.sort(parts[:, 1:], axis=1)
+    values = np.take_along_axis(rows, own, axis=1)
+    found = np.take_along_axis(own, np.argsort(-values, axis=1, kind="stable"), axis=1)
+    next_value = np.take_along_axis(rows, following, axis=1)[:, 0]
+    tied = np.flatnonzero((values.min(axis=1) == next_value) & (next_value > -np.inf))
+    if len(tied):
+        found[tied] = np.argsort(-rows[tied], axis=1, kind="stable")[:, :count]
     return found

@@ -1,0 +1,151 @@
+"""An idiomatic PyTorch program for Seq2Seq with additive attention: modules, a loop over steps."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+BOS, EOS = 2, 3
+
+
+def translator_of(model: Any) -> tuple[Any, Any]:
+    """Return PyTorch, and a module with the weights of a `Seq2Seq`.
+
+    Parameters
+    ----------
+    model : Seq2Seq
+        An LSTM of one layer with ``attention="additive"`` and its other options as they are by
+        default; its weights are copied.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        PyTorch is not installed.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import torch
+    nn = torch.nn
+
+    class Attention(nn.Module):  # type: ignore[misc,name-defined]
+        """Bahdanau's score and the context."""
+
+        def __init__(self, H: int, C: int) -> None:
+            super().__init__()
+            self.query, self.key = nn.Linear(H, H, bias=False), nn.Linear(C, H)
+            self.vector = nn.Parameter(torch.empty(H))
+
+        def forward(self, h: Any, keys: Any, memory: Any, mask: Any) -> Any:
+            scores = torch.tanh(self.query(h)[:, None] + keys) @ self.vector
+            weights = torch.softmax(scores.masked_fill(~mask, -torch.inf), dim=1)
+            return torch.bmm(weights[:, None], memory)[:, 0]
+
+    class Translator(nn.Module):  # type: ignore[misc,name-defined]
+        """Bidirectional encoder, attentive decoder."""
+
+        def __init__(self, V: tuple[int, int], E: int, H: int) -> None:
+            super().__init__()
+            self.source, self.target = nn.Embedding(V[0], E), nn.Embedding(V[1], E)
+            self.encoder = nn.LSTM(E, H, bidirectional=True, batch_first=True)
+            self.bridge_h, self.bridge_c = nn.Linear(2 * H, H), nn.Linear(2 * H, H)
+            self.attention = Attention(H, 2 * H)
+            self.cell = nn.LSTMCell(E + 2 * H, H)
+            self.mix, self.out = nn.Linear(3 * H, H), nn.Linear(H, V[1])
+
+        def encode(self, x: Any, lengths: Any) -> Any:
+            rnn = nn.utils.rnn
+            packed = rnn.pack_padded_sequence(
+                self.source(x), lengths, batch_first=True, enforce_sorted=False
+            )
+            y, (h, c) = self.encoder(packed)
+            memory, _ = rnn.pad_packed_sequence(y, batch_first=True)
+            mask = torch.arange(memory.shape[1]) < lengths[:, None]
+            h = torch.tanh(self.bridge_h(torch.cat([h[0], h[1]], 1)))
+            c = self.bridge_c(torch.cat([c[0], c[1]], 1))
+            return (h, c), (self.attention.key(memory), memory, mask)
+
+        def step(self, embedded: Any, state: Any, looks: Any) -> Any:
+            context = self.attention(state[0], *looks)
+            state = self.cell(torch.cat([embedded, context], 1), state)
+            return torch.tanh(self.mix(torch.cat([state[0], context], 1))), state
+
+        def forward(self, x: Any, lengths: Any, fed: Any) -> Any:
+            state, looks = self.encode(x, lengths)
+            embedded, features = self.target(fed), []
+            for t in range(fed.shape[1]):
+                y, state = self.step(embedded[:, t], state, looks)
+                features.append(y)
+            return self.out(torch.stack(features, 1))
+
+    V, E = zip(
+        *(model.params[part]["embedding"]["weight"].shape for part in ("encoder", "decoder")),
+        strict=True,
+    )
+    module = Translator(V, E[0], model.config["hidden_size"])
+    module.load_state_dict(_weights(torch, model.params))
+    return torch, module
+
+
+def _weights(torch: Any, params: Any) -> dict[str, Any]:
+    """Return the model's weights under the names of the modules."""
+    encoder, bridge = params["encoder"], params["encoder"]["bridge"]
+    attention = params["decoder"]["attention"]
+    arrays = {
+        "source.weight": encoder["embedding"]["weight"],
+        "target.weight": params["decoder"]["embedding"]["weight"],
+        **{f"encoder.{name}": array for name, array in encoder["rnn"].items()},
+        **{
+            f"bridge_{state}.{kind}": bridge[f"{kind}_{state}_l0"]
+            for state in "hc"
+            for kind in ("weight", "bias")
+        },
+        "attention.query.weight": attention["weight_query"],
+        "attention.key.weight": attention["weight_key"],
+        "attention.key.bias": attention["bias_key"],
+        "attention.vector": attention["vector"],
+        **{
+            f"cell.{name}": attention[name]
+            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        },
+        "mix.weight": attention["weight_output"],
+        "mix.bias": attention["bias_output"],
+        "out.weight": params["out"]["weight"],
+        "out.bias": params["out"]["bias"],
+    }
+    return {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
+
+
+def beam_search(torch: Any, module: Any, rows: Any, K: int, longest: int) -> list[list[int]]:
+    """Return the best sequence of each source, batched as translation toolkits do it.
+
+    A beam that has ended goes on with EOS at no cost, so that it competes with the others.
+    """
+    with torch.no_grad():
+        lengths = torch.tensor([len(row) for row in rows])
+        x = torch.nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True)
+        state, looks = module.encode(x, lengths)
+        N = len(rows)
+        state = tuple(part.repeat_interleave(K, 0) for part in state)
+        looks = tuple(part.repeat_interleave(K, 0) for part in looks)
+        totals = torch.full((N, K), -torch.inf)
+        totals[:, 0] = 0
+        last, ended = torch.full((N * K,), BOS), torch.zeros(N * K, dtype=torch.bool)
+        written = torch.empty((N * K, 0), dtype=torch.long)
+        first = torch.arange(N)[:, None] * K
+        for _ in range(longest):
+            y, state = module.step(module.target(last), state, looks)
+            p = torch.log_softmax(module.out(y), 1)
+            p[:, :EOS] = -torch.inf
+            p[ended] = -torch.inf
+            p[ended, EOS] = 0
+            V = p.shape[1]
+            totals, places = (totals[:, :, None] + p.view(N, K, V)).view(N, K * V).topk(K, dim=1)
+            parents = (first + places // V).view(-1)
+            last = (places % V).view(-1)
+            state = tuple(part[parents] for part in state)
+            written = torch.cat([written[parents], last[:, None]], 1)
+            ended = ended[parents] | (last == EOS)
+            if ended.all():
+                break
+        best = written.view(N, K, -1)[:, 0].tolist()
+    return [row[: row.index(EOS)] if EOS in row else row for row in best]
