@@ -86,7 +86,7 @@ def best_of(rows: Array, count: int) -> Ids:
 
 def _sorted(rows: Array, count: int) -> Ids:
     """Return what `best_of` does, by looking at whole rows."""
-    A, W = rows.shape
+    W = rows.shape[1]
     if count == W:
         return np.argsort(-rows, axis=1, kind="stable")
     parts = np.argpartition(rows, (W - count - 1, W - count), axis=1)[:, W - count - 1 :]

@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 from fastrnn import init, ops
 from fastrnn._checks import Array
 from fastrnn._layer import Layer
+from fastrnn.attention_step import AttentionStep
 from fastrnn.models._encoder import Encoded
 from fastrnn.models._reader import CELLS, Reader, linear_params
 
@@ -215,41 +216,22 @@ class AttentiveDecoder:
         if self._above is not None:
             above = copy(self._above)
             above.params = params["rnn"]
-        memory = _Gathered(encoded)
+        attend = AttentionStep(
+            encoded.memory, params["attention"], memory_lengths=encoded.lengths, **self._options
+        )
 
         def step(state: Any, parents: Ids, sources: Ids, tokens: Ids) -> tuple[Any, Any, Any]:
             bottom, upper = state
             x = embedding[tokens]
             if self._beside:
                 x = np.concatenate([x, encoded.vector[sources]], axis=1)
-            keys, lengths = memory.of(sources)
-            y, _, weights, bottom = ops.attention_decoder(
-                x[None], keys, params["attention"], memory_lengths=lengths,
-                state=tuple([part[parents] for part in bottom]), **self._options,
-            )  # fmt: skip
-            y = y[0]
+            y, _, weights, bottom = attend(x, tuple([part[parents] for part in bottom]), sources)
             if above is not None:
                 y, upper = _one_step(above, y, _rows(upper, parents))
-            return y, (bottom, upper), weights[0]
+            return y, (bottom, upper), weights
 
         above_h = encoded.h[1:], None if encoded.c is None else encoded.c[1:]
         return step, (_bottom(encoded.h, encoded.c), above_h)
-
-
-class _Gathered:
-    """The memory of the rows of a search, gathered anew only when the rows' sources change."""
-
-    def __init__(self, encoded: Encoded) -> None:
-        self._encoded = encoded
-        self._sources: Ids | None = None
-        self._found: tuple[Array, Ids] = encoded.memory, encoded.lengths
-
-    def of(self, sources: Ids) -> tuple[Array, Ids]:
-        """Return memory (S, M, C) and its lengths (M,)."""
-        if self._sources is None or not np.array_equal(self._sources, sources):
-            self._sources = sources
-            self._found = self._encoded.memory[:, sources], self._encoded.lengths[sources]
-        return self._found
 
 
 def _bottom(h: Any, c: Any) -> tuple[Any, ...]:
