@@ -53,13 +53,18 @@ class Readout:
         return anp.reshape(anp.transpose(h, (1, 0, 2)), (h.shape[1], -1))
 
 
-def fit(model, series, labels, *, epochs, batch_size, seed):
-    """Train on series (T_n, I) of classes 0..K-1 for some epochs; returns the losses."""
+def fit(model, series, labels, *, epochs, batch_size, seed, noise=0.0):
+    """Train on series (T_n, I) of classes 0..K-1 for some epochs; returns the losses.
+
+    Normal noise of this deviation is added to the inputs, new in every update.
+    """
     losses = []
     loader = batches([len(s) for s in series], batch_size, seed=seed)
     for _ in range(epochs):
         for rows in loader:
             x, lengths = pad([series[i] for i in rows])
+            if noise:
+                x += noise * model.rng.standard_normal(x.shape, x.dtype)
             losses.append(model.update(x, softmax(labels[rows]), lengths=lengths)[0])
     return losses
 

@@ -2,7 +2,9 @@
 
 JapaneseVowels: 270 series to train, 370 to test, as they were published (Kudo et al. 1999), here
 from the wheel of the package aeon. Each channel is standardised with the mean and deviation of the
-training series. The network reads a ragged batch and answers from its last states.
+training series. The network reads a ragged batch and answers from its last states. With so few
+series it learns them by heart; noise on the inputs, of 0.4 deviations, and dropout of the features
+keep it from that. Both, and the learning rate, were chosen by cross-validation on the training set.
 """
 
 from time import perf_counter
@@ -15,6 +17,7 @@ from fastrnn.data import pad
 from fastrnn.examples._packages import Data, read
 from fastrnn.examples._readout import Readout, fit
 from fastrnn.plot import curves
+from fastrnn.train.schedule import linear
 
 FILE = "aeon/datasets/data/JapaneseVowels/JapaneseVowels_{}.ts"
 MODELS = {  # name: layer class, bidirectional
@@ -42,12 +45,13 @@ def standardised(train, test):
     return [[(s - mean) / deviation for s in series] for series in (train, test)]
 
 
-def train(kind, bidirectional, series, labels, seed, *, epochs=60, rate=2e-3, N=32):
+def train(kind, bidirectional, series, labels, seed, *, epochs=60, rate=5e-3, N=32):
     """A layer of 100 units over 12 channels, its last states, 9 scores; and the losses."""
     rng = np.random.default_rng(seed)
     layer = kind(12, 100, bidirectional=bidirectional, rng=rng)
-    model = Readout(layer, 9, rate=rate, rng=rng, last=True, dropout=0.5)
-    return model, fit(model, series, labels, epochs=epochs, batch_size=N, seed=seed)
+    schedule = linear(rate, rate / 100, epochs * -(-len(series) // N))
+    model = Readout(layer, 9, rate=schedule, rng=rng, last=True, dropout=0.5)
+    return model, fit(model, series, labels, epochs=epochs, batch_size=N, seed=seed, noise=0.4)
 
 
 def answers(model, series):

@@ -1,16 +1,19 @@
-"""Training against the clock: contiguous streams, schedule, time limit, and that it learns."""
+"""Training against the clock: schedule, time limit, and that it learns."""
 
 import itertools
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from fastrnn.cli import training
-from fastrnn.cli.charlm import CharLM
-from fastrnn.cli.training import History, Recipe, streams, train
+from fastrnn.cli.training import History, Recipe, train
+from fastrnn.models import LanguageModel
 
 RECIPE = Recipe(rows=4, steps=8)
+
+
+def model(V: int, H: int, rng: np.random.Generator) -> LanguageModel:
+    return LanguageModel("lstm", V, H, rng=rng)
 
 
 class Counter:
@@ -35,15 +38,6 @@ def ticking(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "perf_counter", lambda: next(ticks) / 10)
 
 
-def test_streams_are_contiguous_and_targets_one_later() -> None:
-    x, targets = streams(np.arange(33), 4)
-    assert x.shape == targets.shape == (8, 4)
-    np.testing.assert_array_equal(targets, x + 1)
-    np.testing.assert_array_equal(np.diff(x, axis=0), 1)
-    np.testing.assert_array_equal(x[0], [0, 8, 16, 24])
-    assert streams(np.arange(32), 4)[0].shape == (7, 4)  # no character after the last one
-
-
 def test_rate_is_constant_then_falls_in_a_line() -> None:
     rates = [Recipe(learning_rate=1.0).rate_at(f) for f in (0, 0.5, 0.75, 0.9, 1.0, 1.2)]
     assert rates == pytest.approx([1, 1, 0.5, 0.2, 0.01, 0.01])
@@ -52,9 +46,8 @@ def test_rate_is_constant_then_falls_in_a_line() -> None:
 @pytest.mark.usefixtures("ticking")
 def test_time_limit_counts_updates_and_not_evaluations(rng: np.random.Generator) -> None:
     tokens, reporter = rng.integers(5, size=400), Counter()
-    model = CharLM(5, 6, rng=rng)
     history = train(
-        model, tokens[:300], tokens[300:], seconds=5.0, reporter=reporter, recipe=RECIPE
+        model(5, 6, rng), tokens[:300], tokens[300:], seconds=5.0, reporter=reporter, recipe=RECIPE
     )
     assert 4.7 <= history.seconds[-1] <= 5.0
     assert reporter.updates > 35
@@ -68,38 +61,14 @@ def test_time_limit_counts_updates_and_not_evaluations(rng: np.random.Generator)
 @pytest.mark.usefixtures("ticking")
 def test_one_update_is_made_however_short_the_time(rng: np.random.Generator) -> None:
     tokens, reporter = rng.integers(5, size=100), Counter()
-    train(CharLM(5, 6, rng=rng), tokens, tokens, seconds=1e-3, reporter=reporter, recipe=RECIPE)
+    train(model(5, 6, rng), tokens, tokens, seconds=1e-3, reporter=reporter, recipe=RECIPE)
     assert (reporter.updates, reporter.evaluations) == (1, 1)
 
 
-def test_streams_continue_and_restart_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[tuple[int, int, object]] = []
-
-    def learn(tokens: np.ndarray, targets: np.ndarray, state: object) -> tuple[float, int]:
-        assert tokens.shape == targets.shape == (8, 4)
-        seen.append((int(tokens[0, 0]), int(tokens[-1, 0]), state))
-        return 1.0, len(seen)
-
-    model = SimpleNamespace(
-        parameters=np.zeros(2), gradient=np.ones(2), learn=learn, evaluate=lambda _: 1.0
-    )
-    ticks = itertools.count()
-    monkeypatch.setattr(training, "perf_counter", lambda: next(ticks) / 10)
-    text = np.arange(4 * 20 + 1)  # streams of 20: two chunks of 8, the rest is skipped
-    train(model, text, text, seconds=2.0, reporter=Counter(), recipe=RECIPE)
-    assert seen[:4] == [(0, 7, None), (8, 15, 1), (0, 7, None), (8, 15, 3)]
-
-
 def test_too_short_a_text_is_refused(rng: np.random.Generator) -> None:
-    with pytest.raises(ValueError, match=r"at least N·T \+ 1 = 33 characters.*got 32"):
-        train(
-            CharLM(5, 6, rng=rng),
-            np.zeros(32, np.intp),
-            np.zeros(9, np.intp),
-            seconds=1,
-            reporter=Counter(),
-            recipe=RECIPE,
-        )
+    short = np.zeros(4, np.intp)
+    with pytest.raises(ValueError, match=r"at least N \+ 1 = 5, got 4"):
+        train(model(5, 6, rng), short, short, seconds=1, reporter=Counter(), recipe=RECIPE)
 
 
 @pytest.mark.usefixtures("ticking")
@@ -107,8 +76,9 @@ def test_it_learns_what_can_be_predicted(rng: np.random.Generator) -> None:
     # The next character is certain from the last two: a working model gets far below the
     # log2(3) bits of one that has only learned how often each character comes.
     text = np.tile([0, 1, 0, 2, 1, 2], 200)
-    model = CharLM(3, 16, rng=rng)
-    history = train(model, text, text[:100], seconds=30, reporter=Counter(), recipe=RECIPE)
+    history = train(
+        model(3, 16, rng), text, text[:100], seconds=30, reporter=Counter(), recipe=RECIPE
+    )
     assert history.bits[0] > 1.3
     assert history.held_out_bits[-1] < 0.2
     assert history.held_out_bits[-1] < history.held_out_bits[0]

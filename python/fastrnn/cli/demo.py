@@ -5,15 +5,14 @@ from time import perf_counter
 
 import numpy as np
 from rich.console import Console
-from threadpoolctl import threadpool_limits
 
 import fastrnn
 from fastrnn import plot
 from fastrnn.cli import corpus as texts
 from fastrnn.cli._progress import training_progress
-from fastrnn.cli.charlm import CharLM
 from fastrnn.cli.corpus import Corpus
 from fastrnn.cli.training import History, Recipe, train
+from fastrnn.models import LanguageModel
 
 PROMPT = "The "
 
@@ -57,11 +56,9 @@ def run_demo(
         fastrnn.set_num_threads(threads)
     rng = np.random.default_rng(seed)
     corpus = texts.from_text(texts.python_topics())
-    model = CharLM(len(corpus.alphabet), hidden, rng=rng)
+    model = LanguageModel("lstm", len(corpus.alphabet), hidden, rng=rng)
     _introduce(console, corpus, model, seconds)
-    # OpenBLAS' threads keep spinning for 0.1 s after a product, on the very cores that the layer's
-    # team wants: an update took 29 ms with two of them, 14 ms with one (two cores, NumPy 2.4).
-    with threadpool_limits(1, user_api="blas"), training_progress(console, seconds) as reporter:
+    with training_progress(console, seconds) as reporter:
         history = train(model, corpus.train, corpus.held_out, seconds=seconds, reporter=reporter)
     levels = texts.compressed_bits(corpus.decode(corpus.held_out))
     _report_bits(console, corpus, model, history, levels)
@@ -88,13 +85,13 @@ def _say(console: Console, text: str) -> None:
     console.print(text, markup=False, soft_wrap=True)
 
 
-def _introduce(console: Console, corpus: Corpus, model: CharLM, seconds: float) -> None:
+def _introduce(console: Console, corpus: Corpus, model: LanguageModel, seconds: float) -> None:
     recipe = Recipe()
     _say(
         console,
         f"text: pydoc_data.topics, {len(corpus.train) + len(corpus.held_out):,} characters, "
         f"{len(corpus.alphabet)} different; the last {len(corpus.held_out):,} are held out\n"
-        f"model: LSTM-{model.hidden_size}, {len(model.parameters):,} parameters, "
+        f"model: LSTM-{model.config['hidden_size']}, {model.parameter_count:,} parameters, "
         f"{recipe.rows} streams × {recipe.steps} steps an update\n"
         f"machine: {fastrnn.isa()}, {fastrnn.get_num_threads()} threads; "
         f"{seconds:g} s of training",
@@ -102,7 +99,11 @@ def _introduce(console: Console, corpus: Corpus, model: CharLM, seconds: float) 
 
 
 def _report_bits(
-    console: Console, corpus: Corpus, model: CharLM, history: History, levels: dict[str, float]
+    console: Console,
+    corpus: Corpus,
+    model: LanguageModel,
+    history: History,
+    levels: dict[str, float],
 ) -> None:
     _say(
         console,
@@ -111,7 +112,7 @@ def _report_bits(
         f"{history.characters / len(corpus.train):.1f} times through the text",
     )
     _say(console, f"bits per character of the {len(corpus.held_out):,} held-out ones:")
-    rows = {f"fastrnn LSTM-{model.hidden_size}": history.held_out_bits[-1], **levels}
+    rows = {f"fastrnn LSTM-{model.config['hidden_size']}": history.held_out_bits[-1], **levels}
     for name, bits in rows.items():
         _say(console, f"  {name:<20} {bits:.3f}")
 
@@ -119,13 +120,13 @@ def _report_bits(
 def _report_sample(
     console: Console,
     corpus: Corpus,
-    model: CharLM,
+    model: LanguageModel,
     length: int,
     temperature: float,
     rng: np.random.Generator,
 ) -> None:
     began = perf_counter()
-    tokens = model.sample(corpus.encode(PROMPT), length, temperature=temperature, rng=rng)
+    tokens = model.generate(corpus.encode(PROMPT), length, temperature=temperature, rng=rng)
     took = perf_counter() - began
     _say(
         console,

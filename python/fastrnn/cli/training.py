@@ -1,12 +1,17 @@
-"""Training on contiguous streams against the clock: schedule, loop, and the record of both."""
+"""Training against the clock: the schedule, the loop around a Trainer, and the record of both."""
 
 from dataclasses import dataclass, field
+from math import log
 from time import perf_counter
-from typing import Protocol
+from typing import Any, Protocol
 
-from fastrnn.cli.charlm import CharLM, State
 from fastrnn.cli.corpus import Tokens
-from fastrnn.train import AdamW, clip_grad_norm
+from fastrnn.data import contiguous_streams
+from fastrnn.models import LanguageModel
+from fastrnn.train import AdamW, Trainer
+
+# Steps of one evaluation call: the state is carried, so this only bounds memory.
+_CHUNK = 4096
 
 
 @dataclass(frozen=True)
@@ -88,23 +93,8 @@ class Reporter(Protocol):
         """Take note of one more evaluation."""
 
 
-def streams(tokens: Tokens, rows: int) -> tuple[Tokens, Tokens]:
-    """Cut `tokens` into `rows` contiguous streams that stand side by side.
-
-    Returns
-    -------
-    x, targets : ndarray of intp, (L, N)
-        Column n is one stretch of the text, and the same stretch one character later. L is
-        ``(len(tokens) - 1) // rows``; what is left over at the end is not used.
-    """
-    length = (len(tokens) - 1) // rows
-    x = tokens[: length * rows].reshape(rows, length).T
-    targets = tokens[1 : length * rows + 1].reshape(rows, length).T
-    return x, targets
-
-
 def train(
-    model: CharLM,
+    model: LanguageModel,
     text: Tokens,
     held_out: Tokens,
     *,
@@ -121,33 +111,24 @@ def train(
     Raises
     ------
     ValueError
-        The text is too short for one update, or the training has diverged.
+        The text is too short for one step.
+    FloatingPointError
+        The training has diverged.
     """
     recipe = recipe or Recipe()
-    x, targets = streams(text, recipe.rows)
-    if len(x) < recipe.steps:
-        raise ValueError(
-            f"text must have at least N·T + 1 = {recipe.rows * recipe.steps + 1} characters "
-            f"for one update, got {len(text)}"
-        )
+    streams = contiguous_streams(text, recipe.rows, recipe.steps)
     optimiser = AdamW(weight_decay=recipe.weight_decay)
-    params, grads = {"all": model.parameters}, {"all": model.gradient}
+    trainer = Trainer(model, optimiser, max_norm=recipe.max_norm, log_every=1, progress=False)
     history = History()
-    state: State | None = None
-    position, evaluated, paused, used, last = 0, 0, 0.0, 0.0, 0.0
+    evaluated, paused, used, last = 0, 0.0, 0.0, 0.0
     started = perf_counter()
     while not history.seconds or used + last < seconds:
-        if position + recipe.steps > len(x):
-            position, state = 0, None
-        chunk = slice(position, position + recipe.steps)
-        bits, state = model.learn(x[chunk], targets[chunk], state)
-        clip_grad_norm(grads, recipe.max_norm)
         optimiser.lr = recipe.rate_at(used / seconds)
-        optimiser.update(params, grads)
-        position += recipe.steps
+        records = trainer.fit(streams, updates=trainer.updates + 1).records
         now = perf_counter() - started - paused
         used, last = now, now - used
-        history.add(used, bits, recipe.rows * recipe.steps)
+        nats: Any = records[-1]["loss"]
+        history.add(used, nats / log(2), recipe.rows * recipe.steps)
         reporter.update(history)
         if used * recipe.evaluations >= (evaluated + 1) * seconds:
             evaluated = int(used * recipe.evaluations / seconds)
@@ -157,10 +138,13 @@ def train(
     return history
 
 
-def _evaluate(model: CharLM, held_out: Tokens, history: History, reporter: Reporter) -> float:
-    """Add an evaluation to `history` and return the seconds it took."""
+def _evaluate(
+    model: LanguageModel, held_out: Tokens, history: History, reporter: Reporter
+) -> float:
+    """Add an evaluation to `history`, the text read as one stream; return the seconds it took."""
     began = perf_counter()
-    history.held_out_bits.append(model.evaluate(held_out))
+    bits = model.evaluate(contiguous_streams(held_out, 1, _CHUNK))["bits"]
+    history.held_out_bits.append(bits)
     history.held_out_seconds.append(history.seconds[-1])
     reporter.held_out(history)
     return perf_counter() - began
