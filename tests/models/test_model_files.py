@@ -2,7 +2,6 @@
 another model's, damaged or crooked must be refused in one clear line, and change nothing.
 """
 
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +30,11 @@ def test_there_and_back(name: str, dtype: Any, tmp_path: Path, rng: Any) -> None
             assert_same_bits(key, flat(back.params)[key], array)
         batch = batch_for(model, rng)
         assert back.loss(back.params, batch) == model.loss(model.params, batch)
-    assert b"pickle" not in path.read_bytes()
-    with pytest.raises((pickle.UnpicklingError, ValueError)):  # which one the first bytes decide
-        pickle.loads(path.read_bytes())
+    content = path.read_bytes()
+    assert b"pickle" not in content
+    # What a pickle begins with. To load the file as one may take all memory: its bytes would be
+    # read as opcodes, one of which makes a table of the size that the next bytes say.
+    assert not content.startswith(b"\x80")
 
 
 def test_the_vocabulary_travels_along(tmp_path: Path) -> None:
