@@ -69,7 +69,7 @@ def temporal_order(cell, seed, updates, relevant=2, T=100):
     return losses, np.array([(scores.argmax(1) == targets).mean()])
 
 
-def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 5) -> None:
+def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 3) -> None:
     """Long time lags: the adding problem and temporal order over 100 steps, three cells."""
     shrink, seeds = (4, 1) if quick else (1, seeds)
     pictures = {}

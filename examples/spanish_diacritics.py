@@ -15,12 +15,12 @@ from time import perf_counter
 
 import numpy as np
 
-import fastrnn
 from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
-from fastrnn.data import Vocabulary, batches, one_hot, pad
+from fastrnn.data import Vocabulary, batches, pad
 from fastrnn.examples._packages import Data
-from fastrnn.examples._readout import Readout, softmax
+from fastrnn.models import SequenceTagger
 from fastrnn.plot import curves
+from fastrnn.train import Adam
 from fastrnn.train.schedule import linear
 
 MARKS = ("", "\u0301", "\u0308", "\u0303")  # none, acute, diaeresis, tilde
@@ -70,24 +70,26 @@ def figures(wanted, given):
 
 def train(bidirectional, ids, marks, V, seed, *, epochs, hidden=128, rate=1e-2, N=8):
     """Return the trained model and its losses."""
-    rng, loader = np.random.default_rng(seed), batches([len(i) for i in ids], N, seed=seed)
-    layer = fastrnn.LSTM(V, hidden, bidirectional=bidirectional, forget_bias=1.0, rng=rng)
-    schedule = linear(rate, rate / 100, epochs * len(loader))
-    model, losses = Readout(layer, len(MARKS), rate=schedule, rng=rng), []
-    for _ in range(epochs):
-        for rows in loader:
-            x, lengths = pad([ids[i] for i in rows])
-            targets, _ = pad([marks[i] for i in rows], -1)
-            losses.append(model.update(one_hot(x, V), softmax(targets), lengths=lengths)[0])
-    return model, losses
+    rng = np.random.default_rng(seed)
+
+    def make(rows):
+        x, lengths = pad([ids[i] for i in rows])
+        return x, pad([marks[i] for i in rows])[0], lengths
+
+    loader = batches([len(i) for i in ids], N, seed=seed, make=make)
+    model = SequenceTagger(
+        "lstm", len(MARKS), hidden, vocab=V, bidirectional=bidirectional, forget_bias=1.0, rng=rng
+    )
+    optimiser = Adam(linear(rate, rate / 100, epochs * len(loader)))
+    history = model.fit(loader, optimiser, max_norm=1.0, epochs=epochs, rng=rng, progress=False)
+    return model, history.column("loss")[1]
 
 
-def restore(model, letters, ids, V):
+def restore(model, letters, ids):
     """The texts with the marks that the model gives them."""
     given = []
     for start in range(0, len(ids), 256):
-        x, lengths = pad(ids[start : start + 256])
-        marks = model.scores(one_hot(x, V), lengths=lengths)[0].argmax(-1)
+        marks = model.predict(*pad(ids[start : start + 256]))
         given += [marked(text, marks[:, n]) for n, text in enumerate(letters[start : start + 256])]
     return given
 
@@ -108,12 +110,13 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 1, data: Data = 
         began, found = perf_counter(), []
         for seed in range(seeds):
             model, losses = train(bidirectional, ids[:cut], marks[:cut], V, seed, epochs=epochs)
-            found.append(figures(texts[cut:], restore(model, letters[cut:], ids[cut:], V)))
+            found.append(figures(texts[cut:], restore(model, letters[cut:], ids[cut:])))
             pictures.setdefault(name, losses)
         words, f1, seconds = *np.mean(found, 0), (perf_counter() - began) / seeds
         print(f"LSTM-128, {name:<16} words {words:.4f}   F1 {f1:.4f}   {seconds:.0f} s a run")
     if plot is not None:
-        save(curves(pictures, xlabel="update", ylabel="loss, nats", log=True), plot, "diacritics")
+        figure = curves(pictures, xlabel="hundreds of updates", ylabel="nats", log=True)
+        save(figure, plot, "diacritics")
 
 
 if __name__ == "__main__":

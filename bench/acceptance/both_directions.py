@@ -41,7 +41,7 @@ def accents(frame: _frame.Frame) -> None:
             epochs = frame.given.epochs
             with frame.run(f"accents, {name}", seed, epochs=epochs):
                 model, _ = example.train(both, ids[:cut], marks[:cut], V, seed, epochs=epochs)
-            found = example.restore(model, letters[cut:], ids[cut:], V)
+            found = example.restore(model, letters[cut:], ids[cut:])
             words[both], f1 = example.figures(texts[cut:], found)
             frame.record(f"accents, {name}: right words", seed, words[both])
             frame.record(f"accents, {name}: F1", seed, f1)

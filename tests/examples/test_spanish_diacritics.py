@@ -66,7 +66,7 @@ def test_both_directions_see_what_follows() -> None:
         model, _ = example.train(
             bidirectional, ids, marks, V, 0, epochs=12, hidden=16, rate=2e-2, N=16
         )
-        given = example.restore(model, letters, ids, V)
+        given = example.restore(model, letters, ids)
         shares.append(example.figures(texts, given)[0])
     assert shares[0] == 1
     assert shares[1] < 0.9
