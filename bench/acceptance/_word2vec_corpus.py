@@ -25,7 +25,7 @@ def dictionary(folder: Path) -> Iterator[str]:
 
 def web(folder: Path) -> Iterator[str]:
     """The verses of the World English Bible, by pysword."""
-    from pysword.modules import SwordModules
+    from pysword.modules import SwordModules  # type: ignore[import-not-found]
 
     modules = SwordModules(str(next(folder.rglob("mods.d")).parent))
     for name in modules.parse_modules():
