@@ -1,11 +1,45 @@
 """Initial weights: where training starts from."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from fastrnn._checks import FLOAT32, Array, DType, allocate
 
 if TYPE_CHECKING:
     from numpy.random import Generator
+
+
+_left: ContextVar[int | None] = ContextVar("bytes left for weights", default=None)
+
+
+@contextmanager
+def at_most(nbytes: int) -> Iterator[None]:
+    """Let the weights that are drawn inside have so many bytes together, and refuse more.
+
+    For a description that nobody vouches for, such as a file's: it is refused before memory is
+    taken for it.
+
+    Parameters
+    ----------
+    nbytes : int
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrnn import init
+    >>> with init.at_most(100):
+    ...     init.uniform((10, 10), 1.0, np.random.default_rng(0))
+    Traceback (most recent call last):
+    ValueError: the weights need more than the bytes there are; (10, 10) is too much
+    """
+    token = _left.set(nbytes)
+    try:
+        yield
+    finally:
+        _left.reset(token)
 
 
 def generator(rng: Any, name: str = "rng") -> "Generator":
@@ -64,6 +98,8 @@ def uniform(
     ------
     MemoryError
         The array does not fit.
+    ValueError
+        It needs more than `at_most` allows.
 
     Examples
     --------
@@ -73,6 +109,12 @@ def uniform(
     >>> w.dtype, bool((abs(w) <= 0.5).all())
     (dtype('float32'), True)
     """
+    left = _left.get()
+    if left is not None:
+        left -= prod(shape) * dtype.itemsize
+        if left < 0:
+            raise ValueError(f"the weights need more than the bytes there are; {shape} is too much")
+        _left.set(left)
     array = allocate("an initial weight", shape, dtype)
     rng.random(out=array, dtype=dtype.type)
     array *= 2 * bound

@@ -2,6 +2,7 @@
 another model's, damaged or crooked must be refused in one clear line, and change nothing.
 """
 
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,22 @@ def test_crooked_files(message: str, tmp_path: Path) -> None:
         models.load(path)
     assert "\n" not in str(caught.value)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "change", [{"hidden_size": 10**5}, {"num_layers": 1000}, {"vocab": 10**9}], ids=str
+)
+def test_a_config_that_asks_for_much_gets_nothing(change: dict, tmp_path: Path) -> None:
+    """A few kB of file must not make a reader take gigabytes."""
+    path = tmp_path / "model"
+    make("lm-lstm").save(path)
+    crooked(path, lambda _, state: state["config"].update(change))
+    tracemalloc.start()
+    with pytest.raises(fastrnn.CheckpointError, match="more than the bytes there are"):
+        models.load(path)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 2**23
 
 
 def test_damaged_files(tmp_path: Path, rng: Any) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from fastrnn._checks import Array, integer
 from fastrnn.data import Vocabulary
+from fastrnn.init import at_most
 from fastrnn.io import CheckpointError, load_checkpoint, save_checkpoint
 
 if TYPE_CHECKING:
@@ -181,7 +182,9 @@ class Model:
             if text is not None:
                 options[name] = Vocabulary.from_content(json.loads(text.tobytes()))
         maker: Any = cls
-        model: Self = maker(**options, rng=np.random.default_rng(0))
+        # A config that asks for more than the file has is refused before memory is taken for it.
+        with at_most(sum(array.nbytes for array in tensors.values())):
+            model: Self = maker(**options, rng=np.random.default_rng(0))
         model._fill(tensors)
         return model
 
