@@ -42,6 +42,34 @@ def at_most(nbytes: int) -> Iterator[None]:
         _left.reset(token)
 
 
+def reserve(shape: tuple[int, ...], dtype: DType) -> None:
+    """Say that a weight is about to be drawn; `uniform` does it itself.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    dtype : dtype
+
+    Raises
+    ------
+    ValueError
+        It needs more than `at_most` allows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrnn import init
+    >>> init.reserve((10**9, 10**9), np.dtype(np.float32))  # outside of at_most nothing is refused
+    """
+    left = _left.get()
+    if left is None:
+        return
+    left -= prod(shape) * dtype.itemsize
+    if left < 0:
+        raise ValueError(f"the weights need more than the bytes there are; {shape} is too much")
+    _left.set(left)
+
+
 def generator(rng: Any, name: str = "rng") -> "Generator":
     """Return rng itself, or a Generator with fresh entropy for None.
 
@@ -109,12 +137,7 @@ def uniform(
     >>> w.dtype, bool((abs(w) <= 0.5).all())
     (dtype('float32'), True)
     """
-    left = _left.get()
-    if left is not None:
-        left -= prod(shape) * dtype.itemsize
-        if left < 0:
-            raise ValueError(f"the weights need more than the bytes there are; {shape} is too much")
-        _left.set(left)
+    reserve(shape, dtype)
     array = allocate("an initial weight", shape, dtype)
     rng.random(out=array, dtype=dtype.type)
     array *= 2 * bound

@@ -98,6 +98,7 @@ class Reader:
         self.width = self.layer._width
         self.params: dict[str, dict[str, Array]] = {}
         if self.vocab is not None:
+            init.reserve((self.vocab, columns), self.layer.dtype)
             weight = rng.standard_normal((self.vocab, columns)).astype(self.layer.dtype)
             self.params["embedding"] = {"weight": weight}
         self.params["rnn"] = self.layer.state_dict()
