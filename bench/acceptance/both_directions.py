@@ -123,7 +123,9 @@ def main(argv: list[str] | None = None) -> int:
     parser = _frame.options("both_directions", __doc__)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--epochs", type=int, default=3, help="of the accents")
-    return _frame.main("both_directions", __doc__, measure, argv=argv, parser=parser)
+    asked = parser.parse_args(argv).parts
+    task = "-".join(["both_directions", *([] if asked == list(PARTS) else asked)])  # a file of their own
+    return _frame.main(task, __doc__, measure, argv=argv, parser=parser)
 
 
 if __name__ == "__main__":

@@ -125,7 +125,9 @@ def main(argv: list[str] | None = None) -> int:
     parser = _frame.options("long_lag", __doc__)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.set_defaults(seeds=list(range(5)))
-    return _frame.main("long_lag", __doc__, measure, argv=argv, parser=parser)
+    asked = parser.parse_args(argv).parts
+    task = "-".join(["long_lag", *([] if asked == list(PARTS) else asked)])  # a file of their own
+    return _frame.main(task, __doc__, measure, argv=argv, parser=parser)
 
 
 if __name__ == "__main__":

