@@ -182,8 +182,9 @@ class Model:
             if text is not None:
                 options[name] = Vocabulary.from_content(json.loads(text.tobytes()))
         maker: Any = cls
-        # A config that asks for more than the file has is refused before memory is taken for it.
-        with at_most(sum(array.nbytes for array in tensors.values())):
+        # A config that asks for much more than the file has is refused before memory is taken for
+        # it. Not for any more: a tied embedding, for one, is drawn and then replaced.
+        with at_most(2 * sum(array.nbytes for array in tensors.values()) + 2**16):
             model: Self = maker(**options, rng=np.random.default_rng(0))
         model._fill(tensors)
         return model

@@ -165,7 +165,7 @@ class AttentiveDecoder:
         self._beside, self._dropout = beside > 0, dropout
         self._above: Layer | None = None
         self.width, dtype = H, bottom.dtype
-        init.reserve((vocab, E), dtype)
+        init.reserve((vocab, E), bottom.dtype)
         self.params: dict[str, Any] = {
             "embedding": {"weight": rng.standard_normal((vocab, E)).astype(dtype)},
             "attention": {
