@@ -9,7 +9,7 @@ from fastrnn.train.schedule import linear, warmup
 
 
 def fit(
-    model, sources, targets, *, epochs, seed=0, N=128, rate=3e-3, max_norm=5.0, seconds=None,
+    model, sources, targets, *, epochs, seed=0, N=128, rate=1e-2, max_norm=5.0, seconds=None,
     progress=False, **more,
 ):  # fmt: skip
     """Train with Adam, its rate falling to a hundredth; return 200 losses on the way.

@@ -166,6 +166,10 @@ class Frame:
         self._values.setdefault(metric, {})[seed] = float(value)
         print(f"{metric}, seed {seed}: {value:.4f}", flush=True)
 
+    def metrics(self) -> list[str]:
+        """Return the names of what was recorded so far."""
+        return list(self._values)
+
     def gate(
         self,
         metric: str,

@@ -24,8 +24,9 @@ def measure(bench: _frame.Frame) -> None:
     fresh = [pair for pair in pairs[45_000:] if pair[0] not in seen]
     asked, wanted = _frame.columns(fresh)
     bench.configuration = {
-        "hidden_size": 128, "embedding_size": 32, "epochs": bench.given.epochs, "N": 128,
-        "rate": bench.given.rate, "max_norm": 5.0, "judged": len(fresh),
+        "hidden_size": 128, "embedding_size": 32, "query": "current",
+        "epochs": bench.given.epochs, "N": 128, "rate": bench.given.rate, "max_norm": 5.0,
+        "judged": len(fresh),
     }  # fmt: skip
     for seed in bench.seeds:
         for kind in dates_attention.KINDS:
@@ -47,7 +48,7 @@ def measure(bench: _frame.Frame) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Run the command line."""
     parser = _frame.options("dates", __doc__)
-    _frame.trained(parser, epochs=5, rate=3e-3)
+    _frame.trained(parser, epochs=5, rate=1e-2)
     return _frame.main("dates", __doc__, measure, argv=argv, parser=parser, budget=75)
 
 

