@@ -18,7 +18,7 @@ from fastrnn.plot import latent_map
 from fastrnn.train import Adam
 from fastrnn.train.schedule import cosine
 
-CURES = {"word_drop": 0.4, "kl_schedule": 600}
+CURES = {"word_drop": 0.3, "kl_schedule": 600}
 
 
 def packed(rows, words):
@@ -61,7 +61,7 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 3) -> None:
             if options is None:
                 model = HRED("gru", words, 96, rng=own)
             else:
-                model = VHRED("gru", words, 96, 8, rng=own, **options)
+                model = VHRED("gru", words, 96, 4, rng=own, **options)
             train(model, rows, words, epochs=epochs, seed=seed)
             modes, distance, replies = said(model, source, 0, rng=own)
             seconds, batch = perf_counter() - began, packed(fresh, words)

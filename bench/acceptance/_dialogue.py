@@ -18,7 +18,12 @@ def packed(
     talks: Sequence[Talk], words: Vocabulary, said: Callable[[Talk], list[bool]] | None = None
 ) -> tuple[Any, ...]:
     """Return a batch of dialogues; `said` tells which turns of one are to be said."""
-    batch = pack_dialogues([[words.encode(turn) for turn in talk] for talk in talks])
+    return coded(talks, [[words.encode(turn) for turn in talk] for talk in talks], said)
+
+
+def coded(talks: Sequence[Talk], ids: Any, said: Any) -> tuple[Any, ...]:
+    """Return the batch of dialogues whose symbols are there already."""
+    batch = pack_dialogues(ids)
     if said is None:
         return batch
     return (*batch, np.array([flag for talk in talks for flag in said(talk)], bool))
@@ -42,12 +47,7 @@ def trained(
     clip: float = 1.0,
 ) -> Any:
     """Train with Adam, its rate falling to 0 along a cosine."""
-    source = batches(
-        [len(talk) for talk in talks],
-        batch_size,
-        seed=seed,
-        make=lambda rows: packed([talks[i] for i in rows], words, said),
-    )
+    source = shuffled(talks, words, batch_size, seed, said)
     rate = cosine(lr, epochs * len(source), lr / 50)
     model.fit(
         source,
@@ -58,6 +58,19 @@ def trained(
         rng=np.random.default_rng(seed),
     )
     return model
+
+
+def shuffled(
+    talks: Sequence[Talk], words: Vocabulary, batch_size: int, seed: int, said: Any
+) -> Any:
+    """Return shuffled batches of dialogues of like length."""
+    ids = [[words.encode(turn) for turn in talk] for talk in talks]
+    return batches(
+        [len(talk) for talk in talks],
+        batch_size,
+        seed=seed,
+        make=lambda rows: coded([talks[i] for i in rows], [ids[i] for i in rows], said),
+    )
 
 
 def in_parts(talks: Sequence[Talk], words: Vocabulary, said: Any, size: int = 200) -> Iterator[Any]:

@@ -1,7 +1,8 @@
 """HRED and VHRED as a user of PyTorch writes them: modules, packed sequences, autograd.
 
-Which turn goes where is worked out by the same few lines of NumPy as in the library, so that both
-programs compute the same turns; weights, batches, noise and hidden words are the same as well.
+Which turn goes where is worked out by the same few lines of NumPy as in the library; weights,
+batches, noise and hidden words are the same as well. Equal turns of a batch are read once by the
+library; this program reads each of them, as programs do.
 """
 
 import importlib
@@ -69,7 +70,7 @@ class TorchTalk:
     def parts(self, batch: Any, rng: Any, drop: float) -> tuple[Any, Any, Dialogues]:
         """Return −ln p of all that is said, the divergence (0 without a code), and the indices."""
         torch, nn = self.torch, self.torch.nn
-        d = arranged(batch, self.vocab, self.latent)
+        d = arranged(batch, self.vocab, self.latent, once=False)
         tensor = torch.from_numpy
         read = self.modules["embedding"](tensor(d.tokens))
         _, h = self.modules["encoder"](self._packed(read, d.lengths))

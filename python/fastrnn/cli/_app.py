@@ -192,7 +192,10 @@ app.command()(translate)
 @one_line
 def reply(
     model: Annotated[Path, Argument(metavar="MODEL", help="File of an HRED or a VHRED.")],
-    max_length: Annotated[int, Option(min=0, metavar="N", help="Most words of a reply.")] = 50,
+    max_length: Annotated[int, Option(min=1, metavar="N", help="Most words of a reply.")] = 50,
+    beam: Annotated[
+        int, Option(min=1, metavar="K", help="Beam of the search at temperature 0.")
+    ] = 1,
     temperature: Annotated[
         float,
         Option(min=0.0, metavar="X", callback=_finite, help="1 as learned, 0 no chance at all."),
@@ -217,6 +220,7 @@ def reply(
     run_reply(
         model,
         max_length=max_length,
+        beam=beam,
         temperature=temperature,
         top_k=top_k,
         top_p=top_p,

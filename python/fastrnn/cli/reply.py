@@ -14,6 +14,7 @@ def run_reply(
     path: Path,
     *,
     max_length: int,
+    beam: int,
     temperature: float,
     top_k: int | None,
     top_p: float | None,
@@ -44,7 +45,8 @@ def run_reply(
             continue
         talk.hear(line.strip())
         said = talk.reply(
-            max_length=max_length, temperature=temperature, top_k=top_k, top_p=top_p, rng=rng
-        )
+            max_length=max_length, temperature=temperature, top_k=top_k, top_p=top_p, rng=rng,
+            **({"beam_size": beam} if beam > 1 else {}),
+        )  # fmt: skip
         sys.stdout.write(f"{said}\n")
         sys.stdout.flush()

@@ -104,3 +104,7 @@ class Attending(Decoder):
         """Return the initial state that a condition (N, K) makes, h and for an LSTM c, (N, H)."""
         made = super().state(params, condition)
         return (made[0],) if self._states == 1 else (made[0][0], made[1][0])
+
+    def rows(self, state: Any, rows: Ids) -> Any:
+        """Return the state of some of its rows, in this order."""
+        return tuple(part[rows] for part in state)

@@ -233,9 +233,11 @@ class Decoder:
         y, state = self.run(
             params, embedding, condition, last[None], state=state, memory=memory
         )  # fmt: skip
-        scores = affine(params["out"], y[0])
-        scores[:, [PAD, UNK, BOS]] = -np.inf
-        return scores, state
+        return affine(params["out"], y[0]), state
+
+    def rows(self, state: Any, rows: Ids) -> Any:
+        """Return the state of some of its rows, in this order; a row may come more than once."""
+        return tuple(part[:, rows] for part in state) if self._states == 2 else state[:, rows]
 
 
 def _shifted(tokens: Ids, lengths: Ids) -> tuple[Ids, Ids]:

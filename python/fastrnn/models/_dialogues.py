@@ -18,7 +18,7 @@ class Dialogues(NamedTuple):
     Attributes
     ----------
     tokens, lengths : ndarray of int, (T, U) and (U,)
-        The turns that the utterance layer reads.
+        The turns that the utterance layer reads, each of them once.
     steps : ndarray of int, (N,)
         How many turns each dialogue's context hears: up to the last one before a turn to be said.
     heard : ndarray of int, (M, N)
@@ -50,7 +50,7 @@ class Dialogues(NamedTuple):
         return int(self.said_lengths.sum()) + len(self.said_lengths)
 
 
-def arranged(batch: Any, V: int, read_said: bool) -> Dialogues:
+def arranged(batch: Any, V: int, read_said: bool, *, once: bool = True) -> Dialogues:
     """Return the indices of a batch.
 
     Parameters
@@ -60,6 +60,8 @@ def arranged(batch: Any, V: int, read_said: bool) -> Dialogues:
     V : int
     read_said : bool
         Whether the utterance layer reads the turns to be said, too.
+    once : bool
+        Read equal turns once; False: each of them.
 
     Raises
     ------
@@ -77,19 +79,36 @@ def arranged(batch: Any, V: int, read_said: bool) -> Dialogues:
     np.maximum.at(steps, dialogue[chosen], turn[chosen])
     hears = turn < steps[dialogue]
     reads = hears | chosen if read_said else hears
-    number = np.cumsum(reads) - 1
+    if once:
+        first, number = _distinct(tokens, lengths, reads)
+    else:
+        first, number = np.flatnonzero(reads), np.cumsum(reads) - 1
     heard = np.zeros((int(steps.max(initial=0)), N), np.int64)
     heard[turn[hears], dialogue[hears]] = number[hears]
     whose = dialogue[chosen]
     return Dialogues(
-        *_columns(tokens, lengths, reads), steps, heard, *_columns(tokens, lengths, chosen),
+        *_columns(tokens, lengths, first), steps, heard, *_columns(tokens, lengths, chosen),
         before=(turn[chosen] - 1) * N + whose,
         again=number[chosen] if read_said else np.zeros(0, np.int64),
         memory=heard[:, whose], memory_lengths=turn[chosen],
     )  # fmt: skip
 
 
-def _columns(tokens: Ids, lengths: Ids, chosen: NDArray[np.bool_]) -> tuple[Ids, Ids]:
+def _distinct(tokens: Ids, lengths: Ids, reads: NDArray[np.bool_]) -> tuple[Ids, Ids]:
+    """Return which turns to read, equal ones once, and the number of each turn among them, (U,).
+
+    People say many things again and again, and what a turn is read as depends on nothing else.
+    """
+    where = np.flatnonzero(reads)
+    rows = np.column_stack([lengths[where], tokens[:, where].T])
+    keys = np.ascontiguousarray(rows).view(np.dtype((np.void, rows.dtype.itemsize * len(rows.T))))
+    _, first, again = np.unique(keys.ravel(), return_index=True, return_inverse=True)
+    number = np.zeros(len(lengths), np.int64)
+    number[where] = again
+    return where[first], number
+
+
+def _columns(tokens: Ids, lengths: Ids, chosen: Any) -> tuple[Ids, Ids]:
     """Return the chosen turns, as short as they can be."""
     kept = lengths[chosen]
     return tokens[: int(kept.max(initial=0)), chosen], kept

@@ -1,55 +1,78 @@
-"""Saying: rows of symbols drawn or chosen one after the other, each the decoder's next input."""
+"""Saying: rows of symbols from a decoder, the likeliest ones or drawn, and their texts."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastrnn import decode
-from fastrnn._checks import integer
-from fastrnn.data import BOS, EOS, Vocabulary
+from fastrnn._checks import integer, number
+from fastrnn.data import Vocabulary
+from fastrnn.models._decoder import Decoder, Memory
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.random import Generator
 
 Ids = NDArray[np.int64]
 
 
 def said(
-    step: Callable[[Any, Ids], tuple[Any, Any]],
-    state: Any,
-    N: int,
-    max_length: int,
+    decoder: Decoder,
+    params: "Mapping[str, Any]",
+    condition: Any,
+    memory: Memory | None,
     rng: "Generator",
-    **options: Any,
+    *,
+    max_length: int = 50,
+    temperature: float = 0.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    min_length: int = 0,
+    block_ngram_repeat: int = 0,
+    **search: Any,
 ) -> list[Ids]:
-    """Return N rows of symbols, each up to its EOS, which is left out, or to max_length.
+    """Return one row of symbols for each condition (N, K), without EOS.
 
     Parameters
     ----------
-    step : callable
-        ``step(state, last)`` returns the scores (N, V) of what follows the symbols (N,), and the
-        state then.
-    state : Any
-        Before the first symbol.
-    N, max_length : int
-    rng, **options
-        As `fastrnn.decode.sample`.
+    params : mapping
+        Of the whole model: ``"decoder"`` and ``"embedding"``.
+    temperature : float
+        0: what `fastrnn.decode.beam_search` finds; else draws.
+    min_length, block_ngram_repeat
+        As `fastrnn.decode.Rules`.
+    **search
+        beam_size, length_penalty, alpha and word_penalty of the search; refused with draws.
     """
-    most = integer("max_length", max_length, 0)
-    last = np.full(N, BOS)
-    drawn = np.full((most + 1, N), EOS)
-    going = np.ones(N, np.bool_)
-    for k in range(most):
-        if not going.any():
-            break
-        scores, state = step(state, last)
-        last = decode.sample(scores, rng=rng, **options)
-        drawn[k, going] = last[going]
-        going &= last != EOS
-    lengths = (drawn == EOS).argmax(axis=0)
-    return [drawn[:length, n] for n, length in enumerate(lengths)]
+    own, embedding, N = params["decoder"], params["embedding"]["weight"], len(condition)
+    rules = decode.Rules(min_length=min_length, block_ngram_repeat=block_ngram_repeat)
+    most = integer("max_length", max_length, 1)
+
+    def step(state: Any, parents: Ids, tokens: Ids) -> tuple[Any, Any]:
+        wish, seen, inner = state
+        if len(parents) != len(wish) or (parents != np.arange(len(wish))).any():
+            wish, inner = wish[parents], decoder.rows(inner, parents)
+            if seen is not None:
+                seen = Memory(seen.vectors[:, parents], seen.lengths[parents])
+        scores, inner = decoder.step(own, embedding, wish, seen, inner, tokens)
+        return scores, (wish, seen, inner)
+
+    start = condition, memory, decoder.state(own, condition)
+    if number("temperature", temperature, 0) == 0:
+        if top_k is not None or top_p is not None:
+            raise ValueError("top_k and top_p need a temperature above 0: nothing is drawn at 0")
+        search = {"beam_size": 1} | search
+        found = decode.beam_search(step, start, N, max_length=most, rules=rules, **search)
+    elif search:
+        raise ValueError(f"{sorted(search)} need the temperature 0: draws search for nothing")
+    else:
+        found = decode.draw(
+            step, start, N, max_length=most, rules=rules, temperature=temperature, top_k=top_k,
+            top_p=top_p, rng=rng,
+        )  # fmt: skip
+    return [best.tokens for best, *_ in found]
 
 
 def spelled(rows: list[Ids], vocabulary: Vocabulary | None) -> list[Any]:

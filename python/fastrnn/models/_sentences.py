@@ -76,7 +76,8 @@ class Sentences:
         rng : numpy.random.Generator or None
             Where they are drawn with; None: fresh entropy.
         **options
-            `top_k` and `top_p` of `fastrnn.decode.sample`.
+            As `HRED.reply`: top_k and top_p of draws, beam_size and length_penalty of the search,
+            min_length, block_ngram_repeat.
 
         Returns
         -------
@@ -89,10 +90,8 @@ class Sentences:
             z has the wrong type or shape, or an option breaks its rule.
         """
         z = vectors("z", z, self._z_dim, self.dtype)
-        params, embedding = self.params["decoder"], self.params["embedding"]["weight"]
         rows = said(
-            lambda state, symbols: self._decoder.step(params, embedding, z, None, state, symbols),
-            self._decoder.state(params, z), len(z), max_length, generator(rng),
+            self._decoder, self.params, z, None, generator(rng), max_length=max_length,
             temperature=temperature, **options,
         )  # fmt: skip
         return spelled(rows, self.vocabulary)

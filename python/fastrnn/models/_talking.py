@@ -185,8 +185,6 @@ class Talking(Model):
         n: int | None,
         z: Any,
         *,
-        max_length: int = 50,
-        temperature: float = 0.0,
         rng: "Generator | None" = None,
         **options: Any,
     ) -> list[Any]:
@@ -196,14 +194,7 @@ class Talking(Model):
         condition = self._codes(contexts[rows], z, source)
         if memory is not None:
             memory = Memory(memory.vectors[:, rows], memory.lengths[rows])
-        params, embedding = self.params["decoder"], self.params["embedding"]["weight"]
-        found = said(
-            lambda state, symbols: self._decoder.step(
-                params, embedding, condition, memory, state, symbols
-            ),
-            self._decoder.state(params, condition), len(rows), max_length, source,
-            temperature=temperature, **options,
-        )  # fmt: skip
+        found = said(self._decoder, self.params, condition, memory, source, **options)
         texts = spelled(found, self.vocabulary)
         if n is None:
             return texts

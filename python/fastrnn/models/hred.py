@@ -59,8 +59,9 @@ class HRED(Talking):
 
     Notes
     -----
-    All turns of a batch are one ragged call of the first layer, all dialogues one of the second,
-    all replies one of the third; gradients go through all turns. An empty turn is read as zeros.
+    All turns of a batch are one ragged call of the first layer, equal ones once, all dialogues one
+    of the second, all replies one of the third; gradients go through all turns. An empty turn is
+    read as zeros.
 
     References
     ----------
@@ -209,13 +210,16 @@ class HRED(Talking):
         n : int or None
             None: one reply; else a list of n.
         max_length : int
-            The most symbols of one.
+            The most symbols of one, at least 1.
         temperature : float
-            0: the likeliest symbol at each step; else they are drawn, as `fastrnn.decode.sample`.
+            0: the likeliest symbol at each step, or a beam search; else symbols are drawn, as
+            `fastrnn.decode.sample`.
         rng : numpy.random.Generator or None
             Where they are drawn with; None: fresh entropy.
         **options
-            `top_k` and `top_p` of `fastrnn.decode.sample`.
+            Of draws: top_k and top_p of `fastrnn.decode.sample`. Of the search at temperature 0:
+            beam_size, length_penalty, alpha and word_penalty of `fastrnn.decode.beam_search`. Of
+            both: min_length and block_ngram_repeat of `fastrnn.decode.Rules`.
 
         Returns
         -------
