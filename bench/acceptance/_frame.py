@@ -68,6 +68,15 @@ def columns(rows: Sequence[Sequence[str]]) -> list[list[str]]:
     return [list(column) for column in zip(*rows, strict=True)]
 
 
+def by_parts(
+    parser: argparse.ArgumentParser, task: str, parts: list[str], argv: list[str] | None
+) -> str:
+    """Add ``--parts``, and return the name of the task: some parts have a result of their own."""
+    parser.add_argument("--parts", nargs="+", choices=parts, default=parts)
+    asked = parser.parse_args(argv).parts
+    return "-".join([task, *([] if asked == parts else asked)])
+
+
 class Frame:
     """One run of one task: what it read, what it measured, and what that is held to.
 

@@ -121,10 +121,8 @@ def measure(frame: _frame.Frame) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Run the bench."""
     parser = _frame.options("both_directions", __doc__)
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--epochs", type=int, default=3, help="of the accents")
-    asked = parser.parse_args(argv).parts
-    task = "-".join(["both_directions", *([] if asked == list(PARTS) else asked)])  # a file of their own
+    task = _frame.by_parts(parser, "both_directions", list(PARTS), argv)
     return _frame.main(task, __doc__, measure, argv=argv, parser=parser)
 
 

@@ -123,10 +123,8 @@ def measure(frame: _frame.Frame) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Run the bench."""
     parser = _frame.options("long_lag", __doc__)
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.set_defaults(seeds=list(range(5)))
-    asked = parser.parse_args(argv).parts
-    task = "-".join(["long_lag", *([] if asked == list(PARTS) else asked)])  # a file of their own
+    task = _frame.by_parts(parser, "long_lag", list(PARTS), argv)
     return _frame.main(task, __doc__, measure, argv=argv, parser=parser)
 
 

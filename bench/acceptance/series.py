@@ -79,11 +79,9 @@ def measure(frame: _frame.Frame) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Run the bench."""
     parser = _frame.options("series", __doc__)
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--pixel-epochs", type=int, default=10)
     parser.set_defaults(seeds=list(range(5)))
-    asked = parser.parse_args(argv).parts
-    task = "-".join(["series", *([] if asked == list(PARTS) else asked)])  # a file of their own
+    task = _frame.by_parts(parser, "series", list(PARTS), argv)
     return _frame.main(task, __doc__, measure, argv=argv, parser=parser)
 
 
