@@ -19,7 +19,8 @@ from statistics import median
 from typing import Any, Protocol, Self
 from unittest.mock import patch
 
-from bench.acceptance._frame import Skipped
+from bench.acceptance._frame import Skipped, options
+from bench.acceptance._frame import main as frame_main
 from bench.baselines import usable_cpus
 from bench.interleave import SETTLE_SECONDS, THREAD_VARIABLES
 
@@ -42,11 +43,11 @@ def _serve(connection: Connection, module: str, make: str, options: dict[str, An
     before = _peak_mib()
     connection.send(None)
     while (until := connection.recv()) is not None:
-        began = time.perf_counter()
+        began, used = time.perf_counter(), time.process_time()
         losses = program.update(until)
-        seconds = time.perf_counter() - began
+        seconds, used = time.perf_counter() - began, time.process_time() - used
         peak = _peak_mib()
-        connection.send((losses, seconds, program.quality(), peak, peak - before))
+        connection.send((losses, seconds, used, program.quality(), peak, peak - before))
 
 
 def _peak_mib() -> float:
@@ -64,7 +65,8 @@ class Runner:
 
     def __init__(self, module: str, make: str, threads: int, options: dict[str, Any]) -> None:
         self.name, self.losses, self.seconds = make, list[float](), list[float]()
-        self.qualities, self.memory = list[float](), list[float]()
+        self.used, self.qualities = list[float](), list[float]()
+        self.memory = list[float]()
         context = multiprocessing.get_context("spawn")
         self._connection, child = context.Pipe()
         self._process = context.Process(target=_serve, args=(child, module, make, options))
@@ -84,9 +86,10 @@ class Runner:
         """Let it go on until so many updates are done."""
         time.sleep(SETTLE_SECONDS)
         self._connection.send(until)
-        losses, seconds, quality, *self.memory = self._connection.recv()
+        losses, seconds, used, quality, *self.memory = self._connection.recv()
         self.losses += losses
         self.seconds.append(seconds)
+        self.used.append(used)
         self.qualities.append(quality)
 
     def report(self, every: int, figure: float, higher: bool) -> dict[str, Any]:
@@ -98,6 +101,7 @@ class Runner:
             "updates_to_quality": until * every if until else None,
             "seconds": sum(self.seconds),
             "median_ms_an_update": 1e3 * median(self.seconds) / every,
+            "median_cpu_ms_an_update": 1e3 * median(self.used) / every,
             "quality": self.qualities,
             "peak_mib": self.memory[0],
             "peak_mib_above_the_start": self.memory[1],
@@ -153,6 +157,7 @@ def race(
             for word, key in (
                 ("to_quality", "seconds_to_quality"),
                 ("an_update", "median_ms_an_update"),
+                ("cpu_an_update", "median_cpu_ms_an_update"),
             )
         }
     return {"figure": figure, "programs": reports, "parity": parity, "times_faster": faster}
@@ -171,7 +176,7 @@ def report(
     module: str,
     makes: list[str],
     *,
-    options: dict[str, Any],
+    given: dict[str, Any],
     **how: Any,
 ) -> None:
     """Race once for each seed of a frame, and put figures and gates into it.
@@ -184,15 +189,17 @@ def report(
     if importlib.util.find_spec("torch") is None:
         raise Skipped("PyTorch is not here (pip install torch)")
     threads = frame.given.threads or usable_cpus()
+    how |= {k: v for k in ("updates", "figure") if (v := getattr(frame.given, k)) is not None}
     metric = f"{name}: times faster to the quality than PyTorch"
     for seed in frame.seeds:
         with frame.run(name, seed) as note:
-            found = race(module, makes, threads=threads, seed=seed, **how, **options)
+            found = race(module, makes, threads=threads, seed=seed, **how, **given)
             note.update(found, threads=threads)
         found_times = [entry["to_quality"] or 0.0 for entry in found["times_faster"].values()]
         frame.record(metric, seed, min(found_times))
-        ms = [entry["an_update"] for entry in found["times_faster"].values()]
-        frame.record(f"{name}: times faster an update than PyTorch", seed, min(ms))
+        for key, word in (("an_update", "faster"), ("cpu_an_update", "less CPU time")):
+            times_an_update = min(entry[key] for entry in found["times_faster"].values())
+            frame.record(f"{name}: times {word} an update than PyTorch", seed, times_an_update)
         frame.record(f"{name}: losses of 100 updates apart", seed, max(found["parity"].values()))
         ours, *others = found["programs"].values()
         least = min(other["peak_mib"] for other in others)
@@ -200,3 +207,13 @@ def report(
     frame.gate(metric, at_least=times)
     frame.gate(f"{name}: losses of 100 updates apart", at_most=PARITY)
     frame.gate(f"{name}: peak memory beside PyTorch", at_most=1.0)
+
+
+def main(task: str, about: str | None, measure: Any, argv: list[str] | None) -> int:
+    """Run a bench; teams of different size have results of their own."""
+    parser = options(task, about)
+    parser.add_argument("--updates", type=int, default=None, help="default: the bench's own")
+    parser.add_argument("--figure", type=float, default=None, help="the quality to reach")
+    threads = parser.parse_args(argv).threads or usable_cpus()
+    team = "1-thread" if threads == 1 else f"{threads}-threads"
+    return frame_main(f"{task}-{team}", about, measure, argv=argv, parser=parser)

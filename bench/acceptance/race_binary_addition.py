@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.acceptance import _frame
-from bench.acceptance._race import report
+from bench.acceptance import _frame, _race
 from fastrnn.examples import binary_addition as example
 
 UPDATES, EVERY, FIGURE, GAIN, WIDTH = 10_000, 500, 0.99, 1.0, 8
@@ -88,15 +87,15 @@ class TwoThreads(OneThread):
 def measure(frame: _frame.Frame) -> Any:
     """Race against the faster of the two teams of PyTorch."""
     frame.configuration = {"H": example.HIDDEN, "rate": float(example.RATE), "updates": UPDATES}
-    report(
+    _race.report(
         frame, "binary addition", 10.0, __name__, ["FastRNN", "OneThread", "TwoThreads"],
-        updates=UPDATES, every=EVERY, figure=FIGURE, higher=True, options={},
+        updates=UPDATES, every=EVERY, figure=FIGURE, higher=True, given={},
     )  # fmt: skip
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the bench."""
-    return _frame.main("race_binary_addition", __doc__, measure, argv=argv)
+    return _race.main("race_binary_addition", __doc__, measure, argv)
 
 
 if __name__ == "__main__":

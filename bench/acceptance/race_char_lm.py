@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.acceptance import _frame
-from bench.acceptance._race import report
+from bench.acceptance import _frame, _race
 from bench.torch_modules import modules_of
 from fastrnn.data import Vocabulary, contiguous_streams
 from fastrnn.models import LanguageModel
@@ -108,16 +107,16 @@ def measure(frame: _frame.Frame) -> None:
     ids = letters.encode(text)
     frame.configuration = {"N": N, "T": T, "H": HIDDEN, "rate": RATE, "updates": UPDATES}
     for cell, times in (("lstm", 2.0), ("gru", 3.0)):
-        report(
+        _race.report(
             frame, cell.upper(), times, __name__, ["FastRNN", "PyTorch"], updates=UPDATES,
             every=EVERY, figure=FIGURE, higher=False,
-            options={"cell": cell, "ids": ids, "V": len(letters)},
+            given={"cell": cell, "ids": ids, "V": len(letters)},
         )  # fmt: skip
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the bench."""
-    return _frame.main("race_char_lm", __doc__, measure, argv=argv)
+    return _race.main("race_char_lm", __doc__, measure, argv)
 
 
 if __name__ == "__main__":

@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from bench.acceptance import _frame
+from bench.acceptance import _frame, _race
 from bench.acceptance._published import member
-from bench.acceptance._race import report
 from bench.torch_modules import modules_of
 from fastrnn.data import batches, pad
 from fastrnn.examples import speakers
@@ -119,15 +118,15 @@ def measure(frame: _frame.Frame) -> None:
     data = learned, labels[~judged], (kept, labels[judged])
     frame.configuration = {"N": N, "H": HIDDEN, "rate": RATE, "updates": UPDATES}
     for cell in ("lstm", "gru"):
-        report(
+        _race.report(
             frame, cell.upper(), 3.0, __name__, ["FastRNN", "Packed", "Padded"], updates=UPDATES,
-            every=EVERY, figure=FIGURE, higher=True, options={"cell": cell, "data": data},
+            every=EVERY, figure=FIGURE, higher=True, given={"cell": cell, "data": data},
         )  # fmt: skip
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the bench."""
-    return _frame.main("race_vowels", __doc__, measure, argv=argv)
+    return _race.main("race_vowels", __doc__, measure, argv)
 
 
 if __name__ == "__main__":
