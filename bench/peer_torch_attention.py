@@ -23,7 +23,7 @@ def torch_decoder(
         import torch
     torch.set_num_threads(threads)
     nn = torch.nn
-    rows, columns = params["weight_ih"].shape
+    columns = params["weight_ih"].shape[1]
     H = params["weight_hh"].shape[1]
     A, C = params["weight_key"].shape
 

@@ -9,6 +9,7 @@ from fastrnn.ops.gaussian import gaussian_kl, reparameterise
 from fastrnn.ops.linear import linear
 from fastrnn.ops.loss import softmax_cross_entropy
 from fastrnn.ops.recurrent import gru, lstm, rnn
+from fastrnn.ops.sampled_softmax import sampled_softmax
 
 __all__ = [
     "attention",
@@ -21,6 +22,7 @@ __all__ = [
     "lstm",
     "reparameterise",
     "rnn",
+    "sampled_softmax",
     "softmax_cross_entropy",
     "value_and_grad",
 ]

@@ -23,6 +23,7 @@ from fastrnn.reference.loss import softmax_cross_entropy, softmax_cross_entropy_
 from fastrnn.reference.lstm import lstm, lstm_backward, lstm_forward
 from fastrnn.reference.optimisers import adagrad, adam, rmsprop, sgd
 from fastrnn.reference.rnn import rnn, rnn_backward, rnn_forward
+from fastrnn.reference.sampled_softmax import sampled_softmax
 from fastrnn.reference.word2vec import word2vec_step
 
 __all__ = [
@@ -56,6 +57,7 @@ __all__ = [
     "rnn_backward",
     "rnn_cell",
     "rnn_forward",
+    "sampled_softmax",
     "sgd",
     "softmax_cross_entropy",
     "softmax_cross_entropy_backward",

@@ -1,0 +1,126 @@
+"""sampled_softmax: the loss of many classes by a sample of them, made of other operations."""
+
+from typing import TYPE_CHECKING, Any
+
+import autograd.numpy as anp
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastrnn.ops._arguments import integers
+from fastrnn.ops._primitive import value_of
+from fastrnn.ops.embedding import embedding
+from fastrnn.ops.linear import linear
+from fastrnn.ops.loss import softmax_cross_entropy
+from fastrnn.reference.sampled_softmax import draw_classes, right_classes
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+
+def sampled_softmax(
+    x: ArrayLike,
+    w: ArrayLike,
+    b: ArrayLike | None,
+    targets: ArrayLike,
+    *,
+    num_samples: int,
+    rng: "Generator",
+    proposal: ArrayLike | None = None,
+    ignore_index: int | None = -100,
+    reduction: str = "mean",
+) -> Any:
+    """Return the cross-entropy of ``linear(x, w, b)``, the softmax's sum estimated from a sample.
+
+    For training with so many classes that all their scores would take too long. The scores that
+    are computed are those of each row's right class, and of `num_samples` classes that all rows
+    share. As more are drawn the loss and its gradient approach those of the whole softmax.
+
+    Parameters
+    ----------
+    x : array_like, (…, I)
+    w : array_like, (V, I)
+        float32 or float64; its dtype is that of the call.
+    b : array_like or None, (V,)
+    targets : array_like of int, (…,)
+        The right classes, each in 0..V-1 or `ignore_index`.
+    num_samples : int
+        How many classes are drawn, with replacement.
+    rng : numpy.random.Generator
+    proposal : array_like or None, (V,)
+        What is drawn from, up to a factor: the classes' counts, say. None: all alike. A class of 0
+        is never drawn, and so never learns from being wrong.
+    ignore_index : int or None
+        Rows with this target have no loss and no gradient.
+    reduction : {"mean", "sum", "none"}
+        The mean is over the rows that are not ignored; NaN if there is none.
+
+    Returns
+    -------
+    number of the dtype of w, or ndarray (…,) for ``"none"``
+
+    Raises
+    ------
+    TypeError
+        An array is no floating array of the dtype of w, targets or num_samples are no integers, or
+        rng is no Generator.
+    ValueError
+        A shape does not fit, a target is no class, or proposal holds no weights.
+    MemoryError
+        A result or the workspace does not fit.
+    NotImplementedError
+        While autograd differentiates it a second time.
+
+    Notes
+    -----
+    With o the scores, t the target, q the proposal and K samples k that are not t, the loss is
+    ``-o_t + log(e^{o_t} + Σ_k e^{o_k} / (K·q_k))``: the sum under the logarithm is that of the
+    softmax in expectation. A sample that is the row's own target is left out in that row.
+
+    References
+    ----------
+    Bengio and Senécal, "Quick Training of Probabilistic Neural Nets by Importance Sampling", 2003;
+    Jean et al., "On Using Very Large Target Vocabulary for Neural Machine Translation", 2015,
+    section 3; docs/maths/sampled_softmax.md; `fastrnn.reference.sampled_softmax` is the twin.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrnn import ops
+    >>> x, w = np.ones((1, 2)), np.zeros((4, 2))
+    >>> rng = np.random.default_rng(0)
+    >>> float(ops.sampled_softmax(x, w, None, [0], num_samples=1, rng=rng))
+    1.6094379124341003
+    """
+    points, table, biases = (
+        a if a is None or hasattr(a, "shape") else np.asarray(a) for a in (x, w, b)
+    )
+    return _sampled(
+        points, table, biases, integers("targets", targets), ignore_index, reduction,
+        (rng, num_samples, proposal),
+    )  # fmt: skip
+
+
+def _sampled(
+    x: Any, w: Any, b: Any, targets: Any, ignore_index: Any, reduction: Any, drawing: Any
+) -> Any:
+    if x.ndim == 0 or w.ndim != 2 or x.shape[-1] != w.shape[1]:
+        raise ValueError(f"x (…, I) and w (V, I) must fit, got {x.shape} and {w.shape}")
+    V, (rng, num_samples, proposal) = w.shape[0], drawing
+    if b is not None and b.shape != (V,):
+        raise ValueError(f"b must have shape (V,) = ({V},), got {b.shape}")
+    ids, log_counts = draw_classes(rng, V, num_samples, proposal)
+    right, labels = right_classes(targets, x.shape[:-1], V, ignore_index)
+    flat = anp.reshape(x, (right.size, x.shape[-1]))
+    classes = np.concatenate([ids, right])
+    # One look-up, so that the gradient by w is made once.
+    rows, K = embedding(w, classes), len(ids)
+    shift: Any = -log_counts.astype(value_of(w).dtype)
+    own: Any = anp.sum(flat * rows[K:], axis=1)
+    if b is not None:
+        biases: Any = embedding(anp.reshape(b, (V, 1)), classes)[:, 0]
+        shift, own = biases[:K] + shift, own + biases[K:]
+    estimates = linear(flat, rows[:K], shift)
+    estimates = anp.where(ids == right[:, None], -np.inf, estimates)
+    logits = anp.concatenate([own[:, None], estimates], axis=1)
+    logits = anp.reshape(logits, (*x.shape[:-1], K + 1))
+    return softmax_cross_entropy(logits, labels, ignore_index=-1, reduction=reduction)
