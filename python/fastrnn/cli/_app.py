@@ -11,6 +11,7 @@ from typer import Argument, Option
 import fastrnn
 from fastrnn.cli._one_line import one_line
 from fastrnn.cli._translate_options import translate
+from fastrnn.cli._trust_options import COMMANDS
 from fastrnn.cli.demos import Demos
 from fastrnn.cli.word2vec import word2vec
 
@@ -270,3 +271,5 @@ def tokenize(
 
 
 app.command()(one_line(word2vec))
+for command in COMMANDS:
+    app.command()(command)

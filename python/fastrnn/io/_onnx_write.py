@@ -24,10 +24,10 @@ def write(layer: Layer, path: str | os.PathLike[str], state: bool, lengths: bool
 
 def model(layer: Layer, state: bool, lengths: bool) -> Any:
     """Return the layer as an onnx.ModelProto."""
-    return _Writer(layer, state, lengths).finish()
+    return LayerWriter(layer, state, lengths).finish()
 
 
-class _Writer:
+class LayerWriter:
     """Collects nodes, constants and the graph's inputs and outputs."""
 
     def __init__(self, layer: Layer, state: bool, lengths: bool) -> None:
@@ -48,15 +48,9 @@ class _Writer:
     def finish(self) -> Any:
         """Return the model."""
         onnx, layer = self.onnx, self.layer
-        x = "x"
-        if layer.batch_first:
-            x = self.node("Transpose", [x], "x_by_time", perm=[1, 0, 2])
+        x = self.enter()
         for l, directions in enumerate(layer._directions):
             x = self.cell(l, directions, x)
-        if layer.batch_first:
-            self.node("Transpose", [x], "y", perm=[1, 0, 2])
-        else:
-            self.node("Identity", [x], "y")
         states = ["h", "c"] if self.op == "LSTM" else ["h"]
         for k, name in enumerate(states):
             parts = [final[k] for final in self.finals]
@@ -65,14 +59,34 @@ class _Writer:
                     self.node("Identity", [part], f"{name}_n_l{l}")
             else:
                 self.node("Concat", parts, f"{name}_n", axis=0)
+        first = self.leave(x)
         graph = onnx.helper.make_graph(
-            self.nodes, "fastrnn", self.inputs(states), self.outputs(states), self.constants
-        )
+            self.nodes, "fastrnn", self.inputs(states), [first, *self.outputs(states)],
+            self.constants,
+        )  # fmt: skip
         opset = [onnx.helper.make_opsetid("", OPSET)]
         made = onnx.helper.make_model(graph, opset_imports=opset, producer_name="fastrnn")
         made.ir_version = IR
         onnx.checker.check_model(made)
         return made
+
+    def enter(self) -> str:
+        """Return the name of the bottom layer's input (T, N, I)."""
+        if self.layer.batch_first:
+            return self.node("Transpose", ["x"], "x_by_time", perm=[1, 0, 2])
+        return "x"
+
+    def leave(self, x: str) -> Any:
+        """Make the graph's first output of the top layer's (T, N, ·), and return what it is."""
+        if self.layer.batch_first:
+            self.node("Transpose", [x], "y", perm=[1, 0, 2])
+        else:
+            self.node("Identity", [x], "y")
+        return self.value("y", self.sequence(self.layer._width))
+
+    def first_input(self) -> Any:
+        """Return what the graph's first input is."""
+        return self.value("x", self.sequence(self.layer.input_size))
 
     def cell(self, l: int, directions: Any, x: str) -> str:
         """Add one layer, and return the name of its output (T, N, ·)."""
@@ -162,16 +176,15 @@ class _Writer:
 
     def inputs(self, states: list[str]) -> list[Any]:
         """Return the graph's inputs."""
-        found = [self.value("x", self.sequence(self.layer.input_size))]
+        found = [self.first_input()]
         if self.lengths:
             kind = self.onnx.TensorProto.INT32
             found.append(self.onnx.helper.make_tensor_value_info("lengths", kind, ["N"]))
         return found + (self.states([f"{name}0" for name in states]) if self.state else [])
 
     def outputs(self, states: list[str]) -> list[Any]:
-        """Return the graph's outputs."""
-        y = self.value("y", self.sequence(self.layer._width))
-        return [y, *self.states([f"{name}_n" for name in states])]
+        """Return the graph's outputs beside the first one."""
+        return self.states([f"{name}_n" for name in states])
 
     def sequence(self, columns: int) -> list[Any]:
         return ["N", "T", columns] if self.layer.batch_first else ["T", "N", columns]

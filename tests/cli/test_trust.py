@@ -1,0 +1,138 @@
+"""Why: these commands are run when something is wrong, so they must not be wrong themselves: what
+is damaged must be found, what is whole must pass, and an export must be what the model computes.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import commands
+import numpy as np
+import pytest
+from tolerances import ONNX
+
+import fastrnn
+from fastrnn import models
+from fastrnn.io import load_checkpoint, save_checkpoint
+
+
+def make(kind: str, **options: Any) -> Any:
+    rng = np.random.default_rng(0)
+    if kind == "lm":
+        return models.LanguageModel("lstm", 11, 8, rng=rng, **options)
+    if kind == "tagger":
+        return models.SequenceTagger("gru", 3, 8, input_size=5, bidirectional=True, rng=rng)
+    return models.SequenceClassifier("rnn", 3, 8, vocab=11, bidirectional=True, rng=rng, **options)
+
+
+def test_selftest_and_doctor() -> None:
+    done = commands.run("selftest")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "all right"
+    for isa in fastrnn.available_isas():
+        assert f"{isa}: 7 cells" in done.stdout
+    done = commands.run("doctor", FASTRNN_ISA="baseline")
+    assert done.returncode == 0, done.stderr
+    assert "isa             baseline" in done.stdout
+    if fastrnn.available_isas()[-1] != "baseline":
+        assert "baseline is active" in done.stdout
+
+
+def test_selftest_sees_a_wrong_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A positive control: a kernel that is off by a thousandth."""
+    from fastrnn.cli import selftest
+
+    whole = selftest._run
+    def spoilt(module: Any, *args: Any) -> Any:  # fmt: skip
+        found = whole(module, *args)
+        return [a * 1.001 for a in found] if module is fastrnn else found
+
+    monkeypatch.setattr(selftest, "_run", spoilt)
+    with pytest.raises(ValueError, match="results are wrong: rnn float32 on"):
+        selftest.run_selftest()
+
+
+def test_verify(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    make("lm").save(path)
+    done = commands.run("verify", str(path))
+    assert done.returncode == 0, done.stderr
+    assert "the SHA-256 is right" in done.stdout
+    assert "core and twin agree to" in done.stdout
+
+    found = load_checkpoint(path)
+    found.tensors["out.bias"][3] = np.nan
+    save_checkpoint(path, found.tensors, found.state)
+    done = commands.run("verify", str(path))
+    assert done.returncode == 1
+    assert "out.bias has 1 numbers that are not finite" in commands.only_line(done.stderr)
+
+    damaged = bytearray(path.read_bytes())
+    damaged[-5] ^= 4
+    path.write_bytes(bytes(damaged))
+    done = commands.run("verify", str(path))
+    assert done.returncode == 1
+    assert "its SHA-256 is not the one" in commands.only_line(done.stderr)
+
+
+def test_verify_says_what_it_cannot_know(tmp_path: Path) -> None:
+    library = pytest.importorskip("safetensors.numpy", reason="safetensors is not installed")
+    library.save_file(fastrnn.GRU(3, 4).state_dict(), tmp_path / "w.safetensors")
+    done = commands.run("verify", str(tmp_path / "w.safetensors"))
+    assert done.returncode == 0, done.stderr
+    assert "no checksum of ours" in done.stdout
+
+
+EXPORTS = [
+    ("lm", {"embedding_size": 8, "tied": True}),
+    ("lm", {"num_layers": 2}),
+    ("tagger", {}),
+    ("classifier", {}),
+    ("classifier", {"merge_mode": "ave"}),
+]
+
+
+@pytest.mark.parametrize(("kind", "options"), EXPORTS, ids=str)
+def test_an_export_computes_what_the_model_computes(
+    kind: str, options: dict[str, Any], tmp_path: Path
+) -> None:
+    onnx = pytest.importorskip("onnx", reason="the package onnx is not installed")
+    from onnx.reference import ReferenceEvaluator
+
+    from fastrnn.cli import main
+
+    model, out = make(kind, **options), tmp_path / "out.onnx"
+    model.save(tmp_path / "model")
+    assert main(["export", str(tmp_path / "model"), str(out)]) == 0
+    rng = np.random.default_rng(1)
+    x = rng.integers(0, 11, (6, 3))
+    if kind == "tagger":
+        x = rng.standard_normal((6, 3, 5)).astype(np.float32)
+    if kind == "lm":
+        y, _ = model._reader(model.params, x)
+        expected = model._scores(model.params, y, None)
+    else:
+        expected, _ = model._scores(model.params, x, None, None, learning=False)
+    proto = onnx.load(out)
+    if model._reader.layer.bidirectional:  # the reference evaluator knows forward and reverse only
+        runtime = pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
+        session = runtime.InferenceSession(out.read_bytes(), providers=["CPUExecutionProvider"])
+        found = session.run(None, {"x": x})
+    else:
+        found = ReferenceEvaluator(proto).run(None, {"x": x})
+    np.testing.assert_allclose(found[0], expected, **ONNX)
+
+
+def test_export_of_weights_and_what_cannot_be_exported(tmp_path: Path) -> None:
+    pytest.importorskip("onnx", reason="the package onnx is not installed")
+    library = pytest.importorskip("safetensors.numpy", reason="safetensors is not installed")
+    weights = {f"a.{name}": array for name, array in fastrnn.GRU(3, 4).state_dict().items()}
+    path, out = tmp_path / "w.safetensors", tmp_path / "out.onnx"
+    library.save_file(weights, path)
+    done = commands.run("export", str(path), str(out), "--cell", "gru", "--prefix", "a")
+    assert done.returncode == 0, done.stderr
+    assert "GRU(3, 4, dtype=float32)" in done.stdout
+    assert out.stat().st_size > 100
+    make("classifier", pooling="mean").save(tmp_path / "model")
+    done = commands.run("export", str(tmp_path / "model"), str(out))
+    assert done.returncode == 1
+    assert "pooling='last'" in commands.only_line(done.stderr)
