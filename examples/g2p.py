@@ -120,9 +120,11 @@ def run(
     for word in say or judged[:5]:
         pronounce(model, word, plot)
     if say is None and sys.stdin.isatty():
-        print("type words to hear them in phones; an empty line ends")
-        for line in iter(lambda: input("> ").split(), []):
-            for word in line:
+        print("type words to read them in phones; an empty line ends")
+        for line in sys.stdin:
+            if not line.strip():
+                break
+            for word in line.split():
                 pronounce(model, word, plot)
 
 

@@ -102,3 +102,13 @@ def test_every_bench_has_its_help(task: str, capsys: pytest.CaptureFixture[str])
         importlib.import_module(f"bench.acceptance.{task}").main(["--help"])
     assert done.value.code == 0
     assert "--budget" in capsys.readouterr().out
+
+
+def test_the_split_is_read_with_several_references_and_cut_by_words() -> None:
+    pytest.importorskip("autograd", reason="autograd is not installed")
+    g2p = importlib.import_module("bench.acceptance.g2p")
+    text = "READ\tR EH D\nREAD\tR IY D\nAN'T\tAE N T\nREAD\tR IY D\n"
+    assert g2p.table(text) == {"read": ["R EH D", "R IY D"], "an't": ["AE N T"]}
+    words = [f"w{i}" for i in range(50)]
+    assert g2p.by_hash(words) == g2p.by_hash(words[::-1])
+    assert g2p.by_hash(words) != words
