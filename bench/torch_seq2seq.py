@@ -25,6 +25,17 @@ def translator_of(model: Any) -> tuple[Any, Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import torch
+    V, E = zip(
+        *(model.params[part]["embedding"]["weight"].shape for part in ("encoder", "decoder")),
+        strict=True,
+    )
+    module = _translator(torch)(V, E[0], model.config["hidden_size"])
+    module.load_state_dict(_weights(torch, model.params))
+    return torch, module
+
+
+def _translator(torch: Any) -> Any:
+    """Return the class of the whole model, which needs PyTorch for its base."""
     nn = torch.nn
 
     class Attention(nn.Module):  # type: ignore[misc,name-defined]
@@ -77,13 +88,7 @@ def translator_of(model: Any) -> tuple[Any, Any]:
                 features.append(y)
             return self.out(torch.stack(features, 1))
 
-    V, E = zip(
-        *(model.params[part]["embedding"]["weight"].shape for part in ("encoder", "decoder")),
-        strict=True,
-    )
-    module = Translator(V, E[0], model.config["hidden_size"])
-    module.load_state_dict(_weights(torch, model.params))
-    return torch, module
+    return Translator
 
 
 def _weights(torch: Any, params: Any) -> dict[str, Any]:
