@@ -154,3 +154,13 @@ def test_dates_are_learned_and_the_map_finds_their_fields() -> None:
     assert _translator.exact(model, texts[2800:], answers[2800:]) > 0.9
     shares = dates_attention.own_field(model, texts[2800:])
     assert min(shares.values()) > 0.4  # spread evenly, each were 0.3 at most
+
+
+def test_formulas_become_trees() -> None:
+    language = parse_tree.arithmetic(2500, depth=(1, 2))
+    model = parse_tree.made(language, "additive", 0, hidden=48)
+    _translator.fit(model, language.sources[:2300], language.targets[:2300], epochs=6, N=64)
+    found = parse_tree.judge(model, language, language.sources[2300:], language.targets[2300:])
+    assert found["free"]["exact"] > 0.8
+    assert found["constrained"]["exact"] >= found["free"]["exact"]
+    assert found["constrained"]["well-formed"] == 1
