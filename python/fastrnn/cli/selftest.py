@@ -30,7 +30,7 @@ def run_selftest() -> None:
     try:
         for isa in fastrnn.available_isas():
             fastrnn.set_isa(isa)
-            worst = {np.dtype(t): 0.0 for t in (np.float32, np.float64)}
+            worst = {np.dtype(kind): 0.0 for kind in ("float32", "float64")}
             for name, dtype, error in _errors():
                 worst[dtype] = max(worst[dtype], error)
                 if not error <= EPS_FACTOR * np.finfo(dtype).eps:
