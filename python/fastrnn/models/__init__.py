@@ -2,6 +2,7 @@
 
 import os
 
+import fastrnn.ops  # noqa: F401  first: where autograd is missing, it says how to get it
 from fastrnn.io import CheckpointError, load_checkpoint
 from fastrnn.models._model import Model, model_name
 from fastrnn.models.autoencoder import AutoEncoder
