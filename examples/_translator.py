@@ -1,5 +1,7 @@
 """Training and judging a `Seq2Seq` in an experiment: one recipe, exact matches, attention maps."""
 
+import sys
+
 import numpy as np
 
 from fastrnn import metrics
@@ -10,7 +12,7 @@ from fastrnn.train.schedule import linear, warmup
 
 def fit(
     model, sources, targets, *, epochs, seed=0, N=128, rate=1e-2, max_norm=5.0, seconds=None,
-    progress=False, **more,
+    **more,
 ):  # fmt: skip
     """Train with Adam, its rate falling to a hundredth; return 200 losses on the way.
 
@@ -21,7 +23,7 @@ def fit(
     schedule = warmup(linear(rate, rate / 100, updates), min(100, updates // 10))
     trainer = Trainer(
         model, Adam(lr=schedule), max_norm=max_norm, rng=np.random.default_rng(seed),
-        log_every=max(1, updates // 200), progress=progress,
+        log_every=max(1, updates // 200), progress=sys.stdout.isatty(),
     )  # fmt: skip
     history = trainer.fit(data, epochs=epochs, seconds=seconds, **more)
     return history.column("loss")[1]

@@ -82,7 +82,7 @@ def error_rates(model, words, table, **decoding):
 def pronounce(model, word, plot=None):
     """Say a word; with a folder, draw where each phone looked."""
     word = word.lower()
-    found = model.translate(word, beam_size=5, return_attention=True)
+    found = model.translate(word, beam_size=5, length_penalty="avg", return_attention=True)
     print(f"{word}: {found.text}")
     if plot is not None and len(found.tokens):
         figure = fastrnn.plot.attention(found.attention, list(word), found.text.split())

@@ -70,7 +70,7 @@ def one(bench: _frame.Frame, pair: str, texts: dict, source: str, target: str) -
             with bench.run(name, seed, parameters=_translator.parameters(model.params)) as note:
                 history = _translator.fit(
                     model, *learned, epochs=given.epochs, seed=seed, N=given.batch,
-                    rate=given.rate, seconds=given.seconds, progress=True,
+                    rate=given.rate, seconds=given.seconds,
                 )  # fmt: skip
                 note["last loss"] = history[-1]
             dev = _translator.texts(model, texts[f"dev.{source}"])

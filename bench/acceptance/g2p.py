@@ -53,7 +53,7 @@ def measure(bench: _frame.Frame) -> None:
             with bench.run(kind, seed, parameters=_translator.parameters(model.params)):
                 _translator.fit(
                     model, *g2p.every(train, learned), epochs=given.epochs, seed=seed,
-                    N=given.batch, rate=given.rate, seconds=given.seconds, progress=True,
+                    N=given.batch, rate=given.rate, seconds=given.seconds,
                 )  # fmt: skip
             wer, per = g2p.error_rates(model, dev, learned)
             bench.record(f"dev WER greedy, {kind}", seed, 100 * wer)
