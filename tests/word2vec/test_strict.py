@@ -21,7 +21,8 @@ GOOD_TABLES = (COUNTS, True, False, True, True, 2, 3, 0.75, 0.0)
 def tables(**changes: Any) -> "_core.Word2VecTables":
     names = ("counts", "skip_gram", "hierarchical", "mean", "shrink", "window", "negative",
              "noise_power", "sample")  # fmt: skip
-    return _core.Word2VecTables(**(dict(zip(names, GOOD_TABLES, strict=True)) | changes))
+    options: dict[str, Any] = dict(zip(names, GOOD_TABLES, strict=True))
+    return _core.Word2VecTables(**(options | changes))
 
 
 def arguments() -> dict[str, Any]:
@@ -104,7 +105,7 @@ def test_tables_that_make_no_sense(changes: dict[str, Any]) -> None:
 def test_a_block_of_too_many_rows_is_refused() -> None:
     rows, ids = padded_rows(V, 5), np.zeros(5, np.int32)
     for inputs, targets in ((ids, ids[:1]), (ids[:1], ids), (ids[:0], ids[:1])):
-        with pytest.raises(ValueError, match="inputs|targets"):
+        with pytest.raises(ValueError, match=r"inputs|targets"):
             _core.word2vec_block(
                 tables(), rows, padded_rows(V, 5), inputs, targets, bytes(len(targets)), 0.1
             )
