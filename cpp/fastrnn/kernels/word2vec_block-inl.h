@@ -78,12 +78,14 @@ class Block {
     before_ = carver.take<float>(most_m, kL);
     in = carver.take<float*>(most_m);
     out = carver.take<float*>(columns);
+    noise = carver.take<std::int32_t>(plan.negative);
     bytes_ = carver.bytes();
     for (int c = 0; c < kTileColumns; ++c) one_row_[c] = 1;
   }
   std::size_t bytes() const { return bytes_; }
 
-  float **in, **out;  // the rows of the next step
+  float **in, **out;    // the rows of the next step
+  std::int32_t* noise;  // words for the next step
 
   // Whether out[j] is a true partner of all inputs.
   FASTRNN_INLINE void want(index_t j, bool yes) {

@@ -53,10 +53,11 @@ inline index_t subsample(const Word2VecPlan& plan, std::int32_t* ids, index_t co
   return left;
 }
 
-// One word and those around it: positions [begin, end) of the sentence without `at`.
+// One word and those around it: positions [begin, end) without `at`, of a sentence to
+// `sentence_end`.
 struct Window {
   const std::int32_t* ids;
-  index_t begin, at, end;
+  index_t begin, at, end, sentence_end;
 };
 
 // sink(window, random) for every word that has others around it.
@@ -72,7 +73,7 @@ FASTRNN_INLINE void walk(const Word2VecPlan& plan, std::int32_t* ids, index_t co
       const index_t reach = plan.shrink ? 1 + Random::below(random(), plan.window) : plan.window;
       const index_t first = at - reach < begin ? begin : at - reach;
       const index_t last = at + reach + 1 > end ? end : at + reach + 1;
-      sink(Window{ids, first, at, last}, random);
+      sink(Window{ids, first, at, last, end}, random);
     }
     begin = end + 1;
   }
