@@ -7,6 +7,7 @@ read and handed back without a copy, except for packed sequences. The whole call
 graph, with the backward of `fastrnn.LSTM`.
 """
 
+import sys
 from typing import Any
 
 try:
@@ -56,7 +57,17 @@ class _Computed(torch.nn.RNNBase):
             A shape breaks its rule, or a tensor is not on the CPU.
         NotImplementedError
             From backward: a second derivative is asked for.
+
+        Notes
+        -----
+        torch.compile leaves a call alone and goes on behind it.
         """
+        # Before somebody compiles there is no need to import the compiler, which takes seconds.
+        compute = _alone() if "torch._dynamo" in sys.modules else _Computed._compute
+        return compute(self, input, hx)
+
+    def _compute(self, input: Any, hx: Any) -> Any:  # noqa: A002
+        """Check the call, run it as one node, and give it back in the form it came."""
         packed = input if isinstance(input, PackedSequence) else None
         x = input if packed is None else packed.data
         layer, weights = self._ready(x)
@@ -127,6 +138,16 @@ class _Computed(torch.nn.RNNBase):
                 raise ValueError(f"{name} must be {symbols} = {shape}, got {tuple(state.shape)}")
             found.append(state.unsqueeze(1) if single else state)
         return found if pair else [*found, None]
+
+
+_outside_of_compilers: list[Any] = []
+
+
+def _alone() -> Any:
+    """Return the computation such that torch.compile does not look into it."""
+    if not _outside_of_compilers:
+        _outside_of_compilers.append(torch.compiler.disable(_Computed._compute))
+    return _outside_of_compilers[0]
 
 
 def _check(name: str, tensor: Any, dtype: Any) -> None:

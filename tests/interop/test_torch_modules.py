@@ -217,6 +217,20 @@ def test_what_cannot_be_computed_is_refused_in_words() -> None:
             call()
 
 
+@pytest.mark.filterwarnings("ignore")  # the compiler has its own
+def test_a_compiled_model_computes_the_same() -> None:
+    model = torch.nn.Sequential(torch.nn.Linear(3, 3), module("GRU"))
+    x = torch.ones(4, 2, 3)
+    expected = model(x)[0]
+    expected.sum().backward()
+    gradient = model[1].weight_hh_l0.grad.clone()
+    model.zero_grad()
+    found = torch.compile(model, backend="eager")(x)[0]
+    found.sum().backward()
+    assert torch.equal(found, expected)
+    assert torch.equal(model[1].weight_hh_l0.grad, gradient)
+
+
 def test_no_steps_are_legal() -> None:
     y, h_n = module("GRU")(torch.zeros(0, 2, 3), torch.ones(2, 2, 5))
     assert y.shape == (0, 2, 5)
