@@ -1,7 +1,9 @@
 """Why: a race that times the wrong thing, or lets programs do different work, proves nothing."""
 
+import numpy as np
 import pytest
 
+from bench.acceptance import race_binary_addition, race_char_lm, race_vowels
 from bench.acceptance._race import race
 
 
@@ -27,3 +29,33 @@ def test_a_quality_that_is_not_reached_has_no_time() -> None:
     )
     assert found["programs"]["Quick"]["seconds_to_quality"] is None
     assert found["times_faster"]["Slow"]["to_quality"] is None
+
+
+def vowels() -> tuple:
+    rng = np.random.default_rng(0)
+    series = [rng.standard_normal((n, 12)).astype(np.float32) for n in rng.integers(3, 9, 40)]
+    labels = rng.integers(0, 9, 40)
+    return series, labels, (series[:5], labels[:5])
+
+
+LETTERS = np.random.default_rng(1).integers(0, 9, 30_000)
+PROGRAMS = {
+    "lstm letters": (race_char_lm, "PyTorch", {"cell": "lstm", "ids": LETTERS, "V": 9}),
+    "gru letters": (race_char_lm, "PyTorch", {"cell": "gru", "ids": LETTERS, "V": 9}),
+    "packed": (race_vowels, "Packed", {"cell": "lstm", "data": vowels(), "similar": False}),
+    "padded": (race_vowels, "Padded", {"cell": "gru", "data": vowels(), "similar": True}),
+    "addition": (race_binary_addition, "OneThread", {}),
+}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_both_programs_do_the_same_updates(name: str) -> None:
+    pytest.importorskip("torch")
+    module, other, options = PROGRAMS[name]
+    ours, theirs = (
+        getattr(module, make)(seed=3, updates=3, **options) for make in ("FastRNN", other)
+    )
+    for until in (1, 3):  # a turn goes on where the last one ended
+        expected = ours.update(until)
+        np.testing.assert_allclose(theirs.update(until), expected, rtol=1e-4)
+        assert theirs.quality() == pytest.approx(ours.quality(), rel=1e-3)
