@@ -18,9 +18,9 @@ from fastrnn.train import Adam
 from fastrnn.train.schedule import cosine
 
 SIZES = (2, 8, 20, 32)
-LINEAR = {"epochs": 120, "lr": 5e-3, "batch": 100}
-HIDDEN = {"epochs": 60, "lr": 1e-3, "batch": 100, "hidden": [256], "q": 8}
-PPCA = {"updates": 12_000, "lr": 5e-3, "q": 8}
+LINEAR = {"epochs": 60, "lr": 5e-3, "batch": 100}
+HIDDEN = {"epochs": 40, "lr": 1e-3, "batch": 100, "hidden": [256], "q": 8}
+PPCA = {"updates": 6000, "lr": 2e-2, "q": 8}
 
 
 def table(frame: _frame.Frame, package: str, path: str) -> np.ndarray:

@@ -21,6 +21,7 @@ from fastrnn.models import HRED
 
 SLOTS = {"talks": 20_000, "hidden": 96, "embedding": 32, "batch": 100, "epochs": 6, "lr": 5e-3}
 REAL = {"hidden": 128, "embedding": 64, "batch": 16, "epochs": 12, "lr": 3e-3, "dropout": 0.4}
+PARTS = ("slots", "camrest")
 
 
 def last_turn(talks: Sequence[Sequence[str]]) -> list[list[str]]:
@@ -125,6 +126,13 @@ def measure_real(frame: _frame.Frame, seed: int, talks: list[list[str]]) -> None
 
 def measure(frame: _frame.Frame) -> None:
     """All seeds of both tasks, and the gates."""
+    if "camrest" in frame.given.parts:
+        with frame.part("CamRest676"):
+            talks = _dialogue.camrest(frame.read(_dialogue.CAMREST))
+            for seed in frame.seeds:
+                measure_real(frame, seed, talks)
+    if "slots" not in frame.given.parts:
+        return
     share, nats = slot_bounds()
     frame.configuration["slots"] = {**SLOTS, "bound": share, "bound nats": nats}
     for seed in frame.seeds:
@@ -135,15 +143,15 @@ def measure(frame: _frame.Frame) -> None:
     frame.gate("right after an overwrite", at_least=0.97)
     frame.gate("right, last turn alone", at_most=share + 0.02)
     frame.gate("gradient at a word not said", at_most=0.0)
-    with frame.part("CamRest676"):
-        talks = _dialogue.camrest(frame.read(_dialogue.CAMREST))
-        for seed in frame.seeds:
-            measure_real(frame, seed, talks)
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the bench."""
-    return _frame.main("hred", __doc__, measure, argv=argv)
+    """Run the bench; of one part alone it writes a file of its own."""
+    parser = _frame.options("hred", __doc__)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    asked = parser.parse_args(argv).parts
+    task = "-".join(["hred", *([] if asked == list(PARTS) else asked)])
+    return _frame.main(task, __doc__, measure, argv=argv, parser=parser)
 
 
 if __name__ == "__main__":

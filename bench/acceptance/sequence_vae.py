@@ -15,10 +15,10 @@ from fastrnn.models import LanguageModel, SequenceVAE
 from fastrnn.train import Adam
 from fastrnn.train.schedule import cosine
 
-SIZES = {"sentences": 20_000, "hidden": 128, "embedding": 64, "z": 16, "words": 4000}
-HOW = {"epochs": 8, "batch": 64, "lr": 4e-3}
+SIZES = {"sentences": 10_000, "hidden": 96, "embedding": 64, "z": 16, "words": 2000}
+HOW = {"epochs": 8, "batch": 64, "lr": 5e-3}
 KINDS: dict[str, dict[str, Any]] = {
-    "with cures": {"word_drop": 0.5, "kl_schedule": 2000},
+    "with cures": {"word_drop": 0.5, "kl_schedule": 600},
     "without cures": {},
     "free bits": {"free_bits": 0.25, "word_drop": 0.25},
 }
