@@ -11,7 +11,7 @@ import fastrnn
 from bench.acceptance import _frame
 
 WORKER = Path(__file__).with_name("_word2vec_worker.py")
-HOW = "python -m bench.acceptance._word2vec_corpus makes it"
+HOW = "the first lines of the bench, or of _word2vec_corpus.py, say how to make it"
 LIBRARIES = ("fastrnn", "gensim")
 
 

@@ -1,9 +1,12 @@
 """Word vectors: words per second and memory beside gensim, the same file, settings and threads.
 
-kjv.txt of the data folder, one verse a line, 0.79 M words; 100 numbers, window 5, 5 noise words,
-subsampling at 1e-4, 5 epochs; each seed is one repetition, both libraries in turn. Gates: skip-gram
-3 times and CBOW 2 times gensim's words per second, on 1 and on 2 threads; 2 times with the pass
-that counts the vocabulary; no more memory.
+kjv.txt of the data folder, one verse a line, 0.79 M words, from the Debian package bible-kjv:
+
+    bible -f gen1:1-rev22:21 | sed 's/^[0-9A-Za-z]*:[0-9]* //' | tr A-Z a-z | sed "s/[^a-z' ]/ /g"
+
+100 numbers, window 5, 5 noise words, subsampling at 1e-4, 5 epochs; each seed is one repetition,
+both libraries in turn. Gates: skip-gram 3 times and CBOW 2 times gensim's words per second, on 1
+and on 2 threads; 2 times with the pass that counts the vocabulary; no more memory.
 """
 
 import sys
