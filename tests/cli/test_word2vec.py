@@ -1,10 +1,13 @@
 """Why: from a text file to vectors that other programs read, in one command; and its mistakes."""
 
+import signal
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import only_line, run
+from commands import COMMAND, TIMEOUT, only_line, run
+from processes import environment
 
 import fastrnn
 from fastrnn.data import WordVectors
@@ -57,3 +60,18 @@ def test_mistakes_end_in_one_line(
     assert named in done.stderr
     if code == 1:
         only_line(done.stderr)
+
+
+def test_interrupt_ends_with_130_and_leaves_no_file(corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "v.bin"
+    words = [*COMMAND, "word2vec", str(corpus), "--out", str(out), "--epochs", "1000000"]
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment({})
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("epoch 1")
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 130
+    assert only_line(said) == "fastrnn: interrupted"
+    assert not out.exists()
