@@ -137,3 +137,17 @@ def test_phrases_by_hand() -> None:
         Phrases(["new york"])
     with pytest.raises(ValueError, match="scoring"):
         Phrases(text, scoring="x")  # type: ignore[arg-type]
+
+
+def test_the_map_shows_the_two_directions_of_most_spread() -> None:
+    from fastrnn._plot_words import plane
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(50, 6)) * [5, 0.1, 3, 0.2, 1, 0.5] + 7
+    places = plane(x)
+    spread = np.sort(np.linalg.eigvalsh(np.cov(x.T)))[::-1]
+    np.testing.assert_allclose(np.cov(places.T), np.diag(spread[:2]), atol=1e-9)
+    np.testing.assert_allclose(places.mean(axis=0), 0, atol=1e-9)
+    assert not plane([[1.0], [2.0]])[:, 1].any()
+    with pytest.raises(ValueError, match="n >= 2"):
+        plane([[1.0, 2.0]])
