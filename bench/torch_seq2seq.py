@@ -150,7 +150,7 @@ def beam_search(torch: Any, module: Any, rows: Any, K: int, longest: int) -> lis
             state = tuple(part[parents] for part in state)
             written = torch.cat([written[parents], last[:, None]], 1)
             ended = ended[parents] | (last == EOS)
-            if ended.all():
+            if ended.view(N, K)[:, 0].all():  # nothing that goes on can become better
                 break
         best = written.view(N, K, -1)[:, 0].tolist()
     return [row[: row.index(EOS)] if EOS in row else row for row in best]

@@ -42,8 +42,13 @@ class Found:
                 self._last[source] = scores[self._n_best - 1]
 
     def counts(self, sources: Ids, log_probs: Floats, length: int) -> Flags:
-        """Return which sequences, ended with so many symbols, get among the n best so far."""
-        better: Flags = self._penalty.score(log_probs, length) > self._last[sources]
+        """Return which sequences, (A, K), ended with so many symbols, are among the n best so far."""
+        scores = self._penalty.score(log_probs, length)
+        better: Flags = scores > self._last[sources, None]
+        K = scores.shape[1]
+        if self._n_best < K:
+            least = np.partition(scores, K - self._n_best, axis=1)[:, [K - self._n_best]]
+            better &= scores >= least
         return better
 
     def cannot_help(self, sources: Ids, best: Floats, shortest: int, longest: Ids) -> Flags:

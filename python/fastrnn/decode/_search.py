@@ -112,7 +112,8 @@ class Search:
         ends[greedy] &= scores[greedy].argmax(axis=1) == eos
         if K > 1:
             t = self._prefixes.shape[1]
-            ends[: A * K] &= self._found.counts(self._owners()[: A * K], totals[: A * K], t + 1)
+            good = self._found.counts(self._sources, self._beams(totals), t + 1)
+            ends[: A * K] &= good.ravel()
         self._put_aside(ends, totals, finished=True)
         self._totals[greedy][ends[greedy]] = -np.inf
         scores[:, eos] = -np.inf
