@@ -123,7 +123,8 @@ def test_sources_that_are_done_leave_the_batch() -> None:
     toy.table[:60, :, :, EOS] += 9  # most end at once, and some never
     toy.table[60:, :, :, EOS] -= 9
     decode.beam_search(toy.step, toy.start, 64, max_length=9, beam_size=3, word_penalty=3.0)
-    assert toy.rows[0] == 64 * 4
+    assert toy.rows[0] == 64  # all places of a beam but one are empty, and the greedy one is it
+    assert toy.rows[1] <= 64 * 3 + 10
     assert len(toy.rows) == 10
     assert toy.rows[-1] <= 8 * 4
 
@@ -183,3 +184,31 @@ def test_the_best_of_many_with_ties(W: int, different: int | None) -> None:
     np.testing.assert_array_equal(
         best_of(rows, 2), np.argsort(-rows, axis=1, kind="stable")[:, :2]
     )
+
+
+def plainly(toy: Toy, n: int, K: int, longest: int, options: dict[str, Any]) -> float:
+    """The best score of the same search in its plainest form, without any bound."""
+    live: list[tuple[float, list[int]]] = [(0.0, [])]
+    greedy = greedily(toy, n, longest)
+    best = score(toy.log_prob(n, greedy), len(greedy), options)
+    while live:
+        best = max([best, *(score(toy.log_prob(n, p), len(p), options) for _, p in live)])
+        longer = [
+            (toy.log_prob(n, [*p, v], eos=False), [*p, v])
+            for _, p in live
+            if len(p) < longest
+            for v in range(4, toy.V)
+        ]
+        live = sorted(longer, key=lambda pair: -pair[0])[:K]
+    return best
+
+
+@pytest.mark.parametrize("options", PENALTIES, ids=str)
+@pytest.mark.parametrize("K", [2, 5])
+def test_equal_a_plain_search_without_bounds_and_batches(K: int, options: dict[str, Any]) -> None:
+    """Leaving early, running each sequence once and dropping rows must not change what is found."""
+    toy = Toy(V=8, N=25, seed=K, scale=1.5)
+    toy.table[..., EOS] -= 1
+    found = decode.beam_search(toy.step, toy.start, 25, max_length=5, beam_size=K, **options)
+    for n, [best] in enumerate(found):
+        assert np.isclose(best.score, plainly(toy, n, K, 5, options), rtol=1e-10)

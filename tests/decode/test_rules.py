@@ -147,7 +147,7 @@ def test_bad_arguments() -> None:
         Rules(constraint=3)  # type: ignore[arg-type]
     for result, match in (
         (np.zeros((1, 8)), r"\(M, V\) with M = "),
-        (np.full((8, 8), np.nan), "no NaN"),
+        (np.full((2, 8), np.nan), "no NaN"),
     ):
         with pytest.raises(ValueError, match=match):
             decode.beam_search(

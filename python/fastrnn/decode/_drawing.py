@@ -84,7 +84,7 @@ def draw(
         check_scores(scores, len(places))
         normalisers = log_normalisers(scores)
         plain = scores.copy()
-        rules.apply(scores, prefixes, owners[places], np.ones(len(places), bool))
+        rules.apply(scores, prefixes, owners[places])
         if not (scores.max(axis=1) > -np.inf).all():
             raise ValueError("constraint left nothing that may follow a sequence that was drawn")
         fed = sample(scores, temperature=temperature, top_k=top_k, top_p=top_p, rng=source)

@@ -42,7 +42,7 @@ class Found:
                 self._last[source] = scores[self._n_best - 1]
 
     def counts(self, sources: Ids, log_probs: Floats, length: int) -> Flags:
-        """Return which sequences, (A, K), ended with so many symbols, are among the n best so far."""
+        """Return which sequences, (A, K), ended with so many symbols, are among the n best."""
         scores = self._penalty.score(log_probs, length)
         better: Flags = scores > self._last[sources, None]
         K = scores.shape[1]

@@ -66,7 +66,7 @@ class Rules:
                 f"got {len(self.constraint)}"
             )
 
-    def apply(self, scores: Array, prefixes: Ids, sources: Ids, alive: NDArray[np.bool_]) -> None:
+    def apply(self, scores: Array, prefixes: Ids, sources: Ids) -> None:
         """Set the scores (M, V) of what may not come next to −Inf.
 
         Parameters
@@ -76,8 +76,6 @@ class Rules:
             The symbols of each sequence so far.
         sources : ndarray of int64, (M,)
             Which source each sequence belongs to.
-        alive : ndarray of bool, (M,)
-            Which sequences matter.
         """
         scores[:, list(self.forbidden)] = -np.inf
         t = prefixes.shape[1]
@@ -90,8 +88,8 @@ class Rules:
             row, place = np.nonzero((windows[:, :, : n - 1] == last).all(axis=2))
             scores[row, windows[row, place, n - 1]] = -np.inf
         if self.constraint is not None:
-            for m in np.flatnonzero(alive).tolist():
-                scores[m, ~self._allowed(prefixes[m], int(sources[m]), scores)] = -np.inf
+            for m, source in enumerate(sources.tolist()):
+                scores[m, ~self._allowed(prefixes[m], source, scores)] = -np.inf
 
     def _allowed(self, prefix: Ids, source: int, scores: Array) -> NDArray[np.bool_]:
         constraint: Any = self.constraint

@@ -15,16 +15,17 @@ from fastrnn.decode._select import best_of, log_normalisers
 StepFunction = Callable[[Any, Ids, Ids], Any]
 Flags = NDArray[np.bool_]
 
-# Sources that are done leave the batch once they are this share of it: to go on without them the
-# model has to gather what belongs to the others.
+# Sources that are done leave the arrays once they are this share of them; the model does not run
+# them any more anyway.
 _LEAVE = 0.25
 
 
 class Search:
     """The sequences of A sources that are not done: a beam of K each, and the greedy one.
 
-    The rows are those of the beams, K after K, and behind all of them one greedy row for each
-    source; with K = 1 the beam is the greedy one, and nothing stands behind.
+    The M rows are those of the beams, K after K, and behind all of them one greedy row for each
+    source; with K = 1 the beam is the greedy one, and nothing stands behind. The model runs only
+    the rows that hold a sequence, and a greedy one only once the beam has lost it.
 
     Parameters
     ----------
@@ -35,11 +36,6 @@ class Search:
         Where hypotheses go.
     attention : bool
         Whether to keep the weights.
-
-    Attributes
-    ----------
-    parents, fed : ndarray of int64, (M,)
-        What the next step of the model gets.
     """
 
     def __init__(self, K: int, longest: Ids, rules: Rules, found: Found, attention: bool) -> None:
@@ -47,18 +43,30 @@ class Search:
         self._attention = attention
         N = len(longest)
         self._sources = np.arange(N)
-        self.parents = self._owners()
-        M = len(self.parents)
+        self._twin = np.zeros(N, np.int64)  # the place of the greedy one in its beam; −1: nowhere
+        self._from = self._owners()  # the row of the model's last step that each row goes on from
+        M = len(self._from)
         self._totals = np.zeros(M)
         self._beams(self._totals)[:, 1:] = -np.inf  # all would be the same
         self._prefixes = np.empty((M, 0), np.int64)
+        self._tokens = np.full(M, rules.bos)
         self._maps: Array | None = None
-        self.fed = np.full(M, rules.bos)
+        self._rows = self._running()
 
     @property
     def goes_on(self) -> bool:
         """Whether any source is not done."""
         return len(self._sources) > 0
+
+    @property
+    def parents(self) -> Ids:
+        """What the model's next step goes on from, and of how many rows it is."""
+        return self._from[self._rows]
+
+    @property
+    def fed(self) -> Ids:
+        """The symbols that the model's next step is fed."""
+        return self._tokens[self._rows]
 
     def _beams(self, rows: Any) -> Any:
         """Return the rows of the beams as (A, K, …): a view."""
@@ -71,36 +79,57 @@ class Search:
             return self._sources
         return np.concatenate([np.repeat(self._sources, self._K), self._sources])
 
+    def _running(self) -> Ids:
+        """Return the rows that the model has to run."""
+        live = np.isfinite(self._totals)
+        if self._K > 1:
+            live[len(self._sources) * self._K :] &= self._twin < 0
+        return np.flatnonzero(live)
+
+    def _spread(self, values: Any, nothing: float) -> Any:
+        """Return what the model said of its rows for all M, `nothing` where it said nothing."""
+        A, K = len(self._sources), self._K
+        full = np.full((len(self._totals), *values.shape[1:]), nothing, values.dtype)
+        full[self._rows] = values
+        if K > 1:
+            with_twin = np.flatnonzero(self._twin >= 0)
+            full[A * K + with_twin] = full[with_twin * K + self._twin[with_twin]]
+        return full
+
     def advance(self, scores: Any, weights: Any) -> None:
-        """Go on by one symbol, which scores (M, V) decide, and put aside what has ended."""
-        check_scores(scores, len(self.fed))
-        normalisers = log_normalisers(scores)
-        weights = weights[:, None] if self._attention and weights is not None else None
-        if weights is not None and self._maps is None:
-            self._maps = weights[:, :0]
+        """Go on by one symbol, which scores of the rows that ran decide; put aside what ends."""
+        check_scores(scores, len(self._rows))
+        normalisers = self._spread(log_normalisers(scores), 0.0)
+        if self._attention and weights is not None:
+            weights = self._spread(weights, 0.0)[:, None]
+            self._maps = weights[:, :0] if self._maps is None else self._maps
         self._restrict(scores)
+        scores = self._spread(scores, -np.inf)
         self._end(scores, normalisers)
         parents, tokens = self._chosen(scores, normalisers)
         added = scores[parents, tokens].astype(np.float64) - normalisers[parents]
+        self._from = self._spread(np.arange(len(self._rows)), -1)[parents]
         self._totals = self._totals[parents] + added
+        self._twin = self._followed(parents, tokens)
         self._prefixes = np.concatenate([self._prefixes[parents], tokens[:, None]], axis=1)
         if self._maps is not None:
             self._maps = np.concatenate([self._maps, weights], axis=1)[parents]
-        self.parents, self.fed = parents, tokens
+        self._tokens = tokens
         self._leave()
+        self._rows = self._running()
 
     def _restrict(self, scores: Array) -> None:
         """Forbid what the rules forbid, and all but EOS at the greatest length."""
-        owners, eos = self._owners(), self._rules.eos
-        alive = np.isfinite(self._totals)
-        self._rules.apply(scores, self._prefixes, owners, alive)
+        rows, eos = self._rows, self._rules.eos
+        owners = self._owners()[rows]
+        self._rules.apply(scores, self._prefixes[rows], owners)
         full = self._prefixes.shape[1] >= self._longest[owners]
         if full.any():
             last = scores[full, eos]
             scores[full] = -np.inf
             scores[full, eos] = last
             # A constraint that forbids EOS here: what there is counts, but has not ended.
-            cut = alive & full & (scores[:, eos] == -np.inf)
+            cut = rows[full & (scores[:, eos] == -np.inf)]
             self._put_aside(cut, self._totals, finished=False)
 
     def _end(self, scores: Array, normalisers: Floats) -> None:
@@ -114,7 +143,7 @@ class Search:
             t = self._prefixes.shape[1]
             good = self._found.counts(self._sources, self._beams(totals), t + 1)
             ends[: A * K] &= good.ravel()
-        self._put_aside(ends, totals, finished=True)
+        self._put_aside(np.flatnonzero(ends), totals, finished=True)
         self._totals[greedy][ends[greedy]] = -np.inf
         scores[:, eos] = -np.inf
 
@@ -132,10 +161,20 @@ class Search:
             np.concatenate([(places % V).ravel(), scores[greedy].argmax(axis=1)]),
         )
 
-    def _put_aside(self, rows: Flags, log_probs: Floats, finished: bool) -> None:
+    def _followed(self, parents: Ids, tokens: Ids) -> Ids:
+        """Return where in each beam the greedy sequence is now; −1 once it has been lost."""
+        A, K = len(self._sources), self._K
+        if K == 1:
+            return self._twin
+        same = self._beams(parents) == (np.arange(A) * K + self._twin)[:, None]
+        same &= self._beams(tokens) == tokens[A * K :, None]
+        same &= np.isfinite(self._beams(self._totals)) & (self._twin >= 0)[:, None]
+        return np.where(same.any(axis=1), same.argmax(axis=1), -1)
+
+    def _put_aside(self, rows: Ids, log_probs: Floats, finished: bool) -> None:
         """Hand sequences over to the found."""
         owners = self._owners()
-        for row in np.flatnonzero(rows).tolist():
+        for row in rows.tolist():
             maps = None if self._maps is None else self._maps[row].copy()
             tokens = self._prefixes[row].copy()
             self._found.add(int(owners[row]), tokens, log_probs[row], finished, maps)
@@ -151,10 +190,10 @@ class Search:
         if done.all() or done.mean() >= _LEAVE:
             beams = np.repeat(~done, K)
             rows = beams if K == 1 else np.concatenate([beams, ~done])
-            self.parents, self.fed = self.parents[rows], self.fed[rows]
+            self._from, self._tokens = self._from[rows], self._tokens[rows]
             self._totals, self._prefixes = self._totals[rows], self._prefixes[rows]
             self._maps = None if self._maps is None else self._maps[rows]
-            self._sources = self._sources[~done]
+            self._sources, self._twin = self._sources[~done], self._twin[~done]
         elif done.any():
             self._totals[np.isin(self._owners(), self._sources[done])] = -np.inf
 
