@@ -48,7 +48,7 @@ def test_every_kind_learns_what_belongs_together(
 
 
 def test_a_file_gives_the_bits_of_the_same_sentences(tmp_path: Path) -> None:
-    sentences = texts(np.random.default_rng(2))
+    sentences = texts(np.random.default_rng(2), 600)  # one piece in either form
     path = tmp_path / "text.txt"
     path.write_text("\n".join(" ".join(line) for line in sentences))  # no line end at the end
     ours, file = model(sentences), model(corpus_file=path)

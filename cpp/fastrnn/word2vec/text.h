@@ -20,7 +20,7 @@ class TextPieces {
   // word. Error when a word is longer than kLongest or the file has become shorter.
   std::string_view read(index_t piece, std::vector<char>& buffer) const;
 
-  static constexpr index_t kPiece = 256 * 1024, kLongest = 64 * 1024;
+  static constexpr index_t kPiece = 64 * 1024, kLongest = 64 * 1024;
 
  private:
   std::string path_;

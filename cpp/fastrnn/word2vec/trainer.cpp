@@ -15,7 +15,7 @@ namespace fastrnn {
 namespace {
 
 constexpr index_t kBatch = 10000;    // words at one rate, as gensim has it
-constexpr index_t kIds = 64 * 1024;  // in a piece of word numbers
+constexpr index_t kIds = 16 * 1024;  // in a piece of word numbers
 
 double value(const LossProduct& loss) {
   double sum = 0x1.62e42fefa39efp-1 * static_cast<double>(loss.exponent);
