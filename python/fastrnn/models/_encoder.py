@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike, NDArray
 from fastrnn import ops
 from fastrnn._checks import Array, flag
 from fastrnn.models._reader import Reader, linear_params
+from fastrnn.ops._primitive import value_of
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -27,15 +28,20 @@ class Encoded(NamedTuple):
     lengths : ndarray of int64, (N,)
     vector : array, (N, D·H)
         What the directions of the top layer ended with.
-    h, c : array, (L, N, H), c None but for an LSTM
+    h, c : tuple of L arrays (N, H), c None but for an LSTM
         What the decoder's layers start from.
     """
 
     memory: Any
     lengths: Ids
     vector: Any
-    h: Any
-    c: Any
+    h: tuple[Any, ...]
+    c: tuple[Any, ...] | None
+
+    def plain(self) -> "Encoded":
+        """Return the same without what autograd traces."""
+        h, c = (part if part is None else tuple(map(value_of, part)) for part in self[3:])
+        return Encoded(value_of(self.memory), self.lengths, value_of(self.vector), h or (), c)
 
 
 class Encoder:
@@ -130,25 +136,27 @@ class Encoder:
         if rng is not None and self._dropout > 0:
             memory = ops.dropout(memory, self._dropout, rng=rng)
         if self._D == 2:
-            h, c = self._crossed(params["bridge"], h, c)
-        return Encoded(memory, lengths, vector, h, c)
+            bridge = params["bridge"]
+            h = [anp.tanh(array) for array in _mapped(bridge, "h", h)]
+            c = None if c is None else _mapped(bridge, "c", c)
+        return Encoded(memory, lengths, vector, tuple(h), None if c is None else tuple(c))
 
-    def _joined(self, states: Any) -> Any:
-        """Return (L·D, N, H) as (L, N, D·H)."""
-        if self._D == 1:
-            return states
-        N = states.shape[1]
-        parts = anp.reshape(states, (self._L, 2, N, self._H))
-        return anp.reshape(anp.transpose(parts, (0, 2, 1, 3)), (self._L, N, 2 * self._H))
+    def _joined(self, states: Any) -> list[Any]:
+        """Return (L·D, N, H) as (N, D·H) of each layer.
 
-    def _crossed(self, bridge: Mapping[str, Any], h: Any, c: Any) -> tuple[Any, Any]:
-        """Return the decoder's first states, (L, N, H), as affine maps of the encoder's last."""
+        Reshaped where that will do: autograd puts the gradient of an index together slowly.
+        """
+        N, L, H = states.shape[1], self._L, self._H
+        if self._D == 2:
+            states = anp.transpose(anp.reshape(states, (L, 2, N, H)), (0, 2, 1, 3))
+        if L == 1:
+            return [anp.reshape(states, (N, self._D * H))]
+        return [anp.reshape(states[l], (N, self._D * H)) for l in range(L)]
 
-        def mapped(name: str, states: Any) -> Any:
-            layers = [
-                ops.linear(states[l], bridge[f"weight_{name}_l{l}"], bridge[f"bias_{name}_l{l}"])
-                for l in range(self._L)
-            ]
-            return anp.stack(layers) if self._L > 1 else layers[0][None]
 
-        return anp.tanh(mapped("h", h)), None if c is None else mapped("c", c)
+def _mapped(bridge: Mapping[str, Any], name: str, states: list[Any]) -> list[Any]:
+    """Return an affine map of each layer's last state."""
+    return [
+        ops.linear(state, bridge[f"weight_{name}_l{l}"], bridge[f"bias_{name}_l{l}"])
+        for l, state in enumerate(states)
+    ]

@@ -80,7 +80,7 @@ class PlainDecoder:
         learning: bool,
     ) -> tuple[Any, Any]:
         """Return features (T, N, width), and None for the weights that there are not."""
-        state = encoded.h if encoded.c is None else (encoded.h, encoded.c)
+        state = _stacked(encoded.h, encoded.c)
         beside = encoded.vector if self._beside else None
         y, _ = self._reader(
             params, fed, state, lengths=lengths, rng=rng, learning=learning, beside=beside
@@ -103,7 +103,8 @@ class PlainDecoder:
             y, state = _one_step(layer, x, _rows(state, parents))
             return y, state, None
 
-        return step, (encoded.h, encoded.c)
+        state = _stacked(encoded.h, encoded.c)
+        return step, state if encoded.c is not None else (state, None)
 
 
 class AttentiveDecoder:
@@ -203,8 +204,7 @@ class AttentiveDecoder:
         if self._above is not None:
             if rng is not None and self._dropout > 0:
                 y = ops.dropout(y, self._dropout, rng=rng)
-            h, c = encoded.h[1:], None if encoded.c is None else encoded.c[1:]
-            state = h if c is None else (h, c)
+            state = _stacked(encoded.h[1:], encoded.c and encoded.c[1:])
             y, _ = self._above.apply(params["rnn"], y, state, lengths=lengths, rng=rng)
         return y, weights
 
@@ -231,13 +231,23 @@ class AttentiveDecoder:
                 y, upper = _one_step(above, y, _rows(upper, parents))
             return y, (bottom, upper), weights
 
-        above_h = encoded.h[1:], None if encoded.c is None else encoded.c[1:]
-        return step, (_bottom(encoded.h, encoded.c), above_h)
+        upper: Any = None
+        if above is not None:
+            upper = _stacked(encoded.h[1:], encoded.c and encoded.c[1:])
+            upper = upper if encoded.c is not None else (upper, None)
+        return step, (_bottom(encoded.h, encoded.c), upper)
 
 
 def _bottom(h: Any, c: Any) -> tuple[Any, ...]:
     """Return the states of the bottom layer."""
     return (h[0],) if c is None else (h[0], c[0])
+
+
+def _stacked(h: tuple[Any, ...], c: tuple[Any, ...] | None) -> Any:
+    """Return the states of layers as a layer takes them: h, or h and c, of (L, N, H)."""
+    if c is not None:
+        return _stacked(h, None), _stacked(c, None)
+    return anp.stack(h) if len(h) > 1 else anp.reshape(h[0], (1, *h[0].shape))
 
 
 def _rows(state: Any, parents: Ids) -> Any:

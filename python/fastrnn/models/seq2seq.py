@@ -18,7 +18,6 @@ from fastrnn.models._reader import NOTHING
 from fastrnn.models._seq2seq_options import check_attention, out_params, plain, share, vocab_sizes
 from fastrnn.models._translating import Translating
 from fastrnn.models._writer import AttentiveDecoder, PlainDecoder
-from fastrnn.ops._primitive import value_of
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -252,7 +251,7 @@ class Seq2Seq(Translating, Model):
         self, params: Mapping[str, Any], pairs: Pairs, encoded: Encoded, rng: "Generator"
     ) -> Any:
         """Return what to feed, with some symbols replaced by draws; nothing is traced here."""
-        params, known = plain(params), Encoded(*map(value_of, encoded))
+        params, known = plain(params), encoded.plain()
         y, _ = self._decoder(params["decoder"], pairs.fed, known, pairs.target_lengths, None, True)
         drawn = decode.sample(self._scores(params, y, known.vector), rng=rng)
         before = np.concatenate([pairs.fed[:1], drawn[:-1]])
