@@ -36,14 +36,14 @@ inline void check_training(const fastrnn::Word2VecOptions& options, int threads,
   for (std::size_t i = 0; i < vectors.size(); ++i)
     vectors[i] = i % stride < 20 ? 0.1f * std::sin(static_cast<float>(i)) : 0.0f;
   const fastrnn::Word2VecRows rows{vectors.data(), outputs.data(), nodes.data(), stride};
-  const std::vector<std::int32_t> ids = two_groups(20000);
+  const std::vector<std::int32_t> ids = two_groups(6000);
   const auto source = fastrnn::source_of(ids.data(), static_cast<index_t>(ids.size()));
   double losses[2];
   for (int epoch = 0; epoch < 2; ++epoch) {  // one that learns nothing, to know where it begins
     const double alpha = epoch * 0.05;
     const auto result = fastrnn::word2vec_train(tables.plan(), rows, source, 0, source.pieces,
-                                                {alpha, alpha / 5, 0, 160000}, 1, threads);
-    check(result.words == 160000 && result.predictions > 0, name + ": words are counted");
+                                                {alpha, alpha / 5, 0, 48000}, 1, threads);
+    check(result.words == 48000 && result.predictions > 0, name + ": words are counted");
     losses[epoch] = result.loss / static_cast<double>(result.predictions);
   }
   check(losses[1] < 0.95 * losses[0], name + ": the loss falls");
