@@ -283,7 +283,8 @@ View<T, 1> as_flat(const char* name, py::handle object) {
   const py::array array = as_array(name, object);
   if (!has_dtype<std::remove_const_t<T>>(array))
     words::wrong_dtype(name, dtype_name<std::remove_const_t<T>>(), array);
-  constexpr int flags = py::array::c_style | py::detail::npy_api::NPY_ARRAY_ALIGNED_;
+  constexpr int flags =
+      int{py::array::c_style} | int{py::detail::npy_api::NPY_ARRAY_ALIGNED_};  // of two enums
   if ((array.flags() & flags) != flags) words::wrong(name, "be C-contiguous and aligned");
   if (!std::is_const_v<T> && !array.writeable()) words::wrong(name, "be writeable");
   return {static_cast<T*>(const_cast<void*>(array.data())), {array.size()}, {1}};
