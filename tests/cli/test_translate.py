@@ -86,6 +86,28 @@ def test_standard_input_n_best_and_a_picture(
     assert only_line(err) == f"picture: {picture}"
 
 
+def test_each_line_that_is_typed_is_answered_at_once(
+    trained: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+
+    class Keyboard:
+        """A terminal at which the next line is typed when the answer to the last one is there."""
+
+        @staticmethod
+        def isatty() -> bool:
+            return True
+
+        def __iter__(self) -> Any:
+            for text in ("ab", "d", "ca"):
+                yield f"{text}\n"
+                said.append(capsys.readouterr().out)
+
+    monkeypatch.setattr("sys.stdin", Keyboard())
+    assert main(["translate", str(trained / "run")]) == 0
+    assert said == ["alpha beta\n", "delta\n", "gamma alpha\n"]
+
+
 def test_draws_repeat_with_their_seed(trained: Path, capfd: Any) -> None:
     (trained / "new.txt").write_text("abc\n" * 9)
     said = []

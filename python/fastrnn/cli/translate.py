@@ -50,6 +50,8 @@ def run_translate(
     elif seed is not None:
         raise ValueError("--seed is for draws: give --temperature, --top-k or --top-p, too")
     typed = str(file) == "-" and sys.stdin.isatty()
+    if typed:
+        print("type a line to translate; Ctrl-D ends", file=sys.stderr)
     number = 0
     for lines in _portions(file, 1 if typed else _LINES):
         keep = attention is not None and number == 0
