@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from processes import output_of
 
 import fastrnn
 from fastrnn import _core
@@ -188,3 +189,14 @@ def test_progress_says_words_loss_and_time(capsys: pytest.CaptureFixture[str]) -
     assert "words/s" in lines[1]
     assert "loss" in lines[1]
     assert "left" in lines[1]
+
+
+def test_the_hash_seed_of_python_changes_nothing() -> None:
+    code = """
+        import hashlib
+        from fastrnn.models import Word2Vec
+        lines = [["a", "b", "c"], ["d", "b", "a"], ["e", "f"]] * 40
+        model = Word2Vec(lines, vector_size=8, min_count=1, sample=0, workers=1)
+        print(model.wv.index_to_key, hashlib.sha256(model.wv.vectors.tobytes()).hexdigest())
+    """
+    assert len({output_of(code, env={"PYTHONHASHSEED": str(seed)}) for seed in (0, 1, 2)}) == 1
