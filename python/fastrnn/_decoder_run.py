@@ -49,7 +49,17 @@ class DecoderRun:
         return (o["outputs"], o["contexts"], o["attn"], *last)
 
     def backward(self, g: tuple[Array | None, ...], wanted: set[str]) -> dict[str, Array]:
-        """Return the gradients of what is wanted, given those by the results; once."""
+        """Return the gradients of what is wanted, given those by the results.
+
+        Raises
+        ------
+        ValueError
+            It has been called before: the record of forward is used up by the way back.
+        """
+        if "gates" not in self.outputs:
+            raise ValueError(
+                "attention_decoder must run again: its record serves one backward, and is spent"
+            )
         d, given = self.decoder, dict(self.inputs)
         given |= {name: self.outputs[name] for name in _KEPT if name in self.outputs}
         # A gradient of 0 times a NaN in padding would be NaN.

@@ -102,6 +102,15 @@ def test_a_call_goes_on_where_another_ended(rng: np.random.Generator) -> None:
         np.testing.assert_allclose(a, b, rtol=1e-9)
 
 
+def test_a_record_serves_one_backward(rng: np.random.Generator) -> None:
+    arrays, options = draw_decoder(rng, 3, 2, 4)
+    vjp, value = autograd.make_vjp(lambda a: anp.sum(run_decoder(ops, a, options)[0]))(arrays)
+    assert np.isfinite(value)
+    assert np.abs(vjp(1.0)["memory"]).max() > 0
+    with pytest.raises(ValueError, match="serves one backward, and is spent"):
+        vjp(1.0)
+
+
 @EACH
 def test_one_step_is_a_step_of_the_sequence(
     cell: str, score: str, query: str, feed: bool, output: bool, rng: np.random.Generator
