@@ -43,6 +43,7 @@ CELLS = {
     "lstm_peephole": CellKind("LSTM", 4, {"peephole": True}),
     "gru_after": CellKind("GRU", 3, {"reset_after": True}),
     "gru_before": CellKind("GRU", 3, {"reset_after": False}),
+    "rnn_general": CellKind("RNN", 1, choices={"nonlinearity": "softsign"}),
     "lstm_general": CellKind("LSTM", 4, choices={"gates": "io"}),
     "gru_after_general": CellKind("GRU", 3, {"reset_after": True}, _RELU),
     "gru_before_general": CellKind("GRU", 3, {"reset_after": False}, _RELU),

@@ -42,6 +42,7 @@ CELLS: dict[str, Spec] = {
     "lstm_peephole": Spec("lstm", 4, peephole=True),
     "gru_after": Spec("gru", 3, (("reset_after", True),)),
     "gru_before": Spec("gru", 3, (("reset_after", False),)),
+    "rnn_general": Spec("rnn", 1, (("nonlinearity", "softsign"),), general=True),
     # One choice each, without kinks and with few zeros; tests/chosen.py has them all.
     "lstm_general": Spec(
         "lstm", 4, (("activations", ("sigmoid", "sigmoid", "tanh")), ("gates", "io")), general=True

@@ -58,6 +58,8 @@ def choices_of(problem: Problem) -> Any:
     spec = problem.case.spec
     names = ("activations", "gates", "input_forget")
     chosen = {name: value for name, value in spec.options if name in names}
+    if spec.family == "rnn" and spec.general:
+        chosen = {"activations": (dict(spec.options)["nonlinearity"],)}
     return _core.Choices(**chosen) if spec.general else None
 
 

@@ -84,8 +84,10 @@ inline CellChoices as_choices(py::handle object, Cell cell) {
     return {};
   }
   const auto& choices = as_object<ChoicesObject>("choices", "Choices", object);
-  if (choices.of_lstm() != traits.cell_state)
-    words::wrong("choices", std::string("name 3 activations for an LSTM and 2 for a GRU"));
+  const int wanted = traits.gates == 1 ? 1 : traits.gates - 1;
+  if (choices.activations() != wanted)
+    words::wrong("choices", "name " + std::to_string(wanted) + " activations for " + traits.name +
+                                ": 3 for an LSTM, 2 for a GRU and 1 for an RNN");
   return choices.get();
 }
 

@@ -1,6 +1,7 @@
 // rnn_forward, rnn_backward and their objects: arguments become Views, then the core runs.
 #include <pybind11/pybind11.h>
 
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,21 +23,23 @@ TapeObject& as_tape(py::handle object) { return as_object<TapeObject>("tape", "a
 
 struct ForwardObjects {
   WeightObjects weights;
+  MaskObjects masks;
   py::handle x, h0, c0, lengths, y, h_n, c_n;
 };
 
 // Everything of a call but the weights, whose sizes are known by now.
 template <class T>
-void read_forward(const ForwardObjects& objects, index_t H, index_t x_size, const char* x_symbol,
-                  RnnForwardArgs<T>& args, Extents& extents) {
+void read_forward(const ForwardObjects& objects, index_t H, index_t P, index_t x_size,
+                  const char* x_symbol, RnnForwardArgs<T>& args, Extents& extents) {
   const CellTraits traits = cell_traits(args.cell);
   const index_t T_ = axis_size("x", objects.x, {{"T"}, {"N"}, {x_symbol, x_size}}, 0);
   const index_t N = axis_size("x", objects.x, {{"T"}, {"N"}, {x_symbol, x_size}}, 1);
-  const Axis t{"T", T_}, n{"N", N}, h{"H", H};
+  const Axis t{"T", T_}, n{"N", N}, h{P == H ? "H" : "P", P}, c{"H", H};
+  args.masks = objects.masks.views<T>(t, n, h, c, traits, extents);
   args.x = as_input<T>("x", objects.x, {t, n, {x_symbol, x_size}}, extents);
   args.h0 = as_optional_input<T>("h0", objects.h0, {n, h}, extents);
   if (traits.cell_state) {
-    args.c0 = as_optional_input<T>("c0", objects.c0, {n, h}, extents);
+    args.c0 = as_optional_input<T>("c0", objects.c0, {n, c}, extents);
   } else {
     must_be_none("c0", objects.c0, std::string("for ") + traits.name);
     must_be_none("c_n", objects.c_n, std::string("for ") + traits.name);
@@ -44,24 +47,26 @@ void read_forward(const ForwardObjects& objects, index_t H, index_t x_size, cons
   args.lengths = as_optional_input<index_t>("lengths", objects.lengths, {n}, extents);
   args.y = as_output<T>("y", objects.y, {t, n, h}, extents);
   args.h_n = as_output<T>("h_n", objects.h_n, {n, h}, extents);
-  if (traits.cell_state) args.c_n = as_output<T>("c_n", objects.c_n, {n, h}, extents);
+  if (traits.cell_state) args.c_n = as_output<T>("c_n", objects.c_n, {n, c}, extents);
 }
 
 template <class T>
 void forward(const ForwardObjects& objects, RnnForwardArgs<T>& args, TapeObject* tape) {
   Extents extents;
   args.weights = objects.weights.views<T>(args.cell, extents);
-  const index_t H = args.weights.w_hh.shape[1];
+  const index_t P = args.weights.w_hh.shape[1];
+  const index_t H = args.weights.w_hr ? args.weights.w_hr.shape[1] : P;
   const bool projected = !args.weights.w_ih;
   const index_t x_size = projected ? args.weights.w_hh.shape[0] : args.weights.w_ih.shape[1];
-  read_forward(objects, H, x_size, projected ? "G*H" : "I", args, extents);
+  read_forward(objects, H, P, x_size, projected ? "G*H" : "I", args, extents);
   if (tape == nullptr) return without_gil([&] { rnn_forward(args); });
 
   for (const char* name : {"lengths", "h_n", "c_n"}) extents.drop(name);  // not kept by the tape
   const WeightObjects& w = objects.weights;
   std::vector<py::object> references;
-  for (py::handle object : {objects.x, objects.y, objects.h0, objects.c0, w.w_ih, w.w_hh, w.b_ih,
-                            w.b_hh, w.w_peephole}) {
+  for (py::handle object :
+       {objects.x, objects.y, objects.h0, objects.c0, w.w_ih, w.w_hh, w.b_ih, w.b_hh, w.w_peephole,
+        w.w_hr, objects.masks.h_mask, objects.masks.h_keep, objects.masks.c_keep}) {
     references.push_back(py::reinterpret_borrow<py::object>(object));
   }
   tape->record<T>(extents, std::move(references), [&](Tape<T>& inner) {
@@ -83,13 +88,14 @@ void forward_packed(const ForwardObjects& objects, RnnForwardArgs<T>& args) {
   must_be_none("b_ih", objects.weights.b_ih, when);
   must_be_none("b_hh", objects.weights.b_hh, when);
   must_be_none("w_peephole", objects.weights.w_peephole, when);
-  const index_t H = packed.hidden_size();
+  must_be_none("w_hr", objects.weights.w_hr, when);
+  const index_t H = packed.hidden_size(), P = packed.h_size();
   const index_t rows = cell_traits(args.cell).gates * H;
   Extents extents;
   if (packed.projected()) {
-    read_forward(objects, H, rows, "G*H", args, extents);
+    read_forward(objects, H, P, rows, "G*H", args, extents);
   } else {
-    read_forward(objects, H, packed.input_size(), "I", args, extents);
+    read_forward(objects, H, P, packed.input_size(), "I", args, extents);
   }
   without_gil([&] { rnn_forward(args); });
 }
@@ -98,9 +104,17 @@ void forward_any(py::handle cell, py::handle x, py::handle w_ih, py::handle w_hh
                  py::handle b_hh, py::handle w_peephole, py::handle h0, py::handle c0,
                  py::handle lengths, py::handle y, py::handle h_n, py::handle c_n,
                  py::handle reverse, py::handle num_threads, py::handle tape, py::handle packed,
-                 py::handle choices) {
-  const ForwardObjects objects{
-      {w_ih, w_hh, b_ih, b_hh, w_peephole}, x, h0, c0, lengths, y, h_n, c_n};
+                 py::handle choices, py::handle w_hr, py::handle h_mask, py::handle h_keep,
+                 py::handle c_keep) {
+  const ForwardObjects objects{{w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr},
+                               {h_mask, h_keep, c_keep},
+                               x,
+                               h0,
+                               c0,
+                               lengths,
+                               y,
+                               h_n,
+                               c_n};
   const auto args = [&](auto zero) {
     RnnForwardArgs<decltype(zero)> common{};
     common.cell = as_cell(cell);
@@ -126,14 +140,15 @@ void forward_any(py::handle cell, py::handle x, py::handle w_ih, py::handle w_hh
 }
 
 struct BackwardObjects {
-  py::handle dy, dh_n, dc_n, dx, dw_ih, dw_hh, db_ih, db_hh, dh0, dc0, dw_peephole;
+  py::handle dy, dh_n, dc_n, dx, dw_ih, dw_hh, db_ih, db_hh, dh0, dc0, dw_peephole, dw_hr;
 };
 
 template <class T>
 RnnBackwardArgs<T> read_backward(const BackwardObjects& objects, Tape<T>& tape, Extents extents) {
   const CellTraits traits = cell_traits(tape.cell);
-  const index_t H = tape.dims.H, rows = traits.gates * H;
-  const Axis t{"T", tape.dims.T}, n{"N", tape.dims.N}, h{"H", H}, gates{"G*H", rows};
+  const index_t H = tape.dims.H, P = tape.dims.P, rows = traits.gates * H;
+  const Axis t{"T", tape.dims.T}, n{"N", tape.dims.N}, gates{"G*H", rows};
+  const Axis h{P == H ? "H" : "P", P}, c{"H", H};
   RnnBackwardArgs<T> args;
   args.tape = &tape;
   const std::string when = std::string("for ") + traits.name;
@@ -141,13 +156,15 @@ RnnBackwardArgs<T> read_backward(const BackwardObjects& objects, Tape<T>& tape, 
     must_be_none("dc_n", objects.dc_n, when);
     must_be_none("dc0", objects.dc0, when);
   }
-  if (!tape.weights.w_peephole)
+  const bool full = bool(tape.weights.w_peephole_full);
+  if (!tape.weights.w_hr) must_be_none("dw_hr", objects.dw_hr, "where w_hr was");
+  if (!tape.weights.w_peephole && !full)
     must_be_none("dw_peephole", objects.dw_peephole, "where w_peephole was");
   if (!tape.weights.w_ih) must_be_none("dw_ih", objects.dw_ih, "where w_ih was");
 
   args.dy = as_optional_input<T>("dy", objects.dy, {t, n, h}, extents);
   args.dh_n = as_optional_input<T>("dh_n", objects.dh_n, {n, h}, extents);
-  args.dc_n = as_optional_input<T>("dc_n", objects.dc_n, {n, h}, extents);
+  args.dc_n = as_optional_input<T>("dc_n", objects.dc_n, {n, c}, extents);
   const Axis i{tape.weights.w_ih ? "I" : "G*H", tape.x.shape[2]};
   args.dx = as_optional_output<T>("dx", objects.dx, {t, n, i}, extents);
   args.dw_ih = as_optional_output<T>("dw_ih", objects.dw_ih, {gates, i}, extents);
@@ -155,18 +172,20 @@ RnnBackwardArgs<T> read_backward(const BackwardObjects& objects, Tape<T>& tape, 
   args.db_ih = as_optional_output<T>("db_ih", objects.db_ih, {gates}, extents);
   args.db_hh = as_optional_output<T>("db_hh", objects.db_hh, {gates}, extents);
   args.dh0 = as_optional_output<T>("dh0", objects.dh0, {n, h}, extents);
-  args.dc0 = as_optional_output<T>("dc0", objects.dc0, {n, h}, extents);
-  args.dw_peephole =
-      as_optional_output<T>("dw_peephole", objects.dw_peephole, {{"3", 3}, h}, extents);
+  args.dc0 = as_optional_output<T>("dc0", objects.dc0, {n, c}, extents);
+  const Axis peepholes = full ? Axis{"3*H", 3 * H} : Axis{"3", 3};
+  (full ? args.dw_peephole_full : args.dw_peephole) =
+      as_optional_output<T>("dw_peephole", objects.dw_peephole, {peepholes, c}, extents);
+  args.dw_hr = as_optional_output<T>("dw_hr", objects.dw_hr, {h, c}, extents);
   return args;
 }
 
 void backward_any(py::handle tape, py::handle dy, py::handle dh_n, py::handle dc_n, py::handle dx,
                   py::handle dw_ih, py::handle dw_hh, py::handle db_ih, py::handle db_hh,
                   py::handle dh0, py::handle dc0, py::handle dw_peephole, py::handle num_threads,
-                  py::handle truncate, py::handle clip_step) {
-  const BackwardObjects objects{dy,    dh_n,  dc_n, dx,  dw_ih,      dw_hh,
-                                db_ih, db_hh, dh0,  dc0, dw_peephole};
+                  py::handle truncate, py::handle clip_step, py::handle dw_hr) {
+  const BackwardObjects objects{dy,    dh_n,  dc_n, dx,  dw_ih,       dw_hh,
+                                db_ih, db_hh, dh0,  dc0, dw_peephole, dw_hr};
   const int threads = as_num_threads(num_threads);
   const index_t every = as_truncate(truncate);
   as_tape(tape).consume([&]<class T>(Tape<T>& inner, const Extents& extents) {
@@ -241,26 +260,29 @@ void bind_rnn(py::module_& m) {
       .def(
           "__init__",
           [](Place& place, py::handle cell, py::handle w_ih, py::handle w_hh, py::handle b_ih,
-             py::handle b_hh, py::handle w_peephole) {
-            const WeightObjects weights{w_ih, w_hh, b_ih, b_hh, w_peephole};
+             py::handle b_hh, py::handle w_peephole, py::handle w_hr) {
+            const WeightObjects weights{w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr};
             hold(place, std::make_unique<PackedObject>(as_cell(cell), weights));
           },
           constructor, arg("cell"), arg("w_ih"), arg("w_hh"), arg("b_ih"), arg("b_hh"),
-          arg("w_peephole"))
+          arg("w_peephole"), arg("w_hr") = py::none())
       .def_property_readonly("nbytes", [](py::handle self) { return as_packed(self).nbytes(); })
       .def_property_readonly("isa", [](py::handle self) { return as_packed(self).isa(); });
   py::classh<ChoicesObject>(m, "Choices", "What a general cell is told: activations, gates.", plain)
-      .def(py::init<const py::tuple&, const std::string&, bool>(), arg("activations"),
-           arg("gates") = "ifo", arg("input_forget") = false);
+      .def(py::init<const py::tuple&, const std::string&, bool, double>(), arg("activations"),
+           arg("gates") = "ifo", arg("input_forget") = false,
+           arg("clip") = std::numeric_limits<double>::infinity());
   m.def("rnn_forward", forward_any, "One layer, one direction; y, h_n and c_n are written.",
         arg("cell"), arg("x"), arg("w_ih"), arg("w_hh"), arg("b_ih"), arg("b_hh"),
         arg("w_peephole"), arg("h0"), arg("c0"), arg("lengths"), arg("y"), arg("h_n"), arg("c_n"),
         arg("reverse") = false, arg("num_threads") = 0, arg("tape") = py::none(),
-        arg("packed") = py::none(), arg("choices") = py::none());
+        arg("packed") = py::none(), arg("choices") = py::none(), arg("w_hr") = py::none(),
+        arg("h_mask") = py::none(), arg("h_keep") = py::none(), arg("c_keep") = py::none());
   m.def("rnn_backward", backward_any, "Gradients of the forward call that filled tape.",
         arg("tape"), arg("dy"), arg("dh_n"), arg("dc_n"), arg("dx"), arg("dw_ih"), arg("dw_hh"),
         arg("db_ih"), arg("db_hh"), arg("dh0"), arg("dc0"), arg("dw_peephole"),
-        arg("num_threads") = 0, arg("truncate") = py::none(), arg("clip_step") = py::none());
+        arg("num_threads") = 0, arg("truncate") = py::none(), arg("clip_step") = py::none(),
+        arg("dw_hr") = py::none());
   m.def("apply_activation", apply_activation, arg("name"), arg("x"), arg("y"),
         "y = exp, sigmoid or tanh of x, 1-D and contiguous, by the active kernels.");
 }

@@ -26,8 +26,10 @@ class StepObject {
     if (!PyList_CheckExact(layers.ptr()) || py::len(layers) == 0)
       words::wrong_type("layers", "a list of tuples", layers);
     for (py::handle layer : layers) {
-      if (!PyTuple_CheckExact(layer.ptr()) || py::len(layer) != 7)
-        words::wrong_type("layers", "a list of (cell, packed, h0, c0, h_n, c_n, y)", layer);
+      if (!PyTuple_CheckExact(layer.ptr()) || (py::len(layer) != 7 && py::len(layer) != 10))
+        words::wrong_type("layers",
+                          "a list of (cell, packed, h0, c0, h_n, c_n, y[, choices, h_keep, c_keep])",
+                          layer);
       kept_.push_back(py::reinterpret_borrow<py::tuple>(layer));
       const py::tuple& items = kept_.back();
       as_packed(items[1]).visit([&]<class T>(const PackedWeights<T>& packed) {
@@ -52,17 +54,22 @@ class StepObject {
     args.cell = as_cell(items[0]);
     args.packed = &packed;
     if (packed.cell() != args.cell) words::wrong("packed", "be made for the cell");
-    if (cell_traits(args.cell).general) words::wrong("cell", "be one without choices");
+    const bool more = items.size() == 10;
+    const py::none none;
+    args.choices = as_choices(more ? py::object(items[7]) : none, args.cell);
     if (packed.projected()) words::wrong("packed", "hold w_ih");
     const bool first = chain.empty(), last = items[6].is_none();
     rows_ = first ? axis_size("h0", items[2], {{"N"}, {"H"}}, 0) : rows_;
-    const Axis n{"N", rows_}, h{"H", packed.hidden_size()};
+    const Axis n{"N", rows_}, h{"P", packed.h_size()}, c{"H", packed.hidden_size()};
     Extents extents;
+    MaskObjects masks{none, none, none};
+    if (more) masks = {none, py::object(items[8]), py::object(items[9])};
+    args.masks = masks.views<T>({"T", 1}, n, h, c, cell_traits(args.cell), extents);
     args.h0 = as_input<T>("h0", items[2], {n, h}, extents);
     args.h_n = as_output<T>("h_n", items[4], {n, h}, extents);
     if (cell_traits(args.cell).cell_state) {
-      args.c0 = as_input<T>("c0", items[3], {n, h}, extents);
-      args.c_n = as_output<T>("c_n", items[5], {n, h}, extents);
+      args.c0 = as_input<T>("c0", items[3], {n, c}, extents);
+      args.c_n = as_output<T>("c_n", items[5], {n, c}, extents);
     }
     if (!last) args.y = as_output<T>("y", items[6], {{"T", 1}, n, h}, extents);
     if (!first) {
@@ -97,7 +104,7 @@ class StepObject {
     Extents extents;
     const auto x =
         one_step<const T>("x_t", x_t, {"I", prepared.front().packed->input_size()}, extents);
-    const auto y = one_step<T>("y_t", y_t, {"H", prepared.back().packed->hidden_size()}, extents);
+    const auto y = one_step<T>("y_t", y_t, {"H", prepared.back().packed->h_size()}, extents);
     without_gil([&] {
       for (const RnnForwardArgs<T>& layer : prepared) {
         RnnForwardArgs<T> args = layer;  // a copy: other threads may be in here, too

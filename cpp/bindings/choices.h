@@ -12,13 +12,15 @@ namespace fastrnn::bindings {
 
 class ChoicesObject {
  public:
-  ChoicesObject(const py::tuple& activations, const std::string& gates, bool input_forget)
-      : of_lstm_(activations.size() == 3) {
-    if (activations.size() != 2 && activations.size() != 3)
-      words::wrong("activations", "be 2 names for a GRU or 3 for an LSTM");
-    choices_.f = activation(activations[0]);
-    choices_.g = activation(activations[1]);
-    if (of_lstm_) choices_.h = activation(activations[2]);
+  ChoicesObject(const py::tuple& activations, const std::string& gates, bool input_forget,
+                double clip)
+      : activations_(static_cast<int>(activations.size())) {
+    if (activations_ < 1 || activations_ > 3)
+      words::wrong("activations", "be 1 for an RNN, 2 for a GRU or 3 for an LSTM");
+    Squash* const places[] = {&choices_.f, &choices_.g, &choices_.h};
+    for (std::size_t k = 0; k < activations.size(); ++k) *places[k] = squash(activations[k]);
+    if (!(clip > 0)) words::wrong("clip", "be above 0, got " + std::to_string(clip));
+    choices_.clip = clip;
     choices_.input_gate = has(gates, 'i');
     choices_.forget_gate = has(gates, 'f');
     choices_.output_gate = has(gates, 'o');
@@ -26,18 +28,32 @@ class ChoicesObject {
     const std::size_t named =
         std::size_t{choices_.input_gate} + choices_.forget_gate + choices_.output_gate;
     if (named != gates.size()) words::wrong("gates", "hold each letter of 'ifo' at most once");
-    if (!of_lstm_ && (named != 3 || input_forget))
+    if (activations_ < 3 && (named != 3 || input_forget))
       words::wrong("activations", "be 3 names where gates are chosen");
     if (input_forget && !(choices_.input_gate && choices_.forget_gate))
       words::wrong("gates", "have i and f where input_forget is set");
   }
 
   const CellChoices& get() const { return choices_; }
-  bool of_lstm() const { return of_lstm_; }
+  int activations() const { return activations_; }
 
  private:
   static bool has(const std::string& gates, char gate) {
     return gates.find(gate) != std::string::npos;
+  }
+  // A name, or (name, alpha, beta).
+  static Squash squash(py::handle object) {
+    if (!py::isinstance<py::tuple>(object)) {
+      const Activation which = activation(object);
+      if (which == Activation::hard_sigmoid) return {which, 0.2, 0.5};
+      if (which > Activation::hard_sigmoid && which < Activation::softsign) words::wrong("activations", "have alpha and beta");
+      return {which};
+    }
+    const auto parts = py::reinterpret_borrow<py::tuple>(object);
+    if (parts.size() != 3 || !PyFloat_CheckExact(py::object(parts[1]).ptr()) ||
+        !PyFloat_CheckExact(py::object(parts[2]).ptr()))
+      words::wrong("activations", "hold names or (name, alpha, beta)");
+    return {activation(parts[0]), py::cast<double>(parts[1]), py::cast<double>(parts[2])};
   }
   static Activation activation(py::handle object) {
     if (!PyUnicode_Check(object.ptr()))
@@ -51,7 +67,7 @@ class ChoicesObject {
   }
 
   CellChoices choices_;
-  bool of_lstm_;
+  int activations_;  // how many
 };
 
 }  // namespace fastrnn::bindings

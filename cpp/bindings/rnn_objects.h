@@ -28,27 +28,62 @@ inline index_t product(index_t gates, index_t hidden) {
 
 // The weight arguments of one layer and direction, as they come.
 struct WeightObjects {
-  py::handle w_ih, w_hh, b_ih, b_hh, w_peephole;
+  py::handle w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr;
 
   template <class T>
   RnnWeights<T> views(Cell cell, Extents& extents) const {
     const CellTraits traits = cell_traits(cell);
-    const index_t H = axis_size("w_hh", w_hh, {{"G*H"}, {"H"}}, 1);
-    if (H == 0) words::wrong("w_hh", "have at least one column, H >= 1");
+    const index_t P = axis_size("w_hh", w_hh, {{"G*H"}, {w_hr.is_none() ? "H" : "P"}}, 1);
+    if (P == 0) words::wrong("w_hh", "have at least one column, H >= 1");
+    const bool of_lstm = traits.general && traits.peephole;
+    if (!w_hr.is_none() && !of_lstm)
+      words::wrong("w_hr", std::string("be None for ") + traits.name);
+    const index_t H = w_hr.is_none() ? P : axis_size("w_hr", w_hr, {{"P", P}, {"H"}}, 1);
+    if (H < P) words::wrong("w_hr", "have no more rows than columns, P <= H");
     const index_t rows = product(traits.gates, H);
     constexpr Strides any = Strides::free;
     RnnWeights<T> weights;
     weights.w_ih = as_optional_input<T>("w_ih", w_ih, {{"G*H", rows}, {"I"}}, extents, any);
-    weights.w_hh = as_input<T>("w_hh", w_hh, {{"G*H", rows}, {"H", H}}, extents, any);
+    weights.w_hh = as_input<T>("w_hh", w_hh, {{"G*H", rows}, {"H", P}}, extents, any);
+    weights.w_hr = as_optional_input<T>("w_hr", w_hr, {{"P", P}, {"H", H}}, extents, any);
     weights.b_ih = as_optional_input<T>("b_ih", b_ih, {{"G*H", rows}}, extents, any);
     weights.b_hh = as_optional_input<T>("b_hh", b_hh, {{"G*H", rows}}, extents, any);
-    if (traits.peephole && !(traits.general && w_peephole.is_none())) {
+    const index_t full = product(3, H);
+    if (of_lstm && H > 1 && has_rows(w_peephole, full)) {
+      weights.w_peephole_full =
+          as_input<T>("w_peephole", w_peephole, {{"3*H", full}, {"H", H}}, extents, any);
+    } else if (traits.peephole && !(traits.general && w_peephole.is_none())) {
       weights.w_peephole =
           as_input<T>("w_peephole", w_peephole, {{"3", 3}, {"H", H}}, extents, any);
     } else if (!w_peephole.is_none()) {
       words::wrong("w_peephole", std::string("be None for ") + traits.name);
     }
     return weights;
+  }
+
+ private:
+  static bool has_rows(py::handle object, index_t rows) {
+    if (!py::isinstance<py::array>(object)) return false;
+    const auto array = py::reinterpret_borrow<py::array>(object);
+    return array.ndim() == 2 && array.shape(0) == rows;
+  }
+};
+
+// What chance did to a call of a general cell.
+struct MaskObjects {
+  py::handle h_mask, h_keep, c_keep;
+
+  template <class T>
+  RnnMasks<T> views(const Axis& t, const Axis& n, const Axis& h, const Axis& c,
+                    const CellTraits& traits, Extents& extents) const {
+    const bool any = !(h_mask.is_none() && h_keep.is_none() && c_keep.is_none());
+    if (any && !traits.general)
+      words::wrong("h_mask, h_keep and c_keep", std::string("be None for ") + traits.name);
+    if (!c_keep.is_none() && !traits.cell_state)
+      words::wrong("c_keep", std::string("be None for ") + traits.name);
+    return {as_optional_input<T>("h_mask", h_mask, {n, h}, extents),
+            as_optional_input<T>("h_keep", h_keep, {t, n, h}, extents),
+            as_optional_input<T>("c_keep", c_keep, {t, n, c}, extents)};
   }
 };
 

@@ -5,7 +5,8 @@
 
 namespace fastrnn {
 
-// Sizes: T steps, N batch, I input, H hidden, G gates (CellTraits::gates).
+// Sizes: T steps, N batch, I input, H hidden, P columns of h (H without w_hr), G gates
+// (CellTraits::gates).
 // "Row stride any" means any sign, zero included; the last axis has stride 1 throughout, except
 // w_* and b_*, whose strides are free on every axis (weights are packed before use).
 // A View with data == nullptr is an absent argument.
@@ -15,9 +16,21 @@ namespace fastrnn {
 template <class T>
 struct RnnWeights {
   View<const T, 2> w_ih;        // (G·H, I); absent: x is already projected, (T, N, G·H)
-  View<const T, 2> w_hh;        // (G·H, H)
+  View<const T, 2> w_hh;        // (G·H, P)
   View<const T, 1> b_ih, b_hh;  // (G·H,) each; absent: zeros
   View<const T, 2> w_peephole;  // (3, H), rows i f o; lstm_peephole: present; lstm_general: may be
+  // lstm_general only, absent: none.
+  View<const T, 2> w_peephole_full;  // (3·H, H), matrices i f o, in the place of w_peephole
+  View<const T, 2> w_hr;             // (P, H), 1 <= P <= H: h is w_hr times the cell's output
+};
+
+// What chance did to one call, or what to expect of it; general cells only.
+template <class T>
+struct RnnMasks {
+  View<const T, 2> h_mask;  // (N, P): multiplies h on its way into the recurrent product
+  View<const T, 3> h_keep;  // (T, N, P): the part of the old h that stays, 0 .. 1
+  View<const T, 3> c_keep;  // (T, N, H): the same of c, LSTM only; none with peepholes
+  explicit operator bool() const { return h_mask || h_keep || c_keep; }
 };
 
 template <class T>
@@ -35,16 +48,18 @@ struct RnnForwardArgs {
   View<const T, 3> x;     // (T, N, I), or (T, N, G·H) when w_ih is absent; row strides any
   RnnWeights<T> weights;  // ignored when packed is given
   const PackedWeights<T>* packed = nullptr;
-  View<const T, 2> h0;             // (N, H); absent: zeros; row stride any
+  RnnMasks<T> masks;               // row strides any
+  View<const T, 2> h0;             // (N, P); absent: zeros; row stride any
   View<const T, 2> c0;             // (N, H), LSTM only; absent: zeros
   View<const index_t, 1> lengths;  // (N,), each 0..T; absent: all T
 
-  View<T, 3> y;    // out (T, N, H); row strides any but zero; zeros from a row's length on
-  View<T, 2> h_n;  // out (N, H): the state after each row's last step; h0 for length 0
+  View<T, 3> y;    // out (T, N, P); row strides any but zero; zeros from a row's length on
+  View<T, 2> h_n;  // out (N, P): the state after each row's last step; h0 for length 0
   View<T, 2> c_n;  // out (N, H), LSTM only
 
-  Tape<T>* tape = nullptr;  // filled for backward when given; it keeps the views x, y, h0, c0 and
-                            // the weights, whose memory must outlive it. packed must be null.
+  Tape<T>* tape =
+      nullptr;  // filled for backward when given; it keeps the views x, y, h0, c0, the
+                // masks and the weights, whose memory must outlive it. packed must be null.
 };
 
 template <class T>
@@ -52,8 +67,8 @@ struct RnnBackwardArgs {
   Tape<T>* tape = nullptr;  // consumed: a tape serves one backward
   int num_threads = 0;
 
-  View<const T, 3> dy;    // (T, N, H); absent: zeros; row strides any; padding is not read
-  View<const T, 2> dh_n;  // (N, H); absent: zeros
+  View<const T, 3> dy;    // (T, N, P); absent: zeros; row strides any; padding is not read
+  View<const T, 2> dh_n;  // (N, P); absent: zeros
   View<const T, 2> dc_n;  // (N, H), LSTM only; absent: zeros
 
   index_t truncate = 0;  // no gradient flows from a row's steps k, 2k, … into the state that they
@@ -62,12 +77,14 @@ struct RnnBackwardArgs {
                                      // +- this
 
   // Outputs, C-contiguous and disjoint from everything else; absent: not wanted.
-  View<T, 3> dx;            // shape of x
-  View<T, 2> dw_ih;         // (G·H, I)
-  View<T, 2> dw_hh;         // (G·H, H)
-  View<T, 1> db_ih, db_hh;  // (G·H,)
-  View<T, 2> dh0, dc0;      // (N, H)
-  View<T, 2> dw_peephole;   // (3, H)
+  View<T, 3> dx;                // shape of x
+  View<T, 2> dw_ih;             // (G·H, I)
+  View<T, 2> dw_hh;             // (G·H, P)
+  View<T, 1> db_ih, db_hh;      // (G·H,)
+  View<T, 2> dh0, dc0;          // (N, P), (N, H)
+  View<T, 2> dw_peephole;       // (3, H)
+  View<T, 2> dw_peephole_full;  // (3·H, H)
+  View<T, 2> dw_hr;             // (P, H)
 };
 
 }  // namespace fastrnn

@@ -12,12 +12,18 @@ namespace fastrnn {
 // A "group" is what one tile reads side by side: for forward, panels x products of the cell.
 template <class T>
 struct Panels {
-  index_t I = 0, H = 0;
+  index_t I = 0, H = 0, P = 0;
   bool projected = false;  // x comes projected: w_ih is empty
   T* w_ih = nullptr;       // [group][k < I][vector][lane], slots 0 .. x_products
-  T* w_hh = nullptr;       // [group][k < H][vector][lane], the cell's recurrent products
+  T* w_hh = nullptr;       // [group][k < P][vector][lane], the cell's recurrent products
   T* bias = nullptr;       // [panel][slot][lane]
   T* peephole = nullptr;   // [panel][i f o][lane]; null where w_peephole was absent
+  // The same of the full matrices: i and f side by side [panel][k < H][i f][lane], then o.
+  T* peephole_if = nullptr;
+  T* peephole_o = nullptr;
+  T* w_hr = nullptr;  // [group of 4 panels of P][k < H][vector][lane]
+
+  bool extended() const { return peephole_if != nullptr || w_hr != nullptr; }
 };
 
 // How the rows of a batch enter and leave, in processing order: step q is time q, or T'-1-q in
@@ -66,12 +72,15 @@ struct ForwardTask {
   CellChoices choices;
   RnnWeights<T> weights;  // packed by the team into scratch unless panels is given
   const Panels<T>* panels = nullptr;
+  RnnMasks<T> masks;
   View<const T, 3> x;  // (T, N, I) or (T, N, G·H)
   View<const T, 2> h0, c0;
   View<T, 3> y;
   View<T, 2> h_n, c_n;
-  T* gates = nullptr;  // tape: [row][panel][slot][lane]; null without
-  T* cells = nullptr;  // tape: [row][panel][lane], LSTM
+  T* gates = nullptr;     // tape: [row][panel][slot][lane]; null without
+  T* cells = nullptr;     // tape: [row][panel][lane], LSTM
+  T* operands = nullptr;  // tape: the same, h·h_mask before each step; null without h_mask
+  T* outputs = nullptr;   // tape: the same, what w_hr multiplies; null without w_hr
   unsigned char* scratch = nullptr;
 };
 
@@ -87,22 +96,32 @@ struct BackwardTask {
   View<const T, 2> h0, c0;
   T* gates = nullptr;
   const T* cells = nullptr;
+  const T* operands = nullptr;
+  const T* outputs = nullptr;
+  RnnMasks<T> masks;
   RnnBackwardArgs<T> args;  // dy, dh_n, dc_n and the outputs
   unsigned char* scratch = nullptr;
 };
 
-// What one ISA does for one cell. The *_bytes functions size the block that the others carve up.
+template <class Task>
+struct Kernel {
+  std::size_t (*bytes)(const Task&) = nullptr;
+  void (*run)(const Task&, Team&) = nullptr;
+};
+
+// What one ISA does for one cell. The *bytes functions size the block that the others carve up.
 template <class T>
 struct CellKernels {
   CellTraits traits;
   int unit_grain;       // panels that a unit split keeps together
   int slot_of_gate[4];  // where the activated gates lie in the workspace, in the caller's order
-  std::size_t (*packed_bytes)(index_t I, index_t H, bool projected);
+  std::size_t (*packed_bytes)(const RnnWeights<T>&, index_t I, index_t H);
   Panels<T> (*pack)(const RnnWeights<T>&, index_t I, index_t H, unsigned char* block, Team&);
-  std::size_t (*forward_bytes)(const ForwardTask<T>&);
-  void (*forward)(const ForwardTask<T>&, Team&);
-  std::size_t (*backward_bytes)(const BackwardTask<T>&);
-  void (*backward)(const BackwardTask<T>&, Team&);
+  Kernel<ForwardTask<T>> forward;
+  Kernel<BackwardTask<T>> backward;
+  // The same with masks, projection or full peepholes: general cells; threads share rows only.
+  Kernel<ForwardTask<T>> extended_forward;
+  Kernel<BackwardTask<T>> extended_backward;
 };
 
 template <class T>

@@ -15,11 +15,12 @@ namespace {
 
 template <class T>
 Plan plan_for(const KernelTable<T>& table, Cell cell, const Dims& dims, index_t rows, bool training,
-              int threads_asked) {
+              bool rows_only, int threads_asked) {
   const CellKernels<T>& kernel = table[cell];
   const Problem problem{
-      dims, kernel.traits.gates, kernel.traits.slots, training ? 4 : kernel.unit_grain,
-      rows, table.lanes,         sizeof(T),           training};
+      dims,     kernel.traits.gates, kernel.traits.slots, training ? 4 : kernel.unit_grain,
+      rows,     table.lanes,         sizeof(T),           training,
+      rows_only};
   return make_plan(problem, cpu_caches(), threads_asked > 0 ? threads_asked : num_threads());
 }
 
@@ -34,8 +35,16 @@ Scratch take_scratch(Task& task, std::size_t (*bytes)(const Task&)) {
 }
 
 template <class Task>
-void run(const Task& task, void (*kernel)(const Task&, Team&)) {
-  run_team(task.plan.threads, [&](Team& team) { kernel(task, team); }, task.plan.multiply_adds);
+void run(const Task& task, const Kernel<Task>& kernel) {
+  run_team(task.plan.threads, [&](Team& team) { kernel.run(task, team); }, task.plan.multiply_adds);
+}
+
+// Whether the call needs the sweep that has masks, projection and full peepholes.
+template <class T>
+bool is_extended(const RnnForwardArgs<T>& a) {
+  const bool weights = a.packed != nullptr ? a.packed->panels().extended()
+                                           : a.weights.w_hr || a.weights.w_peephole_full;
+  return weights || a.masks;
 }
 
 // The workspace that backward will need, sized before anything is written.
@@ -51,13 +60,20 @@ Tape<T> make_tape(const RnnForwardArgs<T>& a, const Dims& dims, const KernelTabl
   tape.order = std::move(order);
   tape.weights = a.weights;
   tape.x = a.x;
-  tape.y = {a.y.data, {dims.T, dims.N, dims.H}, {a.y.stride[0], a.y.stride[1], a.y.stride[2]}};
+  tape.masks = a.masks;
+  tape.extended = is_extended(a);
+  tape.y = {a.y.data, {dims.T, dims.N, dims.P}, {a.y.stride[0], a.y.stride[1], a.y.stride[2]}};
   tape.h0 = a.h0;
   tape.c0 = a.c0;
   const index_t padded = tape.panels() * table.lanes;
   const auto gates = tape.memory.template add<T>(tape.order.rows(), padded, traits.slots);
   const auto cells = tape.memory.template add<T>(tape.order.rows(), padded, traits.cell_state);
+  const auto operands =
+      tape.memory.template add<T>(tape.order.rows(), padded, bool(a.masks.h_mask));
+  const auto outputs = tape.memory.template add<T>(tape.order.rows(), padded, bool(a.weights.w_hr));
   tape.memory.allocate();
+  if (a.masks.h_mask) tape.operands = tape.memory.at(operands);
+  if (a.weights.w_hr) tape.outputs = tape.memory.at(outputs);
   tape.gates = tape.memory.at(gates);
   tape.cells = traits.cell_state ? tape.memory.at(cells) : nullptr;
   return tape;
@@ -69,15 +85,19 @@ template <class T>
 void rnn_forward(const RnnForwardArgs<T>& a) {
   const Dims dims = check_forward(a);
   const KernelTable<T>& table = a.packed != nullptr ? a.packed->table() : kernels<T>();
-  const CellKernels<T>& kernel = table[a.cell];
+  const bool extended = is_extended(a);
+  const Kernel<ForwardTask<T>>& kernel =
+      extended ? table[a.cell].extended_forward : table[a.cell].forward;
   StepOrder order(dims.T, dims.N, a.lengths, a.reverse);
 
   ForwardTask<T> task;
   task.dims = dims;
-  task.plan = plan_for(table, a.cell, dims, order.rows(), a.tape != nullptr, a.num_threads);
+  task.plan =
+      plan_for(table, a.cell, dims, order.rows(), a.tape != nullptr, extended, a.num_threads);
   task.choices = a.choices;
   task.weights = a.weights;
   task.panels = a.packed != nullptr ? &a.packed->panels() : nullptr;
+  task.masks = a.masks;
   task.x = a.x;
   task.h0 = a.h0;
   task.c0 = a.c0;
@@ -86,15 +106,17 @@ void rnn_forward(const RnnForwardArgs<T>& a) {
   task.c_n = a.c_n;
   if (a.tape == nullptr) {
     task.steps = order.steps();
-    const Scratch scratch = take_scratch(task, kernel.forward_bytes);
-    return run(task, kernel.forward);
+    const Scratch scratch = take_scratch(task, kernel.bytes);
+    return run(task, kernel);
   }
   Tape<T> tape = make_tape(a, dims, table, std::move(order));
   task.steps = tape.order.steps();
   task.gates = tape.gates;
   task.cells = tape.cells;
-  const Scratch scratch = take_scratch(task, kernel.forward_bytes);
-  run(task, kernel.forward);
+  task.operands = tape.operands;
+  task.outputs = tape.outputs;
+  const Scratch scratch = take_scratch(task, kernel.bytes);
+  run(task, kernel);
   *a.tape = std::move(tape);
 }
 
@@ -102,11 +124,13 @@ template <class T>
 void rnn_backward(const RnnBackwardArgs<T>& a) {
   check_backward(a);
   Tape<T>& tape = *a.tape;
-  const CellKernels<T>& kernel = (*tape.table)[tape.cell];
+  const CellKernels<T>& cell = (*tape.table)[tape.cell];
+  const Kernel<BackwardTask<T>>& kernel = tape.extended ? cell.extended_backward : cell.backward;
   BackwardTask<T> task;
   task.dims = tape.dims;
   task.steps = tape.order.steps();
-  task.plan = plan_for(*tape.table, tape.cell, tape.dims, tape.order.rows(), true, a.num_threads);
+  task.plan = plan_for(*tape.table, tape.cell, tape.dims, tape.order.rows(), true, tape.extended,
+                       a.num_threads);
   task.choices = tape.choices;
   task.weights = tape.weights;
   task.x = tape.x;
@@ -115,13 +139,16 @@ void rnn_backward(const RnnBackwardArgs<T>& a) {
   task.c0 = tape.c0;
   task.gates = tape.gates;
   task.cells = tape.cells;
+  task.operands = tape.operands;
+  task.outputs = tape.outputs;
+  task.masks = tape.masks;
   task.args = a;
-  const Scratch scratch = take_scratch(task, kernel.backward_bytes);
+  const Scratch scratch = take_scratch(task, kernel.bytes);
   auto body = [&](Team& team) {
     // Gradients replace the gates in place, so even an interrupted backward has spent the tape;
     // one for which there was no memory has not begun.
     if (team.rank() == 0) tape.spent = true;
-    kernel.backward(task, team);
+    kernel.run(task, team);
   };
   run_team(task.plan.threads, body, task.plan.multiply_adds);
 }

@@ -16,6 +16,7 @@ class PackedWeights {
   bool projected() const { return panels_.projected; }  // made without w_ih
   index_t input_size() const { return panels_.I; }
   index_t hidden_size() const { return panels_.H; }
+  index_t h_size() const { return panels_.P; }
   Isa isa() const { return table_->isa; }
   std::size_t bytes() const { return memory_.bytes(); }
   const KernelTable<T>& table() const { return *table_; }

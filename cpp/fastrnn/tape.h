@@ -42,10 +42,14 @@ class Tape {
   StepOrder order;
   RnnWeights<T> weights;
   View<const T, 3> x, y;
+  RnnMasks<T> masks;
   View<const T, 2> h0, c0;
   Scratch memory;
-  T* gates = nullptr;  // [row][panel][slot][lane]
-  T* cells = nullptr;  // [row][panel][lane]
+  T* gates = nullptr;     // [row][panel][slot][lane]
+  T* cells = nullptr;     // [row][panel][lane]
+  T* operands = nullptr;  // the same, h·h_mask; null without h_mask
+  T* outputs = nullptr;   // the same, what w_hr multiplies; null without w_hr
+  bool extended = false;
 };
 
 }  // namespace fastrnn

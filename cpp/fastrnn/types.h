@@ -22,26 +22,36 @@ enum class Cell : int {
 inline constexpr int kCells = 0 FASTRNN_FOR_EACH_CELL(FASTRNN_COUNT);
 #undef FASTRNN_COUNT
 
-#define FASTRNN_FOR_EACH_ACTIVATION(X) X(sigmoid) X(tanh) X(relu) X(linear) X(hard_sigmoid)
+#define FASTRNN_FOR_EACH_ACTIVATION(X)                                                  \
+  X(sigmoid)                                                                            \
+  X(tanh) X(relu) X(linear) X(hard_sigmoid) X(affine) X(leaky_relu) X(thresholded_relu) \
+      X(scaled_tanh) X(elu) X(softsign) X(softplus)
 enum class Activation : int {
 #define FASTRNN_ENUMERATOR(name) name,
   FASTRNN_FOR_EACH_ACTIVATION(FASTRNN_ENUMERATOR)
 #undef FASTRNN_ENUMERATOR
 };
 
+// An activation with ONNX's alpha and beta, which are 0 where it has none.
+struct Squash {
+  Activation which;
+  double alpha = 0, beta = 0;
+};
+
 // What a general cell is told at run time. The gates that do not exist are the constant 1; coupled:
 // the forget gate is 1 - the input gate.
 struct CellChoices {
-  Activation f = Activation::sigmoid;  // of the gates
-  Activation g = Activation::tanh;     // of the candidate
-  Activation h = Activation::tanh;     // of what leaves the cell, LSTM only; as the rest
+  Squash f{Activation::sigmoid};  // of the gates, and of the RNN
+  Squash g{Activation::tanh};     // of the candidate
+  Squash h{Activation::tanh};     // of what leaves the cell, LSTM only; as the rest
+  double clip = __builtin_inf();  // what f and g are applied to stays within +- this
   bool input_gate = true, forget_gate = true, output_gate = true;
   bool coupled = false;
 };
 
-// T steps, N batch, I input, H hidden.
+// T steps, N batch, I input, H hidden, P columns of h: H, but for an LSTM with projection.
 struct Dims {
-  index_t T, N, I, H;
+  index_t T, N, I, H, P;
 };
 
 // What code outside of the cells has to know of one: constants, taken from the cell's own struct.
@@ -51,7 +61,7 @@ struct CellTraits {
   int slots;        // vectors per hidden unit in the workspace
   bool cell_state;  // has c beside h
   bool peephole;    // takes w_peephole
-  bool general;     // takes CellChoices, and w_peephole may be absent
+  bool general;     // takes CellChoices, masks, w_hr and full w_peephole; w_peephole may be absent
 };
 
 }  // namespace fastrnn

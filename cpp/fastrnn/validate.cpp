@@ -34,16 +34,41 @@ template <class T>
 void check_weights(Cell cell, const RnnWeights<T>& w) {
   const CellTraits traits = cell_traits(cell);
   FASTRNN_CHECK(w.w_hh, "w_hh is required");
-  const index_t H = w.w_hh.shape[1], rows = gate_rows(traits, H);
-  FASTRNN_CHECK(H >= 1, "w_hh must have shape (G*H, H) with H >= 1");
-  check_shape("w_hh", w.w_hh, "(G*H, H)", {rows, H});
+  const index_t P = w.w_hh.shape[1], H = w.w_hr ? w.w_hr.shape[1] : P;
+  const index_t rows = gate_rows(traits, H);
+  FASTRNN_CHECK(P >= 1 && P <= H, "w_hh must have shape (G*H, H) with H >= 1");
+  check_shape("w_hh", w.w_hh, "(G*H, P), P = H without w_hr,", {rows, P});
   check_optional("w_ih", w.w_ih, "(G*H, I)", {rows, w.w_ih.shape[1]});
   check_optional("b_ih", w.b_ih, "(G*H,)", {rows});
   check_optional("b_hh", w.b_hh, "(G*H,)", {rows});
   if (!traits.general || !traits.peephole)
     check_presence("w_peephole", w.w_peephole, traits.peephole, traits.name);
   check_optional("w_peephole", w.w_peephole, "(3, H)", {3, H});
+  FASTRNN_CHECK((traits.general && traits.peephole) || (!w.w_peephole_full && !w.w_hr),
+                std::string("w_hr and full w_peephole are not taken by ") + traits.name);
+  FASTRNN_CHECK(!w.w_peephole || !w.w_peephole_full, "w_peephole has one form at a time");
+  check_optional("w_peephole_full", w.w_peephole_full, "(3*H, H)", {gate_rows({.gates = 3}, H), H});
+  check_optional("w_hr", w.w_hr, "(P, H)", {P, H});
 }
+
+namespace {
+
+template <class T>
+void check_masks(const RnnForwardArgs<T>& a, const CellTraits& traits, const Dims& d) {
+  const RnnMasks<T>& masks = a.masks;
+  FASTRNN_CHECK(traits.general || !masks, std::string("masks are not taken by ") + traits.name);
+  check_optional("h_mask", masks.h_mask, "(N, P)", {d.N, d.P});
+  check_optional("h_keep", masks.h_keep, "(T, N, P)", {d.T, d.N, d.P});
+  FASTRNN_CHECK(traits.cell_state || !masks.c_keep,
+                std::string("c_keep is not taken by ") + traits.name);
+  check_optional("c_keep", masks.c_keep, "(T, N, H)", {d.T, d.N, d.H});
+  const bool peepholes = a.packed != nullptr ? a.packed->panels().peephole != nullptr ||
+                                                   a.packed->panels().peephole_if != nullptr
+                                             : a.weights.w_peephole || a.weights.w_peephole_full;
+  FASTRNN_CHECK(!masks.c_keep || !peepholes, "c_keep is not taken together with w_peephole");
+}
+
+}  // namespace
 
 template <class T>
 Dims check_forward(const RnnForwardArgs<T>& a) {
@@ -55,16 +80,20 @@ Dims check_forward(const RnnForwardArgs<T>& a) {
     check_weights(a.cell, a.weights);
   }
   const bool projected = a.packed != nullptr ? a.packed->projected() : !a.weights.w_ih;
-  const index_t H = a.packed != nullptr ? a.packed->hidden_size() : a.weights.w_hh.shape[1];
+  const index_t P = a.packed != nullptr ? a.packed->h_size() : a.weights.w_hh.shape[1];
+  const index_t H = a.packed != nullptr ? a.packed->hidden_size()
+                    : a.weights.w_hr    ? a.weights.w_hr.shape[1]
+                                        : P;
   const index_t I = projected             ? gate_rows(traits, H)
                     : a.packed != nullptr ? a.packed->input_size()
                                           : a.weights.w_ih.shape[1];
-  const Dims d{a.x.shape[0], a.x.shape[1], I, H};
+  const Dims d{a.x.shape[0], a.x.shape[1], I, H, P};
   FASTRNN_CHECK(a.num_threads >= 0, "num_threads must be at least 1");
   check_shape("x", a.x, projected ? "(T, N, G*H)" : "(T, N, I)", {d.T, d.N, I});
-  check_shape("y", a.y, "(T, N, H)", {d.T, d.N, H});
-  check_shape("h_n", a.h_n, "(N, H)", {d.N, H});
-  check_optional("h0", a.h0, "(N, H)", {d.N, H});
+  check_shape("y", a.y, "(T, N, P)", {d.T, d.N, P});
+  check_shape("h_n", a.h_n, "(N, P)", {d.N, P});
+  check_optional("h0", a.h0, "(N, P)", {d.N, P});
+  check_masks(a, traits, d);
   FASTRNN_CHECK(!a.choices.coupled || (a.choices.input_gate && a.choices.forget_gate),
                 "a coupled forget gate needs both gates");
   FASTRNN_CHECK(traits.cell_state || !a.c0, std::string("c0 is not taken by ") + traits.name);
@@ -84,11 +113,11 @@ void check_backward(const RnnBackwardArgs<T>& a) {
   FASTRNN_CHECK(a.clip_step >= 0, "clip_step must be above 0");
   const Tape<T>& tape = *a.tape;
   const CellTraits traits = cell_traits(tape.cell);
-  const auto [T_, N, I, H] = tape.dims;
+  const auto [T_, N, I, H, P] = tape.dims;
   const index_t rows = gate_rows(traits, H);
-  check_optional("dy", a.dy, "(T, N, H)", {T_, N, H});
-  check_optional("dh_n", a.dh_n, "(N, H)", {N, H});
-  check_optional("dh0", a.dh0, "(N, H)", {N, H});
+  check_optional("dy", a.dy, "(T, N, P)", {T_, N, P});
+  check_optional("dh_n", a.dh_n, "(N, P)", {N, P});
+  check_optional("dh0", a.dh0, "(N, P)", {N, P});
   FASTRNN_CHECK(traits.cell_state || (!a.dc_n && !a.dc0),
                 std::string("dc_n and dc0 are not taken by ") + traits.name);
   check_optional("dc_n", a.dc_n, "(N, H)", {N, H});
@@ -96,12 +125,17 @@ void check_backward(const RnnBackwardArgs<T>& a) {
   check_optional("dx", a.dx, "shape of x", {T_, N, I});
   FASTRNN_CHECK(tape.weights.w_ih || !a.dw_ih, "dw_ih cannot be given: x came projected");
   check_optional("dw_ih", a.dw_ih, "(G*H, I)", {rows, I});
-  check_optional("dw_hh", a.dw_hh, "(G*H, H)", {rows, H});
+  check_optional("dw_hh", a.dw_hh, "(G*H, P)", {rows, P});
   check_optional("db_ih", a.db_ih, "(G*H,)", {rows});
   check_optional("db_hh", a.db_hh, "(G*H,)", {rows});
   FASTRNN_CHECK(tape.weights.w_peephole || !a.dw_peephole,
                 "dw_peephole cannot be given: there was no w_peephole");
   check_optional("dw_peephole", a.dw_peephole, "(3, H)", {3, H});
+  FASTRNN_CHECK(tape.weights.w_peephole_full || !a.dw_peephole_full,
+                "dw_peephole_full cannot be given: there was no w_peephole_full");
+  check_optional("dw_peephole_full", a.dw_peephole_full, "(3*H, H)", {3 * H, H});
+  FASTRNN_CHECK(tape.weights.w_hr || !a.dw_hr, "dw_hr cannot be given: there was no w_hr");
+  check_optional("dw_hr", a.dw_hr, "(P, H)", {P, H});
 }
 
 #define FASTRNN_INSTANTIATE(T)                             \

@@ -24,7 +24,7 @@ inline constexpr Choice kChoices[] = {
     {Split::rows, 1, 0}, {Split::rows, 2, 1}, {Split::units, 2, 0}, {Split::units, 2, 1}};
 
 inline std::string describe(const Problem& p, const Choice& choice) {
-  const auto [T, N, I, H] = p.dims;
+  const auto [T, N, I, H, P] = p.dims;
   std::string text = std::string(fastrnn::cell_traits(p.cell).name) + " " +
                      fastrnn::isa_name(fastrnn::active_isa()) + " T N I H";
   for (index_t n : {T, N, I, H}) text += " " + std::to_string(n);
@@ -151,7 +151,7 @@ inline void test_cells() {
       for (index_t H : sizes) {
         for (index_t N : {1, 2, 5}) {
           for (index_t T : {0, 1, 3}) {
-            const Dims dims{T, N, sizes[rng() % 8], H};
+            const Dims dims{T, N, sizes[rng() % 8], H, H};
             check_problem(static_cast<Cell>(cell), dims, modes[rng() % 6], rng);
           }
         }

@@ -55,8 +55,9 @@ inline Vector random_vector(std::mt19937& rng, index_t count) {
 }
 
 // f(x); closest takes note of kinks.
-inline double activate(fastrnn::Activation f, double x, double& closest) {
-  switch (f) {
+inline double activate(const fastrnn::Squash& f, double x, double& closest) {
+  const double alpha = f.alpha, beta = f.beta;
+  switch (f.which) {
     case fastrnn::Activation::sigmoid:
       return sigmoid(x);
     case fastrnn::Activation::tanh:
@@ -68,15 +69,39 @@ inline double activate(fastrnn::Activation f, double x, double& closest) {
       return x;
     case fastrnn::Activation::hard_sigmoid:
       closest = std::min(closest, std::abs(2.5 - std::abs(x)));
-      return std::clamp(0.2 * x + 0.5, 0.0, 1.0);
+      return std::clamp(alpha * x + beta, 0.0, 1.0);
+    case fastrnn::Activation::affine:
+      return alpha * x + beta;
+    case fastrnn::Activation::leaky_relu:
+      closest = std::min(closest, std::abs(x));
+      return x < 0 ? alpha * x : x;
+    case fastrnn::Activation::thresholded_relu:
+      closest = std::min(closest, std::abs(x - alpha));
+      return x > alpha ? x : 0;
+    case fastrnn::Activation::scaled_tanh:
+      return alpha * std::tanh(beta * x);
+    case fastrnn::Activation::elu:
+      closest = std::min(closest, std::abs(x));
+      return x < 0 ? alpha * std::expm1(x) : x;
+    case fastrnn::Activation::softsign:
+      return x / (1 + std::abs(x));
+    case fastrnn::Activation::softplus:
+      return std::log1p(std::exp(x));
   }
   return x;
 }
 
 inline fastrnn::CellChoices random_choices(std::mt19937& rng) {
-  const auto any = [&] { return static_cast<fastrnn::Activation>(rng() % 5); };
+  const auto any = [&] {
+    const auto which = static_cast<fastrnn::Activation>(rng() % 12);
+    return which == fastrnn::Activation::hard_sigmoid ? fastrnn::Squash{which, 0.2, 0.5}
+                                                      : fastrnn::Squash{which, 0.7, 0.4};
+  };
   const auto coin = [&] { return rng() % 2 == 0; };
-  fastrnn::CellChoices choices{any(), any(), any(), coin(), coin(), coin(), false};
+  fastrnn::CellChoices choices{.f = any(), .g = any(), .h = any()};
+  choices.input_gate = coin();
+  choices.forget_gate = coin();
+  choices.output_gate = coin();
   choices.coupled = choices.input_gate && choices.forget_gate && coin();
   return choices;
 }
@@ -134,7 +159,7 @@ double lstm_unit(const Problem& p, const Gate& gate, index_t j, double& c, doubl
 
 // One step of one row: h and c are replaced by their successors.
 inline void step(const Problem& p, const double* x, Vector& h, Vector& c, double& closest) {
-  const auto [T, N, I, H] = p.dims;
+  const auto [T, N, I, H, P] = p.dims;
   const auto& in = p.in;
   const auto gate = [&](index_t g, index_t j) {
     return affine(in[W_IH], x, I, in[B_IH], g * H + j) +
@@ -159,6 +184,9 @@ inline void step(const Problem& p, const double* x, Vector& h, Vector& c, double
         break;
       case Cell::rnn_linear:
         out = gate(0, j);
+        break;
+      case Cell::rnn_general:
+        out = activate(choice.f, gate(0, j), closest);
         break;
       case Cell::rnn_relu:
         closest = std::min(closest, std::abs(gate(0, j)));
@@ -187,7 +215,7 @@ inline void step(const Problem& p, const double* x, Vector& h, Vector& c, double
 }
 
 inline Results oracle(const Problem& p) {
-  const auto [T, N, I, H] = p.dims;
+  const auto [T, N, I, H, P] = p.dims;
   Results r{Vector(at(T * N * H)), p.in[H0], p.in[C0]};
   for (index_t n = 0; n < N; ++n) {
     const auto row = [&, n = n, H = H](const Vector& v) {

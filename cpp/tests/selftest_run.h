@@ -61,7 +61,7 @@ class Run {
   explicit Run(const Problem& p) : p_(p), traits_(fastrnn::cell_traits(p.cell)) {
     for (int k = 0; k < kOperands; ++k) in_[at(k)] = typed<T>(p.in[at(k)]);
     spoil_padding(p, p.dims.I, in_[X]);
-    const auto [steps, N, I, H] = p.dims;
+    const auto [steps, N, I, H, P] = p.dims;
     const T never = std::numeric_limits<T>::quiet_NaN();  // every output must be written
     y.assign(at(steps * N * H), never);
     h_n.assign(at(N * H), never);
@@ -82,7 +82,7 @@ class Run {
 
   void forward(int threads, fastrnn::Tape<T>* tape,
                const fastrnn::PackedWeights<T>* packed = nullptr) {
-    const auto [steps, N, I, H] = p_.dims;
+    const auto [steps, N, I, H, P] = p_.dims;
     fastrnn::RnnForwardArgs<T> a{};
     a.cell = p_.cell;
     a.choices = p_.choices;
@@ -102,7 +102,7 @@ class Run {
   }
 
   Grads backward(int threads, fastrnn::Tape<T>& tape, const Cotangents& ct) {
-    const auto [steps, N, I, H] = p_.dims;
+    const auto [steps, N, I, H, P] = p_.dims;
     const index_t rows = traits_.gates * H;
     std::vector<T> dy = typed<T>(ct.dy), dh_n = typed<T>(ct.dh_n), dc_n = typed<T>(ct.dc_n);
     spoil_padding(p_, H, dy);

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import Any
 
 from fastrnn import functional, runtime
+from fastrnn._masks import Masks
 from fastrnn.embedding import Embedding
 from fastrnn.functional import (
     GRUGrads,
@@ -53,6 +54,7 @@ __all__ = [
     "LSTMGrads",
     "LayerGrads",
     "LayerTape",
+    "Masks",
     "RNNGrads",
     "Stream",
     "Tape",

@@ -8,6 +8,7 @@ import numpy as np
 
 from fastrnn import _stack
 from fastrnn._checks import Array, flag
+from fastrnn._noise import Noise
 from fastrnn._record import Record
 from fastrnn._running import Running
 from fastrnn.init import generator
@@ -23,6 +24,7 @@ def _forward(
     states: tuple[int, int],
     lengths: Any,
     dropout: _stack.Dropout | None,
+    noise: Noise | None,
 ) -> tuple[Array, ...]:
     """Return y, the arrays of h and those of c.
 
@@ -41,7 +43,7 @@ def _forward(
     state = layer._layout.join(list(arrays[:h]), list(arrays[h : h + c]))
     parts = layer._build(dict(zip(names, arrays[h + c :], strict=True)), packed=False)
     record = Record() if call.traced else None
-    y, state, tape = layer._run(x, state, lengths, parts, record, dropout)
+    y, state, tape = layer._run(x, state, lengths, parts, record, dropout, noise)
     h_n, c_n = layer._layout.split(state)
     results = (y, *h_n, *c_n)
     call.kept = layer, names, tape, results
@@ -87,6 +89,7 @@ def apply(
     lengths: Any,
     rng: Any,
     projected: Any,
+    masks: Any,
 ) -> tuple[Any, Any]:
     """Return y and the final state, as one node where something is being differentiated."""
     bottom = {d.names["w_ih"] for d in layer._directions[0]}
@@ -104,6 +107,7 @@ def apply(
     y, *states = _nodes[layer._kind.function](
         x, *h, *c, *(params[name] for name in names),
         layer=layer, names=names, states=(len(h), len(c)), lengths=lengths, dropout=dropout,
+        noise=layer._noise(rng, masks),
     )  # fmt: skip
     half = len(states) // (2 if layout.cell_state else 1)
     return y, layout.join(states[:half], states[half:])

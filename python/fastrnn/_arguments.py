@@ -1,6 +1,6 @@
 """The arguments of one layer and direction, one by one: their shapes, and what went wrong."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,15 +32,34 @@ def thread_count(num_threads: Any) -> int:
     return integer("num_threads", num_threads, 1, MAX_THREADS)
 
 
+class Sizes(NamedTuple):
+    """H, and P, the columns of h: H but for a projection."""
+
+    H: int
+    P: int
+
+
 def check_weights(
-    kind: Kind, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, w_peephole: Any
-) -> tuple[Weights, DType, int]:
-    """Return the five weight arrays of one call, their dtype, and H."""
+    kind: Kind, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, w_peephole: Any, w_hr: Any
+) -> tuple[Weights, DType, Sizes]:
+    """Return the weight arrays of one call, their dtype, and the sizes that they imply."""
     w_hh, dtype = leading("w_hh", w_hh)
     G, title = kind.gates, kind.title
-    if w_hh.ndim != 2 or w_hh.shape[0] != G * w_hh.shape[1] or w_hh.shape[1] == 0:
-        raise _w_hh_error(kind, w_hh.shape)
-    H: int = w_hh.shape[1]
+    if w_hr is not None:
+        w_hr = floats("w_hr", w_hr, dtype)
+        if w_hr.ndim != 2 or not 1 <= w_hr.shape[0] <= w_hr.shape[1]:
+            raise ValueError(f"w_hr must have shape (P, H) with 1 <= P <= H, got {w_hr.shape}")
+        P, H = w_hr.shape
+        if w_hh.ndim == 2 and w_hh.shape[1] != P:
+            raise ValueError(
+                f"w_hr must have shape (P, H) where P = {w_hh.shape[1]} is the number of columns "
+                f"of w_hh, got {w_hr.shape}"
+            )
+        w_hh = exact("w_hh", w_hh, (G * H, P), dtype, f"({G}·H, P)", title, H, weight=True)
+    else:
+        if w_hh.ndim != 2 or w_hh.shape[0] != G * w_hh.shape[1] or w_hh.shape[1] == 0:
+            raise _w_hh_error(kind, w_hh.shape)
+        H = P = w_hh.shape[1]
     rows = G * H
     if w_ih is not None:
         w_ih = _check_w_ih(kind, w_ih, dtype, rows, H)
@@ -50,7 +69,7 @@ def check_weights(
         b_hh = exact("b_hh", b_hh, (rows,), dtype, _BIAS[G], title, H, weight=True)
     if w_peephole is not None:
         w_peephole = check_peephole(w_peephole, dtype, H)
-    return (w_ih, w_hh, b_ih, b_hh, w_peephole), dtype, H
+    return (w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr), dtype, Sizes(H, P)
 
 
 def check_x(name: str, x: Any, most: int, dtype: DType, columns: int, why: str) -> Array:
@@ -72,25 +91,24 @@ def check_x(name: str, x: Any, most: int, dtype: DType, columns: int, why: str) 
 
 
 def check_state(
-    name: str, state: Any, N: int, H: int, dtype: DType, kind: Kind
+    name: str, state: Any, N: int, H: int, dtype: DType, kind: Kind, letter: str = "H"
 ) -> tuple[Array, tuple[int, ...]]:
     """Return an initial state as (N, H), and the shape that it came in: (N, H) or (H,)."""
     state = floats(name, state, dtype) if type(state) is not _ndarray else state
     if state.ndim == 1 and state.shape == (H,):
-        state = exact(name, state, (H,), dtype, "(H,)", kind.title, H)
+        state = exact(name, state, (H,), dtype, f"({letter},)", kind.title, H)
         return np.broadcast_to(state, (N, H)) if N != 1 else state[None], (H,)
-    return exact(name, state, (N, H), dtype, "(H,) or (N, H)", kind.title, H), (N, H)
+    symbols = f"({letter},) or (N, {letter})"
+    return exact(name, state, (N, H), dtype, symbols, kind.title, H), (N, H)
 
 
 def check_peephole(w_peephole: Any, dtype: DType, H: int) -> Array:
-    """Return w_peephole (3, H); the full matrices (3·H, H) are refused as not supported yet."""
+    """Return w_peephole, the diagonals (3, H) or full matrices (3·H, H)."""
     array = floats("w_peephole", w_peephole, dtype)
-    if H > 1 and array.shape == (3 * H, H):
-        raise ValueError(
-            f"w_peephole as full matrices of shape (3·H, H) = {(3 * H, H)} is not supported yet; "
-            f"pass the diagonals, shape (3, H) = {(3, H)}"
-        )
-    return exact("w_peephole", array, (3, H), dtype, "(3, H)", "an LSTM", H)
+    if array.ndim == 2 and array.shape == (3 * H, H):
+        return array
+    symbols = "(3, H) or (3·H, H)"
+    return exact("w_peephole", array, (3, H), dtype, symbols, "an LSTM", H)
 
 
 def _check_w_ih(kind: Kind, w_ih: Any, dtype: DType, rows: int, H: int) -> Array:

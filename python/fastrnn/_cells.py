@@ -9,9 +9,10 @@ from fastrnn._choices import (
     GATES,
     GRU_ACTIVATIONS,
     LSTM_ACTIVATIONS,
+    Squash,
     gru_choices,
-    lstm_choices,
 )
+from fastrnn._lstm import kind_of as lstm_kind
 from fastrnn._rnn import kind_of
 
 
@@ -23,7 +24,8 @@ def rnn_cell(
     b_ih: ArrayLike | None = None,
     b_hh: ArrayLike | None = None,
     *,
-    nonlinearity: str = "tanh",
+    nonlinearity: Squash = "tanh",
+    clip: float | None = None,
     num_threads: int | None = None,
 ) -> Array:
     """Run one step of a simple RNN; equal bit for bit to the same step inside `rnn`.
@@ -34,7 +36,7 @@ def rnn_cell(
         (I,) is one row, and the result loses N.
     h : array_like or None, (N, H) or (H,)
         The previous state; None: zeros.
-    w_ih, w_hh, b_ih, b_hh, nonlinearity, num_threads
+    w_ih, w_hh, b_ih, b_hh, nonlinearity, clip, num_threads
         As `rnn`.
 
     Returns
@@ -54,8 +56,8 @@ def rnn_cell(
     >>> fastrnn.rnn_cell(np.ones(2), np.array([1.0, -2.0]), w, w, nonlinearity="relu")
     array([2., 0.])
     """
-    kind = kind_of(nonlinearity)
-    return step(kind, x_t, h, None, (w_ih, w_hh, b_ih, b_hh, None), num_threads)[0]
+    kind = kind_of(nonlinearity, clip)
+    return step(kind, x_t, h, None, (w_ih, w_hh, b_ih, b_hh, None, None), num_threads)[0]
 
 
 def gru_cell(
@@ -67,7 +69,8 @@ def gru_cell(
     b_hh: ArrayLike | None = None,
     *,
     reset_after: bool = True,
-    activations: tuple[str, str] = GRU_ACTIVATIONS,
+    activations: tuple[Squash, Squash] = GRU_ACTIVATIONS,
+    clip: float | None = None,
     num_threads: int | None = None,
 ) -> Array:
     """Run one step of a GRU; equal bit for bit to the same step inside `gru`.
@@ -78,7 +81,7 @@ def gru_cell(
         (I,) is one row, and the result loses N.
     h : array_like or None, (N, H) or (H,)
         The previous state; None: zeros.
-    w_ih, w_hh, b_ih, b_hh, reset_after, activations, num_threads
+    w_ih, w_hh, b_ih, b_hh, reset_after, activations, clip, num_threads
         As `gru`.
 
     Returns
@@ -97,8 +100,8 @@ def gru_cell(
     >>> fastrnn.gru_cell(np.ones(3), np.ones(2), np.zeros((6, 3)), np.zeros((6, 2)))
     array([0.5, 0.5])
     """
-    kind = _kinds.gru(gru_choices(activations), flag("reset_after", reset_after))
-    return step(kind, x_t, h, None, (w_ih, w_hh, b_ih, b_hh, None), num_threads)[0]
+    kind = _kinds.gru(gru_choices(activations, clip), flag("reset_after", reset_after))
+    return step(kind, x_t, h, None, (w_ih, w_hh, b_ih, b_hh, None, None), num_threads)[0]
 
 
 def lstm_cell(
@@ -110,7 +113,9 @@ def lstm_cell(
     b_hh: ArrayLike | None = None,
     *,
     w_peephole: ArrayLike | None = None,
-    activations: tuple[str, str, str] = LSTM_ACTIVATIONS,
+    w_hr: ArrayLike | None = None,
+    activations: tuple[Squash, Squash, Squash] = LSTM_ACTIVATIONS,
+    clip: float | None = None,
     input_forget: bool = False,
     gates: str = GATES,
     num_threads: int | None = None,
@@ -122,8 +127,8 @@ def lstm_cell(
     x_t : array_like, (N, I) or (I,)
         (I,) is one row, and the results lose N.
     state : tuple (h, c) or None
-        (N, H) or (H,) each; None: zeros.
-    w_ih, w_hh, b_ih, b_hh, w_peephole, activations, input_forget, gates, num_threads
+        (N, H) or (H,) each, P columns of h with w_hr; None: zeros.
+    w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr, activations, clip, input_forget, gates, num_threads
         As `lstm`.
 
     Returns
@@ -150,6 +155,6 @@ def lstm_cell(
         raise TypeError(f"state must be a tuple (h, c) or None, got {type(state).__name__}")
     elif len(state) != 2:
         raise ValueError(f"state must be a tuple (h, c), got {len(state)} elements")
-    kind = _kinds.lstm(lstm_choices(activations, gates, input_forget), w_peephole is not None)
-    h, c = step(kind, x_t, *state, (w_ih, w_hh, b_ih, b_hh, w_peephole), num_threads)
+    kind = lstm_kind(activations, gates, input_forget, clip, w_peephole, w_hr)
+    h, c = step(kind, x_t, *state, (w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr), num_threads)
     return h, c  # type: ignore[return-value]

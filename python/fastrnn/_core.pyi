@@ -23,6 +23,7 @@ class Cell(enum.Enum):
     lstm_peephole = ...
     gru_after = ...
     gru_before = ...
+    rnn_general = ...
     lstm_general = ...
     gru_after_general = ...
     gru_before_general = ...
@@ -51,6 +52,7 @@ class PackedWeights:
         b_ih: _Array | None,  # (G*H,)
         b_hh: _Array | None,  # (G*H,)
         w_peephole: _Array | None,  # (3, H), lstm_peephole; lstm_general with or without
+        w_hr: _Array | None = None,  # (P, H), lstm_general
     ) -> None: ...
     @property
     def nbytes(self) -> int: ...
@@ -58,10 +60,14 @@ class PackedWeights:
     def isa(self) -> str: ...
 
 class Choices:
-    """What a general cell is told: f and g of a GRU, or f, g and h of an LSTM and its gates."""
+    """What a general cell is told: f of an RNN, f and g of a GRU, f, g, h and gates of an LSTM."""
 
     def __init__(
-        self, activations: tuple[str, ...], gates: str = "ifo", input_forget: bool = False
+        self,
+        activations: tuple[str | tuple[str, float, float], ...],  # names, with alpha and beta
+        gates: str = "ifo",
+        input_forget: bool = False,
+        clip: float = ...,  # no limit
     ) -> None: ...
 
 class Step:
@@ -69,10 +75,9 @@ class Step:
 
     def __init__(
         self,
-        # cell (no general one), packed, h0 (N, H), c0, h_n, c_n, y (1, N, H), None for the last layer
-        layers: list[
-            tuple[Cell, PackedWeights, _Array, _Array | None, _Array, _Array | None, _Array | None]
-        ],
+        # cell, packed, h0 (N, P), c0, h_n, c_n, y (1, N, P), None for the last layer; after them may
+        # follow what a general cell takes: choices, h_keep, c_keep
+        layers: list[tuple[Any, ...]],
     ) -> None: ...
     def run(
         self,
@@ -88,7 +93,7 @@ def rnn_forward(
     w_hh: _Array | None,  # (G*H, H); None exactly when packed is given
     b_ih: _Array | None,  # (G*H,)
     b_hh: _Array | None,  # (G*H,)
-    w_peephole: _Array | None,  # (3, H)
+    w_peephole: _Array | None,  # (3, H); lstm_general also (3*H, H)
     h0: _Array | None,  # (N, H)
     c0: _Array | None,  # (N, H)
     lengths: NDArray[np.int64] | None,  # (N,), values 0..T
@@ -99,7 +104,11 @@ def rnn_forward(
     num_threads: int = 0,
     tape: Tape | None = None,
     packed: PackedWeights | None = None,
-    choices: Choices | None = None,  # exactly for the general cells
+    choices: Choices | None = None,  # exactly for the general cells, which alone take what follows
+    w_hr: _Array | None = None,  # (P, H), lstm_general; h, y and columns of w_hh are then P
+    h_mask: _Array | None = None,  # (N, P), multiplies h on its way into the recurrent product
+    h_keep: _Array | None = None,  # (T, N, P), the part of the old h that stays
+    c_keep: _Array | None = None,  # (T, N, H), the same of c, LSTM only
 ) -> None: ...
 def rnn_backward(
     tape: Tape,
@@ -117,6 +126,7 @@ def rnn_backward(
     num_threads: int = 0,
     truncate: int | None = None,  # cut every so many of a row's steps
     clip_step: float | None = None,  # limit of each step's gradients by the pre-activations
+    dw_hr: _Array | None = None,  # out (P, H)
 ) -> None: ...
 def linear_forward(
     x: _Array,  # (M, I)

@@ -18,6 +18,7 @@ _TORCH = {
     "b_ih": "bias_ih",
     "b_hh": "bias_hh",
     "w_peephole": "weight_peephole",
+    "w_hr": "weight_hr",
 }
 
 
@@ -29,12 +30,15 @@ class Direction:
     kind : Kind
     layer : int
     reverse : bool
-    input_size, hidden_size : int
+    input_size, hidden_size, proj_size : int
+        proj_size is 0 without projection.
     bias : bool
     dtype : dtype
     """
 
-    __slots__ = ("_symbols", "dtype", "hidden_size", "kind", "names", "reverse", "shapes")
+    __slots__ = (
+        "_symbols", "dtype", "hidden_size", "kind", "names", "output_size", "reverse", "shapes",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -43,28 +47,33 @@ class Direction:
         reverse: bool,
         input_size: int,
         hidden_size: int,
+        proj_size: int,
         bias: bool,
         dtype: DType,
     ) -> None:
         rows = kind.gates * hidden_size
         shapes: dict[str, tuple[int, ...]] = {
             "w_ih": (rows, input_size),
-            "w_hh": (rows, hidden_size),
+            "w_hh": (rows, proj_size or hidden_size),
         }
         if bias:
             shapes |= {"b_ih": (rows,), "b_hh": (rows,)}
         if kind.peephole:
             shapes["w_peephole"] = (3, hidden_size)
+        if proj_size:
+            shapes["w_hr"] = (proj_size, hidden_size)
         suffix = f"_l{layer}_reverse" if reverse else f"_l{layer}"
         self.kind = kind
         self.reverse = reverse
         self.hidden_size = hidden_size
+        self.output_size = proj_size or hidden_size
         self.dtype = dtype
         self.names = {name: _TORCH[name] + suffix for name in shapes}  # argument: name in params
         self.shapes = {self.names[name]: shape for name, shape in shapes.items()}
         rows_in_words = "H" if kind.gates == 1 else f"{kind.gates}·H"
-        words = {"w_ih": f"({rows_in_words}, I)", "w_hh": f"({rows_in_words}, H)"}
-        words["w_peephole"] = "(3, H)"
+        letter = "P" if proj_size else "H"
+        words = {"w_ih": f"({rows_in_words}, I)", "w_hh": f"({rows_in_words}, {letter})"}
+        words |= {"w_peephole": "(3, H)", "w_hr": "(P, H)"}
         self._symbols = {
             self.names[name]: words.get(name, f"({rows_in_words},)") for name in shapes
         }
@@ -97,7 +106,7 @@ class Direction:
         }
         weights = (
             found.get("w_ih"), found["w_hh"], found.get("b_ih"), found.get("b_hh"),
-            found.get("w_peephole"),
+            found.get("w_peephole"), found.get("w_hr"),
         )  # fmt: skip
         pack = _core.PackedWeights(self.kind.core, *weights) if packed else None
-        return Part(self.kind, self.reverse, self.hidden_size, weights, pack)
+        return Part(self.kind, self.reverse, self.hidden_size, self.output_size, weights, pack)

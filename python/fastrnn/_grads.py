@@ -95,10 +95,9 @@ class LSTMGrads:
         Equal numbers in two arrays.
     h0, c0 : ndarray or None
         In the shapes of h0 and c0; summed over the batch where one (H,) state served every row.
-    w_peephole : ndarray or None, (3, H)
+    w_peephole : ndarray or None, (3, H) or (3·H, H)
         Rows i f o.
-    w_hr : None
-        The projection's weights; projection is not supported yet.
+    w_hr : ndarray or None, (P, H)
 
     Examples
     --------

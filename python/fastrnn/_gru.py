@@ -4,9 +4,10 @@ from numpy.typing import ArrayLike
 
 from fastrnn import _kinds
 from fastrnn._call import sequence
-from fastrnn._checks import Array, flag, unsupported
-from fastrnn._choices import GRU_ACTIVATIONS, gru_choices
+from fastrnn._checks import Array, flag
+from fastrnn._choices import GRU_ACTIVATIONS, Squash, gru_choices
 from fastrnn._grads import GRUGrads
+from fastrnn._masks import Masks
 from fastrnn._tape import Tape, backward
 
 
@@ -22,9 +23,10 @@ def gru(
     lengths: ArrayLike | None = None,
     reverse: bool = False,
     batch_first: bool = False,
-    activations: tuple[str, str] = GRU_ACTIVATIONS,
-    clip: None = None,
+    activations: tuple[Squash, Squash] = GRU_ACTIVATIONS,
+    clip: float | None = None,
     num_threads: int | None = None,
+    masks: Masks | None = None,
 ) -> tuple[Array, Array]:
     """Run a GRU over a batch of sequences.
 
@@ -52,11 +54,13 @@ def gru(
         x and y are (N, T, ·); nothing is copied for it. States stay (N, H).
     num_threads : int or None
         Upper bound for this call; None: `get_num_threads`. Results do not depend on it.
-    activations : tuple of str
-        ONNX's f, g, of the gates and the candidate, each one of sigmoid, tanh, relu, linear and
-        hard_sigmoid (x/5 + 1/2 within 0 and 1).
-    clip
-        Not supported yet: anything but None raises.
+    activations : tuple of str or tuple
+        ONNX's f, g, of the gates and the candidate, each one of those of `lstm`.
+    clip : float or None
+        What the activations are applied to is first limited to ±clip; the gradient is 0 where that
+        acts.
+    masks : Masks or None
+        Recurrent dropout and zoneout as arrays; None: neither.
 
     Returns
     -------
@@ -104,11 +108,10 @@ def gru(
     >>> y.shape, bool((y[-1] == h_n).all())
     ((5, 2, 4), True)
     """
-    unsupported("clip", clip, None)
-    kind = _kinds.gru(gru_choices(activations), flag("reset_after", reset_after))
+    kind = _kinds.gru(gru_choices(activations, clip), flag("reset_after", reset_after))
     y, h_n, _, _ = sequence(
-        kind, x, (w_ih, w_hh, b_ih, b_hh, None), h0, None, lengths, reverse, batch_first,
-        num_threads,
+        kind, x, (w_ih, w_hh, b_ih, b_hh, None, None), h0, None, lengths, reverse, batch_first,
+        num_threads, masks=masks,
     )  # fmt: skip
     return y, h_n
 
@@ -125,9 +128,10 @@ def gru_forward(
     lengths: ArrayLike | None = None,
     reverse: bool = False,
     batch_first: bool = False,
-    activations: tuple[str, str] = GRU_ACTIVATIONS,
-    clip: None = None,
+    activations: tuple[Squash, Squash] = GRU_ACTIVATIONS,
+    clip: float | None = None,
     num_threads: int | None = None,
+    masks: Masks | None = None,
 ) -> tuple[Array, Array, Tape]:
     """Run `gru`, with its arguments and errors, and keep what `gru_backward` needs.
 
@@ -154,11 +158,10 @@ def gru_forward(
     >>> tape.gates.shape, y.flags.writeable
     ((5, 3, 1), False)
     """
-    unsupported("clip", clip, None)
-    kind = _kinds.gru(gru_choices(activations), flag("reset_after", reset_after))
+    kind = _kinds.gru(gru_choices(activations, clip), flag("reset_after", reset_after))
     y, h_n, _, tape = sequence(
-        kind, x, (w_ih, w_hh, b_ih, b_hh, None), h0, None, lengths, reverse, batch_first,
-        num_threads, keep=True,
+        kind, x, (w_ih, w_hh, b_ih, b_hh, None, None), h0, None, lengths, reverse, batch_first,
+        num_threads, keep=True, masks=masks,
     )  # fmt: skip
     return y, h_n, tape  # type: ignore[return-value]
 

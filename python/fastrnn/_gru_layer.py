@@ -8,7 +8,7 @@ from numpy.typing import DTypeLike
 
 from fastrnn import _kinds
 from fastrnn._checks import flag, unsupported
-from fastrnn._choices import GRU_ACTIVATIONS, gru_choices
+from fastrnn._choices import GRU_ACTIVATIONS, Squash, gru_choices
 from fastrnn._layer import Layer
 
 if TYPE_CHECKING:
@@ -43,7 +43,17 @@ class GRU(Layer):
         float32 or float64, of weights and all arrays.
     rng : numpy.random.Generator or None
         Where the first weights come from, uniform in ±1/√H; None: fresh entropy.
-    recurrent_dropout, zoneout, layer_norm
+    recurrent_dropout : float
+        Probability of dropping a unit of h on its way into the recurrent product, the same units at
+        every step of a sequence; `forward` with ``training=True`` only.
+    zoneout : float
+        Probability that a unit of h stays as it was, drawn anew at every step;
+        without training that part of it stays.
+    weight_drop : float
+        Probability of dropping a weight of `weight_hh`, once a call; training only.
+    clip : float or None
+        What the activations are applied to is first limited to ±clip.
+    layer_norm
         Not supported yet: anything but the default raises.
 
     Raises
@@ -88,20 +98,22 @@ class GRU(Layer):
         bidirectional: bool = False,
         merge_mode: str = "concat",
         layer_norm: bool = False,
+        weight_drop: float = 0.0,
+        clip: float | None = None,
         reset_after: bool = True,
-        activations: tuple[str, str] = GRU_ACTIVATIONS,
+        activations: tuple[Squash, Squash] = GRU_ACTIVATIONS,
         dtype: DTypeLike = np.float32,
         rng: "Generator | None" = None,
     ) -> None:
-        unsupported("recurrent_dropout", recurrent_dropout, 0.0)
-        unsupported("zoneout", zoneout, 0.0)
         unsupported("layer_norm", layer_norm, False)
         self.reset_after = flag("reset_after", reset_after)
-        choices = gru_choices(activations)
+        self.clip = clip
+        choices = gru_choices(activations, clip)
         self.activations = choices.activations
         super().__init__(
             _kinds.gru(choices, self.reset_after),
             input_size, hidden_size, num_layers, bias=bias, batch_first=batch_first,
-            dropout=dropout, bidirectional=bidirectional, merge_mode=merge_mode, forget_bias=0.0,
-            dtype=dtype, rng=rng,
+            dropout=dropout, bidirectional=bidirectional, merge_mode=merge_mode,
+            recurrent_dropout=recurrent_dropout, zoneout=zoneout, weight_drop=weight_drop,
+            forget_bias=0.0, dtype=dtype, rng=rng,
         )  # fmt: skip

@@ -1,11 +1,12 @@
 """What the friendly layer has to know of each cell of the core: one row per cell."""
 
+import math
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from fastrnn import _core
-from fastrnn._choices import GRU_DEFAULT, LSTM_DEFAULT, Choices
+from fastrnn._choices import GRU_DEFAULT, LSTM_DEFAULT, NUMBERS, Choices
 from fastrnn._core import Cell
 
 
@@ -60,9 +61,19 @@ GRU = {
 }
 
 
-def lstm(choices: Choices, peephole: bool) -> Kind:
-    """Return the LSTM of these choices: the plain cell where they are the usual ones."""
-    if choices is LSTM_DEFAULT:
+def rnn(choices: Choices) -> Kind:
+    """Return the RNN of these choices: the plain cell where there is one."""
+    name = choices.activations[0]
+    plain = RNN.get(name) if isinstance(name, str) and choices.clip == math.inf else None
+    return plain or _general_rnn(choices)
+
+
+def lstm(choices: Choices, peephole: bool, general: bool = False) -> Kind:
+    """Return the LSTM of these choices: the plain cell where they are the usual ones.
+
+    With `general` it is not: masks, projection and full peepholes need the other one.
+    """
+    if choices is LSTM_DEFAULT and not general:
         return LSTM_PEEPHOLE if peephole else LSTM
     return _general_lstm(choices, peephole)
 
@@ -72,18 +83,55 @@ def gru(choices: Choices, reset_after: bool) -> Kind:
     return GRU[reset_after] if choices is GRU_DEFAULT else _general_gru(choices, reset_after)
 
 
-@cache  # there are no more than the combinations of a few names
+def general(kind: Kind) -> Kind:
+    """Return the same cell, but as one that takes masks."""
+    if kind.choices is not None:
+        return kind
+    if kind.function == "lstm":
+        return _general_lstm(LSTM_DEFAULT, kind.peephole)
+    if kind.function == "gru":
+        return _general_gru(GRU_DEFAULT, kind.options["reset_after"])
+    return _general_rnn(Choices((kind.options["nonlinearity"],)))
+
+
+@lru_cache(1024)
+def _general_rnn(choices: Choices) -> Kind:
+    return Kind(
+        Cell.rnn_general, "rnn", "an RNN", 1,
+        options={"nonlinearity": choices.activations[0], "clip": _clip(choices)},
+        choices=_told(choices),
+    )  # fmt: skip
+
+
+@lru_cache(1024)
 def _general_lstm(choices: Choices, peephole: bool) -> Kind:
     return Kind(
         Cell.lstm_general, "lstm", "an LSTM", 4, cell_state=True, peephole=peephole,
-        options=choices._asdict(), choices=_core.Choices(*choices),
+        options=choices._asdict() | {"clip": _clip(choices)}, choices=_told(choices),
     )  # fmt: skip
 
 
-@cache
+@lru_cache(1024)
 def _general_gru(choices: Choices, reset_after: bool) -> Kind:
     return Kind(
         Cell.gru_after_general if reset_after else Cell.gru_before_general, "gru", "a GRU", 3,
-        options={"reset_after": reset_after, "activations": choices.activations},
-        choices=_core.Choices(choices.activations),
+        options={
+            "reset_after": reset_after, "activations": choices.activations,
+            "clip": _clip(choices),
+        },
+        choices=_told(choices),
     )  # fmt: skip
+
+
+def _told(choices: Choices) -> _core.Choices:
+    """Return the same for the core, which is told every number."""
+    activations = tuple(
+        (name, *(*NUMBERS.get(name, ()), 0.0, 0.0)[:2]) if isinstance(name, str) else name
+        for name in choices.activations
+    )
+    return _core.Choices(activations, *choices[1:])
+
+
+def _clip(choices: Choices) -> float | None:
+    """Return clip as the public functions take it."""
+    return None if choices.clip == math.inf else choices.clip

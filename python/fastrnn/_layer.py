@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike, DTypeLike
 
-from fastrnn import _merge, _options, _stack, init
+from fastrnn import _kinds, _merge, _options, _stack, init
 from fastrnn._checks import Array, flag, integer, number
 from fastrnn._direction import Direction
 from fastrnn._exchange import Exchanged
 from fastrnn._kinds import Kind
+from fastrnn._masks import Masks
+from fastrnn._noise import chance
 from fastrnn._record import LayerGrads, LayerTape, Record
 from fastrnn._state import StateLayout
 from fastrnn.runtime import backend
@@ -44,9 +46,13 @@ class Layer(Exchanged):
         dropout: float,
         bidirectional: bool,
         merge_mode: str,
+        recurrent_dropout: float,
+        zoneout: float | tuple[float, float],
+        weight_drop: float,
         forget_bias: float,
         dtype: DTypeLike,
         rng: "Generator | None",
+        proj_size: int = 0,
     ) -> None:
         self.input_size = integer("input_size", input_size, 0)
         sizes, listed = _options.sizes(hidden_size, num_layers)
@@ -62,13 +68,24 @@ class Layer(Exchanged):
         if forget_bias != 0 and not self.bias:
             raise ValueError(f"forget_bias needs bias=True, got forget_bias={forget_bias!r}")
 
+        self.recurrent_dropout, self.zoneout = recurrent_dropout, zoneout
+        self.weight_drop = weight_drop
+        self._chance = chance(recurrent_dropout, zoneout, weight_drop, kind.cell_state)
+        if kind.peephole and self._chance.zoneout_c:
+            raise ValueError(
+                "zoneout of c is not supported together with peephole=True; give zoneout=(p, 0)"
+            )
+        # What acts in every call needs the cell that takes masks; what acts in training alone
+        # leaves inference the plain one.
+        kind = _kinds.general(kind) if any(self._chance[1:3]) else kind
         self._kind = kind
+        widths = [proj_size or H for H in sizes]
         D = 2 if self.bidirectional else 1
-        self._layout = StateLayout(sizes, D, listed, kind.cell_state, kind.title)
-        inputs = [self.input_size, *(_merge.width(merge_mode, D, H) for H in sizes)]
+        self._layout = StateLayout(sizes, widths, D, listed, kind.cell_state, kind.title)
+        inputs = [self.input_size, *(_merge.width(merge_mode, D, P) for P in widths)]
         self._directions = [
             [
-                Direction(kind, layer, reverse, inputs[layer], H, self.bias, self.dtype)
+                Direction(kind, layer, reverse, inputs[layer], H, proj_size, self.bias, self.dtype)
                 for reverse in (False, True)[:D]
             ]
             for layer, H in enumerate(sizes)
@@ -111,7 +128,7 @@ class Layer(Exchanged):
             The result does not fit.
         """
         parts = self._parts(packed=backend.get() == "core")
-        y, state, _ = self._run(x, state, lengths, parts)
+        y, state, _ = self._run(x, state, lengths, parts, noise=self._noise(None))
         return y, state
 
     def forward(
@@ -122,6 +139,7 @@ class Layer(Exchanged):
         lengths: ArrayLike | None = None,
         training: bool = True,
         rng: "Generator | None" = None,
+        masks: Sequence[Masks] | None = None,
     ) -> tuple[Array, Any, LayerTape]:
         """Run all layers and keep what `backward` needs.
 
@@ -130,10 +148,12 @@ class Layer(Exchanged):
         x, state, lengths
             As for a plain call.
         training : bool
-            Let dropout act between the layers.
+            Let dropout act between the layers, and recurrent dropout, zoneout and weight drop in
+            them; without it zoneout does what is to be expected of it.
         rng : numpy.random.Generator or None
-            Where the dropout masks come from, drawn layer by layer, time-major; None: fresh
-            entropy.
+            Where the masks come from, drawn layer by layer, time-major; None: fresh entropy.
+        masks : sequence of Masks or None
+            One per layer and direction in the order of the states, in the place of drawn ones.
 
         Returns
         -------
@@ -149,10 +169,16 @@ class Layer(Exchanged):
         TypeError, ValueError, MemoryError
             As for a plain call; rng is no Generator.
         """
-        active = flag("training", training) and self.dropout > 0
+        training = flag("training", training)
+        active = training and (self.dropout > 0 or any(self._chance))
         source = init.generator(rng) if active or rng is not None else None
-        dropout = _stack.Dropout(self.dropout, source) if active and source is not None else None
-        y, state, tape = self._run(x, state, lengths, self._parts(packed=False), Record(), dropout)
+        dropout = None
+        if active and source is not None and self.dropout > 0:
+            dropout = _stack.Dropout(self.dropout, source)
+        y, state, tape = self._run(
+            x, state, lengths, self._parts(packed=False), Record(), dropout,
+            self._noise(source if training else None, masks),
+        )  # fmt: skip
         assert tape is not None  # there was a record
         return y, state, tape
 
@@ -228,6 +254,7 @@ class Layer(Exchanged):
     def __repr__(self) -> str:
         words = [f"{self.input_size}, {self.hidden_size}"]
         plain = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0}
+        plain |= {"recurrent_dropout": 0.0, "zoneout": 0.0, "weight_drop": 0.0}
         for name, default in (plain | {"bidirectional": False, "merge_mode": "concat"}).items():
             if getattr(self, name) != default:
                 words.append(f"{name}={getattr(self, name)!r}")

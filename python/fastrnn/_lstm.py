@@ -2,13 +2,15 @@
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from fastrnn import _kinds
 from fastrnn._call import sequence
-from fastrnn._checks import Array, unsupported
-from fastrnn._choices import GATES, LSTM_ACTIVATIONS, lstm_choices
+from fastrnn._checks import Array
+from fastrnn._choices import GATES, LSTM_ACTIVATIONS, Squash, lstm_choices
 from fastrnn._grads import LSTMGrads
+from fastrnn._masks import Masks
 from fastrnn._tape import Tape, backward
 
 Pair = tuple[Array, Array]
@@ -24,15 +26,16 @@ def lstm(
     c0: ArrayLike | None = None,
     *,
     w_peephole: ArrayLike | None = None,
-    w_hr: None = None,
+    w_hr: ArrayLike | None = None,
     lengths: ArrayLike | None = None,
     reverse: bool = False,
     batch_first: bool = False,
-    activations: tuple[str, str, str] = LSTM_ACTIVATIONS,
-    clip: None = None,
+    activations: tuple[Squash, Squash, Squash] = LSTM_ACTIVATIONS,
+    clip: float | None = None,
     input_forget: bool = False,
     gates: str = GATES,
     num_threads: int | None = None,
+    masks: Masks | None = None,
 ) -> tuple[Array, Pair]:
     """Run an LSTM over a batch of sequences.
 
@@ -46,11 +49,14 @@ def lstm(
     w_ih : array_like or None, (4·H, I)
         None: x is the projected input already, (T, N, 4·H) without bias.
     w_hh : array_like, (4·H, H)
+        (4·H, P) with projection; y, h0 and h_n then have P columns in the place of H.
     b_ih, b_hh : array_like or None, (4·H,)
     h0, c0 : array_like or None, (N, H) or (H,)
         Initial states, zeros if None; (H,) serves every row.
-    w_peephole : array_like or None, (3, H)
-        Diagonals of the peephole matrices in the order i f o.
+    w_peephole : array_like or None, (3, H) or (3·H, H)
+        Diagonals of the peephole matrices in the order i f o, or the whole matrices.
+    w_hr : array_like or None, (P, H)
+        Projection, P ≤ H: h' is W_hr times the cell's output.
     lengths : array_like of int or None, (N,)
         Steps that exist in each row, 0..T in any order. What x holds after them is never read.
     reverse : bool
@@ -59,16 +65,21 @@ def lstm(
         x and y are (N, T, ·); nothing is copied for it. States stay (N, H).
     num_threads : int or None
         Upper bound for this call; None: `get_num_threads`. Results do not depend on it.
-    activations : tuple of str
+    activations : tuple of str or tuple
         ONNX's f, g, h, of the gates, the candidate and the cell's output, each one of sigmoid,
-        tanh, relu, linear and hard_sigmoid (x/5 + 1/2 within 0 and 1).
+        tanh, relu, linear, softsign, softplus, or, with the numbers that ``("elu", 0.5)`` gives in
+        the order alpha, beta and ONNX's defaults: hard_sigmoid (0.2, 0.5), affine (1, 0),
+        leaky_relu (0.01), thresholded_relu (1), scaled_tanh (1, 1), elu (1). ONNX's spelling
+        serves too. docs/maths/lstm.md has the formulas.
+    clip : float or None
+        What f and g are applied to is first limited to ±clip; the gradient is 0 where that acts.
+    masks : Masks or None
+        Recurrent dropout and zoneout as arrays; None: neither.
     input_forget : bool
         Couple the two gates: f = 1 − i.
     gates : str
         The gates that exist, letters of "ifo"; one that does not is the constant 1. "io" is the
         LSTM of 1997, "" the bare constant error carousel.
-    w_hr, clip
-        Not supported yet: anything but None raises.
 
     Returns
     -------
@@ -82,8 +93,8 @@ def lstm(
     TypeError
         An argument is no array, or has the wrong dtype, or is masked; a flag is no bool.
     ValueError
-        A shape or a value breaks its rule, a name is unknown, input_forget lacks one of its gates,
-        or an option is not supported yet.
+        A shape or a value breaks its rule, a name is unknown, or input_forget lacks one of its
+        gates.
     MemoryError
         The result does not fit.
 
@@ -96,7 +107,7 @@ def lstm(
         g = tanh(W_ig x + b_ig + W_hg h + b_hg)
         c' = f ∘ c + i ∘ g
         o = σ(W_io x + b_io + W_ho h + b_ho + p_o ∘ c')
-        h' = o ∘ tanh(c')
+        h' = o ∘ tanh(c')                                 W_hr (o ∘ tanh(c')) with projection
 
     `activations` put f in the place of σ, g in that of the first tanh and h of the second. Rows of
     weights, biases and w_peephole of a gate that does not exist, or of a coupled forget gate, are
@@ -106,7 +117,10 @@ def lstm(
     ----------
     S. Hochreiter, J. Schmidhuber, "Long Short-Term Memory", 1997, section 4; the forget gate:
     F. Gers et al., "Learning to Forget", 2000, section 3; peepholes: F. Gers et al., "Learning
-    Precise Timing with LSTM Recurrent Networks", 2002, section 3.
+    Precise Timing with LSTM Recurrent Networks", 2002, section 3, and with whole matrices A. Graves,
+    "Generating Sequences With Recurrent Neural Networks", 2013, equations 7 to 11; projection:
+    H. Sak et al., "Long Short-Term Memory Based Recurrent Neural Network Architectures for Large
+    Vocabulary Speech Recognition", 2014, equations 7 and 8.
 
     Examples
     --------
@@ -119,12 +133,10 @@ def lstm(
     >>> y.shape, bool((y[1, 1] == h_n[1]).all()), bool((y[2:, 1] == 0).all())
     ((5, 2, 4), True, True)
     """
-    if w_hr is not None or clip is not None:
-        _refuse(w_hr, clip)  # type: ignore[unreachable]
-    kind = _kinds.lstm(lstm_choices(activations, gates, input_forget), w_peephole is not None)
+    kind = kind_of(activations, gates, input_forget, clip, w_peephole, w_hr)
     y, h_n, c_n, _ = sequence(
-        kind, x, (w_ih, w_hh, b_ih, b_hh, w_peephole), h0, c0, lengths, reverse, batch_first,
-        num_threads,
+        kind, x, (w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr), h0, c0, lengths, reverse, batch_first,
+        num_threads, masks=masks,
     )  # fmt: skip
     return y, (h_n, c_n)  # type: ignore[return-value]
 
@@ -139,15 +151,16 @@ def lstm_forward(
     c0: ArrayLike | None = None,
     *,
     w_peephole: ArrayLike | None = None,
-    w_hr: None = None,
+    w_hr: ArrayLike | None = None,
     lengths: ArrayLike | None = None,
     reverse: bool = False,
     batch_first: bool = False,
-    activations: tuple[str, str, str] = LSTM_ACTIVATIONS,
-    clip: None = None,
+    activations: tuple[Squash, Squash, Squash] = LSTM_ACTIVATIONS,
+    clip: float | None = None,
     input_forget: bool = False,
     gates: str = GATES,
     num_threads: int | None = None,
+    masks: Masks | None = None,
 ) -> tuple[Array, Pair, Tape]:
     """Run `lstm`, with its arguments and errors, and keep what `lstm_backward` needs.
 
@@ -174,11 +187,10 @@ def lstm_forward(
     >>> tape.gates.shape, bool(tape.c[-1] == c_n), y.flags.writeable
     ((5, 4, 1), True, False)
     """
-    _refuse(w_hr, clip)
-    kind = _kinds.lstm(lstm_choices(activations, gates, input_forget), w_peephole is not None)
+    kind = kind_of(activations, gates, input_forget, clip, w_peephole, w_hr)
     y, h_n, c_n, tape = sequence(
-        kind, x, (w_ih, w_hh, b_ih, b_hh, w_peephole), h0, c0, lengths, reverse, batch_first,
-        num_threads, keep=True,
+        kind, x, (w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr), h0, c0, lengths, reverse, batch_first,
+        num_threads, keep=True, masks=masks,
     )  # fmt: skip
     return y, (h_n, c_n), tape  # type: ignore[return-value]
 
@@ -247,6 +259,16 @@ def lstm_backward(
     )
 
 
-def _refuse(w_hr: Any, clip: Any) -> None:
-    unsupported("w_hr", w_hr, None)
-    unsupported("clip", clip, None)
+
+def kind_of(
+    activations: Any, gates: Any, input_forget: Any, clip: Any, w_peephole: Any, w_hr: Any
+) -> _kinds.Kind:
+    """Return the cell of a call."""
+    choices = lstm_choices(activations, gates, input_forget, clip)
+    if w_peephole is None and w_hr is None:
+        return _kinds.lstm(choices, peephole=False)
+    rows = len(w_peephole) if isinstance(w_peephole, (list, tuple)) else 3
+    if isinstance(w_peephole, np.ndarray) and w_peephole.ndim == 2:
+        rows = w_peephole.shape[0]
+    full = rows != 3
+    return _kinds.lstm(choices, w_peephole is not None, general=full or w_hr is not None)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fastrnn import _kinds
+from fastrnn import _kinds, _options
 from fastrnn._checks import flag, unsupported
-from fastrnn._choices import GATES, LSTM_ACTIVATIONS, lstm_choices
+from fastrnn._choices import GATES, LSTM_ACTIVATIONS, Squash, lstm_choices
 from fastrnn._layer import Layer
 
 if TYPE_CHECKING:
@@ -49,7 +49,20 @@ class LSTM(Layer):
         float32 or float64, of weights and all arrays.
     rng : numpy.random.Generator or None
         Where the first weights come from, uniform in ±1/√H; None: fresh entropy.
-    recurrent_dropout, zoneout, proj_size, layer_norm
+    recurrent_dropout : float
+        Probability of dropping a unit of h on its way into the recurrent product, the same units at
+        every step of a sequence; `forward` with ``training=True`` only.
+    zoneout : float, or two for h and c
+        Probability that a unit of h, and of c, stays as it was, drawn anew at every step;
+        without training that part of them stays.
+    weight_drop : float
+        Probability of dropping a weight of `weight_hh`, once a call; training only.
+    clip : float or None
+        What the activations are applied to is first limited to ±clip.
+    proj_size : int
+        P, less than H: h is `weight_hr` (P, H) times the cell's output, and y, h and the columns of
+        `weight_hh` are P. 0: no projection.
+    layer_norm
         Not supported yet: anything but the default raises.
 
     Raises
@@ -100,29 +113,31 @@ class LSTM(Layer):
         batch_first: bool = False,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
-        zoneout: float = 0.0,
+        zoneout: float | tuple[float, float] = 0.0,
         bidirectional: bool = False,
         merge_mode: str = "concat",
         proj_size: int = 0,
         peephole: bool = False,
         layer_norm: bool = False,
-        activations: tuple[str, str, str] = LSTM_ACTIVATIONS,
+        weight_drop: float = 0.0,
+        clip: float | None = None,
+        activations: tuple[Squash, Squash, Squash] = LSTM_ACTIVATIONS,
         input_forget: bool = False,
         gates: str = GATES,
         forget_bias: float = 0.0,
         dtype: DTypeLike = np.float32,
         rng: "Generator | None" = None,
     ) -> None:
-        unsupported("recurrent_dropout", recurrent_dropout, 0.0)
-        unsupported("zoneout", zoneout, 0.0)
-        unsupported("proj_size", proj_size, 0)
         unsupported("layer_norm", layer_norm, False)
         self.peephole = flag("peephole", peephole)
-        choices = lstm_choices(activations, gates, input_forget)
-        self.activations, self.gates, self.input_forget = choices
+        self.proj_size = _options.proj_size(proj_size, hidden_size)
+        self.clip = clip
+        choices = lstm_choices(activations, gates, input_forget, clip)
+        self.activations, self.gates, self.input_forget = choices[:3]
         super().__init__(
-            _kinds.lstm(choices, self.peephole),
-            input_size, hidden_size, num_layers, bias=bias, batch_first=batch_first,
+            _kinds.lstm(choices, self.peephole, general=self.proj_size > 0), input_size,
+            hidden_size, num_layers, bias=bias, batch_first=batch_first,
             dropout=dropout, bidirectional=bidirectional, merge_mode=merge_mode,
-            forget_bias=forget_bias, dtype=dtype, rng=rng,
+            recurrent_dropout=recurrent_dropout, zoneout=zoneout, weight_drop=weight_drop,
+            forget_bias=forget_bias, dtype=dtype, rng=rng, proj_size=self.proj_size,
         )  # fmt: skip

@@ -24,6 +24,15 @@ def sizes(hidden_size: Any, num_layers: Any) -> tuple[list[int], bool]:
     return result, True
 
 
+def proj_size(value: Any, hidden_size: Any) -> int:
+    """Return P, 0 without projection."""
+    P = integer("proj_size", value, 0)
+    smallest = min(sizes(hidden_size, 1)[0]) if P else 1
+    if P and P >= smallest:
+        raise ValueError(f"proj_size must be less than hidden_size = {smallest}, got {value!r}")
+    return P
+
+
 def dropout(value: Any, layers: int) -> float:
     """Return the probability of dropping, which acts between layers only."""
     p = number("dropout", value)

@@ -1,10 +1,11 @@
 """A layer as a pure function of weights that are handed to it, which is how models use it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
+from fastrnn._masks import Masks
 from fastrnn._running import Running
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class Pure(Running):
         lengths: ArrayLike | None = None,
         rng: "Generator | None" = None,
         projected: bool = False,
+        masks: Sequence[Masks] | None = None,
     ) -> tuple[Any, Any]:
         """Run all layers with the given weights: a pure function, differentiable under autograd.
 
@@ -35,10 +37,13 @@ class Pure(Running):
         x, state, lengths
             As for a plain call; differentiable are x and the arrays of state.
         rng : numpy.random.Generator or None
-            Where the dropout masks come from, as in `forward`; None: dropout does not act.
+            Where the masks come from, as in `forward`; None: no dropout acts, and zoneout does what
+            is to be expected of it.
         projected : bool
             x is the product of the input and `input_weight`, without bias, (T, N, D·G·H). The
             weights in `input_weight` are not used, and may be absent.
+        masks : sequence of Masks or None
+            As in `forward`.
 
         Returns
         -------
@@ -65,7 +70,7 @@ class Pure(Running):
         """
         from fastrnn._apply import apply
 
-        return apply(self, params, x, state, lengths, rng, projected)
+        return apply(self, params, x, state, lengths, rng, projected, masks)
 
     def input_weight(self, params: Mapping[str, Any]) -> Any:
         """Return W_ih of the bottom layer, what `apply` with a projected input goes without.

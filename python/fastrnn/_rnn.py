@@ -4,9 +4,11 @@ from numpy.typing import ArrayLike
 
 from fastrnn import _kinds
 from fastrnn._call import sequence
-from fastrnn._checks import Array, unsupported
+from fastrnn._checks import Array
+from fastrnn._choices import Squash, rnn_choices
 from fastrnn._grads import RNNGrads
 from fastrnn._kinds import Kind
+from fastrnn._masks import Masks
 from fastrnn._tape import Tape, backward
 
 
@@ -18,12 +20,13 @@ def rnn(
     b_hh: ArrayLike | None = None,
     h0: ArrayLike | None = None,
     *,
-    nonlinearity: str = "tanh",
+    nonlinearity: Squash = "tanh",
     lengths: ArrayLike | None = None,
     reverse: bool = False,
     batch_first: bool = False,
-    clip: None = None,
+    clip: float | None = None,
     num_threads: int | None = None,
+    masks: Masks | None = None,
 ) -> tuple[Array, Array]:
     """Run a simple (Elman) RNN over a batch of sequences.
 
@@ -39,7 +42,7 @@ def rnn(
     b_ih, b_hh : array_like or None, (H,)
     h0 : array_like or None, (N, H) or (H,)
         Initial state, zeros if None; (H,) serves every row.
-    nonlinearity : {"tanh", "relu", "sigmoid", "linear"}
+    nonlinearity : {"tanh", "relu", "sigmoid", "linear"}, or another activation of `lstm`
     lengths : array_like of int or None, (N,)
         Steps that exist in each row, 0..T in any order. What x holds after them is never read.
     reverse : bool
@@ -48,8 +51,11 @@ def rnn(
         x and y are (N, T, ·); nothing is copied for it. States stay (N, H).
     num_threads : int or None
         Upper bound for this call; None: `get_num_threads`. Results do not depend on it.
-    clip
-        Not supported yet: anything but None raises.
+    clip : float or None
+        What the activations are applied to is first limited to ±clip; the gradient is 0 where that
+        acts.
+    masks : Masks or None
+        Recurrent dropout and zoneout as arrays; None: neither.
 
     Returns
     -------
@@ -86,10 +92,9 @@ def rnn(
     >>> y.ravel(), h_n
     (array([1., 2., 3., 4.]), array([4.]))
     """
-    unsupported("clip", clip, None)
     y, h_n, _, _ = sequence(
-        kind_of(nonlinearity), x, (w_ih, w_hh, b_ih, b_hh, None), h0, None, lengths, reverse,
-        batch_first, num_threads,
+        kind_of(nonlinearity, clip), x, (w_ih, w_hh, b_ih, b_hh, None, None), h0, None, lengths,
+        reverse, batch_first, num_threads, masks=masks,
     )  # fmt: skip
     return y, h_n
 
@@ -102,12 +107,13 @@ def rnn_forward(
     b_hh: ArrayLike | None = None,
     h0: ArrayLike | None = None,
     *,
-    nonlinearity: str = "tanh",
+    nonlinearity: Squash = "tanh",
     lengths: ArrayLike | None = None,
     reverse: bool = False,
     batch_first: bool = False,
-    clip: None = None,
+    clip: float | None = None,
     num_threads: int | None = None,
+    masks: Masks | None = None,
 ) -> tuple[Array, Array, Tape]:
     """Run `rnn`, with its arguments and errors, and keep what `rnn_backward` needs.
 
@@ -134,10 +140,9 @@ def rnn_forward(
     >>> bool((tape.gates[:, 0] == y).all()), y.flags.writeable
     (True, False)
     """
-    unsupported("clip", clip, None)
     y, h_n, _, tape = sequence(
-        kind_of(nonlinearity), x, (w_ih, w_hh, b_ih, b_hh, None), h0, None, lengths, reverse,
-        batch_first, num_threads, keep=True,
+        kind_of(nonlinearity, clip), x, (w_ih, w_hh, b_ih, b_hh, None, None), h0, None, lengths,
+        reverse, batch_first, num_threads, keep=True, masks=masks,
     )  # fmt: skip
     return y, h_n, tape  # type: ignore[return-value]
 
@@ -204,12 +209,8 @@ def rnn_backward(
     )
 
 
-def kind_of(nonlinearity: str) -> Kind:
+def kind_of(nonlinearity: Squash, clip: float | None = None) -> Kind:
     """Return the cell of a nonlinearity, or say which ones there are."""
-    if not isinstance(nonlinearity, str):
-        raise TypeError(f"nonlinearity must be a string, got {type(nonlinearity).__name__}")
-    try:
+    if clip is None and isinstance(nonlinearity, str) and nonlinearity in _kinds.RNN:
         return _kinds.RNN[nonlinearity]
-    except KeyError:
-        choices = tuple(_kinds.RNN)
-        raise ValueError(f"nonlinearity must be one of {choices}, got {nonlinearity!r}") from None
+    return _kinds.rnn(rnn_choices(nonlinearity, clip))

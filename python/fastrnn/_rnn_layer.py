@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastrnn._checks import unsupported
+from fastrnn._choices import Squash
 from fastrnn._layer import Layer
 from fastrnn._rnn import kind_of
 
@@ -39,7 +40,17 @@ class RNN(Layer):
         float32 or float64, of weights and all arrays.
     rng : numpy.random.Generator or None
         Where the first weights come from, uniform in ±1/√H; None: fresh entropy.
-    recurrent_dropout, zoneout, layer_norm
+    recurrent_dropout : float
+        Probability of dropping a unit of h on its way into the recurrent product, the same units at
+        every step of a sequence; `forward` with ``training=True`` only.
+    zoneout : float
+        Probability that a unit of h stays as it was, drawn anew at every step;
+        without training that part of it stays.
+    weight_drop : float
+        Probability of dropping a weight of `weight_hh`, once a call; training only.
+    clip : float or None
+        What the activations are applied to is first limited to ±clip.
+    layer_norm
         Not supported yet: anything but the default raises.
 
     Raises
@@ -75,7 +86,7 @@ class RNN(Layer):
         hidden_size: int | Sequence[int],
         num_layers: int = 1,
         *,
-        nonlinearity: str = "tanh",
+        nonlinearity: Squash = "tanh",
         bias: bool = True,
         batch_first: bool = False,
         dropout: float = 0.0,
@@ -84,16 +95,18 @@ class RNN(Layer):
         bidirectional: bool = False,
         merge_mode: str = "concat",
         layer_norm: bool = False,
+        weight_drop: float = 0.0,
+        clip: float | None = None,
         dtype: DTypeLike = np.float32,
         rng: "Generator | None" = None,
     ) -> None:
-        unsupported("recurrent_dropout", recurrent_dropout, 0.0)
-        unsupported("zoneout", zoneout, 0.0)
         unsupported("layer_norm", layer_norm, False)
-        kind = kind_of(nonlinearity)
+        kind = kind_of(nonlinearity, clip)
+        self.clip = clip
         self.nonlinearity = nonlinearity
         super().__init__(
             kind, input_size, hidden_size, num_layers, bias=bias, batch_first=batch_first,
-            dropout=dropout, bidirectional=bidirectional, merge_mode=merge_mode, forget_bias=0.0,
-            dtype=dtype, rng=rng,
+            dropout=dropout, bidirectional=bidirectional, merge_mode=merge_mode,
+            recurrent_dropout=recurrent_dropout, zoneout=zoneout, weight_drop=weight_drop,
+            forget_bias=0.0, dtype=dtype, rng=rng,
         )  # fmt: skip

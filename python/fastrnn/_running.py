@@ -1,16 +1,20 @@
 """A layer's call on arrays, and its way back: check, allocate, run, in the caller's layout."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastrnn import _stack
 from fastrnn._arguments import INPUT_SIZE, check_x
 from fastrnn._checks import Array, DType, allocate, exact
 from fastrnn._checks import lengths as checked_lengths
 from fastrnn._kinds import Kind
+from fastrnn._noise import Chance, Noise
 from fastrnn._params import Params
 from fastrnn._record import LayerTape, Record
 from fastrnn._state import StateLayout
 from fastrnn.runtime import team
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
 
 
 class Running(Params):
@@ -21,6 +25,7 @@ class Running(Params):
     batch_first: bool
     merge_mode: str
     dropout: float
+    _chance: Chance
     _kind: Kind
     _layout: StateLayout
     _width: int
@@ -33,6 +38,7 @@ class Running(Params):
         parts: list[list[_stack.Part]],
         record: Record | None = None,
         dropout: _stack.Dropout | None = None,
+        noise: Noise | None = None,
     ) -> tuple[Array, Any, LayerTape | None]:
         """Return (y, state, tape) in the caller's layout; there is a tape if there is a record."""
         dtype = self.dtype
@@ -52,7 +58,7 @@ class Running(Params):
         final = self._layout.new(N, dtype)
         _stack.forward(
             parts, self.merge_mode, x, h0, c0, lengths, y, final.flat_h, final.flat_c, team.get(),
-            record, dropout,
+            record, dropout, noise,
         )  # fmt: skip
         state = self._layout.leave(final, single)
         if record is None:
@@ -60,6 +66,19 @@ class Running(Params):
         result.flags.writeable = False
         layout = single, T, N, h0[0] is not None, c0[0] is not None
         return result, state, LayerTape(self, record, layout)
+
+    def _noise(self, rng: "Generator | None", masks: Any = None) -> Noise | None:
+        """Return what acts in one call: masks as given, drawn from rng, or what to expect."""
+        if masks is not None:
+            count = len(self._each())
+            if not isinstance(masks, (list, tuple)) or len(masks) != count:
+                raise ValueError(
+                    f"masks must be a list of {count} Masks, one per layer and direction, "
+                    f"got {masks!r:.80}"
+                )
+            return Noise(self._chance, None, masks)
+        active = any(self._chance) if rng is not None else any(self._chance[1:3])
+        return Noise(self._chance, rng) if active else None
 
     def _back(
         self, tape: LayerTape, dy: Any, dstate: Any, want_x: bool = True

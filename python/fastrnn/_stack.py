@@ -7,7 +7,9 @@ import numpy as np
 from fastrnn import _core, _merge
 from fastrnn._call import Lengths, run
 from fastrnn._checks import Array, allocate
-from fastrnn._kinds import Kind
+from fastrnn._kinds import Kind, general
+from fastrnn._masks import NO_MASKS
+from fastrnn._noise import Noise
 from fastrnn._record import Record
 from fastrnn._state import Flat
 from fastrnn._tape import Weights
@@ -22,6 +24,7 @@ class Part(NamedTuple):
     kind: Kind
     reverse: bool
     hidden_size: int
+    output_size: int  # columns of h
     weights: Weights
     packed: _core.PackedWeights | None
 
@@ -59,6 +62,7 @@ def forward(
     num_threads: int,
     record: Record | None = None,
     dropout: Dropout | None = None,
+    noise: Noise | None = None,
 ) -> None:
     """Fill y (T, N, D·H of the top layer, or H when merged), h_n and c_n; all time-major.
 
@@ -71,15 +75,19 @@ def forward(
         record.projected = projected
     for l, layer in enumerate(layers):
         top = l == len(layers) - 1
-        D, H = len(layer), layer[0].hidden_size
-        shape = (*x.shape[:2], _merge.width(mode, D, H))
+        D, P = len(layer), layer[0].output_size
+        shape = (*x.shape[:2], _merge.width(mode, D, P))
         out = y if top else allocate("a layer's output", shape, x.dtype)
         outputs = _merge.parts(mode, D, out)
         inputs = _merge.parts("concat", D, x) if projected and l == 0 else [x] * D
         for part, source, target in zip(layer, inputs, outputs, strict=True):
+            kind, masks = part.kind, NO_MASKS
+            if noise is not None:
+                masks = noise.masks(k, part, *x.shape[:2], x.dtype)
+                kind = general(kind) if any(m is not None for m in masks[:3]) else kind
             tape = run(
-                part.kind, source, part.weights, part.packed, h0[k], c0[k], lengths, target,
-                h_n[k], c_n[k], part.reverse, num_threads, record is not None,
+                kind, source, part.weights, part.packed, h0[k], c0[k], lengths, target,
+                h_n[k], c_n[k], part.reverse, num_threads, record is not None, masks,
             )  # fmt: skip
             if record is not None and tape is not None:
                 record.tapes.append(tape)

@@ -24,6 +24,8 @@ class StateLayout:
     ----------
     sizes : list of int
         H of each layer.
+    widths : list of int
+        P of each layer: the columns of h, where c has H.
     directions : int
         D.
     listed : bool
@@ -35,9 +37,16 @@ class StateLayout:
     """
 
     def __init__(
-        self, sizes: list[int], directions: int, listed: bool, cell_state: bool, title: str
+        self,
+        sizes: list[int],
+        widths: list[int],
+        directions: int,
+        listed: bool,
+        cell_state: bool,
+        title: str,
     ) -> None:
         self.sizes = sizes
+        self.widths = widths
         self.directions = directions
         self.listed = listed
         self.cell_state = cell_state
@@ -52,18 +61,20 @@ class StateLayout:
         if state is None:
             return absent, absent
         if not self.cell_state:
-            return self._enter_one(name, state, rows, single, dtype), absent
+            return self._enter_one(name, state, rows, single, dtype, self.widths), absent
         h, c = _pair(name, state)
         return (
-            absent if h is None else self._enter_one(name + "[0]", h, rows, single, dtype),
-            absent if c is None else self._enter_one(name + "[1]", c, rows, single, dtype),
+            absent if h is None else self._enter_one(name + "[0]", h, rows, single, dtype, self.widths),
+            absent if c is None else self._enter_one(name + "[1]", c, rows, single, dtype, self.sizes),
         )
 
-    def _enter_one(self, name: str, value: Any, rows: int, single: bool, dtype: DType) -> Flat:
-        L, D = len(self.sizes), self.directions
+    def _enter_one(
+        self, name: str, value: Any, rows: int, single: bool, dtype: DType, sizes: list[int]
+    ) -> Flat:
+        L, D = len(sizes), self.directions
         if not self.listed:
             symbols = "(L·D, H)" if single else "(L·D, N, H)"
-            return self._rows(name, value, L * D, symbols, rows, self.sizes[0], single, dtype)
+            return self._rows(name, value, L * D, symbols, rows, sizes[0], single, dtype)
         if not isinstance(value, (tuple, list)):
             raise TypeError(
                 f"{name} must be a list with one array per layer, got {type(value).__name__}"
@@ -72,7 +83,7 @@ class StateLayout:
             raise ValueError(f"{name} must have one array per layer, L = {L}, got {len(value)}")
         symbols = "(D, H)" if single else "(D, N, H)"
         flat: Flat = []
-        for i, (part, H) in enumerate(zip(value, self.sizes, strict=True)):
+        for i, (part, H) in enumerate(zip(value, sizes, strict=True)):
             flat += self._rows(f"{name}[{i}]", part, D, symbols, rows, H, single, dtype)
         return flat
 
@@ -88,15 +99,16 @@ class StateLayout:
 
     def new(self, rows: int, dtype: DType, h: bool = True, c: bool | None = None) -> States:
         """Return uninitialised states; without h, or c, its list is empty and its flat one None."""
-        h_arrays = self._new_one(rows, dtype) if h else []
-        c_arrays = self._new_one(rows, dtype) if (self.cell_state if c is None else c) else []
+        h_arrays = self._new_one(rows, dtype, self.widths) if h else []
+        with_c = self.cell_state if c is None else c
+        c_arrays = self._new_one(rows, dtype, self.sizes) if with_c else []
         return States(h_arrays, c_arrays, self._flat(h_arrays), self._flat(c_arrays))
 
-    def _new_one(self, rows: int, dtype: DType) -> list[Array]:
+    def _new_one(self, rows: int, dtype: DType, sizes: list[int]) -> list[Array]:
         D = self.directions
         if self.listed:
-            return [allocate("state", (D, rows, H), dtype) for H in self.sizes]
-        return [allocate("state", (len(self.sizes) * D, rows, self.sizes[0]), dtype)]
+            return [allocate("state", (D, rows, H), dtype) for H in sizes]
+        return [allocate("state", (len(sizes) * D, rows, sizes[0]), dtype)]
 
     def _flat(self, arrays: list[Array]) -> Flat:
         # By index: iterating over an array makes each view four times as slowly.

@@ -9,10 +9,10 @@ from fastrnn._checks import Array, DType, allocate, exact, step_limit, truncatio
 from fastrnn._grads import GRUGrads, LSTMGrads, RNNGrads
 from fastrnn._kinds import Kind
 
-# w_ih, w_hh, b_ih, b_hh, w_peephole
-Weights = tuple[Array | None, Array, Array | None, Array | None, Array | None]
+# w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr
+Weights = tuple[Array | None, Array, Array | None, Array | None, Array | None, Array | None]
 G = TypeVar("G", LSTMGrads, GRUGrads, RNNGrads)
-NAMES = ("w_ih", "w_hh", "b_ih", "b_hh", "w_peephole")
+NAMES = ("w_ih", "w_hh", "b_ih", "b_hh", "w_peephole", "w_hr")
 
 
 class Held(NamedTuple):
@@ -21,11 +21,12 @@ class Held(NamedTuple):
     inner: Any
     backend: str
     x: Array  # (T, N, I)
-    y: Array  # (T, N, H)
+    y: Array  # (T, N, P), P = H without projection
     weights: Weights
     h0: Array | None
     c0: Array | None
     num_threads: int
+    w_mask: Array | None = None  # what w_hh has been multiplied by
 
     def digests(self) -> dict[str, bytes]:
         """Return a hash of the content of each array."""
@@ -66,14 +67,15 @@ class Tape:
     """
 
     __slots__ = (
-        "_box", "_c", "_digests", "_dims", "_dtype", "_gates", "_kind", "_layout", "_state_shapes",
+        "_box", "_c", "_digests", "_dims", "_dtype", "_gates", "_hidden", "_kind", "_layout", "_state_shapes",
     )  # fmt: skip
 
     def __init__(self, kind: Kind, held: Held) -> None:
         self._kind = kind
         # A list, because pop() lets exactly one of several threads have it.
         self._box = [held]
-        self._dims: tuple[int, ...] = held.y.shape
+        self._dims: tuple[int, ...] = held.y.shape  # T, N, P
+        self._hidden: int = held.weights[1].shape[0] // kind.gates
         self._dtype: DType = held.y.dtype
         self._gates: Array | None = None
         self._c: Array | None = None
@@ -110,8 +112,8 @@ class Tape:
         """
         if self._gates is None:
             held = self._held("tape.gates")
-            T, N, H = self._dims
-            gates = allocate("tape.gates", (T, N, self._kind.gates, H), self._dtype)
+            shape = (*self._dims[:2], self._kind.gates, self._hidden)
+            gates = allocate("tape.gates", shape, self._dtype)
             if held.backend == "core":
                 held.inner.gates(gates)
             else:
@@ -135,7 +137,7 @@ class Tape:
             raise ValueError(f"tape.c exists for an LSTM only, this tape is of {self._kind.title}")
         if self._c is None:
             held = self._held("tape.c")
-            cells = allocate("tape.c", self._dims, self._dtype)
+            cells = allocate("tape.c", (*self._dims[:2], self._hidden), self._dtype)
             if held.backend == "core":
                 held.inner.c(cells)
             else:
@@ -188,11 +190,11 @@ class Tape:
         except IndexError:
             held = self._held("tape")  # another thread was faster; this raises
         if held.backend == "core":
-            dx, dw_ih, dw_hh, db_ih, db_hh, dw_peephole = map(out.get, ("x", *NAMES))
+            dx, dw_ih, dw_hh, db_ih, db_hh, dw_peephole, dw_hr = map(out.get, ("x", *NAMES))
             try:
                 _core.rnn_backward(
                     held.inner, dy, dh_n, dc_n, dx, dw_ih, dw_hh, db_ih, db_hh, dh0, dc0,
-                    dw_peephole, held.num_threads, truncate, clip_step,
+                    dw_peephole, held.num_threads, truncate, clip_step, dw_hr,
                 )  # fmt: skip
             except MemoryError:
                 if not held.inner.spent:
@@ -202,6 +204,8 @@ class Tape:
             states = {"h0": dh0, "c0": dc0}
             wanted = out | {name: array for name, array in states.items() if array is not None}
             _twin.backward(self._kind, held.inner, dy, dh_n, dc_n, wanted, truncate, clip_step)
+        if held.w_mask is not None:
+            out["w_hh"] *= held.w_mask
         return out
 
 
@@ -237,24 +241,27 @@ def backward(
         )
     tape._held("tape")
     single, batch_first = tape._layout
-    T, N, H = tape._dims
+    T, N, P = tape._dims
+    H = tape._hidden
+    letter = "P" if P != H else "H"
     every = None if truncate is None else truncation(truncate, T)
     limit = None if clip_step is None else step_limit(clip_step)
     if dy is not None:
-        shape: tuple[int, ...] = (T, H) if single else (N, T, H) if batch_first else (T, N, H)
+        shape: tuple[int, ...] = (T, P) if single else (N, T, P) if batch_first else (T, N, P)
         symbols = "(T, H)" if single else "(N, T, H)" if batch_first else "(T, N, H)"
+        symbols = symbols.replace("H", letter)
         dy = exact("dy", dy, shape, tape._dtype, symbols, kind.title, H)
         dy = dy[:, None] if single else dy.transpose(1, 0, 2) if batch_first else dy
     finals: list[Array | None] = []
-    for name, value in (("dh_n", dh_n), ("dc_n", dc_n)):
+    for name, value, S, letter in (("dh_n", dh_n, P, letter), ("dc_n", dc_n, H, "H")):
         final = None
         if value is not None:
-            shape, symbols = ((H,), "(H,)") if single else ((N, H), "(N, H)")
+            shape, symbols = ((S,), f"({letter},)") if single else ((N, S), f"(N, {letter})")
             final = exact(name, value, shape, tape._dtype, symbols, kind.title, H)
             final = final[None] if single else final
         finals.append(final)
     initial = [
-        None if shape is None else allocate("dh0", (N, H), tape._dtype)
+        None if shape is None else allocate("dh0", (N, shape[-1]), tape._dtype)
         for shape in tape._state_shapes
     ]
     out = tape.unwind(dy, *finals, *initial, want_x=want_x, truncate=every, clip_step=limit)

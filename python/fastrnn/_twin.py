@@ -8,6 +8,7 @@ import numpy as np
 
 from fastrnn._checks import Array
 from fastrnn._kinds import Kind
+from fastrnn._masks import NO_MASKS, Masks
 
 
 def forward(
@@ -22,13 +23,15 @@ def forward(
     c_n: Array | None,
     reverse: bool,
     keep: bool,
+    masks: Masks = NO_MASKS,
 ) -> Any:
     """Fill y, h_n and c_n by the twin of this cell; return its tape when `keep` is set."""
     x, *weights_in_order, h0, c0 = in_order(x, *weights, h0, c0)
-    *plain, w_peephole = weights_in_order
+    *plain, w_peephole, w_hr = weights_in_order
     options: dict[str, Any] = dict(kind.options, lengths=lengths, reverse=reverse, h0=h0)
+    options["masks"] = masks._replace(w_mask=None)  # w_hh has it already
     if kind.cell_state:
-        options["c0"] = c0
+        options |= {"c0": c0, "w_hr": w_hr}
     if kind.peephole:
         options["w_peephole"] = w_peephole
     twin = getattr(import_module("fastrnn.reference"), kind.function + "_forward" * keep)

@@ -9,6 +9,7 @@ from fastrnn import _core, _stack
 from fastrnn._arguments import INPUT_SIZE, check_x
 from fastrnn._call import run
 from fastrnn._checks import Array, allocate, integer
+from fastrnn._masks import NO_MASKS, Masks
 from fastrnn._state import States
 from fastrnn.runtime import backend, team
 
@@ -59,8 +60,8 @@ class Stream:
     """
 
     __slots__ = (
-        "_dtype", "_layer", "_layers", "_n", "_next", "_next_step", "_now", "_out_shape",
-        "_scratch", "_step", "_x_shape",
+        "_dtype", "_layer", "_layers", "_n", "_next", "_next_step", "_noise", "_now",
+        "_out_shape", "_scratch", "_step", "_x_shape",
     )  # fmt: skip
 
     def __init__(self, layer: "Layer", batch_size: int = 1) -> None:
@@ -78,8 +79,9 @@ class Stream:
         # A step reads one and writes the other; they change places only once it has succeeded.
         self._now = layer._layout.new(self._n, self._dtype)
         self._next = layer._layout.new(self._n, self._dtype)
-        shapes = [(1, self._n, H) for H in layer._layout.sizes]
+        shapes = [(1, self._n, P) for P in layer._layout.widths]
         self._scratch = [allocate("a layer's output", s, self._dtype) for s in shapes]
+        self._noise = layer._noise(None)
         self._step = self._prepared(self._now, self._next)
         self._next_step = self._prepared(self._next, self._now)
         self.reset()
@@ -143,7 +145,7 @@ class Stream:
             target = y if k == top else self._scratch[k]
             run(
                 part.kind, x, part.weights, part.packed, h[k], c[k], None, target, h_next[k],
-                c_next[k], False, team.get(), False,
+                c_next[k], False, team.get(), False, self._masks(k),
             )  # fmt: skip
             x = target
         self._swap()
@@ -191,7 +193,7 @@ class Stream:
         now, after = self._now, self._next
         _stack.forward(
             self._layers, layer.merge_mode, x, now.flat_h, now.flat_c, None, y, after.flat_h,
-            after.flat_c, team.get(),
+            after.flat_c, team.get(), noise=self._noise,
         )  # fmt: skip
         self._swap()
         return result
@@ -244,18 +246,23 @@ class Stream:
             if array is not None:
                 array[index] = 0
 
-    def _prepared(self, now: States, after: States) -> _core.Step | None:
-        """Return the core's own step between two sets of states; general cells have none."""
-        if self._layers[0][0].kind.choices is not None:
-            return None
+    def _prepared(self, now: States, after: States) -> _core.Step:
+        """Return the core's own step from one set of states to another."""
         outputs = [*self._scratch[:-1], None]
         return _core.Step([
-            (part.kind.core, part.packed, *arrays)
-            for (part,), *arrays in zip(
-                self._layers, now.flat_h, now.flat_c, after.flat_h, after.flat_c, outputs,
-                strict=True,
+            (part.kind.core, part.packed, *arrays, part.kind.choices, *self._masks(k)[1:3])
+            for k, (part,), *arrays in zip(
+                range(len(outputs)), self._layers, now.flat_h, now.flat_c, after.flat_h,
+                after.flat_c, outputs, strict=True,
             )
         ])  # fmt: skip
+
+    def _masks(self, k: int) -> Masks:
+        """Return the masks of one step of layer k."""
+        part = self._layers[k][0]
+        if self._noise is None:
+            return NO_MASKS
+        return self._noise.masks(k, part, 1, self._n, self._dtype)
 
     def _swap(self) -> None:
         """Make the states that a run has written the ones that the next one reads."""

@@ -168,7 +168,7 @@ def test_one_step_by_the_cell_functions(case: Case) -> None:
 
 def test_malformed_choices() -> None:
     for arguments, word in (
-        ((("tanh",),), "activations"), ((("tanh",) * 4,), "activations"),
+        (((),), "activations"), ((("tanh",) * 4,), "activations"),
         ((("tanh", "elu"),), "activations"), ((("tanh", 1),), "activations"),
         ((("tanh",) * 3, "x"), "gates"), ((("tanh",) * 3, "ii"), "gates"),
         ((("tanh",) * 3, "io", True), "gates"), ((("tanh",) * 2, "io"), "activations"),

@@ -156,17 +156,17 @@ def public_forward(cell: str, dtype: Any, suffix: str) -> Subject:
         "reverse": malformed.of(*malformed.NO_FLAGS),
         "batch_first": malformed.of(*malformed.NO_FLAGS),
         "num_threads": malformed.of(*malformed.NO_COUNTS, 0, True),
-        "clip": malformed.of(1.0, -1.0, "no", True),
+        "clip": malformed.of(0.0, -1.0, "no", True),
     }
     wrong |= {
-        "rnn": {"nonlinearity": malformed.of("Tanh", "elu", "", None, 3, b"tanh", ["tanh"])},
+        "rnn": {"nonlinearity": malformed.of("tanhs", "selu", "", None, 3, b"tanh", ["tanh"])},
         "gru": {
             "reset_after": malformed.of(*malformed.NO_FLAGS),
-            "activations": malformed.of(("relu",), ("tanh", "elu"), ("tanh", 3), "tanh", None, 3),
+            "activations": malformed.of(("relu",), ("tanh", "selu"), ("tanh", 3), "tanh", None, 3),
         },
         "lstm": {
             "w_hr": malformed.of(np.ones((2, 6), dtype), 1.0, "w"),
-            "activations": malformed.of(("relu", "tanh"), ("tanh", "elu", "tanh"), "tanh", None, 3),
+            "activations": malformed.of(("relu", "tanh"), ("tanh", "selu", "tanh"), "tanh", None, 3),
             "input_forget": malformed.of(1, None, "x"),
             "gates": malformed.of("ifox", "ii", "O", None, 3, ("i", "o")),
         },

@@ -15,7 +15,7 @@ from fastrnn import _core
 
 T, N, I, H, L = 5, 3, 4, 6, 2
 LAYERS = {
-    "RNN": {"nonlinearity": malformed.of("Tanh", "", None, 3)},
+    "RNN": {"nonlinearity": malformed.of("tanhs", "", None, 3)},
     "GRU": {"reset_after": malformed.of(*malformed.NO_FLAGS)},
     "LSTM": {
         "peephole": malformed.of(*malformed.NO_FLAGS),

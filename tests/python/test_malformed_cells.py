@@ -45,7 +45,7 @@ def test_every_argument_of_a_step(family: str, dtype: np.dtype) -> None:
     if family == "gru":
         wrong["reset_after"] = malformed.of(*malformed.NO_FLAGS)
     if family == "rnn":
-        wrong["nonlinearity"] = malformed.of("Tanh", "elu", "", None, 3, b"tanh", ["tanh"])
+        wrong["nonlinearity"] = malformed.of("tanhs", "selu", "", None, 3, b"tanh", ["tanh"])
     wrong["num_threads"] = malformed.of(*malformed.NO_COUNTS, 0, True)
     function = getattr(fastrnn, f"{family}_cell")
     expected = function(**good)

@@ -83,14 +83,16 @@ SHAPES = [
     (
         {"w_peephole": zeros(H, 3)},
         (
-            "w_peephole must have shape (3, H) = (3, 64) for an LSTM with H = 64, got (64, 3); "
-            "did you pass its transpose?"
+            "w_peephole must have shape (3, H) or (3·H, H) = (3, 64) for an LSTM with H = 64, "
+            "got (64, 3); did you pass its transpose?"
         ),
     ),
     (
-        {"w_peephole": zeros(3 * H, H)},
-        "w_peephole as full matrices of shape (3·H, H) = (192, 64) is not supported yet",
+        {"w_hr": zeros(2, H)},
+        "w_hr must have shape (P, H) where P = 64 is the number of columns of w_hh, got (2, 64)",
     ),
+    ({"w_hr": zeros(H)}, "w_hr must have shape (P, H) with 1 <= P <= H, got (64,)"),
+    ({"clip": 0.0}, "clip must be above 0, got 0.0"),
     ({"lengths": [5, 5]}, "lengths must have shape (N,) = (3,), got (2,)"),
     ({"lengths": [5, 6, 5]}, "lengths must lie in 0..T = 0..5, got 6 in row 1"),
     ({"lengths": [5, 5, -1]}, "lengths must lie in 0..T = 0..5, got -1 in row 2"),
@@ -145,14 +147,6 @@ CHOICES = [
     ({"gates": "fo", "input_forget": True}, "gates must have both i and f, got gates='fo'"),
 ]
 
-LATER = [
-    (fastrnn.lstm, {"w_hr": zeros(2, H)}, "w_hr"),
-    (fastrnn.lstm, {"clip": 1.0}, "clip"),
-    (fastrnn.gru, {"clip": 1.0}, "clip"),
-    (fastrnn.rnn, {"clip": 1.0}, "clip"),
-]
-
-
 BACKWARD: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"truncate": 0}, ValueError, "truncate must be at least 1, got 0"),
     ({"truncate": -(10**30)}, ValueError, "truncate must be at least 1, got -1"),
@@ -195,15 +189,6 @@ def test_wrong_choices(changes: dict[str, Any], message: str, backend: str) -> N
 def test_wrong_types(changes: dict[str, Any], message: str, backend: str) -> None:
     with pytest.raises(TypeError, match=re.escape(message)):
         fastrnn.lstm(**{**GOOD, **changes})
-
-
-@pytest.mark.parametrize(("function", "changes", "name"), LATER, ids=ids(LATER))
-def test_what_comes_later(
-    function: Callable[..., Any], changes: dict[str, Any], name: str, backend: str
-) -> None:
-    good = {"lstm": GOOD, "gru": GOOD_GRU, "rnn": GOOD_RNN}[function.__name__]
-    with pytest.raises(ValueError, match=f"^{name} is not supported yet"):
-        function(**{**good, **changes})
 
 
 def test_an_option_given_as_its_default_is_accepted() -> None:

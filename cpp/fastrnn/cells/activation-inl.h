@@ -47,23 +47,35 @@ struct Linear {
     return set1(T(1));
   }
 };
-struct HardSigmoid {  // x/5 + 1/2 within 0 .. 1; ONNX's defaults of alpha and beta
-  template <class T>
-  static FASTRNN_INLINE Vec<T> f(Vec<T> x) {
-    return min(max(fma(set1(T(0.2)), x, set1(T(0.5))), Vec<T>{}), set1(T(1)));
-  }
-  template <class T>  // 0 at both kinks
-  static FASTRNN_INLINE Vec<T> slope(Vec<T> y) {
-    const Vec<T> below_one = y < T(1) ? set1(T(0.2)) : Vec<T>{};
-    return y > T(0) ? below_one : Vec<T>{};
-  }
+
+// An activation chosen at run time, with its numbers and the bounds of its argument.
+template <class T>
+struct Act {
+  Activation which = Activation::linear;
+  T alpha = 0, beta = 0;
+  T clip = static_cast<T>(__builtin_inf());
+  bool clipped = false;
+  T low = 0, high = 0;  // its values at -clip and clip, by which the slope knows what was clipped
 };
 
-// The same, chosen at run time. One call for every vector costs little beside a recurrent product,
-// and spares the library a copy of each cell for each combination.
+// log(1 + t) for 0 <= t <= 1: 2·artanh(t/(2 + t)), by its series.
 template <class T>
-FASTRNN_NOINLINE Vec<T> activate(Activation which, Vec<T> x) {
-  switch (which) {
+FASTRNN_INLINE Vec<T> log1p_within(Vec<T> t) {
+  constexpr int terms = sizeof(T) == 4 ? 8 : 17;  // the next one is below a rounding: s² <= 1/9
+  const Vec<T> s = t / (t + T(2)), s2 = s * s;
+  Vec<T> sum = set1(T(1) / T(2 * terms - 1));
+#pragma GCC unroll 16
+  for (int k = terms - 2; k >= 0; --k) sum = fma(sum, s2, set1(T(1) / T(2 * k + 1)));
+  return T(2) * s * sum;
+}
+
+// One call for every vector costs little beside a recurrent product, and spares the library a copy
+// of each cell for each combination. A NaN comes through every one of them.
+template <class T>
+FASTRNN_NOINLINE Vec<T> activate(const Act<T>& act, Vec<T> x) {
+  const Vec<T> zero{}, one = set1(T(1)), alpha = set1(act.alpha), beta = set1(act.beta);
+  x = max(min(x, set1(act.clip)), set1(-act.clip));
+  switch (act.which) {
     case Activation::sigmoid:
       return Sigmoid::f<T>(x);
     case Activation::tanh:
@@ -73,13 +85,33 @@ FASTRNN_NOINLINE Vec<T> activate(Activation which, Vec<T> x) {
     case Activation::linear:
       return x;
     case Activation::hard_sigmoid:
-      return HardSigmoid::f<T>(x);
+      return min(max(fma(alpha, x, beta), zero), one);
+    case Activation::affine:
+      return fma(alpha, x, beta);
+    case Activation::leaky_relu:
+      return x < zero ? alpha * x : x;
+    case Activation::thresholded_relu:
+      return x <= alpha ? zero : x;
+    case Activation::scaled_tanh:
+      return alpha * Tanh::f<T>(beta * x);
+    case Activation::elu:
+      return x < zero ? alpha * expm1<T>(min(x, zero)) : x;
+    case Activation::softsign: {  // 1 at Inf
+      constexpr T most = sizeof(T) == 4 ? T(__FLT_MAX__) : T(__DBL_MAX__);
+      x = max(min(x, set1(most)), set1(-most));
+      return x / (one + abs<T>(x));
+    }
+    case Activation::softplus:
+      return max(x, zero) + log1p_within<T>(exp<T>(-abs<T>(x)));
   }
   return x;
 }
+
+// The slope at the argument that gave y. It is 0 where the argument was clipped.
 template <class T>
-FASTRNN_INLINE Vec<T> slope(Activation which, Vec<T> y) {
-  switch (which) {
+FASTRNN_NOINLINE Vec<T> unclipped_slope(const Act<T>& act, Vec<T> y) {
+  const Vec<T> zero{}, one = set1(T(1)), alpha = set1(act.alpha);
+  switch (act.which) {
     case Activation::sigmoid:
       return Sigmoid::slope<T>(y);
     case Activation::tanh:
@@ -87,11 +119,72 @@ FASTRNN_INLINE Vec<T> slope(Activation which, Vec<T> y) {
     case Activation::relu:
       return Relu::slope<T>(y);
     case Activation::linear:
-      return Linear::slope<T>(y);
-    case Activation::hard_sigmoid:
-      return HardSigmoid::slope<T>(y);
+      return one;
+    case Activation::hard_sigmoid: {  // 0 at both kinks
+      const Vec<T> below_one = y < one ? alpha : zero;
+      return y > zero ? below_one : zero;
+    }
+    case Activation::affine:
+      return alpha;
+    case Activation::leaky_relu:  // alpha at the kink
+      return y > zero ? one : alpha;
+    case Activation::thresholded_relu:
+      return y == zero ? zero : one;
+    case Activation::scaled_tanh: {
+      const Vec<T> tanh = y / alpha;
+      return set1(act.alpha * act.beta) * (one - tanh * tanh);
+    }
+    case Activation::elu:
+      return y > zero ? one : y + alpha;
+    case Activation::softsign: {
+      const Vec<T> left = one - abs<T>(y);
+      return left * left;
+    }
+    case Activation::softplus:  // sigmoid(x) = 1 - e^-y
+      return -expm1<T>(-y);
   }
   return y;
+}
+template <class T>
+FASTRNN_INLINE Vec<T> slope(const Act<T>& act, Vec<T> y) {
+  const Vec<T> s = unclipped_slope<T>(act, y);
+  if (!act.clipped) return s;
+  const Vec<T> below = y == set1(act.high) ? Vec<T>{} : s;
+  return y == set1(act.low) ? Vec<T>{} : below;
+}
+
+template <class T>
+Act<T> make_act(const Squash& squash, double clip) {
+  Act<T> act;
+  act.which = squash.which;
+  act.alpha = static_cast<T>(squash.alpha);
+  act.beta = static_cast<T>(squash.beta);
+  act.clip = static_cast<T>(clip);
+  act.clipped = clip < __builtin_inf();
+  alignas(64) T lanes[kLanes<T>];
+  store(lanes, activate<T>(act, set1(-act.clip)));
+  act.low = lanes[0];
+  store(lanes, activate<T>(act, set1(act.clip)));
+  act.high = lanes[0];
+  return act;
+}
+
+// CellChoices as the vectors need them. Only what f and g are applied to is clipped.
+template <class T>
+struct UnitChoices {
+  Act<T> f, g, h;
+  bool input_gate = true, forget_gate = true, output_gate = true;
+  bool coupled = false;
+};
+template <class T>
+UnitChoices<T> unit_choices(const CellChoices& c) {
+  return {make_act<T>(c.f, c.clip),
+          make_act<T>(c.g, c.clip),
+          make_act<T>(c.h, __builtin_inf()),
+          c.input_gate,
+          c.forget_gate,
+          c.output_gate,
+          c.coupled};
 }
 
 // f for gates and g for candidates: those that everybody has, or those that the call chose.

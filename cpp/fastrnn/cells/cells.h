@@ -13,6 +13,7 @@
   X(lstm_peephole)               \
   X(gru_after)                   \
   X(gru_before)                  \
+  X(rnn_general)                 \
   X(lstm_general)                \
   X(gru_after_general)           \
   X(gru_before_general)

@@ -16,9 +16,11 @@ namespace {
 struct lstm_general : Lstm<true> {
   static constexpr bool general = true;
 
-  template <int, class T>
-  static FASTRNN_INLINE void forward(Vec<T> (&s)[slots], ForwardUnit<T>& u) {
-    const CellChoices& choice = *u.choices;
+  // Either half of a step: up to c, and from c on. Between them the output gate may get more than
+  // its own units have to give.
+  template <class T>
+  static FASTRNN_INLINE void forward_c(Vec<T> (&s)[slots], ForwardUnit<T>& u) {
+    const UnitChoices<T>& choice = *u.choices;
     const Vec<T> one = set1(T(1));
     if (u.peephole != nullptr) {
       s[I] = fma(peep(u.peephole, 0), u.c, s[I]);
@@ -28,19 +30,33 @@ struct lstm_general : Lstm<true> {
     s[G] = activate<T>(choice.g, s[G]);
     s[F] = choice.coupled ? one - s[I] : choice.forget_gate ? activate<T>(choice.f, s[F]) : one;
     u.c = fma(s[F], u.c, s[I] * s[G]);
+  }
+  template <class T>
+  static FASTRNN_INLINE void forward_h(Vec<T> (&s)[slots], ForwardUnit<T>& u) {
+    const UnitChoices<T>& choice = *u.choices;
     if (u.peephole != nullptr) s[O] = fma(peep(u.peephole, 2), u.c, s[O]);
-    s[O] = choice.output_gate ? activate<T>(choice.f, s[O]) : one;
+    s[O] = choice.output_gate ? activate<T>(choice.f, s[O]) : set1(T(1));
     u.h = s[O] * activate<T>(choice.h, u.c);
   }
-
   template <int, class T>
-  static FASTRNN_INLINE void backward(Vec<T> (&s)[slots], BackwardUnit<T>& u) {
-    const CellChoices& choice = *u.choices;
-    const Vec<T> i = s[I], f = s[F], g = s[G], o = s[O];
-    const Vec<T> squashed = activate<T>(choice.h, u.c);
+  static FASTRNN_INLINE void forward(Vec<T> (&s)[slots], ForwardUnit<T>& u) {
+    forward_c<T>(s, u);
+    forward_h<T>(s, u);
+  }
+
+  // The same halves on the way back; dc between them is that by c of this step.
+  template <class T>
+  static FASTRNN_INLINE void backward_h(Vec<T> (&s)[slots], BackwardUnit<T>& u) {
+    const UnitChoices<T>& choice = *u.choices;
+    const Vec<T> o = s[O], squashed = activate<T>(choice.h, u.c);
     s[O] = choice.output_gate ? u.clipped(u.dh * squashed * slope<T>(choice.f, o)) : Vec<T>{};
-    Vec<T> dc = fma(u.dh * o, slope<T>(choice.h, squashed), u.dc);
-    if (u.peephole != nullptr) dc = fma(s[O], peep(u.peephole, 2), dc);
+    u.dc = fma(u.dh * o, slope<T>(choice.h, squashed), u.dc);
+    if (u.peephole != nullptr) u.dc = fma(s[O], peep(u.peephole, 2), u.dc);
+  }
+  template <class T>
+  static FASTRNN_INLINE void backward_c(Vec<T> (&s)[slots], BackwardUnit<T>& u) {
+    const UnitChoices<T>& choice = *u.choices;
+    const Vec<T> i = s[I], f = s[F], g = s[G], dc = u.dc;
     const Vec<T> by_i = choice.coupled ? g - u.c_before : g;
     s[I] = choice.input_gate ? u.clipped(dc * by_i * slope<T>(choice.f, i)) : Vec<T>{};
     s[F] = choice.forget_gate && !choice.coupled
@@ -52,6 +68,11 @@ struct lstm_general : Lstm<true> {
       u.dc = fma(s[I], peep(u.peephole, 0), u.dc);
       u.dc = fma(s[F], peep(u.peephole, 1), u.dc);
     }
+  }
+  template <int, class T>
+  static FASTRNN_INLINE void backward(Vec<T> (&s)[slots], BackwardUnit<T>& u) {
+    backward_h<T>(s, u);
+    backward_c<T>(s, u);
   }
 };
 

@@ -42,5 +42,20 @@ struct rnn_relu : Rnn<Relu> {};
 struct rnn_sigmoid : Rnn<Sigmoid> {};
 struct rnn_linear : Rnn<Linear> {};
 
+struct rnn_general : RnnShape {  // f as the call chose it
+  using Shape = RnnShape;
+  static constexpr bool general = true;
+
+  template <int, class T>
+  static FASTRNN_INLINE void forward(Vec<T> (&s)[slots], ForwardUnit<T>& u) {
+    s[0] = activate<T>(u.choices->f, s[0]);
+    u.h = s[0];
+  }
+  template <int, class T>
+  static FASTRNN_INLINE void backward(Vec<T> (&s)[slots], BackwardUnit<T>& u) {
+    s[0] = u.clipped(u.dh * slope<T>(u.choices->f, s[0]));
+  }
+};
+
 }  // namespace
 }  // namespace fastrnn::FASTRNN_TARGET

@@ -14,13 +14,16 @@ struct Stage {
 };
 
 template <class T>
+struct UnitChoices;  // activation-inl.h
+
+template <class T>
 struct ForwardUnit {
   Vec<T> h_before;
-  Vec<T> c;                    // in: of the step before; out: of this one
-  Vec<T> h;                    // out, last stage
-  Vec<T> aux;                  // out, stage 0 of a two-stage cell
-  const T* peephole;           // p_i p_f p_o of this panel
-  const CellChoices* choices;  // general cells
+  Vec<T> c;                       // in: of the step before; out: of this one
+  Vec<T> h;                       // out, last stage
+  Vec<T> aux;                     // out, stage 0 of a two-stage cell
+  const T* peephole;              // p_i p_f p_o of this panel
+  const UnitChoices<T>* choices;  // general cells
 };
 
 template <class T>
@@ -31,7 +34,7 @@ struct BackwardUnit {
   Vec<T> daux;   // in, second phase of a two-stage cell
   Vec<T> h_before, c_before, c;
   const T* peephole;
-  const CellChoices* choices;
+  const UnitChoices<T>* choices;
   const T* limit;  // of the gradients by the pre-activations; null: none
 
   // Every such gradient goes through this before anything is derived from it. NaN comes through.

@@ -49,6 +49,8 @@ class Gradients {
 
   void finish(Team& team) { weights_.finish(team); }
 
+  const ChunkRows<T>& rows() const { return rows_; }  // of the last chunk
+
  private:
   bool wants_dx() const { return task_.args.dx && !projected_; }
 
@@ -75,7 +77,9 @@ class Gradients {
         const index_t n = steps.caller_row(r);
         const bool before = r < steps.rows(q - 1);
         rows_.grads[at] = task_.gates + (first + r) * J_ * S * L;
-        rows_.h[at] = before ? task_.y.at(steps.time(q - 1), n) : h0 + r * J_ * L;
+        rows_.h[at] = task_.operands != nullptr ? task_.operands + (first + r) * J_ * L
+                      : before                  ? task_.y.at(steps.time(q - 1), n)
+                                                : h0 + r * J_ * L;
         if (C::peephole) {
           rows_.c[at] = task_.cells + (first + r) * J_ * L;
           rows_.c_before[at] =

@@ -118,21 +118,29 @@ void pack_peephole(const View<const T, 2>& w, index_t H, index_t panel, T* packe
 }
 
 template <class C, class T>
-Panels<T> carve_panels(Carver& carver, index_t I, index_t H, bool projected,
-                       bool peephole = C::peephole) {
+Panels<T> carve_panels(Carver& carver, const RnnWeights<T>& w, index_t I, index_t H) {
   const index_t panels = panels_of<T>(H);
   Panels<T> p;
   p.I = I;
   p.H = H;
-  p.projected = projected;
-  p.w_ih = projected ? nullptr : carver.take<T>(panels * C::x_products * kLanes<T>, I);
+  p.P = w.w_hr ? w.w_hr.shape[0] : H;
+  p.projected = !w.w_ih;
+  if (!p.projected) p.w_ih = carver.take<T>(panels * C::x_products * kLanes<T>, I);
   int products = 0;
   for (const Stage& s : C::stage) products += s.products;
-  p.w_hh = carver.take<T>(panels * products * kLanes<T>, H);
+  p.w_hh = carver.take<T>(panels * products * kLanes<T>, p.P);
   p.bias = carver.take<T>(panels * C::slots * kLanes<T>);
-  p.peephole = peephole ? carver.take<T>(panels * 3 * kLanes<T>) : nullptr;
+  if (w.w_peephole) p.peephole = carver.take<T>(panels * 3 * kLanes<T>);
+  if (w.w_peephole_full) p.peephole_if = carver.take<T>(panels * 2 * kLanes<T>, H);
+  if (w.w_peephole_full) p.peephole_o = carver.take<T>(panels * kLanes<T>, H);
+  if (w.w_hr) p.w_hr = carver.take<T>(panels_of<T>(p.P) * kLanes<T>, H);
   return p;
 }
+
+// Blocks of rows of w_peephole_full and w_hr, as Products name them.
+inline constexpr int kBlocks[3] = {0, 1, 2};
+inline constexpr Products kPeepholeIf{kBlocks, 2, 1}, kPeepholeO{kBlocks + 2, 1, 1};
+inline constexpr Products kProjection{kBlocks, 1, 4};
 
 // f(Int<s>) for every stage of the cell.
 template <class C, class F>
@@ -147,13 +155,27 @@ void fill_group(const RnnWeights<T>& w, const Panels<T>& p, index_t group, Team&
   if (!p.projected)
     pack_group(w.w_ih, p.H, p.I, products<C>(0, C::x_products), group, p.w_ih, team);
   for (int s = 0; s < C::stages; ++s)
-    pack_group(w.w_hh, p.H, p.H, products<C>(C::stage[s].slot, C::stage[s].products), group,
+    pack_group(w.w_hh, p.H, p.P, products<C>(C::stage[s].slot, C::stage[s].products), group,
                p.w_hh + stage_offset<C, T>(s, p.H), team);
+  if (p.peephole_if != nullptr) {  // a group of the LSTM is one panel
+    pack_group(w.w_peephole_full, p.H, p.H, kPeepholeIf, group, p.peephole_if, team);
+    pack_group(w.w_peephole_full, p.H, p.H, kPeepholeO, group, p.peephole_o, team);
+  }
   const index_t first = group * kGroup<C>;
   for (index_t j = first; j < least(first + kGroup<C>, panels_of<T>(p.H)); ++j) {
     pack_bias<C>(w, p.H, j, p.bias + j * C::slots * kLanes<T>);
     if (p.peephole != nullptr) pack_peephole(w.w_peephole, p.H, j, p.peephole + j * 3 * kLanes<T>);
   }
+}
+
+// Group by group of the projection.
+template <class T>
+void fill_projection(const RnnWeights<T>& w, const Panels<T>& p, index_t group, Team& team) {
+  pack_group(w.w_hr, p.P, p.H, kProjection, group, p.w_hr, team);
+}
+template <class T>
+index_t projection_groups(const Panels<T>& p) {
+  return p.w_hr == nullptr ? 0 : ceil_div(panels_of<T>(p.P), kProjection.per_group);
 }
 
 // Transposed order for the road back: [group of 4 column panels][k][column panel][lane], k running

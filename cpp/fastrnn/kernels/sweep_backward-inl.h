@@ -17,15 +17,10 @@ class BackwardSweep {
   static constexpr index_t kRowsAtOnce = 24;  // their gates of four panels stay in the L2
 
  public:
-  static std::size_t bytes(const BackwardTask<T>& task) {
-    Carver sizes(nullptr);
-    BackwardSweep(task, sizes);
-    return sizes.bytes();
-  }
-
   BackwardSweep(const BackwardTask<T>& task, Carver& carver)
       : task_(task),
         J_(panels_of<T>(task.dims.H)),
+        JP_(panels_of<T>(task.dims.P)),
         truncation_(task_.steps, task.args.truncate),
         gradients_(task, carver) {
     const index_t N = task.dims.N, padded = J_ * L;
@@ -62,8 +57,9 @@ class BackwardSweep {
     gradients_.finish(team);
   }
 
- private:
+ protected:  // for ExtendedBackward
   void bind(const Team& team) {
+    if constexpr (C::general) choices_ = unit_choices<T>(task_.choices);
     limit_ = task_.args.clip_step < T(__builtin_inf()) ? &task_.args.clip_step : nullptr;
     const bool units = task_.plan.split == Split::units;
     own_rows_ = units ? Range{0, task_.dims.N} : share_rows(task_.steps, team.rank(), team.size());
@@ -80,6 +76,7 @@ class BackwardSweep {
   }
 
   index_t columns(index_t panel) const { return task_.dims.H - panel * L; }
+  index_t h_columns(index_t panel) const { return most(0, task_.dims.P - panel * L); }
   T* grad_row(index_t q, index_t r) const {
     return task_.gates + (task_.steps.first_row(q) + r) * J_ * S * L;
   }
@@ -89,19 +86,19 @@ class BackwardSweep {
       for (index_t j = own_panels_.begin; j < own_panels_.end; ++j) {
         team.check();
         const index_t n = steps.caller_row(r), at = (r * J_ + j) * L;
-        const auto read = [&](const View<const T, 2>& v) {
-          return v ? load(v.at(n) + j * L, columns(j)) : Vec<T>{};
+        const auto read = [&](const View<const T, 2>& v, index_t width) {
+          return v && width > 0 ? load(v.at(n) + j * L, width) : Vec<T>{};
         };
-        store(carry_ + at, read(task_.args.dh_n));
-        store(h0_ + at, read(task_.h0));
-        if constexpr (C::cell_state) store(dc_ + at, read(task_.args.dc_n));
-        if constexpr (C::cell_state) store(c0_ + at, read(task_.c0));
+        store(carry_ + at, read(task_.args.dh_n, h_columns(j)));
+        store(h0_ + at, read(task_.h0, h_columns(j)));
+        if constexpr (C::cell_state) store(dc_ + at, read(task_.args.dc_n, columns(j)));
+        if constexpr (C::cell_state) store(c0_ + at, read(task_.c0, columns(j)));
       }
     const index_t H = task_.dims.H;
-    const Range groups = share(ceil_div(J_, kBackGroup), team.rank(), team.size(), 1);
+    const Range groups = share(ceil_div(JP_, kBackGroup), team.rank(), team.size(), 1);
     for (index_t g = groups.begin; g < groups.end; ++g)
       for (int s = 0; s < C::stages; ++s)
-        pack_back_group(task_.weights.w_hh, H, H,
+        pack_back_group(task_.weights.w_hh, H, task_.dims.P,
                         products<C>(C::stage[s].slot, C::stage[s].products), g, transposed_[s],
                         team);
     if constexpr (C::peephole)
@@ -118,7 +115,7 @@ class BackwardSweep {
     const index_t K = J_ * stage.products * L;
     for (index_t r = rows.begin; r < rows.end; ++r) grad_rows_[r] = grad_row(q, r);
     multiply<T>({rows.end - rows.begin,
-                 least(kBackGroup, J_ - j),
+                 least(kBackGroup, JP_ - j),
                  {grad_rows_ + rows.begin, stage.slot * L},
                  {J_, stage.products * L, S * L},
                  transposed_[Stage] + j * K * L,
@@ -126,10 +123,10 @@ class BackwardSweep {
                  {into + rows.begin, j * L}});
   }
 
-  // f(rows, panel) over the own panels, a few rows at a time.
+  // f(rows, panel), a few rows at a time.
   template <class F>
-  void for_blocks(index_t q, Range rows, Team& team, F&& f) const {
-    for_groups<kBackGroup>(own_panels_, q % 2 != 0, [&](index_t j) {
+  void for_blocks(index_t q, Range rows, Range panels, Team& team, F&& f) const {
+    for_groups<kBackGroup>(panels, q % 2 != 0, [&](index_t j) {
       index_t r = rows.begin;
       do {
         team.check();
@@ -142,7 +139,7 @@ class BackwardSweep {
     step_out(q, team);
     const index_t later = task_.steps.rows(q + 1);  // rows beyond have their last step here
     const Range rows{own_rows_.begin, least(own_rows_.end, task_.steps.rows(q))};
-    for_blocks(q, rows, team, [&](Range block, index_t j) {
+    for_blocks(q, rows, own_panels_, team, [&](Range block, index_t j) {
       const index_t end = least(j + kBackGroup, J_);
       for (index_t r = block.begin; r < block.end;) {
         const Range some = truncation_.alike(q + 1, {r, block.end});
@@ -156,7 +153,7 @@ class BackwardSweep {
     });
     if (synchronise_) team.barrier();
     if constexpr (C::stages == 2) {
-      for_blocks(q, rows, team, [&](Range block, index_t j) {
+      for_blocks(q, rows, own_panels_, team, [&](Range block, index_t j) {
         product<C::stages - 1>(q, block, j, kZeros<T>, daux_rows_);
         cell<1>(q, block, j, least(j + kBackGroup, J_));
       });
@@ -177,7 +174,7 @@ class BackwardSweep {
       const T* dy = task_.args.dy.at(task_.steps.time(q), task_.steps.caller_row(r));
       for (index_t p = j; p < end; ++p) {
         T* to = carry_rows_[r] + p * L;
-        store(to, load(to) + load(dy + p * L, columns(p)));
+        store(to, load(to) + load(dy + p * L, h_columns(p)));
       }
     }
   }
@@ -238,7 +235,7 @@ class BackwardSweep {
       u.c_before = load(line.c_before + at);
     }
     if (C::peephole && (!C::general || peephole_ != nullptr)) u.peephole = peephole_ + at * 3;
-    if constexpr (C::general) u.choices = &task_.choices;
+    if constexpr (C::general) u.choices = &choices_;
     u.limit = limit_;
     C::template backward<Phase>(slot, u);
     FASTRNN_UNROLL
@@ -254,7 +251,7 @@ class BackwardSweep {
     const Range rows{most(own_rows_.begin, task_.steps.rows(q)),
                      least(own_rows_.end, task_.steps.rows(q + 1))};
     if (rows.begin >= rows.end) return;
-    for_blocks(q, rows, team,
+    for_blocks(q, rows, own_panels_, team,
                [&](Range block, index_t j) { product<0>(q + 1, block, j, nullptr, carry_rows_); });
   }
 
@@ -263,16 +260,16 @@ class BackwardSweep {
       for (index_t j = own_panels_.begin; j < own_panels_.end; ++j) {
         team.check();
         const index_t n = task_.steps.caller_row(r), at = (r * J_ + j) * L;
-        const auto write = [&](const View<T, 2>& v, const T* from) {
-          if (v) store(v.at(n) + j * L, load(from + at), columns(j));
+        const auto write = [&](const View<T, 2>& v, const T* from, index_t width) {
+          if (v && width > 0) store(v.at(n) + j * L, load(from + at), width);
         };
-        write(task_.args.dh0, carry_);
-        if constexpr (C::cell_state) write(task_.args.dc0, dc_);
+        write(task_.args.dh0, carry_, h_columns(j));
+        if constexpr (C::cell_state) write(task_.args.dc0, dc_, columns(j));
       }
   }
 
   const BackwardTask<T>& task_;
-  index_t J_;
+  index_t J_, JP_;  // panels of c and of h
   Truncation truncation_;
   const T* limit_ = nullptr;  // clip_step
   Gradients<typename C::Shape, T> gradients_;
@@ -288,6 +285,7 @@ class BackwardSweep {
   T* peephole_ = nullptr;
   Range own_rows_{}, own_panels_{};
   bool synchronise_ = false;
+  UnitChoices<T> choices_;  // general cells
 };
 
 }  // namespace

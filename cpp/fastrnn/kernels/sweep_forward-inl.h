@@ -17,12 +17,6 @@ class ForwardSweep {
   static constexpr index_t kRowsAtOnce = 24;  // their gates of one panel stay in the L1
 
  public:
-  static std::size_t bytes(const ForwardTask<T>& task) {
-    Carver sizes(nullptr);
-    ForwardSweep(task, sizes);
-    return sizes.bytes();
-  }
-
   ForwardSweep(const ForwardTask<T>& task, Carver& carver)
       : task_(task), J_(panels_of<T>(task.dims.H)) {
     const index_t N = task.dims.N, padded = J_ * L;
@@ -32,11 +26,9 @@ class ForwardSweep {
               task.steps.count * N);
     // A chunk stops as soon as it has enough rows, so its last step may overshoot by the own rows.
     const index_t regions = units ? 1 : task.plan.threads;
-    const bool projected = task.panels != nullptr ? task.panels->projected : !task.weights.w_ih;
-    panels_ = task.panels != nullptr
-                  ? *task.panels
-                  : carve_panels<typename C::Shape, T>(carver, task.dims.I, task.dims.H, projected,
-                                                       bool(task.weights.w_peephole));
+    panels_ = task.panels != nullptr ? *task.panels
+                                     : carve_panels<typename C::Shape, T>(carver, task.weights,
+                                                                          task.dims.I, task.dims.H);
     state_[0] = carver.take<T>(N, padded);
     state_[1] = carver.take<T>(N, padded);
     if (C::cell_state) c_ = carver.take<T>(N, padded);
@@ -62,8 +54,9 @@ class ForwardSweep {
     finish(team);
   }
 
- private:
+ protected:  // for ExtendedForward
   void bind(const Team& team) {
+    if constexpr (C::general) choices_ = unit_choices<T>(task_.choices);
     const bool units = task_.plan.split == Split::units;
     own_rows_ = units ? Range{0, task_.dims.N} : share_rows(task_.steps, team.rank(), team.size());
     own_panels_ = units ? share(J_, team.rank(), team.size(), kGroup<C>) : Range{0, J_};
@@ -110,7 +103,9 @@ class ForwardSweep {
     return q;
   }
 
-  index_t columns(index_t panel) const { return task_.dims.H - panel * L; }  // of it and beyond
+  // Of a panel and beyond: columns that exist of c, and of h.
+  index_t columns(index_t panel) const { return task_.dims.H - panel * L; }
+  index_t h_columns(index_t panel) const { return most(0, task_.dims.P - panel * L); }
 
   // f(row, panel) over what this thread owns.
   template <class F>
@@ -125,13 +120,13 @@ class ForwardSweep {
   void start(Team& team) {
     for_own(team, [&](index_t r, index_t j) {
       const index_t n = task_.steps.caller_row(r), at = (r * J_ + j) * L;
-      const auto initial = [&](const View<const T, 2>& v) {
-        return v ? load(v.at(n) + j * L, columns(j)) : Vec<T>{};
+      const auto initial = [&](const View<const T, 2>& v, index_t width) {
+        return v && width > 0 ? load(v.at(n) + j * L, width) : Vec<T>{};
       };
       // Both buffers: a row of the reverse direction joins later, at either parity.
-      store(state_[0] + at, initial(task_.h0));
-      store(state_[1] + at, initial(task_.h0));
-      if constexpr (C::cell_state) store(c_ + at, initial(task_.c0));
+      store(state_[0] + at, initial(task_.h0, h_columns(j)));
+      store(state_[1] + at, initial(task_.h0, h_columns(j)));
+      if constexpr (C::cell_state) store(c_ + at, initial(task_.c0, columns(j)));
     });
   }
 
@@ -205,15 +200,22 @@ class ForwardSweep {
     const index_t rows = own_rows_at(q);
     list_lines(q, first, rows);
     for_stages<C>([&](auto s) {
-      for_groups<kGroup<C>>(own_panels_, q % 2 != 0, [&](index_t j) {
-        index_t r = 0;
-        do {
-          team.check();
-          step_block<decltype(s)::value>(q, r, least(kRowsAtOnce, rows - r), j,
-                                         gate_rows_ + first + r);
-        } while ((r += kRowsAtOnce) < rows);
+      for_blocks(q, rows, team, [&](index_t r, index_t n, index_t j) {
+        step_block<decltype(s)::value>(q, r, n, j, gate_rows_ + first + r);
       });
       if (synchronise_) team.barrier();
+    });
+  }
+
+  // f(first of the own rows, how many, panel), a few rows at a time.
+  template <class F>
+  void for_blocks(index_t q, index_t rows, Team& team, F&& f) const {
+    for_groups<kGroup<C>>(own_panels_, q % 2 != 0, [&](index_t j) {
+      index_t r = 0;
+      do {
+        team.check();
+        f(r, least(kRowsAtOnce, rows - r), j);
+      } while ((r += kRowsAtOnce) < rows);
     });
   }
 
@@ -248,7 +250,7 @@ class ForwardSweep {
     if constexpr (C::cell_state) u.c = load(line.c + at);
     if (C::peephole && (!C::general || panels_.peephole != nullptr))
       u.peephole = panels_.peephole + at * 3;
-    if constexpr (C::general) u.choices = &task_.choices;
+    if constexpr (C::general) u.choices = &choices_;
     C::template forward<Stage>(slot, u);
     if (!last || keep) {
       FASTRNN_UNROLL
@@ -271,10 +273,11 @@ class ForwardSweep {
     for_own(team, [&](index_t r, index_t j) {
       const index_t n = steps.caller_row(r), at = (r * J_ + j) * L;
       const index_t parity = (steps.reverse ? steps.count : steps.row_length(r)) % 2;
-      store(task_.h_n.at(n) + j * L, load(state_[parity] + at), columns(j));
+      const index_t width = h_columns(j);
+      if (width > 0) store(task_.h_n.at(n) + j * L, load(state_[parity] + at), width);
       if constexpr (C::cell_state) store(task_.c_n.at(n) + j * L, load(c_ + at), columns(j));
-      for (index_t t = steps.row_length(r); t < task_.dims.T; ++t)
-        store(task_.y.at(t, n) + j * L, Vec<T>{}, columns(j));
+      for (index_t t = steps.row_length(r); width > 0 && t < task_.dims.T; ++t)
+        store(task_.y.at(t, n) + j * L, Vec<T>{}, width);
     });
   }
 
@@ -282,8 +285,7 @@ class ForwardSweep {
   index_t J_, limit_, region_ = 0, chunk_rows_ = 0;
   Panels<T> panels_;
   T* state_[2];
-  T* c_ = nullptr;
-  T* aux_ = nullptr;
+  T *c_ = nullptr, *aux_ = nullptr;
   T* gates_;
   const T** x_rows_;           // of a chunk
   T** gate_rows_;              // of a chunk, then of a step
@@ -291,6 +293,7 @@ class ForwardSweep {
   Lines* lines_;               // of the own rows, at one step
   Range own_rows_{}, own_panels_{};
   bool synchronise_ = false;
+  UnitChoices<T> choices_;  // general cells
 };
 
 }  // namespace

@@ -4,15 +4,15 @@
 
 #define FASTRNN_INCLUDE_CELLS
 #include "fastrnn/cells/cells.h"
-#include "fastrnn/kernels/sweep_backward-inl.h"
+#include "fastrnn/kernels/extended_backward-inl.h"
 
 namespace fastrnn::FASTRNN_TARGET {
 namespace {
 
 template <class C, class T>
-std::size_t packed_bytes(index_t I, index_t H, bool projected) {
+std::size_t packed_bytes(const RnnWeights<T>& weights, index_t I, index_t H) {
   Carver sizes(nullptr);
-  carve_panels<C, T>(sizes, I, H, projected);
+  carve_panels<C, T>(sizes, weights, I, H);
   return sizes.bytes();
 }
 
@@ -20,17 +20,27 @@ template <class C, class T>
 Panels<T> pack(const RnnWeights<T>& weights, index_t I, index_t H, unsigned char* block,
                Team& team) {
   Carver carver(block);
-  const Panels<T> panels =
-      carve_panels<C, T>(carver, I, H, !weights.w_ih, bool(weights.w_peephole));
+  const Panels<T> panels = carve_panels<C, T>(carver, weights, I, H);
   for (index_t g = 0; g < ceil_div(panels_of<T>(H), kGroup<C>); ++g)
     fill_group<C>(weights, panels, g, team);
+  for (index_t g = 0; g < projection_groups(panels); ++g) fill_projection(weights, panels, g, team);
   return panels;
 }
 
 template <class Sweep, class Task>
+std::size_t sweep_bytes(const Task& task) {
+  Carver sizes(nullptr);
+  Sweep(task, sizes);
+  return sizes.bytes();
+}
+template <class Sweep, class Task>
 void run_sweep(const Task& task, Team& team) {
   Carver carver(task.scratch);
   Sweep(task, carver).run(team);
+}
+template <class Sweep, class Task>
+constexpr Kernel<Task> sweep_kernel() {
+  return {sweep_bytes<Sweep, Task>, run_sweep<Sweep, Task>};
 }
 
 // The first slot of each gate: GRU's hn is not the activated n.
@@ -39,15 +49,21 @@ constexpr CellKernels<T> cell_kernels(const char* name) {
   int slot_of_gate[4] = {};
   for (int slot = C::slots - 1; slot >= 0; --slot)
     if (C::gate[slot] >= 0) slot_of_gate[C::gate[slot]] = slot;
+  Kernel<ForwardTask<T>> extended_forward;
+  Kernel<BackwardTask<T>> extended_backward;
+  if constexpr (C::general) {
+    extended_forward = sweep_kernel<ExtendedForward<C, T>, ForwardTask<T>>();
+    extended_backward = sweep_kernel<ExtendedBackward<C, T>, BackwardTask<T>>();
+  }
   return {{name, C::gates, C::slots, C::cell_state, C::peephole, C::general},
           kGroup<C>,
           {slot_of_gate[0], slot_of_gate[1], slot_of_gate[2], slot_of_gate[3]},
           packed_bytes<typename C::Shape, T>,
           pack<typename C::Shape, T>,
-          ForwardSweep<C, T>::bytes,
-          run_sweep<ForwardSweep<C, T>, ForwardTask<T>>,
-          BackwardSweep<C, T>::bytes,
-          run_sweep<BackwardSweep<C, T>, BackwardTask<T>>};
+          sweep_kernel<ForwardSweep<C, T>, ForwardTask<T>>(),
+          sweep_kernel<BackwardSweep<C, T>, BackwardTask<T>>(),
+          extended_forward,
+          extended_backward};
 }
 
 template <class T>

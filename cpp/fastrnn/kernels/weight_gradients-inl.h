@@ -133,16 +133,15 @@ class WeightGradients {
   };
 
   void choose_matrices(int threads) {
-    const auto choose = [&](Matrix& m, int slot, int products, index_t K, const View<T, 2>& dw) {
+    const auto choose = [&](Matrix& m, int slot, int products, const View<T, 2>& dw) {
       m.slot = slot;
       m.products = products;
       m.dw = dw;
-      m.K = dw ? K : 0;
+      m.K = dw ? dw.shape[1] : 0;
     };
-    choose(matrices_[0], 0, XP, task_.dims.I, task_.args.dw_ih);
+    choose(matrices_[0], 0, XP, task_.args.dw_ih);
     for (int s = 0; s < C::stages; ++s)
-      choose(matrices_[s + 1], C::stage[s].slot, C::stage[s].products, task_.dims.H,
-             task_.args.dw_hh);
+      choose(matrices_[s + 1], C::stage[s].slot, C::stage[s].products, task_.args.dw_hh);
     // Wide strips save packing and wide blocks make the best tiles, but there must be enough items
     // for everybody.
     for (strip_groups_ = kStripGroups, vectors_ = kMostVectors;;) {

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastrnn import _checks
+from fastrnn._masks import NO_MASKS, Masks
 from fastrnn.reference._math import Array, array_module, as_array, sum_outer
 from fastrnn.reference._sequence import Sequence, check_shape
 
@@ -21,12 +22,14 @@ class Call(NamedTuple):
     h0: Any
     c0: Any = None
     w_peephole: Any = None
+    w_hr: Any = None
     option: Any = None  # what else the cell's step has to know
+    masks: Masks = NO_MASKS
 
     @property
     def xp(self) -> Any:
         """`autograd.numpy` while any of the arrays is being differentiated, else `numpy`."""
-        return array_module(*self[1:-1])
+        return array_module(*self[1:-2])
 
     def y(self, h: list[Any]) -> Any:
         """Return the outputs in the caller's layout from the T+1 states, slot 0 the initial one."""
@@ -36,11 +39,30 @@ class Call(NamedTuple):
         """Return the gradient by y as (T, N, H) in the order of processing; zeros for None."""
         seq = self.seq
         if dy is None:
-            return np.zeros((seq.T, seq.N, seq.H), self.w_hh.dtype)
+            return np.zeros((seq.T, seq.N, seq.P), self.w_hh.dtype)
         dy = as_array(dy)
-        check_shape("dy", dy, (*self.x.shape[:-1], seq.H))
+        check_shape("dy", dy, (*self.x.shape[:-1], seq.P))
         result: Array = seq.enter(dy)
         return result
+
+    def recurrent_h(self, h: Any) -> Any:
+        """Return h as the recurrent product sees it."""
+        mask = self.masks.h_mask
+        return h if mask is None else h * mask
+
+    def zoned(self, t: int, h: Any, h_before: Any, c: Any = None, c_before: Any = None) -> Any:
+        """Return h and c of step t after zoneout, which keeps a part of what they were before."""
+        h_keep, c_keep = map(self.seq.in_order, self.masks[1:3])
+        if h_keep is not None:
+            h = h_keep[t] * h_before + (1.0 - h_keep[t]) * h
+        if c_keep is not None:
+            c = c_keep[t] * c_before + (1.0 - c_keep[t]) * c
+        return h, c
+
+    def stays(self, t: int, d: Array, of: str = "h_keep") -> Any:
+        """Return the part of a gradient by h, or c, that zoneout lets by at step t."""
+        keep = self.seq.in_order(getattr(self.masks, of))
+        return 0.0 if keep is None else keep[t] * d
 
     def backward_options(self, truncate: Any, clip_step: Any) -> tuple[int | None, float | None]:
         """Return both, checked; None where it has no effect."""
@@ -56,13 +78,19 @@ class Call(NamedTuple):
         return {
             "x": seq.leave(d_ih if w_ih is None else d_ih @ w_ih),
             "w_ih": None if w_ih is None else sum_outer(d_ih, seq.enter(self.x)),
-            "w_hh": dw_hh,
+            "w_hh": dw_hh if self.masks.w_mask is None else dw_hh * self.masks.w_mask,
             "b_ih": None if self.b_ih is None else d_ih.sum(axis=(0, 1)),
             "b_hh": None if self.b_hh is None else d_hh.sum(axis=(0, 1)),
         }
 
 
-def enter_call(G: int, layout: tuple[Any, Any, Any], *arrays: Any, option: Any = None) -> Call:
+def enter_call(
+    G: int,
+    layout: tuple[Any, Any, Any],
+    *arrays: Any,
+    option: Any = None,
+    masks: Masks | None = None,
+) -> Call:
     """Return the call of a cell with G gates.
 
     layout is (lengths, reverse, batch_first); arrays are x, w_ih, w_hh … in the order of `Call`.
@@ -76,37 +104,35 @@ def enter_call(G: int, layout: tuple[Any, Any, Any], *arrays: Any, option: Any =
     """
     w_hh = as_array(arrays[2])
     x, *rest = (as_array(array, w_hh) for array in arrays)
-    H = w_hh.shape[-1]
-    if H < 1:
+    P = w_hh.shape[-1]
+    if P < 1:
         raise ValueError(f"w_hh must have at least one hidden unit, got shape {w_hh.shape}")
-    call = Call(Sequence(x, H, *layout), x, *rest)._replace(option=option)
-    check_shape("w_hh", call.w_hh, (G * H, H))
+    w_hr = rest[7] if len(rest) > 7 else None
+    H = P if w_hr is None else w_hr.shape[-1]
+    call = Call(Sequence(x, H, *layout), x, *rest)._replace(option=option, masks=masks or NO_MASKS)
+    call.seq.P = P
+    if call.masks.w_mask is not None:
+        call = call._replace(w_hh=call.w_hh * call.masks.w_mask)
+    check_shape("w_hr", w_hr, (P, H))
+    check_shape("w_hh", call.w_hh, (G * H, P))
     check_shape("w_ih", call.w_ih, (G * H, x.shape[-1]))
     if call.w_ih is None:
         check_shape("x (already projected, as w_ih is None)", x, (*x.shape[:-1], G * H))
     check_shape("b_ih", call.b_ih, (G * H,))
     check_shape("b_hh", call.b_hh, (G * H,))
-    if call.w_peephole is not None and call.w_peephole.shape == (3 * H, H) != (3, H):
-        raise ValueError("w_peephole (3·H, H), full matrices, is not supported yet; pass (3, H)")
-    check_shape("w_peephole", call.w_peephole, (3, H))
+    check_shape("w_peephole", call.w_peephole, (3, H), (3 * H, H))
     return call
 
 
-def check_options(
-    supported: dict[str, Any], given: tuple[Any, ...], num_threads: int | None = None
-) -> None:
-    """Refuse what is not supported yet: each option has one value that is, in the order given.
-
-    num_threads has no further effect here: NumPy decides about its own threads.
+def check_threads(num_threads: Any) -> None:
+    """Check num_threads, which has no effect here: NumPy decides about its own threads.
 
     Raises
     ------
     TypeError
         num_threads is not an integer.
     ValueError
-        num_threads is below 1, or an option differs from its only supported value.
+        num_threads is below 1.
     """
     if num_threads is not None:
         _checks.integer("num_threads", num_threads, 1)
-    for (name, only), value in zip(supported.items(), given, strict=True):
-        _checks.unsupported(name, value, only)

@@ -7,7 +7,7 @@ import numpy as np
 from fastrnn import _checks
 from fastrnn._choices import gru_choices
 from fastrnn.reference._call import Call
-from fastrnn.reference._math import ACTIVATIONS, Activation, Array, affine, limited, split_gates
+from fastrnn.reference._math import Activation, Array, affine, limited, split_gates, squash
 
 
 class GRUOption(NamedTuple):
@@ -18,9 +18,10 @@ class GRUOption(NamedTuple):
     g: Activation
 
 
-def gru_option(reset_after: Any, activations: Any) -> GRUOption:
-    """Return both, checked."""
-    f, g = (ACTIVATIONS[name] for name in gru_choices(activations).activations)
+def gru_option(reset_after: Any, activations: Any, clip: Any) -> GRUOption:
+    """Return them, checked."""
+    choices = gru_choices(activations, clip)
+    f, g = (squash(chosen, choices.clip) for chosen in choices.activations)
     return GRUOption(_checks.flag("reset_after", reset_after), f, g)
 
 
@@ -37,9 +38,10 @@ def gru_step(call: Call, pre_x: Any, h: Any) -> tuple[Any, Any]:
     xp, (reset_after, (squash_f, _), (squash_g, _)) = call.xp, call.option
     w_rz, w_n, b_rz, b_n = recurrent(call)
     x_r, x_z, x_n = split_gates(pre_x, 3)
-    h_r, h_z = split_gates(affine(xp, h, w_rz, b_rz), 2)
+    masked = call.recurrent_h(h)
+    h_r, h_z = split_gates(affine(xp, masked, w_rz, b_rz), 2)
     r, z = squash_f(xp, x_r + h_r), squash_f(xp, x_z + h_z)
-    seen = r * affine(xp, h, w_n, b_n) if reset_after else affine(xp, r * h, w_n, b_n)
+    seen = r * affine(xp, masked, w_n, b_n) if reset_after else affine(xp, r * masked, w_n, b_n)
     n = squash_g(xp, x_n + seen)
     return (1.0 - z) * n + z * h, xp.concatenate([r, z, n], axis=1)
 
@@ -61,7 +63,8 @@ def gru_step_backward(
         through_n = (dn * r) @ w_n
     else:
         drh = dn @ w_n
-        dr = limited(through_f(r, drh * h), limit)
+        dr = limited(through_f(r, drh * call.recurrent_h(h)), limit)
         through_n = drh * r
-    dh = dh * z + np.concatenate([dr, dz], axis=1) @ w_rz + through_n
+    through_products = np.concatenate([dr, dz], axis=1) @ w_rz + through_n
+    dh = dh * z + call.recurrent_h(through_products)
     return np.concatenate([dr, dz, dn], axis=1), dh

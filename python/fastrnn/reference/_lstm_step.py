@@ -1,37 +1,71 @@
-"""One step of the LSTM and its mirror image, as docs/maths/lstm.md writes them."""
+"""The steps of the LSTM and their mirror image, as docs/maths/lstm.md writes them."""
 
 from typing import Any
 
 import numpy as np
 
 from fastrnn._choices import Choices
-from fastrnn.reference._math import ACTIVATIONS, Array, limited, split_gates
+from fastrnn.reference._call import Call
+from fastrnn.reference._math import Array, affine, limited, split_gates, squash, sum_outer
+
+
+def lstm_sweep(call: Call) -> tuple[list[Any], list[Any], list[Any]]:
+    """All steps: T+1 states h, T+1 states c (slot 0 is the initial one) and T gates."""
+    seq, xp = call.seq, call.xp
+    pre_x = affine(xp, seq.enter(call.x), call.w_ih, call.b_ih)
+    h = [seq.state_in("h0", call.h0, call.w_hh.dtype)]
+    c = [seq.state_in("c0", call.c0, call.w_hh.dtype)]
+    gates = []
+    for t in range(seq.T):
+        # A row without this step computes on zeros and keeps its state, so that nothing in it,
+        # NaN included, reaches a gradient through the result that is thrown away.
+        h_prev, c_prev = seq.select(t, h[t], 0.0), seq.select(t, c[t], 0.0)
+        pre = pre_x[t] + affine(xp, call.recurrent_h(h_prev), call.w_hh, call.b_hh)
+        m_t, c_t, gates_t = lstm_step(xp, pre, c_prev, call.w_peephole, call.option)
+        h_t = affine(xp, m_t, call.w_hr, None)
+        h_t, c_t = call.zoned(t, h_t, h_prev, c_t, c_prev)
+        h.append(seq.select(t, h_t, h[t]))
+        c.append(seq.select(t, c_t, c[t]))
+        gates.append(gates_t)
+    return h, c, gates
+
+
+def peep(w_peephole: Any, row: int, c: Any, transposed: bool = False) -> Any:
+    """Return what a gate, i f o by its row, sees of c; or its mirror, what c gets from it."""
+    H = c.shape[1]
+    if w_peephole.shape[0] == 3:
+        return w_peephole[row] * c
+    block = w_peephole[row * H : (row + 1) * H]
+    return c @ (block if transposed else block.T)
 
 
 def lstm_step(xp: Any, pre: Any, c: Any, w_peephole: Any, choices: Choices) -> tuple[Any, Any, Any]:
-    """One step: h, c and gates (N, 4·H) from the pre-activations (N, 4·H) and the previous c."""
-    squash_f, squash_g, squash_h = (ACTIVATIONS[name][0] for name in choices.activations)
+    """One step: the output before projection, c and gates (N, 4·H), from the pre-activations
+    (N, 4·H) and the previous c.
+    """
+    f_name, g_name, h_name = choices.activations
+    squash_f, squash_g = squash(f_name, choices.clip)[0], squash(g_name, choices.clip)[0]
     one = xp.ones(c.shape, c.dtype)
     i, f, g, o = split_gates(pre, 4)
     if w_peephole is not None:
-        i = i + w_peephole[0] * c
-        f = f + w_peephole[1] * c
+        i = i + peep(w_peephole, 0, c)
+        f = f + peep(w_peephole, 1, c)
     i = squash_f(xp, i) if "i" in choices.gates else one
     g = squash_g(xp, g)
     own_f = squash_f(xp, f) if "f" in choices.gates else one
     f = 1.0 - i if choices.input_forget else own_f
     c = f * c + i * g
     if w_peephole is not None:
-        o = o + w_peephole[2] * c
+        o = o + peep(w_peephole, 2, c)
     o = squash_f(xp, o) if "o" in choices.gates else one
-    return o * squash_h(xp, c), c, xp.concatenate([i, f, g, o], axis=1)
+    return o * squash(h_name)[0](xp, c), c, xp.concatenate([i, f, g, o], axis=1)
 
 
 def lstm_step_backward(
     gates: Array,
     c_prev: Array,
     c: Array,
-    dh: Array,
+    dm: Array,
     dc: Array,
     w_peephole: Any,
     choices: Choices,
@@ -39,16 +73,18 @@ def lstm_step_backward(
 ) -> tuple[Array, Array]:
     """One step back: the gradients by the pre-activations (N, 4·H) and by the previous c.
 
-    dh and dc are those by this step's h and c, the latter without the road through h.
+    dm and dc are those by this step's output and c, the latter without the road through the former.
     """
-    through_f, through_g, through_h = (ACTIVATIONS[name][1] for name in choices.activations)
+    f_name, g_name, h_name = choices.activations
+    through_f, through_g = squash(f_name, choices.clip)[1], squash(g_name, choices.clip)[1]
+    squash_h, through_h = squash(h_name)
     i, f, g, o = split_gates(gates, 4)
     zero = np.zeros_like(c)
-    h_c = ACTIVATIONS[choices.activations[2]][0](np, c)
-    do = limited(through_f(o, dh * h_c), limit) if "o" in choices.gates else zero
-    dc = dc + through_h(h_c, dh * o)
+    h_c = squash_h(np, c)
+    do = limited(through_f(o, dm * h_c), limit) if "o" in choices.gates else zero
+    dc = dc + through_h(h_c, dm * o)
     if w_peephole is not None:
-        dc = dc + w_peephole[2] * do
+        dc = dc + peep(w_peephole, 2, do, transposed=True)
     by_i = g - c_prev if choices.input_forget else g
     own_f = "f" in choices.gates and not choices.input_forget
     di = limited(through_f(i, dc * by_i), limit) if "i" in choices.gates else zero
@@ -56,5 +92,50 @@ def lstm_step_backward(
     dg = limited(through_g(g, dc * i), limit)
     dc = dc * f
     if w_peephole is not None:
-        dc = dc + w_peephole[0] * di + w_peephole[1] * df
+        dc = dc + peep(w_peephole, 0, di, transposed=True)
+        dc = dc + peep(w_peephole, 1, df, transposed=True)
     return np.concatenate([di, df, dg, do], axis=1), dc
+
+
+def lstm_sweep_backward(
+    call: Call,
+    kept: dict[str, Array],
+    dy: Array,
+    finals: list[Array],
+    every: int | None,
+    limit: float | None,
+) -> dict[str, Any]:
+    """All steps back; return the gradients by name."""
+    seq, w_peephole, w_hr = call.seq, call.w_peephole, call.w_hr
+    h_prev, c_prev = seq.existing(kept["h"][:-1]), seq.existing(kept["c"][:-1])
+    i, f, g, o = np.split(kept["gates"], 4, axis=2)
+    c = f * c_prev + i * g  # before zoneout
+    m = o * squash(call.option.activations[2])[0](np, c)
+    dh, dc = finals
+    dgates, dh_each = np.empty_like(kept["gates"]), np.zeros_like(h_prev)
+    for t in reversed(range(seq.T)):
+        dh_t = dh + dy[t]
+        h_stays, c_stays = call.stays(t, dh_t), call.stays(t, dc, "c_keep")
+        dh_each[t] = seq.select(t, dh_t - h_stays, 0.0)
+        dm = dh_t - h_stays if w_hr is None else dh_each[t] @ w_hr
+        da, dc_t = lstm_step_backward(
+            kept["gates"][t], c_prev[t], c[t], dm, dc - c_stays, w_peephole, call.option, limit
+        )
+        dgates[t] = seq.select(t, da, 0.0)
+        dh = seq.select(t, call.recurrent_h(dgates[t] @ call.w_hh) + h_stays, dh)
+        dh, dc = seq.forget(t, every, dh, seq.select(t, dc_t + c_stays, dc))
+    return call.gradients(dgates, dgates, sum_outer(dgates, call.recurrent_h(h_prev))) | {
+        "h0": seq.dstate_out(dh, call.h0),
+        "c0": seq.dstate_out(dc, call.c0),
+        "w_peephole": None if w_peephole is None else _peepholes(call, dgates, c_prev, c),
+        "w_hr": None if w_hr is None else sum_outer(dh_each, m),
+    }
+
+
+def _peepholes(call: Call, dgates: Array, c_prev: Array, c: Array) -> Array:
+    """Return the gradient by w_peephole: i and f saw the previous c, o the new one."""
+    di, df, _, do = np.split(dgates, 4, axis=2)
+    pairs = (di, c_prev), (df, c_prev), (do, c)
+    if call.w_peephole.shape[0] == 3:
+        return np.stack([(d * s).sum(axis=(0, 1)) for d, s in pairs])
+    return np.concatenate([sum_outer(d, s) for d, s in pairs])

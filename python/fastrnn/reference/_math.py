@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastrnn._choices import NUMBERS, Squash
+
 Array = NDArray[Any]
 
 
@@ -108,27 +110,129 @@ def tanh(xp: Any, x: Any) -> Any:
     return xp.tanh(x)
 
 
-def hard_sigmoid(xp: Any, x: Any) -> Any:
-    """Return ``x/5 + 1/2`` within 0 and 1, with slope 0 at both kinks; a NaN stays a NaN."""
-    line = 0.2 * x + 0.5
+def hard_sigmoid(xp: Any, x: Any, alpha: float, beta: float) -> Any:
+    """Return ``alpha·x + beta`` within 0 and 1, slope 0 at both kinks; a NaN stays a NaN."""
+    line = alpha * x + beta
     return xp.where(line <= 0, 0.0, xp.where(line >= 1, 1.0, line))
 
 
-def hard_sigmoid_backward(y: Array, dy: Array) -> Array:
+def hard_sigmoid_backward(y: Array, dy: Array, alpha: float, _: float) -> Array:
     """Return the gradient by x of ``y = hard_sigmoid(x)``."""
-    return np.where((y <= 0) | (y >= 1), 0.0, 0.2 * dy)
+    return np.where((y <= 0) | (y >= 1), 0.0, alpha * dy)
 
 
-Activation = tuple[Callable[[Any, Any], Any], Callable[[Array, Array], Array]]
+def affine_of(_: Any, x: Any, alpha: float, beta: float) -> Any:
+    """Return ``alpha·x + beta``."""
+    return alpha * x + beta
 
-# Forward takes xp and x; backward takes the value of forward and the gradient by it.
+
+def affine_of_backward(_: Array, dy: Array, alpha: float, __: float) -> Array:
+    """Return ``alpha·dy``."""
+    return alpha * dy
+
+
+def leaky_relu(xp: Any, x: Any, alpha: float, _: float) -> Any:
+    """Return x, or ``alpha·x`` below 0."""
+    return xp.where(x < 0, alpha * x, x)
+
+
+def leaky_relu_backward(y: Array, dy: Array, alpha: float, _: float) -> Array:
+    """Return the gradient by x of ``y = leaky_relu(x)``; alpha at 0."""
+    return np.where(y > 0, dy, alpha * dy)
+
+
+def thresholded_relu(xp: Any, x: Any, alpha: float, _: float) -> Any:
+    """Return x where it is above alpha, else 0."""
+    return xp.where(x <= alpha, 0.0, x)
+
+
+def thresholded_relu_backward(y: Array, dy: Array, *_: float) -> Array:
+    """Return the gradient by x of ``y = thresholded_relu(x)``."""
+    return np.where(y == 0, 0.0, dy)
+
+
+def scaled_tanh(xp: Any, x: Any, alpha: float, beta: float) -> Any:
+    """Return ``alpha·tanh(beta·x)``."""
+    return alpha * xp.tanh(beta * x)
+
+
+def scaled_tanh_backward(y: Array, dy: Array, alpha: float, beta: float) -> Array:
+    """Return the gradient by x of ``y = scaled_tanh(x)``."""
+    return alpha * beta * tanh_backward(y / alpha, dy)
+
+
+def elu(xp: Any, x: Any, alpha: float, _: float) -> Any:
+    """Return x, or ``alpha·(exp(x) - 1)`` below 0."""
+    return xp.where(x < 0, alpha * xp.expm1(xp.where(x < 0, x, 0.0)), x)
+
+
+def elu_backward(y: Array, dy: Array, alpha: float, _: float) -> Array:
+    """Return the gradient by x of ``y = elu(x)``; alpha at 0."""
+    return np.where(y > 0, dy, dy * (y + alpha))
+
+
+def softsign(xp: Any, x: Any) -> Any:
+    """Return ``x / (1 + |x|)``, ±1 at ±Inf."""
+    most = np.finfo(x.dtype).max
+    x = xp.where(x > most, most, xp.where(x < -most, -most, x))
+    return x / (1.0 + xp.where(x < 0, -x, x))
+
+
+def softsign_backward(y: Array, dy: Array) -> Array:
+    """Return the gradient by x of ``y = softsign(x)``."""
+    return dy * (1.0 - np.abs(y)) ** 2
+
+
+def softplus(xp: Any, x: Any) -> Any:
+    """Return ``log(1 + exp(x))`` without overflow."""
+    return xp.where(x > 0, x, 0.0) + xp.log1p(xp.exp(xp.where(x > 0, -x, x)))
+
+
+def softplus_backward(y: Array, dy: Array) -> Array:
+    """Return the gradient by x of ``y = softplus(x)``: sigmoid(x) is ``1 - exp(-y)``."""
+    return dy * -np.expm1(-y)
+
+
+Activation = tuple[Callable[..., Any], Callable[..., Array]]
+
+# Forward takes xp and x, backward the value of forward and the gradient by it; then alpha and beta,
+# where there are any.
 ACTIVATIONS: dict[str, Activation] = {
     "tanh": (tanh, tanh_backward),
     "relu": (relu, relu_backward),
     "sigmoid": (sigmoid, sigmoid_backward),
     "linear": (linear, linear_backward),
     "hard_sigmoid": (hard_sigmoid, hard_sigmoid_backward),
+    "affine": (affine_of, affine_of_backward),
+    "leaky_relu": (leaky_relu, leaky_relu_backward),
+    "thresholded_relu": (thresholded_relu, thresholded_relu_backward),
+    "scaled_tanh": (scaled_tanh, scaled_tanh_backward),
+    "elu": (elu, elu_backward),
+    "softsign": (softsign, softsign_backward),
+    "softplus": (softplus, softplus_backward),
 }
+
+
+def squash(chosen: Squash, clip: float = math.inf) -> Activation:
+    """Return an activation and its backward, its argument limited to ±clip."""
+    name = chosen if isinstance(chosen, str) else chosen[0]
+    usual = (*NUMBERS[name], 0.0)[:2] if name in NUMBERS else ()
+    numbers = usual if isinstance(chosen, str) else chosen[1:]
+    f, f_backward = ACTIVATIONS[name]
+
+    def forward(xp: Any, x: Any) -> Any:
+        if clip < math.inf:
+            x = xp.where(x <= -clip, -clip, xp.where(x >= clip, clip, x))
+        return f(xp, x, *numbers)
+
+    def backward(y: Array, dy: Array) -> Array:
+        dx = f_backward(y, dy, *numbers)
+        if clip == math.inf:
+            return dx
+        low, high = f(np, np.array([-clip, clip], y.dtype), *numbers)
+        return np.where((y == low) | (y == high), 0.0, dx)
+
+    return forward, backward
 
 
 def limited(d: Array, clip_step: float | None) -> Array:

@@ -48,6 +48,7 @@ class Sequence:
         self.batch_first = _checks.flag("batch_first", batch_first) and self.batched
         self.reverse = _checks.flag("reverse", reverse)
         self.H = H
+        self.P = H  # columns of h, which a projection makes fewer
         self.T: int = x.shape[1 if self.batch_first else 0]
         self.N: int = x.shape[0 if self.batch_first else 1] if self.batched else 1
         self.mask: Array | None = None  # (T, N, 1), True where a row has a step
@@ -78,6 +79,10 @@ class Sequence:
             x = array_module(x).swapaxes(x, 0, 1)
         x = x[::-1] if self.reverse else x
         return x if self.mask is None else array_module(x).where(self.mask, x, 0.0)
+
+    def in_order(self, keep: Any) -> Any:
+        """Return what zoneout keeps (T, N, ·) in the order of processing; None for None."""
+        return keep[::-1] if keep is not None and self.reverse else keep
 
     def existing(self, states: Array) -> Array:
         """Return states (T, N, H) with 0 where no step exists."""
@@ -117,9 +122,14 @@ class Sequence:
     def state_in(self, name: str, state: Any, dtype: Any) -> Any:
         """Return a new (N, H) array: zeros for None, the same row N times for a state (H,)."""
         if state is None:
-            return np.zeros((self.N, self.H), dtype)
-        check_shape(name, state, (self.N, self.H), (self.H,))
-        return state * np.ones((self.N, self.H), dtype)
+            return np.zeros((self.N, self._width(name)), dtype)
+        width = self._width(name)
+        check_shape(name, state, (self.N, width), (width,))
+        return state * np.ones((self.N, width), dtype)
+
+    def _width(self, name: str) -> int:
+        """Return the columns of a state or its gradient: c0, dc_n, h0 or dh_n."""
+        return self.H if "c" in name else self.P
 
     def state_out(self, state: Any) -> Any:
         """Return the state (N, H), without its batch axis if x had none."""
@@ -128,7 +138,8 @@ class Sequence:
     def dstate_in(self, name: str, dstate: Any, dtype: Any) -> Array:
         """Return the gradient by a final state as a new (N, H) array; zeros for None."""
         dstate = as_array(dstate)
-        check_shape(name, dstate, (self.N, self.H) if self.batched else (self.H,))
+        width = self._width(name)
+        check_shape(name, dstate, (self.N, width) if self.batched else (width,))
         result: Array = self.state_in(name, dstate, dtype)
         return result
 

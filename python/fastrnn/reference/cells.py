@@ -4,7 +4,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from fastrnn._choices import GATES, GRU_ACTIVATIONS, LSTM_ACTIVATIONS
+from fastrnn._choices import GATES, GRU_ACTIVATIONS, LSTM_ACTIVATIONS, Squash
 from fastrnn.reference._math import Array, as_array
 from fastrnn.reference.gru import gru
 from fastrnn.reference.lstm import lstm
@@ -26,7 +26,8 @@ def rnn_cell(
     b_ih: ArrayLike | None = None,
     b_hh: ArrayLike | None = None,
     *,
-    nonlinearity: str = "tanh",
+    nonlinearity: Squash = "tanh",
+    clip: float | None = None,
     num_threads: int | None = None,
 ) -> Array:
     """Run one step of a simple recurrent network.
@@ -37,7 +38,7 @@ def rnn_cell(
         (I,) is one row, and the result loses N.
     h : array_like or None, (N, H) or (H,)
         None: zeros.
-    w_ih, w_hh, b_ih, b_hh, nonlinearity, num_threads
+    w_ih, w_hh, b_ih, b_hh, nonlinearity, clip, num_threads
         As `rnn`.
 
     Returns
@@ -68,6 +69,7 @@ def rnn_cell(
         b_hh,
         h,
         nonlinearity=nonlinearity,
+        clip=clip,
         num_threads=num_threads,
     )
     return h_n
@@ -82,7 +84,8 @@ def gru_cell(
     b_hh: ArrayLike | None = None,
     *,
     reset_after: bool = True,
-    activations: tuple[str, str] = GRU_ACTIVATIONS,
+    activations: tuple[Squash, Squash] = GRU_ACTIVATIONS,
+    clip: float | None = None,
     num_threads: int | None = None,
 ) -> Array:
     """Run one step of a GRU.
@@ -93,7 +96,7 @@ def gru_cell(
         (I,) is one row, and the result loses N.
     h : array_like or None, (N, H) or (H,)
         None: zeros.
-    w_ih, w_hh, b_ih, b_hh, reset_after, activations, num_threads
+    w_ih, w_hh, b_ih, b_hh, reset_after, activations, clip, num_threads
         As `gru`.
 
     Returns
@@ -125,6 +128,7 @@ def gru_cell(
         h,
         reset_after=reset_after,
         activations=activations,
+        clip=clip,
         num_threads=num_threads,
     )
     return h_n
@@ -139,7 +143,9 @@ def lstm_cell(
     b_hh: ArrayLike | None = None,
     *,
     w_peephole: ArrayLike | None = None,
-    activations: tuple[str, str, str] = LSTM_ACTIVATIONS,
+    w_hr: ArrayLike | None = None,
+    activations: tuple[Squash, Squash, Squash] = LSTM_ACTIVATIONS,
+    clip: float | None = None,
     input_forget: bool = False,
     gates: str = GATES,
     num_threads: int | None = None,
@@ -152,7 +158,7 @@ def lstm_cell(
         (I,) is one row, and the results lose N.
     state : tuple (h, c) or None
         (N, H) or (H,) each; None: zeros.
-    w_ih, w_hh, b_ih, b_hh, w_peephole, activations, input_forget, gates, num_threads
+    w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr, activations, clip, input_forget, gates, num_threads
         As `lstm`.
 
     Returns
@@ -187,7 +193,9 @@ def lstm_cell(
         h,
         c,
         w_peephole=w_peephole,
+        w_hr=w_hr,
         activations=activations,
+        clip=clip,
         input_forget=input_forget,
         gates=gates,
         num_threads=num_threads,

@@ -5,15 +5,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastrnn._choices import GRU_ACTIVATIONS
+from fastrnn._choices import GRU_ACTIVATIONS, Squash
 from fastrnn._grads import GRUGrads
-from fastrnn.reference._call import Call, check_options, enter_call
+from fastrnn._masks import Masks
+from fastrnn.reference._call import Call, check_threads, enter_call
 from fastrnn.reference._gru_step import gru_option, gru_step, gru_step_backward, recurrent
 from fastrnn.reference._math import Array, affine, sum_outer
 from fastrnn.reference._tape import Tape, open_tape
-
-OPTIONS = {"clip": None}
-
 
 def _sweep(call: Call) -> tuple[list[Any], list[Any]]:
     """All steps: T+1 states h (slot 0 is the initial one) and T gates."""
@@ -24,7 +22,9 @@ def _sweep(call: Call) -> tuple[list[Any], list[Any]]:
     for t in range(seq.T):
         # A row without this step computes on zeros and keeps its state, so that nothing in it,
         # NaN included, reaches a gradient through the result that is thrown away.
-        h_t, gates_t = gru_step(call, pre_x[t], seq.select(t, h[t], 0.0))
+        h_prev = seq.select(t, h[t], 0.0)
+        h_t, gates_t = gru_step(call, pre_x[t], h_prev)
+        h_t, _ = call.zoned(t, h_t, h_prev)
         h.append(seq.select(t, h_t, h[t]))
         gates.append(gates_t)
     return h, gates
@@ -42,9 +42,10 @@ def gru(
     lengths: ArrayLike | None = None,
     reverse: bool = False,
     batch_first: bool = False,
-    activations: tuple[str, str] = GRU_ACTIVATIONS,
+    activations: tuple[Squash, Squash] = GRU_ACTIVATIONS,
     clip: float | None = None,
     num_threads: int | None = None,
+    masks: Masks | None = None,
 ) -> tuple[Array, Array]:
     """Run one GRU layer in one direction, in plain NumPy; also under `autograd.numpy`.
 
@@ -65,11 +66,13 @@ def gru(
     reverse : bool
         Start at each row's last existing step; y stays in input order.
     batch_first : bool
-    activations : tuple of str
-        f, g of the gates and the candidate, each one of sigmoid, tanh, relu, linear and
-        hard_sigmoid.
-    clip
-        Not supported yet: anything but None raises.
+    activations : tuple of str or tuple
+        f, g of the gates and the candidate, each one of those of `lstm`.
+    clip : float or None
+        What the activations are applied to is limited to ±clip.
+    masks : Masks or None
+        Recurrent dropout and zoneout: h∘h_mask enters the recurrent product, and the parts h_keep of
+        h, and c_keep of c, stay as they were.
     num_threads : int or None
         Checked, without effect here.
 
@@ -112,9 +115,9 @@ def gru(
     >>> y.shape, bool(y[-1] == h_n)
     ((3, 1), True)
     """
-    check_options(OPTIONS, (clip,), num_threads)
-    layout, option = (lengths, reverse, batch_first), gru_option(reset_after, activations)
-    call = enter_call(3, layout, x, w_ih, w_hh, b_ih, b_hh, h0, option=option)
+    check_threads(num_threads)
+    layout, option = (lengths, reverse, batch_first), gru_option(reset_after, activations, clip)
+    call = enter_call(3, layout, x, w_ih, w_hh, b_ih, b_hh, h0, option=option, masks=masks)
     h, _ = _sweep(call)
     return call.y(h), call.seq.state_out(h[-1])
 
@@ -131,9 +134,10 @@ def gru_forward(
     lengths: ArrayLike | None = None,
     reverse: bool = False,
     batch_first: bool = False,
-    activations: tuple[str, str] = GRU_ACTIVATIONS,
+    activations: tuple[Squash, Squash] = GRU_ACTIVATIONS,
     clip: float | None = None,
     num_threads: int | None = None,
+    masks: Masks | None = None,
 ) -> tuple[Array, Array, Tape]:
     """Run `gru`, with its arguments and errors, and keep what `gru_backward` needs.
 
@@ -167,9 +171,9 @@ def gru_forward(
     >>> tape.gates.shape, y.flags.writeable
     ((3, 3, 1), False)
     """
-    check_options(OPTIONS, (clip,), num_threads)
-    layout, option = (lengths, reverse, batch_first), gru_option(reset_after, activations)
-    call = enter_call(3, layout, x, w_ih, w_hh, b_ih, b_hh, h0, option=option)
+    check_threads(num_threads)
+    layout, option = (lengths, reverse, batch_first), gru_option(reset_after, activations, clip)
+    call = enter_call(3, layout, x, w_ih, w_hh, b_ih, b_hh, h0, option=option, masks=masks)
     h, gates = _sweep(call)
     tape = Tape("gru", call, gates, h)
     y = call.y(h)
@@ -235,18 +239,20 @@ def gru_backward(
     tape.spend()
     h_prev = seq.existing(kept["h"][:-1])
     _, w_n, _, b_n = recurrent(call)
-    hn = affine(np, h_prev, w_n, b_n) if call.option.reset_after else [None] * seq.T
+    seen = call.recurrent_h(h_prev)
+    hn = affine(np, seen, w_n, b_n) if call.option.reset_after else [None] * seq.T
     d_ih = np.empty_like(gates)
     for t in reversed(range(seq.T)):
-        d_t, dh_t = gru_step_backward(call, gates[t], h_prev[t], hn[t], dh + dy[t], limit)
+        stays = call.stays(t, dh + dy[t])
+        d_t, dh_t = gru_step_backward(call, gates[t], h_prev[t], hn[t], dh + dy[t] - stays, limit)
         d_ih[t] = seq.select(t, d_t, 0.0)
-        (dh,) = seq.forget(t, every, seq.select(t, dh_t, dh))
+        (dh,) = seq.forget(t, every, seq.select(t, dh_t + stays, dh))
     r = gates[:, :, : seq.H]
     d_rz, d_n = d_ih[:, :, : 2 * seq.H], d_ih[:, :, 2 * seq.H :]
     if call.option.reset_after:
         d_hh = np.concatenate([d_rz, d_n * r], axis=2)
-        dw_hh = sum_outer(d_hh, h_prev)
+        dw_hh = sum_outer(d_hh, seen)
     else:
         d_hh = d_ih
-        dw_hh = np.concatenate([sum_outer(d_rz, h_prev), sum_outer(d_n, r * h_prev)])
+        dw_hh = np.concatenate([sum_outer(d_rz, seen), sum_outer(d_n, r * seen)])
     return GRUGrads(**call.gradients(d_ih, d_hh, dw_hh), h0=seq.dstate_out(dh, call.h0))

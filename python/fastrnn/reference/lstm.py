@@ -1,38 +1,14 @@
 """The LSTM, with and without peepholes, and its backward as docs/maths/lstm.md derives it."""
 
-from typing import Any
-
-import numpy as np
 from numpy.typing import ArrayLike
 
-from fastrnn._choices import GATES, LSTM_ACTIVATIONS, lstm_choices
+from fastrnn._choices import GATES, LSTM_ACTIVATIONS, Squash, lstm_choices
 from fastrnn._grads import LSTMGrads
-from fastrnn.reference._call import Call, check_options, enter_call
-from fastrnn.reference._lstm_step import lstm_step, lstm_step_backward
-from fastrnn.reference._math import Array, affine, sum_outer
+from fastrnn._masks import Masks
+from fastrnn.reference._call import check_threads, enter_call
+from fastrnn.reference._lstm_step import lstm_sweep, lstm_sweep_backward
+from fastrnn.reference._math import Array
 from fastrnn.reference._tape import Tape, open_tape
-
-OPTIONS = {"w_hr": None, "clip": None}
-
-
-def _sweep(call: Call) -> tuple[list[Any], list[Any], list[Any]]:
-    """All steps: T+1 states h, T+1 states c (slot 0 is the initial one) and T gates."""
-    seq, xp = call.seq, call.xp
-    pre_x = affine(xp, seq.enter(call.x), call.w_ih, call.b_ih)
-    h = [seq.state_in("h0", call.h0, call.w_hh.dtype)]
-    c = [seq.state_in("c0", call.c0, call.w_hh.dtype)]
-    gates = []
-    for t in range(seq.T):
-        # A row without this step computes on zeros and keeps its state, so that nothing in it,
-        # NaN included, reaches a gradient through the result that is thrown away.
-        h_prev, c_prev = seq.select(t, h[t], 0.0), seq.select(t, c[t], 0.0)
-        pre = pre_x[t] + affine(xp, h_prev, call.w_hh, call.b_hh)
-        h_t, c_t, gates_t = lstm_step(xp, pre, c_prev, call.w_peephole, call.option)
-        h.append(seq.select(t, h_t, h[t]))
-        c.append(seq.select(t, c_t, c[t]))
-        gates.append(gates_t)
-    return h, c, gates
-
 
 def lstm(
     x: ArrayLike,
@@ -48,11 +24,12 @@ def lstm(
     lengths: ArrayLike | None = None,
     reverse: bool = False,
     batch_first: bool = False,
-    activations: tuple[str, str, str] = LSTM_ACTIVATIONS,
+    activations: tuple[Squash, Squash, Squash] = LSTM_ACTIVATIONS,
     clip: float | None = None,
     input_forget: bool = False,
     gates: str = GATES,
     num_threads: int | None = None,
+    masks: Masks | None = None,
 ) -> tuple[Array, tuple[Array, Array]]:
     """Run one LSTM layer in one direction, in plain NumPy; also under `autograd.numpy`.
 
@@ -63,11 +40,14 @@ def lstm(
     w_ih : array_like or None, (4·H, I)
         Rows i f g o. None: x is W_ih x already, without bias, (T, N, 4·H).
     w_hh : array_like, (4·H, H)
+        (4·H, P) with w_hr; y, h0 and h_n then have P columns.
     b_ih, b_hh : array_like or None, (4·H,)
     h0, c0 : array_like or None, (N, H) or (H,)
         Initial states, zeros if None; (H,) serves every row.
-    w_peephole : array_like or None, (3, H)
-        Diagonals of the peephole matrices, rows i f o.
+    w_peephole : array_like or None, (3, H) or (3·H, H)
+        Diagonals of the peephole matrices, rows i f o, or the whole matrices.
+    w_hr : array_like or None, (P, H)
+        Projection.
     lengths : array_like of int or None, (N,)
         Steps that exist in each row, 0..T in any order. What x holds after them is never read.
     reverse : bool
@@ -75,15 +55,17 @@ def lstm(
     batch_first : bool
     num_threads : int or None
         Checked, without effect here.
-    activations : tuple of str
-        f, g, h of the gates, the candidate and the cell's output, each one of sigmoid, tanh, relu,
-        linear and hard_sigmoid.
+    activations : tuple of str or tuple
+        f, g, h of the gates, the candidate and the cell's output, as `fastrnn.lstm` has them.
+    clip : float or None
+        What f and g are applied to is limited to ±clip.
     input_forget : bool
         f = 1 − i.
     gates : str
         The gates that exist, letters of "ifo"; one that does not is the constant 1.
-    w_hr, clip
-        Not supported yet: anything but None raises.
+    masks : Masks or None
+        Recurrent dropout and zoneout: h∘h_mask enters the recurrent product, and the parts h_keep of
+        h, and c_keep of c, stay as they were.
 
     Returns
     -------
@@ -97,7 +79,7 @@ def lstm(
     TypeError
         lengths or num_threads are not integers, or a flag is not a bool.
     ValueError
-        A shape does not fit, lengths are not in 0..T, or an option is wrong or not supported yet.
+        A shape does not fit, lengths are not in 0..T, or an option is wrong.
 
     Notes
     -----
@@ -108,7 +90,7 @@ def lstm(
         g = tanh(W_ig x + b_ig + W_hg h + b_hg)
         c' = f ∘ c + i ∘ g
         o = σ(W_io x + b_io + W_ho h + b_ho + p_o ∘ c')
-        h' = o ∘ tanh(c')
+        h' = o ∘ tanh(c')                                 W_hr (o ∘ tanh(c')) with projection
 
     with `activations` f for σ, g for the first tanh and h for the second.
 
@@ -127,11 +109,11 @@ def lstm(
     >>> y.shape, h_n.shape, bool((y[1, 1] == h_n[1]).all()), bool((y[2:, 1] == 0).all())
     ((5, 2, 4), (2, 4), True, True)
     """
-    check_options(OPTIONS, (w_hr, clip), num_threads)
-    choices = lstm_choices(activations, gates, input_forget)
-    arrays = (x, w_ih, w_hh, b_ih, b_hh, h0, c0, w_peephole)
-    call = enter_call(4, (lengths, reverse, batch_first), *arrays, option=choices)
-    h, c, _ = _sweep(call)
+    check_threads(num_threads)
+    choices = lstm_choices(activations, gates, input_forget, clip)
+    arrays = (x, w_ih, w_hh, b_ih, b_hh, h0, c0, w_peephole, w_hr)
+    layout = (lengths, reverse, batch_first)
+    h, c, _ = lstm_sweep(call := enter_call(4, layout, *arrays, option=choices, masks=masks))
     return call.y(h), (call.seq.state_out(h[-1]), call.seq.state_out(c[-1]))
 
 
@@ -149,17 +131,18 @@ def lstm_forward(
     lengths: ArrayLike | None = None,
     reverse: bool = False,
     batch_first: bool = False,
-    activations: tuple[str, str, str] = LSTM_ACTIVATIONS,
+    activations: tuple[Squash, Squash, Squash] = LSTM_ACTIVATIONS,
     clip: float | None = None,
     input_forget: bool = False,
     gates: str = GATES,
     num_threads: int | None = None,
+    masks: Masks | None = None,
 ) -> tuple[Array, tuple[Array, Array], Tape]:
     """Run `lstm`, with its arguments and errors, and keep what `lstm_backward` needs.
 
     Parameters
     ----------
-    x, w_ih, w_hh, b_ih, b_hh, h0, c0, w_peephole, lengths, reverse, batch_first, num_threads, …
+    x, w_ih, w_hh, b_ih, b_hh, h0, c0, w_peephole, w_hr, lengths, reverse, batch_first, …
         As `lstm`.
 
     Returns
@@ -188,11 +171,12 @@ def lstm_forward(
     >>> tape.gates.shape, bool(tape.c[-1] == c_n), y.flags.writeable
     ((5, 4, 1), True, False)
     """
-    check_options(OPTIONS, (w_hr, clip), num_threads)
-    choices = lstm_choices(activations, gates, input_forget)
-    arrays = (x, w_ih, w_hh, b_ih, b_hh, h0, c0, w_peephole)
-    call = enter_call(4, (lengths, reverse, batch_first), *arrays, option=choices)
-    h, c, kept_gates = _sweep(call)
+    check_threads(num_threads)
+    choices = lstm_choices(activations, gates, input_forget, clip)
+    arrays = (x, w_ih, w_hh, b_ih, b_hh, h0, c0, w_peephole, w_hr)
+    layout = (lengths, reverse, batch_first)
+    call = enter_call(4, layout, *arrays, option=choices, masks=masks)
+    h, c, kept_gates = lstm_sweep(call)
     tape = Tape("lstm", call, kept_gates, h, c)
     y = call.y(h)
     y.setflags(write=False)
@@ -253,30 +237,10 @@ def lstm_backward(
     """
     call, kept = open_tape("lstm", tape)
     every, limit = call.backward_options(truncate, clip_step)
-    seq, w_peephole, dtype = call.seq, call.w_peephole, call.w_hh.dtype
+    finals = [
+        call.seq.dstate_in(name, value, call.w_hh.dtype)
+        for name, value in (("dh_n", dh_n), ("dc_n", dc_n))
+    ]
     dy = call.dy(dy)
-    dh, dc = seq.dstate_in("dh_n", dh_n, dtype), seq.dstate_in("dc_n", dc_n, dtype)
     tape.spend()
-    c_prev, c = seq.existing(kept["c"][:-1]), seq.existing(kept["c"][1:])
-    dgates = np.empty_like(kept["gates"])
-    for t in reversed(range(seq.T)):
-        da, dc_t = lstm_step_backward(
-            kept["gates"][t], c_prev[t], c[t], dh + dy[t], dc, w_peephole, call.option, limit
-        )
-        dgates[t] = seq.select(t, da, 0.0)
-        dh = seq.select(t, dgates[t] @ call.w_hh, dh)
-        dh, dc = seq.forget(t, every, dh, seq.select(t, dc_t, dc))
-    dw_hh = sum_outer(dgates, seq.existing(kept["h"][:-1]))
-    return LSTMGrads(
-        **call.gradients(dgates, dgates, dw_hh),
-        h0=seq.dstate_out(dh, call.h0),
-        c0=seq.dstate_out(dc, call.c0),
-        w_peephole=None if w_peephole is None else _peephole_gradient(dgates, c_prev, c),
-        w_hr=None,
-    )
-
-
-def _peephole_gradient(dgates: Array, c_prev: Array, c: Array) -> Array:
-    """Return (3, H): i and f saw the previous c, o the new one."""
-    di, df, _, do = np.split(dgates, 4, axis=2)
-    return np.stack([(d * s).sum(axis=(0, 1)) for d, s in ((di, c_prev), (df, c_prev), (do, c))])
+    return LSTMGrads(**lstm_sweep_backward(call, kept, dy, finals, every, limit))

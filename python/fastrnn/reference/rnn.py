@@ -5,28 +5,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fastrnn._choices import Squash, rnn_choices
 from fastrnn._grads import RNNGrads
-from fastrnn.reference._call import Call, check_options, enter_call
-from fastrnn.reference._math import ACTIVATIONS, Array, affine, limited, sum_outer
+from fastrnn._masks import Masks
+from fastrnn.reference._call import Call, check_threads, enter_call
+from fastrnn.reference._math import Activation, Array, affine, limited, squash, sum_outer
 from fastrnn.reference._tape import Tape, open_tape
 
-OPTIONS = {"clip": None}
-NONLINEARITIES = ("tanh", "relu", "sigmoid", "linear")
-
-
-def _sweep(call: Call) -> list[Any]:
-    """All steps: T+1 states h, slot 0 the initial one."""
+def _sweep(call: Call) -> tuple[list[Any], list[Any]]:
+    """All steps: T+1 states h, slot 0 the initial one, and T activated sums."""
     seq, xp = call.seq, call.xp
-    activation, _ = ACTIVATIONS[call.option]
+    activation, _ = call.option
     pre_x = affine(xp, seq.enter(call.x), call.w_ih, call.b_ih)
     h = [seq.state_in("h0", call.h0, call.w_hh.dtype)]
+    gates: list[Any] = []
     for t in range(seq.T):
         # A row without this step computes on zeros and keeps its state, so that nothing in it,
         # NaN included, reaches a gradient through the result that is thrown away.
         h_prev = seq.select(t, h[t], 0.0)
-        h_t = activation(xp, pre_x[t] + affine(xp, h_prev, call.w_hh, call.b_hh))
+        pre = pre_x[t] + affine(xp, call.recurrent_h(h_prev), call.w_hh, call.b_hh)
+        gates.append(activation(xp, pre))
+        h_t, _ = call.zoned(t, gates[t], h_prev)
         h.append(seq.select(t, h_t, h[t]))
-    return h
+    return h, gates
 
 
 def rnn(
@@ -37,12 +38,13 @@ def rnn(
     b_hh: ArrayLike | None = None,
     h0: ArrayLike | None = None,
     *,
-    nonlinearity: str = "tanh",
+    nonlinearity: Squash = "tanh",
     lengths: ArrayLike | None = None,
     reverse: bool = False,
     batch_first: bool = False,
     clip: float | None = None,
     num_threads: int | None = None,
+    masks: Masks | None = None,
 ) -> tuple[Array, Array]:
     """Run one simple recurrent layer in one direction, in plain NumPy; also under `autograd.numpy`.
 
@@ -56,15 +58,18 @@ def rnn(
     b_ih, b_hh : array_like or None, (H,)
     h0 : array_like or None, (N, H) or (H,)
         Initial state, zeros if None; (H,) serves every row.
-    nonlinearity : str
-        ``"tanh"``, ``"relu"``, ``"sigmoid"`` or ``"linear"``.
+    nonlinearity : str or tuple
+        ``"tanh"``, ``"relu"``, ``"sigmoid"``, ``"linear"``, or another activation of `lstm`.
     lengths : array_like of int or None, (N,)
         Steps that exist in each row, 0..T in any order. What x holds after them is never read.
     reverse : bool
         Start at each row's last existing step; y stays in input order.
     batch_first : bool
-    clip
-        Not supported yet: anything but None raises.
+    clip : float or None
+        What the activations are applied to is limited to ±clip.
+    masks : Masks or None
+        Recurrent dropout and zoneout: h∘h_mask enters the recurrent product, and the parts h_keep of
+        h, and c_keep of c, stay as they were.
     num_threads : int or None
         Checked, without effect here.
 
@@ -100,11 +105,11 @@ def rnn(
     >>> y[:, 0, 0]
     array([1., 2., 3.])
     """
-    check_options(OPTIONS, (clip,), num_threads)
-    _check(nonlinearity)
+    check_threads(num_threads)
+    option = _option(nonlinearity, clip)
     arrays = (x, w_ih, w_hh, b_ih, b_hh, h0)
-    call = enter_call(1, (lengths, reverse, batch_first), *arrays, option=nonlinearity)
-    h = _sweep(call)
+    call = enter_call(1, (lengths, reverse, batch_first), *arrays, option=option, masks=masks)
+    h, _ = _sweep(call)
     return call.y(h), call.seq.state_out(h[-1])
 
 
@@ -116,12 +121,13 @@ def rnn_forward(
     b_hh: ArrayLike | None = None,
     h0: ArrayLike | None = None,
     *,
-    nonlinearity: str = "tanh",
+    nonlinearity: Squash = "tanh",
     lengths: ArrayLike | None = None,
     reverse: bool = False,
     batch_first: bool = False,
     clip: float | None = None,
     num_threads: int | None = None,
+    masks: Masks | None = None,
 ) -> tuple[Array, Array, Tape]:
     """Run `rnn`, with its arguments and errors, and keep what `rnn_backward` needs.
 
@@ -155,12 +161,12 @@ def rnn_forward(
     >>> tape.gates.shape, bool((tape.gates[:, 0] == y).all()), y.flags.writeable
     ((3, 1, 1), True, False)
     """
-    check_options(OPTIONS, (clip,), num_threads)
-    _check(nonlinearity)
+    check_threads(num_threads)
+    option = _option(nonlinearity, clip)
     arrays = (x, w_ih, w_hh, b_ih, b_hh, h0)
-    call = enter_call(1, (lengths, reverse, batch_first), *arrays, option=nonlinearity)
-    h = _sweep(call)
-    tape = Tape("rnn", call, h[1:], h)
+    call = enter_call(1, (lengths, reverse, batch_first), *arrays, option=option, masks=masks)
+    h, gates = _sweep(call)
+    tape = Tape("rnn", call, gates, h)
     y = call.y(h)
     y.setflags(write=False)
     return y, call.seq.state_out(h[-1]), tape
@@ -219,21 +225,22 @@ def rnn_backward(
     call, kept = open_tape("rnn", tape)
     every, limit = call.backward_options(truncate, clip_step)
     seq = call.seq
-    _, activation_backward = ACTIVATIONS[call.option]
+    _, activation_backward = call.option
     dy = call.dy(dy)
     dh = seq.dstate_in("dh_n", dh_n, call.w_hh.dtype)
     tape.spend()
-    h = kept["gates"]
-    dgates = np.empty_like(h)
+    gates = kept["gates"]
+    dgates = np.empty_like(gates)
     for t in reversed(range(seq.T)):
-        da = limited(activation_backward(h[t], dh + dy[t]), limit)
+        stays = call.stays(t, dh + dy[t])
+        da = limited(activation_backward(gates[t], dh + dy[t] - stays), limit)
         dgates[t] = seq.select(t, da, 0.0)
-        (dh,) = seq.forget(t, every, seq.select(t, dgates[t] @ call.w_hh, dh))
-    dw_hh = sum_outer(dgates, seq.existing(kept["h"][:-1]))
+        dh_t = call.recurrent_h(dgates[t] @ call.w_hh) + stays
+        (dh,) = seq.forget(t, every, seq.select(t, dh_t, dh))
+    dw_hh = sum_outer(dgates, call.recurrent_h(seq.existing(kept["h"][:-1])))
     return RNNGrads(**call.gradients(dgates, dgates, dw_hh), h0=seq.dstate_out(dh, call.h0))
 
 
-def _check(nonlinearity: Any) -> None:
-    if nonlinearity not in NONLINEARITIES:
-        known = ", ".join(NONLINEARITIES)
-        raise ValueError(f"nonlinearity must be one of {known}, got {nonlinearity!r}")
+def _option(nonlinearity: Any, clip: Any) -> Activation:
+    choices = rnn_choices(nonlinearity, clip)
+    return squash(choices.activations[0], choices.clip)

@@ -1,0 +1,273 @@
+// The road back of ExtendedForward: the same steps, mirrored.
+//
+// carry_ holds the gradient by h of the step before, dc_ that by c. Zoneout lets its part of either
+// pass by the cell.
+#pragma once
+
+#include "fastrnn/kernels/extended_forward-inl.h"
+#include "fastrnn/kernels/extended_gradients-inl.h"
+#include "fastrnn/kernels/sweep_backward-inl.h"
+
+namespace fastrnn::FASTRNN_TARGET {
+namespace {
+
+template <class C, class T>
+class ExtendedBackward : BackwardSweep<C, T> {
+  using Base = BackwardSweep<C, T>;
+  using Base::daux_rows_, Base::dc_, Base::c0_, Base::h0_, Base::grad_rows_, Base::gradients_;
+  using Base::task_, Base::J_, Base::JP_, Base::truncation_, Base::own_rows_, Base::carry_rows_;
+  using typename Base::Lines;
+  static constexpr int L = kLanes<T>, S = C::slots;
+
+ public:
+  ExtendedBackward(const BackwardTask<T>& task, Carver& carver)
+      : Base(task, carver), extended_(task, carver) {
+    const index_t N = task.dims.N, padded = J_ * L, threads = task.plan.threads;
+    const bool full = bool(task.weights.w_peephole_full), projects = bool(task.weights.w_hr);
+    peephole_if_ = carver.take<T>(full ? padded * 2 : 0, padded);
+    peephole_o_ = carver.take<T>(full ? padded : 0, padded);
+    dc_rows_ = carver.take<T*>(full ? N : 0, threads);
+    spare_ = carver.take<T>(task.masks.h_mask ? N : 0, padded);
+    spare_rows_ = carver.take<T*>(task.masks.h_mask ? N : 0, threads);
+    w_hr_ = carver.take<T>(projects ? JP_ * L : 0, padded);
+    dm_ = carver.take<T>(projects ? N : 0, padded);
+    dh_rows_ = carver.take<const T*>(projects ? N : 0, threads);
+    dm_rows_ = carver.take<T*>(projects ? N : 0, threads);
+  }
+
+  void run(Team& team) {
+    bind(team);
+    this->start(team);
+    start_extended(team);
+    gradients_.start(team);
+    team.barrier();
+    const Steps& steps = task_.steps;
+    for (index_t q1 = steps.count; q1 > 0;) {
+      index_t q0 = q1;
+      for (index_t rows = 0; q0 > 0 && (rows < task_.plan.backward_rows || q0 == q1);)
+        rows += steps.rows(--q0);
+      for (index_t q = q1 - 1; q >= q0; --q) step(q, q1, team);
+      extended_.list(q0, q1, team);
+      team.barrier();
+      gradients_.chunk(q0, q1, h0_, c0_, team);
+      extended_.add(gradients_.rows(), team);
+      q1 = q0;
+    }
+    step_out(-1, team);
+    this->finish(team);
+    gradients_.finish(team);
+  }
+
+ private:
+  void bind(const Team& team) {
+    Base::bind(team);
+    const index_t N = task_.dims.N, padded = J_ * L, mine = N * team.rank();
+    dc_rows_ += mine;
+    spare_rows_ += mine;
+    dh_rows_ += mine;
+    dm_rows_ += mine;
+    for (index_t r = 0; r < N; ++r) {
+      if (task_.weights.w_peephole_full) dc_rows_[r] = dc_ + r * padded;
+      if (task_.masks.h_mask) spare_rows_[r] = spare_ + r * padded;
+      if (task_.weights.w_hr) dm_rows_[r] = dm_ + r * padded;
+    }
+  }
+
+  void start_extended(Team& team) {
+    if constexpr (!C::cell_state) return;
+    const index_t H = task_.dims.H;
+    const Range groups = share(ceil_div(J_, kBackGroup), team.rank(), team.size(), 1);
+    for (index_t g = groups.begin; g < groups.end; ++g) {
+      if (task_.weights.w_peephole_full) {
+        pack_back_group(task_.weights.w_peephole_full, H, H, kPeepholeIf, g, peephole_if_, team);
+        pack_back_group(task_.weights.w_peephole_full, H, H, kPeepholeO, g, peephole_o_, team);
+      }
+      if (task_.weights.w_hr)
+        pack_back_group(task_.weights.w_hr, task_.dims.P, H, kProjection, g, w_hr_, team);
+    }
+    extended_.start(team);
+  }
+
+  void step(index_t q, index_t q1, Team& team) {
+    step_out(q, team);
+    const index_t later = task_.steps.rows(q + 1);
+    const Range rows{own_rows_.begin, least(own_rows_.end, task_.steps.rows(q))};
+    for (index_t r = rows.begin; r < rows.end;) {
+      const Range some = truncation_.alike(q + 1, {r, rows.end});
+      const bool cut = truncation_.cuts(q + 1, r);
+      if (cut) this->forget(some, 0, J_);
+      if (task_.args.dy) this->add_dy(q, some, 0, JP_);
+      if (!cut) flow(q + 1, {r, most(r, least(some.end, later))}, team);
+      r = some.end;
+    }
+    if (task_.weights.w_hr) open_projection(q, q1, rows, team);
+    if (task_.weights.w_peephole_full) {
+      if constexpr (C::cell_state) full_step(q, rows, team);
+      return;
+    }
+    this->for_blocks(q, rows, all(), team, [&](Range block, index_t j) {
+      units<0>(q, block, j, [](auto& slot, auto& u) { C::template backward<0>(slot, u); });
+    });
+    if constexpr (C::stages == 2)
+      this->for_blocks(q, rows, all(), team, [&](Range block, index_t j) {
+        this->template product<1>(q, block, j, kZeros<T>, daux_rows_);
+        units<1>(q, block, j, [](auto& slot, auto& u) { C::template backward<1>(slot, u); });
+      });
+  }
+
+  Range all() const { return {0, J_}; }
+
+  void step_out(index_t q, Team& team) {
+    const Range rows{most(own_rows_.begin, task_.steps.rows(q)),
+                     least(own_rows_.end, task_.steps.rows(q + 1))};
+    if (rows.begin < rows.end) flow(q + 1, rows, team);
+  }
+
+  // From the pre-activations of step q into the h and c before it.
+  void flow(index_t q, Range rows, Team& team) {
+    const View<const T, 2>& mask = task_.masks.h_mask;
+    this->for_blocks(q, rows, {0, JP_}, team, [&](Range block, index_t j) {
+      if (!mask) return this->template product<0>(q, block, j, nullptr, carry_rows_);
+      this->template product<0>(q, block, j, kZeros<T>, spare_rows_);
+      for (index_t r = block.begin; r < block.end; ++r)
+        for (index_t p = j; p < least(j + kBackGroup, JP_); ++p) {
+          T* const to = carry_rows_[r] + p * L;
+          store(to, fma(mask_of(r, p), load(spare_rows_[r] + p * L), load(to)));
+        }
+    });
+    if (task_.weights.w_peephole_full)
+      this->for_blocks(q, rows, all(), team,
+                       [&](Range block, index_t j) { peep(q, block, j, 0, 2, peephole_if_); });
+  }
+
+  Vec<T> mask_of(index_t r, index_t p) const {
+    return load(task_.masks.h_mask.at(task_.steps.caller_row(r)) + p * L, this->h_columns(p));
+  }
+
+  // dc += gradients of step q of some slots, times their full peepholes.
+  void peep(index_t q, Range rows, index_t j, int slot, int products, const T* w) {
+    for (index_t r = rows.begin; r < rows.end; ++r) grad_rows_[r] = this->grad_row(q, r);
+    multiply<T>({rows.end - rows.begin,
+                 least(kBackGroup, J_ - j),
+                 {grad_rows_ + rows.begin, slot * L},
+                 {J_, products * L, S * L},
+                 w + j * J_ * products * L * L,
+                 nullptr,
+                 {dc_rows_ + rows.begin, j * L}});
+  }
+
+  // The part of a gradient that zoneout lets by.
+  Vec<T> stays(const View<const T, 3>& keep, index_t q, index_t r, index_t j, index_t width,
+               Vec<T> d) const {
+    if (!keep) return Vec<T>{};
+    return d * load(keep.at(task_.steps.time(q), task_.steps.caller_row(r)) + j * L, width);
+  }
+
+  // dh~ of a row into its place in the chunk, and through w_hr into the cell's output.
+  void open_projection(index_t q, index_t q1, Range rows, Team& team) {
+    for (index_t r = rows.begin; r < rows.end; ++r) {
+      T* const line = extended_.dh(q, q1, r);
+      dh_rows_[r] = line;
+      for (index_t j = 0; j < JP_; ++j) {
+        T* const carry = carry_rows_[r] + j * L;
+        const Vec<T> dh = load(carry);
+        const Vec<T> by = stays(task_.masks.h_keep, q, r, j, this->h_columns(j), dh);
+        store(carry, by);
+        store(line + j * L, dh - by);
+      }
+    }
+    this->for_blocks(q, rows, all(), team, [&](Range block, index_t j) {
+      multiply<T>({block.end - block.begin,
+                   least(kBackGroup, J_ - j),
+                   {dh_rows_ + block.begin, 0},
+                   {1, JP_ * L, 0},
+                   w_hr_ + j * JP_ * L * L,
+                   kZeros<T>,
+                   {dm_rows_ + block.begin, j * L}});
+    });
+  }
+
+  void full_step(index_t q, Range rows, Team& team) {
+    this->for_blocks(q, rows, all(), team, [&](Range block, index_t j) {
+      units<0>(q, block, j, [](auto& slot, auto& u) { C::backward_h(slot, u); });
+    });
+    this->for_blocks(q, rows, all(), team,
+                     [&](Range block, index_t j) { peep(q, block, j, C::O, 1, peephole_o_); });
+    for (index_t r = rows.begin; r < rows.end; ++r)
+      for (index_t j = 0; j < J_; ++j)
+        unit<0, false>(q, r, this->lines(q, r), j,
+                       [](auto& slot, auto& u) { C::backward_c(slot, u); });
+  }
+
+  template <int Phase, class Cell>
+  void units(index_t q, Range rows, index_t j, const Cell& cell) {
+    for (index_t r = rows.begin; r < rows.end; ++r) {
+      const Lines line = this->lines(q, r);
+      for (index_t p = j; p < least(j + kBackGroup, J_); ++p) unit<Phase>(q, r, line, p, cell);
+    }
+  }
+
+  // One row, one panel: the cell's gradients in place. Without First, dh has been dealt with.
+  template <int Phase, bool First = true, class Cell>
+  FASTRNN_INLINE void unit(index_t q, index_t r, const Lines& line, index_t j, const Cell& cell) {
+    const index_t at = j * L;
+    const bool projects = bool(task_.weights.w_hr);
+    T* const gates = line.gates + at * S;
+    Vec<T> slot[S];
+    FASTRNN_UNROLL
+    for (int s = 0; s < S; ++s) slot[s] = load(gates + s * L);
+    BackwardUnit<T> u{};
+    Vec<T> carry{};
+    if (Phase == 0 && First && projects) {
+      u.dh = load(dm_rows_[r] + at);
+    } else if (Phase == 0 && First) {
+      u.dh = load(line.carry + at);
+      carry = stays(task_.masks.h_keep, q, r, j, this->h_columns(j), u.dh);
+      u.dh -= carry;
+    }
+    if constexpr (Phase == 1) u.daux = load(line.daux + at);
+    if constexpr (C::carries_h) {
+      const bool masked = Phase == 1 && task_.masks.h_mask;
+      const T* const operand = task_.operands + (task_.steps.first_row(q) + r) * J_ * L;
+      u.h_before = masked ? load(operand + at) : load(line.h_before + at, line.h_columns - at);
+    }
+    [[maybe_unused]] Vec<T> c_stays{};
+    if constexpr (C::cell_state) {
+      u.dc = load(line.dc + at);
+      u.c = load(line.c + at);
+      u.c_before = load(line.c_before + at);
+      if (task_.masks.c_keep) {
+        c_stays = stays(task_.masks.c_keep, q, r, j, this->columns(j), u.dc);
+        u.dc -= c_stays;
+        u.c = fma(slot[C::F], u.c_before, slot[C::I] * slot[C::G]);
+      }
+    }
+    if (C::peephole && this->peephole_ != nullptr) u.peephole = this->peephole_ + at * 3;
+    u.choices = &this->choices_;
+    u.limit = this->limit_;
+    cell(slot, u);
+    FASTRNN_UNROLL
+    for (int s = 0; s < S; ++s) store(gates + s * L, slot[s]);
+    if constexpr (Phase == 1) {
+      const Vec<T> by = task_.masks.h_mask ? u.carry * mask_of(r, j) : u.carry;
+      store(line.carry + at, load(line.carry + at) + by);
+    } else if (First && !projects) {
+      store(line.carry + at, u.carry + carry);
+    }
+    if constexpr (C::cell_state) store(line.dc + at, u.dc + c_stays);
+  }
+
+  ExtendedGradients<T> extended_;
+  T* peephole_if_;  // transposed
+  T* peephole_o_;
+  T* w_hr_;
+  T* spare_;  // what the recurrent product gives, before h_mask
+  T* dm_;     // by the cell's output, at one step
+  const T** dh_rows_;
+  T** dm_rows_;
+  T** spare_rows_;
+  T** dc_rows_;
+};
+
+}  // namespace
+}  // namespace fastrnn::FASTRNN_TARGET

@@ -1,0 +1,161 @@
+"""Options of the layers that act in the recurrence: projection, dropout, zoneout, weight drop."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fastrnn
+from fastrnn import Masks
+
+X = np.random.default_rng(0).standard_normal((6, 3, 4))
+OPTIONS: list[dict[str, Any]] = [
+    {"recurrent_dropout": 0.4},
+    {"zoneout": 0.3},
+    {"weight_drop": 0.4},
+    {"recurrent_dropout": 0.2, "zoneout": 0.3, "weight_drop": 0.3},
+]
+LAYERS = [fastrnn.RNN, fastrnn.GRU, fastrnn.LSTM]
+
+
+def make(layer: Any, **options: Any) -> Any:
+    options = {"dtype": np.float64, "rng": np.random.default_rng(1)} | options
+    return layer(4, 7, **options)
+
+
+def slopes_agree(layer: Any, run: Any, backward: Any) -> None:
+    """Directional finite differences of sum(y·dy) against backward, for every weight and x."""
+    grads = backward()
+    rng = np.random.default_rng(2)
+    for name, array in layer.params.items():
+        direction = rng.standard_normal(array.shape)
+        values = []
+        for sign in (1, -1):
+            layer.params[name] = array + sign * 1e-6 * direction
+            values.append(run())
+        layer.params[name] = array
+        slope, exact = (values[0] - values[1]) / 2e-6, float((grads[name] * direction).sum())
+        assert abs(slope - exact) < 1e-6 * max(1, abs(exact)), name
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("options", [*OPTIONS, {"proj_size": 3}, {"proj_size": 2, "zoneout": 0.2}])
+@pytest.mark.parametrize("shape", [{}, {"num_layers": 2, "bidirectional": True}])
+def test_gradients_of_training(layer: Any, options: dict[str, Any], shape: dict[str, Any]) -> None:
+    if "proj_size" in options and layer is not fastrnn.LSTM:
+        pytest.skip("only the LSTM has a projection")
+    model = make(layer, **options, **shape)
+    lengths = [6, 2, 4]
+    dy = np.random.default_rng(3).standard_normal(model(X)[0].shape)
+
+    def forward() -> Any:
+        return model.forward(X, lengths=lengths, rng=np.random.default_rng(4))
+
+    def backward() -> dict[str, np.ndarray]:
+        grads: dict[str, np.ndarray] = model.backward(forward()[2], dy=dy).params
+        return grads
+
+    slopes_agree(model, lambda: float((forward()[0] * dy).sum()), backward)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("options", OPTIONS)
+def test_masks_may_be_passed_in(layer: Any, options: dict[str, Any]) -> None:
+    """What is drawn from a generator is what the same masks, passed in, give."""
+    model = make(layer, **options)
+    rng = np.random.default_rng(5)
+    p, h, c, w = model._chance
+
+    def dropped(p: float, shape: tuple[int, ...]) -> np.ndarray | None:
+        return np.where(rng.random(shape, np.float32) >= p, 1 / (1 - p), 0.0) if p else None
+
+    def kept(p: float, shape: tuple[int, ...]) -> np.ndarray | None:
+        return (rng.random(shape, np.float32) < p).astype(np.float64) if p else None
+
+    rows = len(model.params["weight_hh_l0"])
+    masks = [Masks(dropped(p, (3, 7)), kept(h, X.shape[:2] + (7,)), kept(c, X.shape[:2] + (7,)),
+                   dropped(w, (rows, 7)))]  # fmt: skip
+    y, _, _ = model.forward(X, masks=masks)
+    assert np.array_equal(y, model.forward(X, rng=np.random.default_rng(5))[0])
+    assert not np.array_equal(y, model(X)[0])
+    with pytest.raises(ValueError, match="masks must be a list of 1 Masks"):
+        model.forward(X, masks=[])
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_evaluation_takes_what_is_to_be_expected(layer: Any) -> None:
+    plain = make(layer)
+    for options in ({"recurrent_dropout": 0.5}, {"weight_drop": 0.5}):
+        assert np.array_equal(make(layer, **options)(X)[0], plain(X)[0])
+        assert np.array_equal(make(layer, **options).forward(X, training=False)[0], plain(X)[0])
+    zoned = make(layer, zoneout=0.25)
+    cells = {"c_keep": np.full((6, 3, 7), 0.25)} if layer is fastrnn.LSTM else {}
+    expected = plain.forward(X, masks=[Masks(h_keep=np.full((6, 3, 7), 0.25), **cells)])[0]
+    assert np.array_equal(zoned(X)[0], expected)
+    assert np.array_equal(make(layer, zoneout=1.0)(X)[0], np.zeros((6, 3, 7)))
+
+
+def test_autograd_takes_the_same_masks() -> None:
+    pytest.importorskip("autograd", reason="autograd is not installed")
+    from autograd import value_and_grad
+
+    model = make(fastrnn.LSTM, proj_size=3, zoneout=0.2, recurrent_dropout=0.3, weight_drop=0.1)
+
+    def loss(params: Any) -> Any:
+        return (model.apply(params, X, rng=np.random.default_rng(6))[0] ** 2).sum()
+
+    value, found = value_and_grad(loss)(model.params)
+    y, _, tape = model.forward(X, rng=np.random.default_rng(6))
+    wanted = model.backward(tape, dy=2 * y).params
+    assert value == (y**2).sum()
+    assert all(np.array_equal(found[name], wanted[name]) for name in wanted)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("options", [{"zoneout": 0.3}, {"recurrent_dropout": 0.3}, {"proj_size": 3}])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_stream_equals_the_whole_sequence(layer: Any, options: dict[str, Any], dtype: Any) -> None:
+    if "proj_size" in options and layer is not fastrnn.LSTM:
+        pytest.skip("only the LSTM has a projection")
+    model = make(layer, **options, num_layers=3, dtype=dtype)
+    x = X.astype(dtype)
+    y, state = model(x)
+    stream = model.stream(3)
+    found = [stream.step(x_t) for x_t in x[:3]]
+    found = np.concatenate([np.stack(found), stream.run(x[3:])])
+    assert np.array_equal(found, y)
+    last = stream.state if layer is fastrnn.LSTM else (stream.state,)
+    for mine, whole in zip(last, state if layer is fastrnn.LSTM else (state,), strict=True):
+        assert np.array_equal(mine, whole)
+    stream.reset(rows=[1])
+    fresh = model.stream(3)
+    assert np.array_equal(stream.step(x[0])[1], fresh.step(x[0])[1])
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.filterwarnings("ignore:LSTM with projections")
+def test_projected_layers_equal_torch(bidirectional: bool) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    module = torch.nn.LSTM(4, 7, 2, proj_size=3, bidirectional=bidirectional).double()
+    layer = make(fastrnn.LSTM, num_layers=2, proj_size=3, bidirectional=bidirectional)
+    assert list(layer.params) == list(module.state_dict())
+    layer.load_state_dict(module.state_dict())
+    y_t, (h_t, c_t) = module(torch.tensor(X))
+    y, (h, c) = layer(X)
+    for found, wanted in ((y, y_t), (h, h_t), (c, c_t)):
+        assert np.abs(found - wanted.detach().numpy()).max() < 1e-12
+
+
+def test_wrong_options() -> None:
+    for options, message in (
+        ({"proj_size": 7}, "proj_size must be less than hidden_size = 7, got 7"),
+        ({"zoneout": 1.5}, r"zoneout must lie in 0\.\.1"),
+        ({"zoneout": (0.1,)}, "zoneout must be a number, or two"),
+        ({"recurrent_dropout": -0.1}, r"recurrent_dropout must lie in 0\.\.1"),
+        ({"weight_drop": 2}, r"weight_drop must lie in 0\.\.1"),
+        ({"zoneout": 0.1, "peephole": True}, "zoneout of c is not supported together"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            make(fastrnn.LSTM, **options)
+    with pytest.raises(ValueError, match="zoneout must be a number, or two"):
+        make(fastrnn.GRU, zoneout=(0.1, 0.2))
