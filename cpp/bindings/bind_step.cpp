@@ -27,9 +27,9 @@ class StepObject {
       words::wrong_type("layers", "a list of tuples", layers);
     for (py::handle layer : layers) {
       if (!PyTuple_CheckExact(layer.ptr()) || (py::len(layer) != 7 && py::len(layer) != 10))
-        words::wrong_type("layers",
-                          "a list of (cell, packed, h0, c0, h_n, c_n, y[, choices, h_keep, c_keep])",
-                          layer);
+        words::wrong_type(
+            "layers", "a list of (cell, packed, h0, c0, h_n, c_n, y[, choices, h_keep, c_keep])",
+            layer);
       kept_.push_back(py::reinterpret_borrow<py::tuple>(layer));
       const py::tuple& items = kept_.back();
       as_packed(items[1]).visit([&]<class T>(const PackedWeights<T>& packed) {
@@ -55,15 +55,16 @@ class StepObject {
     args.packed = &packed;
     if (packed.cell() != args.cell) words::wrong("packed", "be made for the cell");
     const bool more = items.size() == 10;
-    const py::none none;
+    const py::object none = py::none();
     args.choices = as_choices(more ? py::object(items[7]) : none, args.cell);
     if (packed.projected()) words::wrong("packed", "hold w_ih");
     const bool first = chain.empty(), last = items[6].is_none();
     rows_ = first ? axis_size("h0", items[2], {{"N"}, {"H"}}, 0) : rows_;
     const Axis n{"N", rows_}, h{"P", packed.h_size()}, c{"H", packed.hidden_size()};
     Extents extents;
-    MaskObjects masks{none, none, none};
-    if (more) masks = {none, py::object(items[8]), py::object(items[9])};
+    const py::object h_keep = more ? py::object(items[8]) : none;
+    const py::object c_keep = more ? py::object(items[9]) : none;
+    const MaskObjects masks{none, h_keep, c_keep};
     args.masks = masks.views<T>({"T", 1}, n, h, c, cell_traits(args.cell), extents);
     args.h0 = as_input<T>("h0", items[2], {n, h}, extents);
     args.h_n = as_output<T>("h_n", items[4], {n, h}, extents);

@@ -69,7 +69,7 @@ def check_weights(
         b_hh = exact("b_hh", b_hh, (rows,), dtype, _BIAS[G], title, H, weight=True)
     if w_peephole is not None:
         w_peephole = check_peephole(w_peephole, dtype, H)
-    return (w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr), dtype, Sizes(H, P)
+    return (w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr, None), dtype, Sizes(H, P)
 
 
 def check_x(name: str, x: Any, most: int, dtype: DType, columns: int, why: str) -> Array:

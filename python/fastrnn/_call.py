@@ -19,7 +19,7 @@ Lengths = NDArray[np.int64] | None
 Given = tuple[Any, Any, Any, Any, Any, Any]
 
 _ndarray = np.ndarray
-_PACKED = (None, None, None, None, None, None)
+_PACKED = (None, None, None, None, None, None, None)
 
 
 def run(
@@ -45,10 +45,10 @@ def run(
     """
     if masks.w_mask is not None:
         weights = (weights[0], weights[1] * masks.w_mask, *weights[2:])
-    name = backend.get()
+    name = "reference" if kind.layer_norm else backend.get()
     if name == "core":
         inner = _core.Tape() if keep else None
-        w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr = weights if packed is None else _PACKED
+        w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr, _ = weights if packed is None else _PACKED
         _core.rnn_forward(
             kind.core, x, w_ih, w_hh, b_ih, b_hh, w_peephole, h0, c0, lengths, y, h_n, c_n,
             reverse, num_threads, inner, packed, kind.choices, w_hr, *masks[:3],
@@ -120,8 +120,8 @@ def sequence(
             return found
     threads = thread_count(num_threads)
     reverse, batch_first = flag("reverse", reverse), flag("batch_first", batch_first)
-    weights, dtype, (H, P) = check_weights(kind, *weights)
-    columns = kind.gates * H if weights[0] is None else weights[0].shape[1]
+    arrays, dtype, (H, P) = check_weights(kind, *weights)
+    columns = kind.gates * H if arrays[0] is None else arrays[0].shape[1]
     x = check_x("x", x, 3, dtype, columns, COLUMNS)
     single = x.ndim == 2
     if single:
@@ -145,12 +145,12 @@ def sequence(
         result = y = allocate("y", (T, N, P), dtype)
     checked = NO_MASKS
     if masks is not None:
-        checked = check_masks(kind, masks, (T, N, H, P), dtype, weights[4] is not None)
+        checked = check_masks(kind, masks, (T, N, H, P), dtype, arrays[4] is not None)
         kind = general(kind)
     h_n = allocate("h_n", (N, P), dtype)
     c_n = allocate("c_n", (N, H), dtype) if kind.cell_state else None
     tape = run(
-        kind, x, weights, None, h0, c0, lengths, y, h_n, c_n, reverse, threads, keep, checked
+        kind, x, arrays, None, h0, c0, lengths, y, h_n, c_n, reverse, threads, keep, checked
     )
     if single:
         result, h_n = result[:, 0], h_n[0]
@@ -172,8 +172,8 @@ def step(
 ) -> tuple[Array, Array | None]:
     """Check everything, run one step, and return (h, c) in the caller's layout."""
     threads = thread_count(num_threads)
-    weights, dtype, (H, P) = check_weights(kind, *weights)
-    columns = kind.gates * H if weights[0] is None else weights[0].shape[1]
+    arrays, dtype, (H, P) = check_weights(kind, *weights)
+    columns = kind.gates * H if arrays[0] is None else arrays[0].shape[1]
     x = check_x("x_t", x_t, 2, dtype, columns, COLUMNS)
     single = x.ndim == 1
     x = x[None, None] if single else x[None]
@@ -184,7 +184,7 @@ def step(
     y = allocate("y", (1, N, P), dtype)
     h_n = allocate("h", (N, P), dtype)
     c_n = allocate("c", (N, H), dtype) if kind.cell_state else None
-    run(kind, x, weights, None, h, c, None, y, h_n, c_n, False, threads, False)
+    run(kind, x, arrays, None, h, c, None, y, h_n, c_n, False, threads, False)
     if single:
         return h_n[0], None if c_n is None else c_n[0]
     return h_n, c_n

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from fastrnn import _core, init
 from fastrnn._checks import Array, DType, exact
 from fastrnn._kinds import Kind
@@ -19,6 +21,7 @@ _TORCH = {
     "b_hh": "bias_hh",
     "w_peephole": "weight_peephole",
     "w_hr": "weight_hr",
+    "w_norm": "weight_norm",
 }
 
 
@@ -62,6 +65,8 @@ class Direction:
             shapes["w_peephole"] = (3, hidden_size)
         if proj_size:
             shapes["w_hr"] = (proj_size, hidden_size)
+        if kind.layer_norm:
+            shapes["w_norm"] = (10 if kind.cell_state else 6, hidden_size)
         suffix = f"_l{layer}_reverse" if reverse else f"_l{layer}"
         self.kind = kind
         self.reverse = reverse
@@ -74,6 +79,7 @@ class Direction:
         letter = "P" if proj_size else "H"
         words = {"w_ih": f"({rows_in_words}, I)", "w_hh": f"({rows_in_words}, {letter})"}
         words |= {"w_peephole": "(3, H)", "w_hr": "(P, H)"}
+        words["w_norm"] = "(10, H)" if kind.cell_state else "(6, H)"
         self._symbols = {
             self.names[name]: words.get(name, f"({rows_in_words},)") for name in shapes
         }
@@ -82,6 +88,9 @@ class Direction:
         """Yield (name, fresh array) for each weight, uniform in ±1/√H."""
         bound = self.hidden_size**-0.5
         for name, shape in self.shapes.items():
+            if name == self.names.get("w_norm"):  # gains are 1, the shift of c is 0
+                yield name, np.ones(shape, self.dtype) * (np.arange(shape[0]) != 9)[:, None]
+                continue
             array = init.uniform(shape, bound, rng, self.dtype)
             if name == self.names.get("b_ih") and forget_bias:
                 array[self.hidden_size : 2 * self.hidden_size] += forget_bias
@@ -106,7 +115,8 @@ class Direction:
         }
         weights = (
             found.get("w_ih"), found["w_hh"], found.get("b_ih"), found.get("b_hh"),
-            found.get("w_peephole"), found.get("w_hr"),
+            found.get("w_peephole"), found.get("w_hr"), found.get("w_norm"),
         )  # fmt: skip
-        pack = _core.PackedWeights(self.kind.core, *weights) if packed else None
+        packed = packed and not self.kind.layer_norm
+        pack = _core.PackedWeights(self.kind.core, *weights[:6]) if packed else None
         return Part(self.kind, self.reverse, self.hidden_size, self.output_size, weights, pack)

@@ -1,12 +1,12 @@
 """What the friendly layer has to know of each cell of the core: one row per cell."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
 from fastrnn import _core
-from fastrnn._choices import GRU_DEFAULT, LSTM_DEFAULT, NUMBERS, Choices
+from fastrnn._choices import GRU_DEFAULT, LSTM_DEFAULT, NUMBERS, Choices, Squash
 from fastrnn._core import Cell
 
 
@@ -32,6 +32,8 @@ class Kind:
         Keywords that choose it in the public function.
     choices : Choices or None
         What the core's general cells are told.
+    layer_norm : bool
+        Its products and c are normalised, which the twin does on every backend.
     """
 
     core: Cell
@@ -42,6 +44,7 @@ class Kind:
     peephole: bool = False
     options: dict[str, Any] = field(default_factory=dict)
     choices: _core.Choices | None = None
+    layer_norm: bool = False
 
 
 RNN = {
@@ -81,6 +84,11 @@ def lstm(choices: Choices, peephole: bool, general: bool = False) -> Kind:
 def gru(choices: Choices, reset_after: bool) -> Kind:
     """Return the GRU of these choices: the plain cell where they are the usual ones."""
     return GRU[reset_after] if choices is GRU_DEFAULT else _general_gru(choices, reset_after)
+
+
+def normed(kind: Kind) -> Kind:
+    """Return the same cell with layer normalisation."""
+    return replace(general(kind), layer_norm=True)
 
 
 def general(kind: Kind) -> Kind:
@@ -125,11 +133,14 @@ def _general_gru(choices: Choices, reset_after: bool) -> Kind:
 
 def _told(choices: Choices) -> _core.Choices:
     """Return the same for the core, which is told every number."""
-    activations = tuple(
-        (name, *(*NUMBERS.get(name, ()), 0.0, 0.0)[:2]) if isinstance(name, str) else name
-        for name in choices.activations
-    )
-    return _core.Choices(activations, *choices[1:])
+
+    def told(squash: Squash) -> tuple[str, float, float]:
+        if not isinstance(squash, str):
+            return squash
+        alpha, beta, *_ = *NUMBERS.get(squash, ()), 0.0, 0.0
+        return squash, alpha, beta
+
+    return _core.Choices(tuple(map(told, choices.activations)), *choices[1:])
 
 
 def _clip(choices: Choices) -> float | None:

@@ -117,7 +117,7 @@ def lstm(
     ----------
     S. Hochreiter, J. Schmidhuber, "Long Short-Term Memory", 1997, section 4; the forget gate:
     F. Gers et al., "Learning to Forget", 2000, section 3; peepholes: F. Gers et al., "Learning
-    Precise Timing with LSTM Recurrent Networks", 2002, section 3, and with whole matrices A. Graves,
+    Precise Timing with LSTM Recurrent Networks", 2002, section 3, with whole matrices A. Graves,
     "Generating Sequences With Recurrent Neural Networks", 2013, equations 7 to 11; projection:
     H. Sak et al., "Long Short-Term Memory Based Recurrent Neural Network Architectures for Large
     Vocabulary Speech Recognition", 2014, equations 7 and 8.

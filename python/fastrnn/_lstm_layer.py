@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastrnn import _kinds, _options
-from fastrnn._checks import flag, unsupported
+from fastrnn._checks import flag
 from fastrnn._choices import GATES, LSTM_ACTIVATIONS, Squash, lstm_choices
 from fastrnn._layer import Layer
 
@@ -62,8 +62,10 @@ class LSTM(Layer):
     proj_size : int
         P, less than H: h is `weight_hr` (P, H) times the cell's output, and y, h and the columns of
         `weight_hh` are P. 0: no projection.
-    layer_norm
-        Not supported yet: anything but the default raises.
+    layer_norm : bool
+        Normalise W x and U h, and c where the output sees it; `weight_norm` (10, H) has the gains
+        of W x and of U h, gate by gate, then gain and shift of c. NumPy computes such a layer,
+        many times slower than the others.
 
     Raises
     ------
@@ -128,14 +130,15 @@ class LSTM(Layer):
         dtype: DTypeLike = np.float32,
         rng: "Generator | None" = None,
     ) -> None:
-        unsupported("layer_norm", layer_norm, False)
+        self.layer_norm = flag("layer_norm", layer_norm)
         self.peephole = flag("peephole", peephole)
         self.proj_size = _options.proj_size(proj_size, hidden_size)
         self.clip = clip
         choices = lstm_choices(activations, gates, input_forget, clip)
         self.activations, self.gates, self.input_forget = choices[:3]
+        kind = _kinds.lstm(choices, self.peephole, general=self.proj_size > 0)
         super().__init__(
-            _kinds.lstm(choices, self.peephole, general=self.proj_size > 0), input_size,
+            _kinds.normed(kind) if self.layer_norm else kind, input_size,
             hidden_size, num_layers, bias=bias, batch_first=batch_first,
             dropout=dropout, bidirectional=bidirectional, merge_mode=merge_mode,
             recurrent_dropout=recurrent_dropout, zoneout=zoneout, weight_drop=weight_drop,

@@ -26,7 +26,7 @@ def chance(recurrent_dropout: Any, zoneout: Any, weight_drop: Any, cell_state: b
     """Return the probabilities, checked; zoneout of an LSTM may be a pair for h and c."""
     if isinstance(zoneout, (tuple, list)):
         if len(zoneout) != 2 or not cell_state:
-            raise ValueError(f"zoneout must be a number, or two for h and c of an LSTM: {zoneout!r}")
+            raise ValueError(f"zoneout must be a number, or two for an LSTM, got {zoneout!r}")
         h, c = (_probability("zoneout", value) for value in zoneout)
     else:
         h = _probability("zoneout", zoneout)

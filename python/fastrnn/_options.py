@@ -28,7 +28,7 @@ def proj_size(value: Any, hidden_size: Any) -> int:
     """Return P, 0 without projection."""
     P = integer("proj_size", value, 0)
     smallest = min(sizes(hidden_size, 1)[0]) if P else 1
-    if P and P >= smallest:
+    if P and smallest <= P:
         raise ValueError(f"proj_size must be less than hidden_size = {smallest}, got {value!r}")
     return P
 

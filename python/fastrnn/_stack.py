@@ -83,7 +83,7 @@ def forward(
         for part, source, target in zip(layer, inputs, outputs, strict=True):
             kind, masks = part.kind, NO_MASKS
             if noise is not None:
-                masks = noise.masks(k, part, *x.shape[:2], x.dtype)
+                masks = noise.masks(k, part, x.shape[0], x.shape[1], x.dtype)
                 kind = general(kind) if any(m is not None for m in masks[:3]) else kind
             tape = run(
                 kind, source, part.weights, part.packed, h0[k], c0[k], lengths, target,

@@ -64,13 +64,15 @@ class StateLayout:
             return self._enter_one(name, state, rows, single, dtype, self.widths), absent
         h, c = _pair(name, state)
         return (
-            absent if h is None else self._enter_one(name + "[0]", h, rows, single, dtype, self.widths),
-            absent if c is None else self._enter_one(name + "[1]", c, rows, single, dtype, self.sizes),
+            self._enter_one(name + "[0]", h, rows, single, dtype, self.widths),
+            self._enter_one(name + "[1]", c, rows, single, dtype, self.sizes),
         )
 
     def _enter_one(
         self, name: str, value: Any, rows: int, single: bool, dtype: DType, sizes: list[int]
     ) -> Flat:
+        if value is None:
+            return self.absent
         L, D = len(sizes), self.directions
         if not self.listed:
             symbols = "(L·D, H)" if single else "(L·D, N, H)"

@@ -9,10 +9,12 @@ from fastrnn._checks import Array, DType, allocate, exact, step_limit, truncatio
 from fastrnn._grads import GRUGrads, LSTMGrads, RNNGrads
 from fastrnn._kinds import Kind
 
-# w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr
-Weights = tuple[Array | None, Array, Array | None, Array | None, Array | None, Array | None]
+# w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr, w_norm
+Weights = tuple[
+    Array | None, Array, Array | None, Array | None, Array | None, Array | None, Array | None
+]
 G = TypeVar("G", LSTMGrads, GRUGrads, RNNGrads)
-NAMES = ("w_ih", "w_hh", "b_ih", "b_hh", "w_peephole", "w_hr")
+NAMES = ("w_ih", "w_hh", "b_ih", "b_hh", "w_peephole", "w_hr", "w_norm")
 
 
 class Held(NamedTuple):
@@ -67,7 +69,8 @@ class Tape:
     """
 
     __slots__ = (
-        "_box", "_c", "_digests", "_dims", "_dtype", "_gates", "_hidden", "_kind", "_layout", "_state_shapes",
+        "_box", "_c", "_digests", "_dims", "_dtype", "_gates", "_hidden", "_kind", "_layout",
+        "_state_shapes",
     )  # fmt: skip
 
     def __init__(self, kind: Kind, held: Held) -> None:
@@ -190,7 +193,7 @@ class Tape:
         except IndexError:
             held = self._held("tape")  # another thread was faster; this raises
         if held.backend == "core":
-            dx, dw_ih, dw_hh, db_ih, db_hh, dw_peephole, dw_hr = map(out.get, ("x", *NAMES))
+            dx, dw_ih, dw_hh, db_ih, db_hh, dw_peephole, dw_hr, _ = map(out.get, ("x", *NAMES))
             try:
                 _core.rnn_backward(
                     held.inner, dy, dh_n, dc_n, dx, dw_ih, dw_hh, db_ih, db_hh, dh0, dc0,
@@ -253,10 +256,10 @@ def backward(
         dy = exact("dy", dy, shape, tape._dtype, symbols, kind.title, H)
         dy = dy[:, None] if single else dy.transpose(1, 0, 2) if batch_first else dy
     finals: list[Array | None] = []
-    for name, value, S, letter in (("dh_n", dh_n, P, letter), ("dc_n", dc_n, H, "H")):
+    for name, value, S, columns in (("dh_n", dh_n, P, letter), ("dc_n", dc_n, H, "H")):
         final = None
         if value is not None:
-            shape, symbols = ((S,), f"({letter},)") if single else ((N, S), f"(N, {letter})")
+            shape, symbols = ((S,), f"({columns},)") if single else ((N, S), f"(N, {columns})")
             final = exact(name, value, shape, tape._dtype, symbols, kind.title, H)
             final = final[None] if single else final
         finals.append(final)

@@ -27,7 +27,16 @@ def forward(
 ) -> Any:
     """Fill y, h_n and c_n by the twin of this cell; return its tape when `keep` is set."""
     x, *weights_in_order, h0, c0 = in_order(x, *weights, h0, c0)
-    *plain, w_peephole, w_hr = weights_in_order
+    if kind.layer_norm:
+        normed = import_module("fastrnn.reference._normed")
+        outputs, state, tape = normed.forward(
+            kind, x, weights_in_order, h0, c0, (lengths, reverse, False),
+            masks._replace(w_mask=None),
+        )  # fmt: skip
+        targets = [target for target in (y, h_n, c_n) if target is not None]
+        copy_all(zip(targets, (outputs, *state), strict=True))
+        return tape if keep else None
+    *plain, w_peephole, w_hr, _ = weights_in_order
     options: dict[str, Any] = dict(kind.options, lengths=lengths, reverse=reverse, h0=h0)
     options["masks"] = masks._replace(w_mask=None)  # w_hh has it already
     if kind.cell_state:
@@ -57,6 +66,11 @@ def backward(
     options: dict[str, Any] = {"truncate": truncate, "clip_step": clip_step}
     if kind.cell_state:
         options["dc_n"] = dc_n
+    if kind.layer_norm:
+        normed = import_module("fastrnn.reference._normed")
+        found = normed.backward(kind, inner, dy, dh_n, dc_n, truncate, clip_step)
+        copy_all((array, found[name]) for name, array in gradients.items())
+        return
     twin = getattr(import_module("fastrnn.reference"), kind.function + "_backward")
     result = twin(inner, dy, dh_n, **options)
     copy_all((array, getattr(result, name)) for name, array in gradients.items())

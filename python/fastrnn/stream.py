@@ -76,7 +76,7 @@ class Stream:
         self._layers = layer._parts(packed=True)
         self._x_shape = (self._n, layer.input_size)
         self._out_shape = (self._n, layer._width)
-        # A step reads one and writes the other; they change places only once it has succeeded.
+        # A step reads one and writes the other; they change places once it has succeeded.
         self._now = layer._layout.new(self._n, self._dtype)
         self._next = layer._layout.new(self._n, self._dtype)
         shapes = [(1, self._n, P) for P in layer._layout.widths]
@@ -126,23 +126,22 @@ class Stream:
                 self._step.run(x_t, y_t, team.get())
             except (TypeError, ValueError, MemoryError):
                 pass  # somebody has to convert, or to explain
-            else:  # what _swap does, which would cost a tenth of a small step
+            else:  # what _swap does, at a tenth of a small step's time
                 self._now, self._next = self._next, self._now
                 self._step, self._next_step = self._next_step, self._step
                 return y_t
-        dtype = self._dtype
         x_t = self._enter(x_t)
         single = x_t.ndim == 1
         x = x_t[None, None] if single else x_t[None]
+        shape = self._out_shape[1:] if single else self._out_shape
         if out is None:
-            out = allocate("y", self._out_shape[1:] if single else self._out_shape, dtype)
+            out = allocate("y", shape, self._dtype)
         else:
-            self._check_out(out, x_t, self._out_shape[1:] if single else self._out_shape)
+            self._check_out(out, x_t, shape)
         y = out[None, None] if single else out[None]
         h, c, h_next, c_next = *self._now[2:], *self._next[2:]
-        top = len(self._layers) - 1
         for k, (part,) in enumerate(self._layers):
-            target = y if k == top else self._scratch[k]
+            target = y if k == len(self._layers) - 1 else self._scratch[k]
             run(
                 part.kind, x, part.weights, part.packed, h[k], c[k], None, target, h_next[k],
                 c_next[k], False, team.get(), False, self._masks(k),
@@ -190,11 +189,8 @@ class Stream:
         if self._n != N:
             raise ValueError(f"chunk must have N = {self._n} rows as the stream has, got {N}")
         y, result = layer._outputs(T, N, single)
-        now, after = self._now, self._next
-        _stack.forward(
-            self._layers, layer.merge_mode, x, now.flat_h, now.flat_c, None, y, after.flat_h,
-            after.flat_c, team.get(), noise=self._noise,
-        )  # fmt: skip
+        states = *self._now[2:], None, y, *self._next[2:]
+        _stack.forward(self._layers, layer.merge_mode, x, *states, team.get(), noise=self._noise)
         self._swap()
         return result
 
@@ -246,10 +242,10 @@ class Stream:
             if array is not None:
                 array[index] = 0
 
-    def _prepared(self, now: States, after: States) -> _core.Step:
-        """Return the core's own step from one set of states to another."""
+    def _prepared(self, now: States, after: States) -> _core.Step | None:
+        """Return the core's own step from one set of states to another, where the core has one."""
         outputs = [*self._scratch[:-1], None]
-        return _core.Step([
+        return None if self._layers[0][0].kind.layer_norm else _core.Step([
             (part.kind.core, part.packed, *arrays, part.kind.choices, *self._masks(k)[1:3])
             for k, (part,), *arrays in zip(
                 range(len(outputs)), self._layers, now.flat_h, now.flat_c, after.flat_h,
@@ -258,11 +254,8 @@ class Stream:
         ])  # fmt: skip
 
     def _masks(self, k: int) -> Masks:
-        """Return the masks of one step of layer k."""
-        part = self._layers[k][0]
-        if self._noise is None:
-            return NO_MASKS
-        return self._noise.masks(k, part, 1, self._n, self._dtype)
+        at = k, self._layers[k][0], 1, self._n, self._dtype
+        return self._noise.masks(*at) if self._noise else NO_MASKS
 
     def _swap(self) -> None:
         """Make the states that a run has written the ones that the next one reads."""

@@ -1,11 +1,14 @@
-"""gradcheck: compare gradients with central differences, entry by entry."""
+"""gradcheck: compare gradients with central differences, entry by entry; check_cell beside it."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
+from fastrnn._check_cell import check_cell
 from fastrnn._checks import FLOAT64, Array
+
+__all__ = ["check_cell", "gradcheck"]
 
 
 def gradcheck(

@@ -166,7 +166,7 @@ def public_forward(cell: str, dtype: Any, suffix: str) -> Subject:
         },
         "lstm": {
             "w_hr": malformed.of(np.ones((2, 6), dtype), 1.0, "w"),
-            "activations": malformed.of(("relu", "tanh"), ("tanh", "selu", "tanh"), "tanh", None, 3),
+            "activations": malformed.of(("relu",), ("tanh", "selu", "tanh"), "tanh", None, 3),
             "input_forget": malformed.of(1, None, "x"),
             "gates": malformed.of("ifox", "ii", "O", None, 3, ("i", "o")),
         },

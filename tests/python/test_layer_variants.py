@@ -73,7 +73,7 @@ def test_masks_may_be_passed_in(layer: Any, options: dict[str, Any]) -> None:
         return (rng.random(shape, np.float32) < p).astype(np.float64) if p else None
 
     rows = len(model.params["weight_hh_l0"])
-    masks = [Masks(dropped(p, (3, 7)), kept(h, X.shape[:2] + (7,)), kept(c, X.shape[:2] + (7,)),
+    masks = [Masks(dropped(p, (3, 7)), kept(h, (6, 3, 7)), kept(c, (6, 3, 7)),
                    dropped(w, (rows, 7)))]  # fmt: skip
     y, _, _ = model.forward(X, masks=masks)
     assert np.array_equal(y, model.forward(X, rng=np.random.default_rng(5))[0])
@@ -112,7 +112,9 @@ def test_autograd_takes_the_same_masks() -> None:
 
 
 @pytest.mark.parametrize("layer", LAYERS)
-@pytest.mark.parametrize("options", [{"zoneout": 0.3}, {"recurrent_dropout": 0.3}, {"proj_size": 3}])
+@pytest.mark.parametrize(
+    "options", [{"zoneout": 0.3}, {"recurrent_dropout": 0.3}, {"proj_size": 3}, {"clip": 0.4}]
+)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_stream_equals_the_whole_sequence(layer: Any, options: dict[str, Any], dtype: Any) -> None:
     if "proj_size" in options and layer is not fastrnn.LSTM:

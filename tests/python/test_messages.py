@@ -3,7 +3,6 @@ symbols and numbers, and what came; here the words themselves are pinned, one ca
 """
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np

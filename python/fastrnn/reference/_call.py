@@ -6,7 +6,8 @@ import numpy as np
 
 from fastrnn import _checks
 from fastrnn._masks import NO_MASKS, Masks
-from fastrnn.reference._math import Array, array_module, as_array, sum_outer
+from fastrnn.reference._math import Array, affine, array_module, as_array, sum_outer
+from fastrnn.reference._normed import row_product
 from fastrnn.reference._sequence import Sequence, check_shape
 
 
@@ -25,11 +26,12 @@ class Call(NamedTuple):
     w_hr: Any = None
     option: Any = None  # what else the cell's step has to know
     masks: Masks = NO_MASKS
+    norm: Any = None  # of _normed.py
 
     @property
     def xp(self) -> Any:
         """`autograd.numpy` while any of the arrays is being differentiated, else `numpy`."""
-        return array_module(*self[1:-2])
+        return array_module(*self[1:-3])
 
     def y(self, h: list[Any]) -> Any:
         """Return the outputs in the caller's layout from the T+1 states, slot 0 the initial one."""
@@ -44,6 +46,41 @@ class Call(NamedTuple):
         check_shape("dy", dy, (*self.x.shape[:-1], seq.P))
         result: Array = seq.enter(dy)
         return result
+
+    def pre_x(self) -> Any:
+        """Return what x gives to the pre-activations of all steps, in the order of processing."""
+        x = self.seq.enter(self.x)
+        if self.norm is not None:
+            return self.norm.of_x(self.xp, x, self.w_ih, self.b_ih)
+        return affine(self.xp, x, self.w_ih, self.b_ih)
+
+    def pre_h(self, h: Any) -> Any:
+        """Return what the previous h gives to the pre-activations."""
+        h = self.recurrent_h(h)
+        if self.norm is not None:
+            return self.norm.of_h(self.xp, h, self.w_hh, self.b_hh)
+        return affine(self.xp, h, self.w_hh, self.b_hh)
+
+    def back_h(self, h: Array, d: Array) -> tuple[Array, Array]:
+        """Return the gradients by W_hh h and by the previous h from that by what h gave."""
+        if self.norm is None:
+            return d, self.recurrent_h(d @ self.w_hh)
+        d = self.norm.of_h_backward(self.recurrent_h(h), self.w_hh, d)
+        return d, self.recurrent_h(row_product(np, d, self.w_hh.T))
+
+    def gain_gradient(self, d_ih: Array, d_hh: Array, h: Array) -> Array:
+        """Return the gradients by the gains of W_ih x and W_hh h, a row for each gate."""
+        ax = row_product(np, self.seq.enter(self.x), self.w_ih)
+        ah = row_product(np, self.recurrent_h(h), self.w_hh)
+        result: Array = self.norm.gradient(ax, ah, d_ih, d_hh)
+        return result
+
+    def projected(self, m: Any, back: bool = False) -> Any:
+        """Return h of the cell's output, or on the way back the gradients by them."""
+        if self.w_hr is None:
+            return m
+        w = self.w_hr.T if back else self.w_hr
+        return affine(self.xp, m, w, None) if self.norm is None else row_product(self.xp, m, w)
 
     def recurrent_h(self, h: Any) -> Any:
         """Return h as the recurrent product sees it."""
@@ -74,10 +111,12 @@ class Call(NamedTuple):
 
         d_ih and d_hh (T, N, G·H) are those by ``W_ih x + b_ih`` and by ``W_hh h + b_hh``.
         """
-        seq, w_ih = self.seq, self.w_ih
+        seq, w_ih, d_x = self.seq, self.w_ih, d_ih
+        if self.norm is not None:
+            d_x = self.norm.of_x_backward(seq.enter(self.x), w_ih, d_ih)
         return {
-            "x": seq.leave(d_ih if w_ih is None else d_ih @ w_ih),
-            "w_ih": None if w_ih is None else sum_outer(d_ih, seq.enter(self.x)),
+            "x": seq.leave(d_x if w_ih is None else d_x @ w_ih),
+            "w_ih": None if w_ih is None else sum_outer(d_x, seq.enter(self.x)),
             "w_hh": dw_hh if self.masks.w_mask is None else dw_hh * self.masks.w_mask,
             "b_ih": None if self.b_ih is None else d_ih.sum(axis=(0, 1)),
             "b_hh": None if self.b_hh is None else d_hh.sum(axis=(0, 1)),

@@ -136,6 +136,12 @@ class _Recurrent(NamedTuple):
     w_hh: Any
     b_hh: Any
     option: Any
+    norm: Any = None
+
+    @staticmethod
+    def recurrent_h(h: Any) -> Any:
+        """Return h as the recurrent product sees it: there are no masks."""
+        return h
 
 
 class Step(NamedTuple):

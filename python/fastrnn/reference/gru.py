@@ -1,33 +1,14 @@
 """The GRU, reset after and reset before, and its backward as docs/maths/gru.md derives it."""
 
-from typing import Any
-
-import numpy as np
 from numpy.typing import ArrayLike
 
 from fastrnn._choices import GRU_ACTIVATIONS, Squash
 from fastrnn._grads import GRUGrads
 from fastrnn._masks import Masks
-from fastrnn.reference._call import Call, check_threads, enter_call
-from fastrnn.reference._gru_step import gru_option, gru_step, gru_step_backward, recurrent
-from fastrnn.reference._math import Array, affine, sum_outer
+from fastrnn.reference._call import check_threads, enter_call
+from fastrnn.reference._gru_step import gru_option, gru_sweep, gru_sweep_backward
+from fastrnn.reference._math import Array
 from fastrnn.reference._tape import Tape, open_tape
-
-def _sweep(call: Call) -> tuple[list[Any], list[Any]]:
-    """All steps: T+1 states h (slot 0 is the initial one) and T gates."""
-    seq = call.seq
-    pre_x = affine(call.xp, seq.enter(call.x), call.w_ih, call.b_ih)
-    h = [seq.state_in("h0", call.h0, call.w_hh.dtype)]
-    gates = []
-    for t in range(seq.T):
-        # A row without this step computes on zeros and keeps its state, so that nothing in it,
-        # NaN included, reaches a gradient through the result that is thrown away.
-        h_prev = seq.select(t, h[t], 0.0)
-        h_t, gates_t = gru_step(call, pre_x[t], h_prev)
-        h_t, _ = call.zoned(t, h_t, h_prev)
-        h.append(seq.select(t, h_t, h[t]))
-        gates.append(gates_t)
-    return h, gates
 
 
 def gru(
@@ -71,8 +52,8 @@ def gru(
     clip : float or None
         What the activations are applied to is limited to ±clip.
     masks : Masks or None
-        Recurrent dropout and zoneout: h∘h_mask enters the recurrent product, and the parts h_keep of
-        h, and c_keep of c, stay as they were.
+        Recurrent dropout and zoneout: h∘h_mask enters the recurrent product, and the parts h_keep
+        of h, and c_keep of c, stay as they were.
     num_threads : int or None
         Checked, without effect here.
 
@@ -118,7 +99,7 @@ def gru(
     check_threads(num_threads)
     layout, option = (lengths, reverse, batch_first), gru_option(reset_after, activations, clip)
     call = enter_call(3, layout, x, w_ih, w_hh, b_ih, b_hh, h0, option=option, masks=masks)
-    h, _ = _sweep(call)
+    h, _ = gru_sweep(call)
     return call.y(h), call.seq.state_out(h[-1])
 
 
@@ -174,7 +155,7 @@ def gru_forward(
     check_threads(num_threads)
     layout, option = (lengths, reverse, batch_first), gru_option(reset_after, activations, clip)
     call = enter_call(3, layout, x, w_ih, w_hh, b_ih, b_hh, h0, option=option, masks=masks)
-    h, gates = _sweep(call)
+    h, gates = gru_sweep(call)
     tape = Tape("gru", call, gates, h)
     y = call.y(h)
     y.setflags(write=False)
@@ -233,26 +214,9 @@ def gru_backward(
     """
     call, kept = open_tape("gru", tape)
     every, limit = call.backward_options(truncate, clip_step)
-    seq, gates = call.seq, kept["gates"]
     dy = call.dy(dy)
-    dh = seq.dstate_in("dh_n", dh_n, call.w_hh.dtype)
+    dh = call.seq.dstate_in("dh_n", dh_n, call.w_hh.dtype)
     tape.spend()
-    h_prev = seq.existing(kept["h"][:-1])
-    _, w_n, _, b_n = recurrent(call)
-    seen = call.recurrent_h(h_prev)
-    hn = affine(np, seen, w_n, b_n) if call.option.reset_after else [None] * seq.T
-    d_ih = np.empty_like(gates)
-    for t in reversed(range(seq.T)):
-        stays = call.stays(t, dh + dy[t])
-        d_t, dh_t = gru_step_backward(call, gates[t], h_prev[t], hn[t], dh + dy[t] - stays, limit)
-        d_ih[t] = seq.select(t, d_t, 0.0)
-        (dh,) = seq.forget(t, every, seq.select(t, dh_t + stays, dh))
-    r = gates[:, :, : seq.H]
-    d_rz, d_n = d_ih[:, :, : 2 * seq.H], d_ih[:, :, 2 * seq.H :]
-    if call.option.reset_after:
-        d_hh = np.concatenate([d_rz, d_n * r], axis=2)
-        dw_hh = sum_outer(d_hh, seen)
-    else:
-        d_hh = d_ih
-        dw_hh = np.concatenate([sum_outer(d_rz, seen), sum_outer(d_n, r * seen)])
-    return GRUGrads(**call.gradients(d_ih, d_hh, dw_hh), h0=seq.dstate_out(dh, call.h0))
+    grads = gru_sweep_backward(call, kept, dy, dh, every, limit)
+    del grads["w_norm"]  # a layer's; this call has none
+    return GRUGrads(**grads)

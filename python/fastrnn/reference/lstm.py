@@ -10,6 +10,7 @@ from fastrnn.reference._lstm_step import lstm_sweep, lstm_sweep_backward
 from fastrnn.reference._math import Array
 from fastrnn.reference._tape import Tape, open_tape
 
+
 def lstm(
     x: ArrayLike,
     w_ih: ArrayLike | None,
@@ -64,8 +65,8 @@ def lstm(
     gates : str
         The gates that exist, letters of "ifo"; one that does not is the constant 1.
     masks : Masks or None
-        Recurrent dropout and zoneout: h∘h_mask enters the recurrent product, and the parts h_keep of
-        h, and c_keep of c, stay as they were.
+        Recurrent dropout and zoneout: h∘h_mask enters the recurrent product, and the parts h_keep
+        of h, and c_keep of c, stay as they were.
 
     Returns
     -------
@@ -243,4 +244,6 @@ def lstm_backward(
     ]
     dy = call.dy(dy)
     tape.spend()
-    return LSTMGrads(**lstm_sweep_backward(call, kept, dy, finals, every, limit))
+    grads = lstm_sweep_backward(call, kept, dy, finals, every, limit)
+    del grads["w_norm"]  # a layer's; this call has none
+    return LSTMGrads(**grads)

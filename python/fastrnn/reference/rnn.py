@@ -12,6 +12,7 @@ from fastrnn.reference._call import Call, check_threads, enter_call
 from fastrnn.reference._math import Activation, Array, affine, limited, squash, sum_outer
 from fastrnn.reference._tape import Tape, open_tape
 
+
 def _sweep(call: Call) -> tuple[list[Any], list[Any]]:
     """All steps: T+1 states h, slot 0 the initial one, and T activated sums."""
     seq, xp = call.seq, call.xp
@@ -68,8 +69,8 @@ def rnn(
     clip : float or None
         What the activations are applied to is limited to ±clip.
     masks : Masks or None
-        Recurrent dropout and zoneout: h∘h_mask enters the recurrent product, and the parts h_keep of
-        h, and c_keep of c, stay as they were.
+        Recurrent dropout and zoneout: h∘h_mask enters the recurrent product, and the parts h_keep
+        of h, and c_keep of c, stay as they were.
     num_threads : int or None
         Checked, without effect here.
 

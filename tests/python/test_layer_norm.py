@@ -1,0 +1,117 @@
+"""Layer normalisation in LSTM and GRU layers, against the equations written once more."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fastrnn
+from fastrnn.testing import check_cell
+
+EPS = 1e-5
+
+
+def ln(a: np.ndarray) -> np.ndarray:
+    """One vector with mean 0 and variance 1."""
+    return (a - a.mean()) / np.sqrt(a.var() + EPS)
+
+
+def sigmoid(a: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-a))
+
+
+def make(layer: Any, **options: Any) -> Any:
+    """A layer whose gains are not 1."""
+    rng = np.random.default_rng(0)
+    cell = layer(3, 5, layer_norm=True, rng=rng, **{"dtype": np.float64} | options)
+    for name, array in cell.params.items():
+        if "norm" in name:
+            array[...] = rng.uniform(0.5, 1.5, array.shape)
+    cell.repack()
+    return cell
+
+
+def ba_lstm(params: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
+    """Ba et al. 2016, equations 20 to 22, one sequence."""
+    w_ih, w_hh, b_ih, b_hh, norm = params.values()
+    h = c = np.zeros(5)
+    found = []
+    for x_t in x:
+        pre = norm[:4].ravel() * ln(w_ih @ x_t) + b_ih + norm[4:8].ravel() * ln(w_hh @ h) + b_hh
+        i, f, g, o = np.split(pre, 4)
+        c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+        h = sigmoid(o) * np.tanh(norm[8] * ln(c) + norm[9])
+        found.append(h)
+    return np.array(found)
+
+
+def ba_gru(params: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
+    """The GRU of its supplementary material: r and z together, n by itself."""
+    w_ih, w_hh, b_ih, b_hh, norm = params.values()
+    h = np.zeros(5)
+    found = []
+    for x_t in x:
+        ax, ah = w_ih @ x_t, w_hh @ h
+        ax = np.concatenate([ln(ax[:10]), ln(ax[10:])]) * norm[:3].ravel() + b_ih
+        ah = np.concatenate([ln(ah[:10]), ln(ah[10:])]) * norm[3:].ravel() + b_hh
+        r, z = sigmoid(ax[:5] + ah[:5]), sigmoid(ax[5:10] + ah[5:10])
+        n = np.tanh(ax[10:] + r * ah[10:])
+        h = (1 - z) * n + z * h
+        found.append(h)
+    return np.array(found)
+
+
+@pytest.mark.parametrize(("layer", "oracle"), [(fastrnn.LSTM, ba_lstm), (fastrnn.GRU, ba_gru)])
+def test_the_equations(layer: Any, oracle: Any) -> None:
+    cell = make(layer)
+    x = np.random.default_rng(1).standard_normal((6, 3))
+    assert list(cell.params)[-1] == "weight_norm_l0"
+    assert np.abs(cell(x)[0] - oracle(cell.params, x)).max() < 1e-13
+    half = make(layer, dtype=np.float32)
+    half.set_params({name: array.astype(np.float32) for name, array in cell.params.items()})
+    assert np.abs(half(x.astype(np.float32))[0] - cell(x)[0]).max() < 1e-5
+
+
+@pytest.mark.parametrize("layer", [fastrnn.LSTM, fastrnn.GRU])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"num_layers": 2, "bidirectional": True, "zoneout": 0.2, "recurrent_dropout": 0.3},
+        {"bias": False, "weight_drop": 0.2, "clip": 0.7},
+    ],
+)
+def test_check_cell(layer: Any, options: dict[str, Any]) -> None:
+    assert len(check_cell(make(layer, **options))) == 8
+
+
+def test_with_projection_and_peepholes() -> None:
+    assert len(check_cell(make(fastrnn.LSTM, proj_size=2))) == 8
+    assert len(check_cell(make(fastrnn.LSTM, peephole=True))) == 8
+
+
+@pytest.mark.parametrize("layer", [fastrnn.LSTM, fastrnn.GRU])
+def test_apply_is_differentiable(layer: Any) -> None:
+    pytest.importorskip("autograd", reason="autograd is not installed")
+    from autograd import grad
+
+    cell = make(layer, num_layers=2)
+    x = np.random.default_rng(2).standard_normal((4, 2, 3))
+    found = grad(lambda params: (cell.apply(params, x)[0] ** 2).sum())(cell.params)
+    y, _, tape = cell.forward(x)
+    wanted = cell.backward(tape, 2 * y).params
+    assert all(np.array_equal(found[name], wanted[name]) for name in wanted)
+
+
+def test_first_gains_are_one_and_shifts_zero() -> None:
+    norm = fastrnn.LSTM(3, 5, layer_norm=True).params["weight_norm_l0"]
+    assert norm.shape == (10, 5)
+    assert (norm[:9] == 1).all()
+    assert (norm[9] == 0).all()
+
+
+def test_what_is_refused() -> None:
+    with pytest.raises(ValueError, match="layer_norm is not supported together with reset_after"):
+        fastrnn.GRU(3, 4, layer_norm=True, reset_after=False)
+    with pytest.raises(ValueError, match="layer_norm is not supported yet"):
+        fastrnn.RNN(3, 4, layer_norm=True)
