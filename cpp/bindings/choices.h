@@ -17,8 +17,9 @@ class ChoicesObject {
       : activations_(static_cast<int>(activations.size())) {
     if (activations_ < 1 || activations_ > 3)
       words::wrong("activations", "be 1 for an RNN, 2 for a GRU or 3 for an LSTM");
-    Squash* const places[] = {&choices_.f, &choices_.g, &choices_.h};
-    for (std::size_t k = 0; k < activations.size(); ++k) *places[k] = squash(activations[k]);
+    choices_.f = squash(activations[0]);
+    if (activations_ > 1) choices_.g = squash(activations[1]);
+    if (activations_ > 2) choices_.h = squash(activations[2]);
     if (!(clip > 0)) words::wrong("clip", "be above 0, got " + std::to_string(clip));
     choices_.clip = clip;
     choices_.input_gate = has(gates, 'i');

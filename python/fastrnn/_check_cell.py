@@ -185,7 +185,7 @@ def _states(cell: Any, x: Array) -> None:
     _same(np.concatenate([first, rest]), y, "y in two calls")
     _same(last, state, "the state after two calls")
     stream = cell.stream(N)
-    _same(np.stack([stream.step(x_t) for x_t in x]), y, "y of the stream")
+    _same(np.stack(list(map(stream.step, x))), y, "y of the stream")
     _same(stream.state, state, "the state of the stream")
 
 

@@ -107,16 +107,17 @@ def _squash(where: str, value: Any) -> Squash:
     """Return an activation in its canonical form: a bare name where its numbers are the usual."""
     name, *given = value if isinstance(value, tuple) and len(value) > 1 else (value,)
     if not isinstance(name, str):
-        raise TypeError(f"{where} must be a string, or (string, alpha, beta), got {value!r}")
+        raise TypeError(f"{where} must be a string, got {value!r}")
     name = name if name in ACTIVATIONS else _NAMES.get(name.lower(), name)
     if name not in ACTIVATIONS:
         raise ValueError(f"{where} must be one of {ACTIVATIONS}, got {name!r}")
     usual = NUMBERS.get(name, ())
-    if len(given) > len(usual):
+    if len(given) > (2 if usual else 0) or any(given[len(usual) :]):  # a beta of 0 is none
         words = ("no numbers", "alpha", "alpha and beta")[len(usual)]
         raise ValueError(f"{where}: {name} takes {words}, got {value!r}")
     numbers = [number(f"{where}'s numbers", one) for one in given]
     numbers += usual[len(given) :]
+    numbers = numbers[: len(usual)]
     if name in ("leaky_relu", "elu") and numbers[0] < 0:
         raise ValueError(f"{where}: {name} needs alpha of at least 0, got {numbers[0]}")
     if name == "scaled_tanh" and 0 in numbers:

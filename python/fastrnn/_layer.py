@@ -75,8 +75,7 @@ class Layer(Exchanged):
             raise ValueError(
                 "zoneout of c is not supported together with peephole=True; give zoneout=(p, 0)"
             )
-        # What acts in every call needs the cell that takes masks; what acts in training alone
-        # leaves inference the plain one.
+        # Zoneout acts in every call; the rest acts in training, and leaves inference the plain cell.
         kind = _kinds.general(kind) if any(self._chance[1:3]) else kind
         self._kind = kind
         widths = [proj_size or H for H in sizes]

@@ -161,3 +161,25 @@ def test_wrong_options() -> None:
             make(fastrnn.LSTM, **options)
     with pytest.raises(ValueError, match="zoneout must be a number, or two"):
         make(fastrnn.GRU, zoneout=(0.1, 0.2))
+
+
+@pytest.mark.parametrize("options", [{}, {"proj_size": 32}, {"zoneout": 0.2}, {"clip": 1.0}])
+def test_a_step_of_a_stream_allocates_no_array(options: dict[str, Any]) -> None:
+    import tracemalloc
+
+    model = fastrnn.LSTM(8, 64, num_layers=3, **options)
+    x = np.random.default_rng(0).standard_normal((50, 16, 8), dtype=np.float32)
+    stream = model.stream(16)
+    out = stream.step(x[0])
+    tracemalloc.start()
+    try:
+        stream.step(x[0], out=out)
+        tracemalloc.reset_peak()
+        before = tracemalloc.get_traced_memory()[0]
+        for x_t in x:
+            stream.step(x_t, out=out)
+        now, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak - before < 1024  # views and numbers; one state has 4 kB and more
+    assert now - before < 512

@@ -111,12 +111,12 @@ class Call(NamedTuple):
 
         d_ih and d_hh (T, N, G·H) are those by ``W_ih x + b_ih`` and by ``W_hh h + b_hh``.
         """
-        seq, w_ih, d_x = self.seq, self.w_ih, d_ih
+        seq, w_ih, d_ax = self.seq, self.w_ih, d_ih
         if self.norm is not None:
-            d_x = self.norm.of_x_backward(seq.enter(self.x), w_ih, d_ih)
+            d_ax = self.norm.of_x_backward(seq.enter(self.x), w_ih, d_ih)
         return {
-            "x": seq.leave(d_x if w_ih is None else d_x @ w_ih),
-            "w_ih": None if w_ih is None else sum_outer(d_x, seq.enter(self.x)),
+            "x": seq.leave(d_ax if w_ih is None else d_ax @ w_ih),
+            "w_ih": None if w_ih is None else sum_outer(d_ax, seq.enter(self.x)),
             "w_hh": dw_hh if self.masks.w_mask is None else dw_hh * self.masks.w_mask,
             "b_ih": None if self.b_ih is None else d_ih.sum(axis=(0, 1)),
             "b_hh": None if self.b_hh is None else d_hh.sum(axis=(0, 1)),
