@@ -75,7 +75,7 @@ class Layer(Exchanged):
             raise ValueError(
                 "zoneout of c is not supported together with peephole=True; give zoneout=(p, 0)"
             )
-        # Zoneout acts in every call; the rest acts in training, and leaves inference the plain cell.
+        # Zoneout acts in every call; the rest acts in training and leaves inference plain.
         kind = _kinds.general(kind) if any(self._chance[1:3]) else kind
         self._kind = kind
         widths = [proj_size or H for H in sizes]
