@@ -67,7 +67,7 @@ def test_a_row_depends_neither_on_its_batch_nor_on_threads(variant: Variant) -> 
     alone = {name: given[name][4:5] for name in ("h0", "c0") if name in given}
     alone |= {"x": given["x"][:, 4:5], "lengths": given["lengths"][4:5]}
     if "masks" in given:
-        m, h, c = given["masks"]
+        m, h, c, _ = given["masks"]
         alone["masks"] = fastrnn.Masks(
             None if m is None else m[4:5], *(k if k is None else k[:, 4:5] for k in (h, c))
         )
