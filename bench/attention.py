@@ -8,6 +8,7 @@ directions: memory has 2·H columns.
 
 import argparse
 import json
+import os
 import statistics
 import time
 from collections.abc import Callable
@@ -146,8 +147,8 @@ def main() -> None:
         )
         print(line.format(**rows[-1]), flush=True)
     if options.out is not None:
-        text = json.dumps({"machine": machine.as_json(machine.describe()), "rows": rows}, indent=1)
-        options.out.write_text(text + "\n")
+        found = {"machine": machine.as_json(machine.describe()), "load": os.getloadavg()}
+        options.out.write_text(json.dumps(found | {"rows": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -216,7 +216,7 @@ ATTENTION_DECODER = Operation(
             "query": "current", "ragged": True,
         },
         {"T": 3, "N": 2, "S": 300, "sizes": (0, 5, 8, 5, 1), "query": "current", "state": False},
-        {"T": 260, "N": 2, "S": 3, "sizes": (2, 3, 3, 2, 1), "score": "general"},
+        {"T": 3, "N": 2, "S": 3, "sizes": (2, 3, 7, 2, 1), "score": "general"},
         {"T": 0, "N": 2, "S": 3},
         {"T": 2, "N": 0, "S": 3, "output": True},
         {"T": 2, "N": 2, "S": 0},

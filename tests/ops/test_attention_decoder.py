@@ -102,6 +102,17 @@ def test_a_call_goes_on_where_another_ended(rng: np.random.Generator) -> None:
         np.testing.assert_allclose(a, b, rtol=1e-9)
 
 
+def test_more_steps_than_a_block_of_the_products(rng: np.random.Generator) -> None:
+    """The sums over steps for memory are taken 256 steps at a time."""
+    arrays, options = draw_decoder(rng, 260, 2, 3, score="general")
+    g = [rng.normal(size=r.shape) for r in run_decoder(ops, arrays, options)]
+    found = autograd.grad(lambda a: total(ops, a, options, g))(arrays)
+    with fastrnn.use_backend("reference"):
+        expected = autograd.grad(lambda a: total(ops, a, options, g))(arrays)
+    for name, slope in expected.items():
+        np.testing.assert_allclose(found[name], slope, rtol=1e-8, atol=1e-10, err_msg=name)
+
+
 def test_a_record_serves_one_backward(rng: np.random.Generator) -> None:
     arrays, options = draw_decoder(rng, 3, 2, 4)
     vjp, value = autograd.make_vjp(lambda a: anp.sum(run_decoder(ops, a, options)[0]))(arrays)
