@@ -4,6 +4,7 @@ from typing import Any, Self
 
 from numpy.typing import ArrayLike
 
+from fastrnn._choices import Squash
 from fastrnn._export import Exported
 
 
@@ -58,8 +59,8 @@ class Exchanged(Exported):
         *,
         bidirectional: bool = False,
         bias: bool = True,
-        activation: str = "tanh",
-        recurrent_activation: str = "sigmoid",
+        activation: Squash = "tanh",
+        recurrent_activation: Squash = "sigmoid",
         **options: Any,
     ) -> Self:
         """Return a layer with Keras' weights.
@@ -75,8 +76,9 @@ class Exchanged(Exported):
             The second half of each layer's arrays is of the backward direction.
         bias : bool
             There are biases (``use_bias``).
-        activation, recurrent_activation : str
-            sigmoid, tanh, relu, linear, or hard_sigmoid of Keras 1 and 2, x/5 + 1/2.
+        activation, recurrent_activation : str, or tuple (str, alpha, beta)
+            sigmoid, tanh, relu, linear, elu, softsign, softplus, leaky_relu, or hard_sigmoid of
+            Keras 1 and 2; that of Keras 3 is ``("hard_sigmoid", 1 / 6, 0.5)``.
         **options
             What the class takes besides: `batch_first`, `merge_mode`, `dtype`.
 

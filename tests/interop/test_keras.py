@@ -26,9 +26,10 @@ def random_options(seed: int) -> tuple[str, dict[str, Any], bool, str]:
     rng = np.random.default_rng(seed)
     kind = ("RNN", "GRU", "LSTM")[seed % 3]
     options: dict[str, Any] = {"use_bias": bool(rng.random() < 0.8)}
-    options["activation"] = str(rng.choice(["tanh", "tanh", "relu", "sigmoid", "linear"]))
+    names = ["tanh", "tanh", "relu", "sigmoid", "linear", "elu", "softsign", "leaky_relu"]
+    options["activation"] = str(rng.choice(names))
     if kind != "RNN":
-        options["recurrent_activation"] = str(rng.choice(["sigmoid", "sigmoid", "tanh"]))
+        options["recurrent_activation"] = str(rng.choice(["sigmoid", "hard_sigmoid", "tanh"]))
     if kind == "GRU":
         options["reset_after"] = bool(rng.integers(2))
     return kind, options, bool(rng.integers(2)), str(rng.choice(["concat", "sum", "mul", "ave"]))
@@ -50,7 +51,10 @@ def test_random_layers_of_keras(keras: Any, seed: int) -> None:
     expected = np.asarray(there(x))
     named = {
         "activation": options["activation"],
-        "recurrent_activation": options.get("recurrent_activation", "sigmoid"),
+        "recurrent_activation": (
+            ("hard_sigmoid", 1 / 6, 0.5) if options.get("recurrent_activation") == "hard_sigmoid"
+            else options.get("recurrent_activation", "sigmoid")
+        ),
         "bias": options["use_bias"], "bidirectional": bidirectional, "batch_first": True,
     }  # fmt: skip
     if "reset_after" in options and not options["use_bias"]:
@@ -111,7 +115,7 @@ WRONG: list[tuple[Any, dict[str, Any], type[Exception], str]] = [
     ([K, R, np.ones(15)], {}, ValueError, r"weights\[2\] must have shape"),
     ([K, R.T, np.ones(16)], {}, ValueError, r"weights\[1\] must have shape"),
     ([K[:, :8], R, np.ones(16)], {}, ValueError, r"weights\[0\] must have shape \(I, 4·H\)"),
-    ([K, R, np.ones(16)], {"activation": "elu"}, ValueError, "activation must be one of"),
+    ([K, R, np.ones(16)], {"activation": "mish"}, ValueError, "activation must be one of"),
     ([K, R, np.ones(16)], {"colour": 1}, TypeError, "colour"),
 ]
 

@@ -24,28 +24,13 @@ CELLS = ("LSTM", "GRU", "RNN")
 QUICK, LONG = 48, 640
 
 
-def supported(c: torch_modules.Configuration) -> bool:
-    """Whether the layers have what the configuration asks for."""
-    if not c.proj:
-        return True
-    try:
-        fastrnn.LSTM(c.I, c.H, proj_size=c.proj)
-    except ValueError:
-        return False
-    return True
-
-
+@pytest.mark.filterwarnings("ignore:LSTM with projections")  # PyTorch's word on its own speed
 def test_random_modules_equal_torch_nn(long: bool) -> None:
-    tried = 0
     for seed in range(LONG if long else QUICK):
         c = torch_modules.draw(seed)
-        if not supported(c):
-            continue
-        tried += 1
         for dtype, most in TORCH_MODULES.items():
             error = torch_modules.worst(c, getattr(torch, dtype))
             assert error <= most, f"{c} {dtype}: {error:.3g}"
-    assert tried >= (500 if long else 30)
 
 
 def test_the_comparison_sees_a_swapped_gate() -> None:

@@ -138,3 +138,22 @@ def test_what_torch_cannot_say(torch: Any) -> None:
             layer.to_torch()
     with pytest.raises(TypeError, match="cannot read a module of mode GRU"):
         fastrnn.LSTM.from_torch(torch.nn.GRU(3, 4))
+
+
+def test_projection_there_and_back() -> None:
+    layer = stack(proj_size=2)
+    found = fastrnn.LSTM.from_torch(layer.state_dict())
+    assert found.proj_size == 2
+    assert same(found, layer)
+
+
+@pytest.mark.filterwarnings("ignore:LSTM with projections")  # PyTorch's word on its own speed
+def test_projected_modules_both_ways(torch: Any) -> None:
+    module = torch.nn.LSTM(3, 5, 2, proj_size=2, bidirectional=True)
+    layer, x = fastrnn.LSTM.from_torch(module), torch.ones(4, 2, 3)
+    with torch.no_grad():
+        expected = module(x)[0].numpy()
+    np.testing.assert_allclose(layer(x.numpy())[0], expected, atol=TORCH_MODULES["float32"])
+    assert repr(layer.to_torch()) == repr(module)
+    with pytest.raises(ValueError, match="has no zoneout"):
+        fastrnn.LSTM(3, 4, zoneout=0.5).to_torch()

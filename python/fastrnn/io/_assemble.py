@@ -49,6 +49,16 @@ def blocks(rows: Array, order: Sequence[int]) -> Array:
     return np.concatenate([split[k] for k in order])
 
 
+def refuse(layer: Layer, program: str, plain: Mapping[str, Any]) -> None:
+    """Raise ValueError for an option of the layer that the other program lacks."""
+    for option, usual in plain.items():
+        value = getattr(layer, option, usual)
+        if value != usual:
+            raise ValueError(
+                f"{program} has no {option}={value!r}; only {option}={usual!r} can be handed over"
+            )
+
+
 def assemble(cls: type[L], each: Sequence[Weights], directions: int, **options: Any) -> L:
     """Return a layer with these weights.
 

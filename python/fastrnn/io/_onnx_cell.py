@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from fastrnn._checks import Array
+from fastrnn._choices import NUMBERS, Squash
 from fastrnn.io._assemble import GATES, array, blocks
 
 # ONNX's blocks of rows in the order of ours: LSTM i o f c, GRU z r h, P i o f.
@@ -12,25 +15,12 @@ PEEPHOLES = (0, 2, 1)
 DEFAULTS = {"RNN": ("Tanh",), "GRU": ("Sigmoid", "Tanh"), "LSTM": ("Sigmoid", "Tanh", "Tanh")}
 DIRECTIONS = ("forward", "reverse", "bidirectional")
 
-# Which of ONNX's activations take alpha and beta, and what these are if nothing is said.
-_NUMBERS: dict[str, tuple[float | None, float | None]] = {
-    "Affine": (1.0, 0.0),
-    "LeakyRelu": (0.01, None),
-    "ThresholdedRelu": (1.0, None),
-    "ScaledTanh": (1.0, 1.0),
-    "HardSigmoid": (0.2, 0.5),
-    "Elu": (1.0, None),
-}
-# What the kernels know, by name and numbers.
-_KNOWN: dict[tuple[str, float | None, float | None], str] = {
-    ("Sigmoid", None, None): "sigmoid",
-    ("Tanh", None, None): "tanh",
-    ("Relu", None, None): "relu",
-    ("Affine", 1.0, 0.0): "linear",
-    ("HardSigmoid", 0.2, 0.5): "hard_sigmoid",
-}
-ONNX_NAMES = {ours: name for (name, _, _), ours in _KNOWN.items()}
-_CLOSE = 1e-7  # attributes are stored as float32
+# ONNX's activations and ours. Affine with its usual numbers is our linear.
+NAMES = {
+    "Sigmoid": "sigmoid", "Tanh": "tanh", "Relu": "relu", "HardSigmoid": "hard_sigmoid",
+    "Affine": "affine", "LeakyRelu": "leaky_relu", "ThresholdedRelu": "thresholded_relu",
+    "ScaledTanh": "scaled_tanh", "Elu": "elu", "Softsign": "softsign", "Softplus": "softplus",
+}  # fmt: skip
 
 
 def directions(direction: Any) -> int:
@@ -43,8 +33,8 @@ def directions(direction: Any) -> int:
 def activations(
     op: str, D: int, names: Sequence[str] | None, alphas: Sequence[float] | None,
     betas: Sequence[float] | None,
-) -> list[tuple[str, ...]]:  # fmt: skip
-    """Return the activations of each direction by our names.
+) -> list[tuple[Squash, ...]]:  # fmt: skip
+    """Return the activations of each direction by our names, and their numbers.
 
     alpha and beta are consumed in order by those activations that take one, as ONNX Runtime does.
     """
@@ -53,34 +43,42 @@ def activations(
     if len(given) != D * count:
         raise ValueError(f"activations must be {D * count} names for {op}, got {given!r}")
     left = [list(alphas or ()), list(betas or ())]
-    known = {name.lower(): name for name in (*_NUMBERS, *(key[0] for key in _KNOWN))}
-    known |= {name.lower(): name for name in ("Softsign", "Softplus")}
-    found = []
+    known = {name.lower(): ours for name, ours in NAMES.items()}
+    found: list[Squash] = []
     for k, word in enumerate(given):
         name = known.get(str(word).lower())
         if name is None:
-            raise ValueError(f"activations[{k}] must be one of ONNX's, got {word!r}")
+            raise ValueError(f"activations[{k}] must be one of {list(NAMES)}, got {word!r}")
         numbers = [
-            None if usual is None else float(rest.pop(0)) if rest else usual
-            for usual, rest in zip(_NUMBERS.get(name, (None, None)), left, strict=True)
+            _shortest(rest.pop(0)) if rest else usual
+            for usual, rest in zip(NUMBERS.get(name, ()), left, strict=False)
         ]
-        found.append(_ours(k, name, numbers))
+        plain = (name, *numbers) == ("affine", 1.0, 0.0)
+        found.append("linear" if plain else (name, *numbers) if numbers else name)  # type: ignore[arg-type]
     if left[0] or left[1]:
         raise ValueError(f"activation_alpha and activation_beta have {left} that nothing takes")
     return [tuple(found[d * count : (d + 1) * count]) for d in range(D)]
 
 
-def _ours(k: int, name: str, numbers: Sequence[float | None]) -> str:
-    for (known, *wanted), ours in _KNOWN.items():
-        if known == name and all(
-            (a is None and b is None) or (a is not None and b is not None and abs(a - b) <= _CLOSE)
-            for a, b in zip(numbers, wanted, strict=True)
-        ):
-            return ours
-    alpha, beta = numbers
-    raise ValueError(
-        f"activations[{k}]={name} with alpha={alpha} and beta={beta} is not supported"
-    )
+def _shortest(value: float) -> float:
+    """Return the number that was meant by one that has been stored as float32: 0.2."""
+    return float(str(np.float32(value)))
+
+
+def spelt(chosen: Sequence[Squash]) -> tuple[list[str], list[float], list[float]]:
+    """Return ONNX's names of our activations, and the alphas and betas that they take."""
+    theirs = {ours: name for name, ours in NAMES.items()}
+    names, alphas, betas = [], [], []
+    for squash in chosen:
+        name, *numbers = (squash,) if isinstance(squash, str) else squash
+        if name == "linear":
+            name, numbers = "affine", [1.0, 0.0]
+        usual = NUMBERS.get(name, ())
+        numbers = [*numbers, *usual[len(numbers) :]]
+        names.append(theirs[name])
+        alphas += numbers[:1] if len(usual) > 0 else []
+        betas += numbers[1:2] if len(usual) > 1 else []
+    return names, alphas, betas
 
 
 def weights(

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 
 from fastrnn._checks import Array
+from fastrnn._choices import rnn_choices
 from fastrnn._layer import Layer
 from fastrnn.io import _onnx_cell as cell
-from fastrnn.io._assemble import blocks, family
+from fastrnn.io._assemble import blocks, family, refuse
 from fastrnn.io._files import atomic_write
 from fastrnn.io._onnx_read import require_onnx
 
@@ -35,11 +36,8 @@ class LayerWriter:
         self.layer = layer
         self.state, self.lengths = state, lengths
         self.op = family(type(layer))
-        if getattr(layer, "proj_size", 0):
-            raise ValueError("ONNX has no LSTM with projection (proj_size)")
-        gates = getattr(layer, "gates", "ifo")
-        if gates != "ifo":
-            raise ValueError(f"ONNX's LSTM has all gates, got gates={gates!r}")
+        plain = {"proj_size": 0, "gates": "ifo", "layer_norm": False, "zoneout": 0.0}
+        refuse(layer, f"ONNX's {self.op}", plain)
         self.D = 2 if layer.bidirectional else 1
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
@@ -117,18 +115,18 @@ class LayerWriter:
         found: dict[str, Any] = {"hidden_size": layer._layout.sizes[l]}
         if self.D == 2:
             found["direction"] = "bidirectional"
-        chosen = (getattr(layer, "nonlinearity", ""),)
-        chosen = getattr(layer, "activations", chosen)
-        names = [cell.ONNX_NAMES[name] for name in chosen] * self.D
-        if tuple(names) != cell.DEFAULTS[self.op] * self.D:
-            found["activations"] = names
+        chosen: Any = getattr(layer, "activations", None)
+        if chosen is None:
+            chosen = rnn_choices(getattr(layer, "nonlinearity", "tanh")).activations
+        names, alphas, betas = cell.spelt(chosen)
+        if tuple(names) != cell.DEFAULTS[self.op]:
+            found["activations"] = names * self.D
             # Said in full: not every runtime has the same default.
-            alphas = {"HardSigmoid": 0.2, "Affine": 1.0}
-            betas = {"HardSigmoid": 0.5, "Affine": 0.0}
-            for key, numbers in (("activation_alpha", alphas), ("activation_beta", betas)):
-                values = [numbers[name] for name in names if name in numbers]
-                if values:
-                    found[key] = values
+            numbers = {"activation_alpha": alphas, "activation_beta": betas}
+            found |= {key: given * self.D for key, given in numbers.items() if given}
+        clip = getattr(layer, "clip", None)
+        if clip is not None:
+            found["clip"] = float(clip)
         if getattr(layer, "input_forget", False):
             found["input_forget"] = 1
         if getattr(layer, "reset_after", False):

@@ -6,14 +6,21 @@ from typing import Any, TypeVar
 import numpy as np
 
 from fastrnn._checks import Array
+from fastrnn._choices import Squash
 from fastrnn._layer import Layer
-from fastrnn.io._assemble import GATES, array, assemble, blocks, family
+from fastrnn.io._assemble import GATES, array, assemble, blocks, family, refuse
 
 L = TypeVar("L", bound=Layer)
 
 # Keras' blocks of columns, in the order of our rows: LSTM i f c o, GRU z r h.
 _ORDER = {"RNN": (0,), "LSTM": (0, 1, 2, 3), "GRU": (1, 0, 2)}
-_ACTIVATIONS = ("sigmoid", "tanh", "relu", "linear", "hard_sigmoid")
+# Keras' activations by name; hard_sigmoid is that of versions 1 and 2.
+_ACTIVATIONS: dict[str, Squash] = {
+    name: name
+    for name in ("sigmoid", "tanh", "relu", "linear", "elu", "softsign", "softplus", "hard_sigmoid")
+}
+_ACTIVATIONS["leaky_relu"] = ("leaky_relu", 0.2)  # type: ignore[assignment]
+_HARD_SIGMOID_3: Squash = ("hard_sigmoid", 1 / 6, 0.5)
 
 
 def from_keras(
@@ -21,8 +28,8 @@ def from_keras(
     weights: Any,
     bidirectional: bool,
     bias: bool,
-    activation: str,
-    recurrent_activation: str,
+    activation: Squash,
+    recurrent_activation: Squash,
     options: dict[str, Any],
 ) -> L:
     """Return a layer with the arrays of ``get_weights``, all layers and directions in a row."""
@@ -70,16 +77,16 @@ def _from_layer(cls: type[L], layer: Any, options: dict[str, Any]) -> L:
         raise TypeError(f"{cls.__name__}.from_keras cannot read a {name}")
     if config.get("go_backwards"):
         raise ValueError("go_backwards=True turns the output round too; reverse the input instead")
-    slope = "hard_sigmoid" in (config["activation"], config.get("recurrent_activation"))
-    if slope and ".src." in type(inner).__module__:
-        raise ValueError("hard_sigmoid of Keras 3 is not that of ONNX and Keras 2, x/5 + 1/2")
+    chosen: list[Squash] = [config["activation"], config.get("recurrent_activation", "sigmoid")]
+    if ".src." in type(inner).__module__:  # Keras 3
+        chosen = [_HARD_SIGMOID_3 if name == "hard_sigmoid" else name for name in chosen]
+    g, f = chosen
     own = dict(merge)
     if family(cls) == "GRU":  # a bias would say it too, but there may be none
         own["reset_after"] = config.get("reset_after", False)
     return from_keras(
-        cls, layer.get_weights(), bool(merge), config["use_bias"], config["activation"],
-        config.get("recurrent_activation", "sigmoid"), own | options,
-    )  # fmt: skip
+        cls, layer.get_weights(), bool(merge), config["use_bias"], g, f, own | options
+    )
 
 
 def _one(name: str, given: Sequence[Any], k: int) -> tuple[dict[str, Any], bool]:
@@ -106,27 +113,29 @@ def _one(name: str, given: Sequence[Any], k: int) -> tuple[dict[str, Any], bool]
     return found | {"b_ih": blocks(both[0], order), "b_hh": blocks(both[1], order)}, True
 
 
-def _choices(name: str, activation: str, recurrent_activation: str) -> dict[str, Any]:
+def _choices(name: str, activation: Squash, recurrent_activation: Squash) -> dict[str, Any]:
     """Return the layer's options that say the same."""
+    found = []
     for label, value in (
         ("activation", activation), ("recurrent_activation", recurrent_activation)
     ):  # fmt: skip
-        if value not in _ACTIVATIONS:
-            raise ValueError(f"{label} must be one of {_ACTIVATIONS}, got {value!r}")
+        if isinstance(value, str) and value not in _ACTIVATIONS:
+            raise ValueError(f"{label} must be one of {list(_ACTIVATIONS)}, got {value!r}")
+        found.append(_ACTIVATIONS[value] if isinstance(value, str) else value)
+    g, f = found
     if name == "RNN":
-        if recurrent_activation != "sigmoid":
+        if f != "sigmoid":
             raise ValueError("recurrent_activation exists for LSTM and GRU only")
-        return {"nonlinearity": activation}
-    both = (recurrent_activation, activation)
-    return {"activations": (*both, activation) if name == "LSTM" else both}
+        return {"nonlinearity": g}
+    return {"activations": (f, g, g) if name == "LSTM" else (f, g)}
 
 
 def to_keras(layer: Layer) -> list[Array]:
     """Return the arrays that ``set_weights`` takes, all layers and directions in a row."""
     name = family(type(layer))
-    for option in ("peephole", "proj_size"):
-        if getattr(layer, option, False):
-            raise ValueError(f"Keras' {name} has no {option}")
+    plain: dict[str, Any] = {"peephole": False, "proj_size": 0, "layer_norm": False, "zoneout": 0.0}
+    plain |= {"clip": None, "gates": "ifo", "input_forget": False}
+    refuse(layer, f"Keras' {name}", plain)
     inverse = np.argsort(_ORDER[name]).tolist()
     params, result = layer.state_dict(), []
     for direction in layer._each():

@@ -100,8 +100,6 @@ class OnnxNode:
             raise ValueError(f"op must be RNN, GRU or LSTM, got {op!r}")
         D = cell.directions(direction)
         layout = integer("layout", layout, 0, 1)
-        if clip is not None:
-            raise ValueError(f"clip is not supported yet, got {clip!r}")
         flags = {"LSTM": ("input_forget", input_forget)}
         flags["GRU"] = ("linear_before_reset", linear_before_reset)
         for owner, (label, value) in flags.items():
@@ -110,12 +108,14 @@ class OnnxNode:
         chosen = cell.activations(op, D, activations, activation_alpha, activation_beta)
         options: list[dict[str, Any]] = []
         for names in chosen:
+            own: dict[str, Any] = {"clip": clip}
             if op == "RNN":
-                options.append({"nonlinearity": names[0]})
+                own["nonlinearity"] = names[0]
             elif op == "GRU":
-                options.append({"activations": names, "reset_after": bool(linear_before_reset)})
+                own |= {"activations": names, "reset_after": bool(linear_before_reset)}
             else:
-                options.append({"activations": names, "input_forget": bool(input_forget)})
+                own |= {"activations": names, "input_forget": bool(input_forget)}
+            options.append(own)
         weights = cell.weights(op, D, W, R, B, P, hidden_size)
         return cls(name, op, direction, layout, weights, options, (h0, c0))
 

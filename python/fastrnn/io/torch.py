@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from fastrnn._layer import Layer
-from fastrnn.io._assemble import GATES, array, assemble, family
+from fastrnn.io._assemble import GATES, array, assemble, family, refuse
 from fastrnn.io.checkpoint import load_weights
 
 L = TypeVar("L", bound=Layer)
@@ -146,15 +146,11 @@ def to_torch(layer: Layer) -> Any:
 
 def _refuse(layer: Layer, name: str) -> None:
     """Raise ValueError for what torch.nn cannot say."""
-    plain = {"merge_mode": "concat", "peephole": False, "reset_after": True, "input_forget": False}
-    plain |= {"gates": "ifo"}
-    plain |= {"activations": ("sigmoid", "tanh", "tanh")[: 3 if name == "LSTM" else 2]}
-    for option, usual in plain.items():
-        if getattr(layer, option, usual) != usual:
-            raise ValueError(
-                f"torch.nn.{name} has no {option}={getattr(layer, option)!r}; "
-                f"only {option}={usual!r} can be handed over"
-            )
+    plain: dict[str, Any] = {"merge_mode": "concat", "peephole": False, "reset_after": True}
+    plain |= {"input_forget": False, "gates": "ifo", "clip": None, "layer_norm": False}
+    plain |= {"zoneout": 0.0, "recurrent_dropout": 0.0, "weight_drop": 0.0}
+    plain["activations"] = ("sigmoid", "tanh", "tanh")[: 3 if name == "LSTM" else 2]
+    refuse(layer, f"torch.nn.{name}", plain)
     if not isinstance(layer.hidden_size, int):
         raise ValueError(f"torch.nn.{name} has one hidden_size, got {layer.hidden_size}")
     nonlinearity = getattr(layer, "nonlinearity", "tanh")
