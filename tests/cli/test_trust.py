@@ -29,7 +29,7 @@ def test_selftest_and_doctor() -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "all right"
     for isa in fastrnn.available_isas():
-        assert f"{isa}: 7 cells" in done.stdout
+        assert f"{isa}: 9 cells" in done.stdout
     done = commands.run("doctor", FASTRNN_ISA="baseline")
     assert done.returncode == 0, done.stderr
     assert "isa             baseline" in done.stdout

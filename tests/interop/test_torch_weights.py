@@ -24,7 +24,7 @@ def same(a: Any, b: Any) -> bool:
 
 @pytest.mark.parametrize("options", [
     {}, {"bias": False}, {"bidirectional": False}, {"peephole": True}, {"dtype": np.float64},
-    {"hidden_size": [4, 6]}, {"num_layers": 1},
+    {"hidden_size": [4, 6]}, {"num_layers": 1}, {"layer_norm": True},
 ], ids=str)  # fmt: skip
 @pytest.mark.parametrize("prefix", ["", "encoder.rnn", "encoder.rnn."])
 def test_a_state_dict_says_what_the_layer_is(options: dict[str, Any], prefix: str) -> None:

@@ -16,7 +16,9 @@ CELLS: dict[str, tuple[str, int, dict[str, Any]]] = {
     "lstm": ("lstm", 4, {}),
     "lstm peephole": ("lstm", 4, {"w_peephole": None}),
     "lstm input_forget": ("lstm", 4, {"input_forget": True}),
+    "lstm clip": ("lstm", 4, {"clip": 0.3}),
     "gru": ("gru", 3, {}),
+    "gru elu": ("gru", 3, {"activations": ("sigmoid", ("elu", 0.5))}),
     "gru reset before": ("gru", 3, {"reset_after": False}),
 }
 # Rounding of T steps of products over I + H terms, forward and back, in units of eps.

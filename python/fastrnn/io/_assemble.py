@@ -88,6 +88,8 @@ def assemble(cls: type[L], each: Sequence[Weights], directions: int, **options: 
     bias = any(w.get(name) is not None for w in given for name in ("b_ih", "b_hh"))
     if any(w.get("w_peephole") is not None for w in given):
         options["peephole"] = True
+    if any(w.get("w_norm") is not None for w in given):
+        options["layer_norm"] = True
     if any(w.get("w_hr") is not None for w in given):
         options["proj_size"] = given[0]["w_hh"].shape[1]
     hidden_size: Any = sizes[0] if len(set(sizes)) == 1 else sizes

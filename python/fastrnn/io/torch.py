@@ -12,7 +12,7 @@ from fastrnn.io.checkpoint import load_weights
 L = TypeVar("L", bound=Layer)
 
 _NAME = re.compile(
-    r"(weight_ih|weight_hh|weight_hr|weight_peephole|bias_ih|bias_hh)_l(\d+)(_reverse)?"
+    r"(weight_ih|weight_hh|weight_hr|weight_peephole|weight_norm|bias_ih|bias_hh)_l(\d+)(_reverse)?"
 )
 _CELL = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")  # of LSTMCell and its like
 _ARGUMENTS = {
@@ -20,6 +20,7 @@ _ARGUMENTS = {
     "weight_hh": "w_hh",
     "weight_hr": "w_hr",
     "weight_peephole": "w_peephole",
+    "weight_norm": "w_norm",
     "bias_ih": "b_ih",
     "bias_hh": "b_hh",
 }
