@@ -82,6 +82,18 @@ def test_verify_says_what_it_cannot_know(tmp_path: Path) -> None:
     assert "no checksum of ours" in done.stdout
 
 
+def test_verify_of_token_files(tmp_path: Path) -> None:
+    path = tmp_path / "x.bin"
+    fastrnn.data.TokenFile.write(path, [[1, 2, 3], [4]], vocab_size=10)
+    done = commands.run("verify", str(path.with_suffix(".json")))
+    assert done.returncode == 0, done.stderr
+    assert "4 tokens; both SHA-256 are right" in done.stdout
+    path.write_bytes(b"\5" + path.read_bytes()[1:])
+    done = commands.run("verify", str(path))
+    assert done.returncode == 1
+    assert "x.bin" in commands.only_line(done.stderr)
+
+
 EXPORTS = [
     ("lm", {"embedding_size": 8, "tied": True}),
     ("lm", {"num_layers": 2}),

@@ -17,7 +17,7 @@ def run_verify(path: Path) -> None:
     """Print what was found, or raise what is wrong."""
     path = path / MODEL_FILE if path.is_dir() else path
     if path.suffix in (".bin", ".idx", ".json"):
-        _tokens(path.with_suffix(""))
+        _tokens(path.with_suffix(".bin"))
         return
     try:
         found = load_checkpoint(path)
@@ -40,12 +40,12 @@ def run_verify(path: Path) -> None:
             print(f"core and twin agree to {_agreement(layer, model.params['rnn']):.1e}")
 
 
-def _tokens(name: Path) -> None:
+def _tokens(path: Path) -> None:
     from fastrnn.data import TokenFile
 
-    with TokenFile(name) as file:
+    with TokenFile(path) as file:
         file.verify()
-        print(f"{name}: {len(file)} tokens; both SHA-256 are right")
+        print(f"{path}: {len(file)} tokens; both SHA-256 are right")
 
 
 def _finite(path: Path, tensors: dict[str, Any]) -> None:
