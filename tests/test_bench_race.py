@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bench.acceptance import race_binary_addition, race_char_lm, race_vowels
+from bench.acceptance import race_binary_addition, race_char_lm, race_g2p, race_vowels
 from bench.acceptance._race import race
 
 
@@ -38,12 +38,19 @@ def vowels() -> tuple:
     return series, labels, (series[:5], labels[:5])
 
 
+def spoken() -> dict:
+    rng = np.random.default_rng(2)
+    words = {"".join(rng.choice(list("abcd"), n)) for n in rng.integers(2, 7, 400)}
+    return {word: [" ".join(word.upper())] for word in sorted(words)}
+
+
 LETTERS = np.random.default_rng(1).integers(0, 9, 30_000)
 PROGRAMS = {
     "lstm letters": (race_char_lm, "PyTorch", {"cell": "lstm", "ids": LETTERS, "V": 9}),
     "gru letters": (race_char_lm, "PyTorch", {"cell": "gru", "ids": LETTERS, "V": 9}),
     "packed": (race_vowels, "Packed", {"cell": "lstm", "data": vowels(), "similar": False}),
     "padded": (race_vowels, "Padded", {"cell": "gru", "data": vowels(), "similar": True}),
+    "spelling": (race_g2p, "PyTorch", {"words": spoken(), "hidden": 12}),
     "addition": (race_binary_addition, "OneThread", {}),
 }
 
