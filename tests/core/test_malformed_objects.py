@@ -20,7 +20,7 @@ LAYERS = {
     "LSTM": {
         "peephole": malformed.of(*malformed.NO_FLAGS),
         "forget_bias": malformed.of("1", None, np.nan, np.inf, [1.0], 1j),
-        "proj_size": malformed.of(3, -1, 2.5, "4"),
+        "proj_size": malformed.of(H, -1, 2.5, "4"),
     },
 }
 NO_SIZES = (-1, 1.5, "4", None, 2**62, float("nan"), True)
@@ -46,9 +46,10 @@ def test_options_of_the_constructor(kind: str) -> None:
         "batch_first": malformed.of(*malformed.NO_FLAGS),
         "bidirectional": malformed.of(*malformed.NO_FLAGS),
         "dropout": malformed.of(*NO_RATES),
-        "recurrent_dropout": malformed.of(0.5, *NO_RATES),
-        "zoneout": malformed.of(0.1, *NO_RATES),
-        "layer_norm": malformed.of(True, 1, None, "x"),
+        "recurrent_dropout": malformed.of(*NO_RATES),
+        "zoneout": malformed.of(*NO_RATES),
+        "weight_drop": malformed.of(*NO_RATES),
+        "layer_norm": malformed.of(1, None, "x"),
         "merge_mode": malformed.of("max", "", None, 3, "Concat"),
         "dtype": malformed.of(np.float16, np.int32, "complex64", "no", object, bool),
         "rng": malformed.of(42, "seed", np.random, object()),
