@@ -113,6 +113,17 @@ def test_more_steps_than_a_block_of_the_products(rng: np.random.Generator) -> No
         np.testing.assert_allclose(found[name], slope, rtol=1e-8, atol=1e-10, err_msg=name)
 
 
+@pytest.mark.parametrize("backend", ["core", "reference"])
+def test_no_step_keeps_the_dtype_and_the_state(backend: str, rng: np.random.Generator) -> None:
+    arrays, options = draw_decoder(rng, 0, 2, 3, cell="lstm", query="current", output=True)
+    given = {name: array.astype(np.float32) for name, array in arrays.items()}
+    with fastrnn.use_backend(backend):
+        results = run_decoder(ops, given, options)
+    assert {result.dtype for result in results} == {np.dtype(np.float32)}
+    for name, last in zip(("h0", "c0", "fed0"), results[3:], strict=True):
+        np.testing.assert_array_equal(last, given[name])
+
+
 def test_a_record_serves_one_backward(rng: np.random.Generator) -> None:
     arrays, options = draw_decoder(rng, 3, 2, 4)
     vjp, value = autograd.make_vjp(lambda a: anp.sum(run_decoder(ops, a, options)[0]))(arrays)

@@ -90,7 +90,9 @@ def attention_decoder(
         results.append(tuple(xp.where(there, part, 0.0) for part in result))
         now = [xp.where(there, new, old) for new, old in zip(after, now, strict=True)]
     outputs, contexts, weights = (
-        xp.stack([result[k] for result in results]) if results else np.zeros((0, d.N, width))
+        xp.stack([result[k] for result in results])
+        if results
+        else np.zeros((0, d.N, width), constant(now[0]).dtype)
         for k, width in enumerate((d.O, d.C, d.S))
     )
     kept = dict(zip(("h", "c", "fed"), now, strict=True))
