@@ -58,6 +58,7 @@ def test_a_result_says_what_was_read_measured_reached_and_skipped(
     assert [note["seed"] for note in result["runs"]] == [0, 1, 2]
     assert not any(note["within_budget"] for note in result["runs"])
     assert result["runs"][0]["characters"] == 4
+    assert result["runs"][0]["cpu_seconds"] >= 0
     assert {"python", "numpy", "fastrnn", "torch"} <= set(result["versions"])
     assert result["machine"]["cpu"]
     assert result["threads"] == 1
