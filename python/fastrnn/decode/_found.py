@@ -1,5 +1,7 @@
 """Found: what a search has found for each of its sources, and when more cannot help."""
 
+from bisect import insort
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,6 +26,7 @@ class Found:
         self._n_best = n_best
         self._penalty = penalty
         self._by_tokens: list[dict[tuple[bytes, bool], Hypothesis]] = [{} for _ in range(N)]
+        self._negatives: list[list[float]] = [[] for _ in range(N)]  # of the n best scores
         self._last = np.full(N, -np.inf)  # the score of the last of the n best that have ended
 
     def add(
@@ -34,12 +37,15 @@ class Found:
         key = tokens.tobytes(), finished
         if key in own:
             return
-        score = self._penalty.score(log_prob, len(tokens) + finished)
-        own[key] = Hypothesis(tokens, float(log_prob), float(score), finished, attention)
+        log_prob = float(log_prob)
+        score = float(self._penalty.score(log_prob, len(tokens) + finished))
+        own[key] = Hypothesis(tokens, log_prob, score, finished, attention)
         if finished:
-            scores = sorted((h.score for h in own.values() if h.finished), reverse=True)
-            if len(scores) >= self._n_best:
-                self._last[source] = scores[self._n_best - 1]
+            worst_last = self._negatives[source]
+            insort(worst_last, -score)
+            del worst_last[self._n_best :]
+            if len(worst_last) == self._n_best:
+                self._last[source] = -worst_last[-1]
 
     def counts(self, sources: Ids, log_probs: Floats, length: int) -> Flags:
         """Return which sequences, (A, K), ended with so many symbols, are among the n best."""
