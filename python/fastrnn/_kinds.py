@@ -1,12 +1,22 @@
 """What the friendly layer has to know of each cell of the core: one row per cell."""
 
+import copyreg
 import math
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
 from fastrnn import _core
-from fastrnn._choices import GRU_DEFAULT, LSTM_DEFAULT, NUMBERS, Choices, Squash
+from fastrnn._choices import (
+    GRU_DEFAULT,
+    LSTM_DEFAULT,
+    NUMBERS,
+    Choices,
+    Squash,
+    gru_choices,
+    lstm_choices,
+    rnn_choices,
+)
 from fastrnn._core import Cell
 
 
@@ -45,6 +55,12 @@ class Kind:
     options: dict[str, Any] = field(default_factory=dict)
     choices: _core.Choices | None = None
     layer_norm: bool = False
+
+    def __reduce__(self) -> Any:
+        if self.choices is None:
+            return copyreg.__newobj__, (Kind,), self.__getstate__()  # type: ignore[attr-defined]
+        # The core's choices cannot be pickled; the options say the same.
+        return _again, (self.function, self.options, self.peephole, self.layer_norm)
 
 
 RNN = {
@@ -129,6 +145,19 @@ def _general_gru(choices: Choices, reset_after: bool) -> Kind:
         },
         choices=_told(choices),
     )  # fmt: skip
+
+
+def _again(function: str, options: dict[str, Any], peephole: bool, layer_norm: bool) -> Kind:
+    """Return the general cell of these options."""
+    clip = options["clip"]
+    if function == "lstm":
+        named = options["activations"], options["gates"], options["input_forget"]
+        kind = _general_lstm(lstm_choices(*named, clip), peephole)
+    elif function == "gru":
+        kind = _general_gru(gru_choices(options["activations"], clip), options["reset_after"])
+    else:
+        kind = _general_rnn(rnn_choices(options["nonlinearity"], clip))
+    return normed(kind) if layer_norm else kind
 
 
 def _told(choices: Choices) -> _core.Choices:

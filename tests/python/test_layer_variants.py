@@ -1,5 +1,7 @@
 """Options of the layers that act in the recurrence: projection, dropout, zoneout, weight drop."""
 
+import copy
+import pickle
 from typing import Any
 
 import numpy as np
@@ -146,6 +148,24 @@ def test_projected_layers_equal_torch(bidirectional: bool) -> None:
     y, (h, c) = layer(X)
     for found, wanted in ((y, y_t), (h, h_t), (c, c_t)):
         assert np.abs(found - wanted.detach().numpy()).max() < 1e-12
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        fastrnn.LSTM(4, 7, proj_size=3, zoneout=0.2, activations=("elu", "tanh", "Softsign")),
+        fastrnn.LSTM(4, 7, layer_norm=True),
+        fastrnn.GRU(4, 7, clip=0.5, reset_after=False, recurrent_dropout=0.1),
+        fastrnn.RNN(4, 7, nonlinearity=("leaky_relu", 0.3)),
+        fastrnn.LSTM(4, 7, peephole=True),
+    ],
+    ids=["projected", "normed", "gru", "rnn", "peephole"],
+)
+def test_layers_are_copied_and_pickled(layer: Any) -> None:
+    x = X.astype(np.float32)
+    y, _ = layer(x)
+    for twin in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
+        assert np.array_equal(twin(x)[0], y)
 
 
 def test_wrong_options() -> None:
