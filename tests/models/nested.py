@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from autograd.tracer import Box
 
+import fastrnn
 from fastrnn import ops
 from fastrnn.models._model import flatten
 from fastrnn.testing import gradcheck
@@ -38,6 +39,17 @@ def check_gradients(model: Any, batch: Any, seed: int | None) -> dict[str, np.nd
     found = flatten(grads)
     gradcheck(loss, flatten(model.params), found)
     return found
+
+
+def check_twins(model: Any, batch: Any, seed: int) -> None:
+    """The twins of all operations must give the same loss and gradient."""
+    run = ops.value_and_grad(model.loss)
+    value, grads = run(model.params, batch, np.random.default_rng(seed))
+    with fastrnn.use_backend("reference"):
+        again, twins = run(model.params, batch, np.random.default_rng(seed))
+    assert np.isclose(value, again, rtol=1e-12)
+    for path, gradient in flatten(grads).items():
+        np.testing.assert_allclose(gradient, flatten(twins)[path], rtol=1e-8, atol=1e-12)
 
 
 def traced_dtypes(model: Any, batch: Any, monkeypatch: Any, run: Callable[..., Any]) -> set[Any]:

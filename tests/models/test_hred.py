@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from models.nested import check_gradients, traced_dtypes
+from models.nested import check_gradients, check_twins, traced_dtypes
 from ops.nodes import count_nodes
 from tolerances import assert_same_bits
 
@@ -41,9 +41,14 @@ def dialogues(rng: Any, shape: Any = SHAPE) -> list[list[np.ndarray]]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_gradients_are_central_differences(kind: str, backend: str, rng: Any) -> None:
+def test_gradients_are_central_differences(kind: str, rng: Any) -> None:
     grads = check_gradients(make(kind, dropout=0.2), pack_dialogues(dialogues(rng)), seed=3)
     assert all(gradient.any() for gradient in grads.values())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_twins_give_the_same(kind: str, rng: Any) -> None:
+    check_twins(make(kind, dropout=0.2), pack_dialogues(dialogues(rng)), seed=3)
 
 
 @pytest.mark.parametrize("kind", KINDS)

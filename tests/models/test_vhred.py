@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from models.nested import check_gradients, traced_dtypes
+from models.nested import check_gradients, check_twins, traced_dtypes
 from ops.nodes import count_nodes
 from tolerances import assert_same_bits
 
@@ -38,10 +38,15 @@ def batch_of(rng: Any, shape: Any = SHAPE) -> Any:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_gradients_are_central_differences(kind: str, backend: str, rng: Any) -> None:
+def test_gradients_are_central_differences(kind: str, rng: Any) -> None:
     model = make(kind, word_drop=0.3, dropout=0.1)
     grads = check_gradients(model, (*batch_of(rng), 0.7), seed=3)
     assert all(gradient.any() for gradient in grads.values())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_twins_give_the_same(kind: str, rng: Any) -> None:
+    check_twins(make(kind, word_drop=0.3, dropout=0.1), (*batch_of(rng), 0.7), seed=3)
 
 
 @pytest.mark.parametrize("kind", KINDS)
