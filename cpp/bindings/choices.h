@@ -47,7 +47,8 @@ class ChoicesObject {
     if (!py::isinstance<py::tuple>(object)) {
       const Activation which = activation(object);
       if (which == Activation::hard_sigmoid) return {which, 0.2, 0.5};
-      if (which > Activation::hard_sigmoid && which < Activation::softsign) words::wrong("activations", "have alpha and beta");
+      if (which > Activation::hard_sigmoid && which < Activation::softsign)
+        words::wrong("activations", "have alpha and beta");
       return {which};
     }
     const auto parts = py::reinterpret_borrow<py::tuple>(object);

@@ -25,9 +25,9 @@ struct Tables {
 };
 
 // What this build contains, weakest first.
-#define FASTRNN_TABLES(target)                                                 \
-  {Isa::target, &target::table_f32, &target::table_f64, &target::nn_table_f32, \
-   &target::nn_table_f64, &target::word2vec_table}
+#define FASTRNN_TABLES(target)                                       \
+  {Isa::target,           &target::table_f32,    &target::table_f64, \
+   &target::nn_table_f32, &target::nn_table_f64, &target::word2vec_table}
 constexpr Tables kBuilt[] = {
     FASTRNN_TABLES(baseline),
 #ifdef FASTRNN_HAVE_AVX2

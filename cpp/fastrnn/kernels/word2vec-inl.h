@@ -88,8 +88,8 @@ class Word2VecThread {
     for (index_t k = 0; k < rows_.stride; k += kRowFloats) __builtin_prefetch(row + k, 1);
   }
 
-  // The row that the next windows will meet first, and the next target's: with the noise drawn ahead
-  // a seventh faster where the rows are 46 MB (python -m bench.acceptance.word2vec_quality).
+  // The row that the next windows will meet first, and the next target's: with the noise drawn
+  // ahead a seventh faster where the rows are 46 MB (python -m bench.acceptance.word2vec_quality).
   FASTRNN_INLINE void fetch_ahead(const Window& window) const {
     const index_t meets = window.at + plan_.window + 1;
     if (meets < window.sentence_end) fetch(rows_.vectors, window.ids[meets]);
