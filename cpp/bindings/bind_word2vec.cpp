@@ -158,7 +158,8 @@ void bind_word2vec(py::module_& m) {
   using py::arg;
   using Place = py::detail::value_and_holder;
   const py::detail::is_new_style_constructor constructor;
-  py::class_<TextObject>(m, "Word2VecText", "A text file and the words looked for in it.")
+  const py::metaclass plain(reinterpret_cast<PyObject*>(&PyType_Type));
+  py::class_<TextObject>(m, "Word2VecText", "A text file and the words looked for in it.", plain)
       .def(
           "__init__",
           [](Place& place, py::handle path, py::handle words) {
@@ -166,7 +167,8 @@ void bind_word2vec(py::module_& m) {
                  std::make_unique<TextObject>(as_bytes("path", path), as_bytes("words", words)));
           },
           constructor, arg("path"), arg("words"));
-  py::class_<TablesObject>(m, "Word2VecTables", "Subsampling, noise and tree of a vocabulary.")
+  py::class_<TablesObject>(m, "Word2VecTables", "Subsampling, noise and tree of a vocabulary.",
+                           plain)
       .def(
           "__init__",
           [](Place& place, py::handle counts, bool skip_gram, bool hierarchical, bool mean,
