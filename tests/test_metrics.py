@@ -81,6 +81,13 @@ def test_bleu_is_that_of_sacrebleu() -> None:
     assert score == pytest.approx(100 * math.prod((6 / 7, 4 / 6, 2 / 5, 1 / 4)) ** 0.25)
 
 
+def test_bleu_takes_one_reference_each() -> None:
+    pytest.importorskip("sacrebleu", reason="sacrebleu is not installed")
+    for metric in (metrics.bleu, metrics.chrf):
+        with pytest.raises(ValueError, match="references must be one for each"):
+            metric(["a b"], [["a b", "a"]])
+
+
 def test_without_sacrebleu_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sacrebleu", None)
     with pytest.raises(ImportError, match=r"fastrnn\[text\]"):

@@ -74,6 +74,16 @@ def test_verify(tmp_path: Path) -> None:
     assert "its SHA-256 is not the one" in commands.only_line(done.stderr)
 
 
+@pytest.mark.parametrize("kind", ["HRED", "VHRED", "SequenceVAE"])
+def test_verify_of_models_that_talk(kind: str, tmp_path: Path) -> None:
+    """Their reader's weights have another name than those of a language model."""
+    codes = () if kind == "HRED" else (2,)
+    getattr(models, kind)("gru", 9, 4, *codes).save(tmp_path / "model")
+    done = commands.run("verify", str(tmp_path / "model"))
+    assert done.returncode == 0, done.stderr
+    assert "core and twin agree to" in done.stdout
+
+
 def test_verify_says_what_it_cannot_know(tmp_path: Path) -> None:
     library = pytest.importorskip("safetensors.numpy", reason="safetensors is not installed")
     library.save_file(fastrnn.GRU(3, 4).state_dict(), tmp_path / "w.safetensors")
@@ -144,6 +154,9 @@ def test_export_of_weights_and_what_cannot_be_exported(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "GRU(3, 4, dtype=float32)" in done.stdout
     assert out.stat().st_size > 100
+    done = commands.run("export", str(path), str(out), "--prefix", "a")
+    assert done.returncode == 1
+    assert "name it with --cell" in commands.only_line(done.stderr)
     make("classifier", pooling="mean").save(tmp_path / "model")
     done = commands.run("export", str(tmp_path / "model"), str(out))
     assert done.returncode == 1

@@ -102,3 +102,10 @@ def test_bad_arguments_are_refused() -> None:
         Vocabulary.from_texts(TEXTS, level="word", min_count=0)
     with pytest.raises(ValueError, match="max_size"):
         Vocabulary.from_texts(TEXTS, level="word", max_size=3)
+    for level in ("word", "character"):
+        table = Vocabulary.from_texts(TEXTS, level=level)
+        for text in (None, b"ab", ["a", "b"]):
+            with pytest.raises(TypeError, match="must be a string"):
+                table.encode(text)  # type: ignore[arg-type]
+            with pytest.raises(TypeError, match="must be a string"):
+                Vocabulary.from_texts([text], level=level)  # type: ignore[list-item]

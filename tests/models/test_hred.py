@@ -214,6 +214,8 @@ def test_nothing_to_say(rng: Any) -> None:
         assert not any(gradient.any() for gradient in flatten(grads).values())
     with pytest.raises(ValueError, match="at least one turn to be said"):
         model.evaluate([pack_dialogues([[[4]]])])
+    with pytest.raises(TypeError, match="batch must be"):
+        model.fit([[["hi", "ho"]]], updates=1, progress=False)
 
 
 @pytest.mark.parametrize(
@@ -243,6 +245,8 @@ def test_bad_batches(change: Any, error: type, message: str, rng: Any) -> None:
         ({"beam_size": 3, "temperature": 1.0}, ValueError, "need the temperature 0"),
         ({"n": 0}, ValueError, "n must be at least 1"),
         ({"width": 3}, TypeError, "width"),
+        ({"beam_size": 3, "n_best": 2}, TypeError, "n_best"),
+        ({"z": [0.0]}, TypeError, "z is no option of HRED"),
     ],
 )
 def test_bad_decoding(options: dict[str, Any], error: type, message: str) -> None:

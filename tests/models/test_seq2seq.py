@@ -285,6 +285,8 @@ def test_bad_arguments(rng: Any) -> None:
         "text must be a str": lambda: model.reply([4]),
         "source must hold integers": lambda: model.translate([[0.5]]),
         "batch must be": lambda: model.loss(model.params, 3),
+        "sources must be a text.*got None": lambda: model.translate(None),
+        "sources must be a text.*got b'ab'": lambda: model.encode(b"ab"),
     }.items():
         with pytest.raises(TypeError, match=match):
             call()

@@ -75,6 +75,7 @@ def test_every_character_of_unicode_is_a_word(tmp_path: Path) -> None:
         ({"sentences": "a string"}, TypeError, "got a string; split it"),
         ({"sentences": ["a b", "c"]}, TypeError, "got a string among them"),
         ({"sentences": [[1, 2]]}, TypeError, "got a int"),
+        ({"sentences": [["a", "b\nc"]]}, ValueError, "without line breaks"),
         ({"sentences": [["a"]], "corpus_file": "x"}, TypeError, "either"),
         ({"corpus_file": "/nowhere/text.txt"}, FileNotFoundError, "nowhere"),
         ({"vector_size": 0}, ValueError, "vector_size must be at least 1"),
@@ -148,6 +149,16 @@ def test_a_first_line_that_lies_allocates_nothing(
     path.write_bytes(head + b"a 1 2 3\n")
     with pytest.raises(CheckpointError):
         WordVectors.load_word2vec_format(path, binary=binary)
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_other_spaces_are_part_of_a_word(tmp_path: Path, binary: bool) -> None:
+    """A text of the street has them, and what was learned from it must not be lost at the end."""
+    words = ["no\u00a0break", "next\u0085line", "\u2028", "\u3000"]
+    WordVectors(words, np.eye(4)).save_word2vec_format(tmp_path / "v", binary=binary)
+    back = WordVectors.load_word2vec_format(tmp_path / "v", binary=binary)
+    assert back.index_to_key == words
+    assert (back.vectors == np.eye(4)).all()
 
 
 def test_words_that_the_format_cannot_hold(tmp_path: Path) -> None:

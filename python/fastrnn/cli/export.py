@@ -14,6 +14,8 @@ def run_export(
     path: Path, out: Path, *, cell: str | None, prefix: str, state: bool, lengths: bool
 ) -> None:
     """Write the ONNX file and say what is in it; the parameters are the command's options."""
+    if prefix and cell is None:
+        raise ValueError("--prefix is for the weights of a layer: name it with --cell")
     path = path / MODEL_FILE if path.is_dir() else path
     if cell is not None:
         layer = LAYERS[cell].from_torch(load_weights(path), prefix)

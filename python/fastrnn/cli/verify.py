@@ -37,7 +37,8 @@ def run_verify(path: Path) -> None:
         print(f"{type(model).__name__} with {model.parameter_count} parameters, all finite")
         layer = getattr(getattr(model, "_reader", None), "layer", None)
         if layer is not None:
-            print(f"core and twin agree to {_agreement(layer, model.params['rnn']):.1e}")
+            weights = model.params["rnn" if "rnn" in model.params else "encoder"]
+            print(f"core and twin agree to {_agreement(layer, weights):.1e}")
 
 
 def _tokens(path: Path) -> None:

@@ -116,6 +116,7 @@ class Vocabulary:
         most = None if max_size is None else integer("max_size", max_size, SPECIALS) - SPECIALS
         counts: Counter[str] = Counter()
         for text in [texts] if isinstance(texts, str) else texts:
+            _check_text(text)
             counts.update(text if level == "character" else text.split())
         kept = sorted((-n, token) for token, n in counts.items() if n >= least)
         return cls([token for _, token in kept[:most]], level=level)
@@ -149,7 +150,13 @@ class Vocabulary:
         Returns
         -------
         ndarray of int64, (n,)
+
+        Raises
+        ------
+        TypeError
+            text is no string.
         """
+        _check_text(text)
         ids = [self._ids.get(part, UNK) for part in self.cut(text)]
         before = [BOS] if flag("bos", bos) else []
         return np.array([*before, *ids, *([EOS] if flag("eos", eos) else [])], np.int64)
@@ -258,6 +265,11 @@ class Vocabulary:
             return Vocabulary.from_content(content)
         except (TypeError, ValueError) as error:
             raise ValueError(f"{path} is no vocabulary: {error}") from None
+
+
+def _check_text(text: Any) -> None:
+    if not isinstance(text, str):
+        raise TypeError(f"a text must be a string, got {type(text).__name__}")
 
 
 def is_text(token: str) -> bool:

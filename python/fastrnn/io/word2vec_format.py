@@ -28,7 +28,7 @@ def save_word2vec_format(
     path : path
         Replaced if it exists.
     words : sequence of str
-        None is empty or holds white space.
+        None is empty or holds white space of ASCII; other spaces of Unicode may be part of a word.
     vectors : array_like of float, (V, E)
     binary : bool
         Four bytes a number instead of decimal digits; digits are enough for all bits of a float32.
@@ -54,7 +54,7 @@ def save_word2vec_format(
     for word in words:
         if not isinstance(word, str):
             raise TypeError(f"words must be strings, got {word!r}")
-        if word.split() != [word]:
+        if word.encode().split() != [word.encode()]:  # bytes: what every reader splits at
             raise ValueError(f"words must hold no white space and not be empty, got {word!r}")
     with atomic_write(path) as file:
         file.write(f"{len(words)} {rows.shape[1]}\n".encode())

@@ -22,6 +22,8 @@ def bleu(
     ------
     ImportError
         sacrebleu is missing; the message says how to get it.
+    ValueError
+        There are no predictions, or another number of references than one for each.
 
     References
     ----------
@@ -34,10 +36,9 @@ def bleu(
     >>> metrics.bleu(["a b c d e"], ["a b c d e"], tokenize="none")
     (100.00000000000004, 1.0)
     """
-    pairs = paired(predictions, references)
     found = _sacrebleu().corpus_bleu(
         list(predictions),
-        [[reference for _, (reference,) in pairs]],
+        [_one_each(predictions, references)],
         tokenize=tokenize,
         force=tokenize == "none",
     )
@@ -51,6 +52,8 @@ def chrf(predictions: Sequence[str], references: Sequence[str]) -> float:
     ------
     ImportError
         sacrebleu is missing; the message says how to get it.
+    ValueError
+        As `bleu`.
 
     References
     ----------
@@ -62,9 +65,17 @@ def chrf(predictions: Sequence[str], references: Sequence[str]) -> float:
     >>> metrics.chrf(["abcdef"], ["abcdef"])
     100.0
     """
-    pairs = paired(predictions, references)
-    found = _sacrebleu().corpus_chrf(list(predictions), [[r for _, (r,) in pairs]])
+    found = _sacrebleu().corpus_chrf(list(predictions), [_one_each(predictions, references)])
     return float(found.score)
+
+
+def _one_each(predictions: Sequence[str], references: Sequence[str]) -> list[str]:
+    """Return the references, of which each prediction has one."""
+    pairs = paired(predictions, references)
+    for _, may in pairs:
+        if len(may) != 1:
+            raise ValueError(f"references must be one for each prediction, got {may!r:.60}")
+    return [reference for _, (reference,) in pairs]
 
 
 def _sacrebleu() -> Any:

@@ -114,13 +114,18 @@ def _columns(tokens: Ids, lengths: Ids, chosen: Any) -> tuple[Ids, Ids]:
     return tokens[: int(kept.max(initial=0)), chosen], kept
 
 
-def _parts(batch: Any, V: int) -> tuple[Ids, Ids, Ids, NDArray[np.bool_] | None]:
-    """Return tokens, lengths, turns and which are to be said, checked; None where none is given."""
+def check_parts(batch: Any) -> None:
+    """Refuse what is no batch at all."""
     if not isinstance(batch, tuple) or len(batch) not in (3, 4):
         raise TypeError(
             "batch must be (tokens, lengths, turns) or (tokens, lengths, turns, said), "
-            f"got {type(batch).__name__}"
+            f"got {type(batch).__name__}" + (f" of {len(batch)}" * isinstance(batch, tuple))
         )
+
+
+def _parts(batch: Any, V: int) -> tuple[Ids, Ids, Ids, NDArray[np.bool_] | None]:
+    """Return tokens, lengths, turns and which are to be said, checked; None where none is given."""
+    check_parts(batch)
     tokens = np.asarray(batch[0])
     if tokens.ndim != 2:
         raise ValueError(f"tokens must have shape (T, U), got {tokens.shape}")

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Ids = NDArray[np.int64]
 
+_OF_THE_SEARCH = ("beam_size", "length_penalty", "alpha", "word_penalty")
+
 
 def said(
     decoder: Decoder,
@@ -46,6 +48,8 @@ def said(
     **search
         beam_size, length_penalty, alpha and word_penalty of the search; refused with draws.
     """
+    if unknown := sorted(set(search) - set(_OF_THE_SEARCH)):
+        raise TypeError(f"{unknown} are no options; of the search are {list(_OF_THE_SEARCH)}")
     own, embedding, N = params["decoder"], params["embedding"]["weight"], len(condition)
     rules = decode.Rules(min_length=min_length, block_ngram_repeat=block_ngram_repeat)
     most = integer("max_length", max_length, 1)

@@ -13,7 +13,7 @@ from fastrnn.data import pack_dialogues
 from fastrnn.init import generator
 from fastrnn.models._attending import Attending
 from fastrnn.models._decoder import Decoder, Ids, Memory
-from fastrnn.models._dialogues import Dialogues, arranged
+from fastrnn.models._dialogues import Dialogues, arranged, check_parts
 from fastrnn.models._model import Model, size_of
 from fastrnn.models._pooling import last
 from fastrnn.models._reader import CELLS, Reader
@@ -108,6 +108,7 @@ class Talking(Model):
         -------
         int
         """
+        check_parts(batch)
         return int(np.sum(batch[1]))
 
     def _enter(self, batch: Any) -> Dialogues:

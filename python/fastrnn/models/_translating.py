@@ -1,6 +1,6 @@
 """What a trained encoder and decoder are for: translations, answers, and vectors of sources."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -243,6 +243,10 @@ class Translating:
                 isinstance(sources, (list, tuple))
                 and len(sources) > 0
                 and all(isinstance(each, (int, np.integer)) for each in sources)
+            )
+        if isinstance(sources, bytes) or not isinstance(sources, Iterable):
+            raise TypeError(
+                f"sources must be a text, symbols, or a sequence of them, got {sources!r:.60}"
             )
         return [self._ids("source", each) for each in ([sources] if single else sources)], single
 

@@ -58,6 +58,8 @@ class _Numbers(dict[str, int]):
     def __missing__(self, word: str) -> int:
         if not isinstance(word, str):
             raise TypeError(f"sentences must hold words, got a {type(word).__name__}")
+        if "\n" in word:  # which ends a word in a model's file and in the core
+            raise ValueError(f"sentences must hold words without line breaks, got {word!r:.60}")
         self[word] = number = len(self)
         return number
 

@@ -255,4 +255,4 @@ class HRED(Talking):
         TypeError, ValueError
             As `reply`.
         """
-        return self._replies(histories, n, None, **options)
+        return self._replies(histories, n, options.pop("z", None), **options)
