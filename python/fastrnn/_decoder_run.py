@@ -74,6 +74,8 @@ class DecoderRun:
         for name in wanted - widths.keys():
             like = given[_SHARED.get(name, name)]
             grads[_gradient(name)] = allocate(f"d{name}", like.shape, like.dtype)
+        if not d.T and "dmemory" in grads:  # the dot products write it step by step
+            grads["dmemory"][...] = 0
         _core.attention_decoder_backward(*self._kind, given, grads, self._threads)
         return {name: grads[_gradient(name)] for name in wanted}
 

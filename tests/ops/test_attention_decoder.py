@@ -124,6 +124,20 @@ def test_no_step_keeps_the_dtype_and_the_state(backend: str, rng: np.random.Gene
         np.testing.assert_array_equal(last, given[name])
 
 
+@pytest.mark.parametrize("score", ["additive", "dot", "general"])
+def test_no_step_has_no_gradient_but_the_state(
+    score: str, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dirty(name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+        return np.full(shape, np.nan, dtype)
+
+    monkeypatch.setattr("fastrnn._decoder_run.allocate", dirty)
+    arrays, options = draw_decoder(rng, 0, 2, 3, score=score, output=True)
+    found = autograd.grad(lambda a: anp.sum(run_decoder(ops, a, options)[-1]))(arrays)
+    for name, slope in found.items():
+        np.testing.assert_array_equal(slope, np.full_like(slope, name == "h0"), err_msg=name)
+
+
 def test_a_record_serves_one_backward(rng: np.random.Generator) -> None:
     arrays, options = draw_decoder(rng, 3, 2, 4)
     vjp, value = autograd.make_vjp(lambda a: anp.sum(run_decoder(ops, a, options)[0]))(arrays)
