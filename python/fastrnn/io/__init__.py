@@ -4,15 +4,18 @@ from importlib import import_module
 from typing import Any
 
 from fastrnn.io._error import CheckpointError
+from fastrnn.io.arrays import load, save
 from fastrnn.io.checkpoint import Checkpoint, load_checkpoint, load_weights, save_checkpoint
 
 __all__ = [
     "Checkpoint",
     "CheckpointError",
     "OnnxNode",
+    "load",
     "load_checkpoint",
     "load_onnx",
     "load_weights",
+    "save",
     "save_checkpoint",
 ]
 

@@ -151,9 +151,9 @@ def load_checkpoint(
             f"its format is {metadata.get('fastrnn.format')!r}, not {FORMAT!r}",
             "load_weights reads safetensors files of other programs",
         )
+    if verify:
+        _verify(path, data, end, metadata)
     try:
-        if verify:
-            _verify(data, end, metadata)
         state = strict_json(metadata.get("fastrnn.state", ""))
         if not isinstance(state, dict):
             raise ValueError("its state is no JSON object")
@@ -162,13 +162,17 @@ def load_checkpoint(
     return Checkpoint(Path(path), tensors, state)
 
 
-def load_weights(path: str | os.PathLike[str], *, max_bytes: int | None = None) -> dict[str, Array]:
-    """Read the tensors of any safetensors file, whoever wrote it; nothing vouches for its bits.
+def load_weights(
+    path: str | os.PathLike[str], *, verify: bool = False, max_bytes: int | None = None
+) -> dict[str, Array]:
+    """Read the tensors of any safetensors file, whoever wrote it.
 
     Parameters
     ----------
     path : path
         The file.
+    verify : bool
+        Compare the SHA-256 of a file that has ours; nothing vouches for the bits of others.
     max_bytes : int, optional
         Refuse a larger file before reading it.
 
@@ -180,7 +184,7 @@ def load_weights(path: str | os.PathLike[str], *, max_bytes: int | None = None) 
     Raises
     ------
     fastrnn.CheckpointError
-        The file is no safetensors file, or holds a dtype that NumPy lacks.
+        The file is damaged, no safetensors file, too large, or holds a dtype that NumPy lacks.
     ImportError
         safetensors is missing; the message says how to get it.
     OSError
@@ -194,7 +198,11 @@ def load_weights(path: str | os.PathLike[str], *, max_bytes: int | None = None) 
     >>> sorted(load_weights("a.safetensors"))
     ['w']
     """
-    return _parse(path, _read(path, max_bytes))[0]
+    data = _read(path, max_bytes)
+    tensors, metadata, end = _parse(path, data)
+    if verify and metadata.keys() & {"fastrnn.format", "fastrnn.sha256"}:  # one may be damaged
+        _verify(path, data, end, metadata)
+    return tensors
 
 
 def require_safetensors() -> Any:
@@ -263,11 +271,17 @@ def _digits_of(data: bytes, end: int) -> int:
     return found[0]
 
 
-def _verify(data: bytes, end: int, metadata: Mapping[str, str]) -> None:
-    start = _digits_of(data, end)
+def _verify(
+    path: str | os.PathLike[str], data: bytes, end: int, metadata: Mapping[str, str]
+) -> None:
+    try:
+        start = _digits_of(data, end)
+    except ValueError as error:
+        raise CheckpointError(path, str(error), _OTHER_FILE) from None
     view = memoryview(data)
     digest = hashlib.sha256(view[:start])
     digest.update(b"0" * 64)
     digest.update(view[start + 64 :])
     if digest.hexdigest() != metadata.get("fastrnn.sha256"):
-        raise ValueError("its SHA-256 is not the one it was written with: it is damaged")
+        reason = "its SHA-256 is not the one it was written with: it is damaged"
+        raise CheckpointError(path, reason, _OTHER_FILE)
