@@ -118,6 +118,25 @@ def test_training_goes_on_with_new_words() -> None:
     assert sum(word in robots for word in near) >= 4, near
 
 
+def test_scripts_for_gensim_run_as_they_are(tmp_path: Path) -> None:
+    sentences = texts(np.random.default_rng(4), 60)
+    whole, steps = model(sentences), model()
+    assert (steps.corpus_count, steps.epochs, steps.vector_size) == (None, 5, 12)
+    steps.build_vocab(sentences)
+    assert (steps.corpus_count, steps.corpus_total_words) == (60, 540)
+    steps.train(sentences, total_examples=steps.corpus_count, epochs=steps.epochs)
+    np.testing.assert_array_equal(steps.wv.vectors, whole.wv.vectors)
+    path = tmp_path / "text.txt"
+    path.write_text("\n".join(" ".join(line) for line in sentences))
+    steps.train(corpus_file=path, total_words=steps.corpus_total_words, epochs=1)
+    with pytest.raises(ValueError, match="total_examples must be what the text holds, 60, or None"):
+        steps.train(sentences, total_examples=61)
+    with pytest.raises(ValueError, match="total_words must be what the text holds, 540, or None"):
+        steps.train(corpus_file=path, total_words=0)
+    with pytest.raises(ValueError, match="total_examples is not known of a corpus_file"):
+        steps.train(corpus_file=path, total_examples=60)
+
+
 def test_save_and_load_are_bitwise_and_go_on(tmp_path: Path) -> None:
     pytest.importorskip("safetensors", reason="safetensors is missing")
     sentences = texts(np.random.default_rng(7), 300)

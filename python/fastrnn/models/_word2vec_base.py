@@ -27,6 +27,8 @@ class Word2VecBase(Model):
         super().__init__(config)
         del self.config["vocab"]  # the words are in the tensors
         self.losses: list[float] = []
+        self.corpus_count: int | None = None
+        self.corpus_total_words: int | None = None
         self._set_words([], np.zeros(0, np.int64))
 
     @property
@@ -80,6 +82,7 @@ class Word2VecBase(Model):
                 f"{counted.distinct} different words reaches"
             )
         self._set_words(words, counts)
+        self.corpus_count, self.corpus_total_words = counted.sentences, counted.total
         return self._known_of(counted)
 
     def _known_of(self, counted: Counted) -> int:

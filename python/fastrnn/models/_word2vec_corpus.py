@@ -25,12 +25,15 @@ class Counted:
     counts : ndarray of int64
     total, distinct : int
         Words and different words of the whole text.
+    sentences : int or None
+        Of lists; the lines of a file are not counted.
     """
 
     words: list[str]
     counts: NDArray[np.int64]
     total: int
     distinct: int
+    sentences: int | None = None
 
 
 class TextFile:
@@ -88,7 +91,7 @@ class Sentences:
         kept = sorted((-n, word.encode(), word) for n, word in rows if n >= min_count)
         return Counted(
             [word for _, _, word in kept], np.array([-n for n, _, _ in kept], np.int64),
-            int(counts.sum()), len(counts),
+            int(counts.sum()), len(counts), int((self._ids == -1).sum()),
         )  # fmt: skip
 
     def source(self, words: list[str]) -> Any:

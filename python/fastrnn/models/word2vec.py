@@ -65,6 +65,10 @@ class Word2Vec(Word2VecBase):
         The words and their vectors.
     losses : list of float
         The mean loss of every epoch so far: of a pair for skip-gram, of a word for CBOW.
+    corpus_count, corpus_total_words : int or None
+        Sentences and words of the text whose words were taken last; lines of a file: None.
+    epochs, vector_size : int
+        As given.
 
     Raises
     ------
@@ -149,6 +153,16 @@ class Word2Vec(Word2VecBase):
         """The words and their vectors: a view of ``params["vectors"]``."""
         return WordVectors(self._words, self.params["vectors"], self._counts)
 
+    @property
+    def epochs(self) -> int:
+        """How often a training reads its text."""
+        return int(self.config["epochs"])
+
+    @property
+    def vector_size(self) -> int:
+        """E, how long a vector is."""
+        return int(self.config["vector_size"])
+
     def build_vocab(
         self,
         sentences: Iterable[Iterable[str]] | None = None,
@@ -177,7 +191,8 @@ class Word2Vec(Word2VecBase):
         self,
         sentences: Iterable[Iterable[str]] | None = None,
         corpus_file: str | os.PathLike[str] | None = None,
-        *,
+        total_examples: int | None = None,
+        total_words: int | None = None,
         epochs: int | None = None,
         start_alpha: float | None = None,
         end_alpha: float | None = None,
@@ -188,6 +203,9 @@ class Word2Vec(Word2VecBase):
         ----------
         sentences, corpus_file
             As for the class.
+        total_examples, total_words : int or None
+            How many sentences and words the text has, which gensim has to be told: compared with
+            what is counted here.
         epochs : int or None
         start_alpha, end_alpha : float or None
             None: as the model was told.
@@ -200,12 +218,16 @@ class Word2Vec(Word2VecBase):
         Raises
         ------
         TypeError, ValueError, OSError
-            As for the class; or there is no vocabulary yet, or the text holds no word of it.
+            As for the class; or there is no vocabulary yet, the text holds no word of it, or not
+            as many as were told.
         """
         if not self._words:
             raise ValueError("the model must have words: call build_vocab before train")
         text = corpus(sentences, corpus_file)
-        words = self._known_of(text.count(1, self._threads))
+        counted = text.count(1, self._threads)
+        _agree("total_examples", total_examples, counted.sentences)
+        _agree("total_words", total_words, counted.total)
+        words = self._known_of(counted)
         return self._teach(text, words, epochs, start_alpha, end_alpha)
 
     def fit(  # type: ignore[override]
@@ -259,6 +281,17 @@ class Word2Vec(Word2VecBase):
     def tokens(self, batch: Any) -> int:
         """Return how many targets a batch holds."""
         return len(batch[1])
+
+
+def _agree(name: str, told: Any, counted: int | None) -> None:
+    """Refuse a size that is not the text's: the schedule of the learning rate goes by the text."""
+    if told is None:
+        return
+    told = integer(name, told, 0)
+    if counted is None:
+        raise ValueError(f"{name} is not known of a corpus_file, whose lines are not counted")
+    if told != counted:
+        raise ValueError(f"{name} must be what the text holds, {counted}, or None; got {told}")
 
 
 def _switch(name: str, value: Any) -> int:
