@@ -134,7 +134,7 @@ class _Node(torch.autograd.Function):
             for array, wanted in zip(found, ctx.needs_input_grad[1:], strict=True)
         ]
         if torch.is_grad_enabled():
-            return (None, *_refuse_second(gradients))
+            return (None, *_refuse_second(gradients, (x, h0, c0, *weights, *g)))
         return (None, *gradients)
 
 
@@ -160,18 +160,23 @@ class _Refusal(torch.autograd.Function):
     """Passes gradients on, and says what is wrong when somebody differentiates them."""
 
     @staticmethod
-    def forward(ctx: Any, anchor: Tensor, *gradients: Tensor) -> tuple[Tensor, ...]:  # noqa: ARG004
-        return tuple(gradient.view_as(gradient) for gradient in gradients)
+    def forward(ctx: Any, origins: int, *tensors: Tensor) -> tuple[Tensor, ...]:  # noqa: ARG004
+        return tuple(gradient.view_as(gradient) for gradient in tensors[origins:])
 
     @staticmethod
     def backward(ctx: Any, *g: Tensor) -> tuple[Tensor, ...]:
         raise NotImplementedError(NO_SECOND)
 
 
-def _refuse_second(gradients: list[Tensor | None]) -> list[Tensor | None]:
-    """Return the gradients such that differentiating them raises instead of finding nothing."""
-    anchor = torch.zeros((), requires_grad=True)
-    there = iter(_Refusal.apply(anchor, *(a for a in gradients if a is not None)))
+def _refuse_second(
+    gradients: list[Tensor | None], origins: tuple[Tensor | None, ...]
+) -> list[Tensor | None]:
+    """Return the gradients such that differentiating them raises instead of finding nothing.
+
+    They hang on all that they were computed from: who asks by one of these tensors finds a way.
+    """
+    ways = [a for a in origins if a is not None and a.requires_grad]
+    there = iter(_Refusal.apply(len(ways), *ways, *(a for a in gradients if a is not None)))
     return [None if gradient is None else next(there) for gradient in gradients]
 
 

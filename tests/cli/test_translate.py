@@ -148,6 +148,7 @@ def test_one_clear_line_where_something_is_wrong(trained: Path, capfd: Any) -> N
         (('target_level = "word"', 'held_out_sources = "in.txt"'), "both, or neither"),
         (('target_level = "word"', 'T = 3'), "unknown key T"),
         (('targets = "out.txt"', ""), "needs targets"),
+        (('targets = "out.txt"', "targets = 3"), "targets must be the name of a file, got 3"),
     ],
 )
 def test_a_file_that_says_nonsense(
@@ -165,3 +166,15 @@ def test_files_of_their_own_are_held_out(trained: Path, capfd: Any) -> None:
     (trained / "dev.toml").write_text(text.replace('"run"', '"dev"'))
     assert main(["train", str(trained / "dev.toml")]) == 0
     assert "160 pairs of in.txt and out.txt, 8 and 8 different" in capfd.readouterr().out
+
+
+def test_a_line_ends_at_a_line_feed_and_nowhere_else(tmp_path: Path) -> None:
+    """Texts hold other characters that Python calls ends of lines, on one side of a pair only."""
+    from fastrnn.cli._datasets import read_lines
+
+    for text, lines in {
+        "": [], "\n": [""], "a": ["a"], "a\n": ["a"], "a\n\n": ["a", ""], "a\r\nb": ["a", "b"],
+        "a\u2028b\x85c\x0cd\n": ["a\u2028b\x85c\x0cd"],
+    }.items():  # fmt: skip
+        (tmp_path / "x").write_bytes(text.encode())
+        assert read_lines(tmp_path / "x") == lines

@@ -2,6 +2,7 @@
 is damaged must be found, what is whole must pass, and an export must be what the model computes.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ def test_selftest_and_doctor() -> None:
     done = commands.run("doctor", FASTRNN_ISA="baseline")
     assert done.returncode == 0, done.stderr
     assert "isa             baseline" in done.stdout
+    for name in ("autograd", "tokenizers", "sacrebleu", "torch"):
+        assert re.search(f"^(ok|note) +{name} ", done.stdout, re.MULTILINE)
     if fastrnn.available_isas()[-1] != "baseline":
         assert "baseline is active" in done.stdout
 

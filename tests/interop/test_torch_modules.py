@@ -177,6 +177,11 @@ def test_second_derivatives_are_refused_and_asking_for_the_first_is_not() -> Non
     assert torch.equal(dx, torch.autograd.grad(here(x)[0].sum(), x)[0])
     with pytest.raises(NotImplementedError, match="no second derivatives"):
         dx.square().sum().backward()
+    for by in (x, next(here.parameters())):
+        y, _ = here(x)
+        (dx,) = torch.autograd.grad(y.square().sum(), x, create_graph=True)
+        with pytest.raises(NotImplementedError, match="no second derivatives"):
+            torch.autograd.grad(dx.sum(), by, allow_unused=True)
 
 
 def test_what_cannot_be_computed_is_refused_in_words() -> None:

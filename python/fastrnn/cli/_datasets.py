@@ -55,7 +55,7 @@ def text_dataset(
     OSError, ValueError
         The file cannot be read, is no UTF-8, or too short; or an argument breaks its rule.
     """
-    whole = read_text(folder / text)
+    whole = read_text(named(folder, "text", text))
     cut = len(whole) - int(len(whole) * share(held_out))
     vocabulary = Vocabulary.from_texts(
         [whole[:cut]], level=level, min_count=min_count, max_size=max_size
@@ -74,12 +74,12 @@ def text_dataset(
 
 def classes_dataset(folder: Path, examples: str, **options: Any) -> Dataset:
     """Return sequences with one label each; see `labelled_dataset`."""
-    return labelled_dataset(folder / examples, each_step=False, **options)
+    return labelled_dataset(named(folder, "examples", examples), each_step=False, **options)
 
 
 def tags_dataset(folder: Path, examples: str, **options: Any) -> Dataset:
     """Return sequences with one label for each step; see `labelled_dataset`."""
-    return labelled_dataset(folder / examples, each_step=True, **options)
+    return labelled_dataset(named(folder, "examples", examples), each_step=True, **options)
 
 
 def labelled_dataset(
@@ -98,7 +98,7 @@ def labelled_dataset(
     A line is ``{"x": …, "label": …}``, or for a label at each step ``{"x": …, "labels": […]}``.
     x is a text, or a list of steps, each a list of numbers. Labels are texts or integers.
     """
-    lines = read_text(path).splitlines()
+    lines = read_lines(path)
     pairs = [_example(path, i, line, each_step) for i, line in enumerate(lines)]
     if len(pairs) < 2:
         raise ValueError(f"{path} must hold at least two examples, got {len(pairs)}")
@@ -160,6 +160,28 @@ def _example(path: Path, number: int, line: str, each_step: bool) -> tuple[Any, 
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}, line {number + 1}: {error}") from None
     return x, [str(label) for label in labels]
+
+
+def named(folder: Path, key: str, name: Any) -> Path:
+    """Return the path of a file that a key names; TypeError if that is no name."""
+    if not isinstance(name, str):
+        raise TypeError(f"{key} must be the name of a file, got {name!r}")
+    return folder / name
+
+
+def read_lines(path: Path) -> list[str]:
+    """Return the lines of a file, without their ends.
+
+    The other characters at which `str.splitlines` cuts, such as U+2028, are part of a line, as they
+    are for whoever wrote the file and for all commands that read line by line.
+
+    Raises
+    ------
+    OSError, ValueError
+        As `read_text`.
+    """
+    text = read_text(path)
+    return text.removesuffix("\n").split("\n") if text else []
 
 
 def read_text(path: Path) -> str:

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from fastrnn.cli._datasets import Dataset, read_text, share
+from fastrnn.cli._datasets import Dataset, named, read_lines, share
 from fastrnn.data import BPE, Vocabulary
 from fastrnn.models._pairs import batched_pairs
 
@@ -80,7 +80,10 @@ def _vocabulary(texts: Any, level: Level, min_count: int, max_size: int | None) 
 
 def _lines(folder: Path, sources: str, targets: str) -> list[tuple[str, str]]:
     """Return the pairs of lines of two files; the ends of lines do not belong to them."""
-    one, other = (read_text(folder / name).splitlines() for name in (sources, targets))
+    one, other = (
+        read_lines(named(folder, key, name))
+        for key, name in (("sources", sources), ("targets", targets))
+    )
     if len(one) != len(other):
         raise ValueError(
             f"{sources} and {targets} must have as many lines, got {len(one)} and {len(other)}"

@@ -11,7 +11,8 @@ from fastrnn import runtime
 
 EXTRAS = {
     "autograd": "models and training", "safetensors": "files", "matplotlib": "pictures",
-    "onnx": "ONNX files", "torch": "fastrnn.torch", "keras": "", "onnxruntime": "",
+    "onnx": "ONNX files", "tokenizers": "BPE", "sacrebleu": "BLEU", "torch": "fastrnn.torch",
+    "keras": "", "onnxruntime": "",
 }  # fmt: skip
 Finding = tuple[str, str]  # "ok", "note" or "bad", and the line
 
@@ -108,4 +109,4 @@ def _packages() -> Iterator[Finding]:
             yield "ok", f"{name} {version(name)}"
         except PackageNotFoundError:
             if use:
-                yield "note", f"{name} is not installed, which {use} need: pip install {name}"
+                yield "note", f"{name} is not installed: pip install {name}, for {use}"
