@@ -104,6 +104,14 @@ def test_training_without_words_or_known_words() -> None:
         model.train([["x", "y"]])
 
 
+@pytest.mark.parametrize("kind", [{}, {"sg": 1}, {"negative": 0}, {"negative": 0, "hs": 1}])
+def test_a_training_that_diverges_says_so(kind: dict[str, int]) -> None:
+    model = Word2Vec(vector_size=8, min_count=1, alpha=1e6, workers=1, **kind)
+    with pytest.raises(FloatingPointError, match="not finite after epoch 1; a lower alpha"):
+        model.fit([["a", "b", "c", "d"], ["e", "f", "g", "h"]] * 200)
+    assert model.losses == []
+
+
 def test_unknown_words_are_named() -> None:
     wv = WordVectors(["a", "b"], np.eye(2))
     for ask in (

@@ -90,7 +90,16 @@ class _Run:
             if time.perf_counter() - before < _SLICE_SECONDS:
                 self._step *= 2
             self._show(show, number + 1, loss / max(predictions, 1), begin == pieces)
+        self._check(number + 1)
         self.losses.append(loss / max(predictions, 1))
+
+    def _check(self, epoch: int) -> None:
+        """Look for vectors that have diverged: the core's loss is a product, which hides a NaN."""
+        matrices = [rows for rows in vars(self._rows).values() if rows is not None]
+        if not all(np.isfinite(rows.sum(dtype=np.float64)) for rows in matrices):
+            raise FloatingPointError(
+                f"the vectors are not finite after epoch {epoch}; a lower alpha may help"
+            )
 
     def _show(self, show: Display, epoch: int, loss: float, ended: bool) -> None:
         now = time.perf_counter()

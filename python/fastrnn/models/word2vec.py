@@ -78,6 +78,8 @@ class Word2Vec(Word2VecBase):
         `corpus_file` cannot be read.
     MemoryError
         The vectors do not fit.
+    FloatingPointError
+        The training has diverged: `alpha` is far too high.
 
     Notes
     -----
@@ -220,6 +222,8 @@ class Word2Vec(Word2VecBase):
         TypeError, ValueError, OSError
             As for the class; or there is no vocabulary yet, the text holds no word of it, or not
             as many as were told.
+        FloatingPointError
+            As for the class. The vectors are lost.
         """
         if not self._words:
             raise ValueError("the model must have words: call build_vocab before train")
@@ -253,7 +257,7 @@ class Word2Vec(Word2VecBase):
 
         Raises
         ------
-        TypeError, ValueError, OSError
+        TypeError, ValueError, OSError, FloatingPointError
             As for the class.
         """
         text = corpus(sentences, corpus_file)
