@@ -76,10 +76,8 @@ class Word2Vec(Word2VecBase):
         An option or the text breaks its rule.
     OSError
         `corpus_file` cannot be read.
-    MemoryError
-        The vectors do not fit.
-    FloatingPointError
-        The training has diverged: `alpha` is far too high.
+    MemoryError, FloatingPointError
+        The vectors do not fit, or have diverged by far too high an `alpha`.
 
     Notes
     -----
@@ -219,11 +217,9 @@ class Word2Vec(Word2VecBase):
 
         Raises
         ------
-        TypeError, ValueError, OSError
+        TypeError, ValueError, OSError, FloatingPointError
             As for the class; or there is no vocabulary yet, the text holds no word of it, or not
             as many as were told.
-        FloatingPointError
-            As for the class. The vectors are lost.
         """
         if not self._words:
             raise ValueError("the model must have words: call build_vocab before train")
