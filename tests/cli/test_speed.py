@@ -2,13 +2,14 @@
 
 import io
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.console import Console
 
 import fastrnn
-from fastrnn.cli import _peers, speed
+from fastrnn.cli import _peers, main, speed
 from fastrnn.cli.speed import CELLS, Case, measure
 
 SMALL = [Case(5, 3, 4, training) for training in (False, True)]
@@ -85,3 +86,23 @@ def test_the_table_has_a_line_for_each_cell_and_case(monkeypatch: pytest.MonkeyP
 
 def test_a_ratio_says_how_many_times_slower() -> None:
     assert speed._beside(0.006, 0.002).split() == ["6.00", "3.0×"]
+
+
+def test_bench_prints_the_table_and_draws_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("matplotlib", reason="needs matplotlib")
+    present = [_peers.Fastrnn(), _peers.Twin()]
+    monkeypatch.setattr(speed, "installed_systems", lambda: (present, []))
+    monkeypatch.setattr(speed, "measure", lambda *_: [0.002, float("nan")])
+    out = tmp_path / "new" / "folder"
+    with fastrnn.threads(1):
+        assert main(["bench", "--quick", "--out", str(out)]) == 0
+    text = capsys.readouterr().out
+    assert text.count("LSTM") == 3
+    assert "1 threads" in text
+    assert (out / "speed.png").read_bytes().startswith(b"\x89PNG")
+    assert main(["bench", "--threads", "0"]) == 2
+    (tmp_path / "file").touch()
+    assert main(["bench", "--out", str(tmp_path / "file")]) == 1
+    assert len(capsys.readouterr().err.strip().splitlines()[-1]) > 0

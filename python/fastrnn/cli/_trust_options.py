@@ -1,4 +1,4 @@
-"""The commands that check and hand over, and their options: export, verify, selftest, doctor."""
+"""The commands that check and hand over, and their options."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -56,4 +56,26 @@ def doctor() -> None:
     run_doctor()
 
 
-COMMANDS = (export, verify, selftest, doctor)
+@one_line
+def bench(
+    out: Annotated[Path, Option(metavar="DIR", help="Folder for the picture.")] = Path(
+        "fastrnn-bench"
+    ),
+    threads: Annotated[
+        int | None,
+        Option(
+            min=1,
+            metavar="N",
+            help="Threads of every system: what fastrnn finds.",
+            show_default=False,
+        ),
+    ] = None,
+    quick: Annotated[bool, Option("--quick", help="One reading instead of the best of 3.")] = False,
+) -> None:
+    """Measure this machine: fastrnn beside NumPy and whichever of its peers are installed."""
+    from fastrnn.cli.bench import run_bench
+
+    run_bench(rounds=1 if quick else 3, threads=threads, out=out)
+
+
+COMMANDS = (export, verify, selftest, doctor, bench)

@@ -35,6 +35,14 @@ class Case:
     training: bool
 
 
+@dataclass(frozen=True)
+class Speeds:
+    """What the table says: the systems, and the seconds of each for every line."""
+
+    systems: list[str]
+    rows: dict[str, list[float]]
+
+
 T, H = 64, 128  # of the table
 CASES = (Case(T, 32, H, False), Case(T, 32, H, True), Case(T, 1, H, False))
 
@@ -89,9 +97,10 @@ def _seconds(call: Call | None) -> float:
     return (now - began) / count
 
 
-def report_speed(console: Console, *, rounds: int) -> None:
-    """Measure and print the table; `rounds` readings for each number."""
+def report_speed(console: Console, *, rounds: int) -> Speeds:
+    """Measure, print the table and return its numbers; `rounds` readings for each."""
     systems, missing = installed_systems()
+    speeds = Speeds([system.name for system in systems], {})
     table = Table(box=SIMPLE, show_edge=False)
     for head in ("cell", "work", "N"):
         table.add_column(head, no_wrap=True)
@@ -102,6 +111,7 @@ def report_speed(console: Console, *, rounds: int) -> None:
         for cell in CELLS:
             seconds = measure(cell, case, systems, rounds)
             work = "training" if case.training else "forward"
+            speeds.rows[f"{cell.__name__} {work} N={case.N}"] = seconds
             others = (_beside(own, seconds[0]) for own in seconds[1:])
             table.add_row(cell.__name__, work, str(case.N), f"{1e3 * seconds[0]:.2f}", *others)
         table.add_section()
@@ -114,6 +124,7 @@ def report_speed(console: Console, *, rounds: int) -> None:
     console.print(table)
     if missing:
         console.print(f"not importable here: {', '.join(missing)}", soft_wrap=True)
+    return speeds
 
 
 def _beside(seconds: float, own: float) -> str:
