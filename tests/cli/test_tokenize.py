@@ -1,9 +1,11 @@
 """Why: what one command writes another must read, and a text must survive the way and back."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
-from commands import only_line, run
+from commands import COMMAND, TIMEOUT, only_line, run
+from processes import environment
 
 from fastrnn.data import TokenFile, Vocabulary
 
@@ -52,3 +54,15 @@ def test_what_is_wrong_is_said(arguments: list, code: int, named: str, tmp_path:
     done = run("tokenize", str(tmp_path / "v.json"), *files, *arguments)
     assert (done.returncode, done.stdout) == (code, "")
     assert named in (only_line(done.stderr) if code == 1 else done.stderr)
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+def test_standard_input_is_utf_8_in_every_locale(locale: str, tmp_path: Path) -> None:
+    Vocabulary.from_texts(["é"], level="character").save(tmp_path / "v.json")
+    for given, code, ids in ((b"\xc3\xa9\n", 0, b"4\n"), (b"\xe9\n", 1, b"")):
+        done = subprocess.run(
+            [*COMMAND, "tokenize", str(tmp_path / "v.json")], input=given, capture_output=True,
+            timeout=TIMEOUT, env=environment({"LC_ALL": locale}), check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stdout) == (code, ids)
+        assert (b"standard input is not UTF-8" in done.stderr) == bool(code)

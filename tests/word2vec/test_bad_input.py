@@ -123,6 +123,9 @@ def test_unknown_words_are_named() -> None:
     ):
         with pytest.raises(UnknownWordError, match="'zebra' has no vector"):
             ask()
+    for ask in (lambda: wv[3], lambda: wv.most_similar(3)):  # type: ignore[index, arg-type]
+        with pytest.raises(TypeError, match="words must be a str, or a list"):
+            ask()
     assert issubclass(UnknownWordError, KeyError)
     assert issubclass(UnknownWordError, ValueError)
     assert "zebra" not in wv

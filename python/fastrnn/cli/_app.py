@@ -30,6 +30,11 @@ def run(args: list[str] | None) -> int:
     for stream in (sys.stdout, sys.stderr):  # a sample may hold what the terminal cannot show
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+    # In the locale C, as in many containers, Python reads bytes that are no text as half characters
+    # and says nothing; a file with them is refused, and so is standard input.
+    given = sys.stdin
+    if hasattr(given, "reconfigure") and (given.encoding, given.errors) != ("utf-8", "strict"):
+        given.reconfigure(encoding="utf-8", errors="strict")
     try:
         app(args, prog_name="fastrnn")
     except SystemExit as done:

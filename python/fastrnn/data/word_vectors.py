@@ -96,7 +96,7 @@ class WordVectors:
         if isinstance(words, str):
             found: Array = self.vectors[self._index(words)]
             return found
-        return np.array([self.vectors[self._index(word)] for word in words])
+        return np.array([self.vectors[self._index(word)] for word in _listed(words)])
 
     def get_vector(self, word: str, norm: bool = False) -> Array:
         """Return the vector of a word, divided by its length if `norm`; UnknownWordError."""
@@ -259,4 +259,10 @@ def _keys(given: Any) -> list[Any]:
         return []
     if isinstance(given, str) or (isinstance(given, np.ndarray) and given.ndim == 1):
         return [given]
+    return _listed(given)
+
+
+def _listed(given: Any) -> list[Any]:
+    if not isinstance(given, Iterable):
+        raise TypeError(f"words must be a str, or a list of words or vectors, got {given!r:.60}")
     return list(given)
