@@ -255,5 +255,13 @@ def test_bad_data_is_named() -> None:
         trainer(Toy(), save_every=1)
 
 
+def test_what_trains_is_what_can() -> None:
+    for optimiser in ("adam", Adam, None):
+        with pytest.raises(TypeError, match=r"optimiser must be .* such as Adam\(\), got"):
+            Trainer(Toy(), optimiser)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"rng must be a numpy\.random\.Generator"):
+        Trainer(Toy(), Adam(), rng=3)  # type: ignore[arg-type]
+
+
 def test_checkpoint_error_is_public() -> None:
     assert issubclass(fastrnn.CheckpointError, ValueError)

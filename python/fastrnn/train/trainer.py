@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastrnn._checks import integer
+from fastrnn.init import generator
 from fastrnn.train._interrupt import Interrupts
 from fastrnn.train._loop import Limits, Loop, Saving, Validation
 from fastrnn.train._position import Position
@@ -92,8 +93,12 @@ class Trainer:
         log_every: int = 100,
         progress: bool = True,
     ) -> None:
+        if isinstance(optimiser, type) or not hasattr(optimiser, "update"):
+            raise TypeError(
+                f"optimiser must be one of fastrnn.train, such as Adam(), got {optimiser!r}"
+            )
         self.model, self.optimiser = model, optimiser
-        self.rng = np.random.default_rng() if rng is None else rng
+        self.rng = generator(rng)
         self._step = Step(model, optimiser, self.rng, max_norm)
         checkpoints = None if checkpoint is None else Checkpoints(checkpoint, keep=keep)
         self._saving = Saving(checkpoints, save_every, save_seconds)
