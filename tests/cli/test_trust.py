@@ -101,6 +101,10 @@ def test_verify_of_token_files(tmp_path: Path) -> None:
     done = commands.run("verify", str(path.with_suffix(".json")))
     assert done.returncode == 0, done.stderr
     assert "4 tokens; both SHA-256 are right" in done.stdout
+    (tmp_path / "y.bin").write_bytes(b"2 3\n")
+    done = commands.run("verify", str(tmp_path / "y.bin"))
+    assert done.returncode == 1
+    assert "y.bin: it is no token file" in commands.only_line(done.stderr)
     path.write_bytes(b"\5" + path.read_bytes()[1:])
     done = commands.run("verify", str(path))
     assert done.returncode == 1

@@ -246,3 +246,6 @@ def test_append_adds_lines(tmp_path: Path) -> None:
     assert (tmp_path / "log").read_bytes() == b"1\n2\n"
     with pytest.raises(OSError, match="No such file"):
         append(tmp_path / "nowhere" / "log", b"")
+    with pytest.raises(FileNotFoundError) as caught:
+        write(tmp_path / "nowhere" / "model")
+    assert caught.value.filename == str(tmp_path / "nowhere" / "model")  # not the temporary one

@@ -44,6 +44,8 @@ def run_verify(path: Path) -> None:
 def _tokens(path: Path) -> None:
     from fastrnn.data import TokenFile
 
+    if path.exists() and not path.with_suffix(".json").exists():
+        raise ValueError(f"{path}: it is no token file, which has a .json of its name beside it")
     with TokenFile(path) as file:
         file.verify()
         print(f"{path}: {len(file)} tokens; both SHA-256 are right")

@@ -210,6 +210,8 @@ def _create(target: Path) -> tuple[Path, int]:
             descriptor = os.open(temporary, flags, 0o666)
         except FileExistsError:
             continue
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(target)) from None
         try:
             if _lock(descriptor) and _is(temporary, descriptor):
                 return temporary, descriptor
