@@ -14,8 +14,9 @@
 namespace fastrnn {
 namespace {
 
-constexpr index_t kBatch = 10000;    // words at one rate, as gensim has it
-constexpr index_t kIds = 16 * 1024;  // in a piece of word numbers
+constexpr index_t kBatch = 10000;        // words at one rate, as gensim has it
+constexpr index_t kSoftmaxBatch = 1000;  // each costs V products, and Ctrl-C waits for a batch
+constexpr index_t kIds = 16 * 1024;      // in a piece of word numbers
 
 double value(const LossProduct& loss) {
   double sum = 0x1.62e42fefa39efp-1 * static_cast<double>(loss.exponent);
@@ -36,12 +37,12 @@ std::uint64_t seed_of(std::uint64_t seed, index_t piece, index_t at) {
 }
 
 // Where a batch ends: behind the last sentence that fits, or in one that never would.
-index_t batch_end(const std::vector<std::int32_t>& ids, index_t begin) {
+index_t batch_end(const std::vector<std::int32_t>& ids, index_t begin, index_t most) {
   const auto size = static_cast<index_t>(ids.size());
-  if (size - begin <= kBatch) return size;
-  index_t end = begin + kBatch;
+  if (size - begin <= most) return size;
+  index_t end = begin + most;
   while (end > begin && ids[static_cast<std::size_t>(end - 1)] != kSentenceEnd) --end;
-  return end > begin ? end : begin + kBatch;
+  return end > begin ? end : begin + most;
 }
 
 Scratch scratch_for(std::size_t bytes, unsigned char*& at) {
@@ -68,11 +69,12 @@ class Teacher {
   Teacher(Shared& shared, unsigned char* scratch) : shared_(shared), scratch_(scratch) {}
 
   void run(Team& team) {
+    const index_t most = shared_.plan.softmax ? kSoftmaxBatch : kBatch;
     for (index_t piece; (piece = shared_.next++) < shared_.end;) {
       shared_.source.fill(piece, ids_, buffer_);
       for (index_t at = 0; at < static_cast<index_t>(ids_.size());) {
         team.check();
-        const index_t end = batch_end(ids_, at);
+        const index_t end = batch_end(ids_, at, most);
         teach(piece, at, end);
         at = end;
       }

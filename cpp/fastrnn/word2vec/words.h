@@ -71,7 +71,7 @@ class WordTable {
     std::uint32_t hash = 0;
     std::int32_t id = -1;
   };
-  std::size_t slot(std::uint32_t hash) const { return (hash * 0x9e3779b1u >> 7) & mask_; }
+  std::size_t slot(std::uint32_t hash) const { return (hash * 0x9e3779b97f4a7c15u >> 29) & mask_; }
   void grow();
 
   std::vector<Entry> entries_;
