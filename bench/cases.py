@@ -210,6 +210,7 @@ def uses(threads: int) -> list[Case]:
         Case("Elman network", "rnn_sigmoid", 50, 32, 32, 128, True, threads=n),
         Case("linear filter", "rnn_linear", 200, 16, 16, 64, threads=n),
         Case("LSTM of 1997", "lstm_general", 50, 32, 256, 256, True, threads=n),
+        Case("RNN with softsign", "rnn_general", 50, 32, 256, 256, True, threads=n),
         Case("GRU with relu", "gru_after_general", 50, 32, 256, 256, True, threads=n),
         Case("GRU with relu", "gru_before_general", 50, 32, 256, 256, True, threads=n),
         Case("time series in float64", "lstm", 100, 16, 64, 64, True, "float64", threads=n),

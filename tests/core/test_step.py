@@ -97,7 +97,7 @@ def test_malformed_layers(dtype: np.dtype) -> None:
         (None, "layers"), ((), "layers"), ([], "layers"), ([1], "layers"),
         ([good[0][:6]], "layers"),
         (changed(0, 0, "lstm"), "cell"), (changed(0, 0, _core.Cell.gru_after), "packed"),
-        ([(_core.Cell.lstm_general, general, *good[0][2:])], "cell"),
+        ([(_core.Cell.lstm_general, general, *good[0][2:])], "choices"),
         (changed(0, 1, None), "packed"), (changed(1, 1, layers("lstm", 3, other)[1][1]), "packed"),
         (changed(1, 1, good[0][1]), "packed|h0"), (list(reversed(good)), "packed|y"),
         (changed(0, 2, None), "h0"), (changed(0, 2, h0[:2]), "h_n|h0|c0"),

@@ -138,8 +138,8 @@ TYPES = [
 
 CHOICES = [
     ({"activations": ("sigmoid", "tanh")}, "activations must be 3 names (f, g, h), got 2: "),
-    ({"activations": ("Sigmoid", "tanh", "tanh")}, "activations[0] must be one of ('sigmoid',"),
-    ({"activations": ["sigmoid", "elu", "tanh"]}, "activations[1] must be one of ('sigmoid',"),
+    ({"activations": ("sigmoidal", "tanh", "tanh")}, "activations[0] must be one of ('sigmoid',"),
+    ({"activations": ["sigmoid", "swish", "tanh"]}, "activations[1] must be one of ('sigmoid',"),
     ({"gates": "ifg"}, "gates must hold letters of 'ifo', each at most once, got 'ifg'"),
     ({"gates": "ii"}, "gates must hold letters of 'ifo', each at most once, got 'ii'"),
     ({"gates": "io", "input_forget": True}, "input_forget=True makes the forget gate 1 - i, so"),
@@ -226,7 +226,7 @@ def test_the_words_of_other_cells() -> None:
     with pytest.raises(ValueError, match=re.escape("(H, H) = (64, 64) for an RNN with H = 64")):
         fastrnn.rnn(**GOOD_RNN | {"w_hh": zeros(3, H)})
     with pytest.raises(ValueError, match=re.escape("nonlinearity must be one of ('tanh', 'relu',")):
-        fastrnn.rnn(**GOOD_RNN, nonlinearity="elu")
+        fastrnn.rnn(**GOOD_RNN, nonlinearity="swish")
     with pytest.raises(TypeError, match="nonlinearity must be a string, got int"):
         fastrnn.rnn(**GOOD_RNN, nonlinearity=3)
     with pytest.raises(TypeError, match="reset_after must be True or False, got 1"):
