@@ -260,7 +260,7 @@ def test_generate_says_what_it_cannot_do(
     for path, words in (
         ("tagger.safetensors", "it holds a SequenceTagger"),
         ("numbers.safetensors", "no vocabulary"),
-        ("broken.safetensors", "header claims"),
+        ("broken.safetensors", "it is no safetensors file: its header claims"),
         ("nowhere", "No such file"),
     ):
         assert main(["generate", path]) == 1

@@ -46,7 +46,10 @@ def check_header(data: bytes) -> Header:
         raise ValueError(f"it has {len(data)} bytes, fewer than the 8 that every file starts with")
     size = int.from_bytes(data[:8], "little")
     if size > MOST_HEADER_BYTES:
-        raise ValueError(f"its header claims {size} bytes, more than {MOST_HEADER_BYTES}")
+        raise ValueError(
+            f"it is no safetensors file: its header claims {size} bytes, "
+            f"more than {MOST_HEADER_BYTES}"
+        )
     if size > len(data) - 8:
         raise ValueError(f"its header claims {size} bytes, but only {len(data) - 8} follow")
     keys = sum(1 for _ in _KEY.finditer(data, 8, 8 + size))
