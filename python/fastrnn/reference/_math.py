@@ -132,8 +132,8 @@ def affine_of_backward(_: Array, dy: Array, alpha: float, __: float) -> Array:
 
 
 def leaky_relu(xp: Any, x: Any, alpha: float, _: float) -> Any:
-    """Return x, or ``alpha·x`` below 0."""
-    return xp.where(x < 0, alpha * x, x)
+    """Return x, or ``alpha·x`` up to 0."""
+    return xp.where(x > 0, x, alpha * x)
 
 
 def leaky_relu_backward(y: Array, dy: Array, alpha: float, _: float) -> Array:
@@ -162,8 +162,8 @@ def scaled_tanh_backward(y: Array, dy: Array, alpha: float, beta: float) -> Arra
 
 
 def elu(xp: Any, x: Any, alpha: float, _: float) -> Any:
-    """Return x, or ``alpha·(exp(x) - 1)`` below 0."""
-    return xp.where(x < 0, alpha * xp.expm1(xp.where(x < 0, x, 0.0)), x)
+    """Return x, or ``alpha·(exp(x) - 1)`` up to 0."""
+    return xp.where(x > 0, x, alpha * xp.expm1(xp.where(x > 0, 0.0, x)))
 
 
 def elu_backward(y: Array, dy: Array, alpha: float, _: float) -> Array:
