@@ -90,7 +90,7 @@ docs: $(HAVE)fastrnn $(HAVE)group-docs  ## the pages, into build/docs
 wheel: $(HAVE)group-wheel  ## a manylinux wheel, tested in an empty environment
 	rm -rf build/dist build/wheelhouse build/venv-wheel
 	$(PY) -m build --outdir build/dist .
-	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" auditwheel repair --wheel-dir build/wheelhouse build/dist/*.whl
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" auditwheel repair --zip-compression-level 9 --wheel-dir build/wheelhouse build/dist/*.whl
 	$(PY) -m twine check --strict build/dist/*.tar.gz build/wheelhouse/*.whl
 	$(PY) tools/check_wheel.py build/wheelhouse/*.whl
 	$(PYTHON) -m venv build/venv-wheel
