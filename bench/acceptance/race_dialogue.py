@@ -131,7 +131,7 @@ def measure(frame: _frame.Frame) -> None:
         updates, every, figure, _ = TASKS[name]
         report(
             frame, name, 2.5, __name__, ["FastRNN", "Packed", "Padded"], updates=updates,
-            every=every, figure=figure, higher=False, options={"name": name},
+            every=every, figure=figure, higher=False, given={"name": name},
         )  # fmt: skip
 
 
@@ -139,6 +139,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run the bench; of one model alone it writes a file of its own."""
     parser = _frame.options("race_dialogue", __doc__)
     parser.add_argument("--models", nargs="+", choices=list(TASKS), default=list(TASKS))
+    parser.add_argument("--updates", type=int, default=None, help="default: the model's own")
+    parser.add_argument("--figure", type=float, default=None, help="the quality to reach")
     asked = parser.parse_args(argv).models
     task = "-".join(["race_dialogue", *([] if asked == list(TASKS) else asked)])
     return _frame.main(task.lower(), __doc__, measure, argv=argv, parser=parser)
