@@ -74,7 +74,7 @@ def gru(
     TypeError
         An argument is no array, or has the wrong dtype, or is masked; a flag is no bool.
     ValueError
-        A shape or a value breaks its rule, a name is unknown, or an option is not supported yet.
+        A shape or a value breaks its rule, or a name is unknown.
     MemoryError
         The result does not fit.
 

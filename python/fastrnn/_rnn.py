@@ -69,7 +69,7 @@ def rnn(
     TypeError
         An argument is no array, or has the wrong dtype, or is masked; a flag is no bool.
     ValueError
-        A shape or a value breaks its rule, or an option is not supported yet.
+        A shape or a value breaks its rule.
     MemoryError
         The result does not fit.
 

@@ -1,6 +1,5 @@
 """The commands and their options."""
 
-import math
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,6 +8,7 @@ import typer
 from typer import Argument, Option
 
 import fastrnn
+from fastrnn.cli._drawing_options import Seed, Temperature, TopK, TopP, finite
 from fastrnn.cli._one_line import one_line
 from fastrnn.cli._translate_options import translate
 from fastrnn.cli._trust_options import COMMANDS
@@ -46,12 +46,6 @@ def _print_version(wanted: bool) -> None:
     if wanted:
         print(f"fastrnn {fastrnn.__version__}")
         raise typer.Exit
-
-
-def _finite(value: float | None) -> float | None:
-    if value is not None and not math.isfinite(value):  # the range check lets nan and inf through
-        raise typer.BadParameter(f"{value} is not a finite number")
-    return value
 
 
 @app.callback()
@@ -103,7 +97,7 @@ def demo(
         Option(
             min=0.0,
             metavar="X",
-            callback=_finite,
+            callback=finite,
             help="Of the sample: 1 as learned, 0 no chance at all.",
         ),
     ] = 0.7,
@@ -162,20 +156,10 @@ def generate(
     model: Annotated[Path, Argument(metavar="MODEL", help="Model file, or folder of a training.")],
     prompt: Annotated[str, Option(metavar="TEXT", help="What the model goes on with.")] = "\n",
     length: Annotated[int, Option(min=0, metavar="N", help="Most symbols to draw.")] = 400,
-    temperature: Annotated[
-        float,
-        Option(min=0.0, metavar="X", callback=_finite, help="1 as learned, 0 no chance at all."),
-    ] = 1.0,
-    top_k: Annotated[
-        int | None, Option(min=1, metavar="K", help="Draw from the K likeliest symbols only.")
-    ] = None,
-    top_p: Annotated[
-        float | None,
-        Option(min=0.0, max=1.0, metavar="P", help="Draw from the likeliest that sum to P only."),
-    ] = None,
-    seed: Annotated[
-        int | None, Option(min=0, metavar="K", help="Seed of the draws: another one each time.")
-    ] = None,
+    temperature: Temperature = 1.0,
+    top_k: TopK = None,
+    top_p: TopP = None,
+    seed: Seed = None,
 ) -> None:
     """Let a language model go on with a text."""
     from fastrnn.cli.generate import run_generate
@@ -202,20 +186,12 @@ def reply(
     beam: Annotated[
         int, Option(min=1, metavar="K", help="Beam of the search at temperature 0.")
     ] = 1,
-    temperature: Annotated[
-        float,
-        Option(min=0.0, metavar="X", callback=_finite, help="1 as learned, 0 no chance at all."),
-    ] = 0.0,
+    temperature: Temperature = 0.0,
     top_k: Annotated[
         int | None, Option(min=1, metavar="K", help="Draw from the K likeliest words only.")
     ] = None,
-    top_p: Annotated[
-        float | None,
-        Option(min=0.0, max=1.0, metavar="P", help="Draw from the likeliest that sum to P only."),
-    ] = None,
-    seed: Annotated[
-        int | None, Option(min=0, metavar="K", help="Seed of the draws: another one each time.")
-    ] = None,
+    top_p: TopP = None,
+    seed: Seed = None,
 ) -> None:
     """Talk with a dialogue model: a line is a turn, an empty line begins a new conversation.
 

@@ -1,19 +1,12 @@
 """The options of ``fastrnn translate``."""
 
-import math
 from pathlib import Path
 from typing import Annotated, Literal
 
-import typer
 from typer import Argument, Option
 
+from fastrnn.cli._drawing_options import Seed, TopK, TopP, finite
 from fastrnn.cli._one_line import one_line
-
-
-def _finite(value: float | None) -> float | None:
-    if value is not None and not math.isfinite(value):  # the range check lets nan and inf through
-        raise typer.BadParameter(f"{value} is not a finite number")
-    return value
 
 
 @one_line
@@ -30,10 +23,10 @@ def translate(
         Literal["none", "wu", "avg"], Option(help="What the log-probability is divided by.")
     ] = "none",
     alpha: Annotated[
-        float, Option(min=0.0, metavar="X", callback=_finite, help="Of the penalty wu.")
+        float, Option(min=0.0, metavar="X", callback=finite, help="Of the penalty wu.")
     ] = 0.6,
     word_penalty: Annotated[
-        float, Option(metavar="X", callback=_finite, help="Added to the score for each symbol.")
+        float, Option(metavar="X", callback=finite, help="Added to the score for each symbol.")
     ] = 0.0,
     min_length: Annotated[int, Option(min=0, metavar="N", help="Least symbols.")] = 0,
     max_length: Annotated[
@@ -45,18 +38,11 @@ def translate(
     ] = 0,
     temperature: Annotated[
         float | None,
-        Option(min=0.0, metavar="X", callback=_finite, help="Draw: 1 as learned, 0 no chance."),
+        Option(min=0.0, metavar="X", callback=finite, help="Draw: 1 as learned, 0 no chance."),
     ] = None,
-    top_k: Annotated[
-        int | None, Option(min=1, metavar="K", help="Draw from the K likeliest symbols only.")
-    ] = None,
-    top_p: Annotated[
-        float | None,
-        Option(min=0.0, max=1.0, metavar="P", help="Draw from the likeliest that sum to P only."),
-    ] = None,
-    seed: Annotated[
-        int | None, Option(min=0, metavar="K", help="Seed of the draws: another one each time.")
-    ] = None,
+    top_k: TopK = None,
+    top_p: TopP = None,
+    seed: Seed = None,
     attention: Annotated[
         Path | None,
         Option(metavar="PNG", help="Picture of how the first translation looked at its source."),

@@ -130,11 +130,16 @@ class Model:
         OSError
             The file could not be written; the old one is still there.
         """
-        tensors = flatten(self.params)
-        for name, vocabulary in self._vocabularies.items():
-            text = json.dumps(vocabulary.content(), ensure_ascii=False).encode()
-            tensors[_tensor_of(name)] = np.frombuffer(text, np.uint8)
-        save_checkpoint(path, tensors, self._state())
+        save_checkpoint(path, flatten(self.params) | self._tensors(), self._state())
+
+    def _tensors(self) -> dict[str, Array]:
+        """Return what a file holds beside the weights."""
+        return {
+            _tensor_of(name): np.frombuffer(
+                json.dumps(vocabulary.content(), ensure_ascii=False).encode(), np.uint8
+            )
+            for name, vocabulary in self._vocabularies.items()
+        }
 
     def _state(self) -> dict[str, Any]:
         """Return what a file says about the model beside its tensors."""

@@ -1,6 +1,5 @@
 """What a Word2Vec holds and does with it: words, counts, matrices, a file, a training."""
 
-import os
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -9,8 +8,7 @@ from numpy.typing import NDArray
 
 from fastrnn import _core
 from fastrnn._checks import Array, integer, number
-from fastrnn.io import save_checkpoint
-from fastrnn.models._model import Model, flatten
+from fastrnn.models._model import Model
 from fastrnn.models._word2vec_corpus import Counted
 from fastrnn.models._word2vec_run import Rows, Schedule, padded_rows, run
 
@@ -130,27 +128,14 @@ class Word2VecBase(Model):
                 own[...] = given
                 self.params[name] = own
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the model, its words and counts to one safetensors file, as every model does.
-
-        Parameters
-        ----------
-        path : path
-            Replaced if it exists.
-
-        Raises
-        ------
-        ImportError
-            safetensors is missing; the message says how to get it.
-        OSError
-            The file could not be written; the old one is still there.
-        """
-        tensors = flatten(self.params)
+    def _tensors(self) -> dict[str, Array]:
+        """Return the words, one a line, their counts, and the losses so far."""
         text = "".join(f"{word}\n" for word in self._words).encode()
-        tensors[_WORDS] = np.frombuffer(text, np.uint8)
-        tensors[_COUNTS] = self._counts
-        tensors[_LOSSES] = np.array(self.losses, np.float64)
-        save_checkpoint(path, tensors, self._state())
+        return {
+            _WORDS: np.frombuffer(text, np.uint8),
+            _COUNTS: self._counts,
+            _LOSSES: np.array(self.losses, np.float64),
+        }
 
     @classmethod
     def _restored(cls, tensors: dict[str, Array], config: Mapping[str, Any]) -> Self:

@@ -69,7 +69,7 @@ def gru(
     TypeError
         lengths or num_threads are not integers, or a flag is not a bool.
     ValueError
-        A shape does not fit, lengths are not in 0..T, or an option is wrong or not supported yet.
+        A shape does not fit, lengths are not in 0..T, or an option is wrong.
 
     Notes
     -----
