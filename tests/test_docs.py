@@ -95,7 +95,7 @@ def owned_doctests(module: ModuleType) -> Iterator[doctest.DocTest]:
     yield from (test for test in finder.find(module) if test.examples)
 
 
-NEEDS_TORCH = {"fastrnn.torch", "fastrnn._torch_node"}
+NEEDS_TORCH = {"fastrnn.torch", "fastrnn.torch._node"}
 
 
 @pytest.mark.parametrize("name", modules())

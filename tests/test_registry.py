@@ -90,7 +90,7 @@ LOOPS_OVER_TIME = ("python/fastrnn/reference/", "python/fastrnn/decode/")
 # What may open a file for writing, and what it writes.
 WRITERS = {
     "python/fastrnn/io/_files.py": "everything that is saved",
-    "python/fastrnn/plot.py": "a picture into memory, on its way to _files.py",
+    "python/fastrnn/plot/__init__.py": "a picture into memory, on its way to _files.py",
     "python/fastrnn/cli/_one_line.py": "/dev/null, after a broken pipe",
 }
 

@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import Any
 
 from fastrnn import functional, runtime
-from fastrnn._masks import Masks
+from fastrnn._calls.masks import Masks
 from fastrnn.embedding import Embedding
 from fastrnn.functional import (
     GRUGrads,

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from fastrnn._checks import FLOAT32, FLOAT64, DType, integer, number
-from fastrnn._merge import MERGE_MODES
+from fastrnn._layers.merge import MERGE_MODES
 
 MAX_LAYERS = 1024
 

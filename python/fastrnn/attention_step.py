@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastrnn import _checks, _core
+from fastrnn._calls.decoder_run import DecoderRun, contiguous, open_arrays, open_outputs
 from fastrnn._checks import Array, allocate, floats
-from fastrnn._decoder_run import DecoderRun, contiguous, open_arrays, open_outputs
 from fastrnn.runtime import team
 
 

@@ -1,8 +1,8 @@
 """The layers: many steps, many layers, both directions, weights under PyTorch's names."""
 
-from fastrnn._gru_layer import GRU
-from fastrnn._lstm_layer import LSTM
-from fastrnn._record import LayerGrads, LayerTape
-from fastrnn._rnn_layer import RNN
+from fastrnn._layers.gru import GRU
+from fastrnn._layers.lstm import LSTM
+from fastrnn._layers.record import LayerGrads, LayerTape
+from fastrnn._layers.rnn import RNN
 
 __all__ = ["GRU", "LSTM", "RNN", "LayerGrads", "LayerTape"]

@@ -5,19 +5,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastrnn import _core, _stack
-from fastrnn._arguments import INPUT_SIZE, check_x
-from fastrnn._call import run
+from fastrnn import _core
+from fastrnn._calls.arguments import INPUT_SIZE, check_x
+from fastrnn._calls.call import run
+from fastrnn._calls.masks import NO_MASKS, Masks
 from fastrnn._checks import Array, allocate, integer
-from fastrnn._masks import NO_MASKS, Masks
-from fastrnn._state import States
+from fastrnn._layers.stack import forward
+from fastrnn._layers.state import States
 from fastrnn.runtime import backend, team
 
 if TYPE_CHECKING:
-    from fastrnn._layer import Layer
+    from fastrnn._layers.layer import Layer
 
-_ndarray = np.ndarray
-_empty = np.empty
+_ndarray, _empty = np.ndarray, np.empty
 
 
 class Stream:
@@ -190,7 +190,7 @@ class Stream:
             raise ValueError(f"chunk must have N = {self._n} rows as the stream has, got {N}")
         y, result = layer._outputs(T, N, single)
         states = *self._now[2:], None, y, *self._next[2:]
-        _stack.forward(self._layers, layer.merge_mode, x, *states, team.get(), noise=self._noise)
+        forward(self._layers, layer.merge_mode, x, *states, team.get(), noise=self._noise)
         self._swap()
         return result
 

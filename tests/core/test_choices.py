@@ -16,7 +16,9 @@ from runners import core_forward, forced_isa, isas_under_test, run_core, run_fun
 from tolerances import DIFFERENCE_ABSOLUTE, DIFFERENCE_RELATIVE, DIFFERENCE_STEP
 
 import fastrnn
-from fastrnn import _choices, _core, _kinds
+from fastrnn import _core
+from fastrnn._calls import kinds
+from fastrnn._calls.choices import gru_choices, lstm_choices
 
 PLANS = [(0, 1, "rows"), (0, 2, "units"), (1, 2, "rows"), (3, 3, "units")]  # chunk, threads, split
 # A kink must be further away than a float32 pre-activation of these sizes is off.
@@ -92,11 +94,11 @@ def test_the_usual_choices_give_the_bits_of_the_plain_cell(
 
 
 def test_the_usual_choices_choose_the_plain_cell() -> None:
-    chosen = _choices.lstm_choices(["sigmoid", "tanh", "tanh"], "ofi", np.False_)
-    assert _kinds.lstm(chosen, False) is _kinds.LSTM
-    assert _kinds.lstm(chosen, True) is _kinds.LSTM_PEEPHOLE
-    chosen = _choices.gru_choices(["sigmoid", "tanh"])
-    assert [_kinds.gru(chosen, after) for after in (True, False)] == [*_kinds.GRU.values()]
+    chosen = lstm_choices(["sigmoid", "tanh", "tanh"], "ofi", np.False_)
+    assert kinds.lstm(chosen, False) is kinds.LSTM
+    assert kinds.lstm(chosen, True) is kinds.LSTM_PEEPHOLE
+    chosen = gru_choices(["sigmoid", "tanh"])
+    assert [kinds.gru(chosen, after) for after in (True, False)] == [*kinds.GRU.values()]
 
 
 def test_the_bare_carousel_passes_the_gradient_on_unchanged(isa: str, dtype: np.dtype) -> None:

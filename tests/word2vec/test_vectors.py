@@ -140,7 +140,7 @@ def test_phrases_by_hand() -> None:
 
 
 def test_the_map_shows_the_two_directions_of_most_spread() -> None:
-    from fastrnn._plot_words import plane
+    from fastrnn.plot._words import plane
 
     rng = np.random.default_rng(0)
     x = rng.normal(size=(50, 6)) * [5, 0.1, 3, 0.2, 1, 0.5] + 7

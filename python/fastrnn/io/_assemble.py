@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from fastrnn._checks import Array, DType, floats, leading
-from fastrnn._layer import Layer
+from fastrnn._layers.layer import Layer
 
 L = TypeVar("L", bound=Layer)
 GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from fastrnn._calls.choices import rnn_choices
 from fastrnn._checks import Array
-from fastrnn._choices import rnn_choices
-from fastrnn._layer import Layer
+from fastrnn._layers.layer import Layer
 from fastrnn.io import _onnx_cell as cell
 from fastrnn.io._assemble import blocks, family, refuse
 from fastrnn.io._files import atomic_write

@@ -5,9 +5,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from fastrnn._calls.choices import Squash
 from fastrnn._checks import Array
-from fastrnn._choices import Squash
-from fastrnn._layer import Layer
+from fastrnn._layers.layer import Layer
 from fastrnn.io._assemble import GATES, array, assemble, blocks, family, refuse
 
 L = TypeVar("L", bound=Layer)

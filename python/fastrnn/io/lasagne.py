@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from fastrnn._checks import Array
-from fastrnn._layer import Layer
+from fastrnn._layers.layer import Layer
 from fastrnn.io._assemble import array, assemble, family
 
 L = TypeVar("L", bound=Layer)

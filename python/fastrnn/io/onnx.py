@@ -9,7 +9,7 @@ import numpy as np
 
 import fastrnn
 from fastrnn._checks import Array, integer
-from fastrnn._layer import Layer
+from fastrnn._layers.layer import Layer
 from fastrnn.io import _onnx_cell as cell
 from fastrnn.io._assemble import assemble, family
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from fastrnn._layer import Layer
+from fastrnn._layers.layer import Layer
 from fastrnn.io._assemble import GATES, array, assemble, family, refuse
 from fastrnn.io.checkpoint import load_weights
 

@@ -16,7 +16,7 @@ from fastrnn.models._reader import CELLS, SMALL, linear_params
 if TYPE_CHECKING:
     from numpy.random import Generator
 
-    from fastrnn._layer import Layer
+    from fastrnn._layers.layer import Layer
 
 Ids = NDArray[np.int64]
 

@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike, NDArray
 from fastrnn import init, ops
 from fastrnn._checks import Array, integer
 from fastrnn._checks import lengths as checked_lengths
-from fastrnn._layer import Layer
+from fastrnn._layers.layer import Layer
 from fastrnn.recurrent import GRU, LSTM, RNN
 
 if TYPE_CHECKING:

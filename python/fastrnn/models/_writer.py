@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from fastrnn import init, ops
 from fastrnn._checks import Array
-from fastrnn._layer import Layer
+from fastrnn._layers.layer import Layer
 from fastrnn.attention_step import AttentionStep
 from fastrnn.models._encoder import Encoded
 from fastrnn.models._reader import CELLS, Reader, linear_params

@@ -5,8 +5,8 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from fastrnn import reference
+from fastrnn._calls.decoder_run import open_run
 from fastrnn._checks import Array
-from fastrnn._decoder_run import open_run
 from fastrnn.ops._primitive import Call, differentiable, opened
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastrnn import functional
-from fastrnn._tape import backward as unwind
+from fastrnn._calls.tape import backward as unwind
 from fastrnn.ops._primitive import Call, differentiable
 
 _GRADS = {"rnn": functional.RNNGrads, "gru": functional.GRUGrads, "lstm": functional.LSTMGrads}

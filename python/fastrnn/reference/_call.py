@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastrnn import _checks
-from fastrnn._masks import NO_MASKS, Masks
+from fastrnn._calls.masks import NO_MASKS, Masks
 from fastrnn.reference._math import Array, affine, array_module, as_array, sum_outer
 from fastrnn.reference._normed import row_product
 from fastrnn.reference._sequence import Sequence, check_shape

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastrnn import _checks
-from fastrnn._choices import gru_choices
+from fastrnn._calls.choices import gru_choices
 from fastrnn.reference._call import Call
 from fastrnn.reference._math import (
     Activation,

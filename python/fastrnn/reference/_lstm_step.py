@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from fastrnn._choices import Choices
+from fastrnn._calls.choices import Choices
 from fastrnn.reference._call import Call
 from fastrnn.reference._math import Array, limited, split_gates, squash, sum_outer
 from fastrnn.reference._normed import contiguous_gates, normalised

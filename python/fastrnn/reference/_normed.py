@@ -11,8 +11,8 @@ import numpy as np
 from fastrnn.reference._math import Array
 
 if TYPE_CHECKING:
-    from fastrnn._kinds import Kind
-    from fastrnn._masks import Masks
+    from fastrnn._calls.kinds import Kind
+    from fastrnn._calls.masks import Masks
 
 EPS = 1e-5  # beside the variance
 
@@ -119,7 +119,7 @@ def forward(
     masks: "Masks",
 ) -> tuple[Array, tuple[Array, ...], Any]:
     """Return y, the final states and the tape of a cell with layer normalisation."""
-    from fastrnn._choices import lstm_choices
+    from fastrnn._calls.choices import lstm_choices
     from fastrnn.reference._call import enter_call
     from fastrnn.reference._gru_step import gru_option, gru_sweep
     from fastrnn.reference._lstm_step import lstm_sweep

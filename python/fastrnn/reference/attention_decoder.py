@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastrnn import _checks
-from fastrnn._choices import GRU_ACTIVATIONS, LSTM_DEFAULT
-from fastrnn._decoder import NAMES, Decoder, open_decoder, open_state
+from fastrnn._calls.choices import GRU_ACTIVATIONS, LSTM_DEFAULT
+from fastrnn._calls.decoder import NAMES, Decoder, open_decoder, open_state
 from fastrnn.reference._gru_step import gru_option, gru_step
 from fastrnn.reference._lstm_step import lstm_step
 from fastrnn.reference._math import Array, affine, array_module, as_array, constant, masked_softmax

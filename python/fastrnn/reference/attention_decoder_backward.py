@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastrnn._choices import LSTM_DEFAULT
+from fastrnn._calls.choices import LSTM_DEFAULT
 from fastrnn.reference._gru_step import gru_step_backward
 from fastrnn.reference._lstm_step import lstm_step_backward
 from fastrnn.reference._math import Array, affine, split_gates, tanh_backward

@@ -4,7 +4,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from fastrnn._choices import GATES, GRU_ACTIVATIONS, LSTM_ACTIVATIONS, Squash
+from fastrnn._calls.choices import GATES, GRU_ACTIVATIONS, LSTM_ACTIVATIONS, Squash
 from fastrnn.reference._math import Array, as_array
 from fastrnn.reference.gru import gru
 from fastrnn.reference.lstm import lstm

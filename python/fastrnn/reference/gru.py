@@ -2,9 +2,9 @@
 
 from numpy.typing import ArrayLike
 
-from fastrnn._choices import GRU_ACTIVATIONS, Squash
-from fastrnn._grads import GRUGrads
-from fastrnn._masks import Masks
+from fastrnn._calls.choices import GRU_ACTIVATIONS, Squash
+from fastrnn._calls.grads import GRUGrads
+from fastrnn._calls.masks import Masks
 from fastrnn.reference._call import check_threads, enter_call
 from fastrnn.reference._gru_step import gru_option, gru_sweep, gru_sweep_backward
 from fastrnn.reference._math import Array

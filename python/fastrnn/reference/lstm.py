@@ -2,9 +2,9 @@
 
 from numpy.typing import ArrayLike
 
-from fastrnn._choices import GATES, LSTM_ACTIVATIONS, Squash, lstm_choices
-from fastrnn._grads import LSTMGrads
-from fastrnn._masks import Masks
+from fastrnn._calls.choices import GATES, LSTM_ACTIVATIONS, Squash, lstm_choices
+from fastrnn._calls.grads import LSTMGrads
+from fastrnn._calls.masks import Masks
 from fastrnn.reference._call import check_threads, enter_call
 from fastrnn.reference._lstm_step import lstm_sweep, lstm_sweep_backward
 from fastrnn.reference._math import Array

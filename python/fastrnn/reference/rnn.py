@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastrnn._choices import Squash, rnn_choices
-from fastrnn._grads import RNNGrads
-from fastrnn._masks import Masks
+from fastrnn._calls.choices import Squash, rnn_choices
+from fastrnn._calls.grads import RNNGrads
+from fastrnn._calls.masks import Masks
 from fastrnn.reference._call import Call, check_threads, enter_call
 from fastrnn.reference._math import Activation, Array, affine, limited, squash, sum_outer
 from fastrnn.reference._tape import Tape, open_tape

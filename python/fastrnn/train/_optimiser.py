@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastrnn import _core, _params
+from fastrnn import _core
 from fastrnn._checks import Array, integer, number
+from fastrnn._layers.params import arrays_were_edited
 from fastrnn.runtime import backend, team
 from fastrnn.train._trees import (
     alike,
@@ -149,7 +150,7 @@ class Optimiser:
             self.steps, self._kept = before
             raise
         finally:  # also when Ctrl-C is noticed at the end
-            _params.arrays_were_edited()
+            arrays_were_edited()
 
     def _run(
         self,

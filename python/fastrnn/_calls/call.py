@@ -1,0 +1,191 @@
+"""One layer, one direction: check the arguments, allocate the outputs, hand over to the backend."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastrnn import _core
+from fastrnn._calls import twin
+from fastrnn._calls.arguments import COLUMNS, check_state, check_weights, check_x, thread_count
+from fastrnn._calls.kinds import Kind, general
+from fastrnn._calls.masks import NO_MASKS, Masks, check_masks
+from fastrnn._calls.tape import Held, Tape, Weights
+from fastrnn._checks import FLOAT32, FLOAT64, Array, allocate, flag
+from fastrnn._checks import lengths as checked_lengths
+from fastrnn.runtime import backend, team
+
+Lengths = NDArray[np.int64] | None
+# Weights as they come: w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr
+Given = tuple[Any, Any, Any, Any, Any, Any]
+
+_ndarray = np.ndarray
+_PACKED = (None, None, None, None, None, None, None)
+
+
+def run(
+    kind: Kind,
+    x: Array,
+    weights: Weights,
+    packed: _core.PackedWeights | None,
+    h0: Array | None,
+    c0: Array | None,
+    lengths: Lengths,
+    y: Array,
+    h_n: Array,
+    c_n: Array | None,
+    reverse: bool,
+    num_threads: int,
+    keep: bool,
+    masks: Masks = NO_MASKS,
+) -> Tape | None:
+    """Fill y, h_n and c_n on the active backend; arrays are strict and time-major.
+
+    Returns the tape when `keep` is set. `packed`, which excludes `keep`, may stand for the weights
+    on the core; the twin always reads `weights`.
+    """
+    if masks.w_mask is not None:
+        weights = (weights[0], weights[1] * masks.w_mask, *weights[2:])
+    name = "reference" if kind.layer_norm else backend.get()
+    if name == "core":
+        inner = _core.Tape() if keep else None
+        w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr, _ = weights if packed is None else _PACKED
+        _core.rnn_forward(
+            kind.core, x, w_ih, w_hh, b_ih, b_hh, w_peephole, h0, c0, lengths, y, h_n, c_n,
+            reverse, num_threads, inner, packed, kind.choices, w_hr, *masks[:3],
+        )  # fmt: skip
+    else:
+        inner = twin.forward(kind, x, weights, h0, c0, lengths, y, h_n, c_n, reverse, keep, masks)
+    if not keep:
+        return None
+    return Tape(kind, Held(inner, name, x, y, weights, h0, c0, num_threads, masks.w_mask))
+
+
+def plain(
+    kind: Kind,
+    x: Any,
+    weights: Given,
+    h0: Any,
+    c0: Any,
+    reverse: Any,
+    num_threads: Any,
+) -> tuple[Array, Array, Array | None, None] | None:
+    """Run a call that needs no conversion, or return None; then somebody has to convert or explain.
+
+    The strict core is the judge. It checks everything anyway, and faster than it can be done here,
+    where the checks of a small layer would take longer than the layer.
+    """
+    w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr = weights
+    if w_hr is not None:
+        return None
+    if type(x) is not _ndarray or type(w_hh) is not _ndarray or x.ndim != 3 or w_hh.ndim != 2:
+        return None
+    dtype = w_hh.dtype
+    if (dtype is not FLOAT32 and dtype is not FLOAT64) or backend.get() != "core":
+        return None
+    if num_threads is None:
+        num_threads = team.get()
+    elif type(num_threads) is not int or num_threads < 1:
+        return None
+    T, N, _ = x.shape
+    H = w_hh.shape[1]
+    try:
+        y, h_n = np.empty((T, N, H), dtype), np.empty((N, H), dtype)
+        c_n = np.empty((N, H), dtype) if kind.cell_state else None
+        _core.rnn_forward(
+            kind.core, x, w_ih, w_hh, b_ih, b_hh, w_peephole, h0, c0, None, y, h_n, c_n, reverse,
+            num_threads, None, None, kind.choices,
+        )  # fmt: skip
+    except (TypeError, ValueError, MemoryError):
+        return None
+    return y, h_n, c_n, None
+
+
+def sequence(
+    kind: Kind,
+    x: Any,
+    weights: Given,
+    h0: Any,
+    c0: Any,
+    lengths: Any,
+    reverse: Any,
+    batch_first: Any,
+    num_threads: Any,
+    keep: bool = False,
+    masks: Masks | None = None,
+) -> tuple[Array, Array, Array | None, Tape | None]:
+    """Check everything, run, and return (y, h_n, c_n, tape) in the caller's layout."""
+    if lengths is None and batch_first is False and not keep and masks is None:
+        found = plain(kind, x, weights, h0, c0, reverse, num_threads)
+        if found is not None:
+            return found
+    threads = thread_count(num_threads)
+    reverse, batch_first = flag("reverse", reverse), flag("batch_first", batch_first)
+    arrays, dtype, (H, P) = check_weights(kind, *weights)
+    columns = kind.gates * H if arrays[0] is None else arrays[0].shape[1]
+    x = check_x("x", x, 3, dtype, columns, COLUMNS)
+    single = x.ndim == 2
+    if single:
+        x = x[:, None]
+    elif batch_first:
+        x = x.transpose(1, 0, 2)
+    T, N, _ = x.shape
+
+    if lengths is not None:
+        lengths = checked_lengths(lengths, T, N, single)
+    h0_shape = c0_shape = None
+    if h0 is not None:
+        h0, h0_shape = check_state("h0", h0, N, P, dtype, kind, "P" if P != H else "H")
+    if c0 is not None:
+        c0, c0_shape = check_state("c0", c0, N, H, dtype, kind)
+
+    if batch_first and not single:
+        result = allocate("y", (N, T, P), dtype)
+        y = result.transpose(1, 0, 2)
+    else:
+        result = y = allocate("y", (T, N, P), dtype)
+    checked = NO_MASKS
+    if masks is not None:
+        checked = check_masks(kind, masks, (T, N, H, P), dtype, arrays[4] is not None)
+        kind = general(kind)
+    h_n = allocate("h_n", (N, P), dtype)
+    c_n = allocate("c_n", (N, H), dtype) if kind.cell_state else None
+    tape = run(
+        kind, x, arrays, None, h0, c0, lengths, y, h_n, c_n, reverse, threads, keep, checked
+    )
+    if single:
+        result, h_n = result[:, 0], h_n[0]
+        if c_n is not None:
+            c_n = c_n[0]
+    if tape is not None:
+        tape.set_layout(single, batch_first and not single, h0_shape, c0_shape)
+        result.flags.writeable = False
+    return result, h_n, c_n, tape
+
+
+def step(
+    kind: Kind,
+    x_t: Any,
+    h: Any,
+    c: Any,
+    weights: Given,
+    num_threads: Any,
+) -> tuple[Array, Array | None]:
+    """Check everything, run one step, and return (h, c) in the caller's layout."""
+    threads = thread_count(num_threads)
+    arrays, dtype, (H, P) = check_weights(kind, *weights)
+    columns = kind.gates * H if arrays[0] is None else arrays[0].shape[1]
+    x = check_x("x_t", x_t, 2, dtype, columns, COLUMNS)
+    single = x.ndim == 1
+    x = x[None, None] if single else x[None]
+    N = x.shape[1]
+    names = ("state[0]", "state[1]") if kind.cell_state else ("h", "")
+    h = None if h is None else check_state(names[0], h, N, P, dtype, kind)[0]
+    c = None if c is None else check_state(names[1], c, N, H, dtype, kind)[0]
+    y = allocate("y", (1, N, P), dtype)
+    h_n = allocate("h", (N, P), dtype)
+    c_n = allocate("c", (N, H), dtype) if kind.cell_state else None
+    run(kind, x, arrays, None, h, c, None, y, h_n, c_n, False, threads, False)
+    if single:
+        return h_n[0], None if c_n is None else c_n[0]
+    return h_n, c_n

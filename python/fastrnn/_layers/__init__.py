@@ -1,0 +1,1 @@
+"""The layers: weights by name, stacks of directions, and what others need of them."""

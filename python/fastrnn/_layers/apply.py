@@ -1,0 +1,113 @@
+"""A layer as a pure function for autograd: all its layers and directions are one node."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import autograd.numpy as anp
+import numpy as np
+
+from fastrnn._checks import Array, flag
+from fastrnn._layers import stack
+from fastrnn._layers.noise import Noise
+from fastrnn._layers.record import Record
+from fastrnn._layers.running import Running
+from fastrnn.init import generator
+from fastrnn.ops._primitive import Call, differentiable, opened
+
+
+def _forward(
+    call: Call,
+    x: Any,
+    *arrays: Any,
+    layer: Running,
+    names: list[str],
+    states: tuple[int, int],
+    lengths: Any,
+    dropout: stack.Dropout | None,
+    noise: Noise | None,
+) -> tuple[Array, ...]:
+    """Return y, the arrays of h and those of c.
+
+    Parameters
+    ----------
+    x, *arrays
+        The input, the arrays of h, those of c, and the weights.
+    layer : Running
+        Gives sizes and options; its own weights are not looked at.
+    names : list of str
+        What the weights are.
+    states : tuple of int
+        How many arrays of h, and of c, there are.
+    """
+    h, c = states
+    state = layer._layout.join(list(arrays[:h]), list(arrays[h : h + c]))
+    parts = layer._build(dict(zip(names, arrays[h + c :], strict=True)), packed=False)
+    record = Record() if call.traced else None
+    y, state, tape = layer._run(x, state, lengths, parts, record, dropout, noise)
+    h_n, c_n = layer._layout.split(state)
+    results = (y, *h_n, *c_n)
+    call.kept = layer, names, tape, results
+    return results
+
+
+def _backward(call: Call, g: tuple[Array | None, ...]) -> tuple[Array | None, ...]:
+    """Return the gradients by x, the arrays of the state, and the weights; the tape is used up."""
+    layer, names, tape, (_, *final) = call.kept
+    dy, *dfinal = g
+    layout = layer._layout
+    half = len(final) // (2 if layout.cell_state else 1)
+    dh_n, dc_n = _filled(dfinal[:half], final[:half]), _filled(dfinal[half:], final[half:])
+    dx, dstate, weights = layer._back(tape, dy, layout.join(dh_n, dc_n), want_x=call.wanted[0])
+    dh, dc = layout.split(dstate)
+    return (dx, *dh, *dc, *(weights[name] for name in names))
+
+
+def _filled(gradients: list[Array | None], like: list[Array]) -> list[Array]:
+    """Return the gradients with zeros for those that are missing; none if all are."""
+    if all(gradient is None for gradient in gradients):
+        return []
+    return [
+        np.zeros_like(array) if gradient is None else gradient
+        for gradient, array in zip(gradients, like, strict=True)
+    ]
+
+
+_nodes = {name: differentiable(name, _forward, _backward) for name in ("rnn", "gru", "lstm")}
+
+
+def input_weight(layer: Running, params: Mapping[str, Any]) -> Any:
+    """Return the bottom layer's w_ih of all directions, one below the other."""
+    weights = [params[d.names["w_ih"]] for d in layer._directions[0]]
+    return weights[0] if len(weights) == 1 else anp.concatenate(weights)
+
+
+def apply(
+    layer: Running,
+    params: Mapping[str, Any],
+    x: Any,
+    state: Any,
+    lengths: Any,
+    rng: Any,
+    projected: Any,
+    masks: Any,
+) -> tuple[Any, Any]:
+    """Return y and the final state, as one node where something is being differentiated."""
+    bottom = {d.names["w_ih"] for d in layer._directions[0]}
+    names = layer._names()
+    if flag("projected", projected):
+        names = [name for name in names if name not in bottom]
+        layer._check_names({*params} - bottom, names)
+    else:
+        layer._check_names(params, names)
+    layout = layer._layout
+    h, c = layout.split(opened(state))
+    dropout = None
+    if rng is not None and generator(rng) and layer.dropout > 0:
+        dropout = stack.Dropout(layer.dropout, rng)
+    y, *states = _nodes[layer._kind.function](
+        x, *h, *c, *(params[name] for name in names),
+        layer=layer, names=names, states=(len(h), len(c)), lengths=lengths, dropout=dropout,
+        noise=layer._noise(rng, masks),
+    )  # fmt: skip
+    half = len(states) // (2 if layout.cell_state else 1)
+    return y, layout.join(states[:half], states[half:])

@@ -1,0 +1,148 @@
+"""All layers and directions of one call, bottom to top, and their backward, top to bottom."""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from fastrnn import _core
+from fastrnn._calls.call import Lengths, run
+from fastrnn._calls.kinds import Kind, general
+from fastrnn._calls.masks import NO_MASKS
+from fastrnn._calls.tape import Weights
+from fastrnn._checks import Array, allocate
+from fastrnn._layers import merge
+from fastrnn._layers.noise import Noise
+from fastrnn._layers.record import Record
+from fastrnn._layers.state import Flat
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+
+class Part(NamedTuple):
+    """One layer and direction, ready to run; packed weights are for inference."""
+
+    kind: Kind
+    reverse: bool
+    hidden_size: int
+    output_size: int  # columns of h
+    weights: Weights
+    packed: _core.PackedWeights | None
+
+
+class Dropout:
+    """Inverted dropout between layers: keep with probability 1 - p, scale by 1 / (1 - p)."""
+
+    def __init__(self, p: float, rng: "Generator") -> None:
+        self.p = p
+        self.rng = rng
+
+    def mask(self, y: Array) -> Array:
+        """Return a fresh mask (T, N, ·), True where y is kept."""
+        mask: Array = self.rng.random(y.shape, dtype=np.float32) >= self.p
+        return mask
+
+    @staticmethod
+    def apply(p: float, mask: Array, y: Array) -> Array:
+        """Return y scaled where kept and exactly 0 elsewhere; its own backward."""
+        scale = y.dtype.type(1 / (1 - p) if p < 1 else 0)
+        kept: Array = np.where(mask, y * scale, y.dtype.type(0))
+        return kept
+
+
+def forward(
+    layers: list[list[Part]],
+    mode: str,
+    x: Array,
+    h0: Flat,
+    c0: Flat,
+    lengths: Lengths,
+    y: Array,
+    h_n: Flat,
+    c_n: Flat,
+    num_threads: int,
+    record: Record | None = None,
+    dropout: Dropout | None = None,
+    noise: Noise | None = None,
+) -> None:
+    """Fill y (T, N, D·H of the top layer, or H when merged), h_n and c_n; all time-major.
+
+    With a record the run can go back; dropout acts after every layer but the last. Where the bottom
+    layer has no w_ih, x is its projected input, a block of columns per direction.
+    """
+    k = 0
+    projected = layers[0][0].weights[0] is None
+    if record is not None:
+        record.projected = projected
+    for l, layer in enumerate(layers):
+        top = l == len(layers) - 1
+        D, P = len(layer), layer[0].output_size
+        shape = (*x.shape[:2], merge.width(mode, D, P))
+        out = y if top else allocate("a layer's output", shape, x.dtype)
+        outputs = merge.parts(mode, D, out)
+        inputs = merge.parts("concat", D, x) if projected and l == 0 else [x] * D
+        for part, source, target in zip(layer, inputs, outputs, strict=True):
+            kind, masks = part.kind, NO_MASKS
+            if noise is not None:
+                masks = noise.masks(k, part, x.shape[0], x.shape[1], x.dtype)
+                kind = general(kind) if any(m is not None for m in masks[:3]) else kind
+            tape = run(
+                kind, source, part.weights, part.packed, h0[k], c0[k], lengths, target,
+                h_n[k], c_n[k], part.reverse, num_threads, record is not None, masks,
+            )  # fmt: skip
+            if record is not None and tape is not None:
+                record.tapes.append(tape)
+            k += 1
+        merge.merge(mode, outputs, out)
+        x = out
+        mask = None if dropout is None or top else dropout.mask(out)
+        if mask is not None and dropout is not None:
+            x = Dropout.apply(dropout.p, mask, out)
+        if record is not None:
+            record.outputs.append(outputs)
+            record.masks.append(mask)
+
+
+def backward(
+    record: Record,
+    mode: str,
+    p: float,
+    dy: Array | None,
+    dh_n: Flat,
+    dc_n: Flat,
+    dh0: Flat,
+    dc0: Flat,
+    want_x: bool = True,
+) -> tuple[Array | None, list[dict[str, Array]]]:
+    """Use the record up; fill dh0 and dc0 where given.
+
+    Returns the gradient by the input, if it is wanted, and for each layer and direction those by
+    its weights.
+    """
+    weights: list[dict[str, Array]] = [{} for _ in record.tapes]
+    dx: Array | None = dy
+    for l in reversed(range(len(record.outputs))):
+        outputs, mask = record.outputs[l], record.masks[l]
+        if mask is not None and dx is not None:
+            dx = Dropout.apply(p, mask, dx)
+        pieces = merge.split(mode, dx, outputs)
+        found = []
+        for d, piece in enumerate(pieces):
+            k = l * len(outputs) + d
+            gradients = record.tapes[k].unwind(
+                piece, dh_n[k], dc_n[k], dh0[k], dc0[k], want_x=want_x or l > 0
+            )
+            weights[k] = gradients
+            if "x" in gradients:
+                found.append(gradients.pop("x"))
+        dx = _joined(found, concatenate=record.projected and l == 0)
+    return dx, weights
+
+
+def _joined(found: list[Array], concatenate: bool) -> Array | None:
+    """Return the gradient by what all directions read: a block of columns each, or one array."""
+    if len(found) < 2:
+        return found[0] if found else None
+    if concatenate:
+        return np.concatenate(found, axis=2)
+    return np.add(found[0], found[1], out=found[0])

@@ -1,0 +1,245 @@
+"""Pictures of numbers that are tested elsewhere; matplotlib loads on first use."""
+
+import io
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastrnn.plot._attention import attention
+from fastrnn.plot._codes import image_grid, latent_map
+from fastrnn.plot._gates import gate_activations
+from fastrnn.plot._words import word_map
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "attention",
+    "curves",
+    "gate_activations",
+    "gradient_norms",
+    "image_grid",
+    "latent_map",
+    "loss_curve",
+    "require_matplotlib",
+    "save",
+    "word_map",
+]
+
+
+def require_matplotlib() -> "type[Figure]":
+    """Return matplotlib's ``Figure``; call it early where a picture comes after long work.
+
+    Raises
+    ------
+    ImportError
+        matplotlib is missing; the message says how to get it.
+
+    Examples
+    --------
+    >>> from fastrnn.plot import require_matplotlib
+    >>> require_matplotlib().__name__
+    'Figure'
+    """
+    try:
+        # A Figure of its own needs no display and leaves pyplot's global state alone.
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError(
+            'pictures need matplotlib: pip install "fastrnn[plot]" gives it to you'
+        ) from error
+    return Figure
+
+
+def loss_curve(
+    train: tuple[Sequence[float], Sequence[float]],
+    held_out: tuple[Sequence[float], Sequence[float]] = ((), ()),
+    *,
+    levels: Mapping[str, float] | None = None,
+    title: str = "",
+    xlabel: str = "seconds of training",
+    ylabel: str = "loss",
+) -> "Figure":
+    """Draw how a loss fell.
+
+    Parameters
+    ----------
+    train : (x, y), two sequences of floats of one length
+        The training loss, drawn as a line.
+    held_out : (x, y), two sequences of floats of one length
+        The loss on held-out data, drawn as points.
+    levels : dict of str to float, optional
+        Losses to compare with, drawn as labelled horizontal lines.
+    title, xlabel, ylabel : str
+        What is written above and beside the picture.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        `save` writes it.
+
+    Raises
+    ------
+    ImportError
+        matplotlib is missing; the message says how to get it.
+    ValueError
+        x and y differ in length, or there is nothing to draw.
+
+    Notes
+    -----
+    The range of the last training loss and all the other numbers fills at least a quarter of the
+    height: the first few updates would otherwise press all the rest together.
+
+    Examples
+    --------
+    >>> from fastrnn.plot import loss_curve
+    >>> figure = loss_curve(([1, 2, 3], [4.0, 3.0, 2.5]), ([3], [2.6]), levels={"bz2": 2.0})
+    >>> [label.get_text() for label in figure.axes[0].get_legend().get_texts()]
+    ['training, running mean', 'held-out: 2.600', 'bz2: 2.000']
+    """
+    for name, (x, y) in {"train": train, "held_out": held_out}.items():
+        if len(x) != len(y):
+            raise ValueError(
+                f"{name} must hold two sequences of one length, got {len(x)}, {len(y)}"
+            )
+    if not len(train[0]):
+        raise ValueError("train must hold at least one point, got none")
+    levels = levels or {}
+    figure = require_matplotlib()(figsize=(8, 4.5), dpi=120, layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot(*train, color="tab:blue", label="training, running mean")
+    if len(held_out[0]):
+        label = f"held-out: {held_out[1][-1]:.3f}"
+        axes.plot(*held_out, "o", color="tab:red", markersize=5, label=label)
+    for i, (name, level) in enumerate(levels.items()):
+        style = ("--", ":", "-.")[i % 3]
+        label = f"{name}: {level:.3f}"
+        axes.axhline(level, color=f"C{i + 1}", linestyle=style, linewidth=1.2, label=label)
+    rest = [train[1][-1], *held_out[1], *levels.values()]
+    low, high, first = min(rest), max(rest), max(train[1])
+    top = min(first, high + 3 * (high - low)) if high > low else first
+    margin = 0.05 * (top - low) or 1.0
+    axes.set_ylim(low - margin, top + margin)
+    axes.set_xlim(left=0)
+    axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
+    axes.grid(alpha=0.25)
+    axes.legend(frameon=False)
+    return figure
+
+
+def curves(
+    named: Mapping[str, ArrayLike],
+    *,
+    title: str = "",
+    xlabel: str = "",
+    ylabel: str = "",
+    log: bool = False,
+) -> "Figure":
+    """Draw several curves over 0, 1, 2, …, each with its name.
+
+    Parameters
+    ----------
+    named : dict of str to array_like, (n,)
+        Not finite numbers leave gaps; so do, if `log`, those that are not positive.
+    title, xlabel, ylabel : str
+    log : bool
+        Logarithmic y axis.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ImportError
+        matplotlib is missing; the message says how to get it.
+    ValueError
+        There is no curve, or one is not of shape (n,).
+
+    Examples
+    --------
+    >>> from fastrnn.plot import curves
+    >>> figure = curves({"halved": [4, 2, 1]}, log=True)
+    >>> figure.axes[0].get_yscale()
+    'log'
+    """
+    if not named:
+        raise ValueError("named must hold at least one curve, got none")
+    figure = require_matplotlib()(figsize=(8, 4.5), dpi=120, layout="constrained")
+    axes = figure.add_subplot()
+    for i, (name, values) in enumerate(named.items()):
+        y = np.asarray(values, np.float64)
+        if y.ndim != 1:
+            raise ValueError(f"{name} must have shape (n,), got {y.shape}")
+        shown = np.isfinite(y) & ((y > 0) | (not log))
+        style = ("-", "--", "-.", ":")[i // 10 % 4]  # ten colours, then another kind of line
+        axes.plot(np.where(shown, y, np.nan), style, label=name, linewidth=1.5)
+    if log:
+        axes.set_yscale("log")
+    axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
+    axes.grid(alpha=0.25)
+    axes.legend(frameon=False)
+    return figure
+
+
+def gradient_norms(norms: Mapping[str, ArrayLike], *, title: str = "") -> "Figure":
+    """Draw how gradients vanish, stay or explode on their way back through time.
+
+    Parameters
+    ----------
+    norms : dict of str to array_like, (n,)
+        ‖∂L/∂h_(T−k)‖ for the lags k = 0, 1, …, by name of the network.
+    title : str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The norms on a logarithmic axis: what vanishes exponentially is a falling straight line.
+
+    Raises
+    ------
+    ImportError, ValueError
+        As for `curves`.
+
+    References
+    ----------
+    Bengio et al., "Learning long-term dependencies with gradient descent is difficult", 1994.
+
+    Examples
+    --------
+    >>> from fastrnn.plot import gradient_norms
+    >>> gradient_norms({"vanishes": [1, 0.5, 0.25]}).axes[0].get_xlabel()
+    'lag k'
+    """
+    return curves(norms, title=title, xlabel="lag k", ylabel="‖∂L/∂h(T−k)‖", log=True)
+
+
+def save(figure: "Figure", path: str | os.PathLike[str]) -> None:
+    """Write a figure to a PNG file, which is there whole or is the old one.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        What the other functions here return.
+    path : path
+        The file; its folder must exist.
+
+    Raises
+    ------
+    OSError
+        The file could not be written.
+
+    Examples
+    --------
+    >>> from fastrnn import plot
+    >>> plot.save(plot.loss_curve(([1, 2], [4.0, 3.0])), "loss.png")
+    """
+    from fastrnn.io._files import atomic_write
+
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png")
+    with atomic_write(path) as file:
+        file.write(picture.getvalue())
