@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fastrnn import _core, reference
-from fastrnn.models._word2vec_run import padded_rows
+from fastrnn.models.word2vec._run import padded_rows
 
 SIZES = [(1, 1, 1), (3, 5, 2), (16, 8, 6), (17, 9, 7), (100, 10, 6), (33, 1, 16), (20, 7, 25)]
 

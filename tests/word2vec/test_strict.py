@@ -11,7 +11,7 @@ import pytest
 import fastrnn
 from fastrnn import _core
 from fastrnn.models import Word2Vec
-from fastrnn.models._word2vec_run import padded_rows
+from fastrnn.models.word2vec._run import padded_rows
 
 V = 6
 COUNTS = np.arange(V, 0, -1, dtype=np.int64)

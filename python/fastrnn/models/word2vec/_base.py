@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 from fastrnn import _core
 from fastrnn._checks import Array, integer, number
 from fastrnn.models._model import Model
-from fastrnn.models._word2vec_corpus import Counted
-from fastrnn.models._word2vec_run import Rows, Schedule, padded_rows, run
+from fastrnn.models.word2vec._corpus import Counted
+from fastrnn.models.word2vec._run import Rows, Schedule, padded_rows, run
 
 _MOST_SOFTMAX = 4096  # words over which a full softmax is sensible
 _WORDS, _COUNTS, _LOSSES = "words", "counts", "losses"
 
 
 class Word2VecBase(Model):
-    """The state of a Word2Vec; its public methods are in models/word2vec.py."""
+    """The state of a Word2Vec; its public methods are in `__init__.py`."""
 
     _progress = False
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from fastrnn._checks import flag, integer, number
 from fastrnn.data.word_vectors import WordVectors
-from fastrnn.models import _word2vec_loss
-from fastrnn.models._word2vec_base import Word2VecBase
-from fastrnn.models._word2vec_corpus import corpus
+from fastrnn.models.word2vec._base import Word2VecBase
+from fastrnn.models.word2vec._corpus import corpus
+from fastrnn.models.word2vec._loss import loss as exact_loss
 
 
 class Word2Vec(Word2VecBase):
@@ -276,7 +276,7 @@ class Word2Vec(Word2VecBase):
         -------
         float
         """
-        return _word2vec_loss.loss(params, batch, rng, self.config, self._counts)
+        return exact_loss(params, batch, rng, self.config, self._counts)
 
     def tokens(self, batch: Any) -> int:
         """Return how many targets a batch holds."""
