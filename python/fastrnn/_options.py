@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from fastrnn._checks import FLOAT32, FLOAT64, DType, integer, number
+from fastrnn._calls.kinds import Peephole
+from fastrnn._checks import FLOAT32, FLOAT64, DType, flag, integer, number
 from fastrnn._layers.merge import MERGE_MODES
 
 MAX_LAYERS = 1024
@@ -31,6 +32,15 @@ def proj_size(value: Any, hidden_size: Any) -> int:
     if P and smallest <= P:
         raise ValueError(f"proj_size must be less than hidden_size = {smallest}, got {value!r}")
     return P
+
+
+def peephole(value: Any) -> Peephole:
+    """Return whether the gates see the cell state, and "full" where by whole matrices."""
+    if not isinstance(value, str):
+        return flag("peephole", value)
+    if value != "full":
+        raise ValueError(f'peephole must be True, False or "full", got {value!r}')
+    return "full"
 
 
 def dropout(value: Any, layers: int) -> float:

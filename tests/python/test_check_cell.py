@@ -18,6 +18,12 @@ OPTIONS: list[dict[str, Any]] = [
     {"proj_size": 2},
     {"proj_size": 1, "bidirectional": True, "merge_mode": "sum", "recurrent_dropout": 0.2},
     {"peephole": True, "zoneout": (0.3, 0.0)},
+    {"peephole": "full", "num_layers": 2, "bidirectional": True},
+    {"peephole": "full", "proj_size": 2, "zoneout": (0.2, 0.0), "weight_drop": 0.2, "clip": 0.9},
+    {"peephole": "full", "layer_norm": True},
+    {"peephole": "full", "gates": "io", "recurrent_dropout": 0.3},
+    {"peephole": "full", "input_forget": True, "activations": ("sigmoid", "elu", "softsign")},
+    {"hidden_size": [1, 4], "peephole": "full"},
     {"activations": ("softplus", ("scaled_tanh", 0.7, 0.4), "softsign"), "proj_size": 2},
     {"reset_after": False, "zoneout": 0.2, "recurrent_dropout": 0.3},
     {"activations": ("softsign", "elu")},
@@ -46,7 +52,7 @@ CASES = [
 
 @pytest.mark.parametrize(("layer", "options"), CASES, ids=[f"{c.__name__}-{o}" for c, o in CASES])
 def test_every_layer_passes(layer: Any, options: dict[str, Any]) -> None:
-    cell = layer(3, 4, dtype=np.float64, rng=np.random.default_rng(0), **options)
+    cell = layer(3, **{"hidden_size": 4} | options, dtype=np.float64, rng=np.random.default_rng(0))
     before = cell.state_dict()
     assert len(check_cell(cell)) == 8
     assert all(np.array_equal(before[name], cell.params[name]) for name in before)

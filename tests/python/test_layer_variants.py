@@ -18,6 +18,15 @@ OPTIONS: list[dict[str, Any]] = [
     {"recurrent_dropout": 0.2, "zoneout": 0.3, "weight_drop": 0.3},
 ]
 LAYERS = [fastrnn.RNN, fastrnn.GRU, fastrnn.LSTM]
+OF_THE_LSTM: list[dict[str, Any]] = [
+    {"proj_size": 3},
+    {"proj_size": 2, "zoneout": 0.2},
+    {"peephole": "full"},
+    {"peephole": "full", "proj_size": 3, "clip": 0.9, "zoneout": (0.2, 0.0), "weight_drop": 0.2},
+]
+CHOSEN = [(layer, options) for layer in LAYERS for options in OPTIONS]
+CHOSEN += [(fastrnn.LSTM, options) for options in OF_THE_LSTM]
+DEEP = {"num_layers": 2, "bidirectional": True}
 
 
 def make(layer: Any, **options: Any) -> Any:
@@ -40,12 +49,9 @@ def slopes_agree(layer: Any, run: Any, backward: Any) -> None:
         assert abs(slope - exact) < 1e-6 * max(1, abs(exact)), name
 
 
-@pytest.mark.parametrize("layer", LAYERS)
-@pytest.mark.parametrize("options", [*OPTIONS, {"proj_size": 3}, {"proj_size": 2, "zoneout": 0.2}])
-@pytest.mark.parametrize("shape", [{}, {"num_layers": 2, "bidirectional": True}])
+@pytest.mark.parametrize(("layer", "options"), CHOSEN)
+@pytest.mark.parametrize("shape", [{}, DEEP])
 def test_gradients_of_training(layer: Any, options: dict[str, Any], shape: dict[str, Any]) -> None:
-    if "proj_size" in options and layer is not fastrnn.LSTM:
-        pytest.skip("only the LSTM has a projection")
     model = make(layer, **options, **shape)
     lengths = [6, 2, 4]
     dy = np.random.default_rng(3).standard_normal(model(X)[0].shape)
@@ -79,9 +85,59 @@ def test_masks_may_be_passed_in(layer: Any, options: dict[str, Any]) -> None:
                    dropped(w, (rows, 7)))]  # fmt: skip
     y, _, _ = model.forward(X, masks=masks)
     assert np.array_equal(y, model.forward(X, rng=np.random.default_rng(5))[0])
+    assert np.array_equal(y, model(X, masks=masks)[0])
     assert not np.array_equal(y, model(X)[0])
     with pytest.raises(ValueError, match="masks must be a list of 1 Masks"):
         model.forward(X, masks=[])
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("options", [{}, {"peephole": "full", "proj_size": 3}])
+def test_gradients_with_masks_that_are_passed_in(layer: Any, options: dict[str, Any]) -> None:
+    """Ragged, in both directions, of two layers: backward is the slope of the plain call."""
+    if options and layer is not fastrnn.LSTM:
+        options = {"clip": 0.9}
+    model = make(layer, **options, **DEEP)
+    rng, masks = np.random.default_rng(7), []
+    for k in range(4):
+        suffix = f"_l{k // 2}" + "_reverse" * (k % 2)
+        weight = model.params[f"weight_hh{suffix}"]
+        P = weight.shape[1]
+        kept = rng.random((6, 3, 7)) if layer is fastrnn.LSTM and not options else None
+        masks.append(
+            Masks(rng.random((3, P)), rng.random((6, 3, P)), kept, rng.random(weight.shape))
+        )
+    dy = rng.standard_normal(model(X)[0].shape)
+    given = {"lengths": [6, 2, 0], "masks": masks}
+
+    def backward() -> dict[str, np.ndarray]:
+        grads: dict[str, np.ndarray] = model.backward(model.forward(X, **given)[2], dy=dy).params
+        return grads
+
+    slopes_agree(model, lambda: float((model(X, **given)[0] * dy).sum()), backward)
+    assert np.array_equal(model(X, **given)[0], model.forward(X, **given)[0])
+    assert not np.array_equal(model(X, **given)[0], model(X, lengths=[6, 2, 0])[0])
+
+
+def test_whole_peephole_matrices() -> None:
+    """A diagonal one is the vector; weights go both ways; who lacks them says so."""
+    thin, full = (make(fastrnn.LSTM, peephole=p, **DEEP) for p in (True, "full"))
+    state = thin.state_dict()
+    for name, rows in state.items():
+        if "peephole" in name:
+            state[name] = np.concatenate([np.diag(row) for row in rows])
+    full.load_state_dict(state)
+    assert full.params["weight_peephole_l1_reverse"].shape == (21, 7)
+    assert np.abs(full(X)[0] - thin(X)[0]).max() < 1e-14
+    again = fastrnn.LSTM.from_torch(full.state_dict())
+    assert again.peephole == "full"
+    assert np.array_equal(again(X)[0], full(X)[0])
+    with fastrnn.use_backend("reference"):
+        assert np.abs(again(X)[0] - full(X)[0]).max() < 1e-14
+    assert "peephole='full'" in repr(full)
+    for write in (full.to_torch, full.to_keras, lambda: full.to_onnx("x.onnx")):
+        with pytest.raises((ValueError, ImportError), match=r"peephole|needs"):
+            write()
 
 
 @pytest.mark.parametrize("layer", LAYERS)
@@ -113,14 +169,13 @@ def test_autograd_takes_the_same_masks() -> None:
     assert all(np.array_equal(found[name], wanted[name]) for name in wanted)
 
 
-@pytest.mark.parametrize("layer", LAYERS)
-@pytest.mark.parametrize(
-    "options", [{"zoneout": 0.3}, {"recurrent_dropout": 0.3}, {"proj_size": 3}, {"clip": 0.4}]
-)
+@pytest.mark.parametrize(("layer", "options"), [
+    *CHOSEN,
+    *((layer, {"clip": 0.4}) for layer in LAYERS),
+    (fastrnn.LSTM, {"layer_norm": True}), (fastrnn.GRU, {"layer_norm": True}),
+])  # fmt: skip
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_stream_equals_the_whole_sequence(layer: Any, options: dict[str, Any], dtype: Any) -> None:
-    if "proj_size" in options and layer is not fastrnn.LSTM:
-        pytest.skip("only the LSTM has a projection")
     model = make(layer, **options, num_layers=3, dtype=dtype)
     x = X.astype(dtype)
     y, state = model(x)
@@ -158,8 +213,9 @@ def test_projected_layers_equal_torch(bidirectional: bool) -> None:
         fastrnn.GRU(4, 7, clip=0.5, reset_after=False, recurrent_dropout=0.1),
         fastrnn.RNN(4, 7, nonlinearity=("leaky_relu", 0.3)),
         fastrnn.LSTM(4, 7, peephole=True),
+        fastrnn.LSTM(4, 7, peephole="full"),
     ],
-    ids=["projected", "normed", "gru", "rnn", "peephole"],
+    ids=["projected", "normed", "gru", "rnn", "peephole", "full peephole"],
 )
 def test_layers_are_copied_and_pickled(layer: Any) -> None:
     x = X.astype(np.float32)
@@ -176,6 +232,7 @@ def test_wrong_options() -> None:
         ({"recurrent_dropout": -0.1}, r"recurrent_dropout must lie in 0\.\.1"),
         ({"weight_drop": 2}, r"weight_drop must lie in 0\.\.1"),
         ({"zoneout": 0.1, "peephole": True}, "zoneout of c is not supported together"),
+        ({"peephole": "diagonal"}, 'peephole must be True, False or "full", got'),
     ):
         with pytest.raises(ValueError, match=message):
             make(fastrnn.LSTM, **options)
@@ -183,7 +240,10 @@ def test_wrong_options() -> None:
         make(fastrnn.GRU, zoneout=(0.1, 0.2))
 
 
-@pytest.mark.parametrize("options", [{}, {"proj_size": 32}, {"zoneout": 0.2}, {"clip": 1.0}])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"proj_size": 32}, {"zoneout": 0.2}, {"clip": 1.0}, {"peephole": "full", "proj_size": 32}],
+)
 def test_a_step_of_a_stream_allocates_no_array(options: dict[str, Any]) -> None:
     import tracemalloc
 

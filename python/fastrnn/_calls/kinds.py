@@ -4,7 +4,7 @@ import copyreg
 import math
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 from fastrnn import _core
 from fastrnn._calls.choices import (
@@ -18,6 +18,8 @@ from fastrnn._calls.choices import (
     rnn_choices,
 )
 from fastrnn._core import Cell
+
+Peephole = bool | Literal["full"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,8 +38,8 @@ class Kind:
         G: weights have G·H rows.
     cell_state : bool
         It has c beside h.
-    peephole : bool
-        It takes w_peephole.
+    peephole : bool or "full"
+        It takes w_peephole; a layer's are whole matrices where it says "full".
     options : dict
         Keywords that choose it in the public function.
     choices : Choices or None
@@ -51,7 +53,7 @@ class Kind:
     title: str
     gates: int
     cell_state: bool = False
-    peephole: bool = False
+    peephole: Peephole = False
     options: dict[str, Any] = field(default_factory=dict)
     choices: _core.Choices | None = None
     layer_norm: bool = False
@@ -87,12 +89,12 @@ def rnn(choices: Choices) -> Kind:
     return plain or _general_rnn(choices)
 
 
-def lstm(choices: Choices, peephole: bool, general: bool = False) -> Kind:
+def lstm(choices: Choices, peephole: Peephole, general: bool = False) -> Kind:
     """Return the LSTM of these choices: the plain cell where they are the usual ones.
 
     With `general` it is not: masks, projection and full peepholes need the other one.
     """
-    if choices is LSTM_DEFAULT and not general:
+    if choices is LSTM_DEFAULT and not general and peephole != "full":
         return LSTM_PEEPHOLE if peephole else LSTM
     return _general_lstm(choices, peephole)
 
@@ -128,7 +130,7 @@ def _general_rnn(choices: Choices) -> Kind:
 
 
 @lru_cache(1024)
-def _general_lstm(choices: Choices, peephole: bool) -> Kind:
+def _general_lstm(choices: Choices, peephole: Peephole) -> Kind:
     return Kind(
         Cell.lstm_general, "lstm", "an LSTM", 4, cell_state=True, peephole=peephole,
         options=choices._asdict() | {"clip": _clip(choices)}, choices=_told(choices),
@@ -147,7 +149,9 @@ def _general_gru(choices: Choices, reset_after: bool) -> Kind:
     )  # fmt: skip
 
 
-def _again(function: str, options: dict[str, Any], peephole: bool, layer_norm: bool) -> Kind:
+def _again(
+    function: str, options: dict[str, Any], peephole: Peephole, layer_norm: bool
+) -> Kind:
     """Return the general cell of these options."""
     clip = options["clip"]
     if function == "lstm":

@@ -61,8 +61,9 @@ class Direction:
         }
         if bias:
             shapes |= {"b_ih": (rows,), "b_hh": (rows,)}
+        full = kind.peephole == "full"
         if kind.peephole:
-            shapes["w_peephole"] = (3, hidden_size)
+            shapes["w_peephole"] = (3 * hidden_size if full else 3, hidden_size)
         if proj_size:
             shapes["w_hr"] = (proj_size, hidden_size)
         if kind.layer_norm:
@@ -78,7 +79,7 @@ class Direction:
         rows_in_words = "H" if kind.gates == 1 else f"{kind.gates}·H"
         letter = "P" if proj_size else "H"
         words = {"w_ih": f"({rows_in_words}, I)", "w_hh": f"({rows_in_words}, {letter})"}
-        words |= {"w_peephole": "(3, H)", "w_hr": "(P, H)"}
+        words |= {"w_peephole": "(3·H, H)" if full else "(3, H)", "w_hr": "(P, H)"}
         words["w_norm"] = "(10, H)" if kind.cell_state else "(6, H)"
         self._symbols = {
             self.names[name]: words.get(name, f"({rows_in_words},)") for name in shapes

@@ -75,7 +75,7 @@ class Layer(Exchanged):
         self._chance = chance(recurrent_dropout, zoneout, weight_drop, kind.cell_state)
         if kind.peephole and self._chance.zoneout_c:
             raise ValueError(
-                "zoneout of c is not supported together with peephole=True; give zoneout=(p, 0)"
+                "zoneout of c is not supported together with peephole; give zoneout=(p, 0)"
             )
         # Zoneout acts in every call; the rest acts in training and leaves inference plain.
         kind = kinds.general(kind) if any(self._chance[1:3]) else kind
@@ -98,7 +98,12 @@ class Layer(Exchanged):
             self.params |= direction.draw(source, forget_bias)
 
     def __call__(
-        self, x: ArrayLike, state: Any = None, *, lengths: ArrayLike | None = None
+        self,
+        x: ArrayLike,
+        state: Any = None,
+        *,
+        lengths: ArrayLike | None = None,
+        masks: Sequence[Masks] | None = None,
     ) -> tuple[Array, Any]:
         """Run all layers for inference; dropout does not act, and nothing is kept.
 
@@ -111,6 +116,9 @@ class Layer(Exchanged):
             list. In the order l0, l0_reverse, l1, …
         lengths : array_like of int or None, (N,)
             Steps that exist in each row, 0..T in any order. Padding of x is never read.
+        masks : sequence of Masks or None
+            One per layer and direction in the order of the states: what `forward` gives for the
+            same masks. None: no dropout acts, and zoneout does what is to be expected of it.
 
         Returns
         -------
@@ -128,8 +136,9 @@ class Layer(Exchanged):
         MemoryError
             The result does not fit.
         """
-        parts = self._parts(packed=backend.get() == "core")
-        y, state, _ = self._run(x, state, lengths, parts, noise=self._noise(None))
+        # Weights that a mask multiplies cannot have been packed before.
+        parts = self._parts(packed=backend.get() == "core" and masks is None)
+        y, state, _ = self._run(x, state, lengths, parts, noise=self._noise(None, masks))
         return y, state
 
     def forward(
@@ -254,9 +263,10 @@ class Layer(Exchanged):
 
     def __repr__(self) -> str:
         words = [f"{self.input_size}, {self.hidden_size}"]
-        plain = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0}
-        plain |= {"recurrent_dropout": 0.0, "zoneout": 0.0, "weight_drop": 0.0}
+        plain: dict[str, Any] = {"num_layers": 1, "bias": True, "batch_first": False}
+        plain |= {"dropout": 0.0, "recurrent_dropout": 0.0, "zoneout": 0.0, "weight_drop": 0.0}
+        plain |= {"proj_size": 0, "peephole": False, "layer_norm": False, "clip": None}
         for name, default in (plain | {"bidirectional": False, "merge_mode": "concat"}).items():
-            if getattr(self, name) != default:
+            if getattr(self, name, default) != default:
                 words.append(f"{name}={getattr(self, name)!r}")
         return f"{type(self).__name__}({', '.join(words)}, dtype={self.dtype})"

@@ -36,8 +36,9 @@ class LSTM(Layer):
         A second set of weights walks each sequence from its last step to its first.
     merge_mode : {"concat", "sum", "mul", "ave"}
         How both directions' outputs become one, after every layer.
-    peephole : bool
-        The gates see the cell state, by diagonal weights `weight_peephole` (3, H) in order i f o.
+    peephole : bool or "full"
+        The gates see the cell state, by diagonal weights `weight_peephole` (3, H) in order i f o,
+        or by whole matrices (3·H, H): i and f see c(t − 1), o sees c(t).
     activations : tuple of str
         ONNX's f, g, h, of the gates, the candidate and the cell's output; as `fastrnn.lstm`.
     input_forget : bool
@@ -120,7 +121,7 @@ class LSTM(Layer):
         bidirectional: bool = False,
         merge_mode: str = "concat",
         proj_size: int = 0,
-        peephole: bool = False,
+        peephole: kinds.Peephole = False,
         layer_norm: bool = False,
         weight_drop: float = 0.0,
         clip: float | None = None,
@@ -132,7 +133,7 @@ class LSTM(Layer):
         rng: "Generator | None" = None,
     ) -> None:
         self.layer_norm = flag("layer_norm", layer_norm)
-        self.peephole = flag("peephole", peephole)
+        self.peephole = _options.peephole(peephole)
         self.proj_size = _options.proj_size(proj_size, hidden_size)
         self.clip = clip
         choices = lstm_choices(activations, gates, input_forget, clip)

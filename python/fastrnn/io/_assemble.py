@@ -86,8 +86,9 @@ def assemble(cls: type[L], each: Sequence[Weights], directions: int, **options: 
         ]
     sizes = [weights["w_hh"].shape[0] // G for weights in given[::directions]]
     bias = any(w.get(name) is not None for w in given for name in ("b_ih", "b_hh"))
-    if any(w.get("w_peephole") is not None for w in given):
-        options["peephole"] = True
+    peepholes = [w["w_peephole"] for w in given if w.get("w_peephole") is not None]
+    if peepholes:
+        options["peephole"] = True if all(len(rows) == 3 for rows in peepholes) else "full"
     if any(w.get("w_norm") is not None for w in given):
         options["layer_norm"] = True
     if any(w.get("w_hr") is not None for w in given):

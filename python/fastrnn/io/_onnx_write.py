@@ -38,6 +38,8 @@ class LayerWriter:
         self.op = family(type(layer))
         plain = {"proj_size": 0, "gates": "ifo", "layer_norm": False, "zoneout": 0.0}
         refuse(layer, f"ONNX's {self.op}", plain)
+        if getattr(layer, "peephole", False) == "full":
+            raise ValueError("ONNX's LSTM has diagonal peepholes only, got peephole='full'")
         self.D = 2 if layer.bidirectional else 1
         self.nodes: list[Any] = []
         self.constants: list[Any] = []

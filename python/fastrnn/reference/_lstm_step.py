@@ -37,7 +37,8 @@ def peep(w_peephole: Any, row: int, c: Any, transposed: bool = False) -> Any:
     if w_peephole.shape[0] == 3:
         return w_peephole[row] * c
     block = w_peephole[row * H : (row + 1) * H]
-    return c @ (block if transposed else block.T)
+    # Each row by itself: a product of many rows may round one differently.
+    return (c[:, None, :] @ (block if transposed else block.T))[:, 0]
 
 
 def lstm_step(
