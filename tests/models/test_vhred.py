@@ -107,6 +107,17 @@ def test_parts(rng: Any) -> None:
     assert plain.loss(bag.params, batch) < bag.loss(bag.params, batch)
 
 
+def test_a_schedule_for_some_turns_only(rng: Any) -> None:
+    """What is to be said and the weight both stand behind the batch."""
+    tokens, lengths, turns = batch_of(rng)
+    said = np.array([False, False, True, False, False, True, False])
+    model = make("lstm-init", kl_schedule=3)
+    data = [(tokens, lengths, turns, said)]
+    model.fit(data, updates=2, progress=False, rng=rng)
+    assert model.tokens((*data[0], 0.5)) == model.tokens(data[0]) == lengths.sum()
+    assert len(model.encode(data[0])[0]) == 2
+
+
 def test_the_prior_does_not_see_the_answer_and_the_posterior_does(rng: Any) -> None:
     model = make("gru-bag")
     talks = [[[4, 5], [6, 7]], [[4, 5], [8]]]

@@ -11,12 +11,19 @@ from fastrnn.cli._datasets import (
     text_dataset,
 )
 from fastrnn.cli._parallel import parallel_dataset
+from fastrnn.cli._talk_datasets import dialogues_dataset, sentences_dataset
+from fastrnn.cli._vector_datasets import vectors_dataset
 
 DATASETS: dict[str, Callable[..., Dataset]] = {
     "LanguageModel": text_dataset,
     "Seq2Seq": parallel_dataset,
     "SequenceClassifier": classes_dataset,
     "SequenceTagger": tags_dataset,
+    "HRED": dialogues_dataset,
+    "VHRED": dialogues_dataset,
+    "SequenceVAE": sentences_dataset,
+    "AutoEncoder": vectors_dataset,
+    "VAE": vectors_dataset,
 }
 
 
@@ -24,10 +31,14 @@ def read_dataset(config: Config, kind: str) -> Dataset:
     """Return what section [data] describes, for a model of this kind."""
     labelled = kind in ("SequenceClassifier", "SequenceTagger")
     also = config.keys(labelled_dataset, {"path": None, "each_step": None}) if labelled else ()
+    given = {}
+    if DATASETS[kind] is vectors_dataset:
+        given["dtype"] = config.section("model").get("dtype", "float32")
     return config.call(
         "data",
         DATASETS[kind],
         config.section("data"),
         folder=config.path.parent,
         also=also,
+        **given,
     )

@@ -1,17 +1,20 @@
 """Files of examples for ``fastrnn train``: a text to continue, or JSON lines with labels."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastrnn._checks import integer
 from fastrnn.data import Vocabulary, batches, contiguous_streams, pad
 from fastrnn.io._json import strict_json
 
 Level = Literal["character", "word"]
 Rows = NDArray[np.int64]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -160,6 +163,17 @@ def _example(path: Path, number: int, line: str, each_step: bool) -> tuple[Any, 
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}, line {number + 1}: {error}") from None
     return x, [str(label) for label in labels]
+
+
+def divided(
+    things: Sequence[T], held_out: Any, seed: int, name: str, what: str
+) -> tuple[list[T], list[T]]:
+    """Return what to learn from and what to hold out, each in a shuffled order."""
+    if len(things) < 2:
+        raise ValueError(f"{name} must hold at least two {what}, got {len(things)}")
+    order = np.random.default_rng(integer("seed", seed, 0)).permutation(len(things))
+    cut = len(things) - max(1, int(len(things) * share(held_out)))
+    return [things[i] for i in order[:cut]], [things[i] for i in order[cut:]]
 
 
 def named(folder: Path, key: str, name: Any) -> Path:

@@ -52,7 +52,7 @@ def parallel_dataset(
     if not pairs or not judged:
         raise ValueError(f"{sources} must hold at least two pairs of lines")
     tables = [
-        _vocabulary(texts, level, min_count, max_size)
+        vocabulary_of(texts, level, min_count, max_size)
         for texts, level in zip(zip(*pairs, strict=True), (source_level, target_level), strict=True)
     ]
 
@@ -73,7 +73,10 @@ def parallel_dataset(
     )
 
 
-def _vocabulary(texts: Any, level: Level, min_count: int, max_size: int | None) -> Vocabulary:
+def vocabulary_of(texts: Any, level: Level, min_count: int, max_size: int | None) -> Vocabulary:
+    """Return the symbols of texts."""
+    if level not in _LEVELS:
+        raise ValueError(f"level must be one of {list(_LEVELS)}, got {level!r}")
     maker = BPE if level == "bpe" else Vocabulary
     return maker.from_texts(texts, level=level, min_count=min_count, max_size=max_size)
 

@@ -1,5 +1,6 @@
 """``fastrnn train``: a model, its data and its training, all described by one TOML file."""
 
+import inspect
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -54,10 +55,12 @@ def run_train(path: Path, *, resume: bool) -> None:
     print(f"data: {dataset.words}")
     print(f"model: {model}, {model.parameter_count:,} parameters", flush=True)
     trainer, limits = _trainer(config, settings, model, folder, np.random.default_rng(seed + 1))
+    # What counts for less at first counts as `fit` of the model would have it.
+    data = model.annealed(dataset.train) if hasattr(model, "annealed") else dataset.train
     # BLAS threads that spin between products would take the cores away from the layers.
     with threadpool_limits(1, user_api="blas"):
         try:
-            trainer.fit(dataset.train, validation=dataset.held_out, resume=resume, **limits)
+            trainer.fit(data, validation=dataset.held_out, resume=resume, **limits)
         except KeyboardInterrupt:
             if trainer.updates:
                 _leave(folder, model, dataset)
@@ -74,11 +77,11 @@ def _model(config: Config, rng: np.random.Generator) -> tuple[Dataset, Any]:
     classes = {kind: getattr(models, kind) for kind in DATASETS}
     kind, table = config.choice("model", "kind", classes)
     dataset = read_dataset(config, kind.__name__)
+    takes = inspect.signature(kind).parameters.values()
     layers = {"lstm": fastrnn.LSTM, "gru": fastrnn.GRU, "rnn": fastrnn.RNN}
     layer = layers.get(str(table.get("cell")), fastrnn.LSTM)
-    model = config.call(
-        "model", kind, table, also=config.keys(layer), rng=rng, **dataset.model
-    )
+    also = config.keys(layer) if any(p.kind is p.VAR_KEYWORD for p in takes) else ()
+    model = config.call("model", kind, table, also=also, rng=rng, **dataset.model)
     return dataset, model
 
 

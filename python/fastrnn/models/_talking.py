@@ -108,11 +108,16 @@ class Talking(Model):
         -------
         int
         """
+        batch = self._unweighed(batch)
         check_parts(batch)
         return int(np.sum(batch[1]))
 
+    def _unweighed(self, batch: Any) -> Any:
+        """Return a batch without what only a latent code's loss takes."""
+        return batch
+
     def _enter(self, batch: Any) -> Dialogues:
-        return arranged(batch, self._vocab, self._reads_said)
+        return arranged(self._unweighed(batch), self._vocab, self._reads_said)
 
     def _vectors(
         self, params: Mapping[str, Any], tokens: Ids, lengths: Ids, learning: bool = False

@@ -37,8 +37,8 @@ class TurnCodes(Talking, Bounds):
         posterior = _heads(params["posterior"], anp.concatenate([contexts, said], axis=1))
         return contexts, memory, posterior, self._prior(params, contexts)
 
-    def _enter(self, batch: Any) -> Dialogues:
-        return Talking._enter(self, weighed(batch)[0])
+    def _unweighed(self, batch: Any) -> Any:
+        return weighed(batch)[0]
 
     def _measured(self, batch: Any) -> Measured:
         d = self._enter(batch)
