@@ -184,10 +184,13 @@ class Vocabulary:
         array = as_ids("ids", ids, len(self))
         if array.ndim != 1:
             raise ValueError(f"ids must have shape (n,), got {array.shape}")
-        ends = np.flatnonzero(array == EOS)
-        shown = array[: ends[0]] if len(ends) else array
-        shown = shown[(shown != PAD) & (shown != BOS)]
-        tokens = (None if i == UNK else self.tokens[i - SPECIALS] for i in shown.tolist())
+        shown = array.tolist()
+        if EOS in shown:
+            shown = shown[: shown.index(EOS)]
+        hidden = (PAD, BOS)
+        tokens = [
+            None if i == UNK else self.tokens[i - SPECIALS] for i in shown if i not in hidden
+        ]
         return self._spell(tokens, unknown)
 
     def _spell(self, tokens: Iterable[str | None], unknown: str) -> str:

