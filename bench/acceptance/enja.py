@@ -5,6 +5,7 @@ BLEU is sacrebleu's on the tokens as given. Settings are chosen on dev, figures 
 """
 
 import sys
+from pathlib import Path
 
 import numpy as np
 
@@ -49,7 +50,7 @@ def measure(bench: _frame.Frame) -> None:
         "N": given.batch, "rate": given.rate, "dropout": given.dropout, "min_count": 2,
         "train": given.size,
     }  # fmt: skip
-    for pair in given.directions.split(","):
+    for pair in given.parts:
         source, target = pair.split("-")
         one(bench, pair, texts, source, target)
 
@@ -86,6 +87,8 @@ def one(bench: _frame.Frame, pair: str, texts: dict, source: str, target: str) -
             if seed == bench.seeds[0]:
                 rows = zip(judged[0][:10], said[:10], judged[1][:10], strict=True)
                 bench.samples[name] = [list(row) for row in rows]
+                if given.keep is not None:
+                    model.save(given.keep / f"{pair}-{kind}.safetensors")
             if kind != "none":
                 beams(bench, name, seed, model, judged)
         if "none" in found and len(found) > 1:
@@ -113,15 +116,16 @@ def beams(bench: _frame.Frame, name: str, seed: int, model: Seq2Seq, judged: tup
 def main(argv: list[str] | None = None) -> int:
     """Run the command line."""
     parser = _frame.options("enja", __doc__)
-    _frame.trained(parser, epochs=10, rate=2e-3)
+    _frame.trained(parser, epochs=8, rate=2e-3)
     add = parser.add_argument
     add("--size", type=int, default=None, help="sentences to learn from; default: all")
     add("--hidden", type=int, default=256)
     add("--batch", type=int, default=64)
     add("--dropout", type=float, default=0.2)
-    add("--directions", default="en-ja,ja-en")
     add("--kinds", default="additive,none")
-    return _frame.main("enja", __doc__, measure, argv=argv, parser=parser, budget=1200)
+    add("--keep", type=Path, default=None, help="folder for the models of the first seed")
+    name = _frame.by_parts(parser, "enja", ["en-ja", "ja-en"], argv)
+    return _frame.main(name, __doc__, measure, argv=argv, parser=parser, budget=1200)
 
 
 if __name__ == "__main__":
