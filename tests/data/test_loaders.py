@@ -5,6 +5,7 @@ import pytest
 
 from fastrnn.data import Loader, batches, contiguous_streams, windows
 from fastrnn.data import streams as module
+from fastrnn.models import Seq2Seq
 
 LENGTHS = np.random.default_rng(0).integers(1, 200, 1003)
 TEXT = np.arange(10_007)
@@ -124,3 +125,16 @@ def test_too_little_data_is_refused() -> None:
     with pytest.raises(ValueError, match="lengths must be"):
         batches([[1]], 2)
     assert list(batches([], 2)) == []
+
+
+def test_batches_are_of_pairs_alike_in_both_lengths() -> None:
+    rng = np.random.default_rng(0)
+    model = Seq2Seq("gru", 9, 9, 2, rng=rng)
+    lengths = rng.integers(1, 31, (2, 2_000))  # a long source says nothing of its target
+    sides = [[np.full(n, 5) for n in one] for one in lengths]
+    found = np.zeros((2, 2))
+    for x, targets, steps, target_steps in model.pairs(*sides, 20):
+        found += [[x.size, steps.sum()], [targets.size, target_steps.sum()]]
+    assert found[:, 1].tolist() == [lengths[0].sum(), lengths[1].sum() + 2_000]  # each once
+    padding = found[:, 0] / found[:, 1] - 1
+    assert (padding < [0.3, 0.15]).all()  # sorted by the sum of both: 0.57 and 0.55

@@ -81,9 +81,7 @@ def opened_pairs(batch: Any, encoder: "Encoder", vocab: int) -> Pairs:
     return Pairs(sources, steps, fed, targets, target_steps.astype(np.int64, copy=False))
 
 
-def batched_pairs(
-    questions: list[Ids], answers: list[Ids], batch_size: int, seed: int
-) -> Any:
+def batched_pairs(questions: list[Ids], answers: list[Ids], batch_size: int, seed: int) -> Any:
     """Return batches of pairs, EOS put after each answer; see `Seq2Seq.pairs`."""
     ended = [np.append(answer, EOS) for answer in answers]
 
@@ -108,7 +106,8 @@ def _similar(sources: Ids, targets: Ids) -> Ids:
         return sources
     group = np.searchsorted(np.quantile(targets, np.arange(1, 12) / 12), targets)
     longest = sources.max()
-    return group * (longest + 1) + np.where(group % 2, longest - sources, sources)
+    order: Ids = group * (longest + 1) + np.where(group % 2, longest - sources, sources)
+    return order
 
 
 def chunks(rows: list[Ids], size: int) -> Iterator[list[int]]:
