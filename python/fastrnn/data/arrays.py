@@ -164,9 +164,8 @@ def pad(
     lengths = np.array([len(array) for array in arrays], np.int64)
     kind = np.result_type(*arrays) if dtype is None else dtype
     N, T = len(arrays), int(lengths.max())
-    rows = np.full((N, T, *arrays[0].shape[1:]), value, kind)
-    for row, array in zip(rows, arrays, strict=True):
+    shape = (N, T) if flag("batch_first", batch_first) else (T, N)
+    x = np.full((*shape, *arrays[0].shape[1:]), value, kind)
+    for row, array in zip(x if batch_first else x.swapaxes(0, 1), arrays, strict=True):
         row[: len(array)] = array
-    if not flag("batch_first", batch_first):
-        rows = np.ascontiguousarray(rows.swapaxes(0, 1))
-    return rows, lengths
+    return x, lengths

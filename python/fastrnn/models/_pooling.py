@@ -38,7 +38,9 @@ def last(layer: Any, state: Any) -> Any:
     D = 2 if layer.bidirectional else 1
     if isinstance(layer.hidden_size, list):
         h = h[-1]
-    if len(h) == D and (D == 1 or layer.merge_mode == "concat"):
+    if len(h) == D == 1:
+        return anp.reshape(h, h.shape[1:])
+    if len(h) == D and layer.merge_mode == "concat":
         # All there is: to index would cost more on the way back than the reshaping does.
         return anp.reshape(anp.transpose(h, (1, 0, 2)), (h.shape[1], D * h.shape[2]))
     if D == 1:

@@ -184,8 +184,8 @@ def labels(
 
 def mean_nats(scores: Any, targets: NDArray[np.int64]) -> Any:
     """Return the mean of −ln softmax(scores)[target] where there is one; 0 where there is none."""
-    total = ops.softmax_cross_entropy(scores, targets, ignore_index=NOTHING, reduction="sum")
-    return total / max(int((targets != NOTHING).sum()), 1)
+    reduction = "mean" if (targets != NOTHING).any() else "sum"  # of nothing, which is 0
+    return ops.softmax_cross_entropy(scores, targets, ignore_index=NOTHING, reduction=reduction)
 
 
 def linear_params(rows: int, columns: int, dtype: Any, rng: "Generator") -> dict[str, Array]:

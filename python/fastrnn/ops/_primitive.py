@@ -18,7 +18,7 @@ from fastrnn.runtime import backend, team
 
 try:
     from autograd.core import add_outgrads
-    from autograd.extend import Box, VJPNode, VSpace, vspace
+    from autograd.extend import Box, VJPNode, VSpace
     from autograd.tracer import getval, new_box, trace_stack
     from autograd.util import toposort
 except ImportError as error:
@@ -179,14 +179,18 @@ class Tracing:
             raise TypeError(f"the value to differentiate must be a floating number, got {plain!r}")
         gradients: dict[VJPNode, Any] = {}
         if ours:
-            summed = {result._node: (vspace(value).ones(), False)}
+            summed: dict[VJPNode, Any] = {result._node: (np.ones((), plain.dtype), False)}
             leaves = set(self._leaves)
             for node in toposort(result._node):
                 g = summed.pop(node)[0]
                 if node in leaves:
                     gradients[node] = g
+                    continue
                 for parent, part in zip(node.parents, node.vjp(g), strict=False):
-                    summed[parent] = add_outgrads(summed.get(parent), part)
+                    if type(part) is _ndarray and parent not in summed:  # as most are
+                        summed[parent] = part, False
+                    else:
+                        summed[parent] = add_outgrads(summed.get(parent), part)
         return value, [gradients.get(leaf) for leaf in self._leaves]
 
 
