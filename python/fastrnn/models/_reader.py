@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import autograd.numpy as anp
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
@@ -148,14 +149,16 @@ class Reader:
             x = ops.embedding(embedding, x)
             return self.layer.apply(weights, x, state, lengths=lengths, rng=rng)
         columns, E = self.layer.input_weight(weights), embedding.shape[1]
-        own = columns if beside is None else columns[:, :E]
+        # Split, not indexed: autograd puts the gradients of two indices together slowly, which was
+        # 8 % of an update of sums with peeking (H 128, N 128).
+        own, rest = (columns, columns) if beside is None else anp.split(columns, [E], axis=1)
         if many:
             x = ops.linear(ops.embedding(embedding, x), own)
         else:
             # Each of few symbols stands there many times, so its product with W_ih is made once.
             x = ops.embedding(ops.linear(embedding, own), x)
         if beside is not None:
-            x = x + ops.linear(beside, columns[:, E:])
+            x = x + ops.linear(beside, rest)
         return self.layer.apply(weights, x, state, lengths=lengths, rng=rng, projected=True)
 
 
