@@ -1,6 +1,8 @@
 // Step: a stack of layers, one time step a call, with all but x_t and y_t checked beforehand.
 #include <pybind11/pybind11.h>
 
+#include <algorithm>
+#include <atomic>
 #include <memory>
 #include <type_traits>
 #include <variant>
@@ -16,9 +18,28 @@
 namespace fastrnn::bindings {
 namespace {
 
-// What a call adds to these: x of the first, y of the last, and the number of threads.
+// A layer from one pair of states to the other and back, and where its x and y are; those of the
+// first layer's x and of the last one's y come with a call.
 template <class T>
-using Chain = std::vector<RnnForwardArgs<T>>;
+struct Link {
+  RepeatedForward<T> there, back;
+  View<const T, 3> x;
+  View<T, 3> y;
+};
+template <class T>
+using Chain = std::vector<Link<T>>;
+
+template <class T>
+T kNowhere;
+
+template <class T, int Rank>
+View<const T, Rank> constant(const View<T, Rank>& v) {
+  View<const T, Rank> same;
+  same.data = v.data;
+  std::copy_n(v.shape, Rank, same.shape);
+  std::copy_n(v.stride, Rank, same.stride);
+  return same;
+}
 
 class StepObject {
  public:
@@ -41,13 +62,23 @@ class StepObject {
     }
   }
 
-  void run(py::handle x_t, py::handle y_t, py::handle num_threads) const {
+  void run(py::handle x_t, py::handle y_t, py::handle num_threads) {
     const int threads = as_num_threads(num_threads);
-    if (const auto* single = std::get_if<Chain<float>>(&chain_)) run(*single, x_t, y_t, threads);
-    if (const auto* twice = std::get_if<Chain<double>>(&chain_)) run(*twice, x_t, y_t, threads);
+    if (used_.exchange(true)) words::wrong("step", "not be in use by another call");
+    const std::unique_ptr<std::atomic<bool>, Free> use(&used_);
+    if (auto* single = std::get_if<Chain<float>>(&chain_)) run(*single, x_t, y_t, threads);
+    if (auto* twice = std::get_if<Chain<double>>(&chain_)) run(*twice, x_t, y_t, threads);
+    swap();
   }
 
+  void swap() { odd_.store(!odd_.load()); }
+  bool odd() const { return odd_; }
+
  private:
+  struct Free {
+    void operator()(std::atomic<bool>* used) const { *used = false; }
+  };
+
   template <class T>
   void add(const py::tuple& items, const PackedWeights<T>& packed, Chain<T>& chain) {
     RnnForwardArgs<T> args{};
@@ -60,28 +91,36 @@ class StepObject {
     if (packed.projected()) words::wrong("packed", "hold w_ih");
     const bool first = chain.empty(), last = items[6].is_none();
     rows_ = first ? axis_size("h0", items[2], {{"N"}, {"H"}}, 0) : rows_;
-    const Axis n{"N", rows_}, h{"P", packed.h_size()}, c{"H", packed.hidden_size()};
+    const Axis n{"N", rows_}, p{"P", packed.h_size()}, all{"H", packed.hidden_size()};
     Extents extents;
     const py::object h_keep = more ? py::object(items[8]) : none;
     const py::object c_keep = more ? py::object(items[9]) : none;
     const MaskObjects masks{none, h_keep, c_keep};
-    args.masks = masks.views<T>({"T", 1}, n, h, c, cell_traits(args.cell), extents);
-    args.h0 = as_input<T>("h0", items[2], {n, h}, extents);
-    args.h_n = as_output<T>("h_n", items[4], {n, h}, extents);
-    if (cell_traits(args.cell).cell_state) {
-      args.c0 = as_input<T>("c0", items[3], {n, c}, extents);
-      args.c_n = as_output<T>("c_n", items[5], {n, c}, extents);
+    args.masks = masks.views<T>({"T", 1}, n, p, all, cell_traits(args.cell), extents);
+    View<T, 2> h[2], c[2];
+    for (std::size_t i : {0, 1}) {
+      h[i] = as_output<T>(i == 0 ? "h0" : "h_n", items[2 + 2 * i], {n, p}, extents);
+      if (cell_traits(args.cell).cell_state)
+        c[i] = as_output<T>(i == 0 ? "c0" : "c_n", items[3 + 2 * i], {n, all}, extents);
     }
-    if (!last) args.y = as_output<T>("y", items[6], {{"T", 1}, n, h}, extents);
+    // What comes with a call has its shape, and for now any address.
+    args.x = {&kNowhere<T>, {1, rows_, packed.input_size()}, {1, packed.input_size(), 1}};
+    args.y = {&kNowhere<T>, {1, rows_, packed.h_size()}, {1, packed.h_size(), 1}};
+    if (!last) args.y = as_output<T>("y", items[6], {{"T", 1}, n, p}, extents);
     if (!first) {
       const View<T, 3>& below = chain.back().y;
-      if (!below || below.shape[2] != packed.input_size())
+      if (below.data == &kNowhere<T> || below.shape[2] != packed.input_size())
         words::wrong("packed", "take what the layer below puts out");
-      args.x = {below.data,
-                {1, rows_, below.shape[2]},
-                {below.stride[0], below.stride[1], below.stride[2]}};
+      args.x = constant(below);
     }
-    chain.push_back(args);
+    const auto from = [&](int i) {
+      args.h0 = constant(h[i]);
+      args.c0 = constant(c[i]);
+      args.h_n = h[1 - i];
+      args.c_n = c[1 - i];
+      return RepeatedForward<T>(args);
+    };
+    chain.push_back({from(0), from(1), args.x, args.y});
   }
 
   // (N, columns), or (columns,) of one row, as one step of a sequence.
@@ -101,46 +140,75 @@ class StepObject {
   }
 
   template <class T>
-  void run(const Chain<T>& prepared, py::handle x_t, py::handle y_t, int threads) const {
+  void run(Chain<T>& chain, py::handle x_t, py::handle y_t, int threads) const {
     Extents extents;
-    const auto x =
-        one_step<const T>("x_t", x_t, {"I", prepared.front().packed->input_size()}, extents);
-    const auto y = one_step<T>("y_t", y_t, {"H", prepared.back().packed->h_size()}, extents);
+    const View<const T, 3>& x = chain.front().x;
+    const View<T, 3>& y = chain.back().y;
+    chain.front().x = one_step<const T>("x_t", x_t, {"I", x.shape[2]}, extents);
+    chain.back().y = one_step<T>("y_t", y_t, {"H", y.shape[2]}, extents);
     without_gil([&] {
-      for (const RnnForwardArgs<T>& layer : prepared) {
-        RnnForwardArgs<T> args = layer;  // a copy: other threads may be in here, too
-        args.num_threads = threads;
-        if (&layer == &prepared.front()) args.x = x;
-        if (&layer == &prepared.back()) args.y = y;
-        rnn_forward(args);
-      }
+      for (Link<T>& link : chain) (odd_ ? link.back : link.there).run(link.x, link.y, threads);
     });
   }
 
   std::vector<py::tuple> kept_;
   std::variant<std::monostate, Chain<float>, Chain<double>> chain_;
   index_t rows_ = 0;
+  std::atomic<bool> odd_{false};
+  std::atomic<bool> used_{false};
 };
+
+// Step.run as Python calls its own functions: a step of an LSTM with H = 32 took 0.39 us instead of
+// 0.53 by pybind11's way, on Zen 5.
+PyObject* run_step(PyObject* self, PyObject* const* args, Py_ssize_t count) noexcept {
+  try {
+    if (count != 3) throw py::type_error("run takes x_t, y_t and num_threads");
+    auto* instance = reinterpret_cast<py::detail::instance*>(self);
+    const bool plain = instance->simple_layout && instance->simple_holder_constructed;
+    auto& step = plain ? *static_cast<StepObject*>(instance->simple_value_holder[0])
+                       : as_object<StepObject>("step", "a Step", self);
+    step.run(args[0], args[1], args[2]);
+    Py_RETURN_NONE;
+  } catch (py::error_already_set& error) {
+    error.restore();
+  } catch (const py::builtin_exception& error) {
+    error.set_error();
+  } catch (const std::bad_alloc&) {
+    PyErr_NoMemory();
+  } catch (const std::invalid_argument& error) {  // Error is one
+    PyErr_SetString(PyExc_ValueError, error.what());
+  } catch (const std::exception& error) {
+    PyErr_SetString(PyExc_RuntimeError, error.what());
+  }
+  return nullptr;
+}
 
 }  // namespace
 
 void bind_step(py::module_& m) {
   using py::arg;
   const py::metaclass plain(reinterpret_cast<PyObject*>(&PyType_Type));
-  py::class_<StepObject>(m, "Step", "One time step of a stack of layers, prepared.", plain)
-      .def(
+  const auto object = [](py::handle self) -> StepObject& {
+    return as_object<StepObject>("step", "a Step", self);
+  };
+  py::class_<StepObject> step(m, "Step", "One time step of a stack of layers, prepared.", plain);
+  step.def(
           "__init__",
           [](py::detail::value_and_holder& place, py::handle layers) {
             hold(place, std::make_unique<StepObject>(layers));
           },
           py::detail::is_new_style_constructor(), arg("layers"))
       .def(
-          "run",
-          [](py::handle self, py::handle x_t, py::handle y_t, py::handle num_threads) {
-            as_object<StepObject>("step", "a Step", self).run(x_t, y_t, num_threads);
-          },
-          "Read x_t and h0, c0 of each layer; write y_t and h_n, c_n.", arg("x_t"), arg("y_t"),
-          arg("num_threads"));
+          "swap", [object](py::handle self) { object(self).swap(); },
+          "Let the next run go the other way.")
+      .def_property_readonly(
+          "odd", [object](py::handle self) { return object(self).odd(); },
+          "Whether the next run goes back.");
+  static PyMethodDef run{
+      "run", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(run_step)), METH_FASTCALL,
+      "Read x_t and one pair of states; write y_t and the other."};
+  step.attr("run") = py::reinterpret_steal<py::object>(
+      PyDescr_NewMethod(reinterpret_cast<PyTypeObject*>(step.ptr()), &run));
 }
 
 }  // namespace fastrnn::bindings

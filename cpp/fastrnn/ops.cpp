@@ -47,6 +47,30 @@ bool is_extended(const RnnForwardArgs<T>& a) {
   return weights || a.masks;
 }
 
+template <class T>
+const Kernel<ForwardTask<T>>& forward_kernel(const KernelTable<T>& table, Cell cell,
+                                             bool extended) {
+  return extended ? table[cell].extended_forward : table[cell].forward;
+}
+
+// What of a task the caller has given.
+template <class T>
+ForwardTask<T> forward_task(const RnnForwardArgs<T>& a, const Dims& dims) {
+  ForwardTask<T> task;
+  task.dims = dims;
+  task.choices = a.choices;
+  task.weights = a.weights;
+  task.panels = a.packed != nullptr ? &a.packed->panels() : nullptr;
+  task.masks = a.masks;
+  task.x = a.x;
+  task.h0 = a.h0;
+  task.c0 = a.c0;
+  task.y = a.y;
+  task.h_n = a.h_n;
+  task.c_n = a.c_n;
+  return task;
+}
+
 // The workspace that backward will need, sized before anything is written.
 template <class T>
 Tape<T> make_tape(const RnnForwardArgs<T>& a, const Dims& dims, const KernelTable<T>& table,
@@ -86,24 +110,11 @@ void rnn_forward(const RnnForwardArgs<T>& a) {
   const Dims dims = check_forward(a);
   const KernelTable<T>& table = a.packed != nullptr ? a.packed->table() : kernels<T>();
   const bool extended = is_extended(a);
-  const Kernel<ForwardTask<T>>& kernel =
-      extended ? table[a.cell].extended_forward : table[a.cell].forward;
+  const Kernel<ForwardTask<T>>& kernel = forward_kernel(table, a.cell, extended);
   StepOrder order(dims.T, dims.N, a.lengths, a.reverse);
-
-  ForwardTask<T> task;
-  task.dims = dims;
+  ForwardTask<T> task = forward_task(a, dims);
   task.plan =
       plan_for(table, a.cell, dims, order.rows(), a.tape != nullptr, extended, a.num_threads);
-  task.choices = a.choices;
-  task.weights = a.weights;
-  task.panels = a.packed != nullptr ? &a.packed->panels() : nullptr;
-  task.masks = a.masks;
-  task.x = a.x;
-  task.h0 = a.h0;
-  task.c0 = a.c0;
-  task.y = a.y;
-  task.h_n = a.h_n;
-  task.c_n = a.c_n;
   if (a.tape == nullptr) {
     task.steps = order.steps();
     const Scratch scratch = take_scratch(task, kernel.bytes);
@@ -118,6 +129,32 @@ void rnn_forward(const RnnForwardArgs<T>& a) {
   const Scratch scratch = take_scratch(task, kernel.bytes);
   run(task, kernel);
   *a.tape = std::move(tape);
+}
+
+template <class T>
+RepeatedForward<T>::RepeatedForward(const RnnForwardArgs<T>& a)
+    : extended_(is_extended(a)),
+      table_(&a.packed->table()),
+      kernel_(&forward_kernel(*table_, a.cell, extended_)),
+      cell_(a.cell),
+      task_(forward_task(a, check_forward(a))) {
+  FASTRNN_CHECK(!a.lengths && a.tape == nullptr, "lengths and tape are not taken here");
+  task_.steps = StepOrder(task_.dims.T, task_.dims.N, {}, a.reverse).steps();
+}
+
+template <class T>
+void RepeatedForward<T>::run(const View<const T, 3>& x, const View<T, 3>& y, int threads) {
+  threads = threads > 0 ? threads : num_threads();
+  if (threads != threads_) {
+    threads_ = 0;  // should memory run out
+    const Dims& dims = task_.dims;
+    task_.plan = plan_for(*table_, cell_, dims, dims.T * dims.N, false, extended_, threads);
+    scratch_ = take_scratch(task_, kernel_->bytes);
+    threads_ = threads;
+  }
+  task_.x = x;
+  task_.y = y;
+  fastrnn::run(task_, *kernel_);
 }
 
 template <class T>
@@ -159,5 +196,7 @@ template void rnn_forward(const RnnForwardArgs<float>&);
 template void rnn_forward(const RnnForwardArgs<double>&);
 template void rnn_backward(const RnnBackwardArgs<float>&);
 template void rnn_backward(const RnnBackwardArgs<double>&);
+template class RepeatedForward<float>;
+template class RepeatedForward<double>;
 
 }  // namespace fastrnn

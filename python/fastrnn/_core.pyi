@@ -71,7 +71,14 @@ class Choices:
     ) -> None: ...
 
 class Step:
-    """One time step of a stack of layers, prepared: run reads h0 and c0, writes h_n and c_n."""
+    """One time step of a stack of layers, prepared: run reads h0 and c0, writes h_n and c_n.
+
+    The next run goes back: it reads h_n and c_n, writes h0 and c0.
+    """
+
+    @property
+    def odd(self) -> bool: ...  # whether the next run goes back
+    def swap(self) -> None: ...  # let it go the other way
 
     def __init__(
         self,
@@ -84,6 +91,7 @@ class Step:
         x_t: _Array,  # (N, I), or (I,) of one row
         y_t: _Array,  # out (N, H), or (H,)
         num_threads: int,  # 0: the process-wide setting
+        /,
     ) -> None: ...
 
 def rnn_forward(

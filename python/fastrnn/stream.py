@@ -11,7 +11,7 @@ from fastrnn._calls.call import run
 from fastrnn._calls.masks import NO_MASKS, Masks
 from fastrnn._checks import Array, allocate, integer
 from fastrnn._layers.stack import forward
-from fastrnn._layers.state import States
+from fastrnn._layers.state import States, checked_rows
 from fastrnn.runtime import backend, team
 
 if TYPE_CHECKING:
@@ -60,8 +60,8 @@ class Stream:
     """
 
     __slots__ = (
-        "_dtype", "_layer", "_layers", "_n", "_next", "_next_step", "_noise", "_now",
-        "_out_shape", "_scratch", "_step", "_x_shape",
+        "_dtype", "_layer", "_layers", "_n", "_noise", "_odd", "_out_shape", "_pair", "_run",
+        "_scratch", "_step", "_x_shape",
     )  # fmt: skip
 
     def __init__(self, layer: "Layer", batch_size: int = 1) -> None:
@@ -77,13 +77,13 @@ class Stream:
         self._x_shape = (self._n, layer.input_size)
         self._out_shape = (self._n, layer._width)
         # A step reads one and writes the other; they change places once it has succeeded.
-        self._now = layer._layout.new(self._n, self._dtype)
-        self._next = layer._layout.new(self._n, self._dtype)
+        self._pair = [layer._layout.new(self._n, self._dtype) for _ in range(2)]
+        self._odd = False
         shapes = [(1, self._n, P) for P in layer._layout.widths]
         self._scratch = [allocate("a layer's output", s, self._dtype) for s in shapes]
         self._noise = layer._noise(None)
-        self._step = self._prepared(self._now, self._next)
-        self._next_step = self._prepared(self._next, self._now)
+        self._step = self._prepared()
+        self._run = None if self._step is None else self._step.run
         self.reset()
 
     def step(self, x_t: ArrayLike, out: Array | None = None) -> Array:
@@ -118,18 +118,17 @@ class Stream:
         >>> s.step(np.ones(3, np.float32), out=out) is out
         True
         """
-        if type(x_t) is _ndarray and self._step is not None and backend.get() == "core":
+        if type(x_t) is _ndarray and self._run is not None and backend.get() == "core":
             # What needs no conversion. The core is the judge: it checks faster than this could.
             try:
-                shape = self._out_shape if x_t.ndim == 2 else self._out_shape[1:]
-                y_t = _empty(shape, self._dtype) if out is None else out
-                self._step.run(x_t, y_t, team.get())
+                y_t = out
+                if y_t is None:
+                    shape = self._out_shape if x_t.ndim == 2 else self._out_shape[1:]
+                    y_t = _empty(shape, self._dtype)
+                self._run(x_t, y_t, team.get())
+                return y_t
             except (TypeError, ValueError, MemoryError):
                 pass  # somebody has to convert, or to explain
-            else:  # what _swap does, at a tenth of a small step's time
-                self._now, self._next = self._next, self._now
-                self._step, self._next_step = self._next_step, self._step
-                return y_t
         x_t = self._enter(x_t)
         single = x_t.ndim == 1
         x = x_t[None, None] if single else x_t[None]
@@ -139,7 +138,7 @@ class Stream:
         else:
             self._check_out(out, x_t, shape)
         y = out[None, None] if single else out[None]
-        h, c, h_next, c_next = *self._now[2:], *self._next[2:]
+        h, c, h_next, c_next = *self._now[2:], *self._after[2:]
         for k, (part,) in enumerate(self._layers):
             target = y if k == len(self._layers) - 1 else self._scratch[k]
             run(
@@ -189,7 +188,7 @@ class Stream:
         if self._n != N:
             raise ValueError(f"chunk must have N = {self._n} rows as the stream has, got {N}")
         y, result = layer._outputs(T, N, single)
-        states = *self._now[2:], None, y, *self._next[2:]
+        states = *self._now[2:], None, y, *self._after[2:]
         forward(self._layers, layer.merge_mode, x, *states, team.get(), noise=self._noise)
         self._swap()
         return result
@@ -237,19 +236,20 @@ class Stream:
         >>> bool((s.state[0, 0] == y[0]).all()), bool((s.state[0, 1] == 0).all())
         (True, True)
         """
-        index = slice(None) if rows is None else _checked_rows(rows, self._n)
+        index = slice(None) if rows is None else checked_rows(rows, self._n)
         for array in (*self._now.flat_h, *self._now.flat_c):
             if array is not None:
                 array[index] = 0
 
-    def _prepared(self, now: States, after: States) -> _core.Step | None:
-        """Return the core's own step from one set of states to another, where the core has one."""
+    def _prepared(self) -> _core.Step | None:
+        """Return the core's own step between the two sets of states, where the core has one."""
         outputs = [*self._scratch[:-1], None]
+        one, other = self._pair
         return None if self._layers[0][0].kind.layer_norm else _core.Step([
             (part.kind.core, part.packed, *arrays, part.kind.choices, *self._masks(k)[1:3])
             for k, (part,), *arrays in zip(
-                range(len(outputs)), self._layers, now.flat_h, now.flat_c, after.flat_h,
-                after.flat_c, outputs, strict=True,
+                range(len(outputs)), self._layers, one.flat_h, one.flat_c, other.flat_h,
+                other.flat_c, outputs, strict=True,
             )
         ])  # fmt: skip
 
@@ -257,10 +257,22 @@ class Stream:
         at = k, self._layers[k][0], 1, self._n, self._dtype
         return self._noise.masks(*at) if self._noise else NO_MASKS
 
+    @property
+    def _now(self) -> States:
+        """The state after the last step."""
+        return self._pair[self._odd if self._step is None else self._step.odd]
+
+    @property
+    def _after(self) -> States:
+        """Where the next step writes."""
+        return self._pair[not (self._odd if self._step is None else self._step.odd)]
+
     def _swap(self) -> None:
         """Make the states that a run has written the ones that the next one reads."""
-        self._now, self._next = self._next, self._now
-        self._step, self._next_step = self._next_step, self._step
+        if self._step is None:
+            self._odd = not self._odd
+        else:
+            self._step.swap()
 
     def _enter(self, x_t: Any) -> Array:
         """Return x_t of another layout, or of one row without its axis, or say what is wrong."""
@@ -283,18 +295,3 @@ class Stream:
             raise ValueError("out must not overlap itself")
         if np.may_share_memory(out, x_t):
             raise ValueError("out must not share memory with x_t")
-
-
-def _checked_rows(rows: Any, count: int) -> Array:
-    """Return rows as an index array of integers in 0..N-1, or as a mask (N,)."""
-    index = np.asarray(rows)
-    if index.size == 0 and index.dtype.kind != "b":
-        index = index.astype(np.intp)
-    if index.dtype.kind not in "biu":
-        raise TypeError(f"rows must be integers, or a boolean mask, got {index.dtype}")
-    if index.dtype.kind == "b":
-        if index.shape != (count,):
-            raise ValueError(f"rows as a mask must have shape (N,) = ({count},), got {index.shape}")
-    elif index.size and (index.min() < 0 or index.max() >= count):
-        raise ValueError(f"rows must lie in 0..N-1 = 0..{count - 1}, got {rows!r}")
-    return index

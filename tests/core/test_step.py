@@ -43,7 +43,9 @@ def test_equals_one_call_a_layer(cell: str, N: int, threads: int, dtype: np.dtyp
     stack = layers(cell, N, dtype)
     x = np.random.default_rng(9).standard_normal((N, I)).astype(dtype)
     y = np.full((N, SIZES[1]), np.nan, dtype)
-    _core.Step(stack).run(x, y, threads)
+    step = _core.Step(stack)
+    step.run(x, y, threads)
+    assert step.odd
     below = x[None]
     for kind, packed, h0, c0, h_n, c_n, _ in stack:
         states = [np.full_like(h_n, np.nan), None if c_n is None else np.full_like(c_n, np.nan)]
@@ -57,12 +59,25 @@ def test_equals_one_call_a_layer(cell: str, N: int, threads: int, dtype: np.dtyp
             np.testing.assert_array_equal(c_n, states[1])
         below = out
     np.testing.assert_array_equal(y, below[0])
+    # The next run goes back, from what the first one has written into what it has read.
+    again = _core.Step(
+        [
+            (*e[:2], *e[4:6], *(np.empty_like(a) if a is not None else None for a in e[2:4]), e[6])
+            for e in stack
+        ]
+    )
+    step.run(x, y, threads)
+    other = np.empty_like(y)
+    again.run(x, other, threads)
+    np.testing.assert_array_equal(y, other)
+    assert not step.odd
 
 
 def test_one_row_without_its_axis(dtype: np.dtype) -> None:
     step = _core.Step(layers("lstm", 1, dtype))
     x, both = np.ones((1, I), dtype), np.empty((2, 1, SIZES[1]), dtype)
     step.run(x, both[0], 1)
+    step.swap()
     step.run(x[0], both[1, 0], 1)
     np.testing.assert_array_equal(both[0], both[1])
 
@@ -76,7 +91,11 @@ def test_malformed_calls(dtype: np.dtype) -> None:
         "num_threads": malformed.of(*malformed.NO_COUNTS, None),
     }
     step = _core.Step(layers("lstm", N, dtype))
-    assert Subject("Step.run", step.run, good, wrong, strict=True).run() > 60
+
+    def run(x_t: Any, y_t: Any, num_threads: Any) -> None:
+        step.run(x_t, y_t, num_threads)
+
+    assert Subject("Step.run", run, good, wrong, strict=True).run() > 60
 
 
 def test_malformed_layers(dtype: np.dtype) -> None:

@@ -2,6 +2,8 @@
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from fastrnn._checks import Array, DType, allocate, exact
 
 # One entry per layer and direction: an array (N, H), or None for zeros, or for not wanted.
@@ -152,3 +154,18 @@ def _pair(name: str, state: Any) -> tuple[Any, Any]:
     if len(state) != 2:
         raise ValueError(f"{name} must be a tuple (h, c), got {len(state)} elements")
     return state[0], state[1]
+
+
+def checked_rows(rows: Any, count: int) -> Array:
+    """Return rows as an index array of integers in 0..N-1, or as a mask (N,)."""
+    index = np.asarray(rows)
+    if index.size == 0 and index.dtype.kind != "b":
+        index = index.astype(np.intp)
+    if index.dtype.kind not in "biu":
+        raise TypeError(f"rows must be integers, or a boolean mask, got {index.dtype}")
+    if index.dtype.kind == "b":
+        if index.shape != (count,):
+            raise ValueError(f"rows as a mask must have shape (N,) = ({count},), got {index.shape}")
+    elif index.size and (index.min() < 0 or index.max() >= count):
+        raise ValueError(f"rows must lie in 0..N-1 = 0..{count - 1}, got {rows!r}")
+    return index
