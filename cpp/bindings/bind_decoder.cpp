@@ -1,13 +1,18 @@
 // attention_decoder: dicts of arrays become Views, then the core runs.
 #include <pybind11/pybind11.h>
 
+#include <memory>
+#include <optional>
 #include <string>
+#include <variant>
 
 #include "bindings/arguments.h"
 #include "bindings/arrays.h"
 #include "bindings/bindings.h"
 #include "bindings/gil.h"
+#include "bindings/rnn_objects.h"
 #include "fastrnn/decoder.h"
+#include "fastrnn/decoder_weights.h"
 
 namespace fastrnn::bindings {
 namespace {
@@ -69,7 +74,8 @@ struct Kind {
 };
 
 constexpr Axis kT{"T"}, kT1{"T + 1"}, kN{"N"}, kS{"S"}, kM{"M"}, kE{"E"}, kC{"C"}, kH{"H"}, kA{"A"},
-    kF{"F"}, kO{"O"}, kG{"G*H"}, kGates{"4*H"}, kIn{"E + F"}, kBoth{"H + C"};
+    kF{"F"}, kO{"O"}, kG{"G*H"}, kGates{"4*H"}, kIn{"E + F"}, kBoth{"H + C"}, kV{"V"}, kTN{"T*N"},
+    kS1{"S'"}, kM1{"M'"}, kP{"P"};
 
 template <class T>
 void read_inputs(const Kind& kind, Named& in, DecoderInputs<T>& a, Extents& extents) {
@@ -97,21 +103,58 @@ void read_inputs(const Kind& kind, Named& in, DecoderInputs<T>& a, Extents& exte
   in.input<T>("vector", {kA}, extents, a.vector);
   in.input<T>("weight_output", {kO, kBoth}, extents, a.w_output, free);
   in.input<T>("bias_output", {kO}, extents, a.b_output, free);
-  in.need("x, memory, weight_ih and weight_hh", a.x && a.memory && a.w_ih && a.w_hh);
+  in.need("memory, weight_ih and weight_hh", a.memory && a.w_ih && a.w_hh);
   in.need(
       "weight_query, weight_key and vector",
       a.score == Score::dot || (a.w_query && (a.score == Score::general || (a.w_key && a.vector))));
 }
 
+class DecoderWeightsObject {
+ public:
+  DecoderWeightsObject(const Kind& kind, py::handle inputs) {
+    Named in("inputs", inputs);
+    with_float_type("weight_hh", in.peek("weight_hh"), [&]<class T>(T) {
+      Extents extents;
+      DecoderInputs<T> a;
+      read_inputs<T>(kind, in, a, extents);
+      in.done();
+      without_gil([&] { weights_.emplace(std::in_place_type<DecoderWeights<T>>, a); });
+    });
+  }
+
+  template <class T>
+  const DecoderWeights<T>* get() const {
+    const auto* const found = std::get_if<DecoderWeights<T>>(&*weights_);
+    if (found == nullptr) words::wrong("weights", "be of the dtype of weight_hh");
+    return found;
+  }
+
+ private:
+  std::optional<std::variant<DecoderWeights<float>, DecoderWeights<double>>> weights_;
+};
+
+// What has been made before the call.
+template <class T>
+void read_ready(py::handle weights, Named& in, DecoderForwardArgs<T>& a, Extents& extents) {
+  if (!weights.is_none())
+    a.weights = as_object<DecoderWeightsObject>("weights", "a DecoderWeights", weights).get<T>();
+  in.input<T>("table", {kV, kG}, extents, a.table);
+  in.input<index_t>("tokens", {kTN}, extents, a.tokens);
+  in.input<T>("projected", {kS1, kM1, kP}, extents, a.projected);
+  in.input<index_t>("projected_rows", {kM}, extents, a.projected_rows);
+  in.need("x", a.x || a.table);
+}
+
 void forward_any(py::handle lstm, py::handle score, py::handle current, py::handle feed,
                  py::handle keys_ready, py::handle inputs, py::handle outputs,
-                 py::handle num_threads) {
+                 py::handle num_threads, py::handle weights) {
   Named in("inputs", inputs), out("outputs", outputs);
   with_float_type("weight_hh", in.peek("weight_hh"), [&]<class T>(T) {
     Extents extents;
     DecoderForwardArgs<T> a;
     a.keys_ready = as_bool("keys_ready", keys_ready);
     read_inputs<T>({lstm, score, current, feed, num_threads}, in, a, extents);
+    read_ready<T>(weights, in, a, extents);
     in.done();
     out.output<T>("outputs", {kT, kN, kO}, extents, a.outputs);
     out.output<T>("contexts", {kT, kN, kC}, extents, a.contexts);
@@ -152,6 +195,7 @@ void backward_any(py::handle lstm, py::handle score, py::handle current, py::han
     Extents extents;
     DecoderBackwardArgs<T> a;
     read_inputs<T>({lstm, score, current, feed, num_threads}, in, a, extents);
+    in.need("x", bool(a.x));
     read_kept<T>(in, a, extents);
     in.done();
     out.output<T>("gates", {kT, kN, kGates}, extents, a.gates);
@@ -180,9 +224,21 @@ void backward_any(py::handle lstm, py::handle score, py::handle current, py::han
 
 void bind_decoder(py::module_& m) {
   using py::arg;
+  const py::metaclass plain(reinterpret_cast<PyObject*>(&PyType_Type));
+  py::class_<DecoderWeightsObject>(m, "DecoderWeights",
+                                   "A decoder's matrices in the order kernels read.", plain)
+      .def(
+          "__init__",
+          [](py::detail::value_and_holder& place, py::handle lstm, py::handle score,
+             py::handle current, py::handle feed, py::handle inputs) {
+            const Kind kind{lstm, score, current, feed, py::int_(0)};
+            hold(place, std::make_unique<DecoderWeightsObject>(kind, inputs));
+          },
+          py::detail::is_new_style_constructor{}, arg("lstm"), arg("score"), arg("current"),
+          arg("feed"), arg("inputs"));
   m.def("attention_decoder_forward", forward_any, "All steps of a decoder that attends to memory.",
         arg("lstm"), arg("score"), arg("current"), arg("feed"), arg("keys_ready"), arg("inputs"),
-        arg("outputs"), arg("num_threads") = 0);
+        arg("outputs"), arg("num_threads") = 0, arg("weights") = py::none());
   m.def("attention_decoder_backward", backward_any, "Gradients of attention_decoder.", arg("lstm"),
         arg("score"), arg("current"), arg("feed"), arg("inputs"), arg("outputs"),
         arg("num_threads") = 0);

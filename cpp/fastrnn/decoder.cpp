@@ -1,96 +1,14 @@
 // The front door of attention_decoder: validate, then the hoisted products, the loop, the others.
 #include "fastrnn/decoder.h"
 
-#include <string>
-
-#include "fastrnn/check_shape.h"
+#include "fastrnn/decoder_checks.h"
+#include "fastrnn/decoder_weights.h"
 #include "fastrnn/dispatch.h"
 #include "fastrnn/nn_ops.h"
 #include "fastrnn/nn_run.h"
 
 namespace fastrnn {
 namespace {
-
-// The sizes of a call, from the arrays that say them.
-struct Sizes {
-  index_t T, N, S, M, E, C, H, G, A, F, O;
-};
-
-template <class T>
-Sizes sizes_of(const DecoderInputs<T>& a) {
-  Sizes s{};
-  s.T = a.x.shape[0];
-  s.N = a.x.shape[1];
-  s.E = a.x.shape[2];
-  s.S = a.memory.shape[0];
-  s.M = a.memory.shape[1];
-  s.C = a.memory.shape[2];
-  s.H = a.w_hh.shape[1];
-  s.G = a.lstm ? 4 : 3;
-  s.A = a.score == Score::dot ? s.H : a.score == Score::general ? s.C : a.w_query.shape[0];
-  s.F = a.F;
-  s.O = a.w_output ? a.w_output.shape[0] : s.H;
-  return s;
-}
-
-void check_counts(const char* name, const View<const index_t, 1>& counts, index_t most) {
-  for (index_t n = 0; counts && n < counts.shape[0]; ++n)
-    FASTRNN_CHECK(*counts.at(n) >= 0 && *counts.at(n) <= most,
-                  std::string(name) + " must lie in 0.." + std::to_string(most) + ", got " +
-                      std::to_string(*counts.at(n)));
-}
-
-template <class T>
-void check_weights(const DecoderInputs<T>& a, const Sizes& s) {
-  FASTRNN_CHECK(s.H >= 1, "w_hh must have at least one column");
-  check_shape("w_hh", a.w_hh, "(G*H, H)", {s.G * s.H, s.H});
-  check_shape("w_ih", a.w_ih, "(G*H, E + F)", {s.G * s.H, s.E + s.F});
-  check_optional("b_ih", a.b_ih, "(G*H,)", {s.G * s.H});
-  check_optional("b_hh", a.b_hh, "(G*H,)", {s.G * s.H});
-  const bool additive = a.score == Score::additive;
-  FASTRNN_CHECK(bool(a.w_query) == (a.score != Score::dot) && bool(a.w_key) == additive &&
-                    bool(a.vector) == additive && (additive || !a.b_key),
-                "w_query, w_key, b_key and vector must be those of the score");
-  if (a.w_query) check_shape("w_query", a.w_query, "(A, H)", {s.A, s.H});
-  check_optional("w_key", a.w_key, "(A, C)", {s.A, s.C});
-  check_optional("b_key", a.b_key, "(A,)", {s.A});
-  check_optional("vector", a.vector, "(A,)", {s.A});
-  check_optional("w_output", a.w_output, "(O, H + C)", {s.O, s.H + s.C});
-  check_optional("b_output", a.b_output, "(O,)", {s.O});
-  FASTRNN_CHECK(a.w_output || !a.b_output, "b_output must be absent without w_output");
-  FASTRNN_CHECK(a.score != Score::dot || s.C == s.H,
-                "memory must have H columns for the dot score");
-  FASTRNN_CHECK(s.F == 0 || s.F == (a.current && a.w_output ? s.O : s.C),
-                "F must be the width of what feeds");
-}
-
-template <class T>
-void check_rows(const DecoderInputs<T>& a, const Sizes& s) {
-  check_optional("lengths", a.lengths, "(N,)", {s.N});
-  check_optional("memory_lengths", a.memory_lengths, "(M,)", {s.M});
-  check_optional("memory_rows", a.memory_rows, "(N,)", {s.N});
-  check_counts("lengths", a.lengths, s.T);
-  check_counts("memory_lengths", a.memory_lengths, s.S);
-  check_counts("memory_rows", a.memory_rows, s.M - 1);
-  FASTRNN_CHECK(a.memory_rows || s.M == s.N, "memory must have N rows without memory_rows");
-}
-
-// The arrays that forward writes and backward reads.
-template <class Args>
-void check_kept(const Args& a, const Sizes& s) {
-  check_shape("outputs", a.outputs, "(T, N, O)", {s.T, s.N, s.O});
-  check_shape("contexts", a.contexts, "(T, N, C)", {s.T, s.N, s.C});
-  check_shape("attn", a.attn, "(T, N, S)", {s.T, s.N, s.S});
-  check_shape("gates", a.gates, "(T, N, 4*H)", {s.T, s.N, 4 * s.H});
-  check_shape("states", a.states, "(T + 1, N, H)", {s.T + 1, s.N, s.H});
-  FASTRNN_CHECK(bool(a.cells) == a.lstm && bool(a.fed) == (a.current && s.F > 0) &&
-                    bool(a.keys) == bool(a.w_key) && bool(a.queries) == bool(a.w_query),
-                "cells, fed, keys and queries must be there exactly where they are used");
-  check_optional("cells", a.cells, "(T + 1, N, H)", {s.T + 1, s.N, s.H});
-  check_optional("fed", a.fed, "(T + 1, N, F)", {s.T + 1, s.N, s.F});
-  check_optional("keys", a.keys, "(S, M, A)", {s.S, s.M, s.A});
-  check_optional("queries", a.queries, "(T, N, A)", {s.T, s.N, s.A});
-}
 
 // A contiguous (A, B, columns) array as A·B rows of so many of its columns, from one on.
 template <class T>
@@ -137,6 +55,20 @@ void sum_biases(const DecoderInputs<T>& a, const Sizes& s, T* bias) {
   const index_t both = (a.lstm ? 4 : 2) * s.H;
   for (index_t i = 0; i < s.G * s.H; ++i)
     bias[i] = (a.b_ih ? *a.b_ih.at(i) : T(0)) + (a.b_hh && i < both ? *a.b_hh.at(i) : T(0));
+}
+
+// What every step's gates start from: W_ih x and the biases.
+template <class T>
+void inputs_products(const DecoderForwardArgs<T>& a, const Sizes& s) {
+  Scratch scratch;
+  const auto bias = scratch.add<T>(s.G, s.H);
+  scratch.allocate();
+  sum_biases<T>(a, s, scratch.at(bias));
+  linear_forward<T>({a.num_threads,
+                     input_rows(a.x, 0, s.E),
+                     part(a.w_ih, 0, s.G * s.H, 0, s.E),
+                     {scratch.at(bias), {s.G * s.H}, {1}},
+                     rows_of(a.gates, 0, s.G * s.H)});
 }
 
 // linear_backward where anything of it is wanted.
@@ -231,23 +163,20 @@ void attention_decoder_forward(const DecoderForwardArgs<T>& args) {
   DecoderForwardArgs<T> a = args;
   const auto lengths = own(a.lengths), memory_lengths = own(a.memory_lengths);
   const auto memory_rows = own(a.memory_rows);
-  const Sizes s = sizes_of<T>(a);
+  const auto tokens = own(a.tokens), projected_rows = own(a.projected_rows);
+  Sizes s = sizes_of<T>(a);
+  if (!a.x) s.T = a.gates.shape[0], s.N = a.gates.shape[1];
   check_weights<T>(a, s);
   check_rows<T>(a, s);
   check_kept(a, s);
+  check_ready(a, s);
   if (a.w_key && !a.keys_ready)
     linear_forward<T>(
         {a.num_threads, input_rows(a.memory, 0, s.C), a.w_key, a.b_key, rows_of(a.keys, 0, s.A)});
-  Scratch scratch;
-  const auto bias = scratch.add<T>(s.G, s.H);
-  scratch.allocate();
-  sum_biases<T>(a, s, scratch.at(bias));
-  linear_forward<T>({a.num_threads,
-                     input_rows(a.x, 0, s.E),
-                     part(a.w_ih, 0, s.G * s.H, 0, s.E),
-                     {scratch.at(bias), {s.G * s.H}, {1}},
-                     rows_of(a.gates, 0, s.G * s.H)});
-  run(nn_kernels<T>().attention_decoder_forward, DecoderForwardTask<T>{a}, a.num_threads,
+  if (a.x) inputs_products(a, s);
+  const NnTable<T>& table = a.weights ? a.weights->table() : nn_kernels<T>();
+  run(table.attention_decoder_forward,
+      DecoderForwardTask<T>{a, a.weights ? a.weights->data() : nullptr}, a.num_threads,
       loop_work(s));
 }
 

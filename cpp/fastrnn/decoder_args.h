@@ -22,7 +22,7 @@ struct DecoderInputs {
   Score score = Score::additive;
   index_t F = 0;  // previous: C or 0; current: O with w_output, else C, or 0
 
-  View<const T, 3> x;                     // (T, N, E)
+  View<const T, 3> x;                     // (T, N, E); absent: table and tokens stand for it
   View<const T, 3> memory;                // (S, M, C)
   View<const index_t, 1> lengths;         // (N,), each 0..T; absent: all T
   View<const index_t, 1> memory_lengths;  // (M,), each 0..S; absent: all S
@@ -40,14 +40,27 @@ struct DecoderInputs {
 };
 
 template <class T>
+class DecoderWeights;
+
+template <class T>
 struct DecoderForwardArgs : DecoderInputs<T> {
   bool keys_ready = false;  // keys is an input
-  View<T, 3> outputs;       // out (T, N, O); 0 where a row has no step, as the next two
-  View<T, 3> contexts;      // out (T, N, C)
-  View<T, 3> attn;          // out (T, N, S); 0 from the row's memory length on
-  View<T, 3> keys;          // out (S, M, A), additive
-  View<T, 3> queries;       // out (T, N, A), additive and general; 0 where a row has no step
-  View<T, 3> gates;         // out (T, N, 4·H): i f g o, or r z n and W_hn·h + b_hn; anything there
+
+  // What a caller of many short calls has made before them; all of it may be absent.
+  const DecoderWeights<T>* weights = nullptr;  // the loop's matrices, packed
+  View<const T, 2> table;         // (V, G·H): W_ih e + b_ih + b_hh of each symbol, hn without
+  View<const index_t, 1> tokens;  // (T·N,), each 0..V-1, with table
+  // Memory times what multiplies contexts, S' positions of M' rows: of W_ih (G·H columns, where the
+  // context feeds the cell), then of w_output (O columns, where it is there).
+  View<const T, 3> projected;             // (S', M', P)
+  View<const index_t, 1> projected_rows;  // (M,), each -1..M'-1; -1: this row is not there
+
+  View<T, 3> outputs;   // out (T, N, O); 0 where a row has no step, as the next two
+  View<T, 3> contexts;  // out (T, N, C)
+  View<T, 3> attn;      // out (T, N, S); 0 from the row's memory length on
+  View<T, 3> keys;      // out (S, M, A), additive
+  View<T, 3> queries;   // out (T, N, A), additive and general; 0 where a row has no step
+  View<T, 3> gates;     // out (T, N, 4·H): i f g o, or r z n and W_hn·h + b_hn; anything there
   // The first is the caller's and stays; state t + 1 is that after step t.
   View<T, 3> states;  // in and out (T + 1, N, H)
   View<T, 3> cells;   // in and out (T + 1, N, H), LSTM
@@ -86,6 +99,7 @@ struct DecoderWork {
 template <class T>
 struct DecoderForwardTask {
   const DecoderForwardArgs<T>& args;
+  unsigned char* packed;  // DecoderPanels, filled; nullptr: the kernel fills its own
 };
 template <class T>
 struct DecoderBackwardTask {

@@ -212,6 +212,19 @@ def attention_backward(
     dkeys: _Array | None,  # out (S, N, H)
     num_threads: int = 0,
 ) -> None: ...
+
+class DecoderWeights:
+    """The matrices of a decoder's time loop in the order the kernels read, for the active ISA."""
+
+    def __init__(
+        self,
+        lstm: bool,
+        score: str,
+        current: bool,
+        feed: int,
+        inputs: dict[str, _Array],  # the weights and memory of DecoderInputs
+    ) -> None: ...
+
 def attention_decoder_forward(
     lstm: bool,
     score: str,
@@ -221,6 +234,7 @@ def attention_decoder_forward(
     inputs: dict[str, _Array],  # DecoderInputs of decoder_args.h
     outputs: dict[str, _Array],  # DecoderForwardArgs
     num_threads: int = 0,
+    weights: DecoderWeights | None = None,
 ) -> None: ...
 def attention_decoder_backward(
     lstm: bool,

@@ -5,17 +5,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastrnn import _checks, _core
+from fastrnn import _checks
+from fastrnn._calls.decoder import check
+from fastrnn._calls.decoder_ready import Ready
 from fastrnn._calls.decoder_run import DecoderRun, contiguous, open_arrays, open_outputs
-from fastrnn._checks import Array, allocate, floats
+from fastrnn._checks import Array, floats
 from fastrnn.runtime import team
 
 
 class AttentionStep:
     """One step of `fastrnn.ops.attention_decoder` a call, without gradients.
 
-    What a beam search asks for: the keys are computed once, and rows may share a row of memory, so
-    that nothing of it is copied for the hypotheses of a sentence.
+    What a beam search asks for: the keys are computed and the weights are put into the order of the
+    kernels once, and rows may share a row of memory, so that nothing of it is copied for the
+    hypotheses of a sentence. What parameters and memory hold later makes no difference.
 
     Parameters
     ----------
@@ -27,6 +30,12 @@ class AttentionStep:
     memory_lengths : array_like of int or None, (M,)
     num_threads : int or None
         None: the process-wide setting.
+    embedding : array_like or None, (V, E)
+        The vectors of symbols: the steps then take symbols in the place of x.
+    rows : int
+        About how many rows will attend to each row of memory, at least 1. With several, memory
+        times the weights by which contexts are multiplied is computed once, where that is faster;
+        results differ by rounding.
 
     Raises
     ------
@@ -60,34 +69,43 @@ class AttentionStep:
         input_feed: bool = True,
         memory_lengths: ArrayLike | None = None,
         num_threads: int | None = None,
+        embedding: ArrayLike | None = None,
+        rows: int = 1,
     ) -> None:
+        rows = _checks.integer("rows", rows, 1)
         self._threads = _checks.threads(num_threads)
         d, inputs, dtype = open_arrays(None, memory, params, (cell, score, query, input_feed))
         if memory_lengths is not None:
             inputs["memory_lengths"] = _checks.lengths(memory_lengths, d.S, d.N, single=False)
-        self._decoder, self._inputs, self._dtype = d, inputs, dtype
+        self._decoder, self._dtype = d, dtype
         self._rows = d.N  # of memory
-        self._keys: Array | None = None
-        if d.score == "additive":
-            self._keys = allocate("keys", (d.S, d.N, d.A), dtype)
-            _core.linear_forward(
-                inputs["memory"].reshape(-1, d.C), inputs["weight_key"], inputs.get("bias_key"),
-                self._keys.reshape(-1, d.A), self._threads or team.get(),
-            )  # fmt: skip
+        self._ready = Ready(d, inputs, rows, self._threads or team.get())
+        self._embedding: Array | None = None
+        if embedding is not None:
+            self._embedding = contiguous("embedding", floats("embedding", embedding, dtype))
+            shape = (*self._embedding.shape[:1], d.E)
+            check("embedding", self._embedding, "(V, E)", shape)
+            self._table = self._ready.table(self._embedding)
 
     def __call__(
-        self, x: ArrayLike, state: Any = None, rows: ArrayLike | None = None
+        self,
+        x: ArrayLike,
+        state: Any = None,
+        rows: ArrayLike | None = None,
+        parents: ArrayLike | None = None,
     ) -> tuple[Array, Array, Array, tuple[Array, ...]]:
         """Advance every row by one step.
 
         Parameters
         ----------
-        x : array_like, (N, E)
+        x : array_like, (N, E); or of int, (N,)
+            Vectors; or symbols, each in 0..V-1, with an embedding.
         state : tuple of array_like or None
-            What the call before returned, its rows picked as you like: ``part[parents]``. None:
-            zeros.
+            What the call before returned. None: zeros.
         rows : array_like of int or None, (N,)
             The row of memory, 0..M-1, that each row attends to; None: each its own, N is M.
+        parents : array_like of int or None, (N,)
+            The row of state that each row goes on from; None: its own.
 
         Returns
         -------
@@ -100,35 +118,51 @@ class AttentionStep:
         Raises
         ------
         TypeError
-            x or state is no floating array of the parameters' dtype, or rows holds no integers.
+            x or state is no floating array of the parameters' dtype, or symbols, rows or parents
+            are no integers.
         ValueError
-            A shape does not fit, or a row is not in 0..M-1.
+            A shape does not fit, or a symbol or row is out of range.
         MemoryError
             A result or the workspace does not fit.
         """
-        x = floats("x", x, self._dtype)
-        d = self._decoder
-        if x.ndim != 2 or x.shape[1] != d.E:
-            raise ValueError(f"x must have shape (N, E) = (N, {d.E}), got {x.shape}")
-        d = d._replace(N=len(x))
-        inputs = self._inputs | {"x": contiguous("x", x)[None]}
+        inputs, N = self._fed(x)
+        inputs |= self._ready.inputs
+        d = self._decoder._replace(N=N)
         if rows is not None:
-            inputs["memory_rows"] = self._checked(rows, d.N)
-        elif self._rows != d.N:
-            raise ValueError(f"x must have M = {self._rows} rows, or pass rows; got {d.N}")
-        run = DecoderRun(
-            d, inputs, open_outputs(d, self._dtype, state, self._keys), self._threads or team.get()
-        )
-        run.forward(keys_ready=True)
-        outputs, contexts, weights, *after = run.results()
-        return outputs[0], contexts[0], weights[0], tuple(after)
+            inputs["memory_rows"] = _places("rows", rows, N, self._rows, "M")
+        elif self._rows != N:
+            raise ValueError(f"x must have M = {self._rows} rows, or pass rows; got {N}")
+        if parents is not None:
+            if not isinstance(state, (tuple, list)) or not state or np.ndim(state[0]) == 0:
+                raise ValueError("parents needs the state whose rows they are")
+            parents = _places("parents", parents, N, len(state[0]), "rows of state")
+        outputs = open_outputs(d, self._dtype, state, self._ready.keys, parents)
+        DecoderRun(d, inputs, outputs, self._threads or team.get()).forward(self._ready.weights)
+        after = [outputs[name][1] for name in ("states", "cells", "fed") if name in outputs]
+        return outputs["outputs"][0], outputs["contexts"][0], outputs["attn"][0], tuple(after)
 
-    def _checked(self, rows: Any, N: int) -> Array:
-        array = np.asarray(rows)
-        if array.dtype.kind not in "iu":
-            raise TypeError(f"rows must hold integers, got {array.dtype}")
-        if array.shape != (N,):
-            raise ValueError(f"rows must have shape (N,) = ({N},), got {array.shape}")
-        if N and not (array.min() >= 0 and array.max() < self._rows):
-            raise ValueError(f"rows must lie in 0..M-1 = 0..{self._rows - 1}, got {array}")
-        return np.require(array, np.int64, ["C", "A"])
+    def _fed(self, x: Any) -> tuple[dict[str, Array], int]:
+        """Return what stands for x, and N."""
+        if self._embedding is not None:
+            V = len(self._embedding)
+            tokens = _places("x", x, len(x) if np.ndim(x) else -1, V, "V")
+            if self._table is not None:
+                return {"table": self._table, "tokens": tokens}, len(tokens)
+            return {"x": self._embedding[tokens][None]}, len(tokens)
+        x = floats("x", x, self._dtype)
+        E = self._decoder.E
+        if x.ndim != 2 or x.shape[1] != E:
+            raise ValueError(f"x must have shape (N, E) = (N, {E}), got {x.shape}")
+        return {"x": contiguous("x", x)[None]}, len(x)
+
+
+def _places(name: str, value: Any, N: int, most: int, symbol: str) -> Array:
+    """Return N integers in 0..most-1 as the core takes them."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name} must hold integers, got {array.dtype}")
+    if array.ndim != 1 or len(array) != N:
+        raise ValueError(f"{name} must have shape (N,), got {array.shape}")
+    if N and not (array.min() >= 0 and array.max() < most):
+        raise ValueError(f"{name} must lie in 0..{symbol}-1 = 0..{most - 1}, got {array}")
+    return np.require(array, np.int64, ["C", "A"])

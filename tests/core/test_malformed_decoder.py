@@ -11,6 +11,7 @@ from fastrnn import _core
 from fastrnn._calls.decoder_run import DecoderRun, open_run
 
 T, N, S, E, C, H, A = 2, 3, 4, 2, 3, 5, 4
+TOKENS, ROWS = np.zeros(T * N, np.int64), np.arange(N)
 
 
 def ready(rng: np.random.Generator) -> DecoderRun:
@@ -54,6 +55,15 @@ WRONG: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "cells": ({}, {"cells": np.ones((T + 1, N, H))}, "exactly where they are used"),
     "states": ({}, {"states": np.ones((T, N, H))}, "states must have shape"),
     "other": ({}, {"y": np.ones(2)}, "known names only"),
+    "table and x": ({"table": np.ones((2, 3 * H)), "tokens": TOKENS}, {}, "x, or table and tokens"),
+    "no tokens": ({"x": None, "table": np.ones((2, 3 * H))}, {}, "x, or table and tokens"),
+    "table": ({"x": None, "table": np.ones((2, 3)), "tokens": TOKENS}, {}, "table must have shape"),
+    "token": ({"x": None, "table": np.ones((0, 3 * H)), "tokens": TOKENS}, {}, "tokens must lie"),
+    "tokens": ({"x": None, "table": np.ones((1, 3 * H)), "tokens": ROWS}, {}, "tokens must have"),
+    "projected alone": ({"projected": np.ones((S, N, 3 * H))}, {}, "must be there together"),
+    "projected": ({"projected": np.ones((S, N, H)), "projected_rows": ROWS}, {}, "(S', M', P)"),
+    "row": ({"projected": np.ones((S, 2, 3 * H)), "projected_rows": ROWS}, {}, "rows must lie in"),
+    "short": ({"projected": np.ones((3, N, 3 * H)), "projected_rows": ROWS}, {}, "all positions"),
 }
 
 
@@ -99,3 +109,36 @@ def test_outputs_share_no_memory(rng: np.random.Generator) -> None:
         _core.attention_decoder_forward(
             False, "dot", False, 0, False, [], run.outputs  # type: ignore[arg-type]
         )
+
+
+def packed(rng: np.random.Generator, **changed: Any) -> _core.DecoderWeights:
+    inputs = ready(rng).inputs | changed
+    del inputs["x"], inputs["lengths"]
+    return _core.DecoderWeights(False, "additive", False, C, inputs)
+
+
+def test_packed_weights_must_be_those_of_the_call(rng: np.random.Generator) -> None:
+    run = ready(rng)
+    given = (False, "additive", False, C, True, run.inputs, run.outputs, 0)
+    run.forward()
+    expected = {name: a.copy() for name, a in run.outputs.items()}
+    inputs = {name: a for name, a in run.inputs.items() if name not in ("x", "lengths")}
+    _core.attention_decoder_forward(
+        *given, weights=_core.DecoderWeights(False, "additive", False, C, inputs)
+    )
+    for name in ("outputs", "contexts", "states"):
+        np.testing.assert_array_equal(run.outputs[name], expected[name])
+    wider = {"weight_query": np.ones((A + 1, H)), "weight_key": np.ones((A + 1, C))}
+    other = packed(rng, **wider, vector=np.ones(A + 1))
+    with pytest.raises(ValueError, match="weights must be those that were packed"):
+        _core.attention_decoder_forward(*given, weights=other)
+    singles = {name: a.astype(np.float32) if a.dtype == float else a for name, a in inputs.items()}
+    single = _core.DecoderWeights(False, "additive", False, C, singles)
+    with pytest.raises(ValueError, match="weights must be of the dtype"):
+        _core.attention_decoder_forward(*given, weights=single)
+    empty = _core.DecoderWeights.__new__(_core.DecoderWeights)
+    for wrong, words in ((empty, "be initialised"), (3, "must be a DecoderWeights")):
+        with pytest.raises((TypeError, ValueError), match=words):
+            _core.attention_decoder_forward(*given, weights=wrong)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="w_hh must have shape"):
+        packed(rng, weight_hh=np.ones((2 * H, H)))

@@ -170,6 +170,49 @@ def test_one_step_is_a_step_of_the_sequence(
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-15)
 
 
+@EACH
+def test_what_a_step_has_ready_changes_nothing(
+    cell: str, score: str, query: str, feed: bool, output: bool, rng: np.random.Generator
+) -> None:
+    """Symbols by a table, parents, and memory times weights: as the same step without them.
+
+    Memory is short enough to be multiplied, but for the last row.
+    """
+    choice = {"cell": cell, "score": score, "query": query, "feed": feed, "output": output}
+    arrays, options = draw_decoder(rng, 2, 4, 5, (3, 12, 12, 5, 2), state=False, **choice)
+    options["memory_lengths"] = [4, 0, 3, 5]
+    params = {name: a for name, a in arrays.items() if name not in ("x", "memory")}
+    memory = arrays["memory"]
+    embedding, rows = rng.normal(size=(7, 3)), np.array([3, 0, 1, 2, 2, 0])
+    plain = fastrnn.AttentionStep(memory, params, **options)
+    ready = fastrnn.AttentionStep(memory, params, embedding=embedding, rows=9, **options)
+    few = fastrnn.AttentionStep(memory, params, embedding=np.repeat(embedding, 99, 0), **options)
+    multiplied = ready._ready.inputs.get("projected_rows", None)
+    assert (multiplied is not None) == (output or (feed and query == "previous"))
+    assert multiplied is None or multiplied.tolist() == [0, 1, 2, -1]
+    state: Any = None
+    parents: Any = None
+    for tokens in (np.array([0, 6, 2, 2, 5, 1]), np.array([3, 3, 0, 6])):
+        picked = state if parents is None else [part[parents] for part in state]
+        rows = rows[: len(tokens)]
+        expected = plain(embedding[tokens], picked, rows)
+        found = ready(tokens, state, rows, parents)
+        again = few(99 * tokens, state, rows, parents)
+        for other, exact in ((found, False), (again, True)):
+            for a, b in zip((*other[:3], *other[3]), (*expected[:3], *expected[3]), strict=True):
+                np.testing.assert_allclose(a, b, rtol=0 if exact else 1e-12, atol=1e-14)
+        state, parents = expected[3], np.array([5, 0, 0, 2])
+
+
+def test_a_step_does_not_see_later_weights(rng: np.random.Generator) -> None:
+    arrays, options = draw_decoder(rng, 1, 2, 4, state=False)
+    params = {name: a for name, a in arrays.items() if name not in ("x", "memory")}
+    step = fastrnn.AttentionStep(arrays["memory"], params, **options)
+    before = step(arrays["x"][0])[0]
+    params["weight_hh"][...] = params["weight_query"][...] = 0
+    np.testing.assert_array_equal(step(arrays["x"][0])[0], before)
+
+
 def test_a_wrong_step_is_told_so(rng: np.random.Generator) -> None:
     arrays, options = draw_decoder(rng, 1, 2, 4, state=False)
     params = {name: a for name, a in arrays.items() if name not in ("x", "memory")}
@@ -187,6 +230,17 @@ def test_a_wrong_step_is_told_so(rng: np.random.Generator) -> None:
         step(x.astype(np.float32))
     with pytest.raises(ValueError, match="state h must have shape"):
         step(x, (np.zeros((3, 4)),))
+    with pytest.raises(ValueError, match="parents needs the state"):
+        step(x, parents=[0, 1])
+    with pytest.raises(ValueError, match="parents must lie in"):
+        step(x, (np.zeros((2, 4)),), parents=[0, 2])
+    with pytest.raises(ValueError, match="embedding must have shape"):
+        fastrnn.AttentionStep(arrays["memory"], params, embedding=x[:, :2], **options)
+    symbols = fastrnn.AttentionStep(arrays["memory"], params, embedding=x, **options)
+    with pytest.raises(ValueError, match=r"x must lie in 0\.\.V-1 = 0\.\.1"):
+        symbols([0, 2])
+    with pytest.raises(TypeError, match="x must hold integers"):
+        symbols(x)
 
 
 @pytest.mark.parametrize(

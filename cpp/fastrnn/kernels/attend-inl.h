@@ -36,14 +36,15 @@ FASTRNN_NOINLINE void dot_lines(const Lines<T>& lines, const T* query, T* out) {
     });
 }
 
-// out = sum over s of weights[s]·line s, s ascending
+// out = sum over s of weights[s]·line s, s ascending; or, adding, out += that
 template <class T>
-FASTRNN_NOINLINE void sum_lines(const Lines<T>& lines, const T* weights, T* out) {
+FASTRNN_NOINLINE void sum_lines(const Lines<T>& lines, const T* weights, bool add, T* out) {
   constexpr index_t L = kLanes<T>;
   for (index_t i = 0; i < lines.width; i += kSideBySide * L)
     with_int<kSideBySide>(least(kSideBySide, ceil_div(lines.width - i, L)), [&](auto n) {
       Vec<T> sum[n.value] = {};
       const index_t left = lines.width - i;
+      for (int v = 0; add && v < n.value; ++v) sum[v] = load(out + i + v * L, left - v * L);
       for (index_t s = 0; s < lines.count; ++s) {
         const Vec<T> w = set1(weights[s]);
         FASTRNN_UNROLL

@@ -29,7 +29,7 @@ struct AttentionForward : WithoutScratch<AttentionForwardArgs<T>> {
       const Lines<T> keys = keys_of(a.keys, n, steps);
       dot_lines(keys, a.query.at(n), attn);
       softmax_in_place(attn, steps);
-      sum_lines(keys, attn, a.context.at(n));
+      sum_lines(keys, attn, false, a.context.at(n));
     });
   }
 };
@@ -57,7 +57,7 @@ struct AttentionBackward {
       if (a.dcontext) dot_lines(keys, a.dcontext.at(n), dscores);
       for (index_t s = 0; a.dattn && s < steps; ++s) dscores[s] += a.dattn.at(n)[s];
       softmax_slope(attn, dscores, steps);
-      if (a.dquery) sum_lines(keys, dscores, a.dquery.at(n));
+      if (a.dquery) sum_lines(keys, dscores, false, a.dquery.at(n));
       for (index_t s = 0; a.dkeys && s < S; ++s) key_gradient(a, n, s, s < steps, attn, dscores);
     });
   }

@@ -15,19 +15,13 @@ class DecoderBackward {
 
  public:
   DecoderBackward(const DecoderBackwardTask<T>& task, Carver& carver, int threads)
-      : a_(task.args), work_(task.work), H_(task.args.w_hh.shape[1]) {
-    const index_t G = C::gates * H_;
+      : a_(task.args), work_(task.work), H_(task.args.w_hh.shape[1]), panels_(task.args, false) {
     rows_.take(carver, threads);
-    if (a_.F > 0) feed_.take(carver, G, a_.F);
-    recurrent_.take(carver, C::cell_state ? G : 2 * H_, H_);
-    if (!C::cell_state) candidate_.take(carver, H_, H_);
-    if (a_.w_query) query_.take(carver, a_.w_query.shape[0], H_);
-    if (a_.w_output) output_h_.take(carver, a_.w_output.shape[0], H_);
-    if (a_.w_output) output_c_.take(carver, a_.w_output.shape[0], a_.memory.shape[2]);
+    panels_.take(carver);
   }
 
   void run(Team& team) {
-    pack(team);
+    panels_.fill(team);
     rows_.bind(team);
     team.barrier();
     rows_.for_blocks(a_.x.shape[1], team, [&] {
@@ -37,18 +31,6 @@ class DecoderBackward {
   }
 
  private:
-  void pack(Team& team) {
-    const View<const T, 1> none{};
-    const View<const T, 2>& u = a_.w_hh;
-    if (a_.F > 0) feed_.fill(columns_of(a_.w_ih, a_.x.shape[2], a_.F), false, none, team);
-    recurrent_.fill(C::cell_state ? u : rows_of(u, 0, 2 * H_), false, none, team);
-    if (!C::cell_state) candidate_.fill(rows_of(u, 2 * H_, H_), false, none, team);
-    if (a_.w_query) query_.fill(a_.w_query, false, none, team);
-    if (!a_.w_output) return;
-    output_h_.fill(columns_of(a_.w_output, 0, H_), false, none, team);
-    output_c_.fill(columns_of(a_.w_output, H_, a_.memory.shape[2]), false, none, team);
-  }
-
   void clear_keys(index_t n) {
     for (index_t s = 0; s < work_.dkeys.shape[0]; ++s)
       clear_row(work_.dkeys.at(s, n), work_.dkeys.shape[2]);
@@ -63,13 +45,15 @@ class DecoderBackward {
     output(t, team);
     if (a_.current) attend(t, team);
     rows_.for_active([&](index_t n) { cell(t, n); });
-    rows_.product(recurrent_, true, dgates, dh, team);
+    rows_.product(panels_.recurrent, true, dgates, dh, team);
     if (!C::cell_state)
-      rows_.product(candidate_, true, [&](index_t n) { return dgates(n) + 3 * H_; }, dh, team);
+      rows_.product(
+          panels_.candidate, true, [&](index_t n) { return dgates(n) + 3 * H_; }, dh, team);
     if (a_.F > 0 && a_.current)
-      rows_.product(feed_, false, dgates, [&](index_t n) { return a_.dfed.at(n); }, team);
+      rows_.product(panels_.feed, false, dgates, [&](index_t n) { return a_.dfed.at(n); }, team);
     if (a_.F > 0 && !a_.current)
-      rows_.product(feed_, true, dgates, [&](index_t n) { return work_.dcontext.at(t, n); }, team);
+      rows_.product(
+          panels_.feed, true, dgates, [&](index_t n) { return work_.dcontext.at(t, n); }, team);
     if (!a_.current) attend(t, team);
   }
 
@@ -104,8 +88,8 @@ class DecoderBackward {
       }
     });
     if (a_.w_output) {
-      rows_.product(output_h_, true, doutput, [&](index_t n) { return a_.dh.at(n); }, team);
-      rows_.product(output_c_, false, doutput, dcontext, team);
+      rows_.product(panels_.output_h, true, doutput, [&](index_t n) { return a_.dh.at(n); }, team);
+      rows_.product(panels_.output_c, false, doutput, dcontext, team);
     }
     rows_.for_active([&](index_t n) {
       if (a_.dcontexts) add_row(a_.dcontexts.at(t, n), columns, dcontext(n));
@@ -127,13 +111,13 @@ class DecoderBackward {
         additive_slopes(lines_of<T>(a_.keys, a_.memory_lengths, n), a_.queries.at(t, n), a_.vector,
                         dscores, dquery, work_.dkeys.at(0, n), work_.dvector.at(n));
       else
-        sum_lines(memory, dscores, dquery);
+        sum_lines(memory, dscores, false, dquery);
       if (!a_.w_query) add_row(dquery, H_, a_.dh.at(n));
       team.check();
     });
     if (a_.w_query)
       rows_.product(
-          query_, true, [&](index_t n) { return work_.dqueries.at(t, n); },
+          panels_.query, true, [&](index_t n) { return work_.dqueries.at(t, n); },
           [&](index_t n) { return a_.dh.at(n); }, team);
   }
 
@@ -165,7 +149,7 @@ class DecoderBackward {
   const DecoderWork<T>& work_;
   index_t H_;
   DecoderRows<T> rows_;
-  Whole<T> feed_, recurrent_, candidate_, query_, output_h_, output_c_;
+  DecoderPanels<T> panels_;
 };
 
 // dmemory of a row: over all steps, attnᵀ·dcontext, and dscoresᵀ·queries where memory is the key;

@@ -6,7 +6,7 @@
 #define FASTRNN_INCLUDE_CELLS
 #include "fastrnn/cells/cells.h"
 #include "fastrnn/kernels/attend-inl.h"
-#include "fastrnn/kernels/decoder_rows-inl.h"
+#include "fastrnn/kernels/decoder_panels-inl.h"
 #include "fastrnn/nn_table.h"
 
 namespace fastrnn::FASTRNN_TARGET {
@@ -31,58 +31,43 @@ class DecoderForward {
 
  public:
   DecoderForward(const DecoderForwardTask<T>& task, Carver& carver, int threads)
-      : a_(task.args), H_(task.args.w_hh.shape[1]) {
-    const index_t G = C::gates * H_, E = a_.x.shape[2];
+      : a_(task.args), H_(task.args.w_hh.shape[1]), ready_(task.packed), panels_(task.args, true) {
     rows_.take(carver, threads);
-    if (a_.F > 0) feed_.take(carver, a_.F, G);
-    recurrent_.take(carver, H_, C::cell_state ? G : 2 * H_);
-    if (!C::cell_state) candidate_.take(carver, H_, H_);
-    if (a_.w_query) query_.take(carver, H_, a_.w_query.shape[0]);
-    if (a_.w_output) output_h_.take(carver, H_, a_.w_output.shape[0]);
-    if (a_.w_output) output_c_.take(carver, a_.memory.shape[2], a_.w_output.shape[0]);
-    feed_column_ = E;
+    Carver packed(task.packed);
+    panels_.take(ready_ ? packed : carver);
   }
 
   void run(Team& team) {
-    pack(team);
+    if (!ready_) panels_.fill(team);
     rows_.bind(team);
     team.barrier();
-    rows_.for_blocks(a_.x.shape[1], team, [&] {
-      for (index_t t = 0; t < a_.x.shape[0]; ++t) step(t, team);
+    rows_.for_blocks(a_.gates.shape[1], team, [&] {
+      for (index_t t = 0; t < a_.gates.shape[0]; ++t) step(t, team);
     });
   }
 
  private:
-  void pack(Team& team) {
-    const View<const T, 1> none{};
-    const View<const T, 2>& u = a_.w_hh;
-    if (a_.F > 0) feed_.fill(columns_of(a_.w_ih, feed_column_, a_.F), true, none, team);
-    recurrent_.fill(C::cell_state ? u : rows_of(u, 0, 2 * H_), true, none, team);
-    if (!C::cell_state) candidate_.fill(rows_of(u, 2 * H_, H_), true, candidate_bias(), team);
-    if (a_.w_query) query_.fill(a_.w_query, true, none, team);
-    if (!a_.w_output) return;
-    output_h_.fill(columns_of(a_.w_output, 0, H_), true, a_.b_output, team);
-    output_c_.fill(columns_of(a_.w_output, H_, a_.memory.shape[2]), true, none, team);
-  }
-
-  View<const T, 1> candidate_bias() const {
-    if (!a_.b_hh) return {};
-    return {a_.b_hh.at(2 * H_), {H_}, {a_.b_hh.stride[0]}};
-  }
-
   void step(index_t t, Team& team) {
     team.check();
     rows_.list(a_.lengths, t, [&](index_t n) { idle(t, n); });
-    if (!a_.current) attend(t, t, team);
     const auto gates = [&](index_t n) { return a_.gates.at(t, n); };
+    if (a_.table)
+      rows_.for_active([&](index_t n) {
+        const index_t token = *a_.tokens.at(t * a_.gates.shape[1] + n);
+        copy_row(a_.table.at(token), C::gates * H_, gates(n));
+      });
+    if (!a_.current) attend(t, t, team);
     const auto before = [&](index_t n) { return a_.states.at(t, n); };
     if (a_.F > 0) {
       const View<T, 3>& from = a_.current ? a_.fed : a_.contexts;
-      rows_.product(feed_, true, [&](index_t n) { return from.at(t, n); }, gates, team);
+      const auto is_wanted = [&](index_t n) { return a_.current || projected_row(n) < 0; };
+      rows_.product(
+          panels_.feed, true, [&](index_t n) { return from.at(t, n); }, gates, team, is_wanted);
     }
-    rows_.product(recurrent_, true, before, gates, team);
+    rows_.product(panels_.recurrent, true, before, gates, team);
     if (!C::cell_state)
-      rows_.product(candidate_, false, before, [&](index_t n) { return gates(n) + 3 * H_; }, team);
+      rows_.product(
+          panels_.candidate, false, before, [&](index_t n) { return gates(n) + 3 * H_; }, team);
     rows_.for_active([&](index_t n) { cell(t, n); });
     if (a_.current) attend(t, t + 1, team);
     output(t, team);
@@ -105,9 +90,10 @@ class DecoderForward {
   void attend(index_t t, index_t state, Team& team) {
     const auto states = [&](index_t n) { return a_.states.at(state, n); };
     if (a_.w_query)
-      rows_.product(query_, false, states, [&](index_t n) { return a_.queries.at(t, n); }, team);
+      rows_.product(
+          panels_.query, false, states, [&](index_t n) { return a_.queries.at(t, n); }, team);
     rows_.for_active([&](index_t n) {
-      const index_t row = a_.memory_rows ? *a_.memory_rows.at(n) : n;
+      const index_t row = memory_row(n);
       const T* const query = a_.w_query ? a_.queries.at(t, n) : states(n);
       const Lines<T> memory = lines_of<T>(a_.memory, a_.memory_lengths, row);
       T* const attn = a_.attn.at(t, n);
@@ -117,9 +103,25 @@ class DecoderForward {
         dot_lines(memory, query, attn);
       softmax_in_place(attn, memory.count);
       clear_row(attn + memory.count, a_.attn.shape[2] - memory.count);
-      sum_lines(memory, attn, a_.contexts.at(t, n));
+      sum_lines(memory, attn, false, a_.contexts.at(t, n));
+      if (feeds_context()) add_projected(t, n, 0, C::gates * H_, a_.gates.at(t, n));
       team.check();
     });
+  }
+
+  index_t memory_row(index_t n) const { return a_.memory_rows ? *a_.memory_rows.at(n) : n; }
+  index_t projected_row(index_t n) const {
+    return a_.projected ? *a_.projected_rows.at(memory_row(n)) : -1;
+  }
+  bool feeds_context() const { return !a_.current && a_.F > 0; }
+
+  // to += these columns of what multiplies the context, where memory has been multiplied by it.
+  void add_projected(index_t t, index_t n, index_t column, index_t width, T* to) {
+    const index_t row = projected_row(n);
+    if (row < 0) return;
+    const index_t count = count_of<T>(a_.memory_lengths, memory_row(n), a_.memory.shape[0]);
+    sum_lines<T>({a_.projected.at(0, row) + column, a_.projected.stride[0], count, width},
+                 a_.attn.at(t, n), true, to);
   }
 
   void cell(index_t t, index_t n) {
@@ -144,11 +146,15 @@ class DecoderForward {
     const index_t O = a_.outputs.shape[2];
     const auto to = [&](index_t n) { return a_.outputs.at(t, n); };
     if (a_.w_output) {
-      rows_.product(output_h_, false, [&](index_t n) { return a_.states.at(t + 1, n); }, to, team);
-      rows_.product(output_c_, true, [&](index_t n) { return a_.contexts.at(t, n); }, to, team);
+      rows_.product(
+          panels_.output_h, false, [&](index_t n) { return a_.states.at(t + 1, n); }, to, team);
+      rows_.product(
+          panels_.output_c, true, [&](index_t n) { return a_.contexts.at(t, n); }, to, team,
+          [&](index_t n) { return projected_row(n) < 0; });
     }
     rows_.for_active([&](index_t n) {
       T* const y = to(n);
+      if (a_.w_output) add_projected(t, n, feeds_context() ? C::gates * H_ : 0, O, y);
       if (!a_.w_output) copy_row(a_.states.at(t + 1, n), H_, y);
       for (index_t i = 0; a_.w_output && i < O; i += L)
         store(y + i, tanh<T>(load(y + i, O - i)), O - i);
@@ -158,9 +164,10 @@ class DecoderForward {
   }
 
   const DecoderForwardArgs<T>& a_;
-  index_t H_, feed_column_;
+  index_t H_;
+  bool ready_;  // the panels came with the call
   DecoderRows<T> rows_;
-  Whole<T> feed_, recurrent_, candidate_, query_, output_h_, output_c_;
+  DecoderPanels<T> panels_;
 };
 
 // f(a kernel of this cell), Kernel being DecoderForward or DecoderBackward.

@@ -138,14 +138,21 @@ class DecoderRows {
     for (index_t i = 0; i < count_; ++i) f(active_[i]);
   }
 
-  // to(n) = bias + from(n)·right, or += from(n)·right, for the listed rows.
+  // to(n) = bias + from(n)·right, or += from(n)·right, for the listed rows that are wanted.
+  template <class From, class To, class Wanted>
+  void product(const Whole<T>& right, bool add, From&& from, To&& to, Team& team,
+               Wanted&& is_wanted) {
+    index_t count = 0;
+    for (index_t i = 0; i < count_; ++i) {
+      if (!is_wanted(active_[i])) continue;
+      from_[count] = from(active_[i]);
+      to_[count++] = to(active_[i]);
+    }
+    right.times(count, from_, add, to_, team);
+  }
   template <class From, class To>
   void product(const Whole<T>& right, bool add, From&& from, To&& to, Team& team) {
-    for (index_t i = 0; i < count_; ++i) {
-      from_[i] = from(active_[i]);
-      to_[i] = to(active_[i]);
-    }
-    right.times(count_, from_, add, to_, team);
+    product(right, add, from, to, team, [](index_t) { return true; });
   }
 
  private:

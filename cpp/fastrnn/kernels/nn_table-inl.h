@@ -34,6 +34,7 @@ constexpr NnTable<T> make_nn_table() {
           kernel<Dropout<T>>(),
           kernel<AttentionForward<T>>(),
           kernel<AttentionBackward<T>>(),
+          kernel<DecoderPack<T>>(),
           kernel<DecoderOperation<DecoderForward, T, DecoderForwardTask<T>>>(),
           kernel<DecoderOperation<DecoderBackward, T, DecoderBackwardTask<T>>>(),
           kernel<DecoderMemory<T>>(),

@@ -46,6 +46,11 @@ class Decoder(NamedTuple):
         return CELLS[self.cell]
 
     @property
+    def kind(self) -> tuple[bool, str, bool, int]:
+        """What the core asks for: whether it is an LSTM, the score, the query, F."""
+        return self.cell == "lstm", self.score, self.query == "current", self.F
+
+    @property
     def carries_fed(self) -> bool:
         """Whether what joins x comes from the step before, and so belongs to the state."""
         return self.input_feed and self.query == "current"

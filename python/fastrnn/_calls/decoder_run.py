@@ -31,16 +31,12 @@ class DecoderRun:
         self.outputs = outputs
         self._threads = threads
 
-    @property
-    def _kind(self) -> tuple[bool, str, bool, int]:
-        d = self.decoder
-        return d.cell == "lstm", d.score, d.query == "current", d.F
-
-    def forward(self, keys_ready: bool = False) -> None:
-        """Run all steps."""
+    def forward(self, weights: _core.DecoderWeights | None = None) -> None:
+        """Run all steps; with packed weights the keys are ready, too."""
         _core.attention_decoder_forward(
-            *self._kind, keys_ready, self.inputs, self.outputs, self._threads
-        )
+            *self.decoder.kind, weights is not None, self.inputs, self.outputs, self._threads,
+            weights,
+        )  # fmt: skip
 
     def results(self) -> tuple[Array, ...]:
         """Return outputs, contexts, weights and the arrays of the state after the last step."""
@@ -76,7 +72,7 @@ class DecoderRun:
             grads[_gradient(name)] = allocate(f"d{name}", like.shape, like.dtype)
         if not d.T and "dmemory" in grads:  # the dot products write it step by step
             grads["dmemory"][...] = 0
-        _core.attention_decoder_backward(*self._kind, given, grads, self._threads)
+        _core.attention_decoder_backward(*d.kind, given, grads, self._threads)
         return {name: grads[_gradient(name)] for name in wanted}
 
 
@@ -130,9 +126,12 @@ def open_arrays(
 
 
 def open_outputs(
-    d: Decoder, dtype: DType, state: Any, keys: Array | None = None
+    d: Decoder, dtype: DType, state: Any, keys: Array | None = None, parents: Array | None = None
 ) -> dict[str, Array]:
-    """Return the arrays that forward writes, the initial state in its place; keys may be ready."""
+    """Return the arrays that forward writes, the initial state in its place; keys may be ready.
+
+    With parents, (N,), row n goes on from that row of the state, which may have another number.
+    """
     shapes = {
         "outputs": (d.T, d.N, d.O),
         "contexts": (d.T, d.N, d.C),
@@ -151,11 +150,15 @@ def open_outputs(
             array if array is None else floats(f"state {name}", array, dtype)
             for name, array in zip(d.state_names, state, strict=False)
         ) + tuple(state[len(d.state_names) :])
-    initial = dict(zip(("h", "c", "fed"), open_state(d, state), strict=True))
+    given = d if parents is None else d._replace(N=len(state[0]))
+    initial = dict(zip(("h", "c", "fed"), open_state(given, state), strict=True))
     for name, kept, width in (("h", "states", d.H), ("c", "cells", d.H), ("fed", "fed", d.F)):
         if name in d.state_names:
             outputs[kept] = allocate(kept, (d.T + 1, d.N, width), dtype)
-            outputs[kept][0] = 0 if initial[name] is None else initial[name]
+            if parents is None or initial[name] is None:
+                outputs[kept][0] = 0 if initial[name] is None else initial[name]
+            else:  # they are in range: "clip" only spares a buffer
+                np.take(initial[name], parents, axis=0, out=outputs[kept][0], mode="clip")
     return outputs
 
 

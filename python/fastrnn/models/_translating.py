@@ -168,6 +168,7 @@ class Translating:
             raise ValueError("beam_size, length_penalty and word_penalty do not go with drawing")
         if flag("return_attention", return_attention) and not self._decoder.attends:
             raise ValueError("return_attention needs a model with attention")
+        beams = integer("n_best", n_best, 1) if drawing else integer("beam_size", beam_size, 1)
         rules = Rules(min_length=min_length, block_ngram_repeat=block_ngram_repeat)
         options: dict[str, Any] = {"return_attention": return_attention}
         if drawing:
@@ -185,7 +186,7 @@ class Translating:
         found: list[Any] = [[self._empty()]] * len(rows)
         for chosen in chunks(rows, integer("batch_size", batch_size, 1)):
             here = [rows[n] for n in chosen]
-            step, state = self._steps(here)
+            step, state = self._steps(here, beams)
             own = replace(rules, constraint=_constraints(constraint, chosen, len(rows)))
             longest = [2 * len(row) + _MORE for row in here] if max_length is None else max_length
             results = search(step, state, len(here), max_length=longest, rules=own, **options)
@@ -254,10 +255,10 @@ class Translating:
         x, lengths = self._encoder.enter(*pad(rows))
         return self._encoder(self.params["encoder"], x, lengths)
 
-    def _steps(self, rows: list[Ids]) -> tuple[Any, Any]:
-        """Return a step function for a search, and its first state."""
+    def _steps(self, rows: list[Ids], beams: int) -> tuple[Any, Any]:
+        """Return a step function for a search with so many beams a source, and its first state."""
         encoded = self._encoded(rows)
-        feed, first = self._decoder.steps(self.params["decoder"], encoded)
+        feed, first = self._decoder.steps(self.params["decoder"], encoded, beams)
 
         def step(state: Any, parents: Ids, tokens: Ids) -> tuple[Any, ...]:
             sources, inner = state

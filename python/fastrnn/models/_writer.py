@@ -87,8 +87,13 @@ class PlainDecoder:
         )
         return y, None
 
-    def steps(self, params: Mapping[str, Any], encoded: Encoded) -> tuple[Any, Any]:
-        """Return a function for one step, and the first state.
+    def steps(
+        self,
+        params: Mapping[str, Any],
+        encoded: Encoded,
+        beams: int,  # noqa: ARG002  the other decoder's choice
+    ) -> tuple[Any, Any]:
+        """Return a function for one step of about so many rows a source, and the first state.
 
         The function takes (state, parents, sources, tokens) and returns features (M, width), the
         new state, and None.
@@ -208,8 +213,10 @@ class AttentiveDecoder:
             y, _ = self._above.apply(params["rnn"], y, state, lengths=lengths, rng=rng)
         return y, weights
 
-    def steps(self, params: Mapping[str, Any], encoded: Encoded) -> tuple[Any, Any]:
-        """Return a function for one step, and the first state; as `PlainDecoder.steps`.
+    def steps(
+        self, params: Mapping[str, Any], encoded: Encoded, beams: int
+    ) -> tuple[Any, Any]:
+        """Return a function for one step, and the first state, as `PlainDecoder.steps`.
 
         Beside features and state the function returns the weights, (M, S).
         """
@@ -217,16 +224,18 @@ class AttentiveDecoder:
         if self._above is not None:
             above = copy(self._above)
             above.params = params["rnn"]
+        beside = encoded.vector if self._beside else None
         attend = AttentionStep(
-            encoded.memory, params["attention"], memory_lengths=encoded.lengths, **self._options
-        )
+            encoded.memory, params["attention"], memory_lengths=encoded.lengths, rows=beams,
+            embedding=embedding if beside is None else None, **self._options,
+        )  # fmt: skip
 
         def step(state: Any, parents: Ids, sources: Ids, tokens: Ids) -> tuple[Any, Any, Any]:
             bottom, upper = state
-            x = embedding[tokens]
-            if self._beside:
-                x = np.concatenate([x, encoded.vector[sources]], axis=1)
-            y, _, weights, bottom = attend(x, tuple([part[parents] for part in bottom]), sources)
+            x = tokens
+            if beside is not None:
+                x = np.concatenate([embedding[tokens], beside[sources]], axis=1)
+            y, _, weights, bottom = attend(x, bottom, sources, parents)
             if above is not None:
                 y, upper = _one_step(above, y, _rows(upper, parents))
             return y, (bottom, upper), weights
