@@ -166,6 +166,7 @@ def pad(
     N, T = len(arrays), int(lengths.max())
     shape = (N, T) if flag("batch_first", batch_first) else (T, N)
     x = np.full((*shape, *arrays[0].shape[1:]), value, kind)
-    for row, array in zip(x if batch_first else x.swapaxes(0, 1), arrays, strict=True):
+    rows = x if batch_first else x.swapaxes(0, 1)
+    for row, array in zip(rows, arrays, strict=True):
         row[: len(array)] = array
     return x, lengths
