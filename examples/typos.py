@@ -2,21 +2,24 @@
 
 Misspellings that people really make (codespell's dictionary) replace 15 % of the words that have
 any in the World English Bible (Debian package sword-text-web). Words are split: those misspelt in
-the test never are in training, so that what is learned is how people err. The network says for
-every letter what it should become: itself, nothing, another letter, itself and one more. Beside the
-letters it sees whether a word is known, that is, stands in the training text as it is.
+the test never are in training, so that what is learned is how people err. The network that finds
+them says for every letter of the text what it should become: itself, nothing, another letter,
+itself and one more. Beside the letters it sees whether a word is known, that is, stands in the
+training text as it is. What was meant is decided by _speller.py.
 """
 
 import re
 from collections import Counter
 from pathlib import Path
 from time import perf_counter
+from typing import NamedTuple
 
 import numpy as np
 
 from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
 from fastrnn.data import Vocabulary, batches, pad
 from fastrnn.examples._packages import Data, read
+from fastrnn.examples._speller import KEEP, Channel, Context, Speller, edits, neighbours
 from fastrnn.examples.spanish_diacritics import verses
 from fastrnn.models import SequenceTagger
 from fastrnn.plot import curves
@@ -24,11 +27,11 @@ from fastrnn.train import Adam
 from fastrnn.train.schedule import linear
 
 PLACE = "sword/modules/texts/ztext/engWEB2015eb"
-KEEP, SHARE = "=", 0.15
-UNHEARD_OF = -12.0  # log probability of an edit that is no tag
-TRIES = 100
+SHARE = 0.15
 WORD = re.compile(r"[A-Za-z]+")
-MODELS = (("both directions", True, 96), ("forward only", False, 142))  # as many parameters
+EPOCHS = 4, 8, 2
+# As many parameters each: finding, what was typed for what, which words are to be expected.
+MODELS = (("both directions", True, (96, 96, 64)), ("forward only", False, (142, 142, 128)))
 
 
 def misspellings(text):
@@ -39,32 +42,6 @@ def misspellings(text):
         if WORD.fullmatch(wrong) and WORD.fullmatch(right):
             found.setdefault(right.lower(), []).append(wrong.lower())
     return found
-
-
-def edits(wrong, right):
-    """What the place before `wrong`, and each letter of it, must become to give `right`."""
-    n, m = len(wrong), len(right)
-    cost = [[i + j for j in range(m + 1)] for i in range(n + 1)]  # the least number of changes
-    for i in range(1, n + 1):
-        for j in range(1, m + 1):
-            changed = cost[i - 1][j - 1] + (wrong[i - 1] != right[j - 1])
-            cost[i][j] = min(changed, cost[i - 1][j] + 1, cost[i][j - 1] + 1)
-    parts, more, i, j = [KEEP] * (n + 1), "", n, m
-    while i or j:
-        same = i and j and wrong[i - 1] == right[j - 1]
-        if i and j and cost[i][j] == cost[i - 1][j - 1] + (not same):
-            parts[i], more, i, j = (KEEP if same else right[j - 1]) + more, "", i - 1, j - 1
-        elif j and cost[i][j] == cost[i][j - 1] + 1:
-            more, j = right[j - 1] + more, j - 1
-        else:
-            parts[i], more, i = more, "", i - 1
-    parts[0] += more
-    return parts
-
-
-def edited(word, parts):
-    """The word that these parts make of a word."""
-    return "".join(part.replace(KEEP, letter) for letter, part in zip(["", *word], parts))
 
 
 def misspelt(text, errors, rng):
@@ -81,6 +58,11 @@ def misspelt(text, errors, rng):
         words.append((length, length + len(wrong), None if known is None else right.lower()))
         length, end = length + len(wrong), match.end()
     return "".join([*pieces, text[end:]]), words
+
+
+def lowered(text):
+    """The words of a text in lower case."""
+    return [word.lower() for word in WORD.findall(text)]
 
 
 class Corpus:
@@ -134,60 +116,26 @@ def train(make, letters, tags, bidirectional, hidden, seed, *, epochs, rate=1e-2
     return model, losses
 
 
-def log_probabilities(model, corpus, letters):
-    """For every word of every verse: its text, what is right or None, and log p (letters, tags)."""
-    for start in range(0, len(corpus.texts), 64):
-        rows = range(start, min(start + 64, len(corpus.texts)))
-        p = np.log(np.maximum(model.predict_proba(*corpus.inputs(rows, letters)), 1e-30))
-        for n, i in enumerate(rows):
-            for begin, end, right in corpus.words[i]:
-                yield corpus.texts[i][begin:end].lower(), right, p[begin - 1 : end, n]
-
-
-def neighbours(word):
-    """All strings that one letter more, less, changed or two swapped make of a word."""
-    letters = "abcdefghijklmnopqrstuvwxyz"
-    halves = [(word[:i], word[i:]) for i in range(len(word) + 1)]
-    found = {a + c + b for a, b in halves for c in letters}
-    found |= {a + c + b[1:] for a, b in halves if b for c in letters}
-    found |= {a + b[1:] for a, b in halves if b}
-    return (found | {a + b[1] + b[0] + b[2:] for a, b in halves if len(b) > 1}) - {word}
-
-
-def correction(word, p, tags, counts):
-    """The known word that is likeliest by the network and by how often it stands in the text.
-
-    It is one of the neighbours; where none is known, what the likeliest edits give, at most one
-    of them replaced by another so that the word is known.
-    """
-    known = sorted(near for near in neighbours(word) if counts[near])
-    if known:
-        scores = [likelihood(word, near, p, tags) + np.log(counts[near]) for near in known]
-        return known[int(np.argmax(scores))]
-    best, names = p.argmax(1), list(tags)
-    for change in np.argsort((p - p.max(1, keepdims=True)).ravel())[::-1][:TRIES]:
-        place, tag = divmod(int(change), p.shape[1])  # the likeliest first
-        right = edited(word, [names[tag if i == place else b] for i, b in enumerate(best)])
-        if counts[right]:
-            return right
-    return edited(word, [names[b] for b in best])
-
-
-def likelihood(word, right, p, tags):
-    """The log probability of the edits that make `right` of a word."""
-    parts = edits(word, right)
-    return sum(p[i, tags[part]] if part in tags else UNHEARD_OF for i, part in enumerate(parts))
-
-
 def f1(flagged, wrong):
     """F1 of flags on what is wrong, both of bool (n,)."""
     return 2 * (flagged & wrong).sum() / max(flagged.sum() + wrong.sum(), 1)
 
 
+class Task(NamedTuple):
+    """What is learned from, and what is tested with."""
+
+    learned: object  # of a generator: a Corpus with new misspellings
+    test: Corpus
+    counts: Counter  # of the words of the verses to learn from
+    tags: dict  # edits and their numbers
+    texts: list  # the verses to learn from, as lists of words
+    errors: dict  # the misspellings to learn from
+
+
 def prepare(texts, errors, seed):
-    """What makes a corpus to learn from, one to test with, the words of the first, all edits."""
+    """Split verses and misspellings into what is learned and what is tested."""
     rng, cut = np.random.default_rng(seed), len(texts) * 9 // 10
-    counts = Counter(w.lower() for text in texts[:cut] for w in WORD.findall(text))
+    counts = Counter(word for text in texts[:cut] for word in lowered(text))
     tested = {word for word in sorted(errors) if rng.random() < 0.2}
     errors = {w: [e for e in errors[w] if e not in counts] for w in sorted(errors)}
     parts = [{w: e for w, e in errors.items() if e and (w in tested) == t} for t in (False, True)]
@@ -198,7 +146,8 @@ def prepare(texts, errors, seed):
 
     found = Counter(part for parts in learned(rng).parts for part in parts)
     tags = {part: i for i, (part, n) in enumerate(found.most_common()) if n >= 5}
-    return learned, Corpus(texts[cut:], parts[1], rng, counts, 1), counts, tags
+    test = Corpus(texts[cut:], parts[1], rng, counts, 1)
+    return Task(learned, test, counts, tags, list(map(lowered, texts[:cut])), parts[0])
 
 
 def look_up(test, counts):
@@ -210,15 +159,36 @@ def look_up(test, counts):
     return flags, np.mean([b == right for b, (_, right) in zip(best, wrong)]), len(wrong)
 
 
-def judge(model, test, letters, tags, counts):
-    """F1 of the words flagged, and the share of wrong words that are put right."""
-    flags, wrong, right = [], [], []
-    for word, meant, p in log_probabilities(model, test, letters):
-        flags.append(p[:, tags[KEEP]].sum() < np.log(0.5))
-        wrong.append(meant is not None)
-        if meant is not None:
-            right.append(correction(word, p, tags, counts) == meant)
-    return f1(np.array(flags), np.array(wrong)), np.mean(right)
+def judge(model, test, letters, tags):
+    """F1 of the words flagged: those with a letter that is likelier to change than to stay."""
+    flags, wrong = [], []
+    for start in range(0, len(test.texts), 64):
+        rows = range(start, min(start + 64, len(test.texts)))
+        kept = model.predict_proba(*test.inputs(rows, letters))[..., tags[KEEP]]
+        stays = np.log(np.maximum(kept, 1e-30))
+        for n, i in enumerate(rows):
+            for begin, end, right in test.words[i]:
+                flags.append(stays[begin - 1 : end, n].sum() < np.log(0.5))
+                wrong.append(right is not None)
+    return f1(np.array(flags), np.array(wrong))
+
+
+def speller(task, both, hidden, seed, *, epochs):
+    """A trained Speller: hidden units and epochs of the channel and of the context."""
+    channel = Channel(task.errors, both, hidden[0], seed, epochs=epochs[0])
+    context = Context(task.texts, both, hidden[1], seed, epochs=epochs[1])
+    return Speller(channel, context, task.counts)
+
+
+def put_right(spelling, test):
+    """The share of the misspelt words for which the right one is given."""
+    found = [
+        spelling.put_right(text, place) == right
+        for text, words in zip(map(lowered, test.texts), test.words)
+        for place, (*_, right) in enumerate(words)
+        if right is not None
+    ]
+    return np.mean(found)
 
 
 def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 1, data: Data = None) -> None:
@@ -230,22 +200,27 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 1, data: Data = 
     if dictionary is None or not folder.is_dir():
         return
     texts = [text for text in verses(folder) if len(text.split()) <= 100]
-    texts, epochs = texts[:: 24 if quick else 2], 1 if quick else 4
+    texts, epochs = texts[:: 24 if quick else 2], (1, 1, 1) if quick else EPOCHS
     pictures = {}
     for seed in range(seeds):
-        learned, test, counts, tags = prepare(texts, misspellings(dictionary), seed)
+        task = prepare(texts, misspellings(dictionary), seed)
         letters = Vocabulary.from_texts(texts, level="character")
-        flags, right, count = look_up(test, counts)
-        print(f"{len(texts):,} verses, {len(tags)} edits, {count:,} words misspelt in the test")
+        flags, right, count = look_up(task.test, task.counts)
+        print(
+            f"{len(texts):,} verses, {len(task.tags)} edits, {count:,} words misspelt in the test"
+        )
         print(f"unknown words, nearest known word: F1 {flags:.4f}   put right {right:.4f}")
         for name, both, hidden in MODELS:
             began = perf_counter()
-            model, losses = train(learned, letters, tags, both, hidden, seed, epochs=epochs)
+            model, losses = train(
+                task.learned, letters, task.tags, both, hidden[0], seed, epochs=epochs[0]
+            )
+            spelling = speller(task, both, hidden[1:], seed, epochs=epochs[1:])
             seconds = perf_counter() - began
-            flags, right = judge(model, test, letters, tags, counts)
             print(
-                f"LSTM-{hidden}, {name:<16} F1 {flags:.4f}   put right {right:.4f}   "
-                f"{model.parameter_count:,} parameters, {seconds:.0f} s"
+                f"LSTM-{hidden[0]}, {name:<16} "
+                f"F1 {judge(model, task.test, letters, task.tags):.4f}   "
+                f"put right {put_right(spelling, task.test):.4f}   {seconds:.0f} s"
             )
             pictures.setdefault(name, losses)
     if plot is not None:

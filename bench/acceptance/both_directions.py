@@ -59,16 +59,22 @@ def misspelt(frame: _frame.Frame) -> None:
     errors = typos.misspellings(dictionary)
     letters = Vocabulary.from_texts(texts, level="character")
     for seed in frame.seeds:
-        learned, test, counts, tags = typos.prepare(texts, errors, seed)
-        flags, right, _ = typos.look_up(test, counts)
+        task = typos.prepare(texts, errors, seed)
+        flags, right, _ = typos.look_up(task.test, task.counts)
         frame.record("typos, unknown words: F1", seed, flags)
         frame.record("typos, nearest known word: put right", seed, right)
         figures = {}
         for name, both, hidden in typos.MODELS:
-            with frame.run(f"typos, {name}", seed) as note:
-                model, _ = typos.train(learned, letters, tags, both, hidden, seed, epochs=4)
+            epochs = typos.EPOCHS
+            with frame.run(f"typos, {name}, finding", seed) as note:
+                model, _ = typos.train(
+                    task.learned, letters, task.tags, both, hidden[0], seed, epochs=epochs[0]
+                )
                 note["parameters"] = model.parameter_count
-            figures[both] = typos.judge(model, test, letters, tags, counts)
+            with frame.run(f"typos, {name}, putting right", seed):
+                spelling = typos.speller(task, both, hidden[1:], seed, epochs=epochs[1:])
+            found = typos.judge(model, task.test, letters, task.tags)
+            figures[both] = found, typos.put_right(spelling, task.test)
             frame.record(f"typos, {name}: F1", seed, figures[both][0])
             frame.record(f"typos, {name}: put right", seed, figures[both][1])
         more = figures[True][0] - figures[False][0], figures[False][0] - flags
