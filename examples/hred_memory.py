@@ -44,24 +44,24 @@ def right(model, dialogues, turns=None):
 
 def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 3) -> None:
     """What was said many turns ago: HRED beside a model of the last turn alone."""
-    seeds, n, epochs = (1, 3000, 4) if quick else (seeds, 20_000, 6)
+    seeds, n, epochs, size, most = (1, 4000, 8, 50, 2) if quick else (seeds, 20_000, 6, 100, 6)
     share, _ = slot_bounds()
     shares, alone = [], []
     for seed in range(seeds):
         rng, began = np.random.default_rng(seed), perf_counter()
-        talks = [one.turns for one in slot_dialogues(rng, n)]
+        talks = [one.turns for one in slot_dialogues(rng, n, lag=(1, most), longest=most + 2)]
         words = Vocabulary.from_texts([turn for talk in talks for turn in talk], level="word")
-        model = train(talks, words, epochs=epochs, batch_size=100, seed=seed)
+        model = train(talks, words, epochs=epochs, batch_size=size, seed=seed)
         seconds = perf_counter() - began
         pairs = [talk[k : k + 2] for talk in talks for k in range(0, len(talk), 2)]
         short = train(pairs, words, epochs=1, batch_size=500, seed=seed)
         fresh = {lag: slot_dialogues(rng, 500, lag=lag, longest=max(8, lag + 2)) for lag in LAGS}
         shares.append([right(model, fresh[lag]) for lag in LAGS])
         alone.append([right(short, fresh[lag], turns=1) for lag in LAGS])
-        print(f"seed {seed}: trained on {n:,} dialogues of lags 1 to 6 in {seconds:.1f} s")
+        print(f"seed {seed}: trained on {n:,} dialogues of lags 1 to {most} in {seconds:.1f} s")
     print(f"right answers; chance is {share:.4f}\nlag    all turns         last turn alone")
     for lag, heard, last in zip(LAGS, np.transpose(shares), np.transpose(alone)):
-        unseen = "   longer than any in training" if lag > 6 else ""
+        unseen = "   longer than any in training" if lag > most else ""
         print(
             f"{lag:>3}    {heard.mean():.3f} ± {heard.std():.3f}     "
             f"{last.mean():.3f} ± {last.std():.3f}{unseen}"

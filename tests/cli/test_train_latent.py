@@ -44,6 +44,7 @@ KINDS = {
         'cell = "gru"\nhidden_size = 24\nz_dim = 2\nkl_schedule = 20\nword_drop = 0.1',
         DIALOGUES + '\nsaid = "answers"',
     ),
+    "segments": ('cell = "lstm"\nhidden_size = 16\nspeakers = 2', DIALOGUES),
     "SequenceVAE": ('cell = "lstm"\nhidden_size = 16\nz_dim = 3', 'text = "talks.txt"'),
     "AutoEncoder": ("z_dim = 2\nhidden_sizes = [8]", 'vectors = "x.npz"\nbatch_size = 10'),
     "VAE": ("z_dim = 2\nhidden_sizes = [8]", 'vectors = "x.npy"\nscale = 255\nbatch_size = 10'),
@@ -67,16 +68,22 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def class_of(kind: str) -> str:
+    return "HRED" if kind == "segments" else kind
+
+
 def write(folder: Path, kind: str, epochs: int = 4, change: tuple[str, str] = ("", "")) -> str:
     model, data = KINDS[kind]
-    text = CONFIG.format(kind=kind, model=model, data=data, epochs=epochs)
+    text = CONFIG.format(kind=class_of(kind), model=model, data=data, epochs=epochs)
+    if kind == "segments":
+        text += "segment_turns = 2\n"
     assert change[0] in text
     (folder / "config.toml").write_text(text.replace(*change) if change[0] else text)
     return "config.toml"
 
 
 def learned(kind: str, folder: Path) -> dict[str, bytes]:
-    model = getattr(models, kind).load(folder / "run" / "model.safetensors")
+    model = getattr(models, class_of(kind)).load(folder / "run" / "model.safetensors")
     return {name: a.tobytes() for name, a in models._model.flatten(model.params).items()}
 
 
@@ -122,6 +129,8 @@ def test_who_was_trained_from_a_file_replies(
         ("HRED", ("batch_size = 8", 'level = "letter"'), "level must be one of .*'letter'"),
         ("VHRED", ('"answers"', '"some"'), "said must be 'all' or 'answers', got 'some'"),
         ("VHRED", ("z_dim = 2", ""), r"\[model\] needs z_dim"),
+        ("segments", ("turns = 2", "turns = 0"), r"\[training\] segment_turns must be at least 1"),
+        ("VAE", ("epochs", "segment_turns = 2\nepochs"), r"\[training\] segment_turns cuts dial"),
         ("SequenceVAE", ('"talks.txt"', '"talks.txt"\nlongest = 1'), "leaves no sentence"),
         ("SequenceVAE", ("0.2", "1"), "held_out must lie between 0 and 1"),
         ("AutoEncoder", ("z_dim = 2", 'z_dim = 2\ncell = "gru"'), r"\[model\] unknown key cell"),

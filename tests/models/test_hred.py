@@ -24,7 +24,9 @@ KINDS: dict[str, dict[str, Any]] = {
     "lstm-init": {"cell": "lstm", "decoder_input": "init", "bidirectional_utterance": False},
     "rnn-gated": {"cell": "rnn", "decoder_input": "gated", "embedding_size": 3},
     "gru-attention": {"cell": "gru", "attention": True, "decoder_size": 5},
-    "lstm-attention": {"cell": "lstm", "attention": True, "decoder_input": "init"},
+    "lstm-attention": {
+        "cell": "lstm", "attention": True, "decoder_input": "init", "speakers": 2,
+    },
 }
 # An empty turn in the middle, a dialogue of one turn, and one of none.
 SHAPE = [[2, 3, 1], [3], [1, 0, 2, 4], []]
@@ -270,6 +272,7 @@ def test_bad_histories(history: Any) -> None:
         ({"cell": "rnn", "attention": True}, ValueError, "attention needs cell"),
         ({"attention": True, "decoder_input": "gated"}, ValueError, "decoder_input must be"),
         ({"attention": 1}, TypeError, "attention must be True or False"),
+        ({"speakers": -1}, ValueError, "speakers must be at least 0"),
         ({"context_size": 0}, ValueError, "context_size must be at least 1"),
         ({"hidden": 3}, TypeError, "hidden"),
     ],

@@ -23,7 +23,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "gru-bag": {"cell": "gru", "bag_of_words": 0.5},
     "lstm-init": {"cell": "lstm", "decoder_input": "init", "bidirectional_utterance": False},
     "rnn-gated": {"cell": "rnn", "decoder_input": "gated", "free_bits": 0.01},
-    "gru-attention": {"cell": "gru", "attention": True, "context_size": 3},
+    "gru-attention": {"cell": "gru", "attention": True, "context_size": 3, "speakers": 3},
 }
 SHAPE = [[2, 3, 1], [3], [1, 0, 2], []]
 

@@ -44,6 +44,7 @@ def run_train(path: Path, *, resume: bool) -> None:
     config = Config(path, SECTIONS)
     settings = config.section("training")
     seed, threads = settings.pop("seed", 0), settings.pop("threads", None)
+    segment_turns = settings.pop("segment_turns", None)
     if type(seed) is not int or seed < 0:
         raise config.error("training", f"seed must be an integer of at least 0, got {seed!r}")
     if "folder" not in settings:
@@ -55,8 +56,7 @@ def run_train(path: Path, *, resume: bool) -> None:
     print(f"data: {dataset.words}")
     print(f"model: {model}, {model.parameter_count:,} parameters", flush=True)
     trainer, limits = _trainer(config, settings, model, folder, np.random.default_rng(seed + 1))
-    # What counts for less at first counts as `fit` of the model would have it.
-    data = model.annealed(dataset.train) if hasattr(model, "annealed") else dataset.train
+    data = _as_fit_has_it(config, model, dataset.train, segment_turns)
     # BLAS threads that spin between products would take the cores away from the layers.
     with threadpool_limits(1, user_api="blas"):
         try:
@@ -70,6 +70,16 @@ def run_train(path: Path, *, resume: bool) -> None:
     figures = model.evaluate(dataset.held_out)
     print("held out: " + "  ".join(f"{name} {value:.4f}" for name, value in figures.items()))
     print(f"model: {folder / MODEL_FILE}")
+
+
+def _as_fit_has_it(config: Config, model: Any, data: Any, segment_turns: Any) -> Any:
+    """Return the batches as the `fit` of the model hands them to its trainer."""
+    if segment_turns is not None:
+        if not hasattr(model, "segmented"):
+            kind = type(model).__name__
+            raise config.error("training", f"segment_turns cuts dialogues, and a {kind} reads none")
+        data = config.call("training", model.segmented, {}, data=data, turns=segment_turns)
+    return model.annealed(data) if hasattr(model, "annealed") else data
 
 
 def _model(config: Config, rng: np.random.Generator) -> tuple[Dataset, Any]:
@@ -100,7 +110,8 @@ def _trainer(
     }
     limits = config.keys(train.Trainer.fit, {"data": 0, "validation": 0, "resume": 0})
     own = config.keys(train.Trainer, given)
-    config.check("training", settings, [*own, *limits, "folder", "seed", "threads"])
+    others = ["folder", "seed", "threads", "segment_turns"]
+    config.check("training", settings, [*own, *limits, *others])
     options = {key: value for key, value in settings.items() if key in own}
     trainer = config.call("training", train.Trainer, options, **given)
     return trainer, {key: value for key, value in settings.items() if key in limits}

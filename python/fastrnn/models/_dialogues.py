@@ -29,8 +29,13 @@ class Dialogues(NamedTuple):
         The row of the contexts, as (M·N, C), after which each is said.
     again : ndarray of int, (P,)
         Which of the U turns each is; empty where they are not read.
-    memory, memory_lengths : ndarray of int, (M, P) and (P,)
-        The turns before each, as `heard` has them, and how many there are.
+    whose, turns_before : ndarray of int, (P,)
+        The dialogue of each, and how many of its turns in the batch come before it.
+    heard_by, said_by : ndarray of int, (M, N) and (P,)
+        Who speaks; empty where turns bear no marks.
+    goes_on : bool or None
+        Whether the context begins with the state that the batch before ended with; None: the batch
+        is of whole dialogues, and nobody asks for the state after it.
     """
 
     tokens: Ids
@@ -41,8 +46,11 @@ class Dialogues(NamedTuple):
     said_lengths: Ids
     before: Ids
     again: Ids
-    memory: Ids
-    memory_lengths: Ids
+    whose: Ids
+    turns_before: Ids
+    heard_by: Ids
+    said_by: Ids
+    goes_on: bool | None
 
     @property
     def symbols(self) -> int:
@@ -50,16 +58,37 @@ class Dialogues(NamedTuple):
         return int(self.said_lengths.sum()) + len(self.said_lengths)
 
 
-def arranged(batch: Any, V: int, read_said: bool, *, once: bool = True) -> Dialogues:
+class Parts(NamedTuple):
+    """A batch, opened: its parts as `HRED.loss` describes them, None where one is not given."""
+
+    tokens: Ids
+    lengths: Ids
+    turns: Ids
+    said: NDArray[np.bool_] | None
+    speakers: Ids | None
+    goes_on: bool | None
+
+    def places(self) -> tuple[Ids, Ids]:
+        """Return of which dialogue each turn is, and which of its turns, (U,) each."""
+        dialogue = np.repeat(np.arange(len(self.turns)), self.turns)
+        begins = np.cumsum(self.turns) - self.turns
+        return dialogue, np.arange(len(self.lengths)) - begins[dialogue]
+
+
+def arranged(
+    batch: Any, V: int, read_said: bool, speakers: int = 0, *, once: bool = True
+) -> Dialogues:
     """Return the indices of a batch.
 
     Parameters
     ----------
-    batch : tuple (tokens, lengths, turns) or (tokens, lengths, turns, said)
+    batch : tuple (tokens, lengths, turns, …)
         As `HRED.loss` takes it.
     V : int
     read_said : bool
         Whether the utterance layer reads the turns to be said, too.
+    speakers : int
+        How many there are; 0: turns bear no marks.
     once : bool
         Read equal turns once; False: each of them.
 
@@ -68,29 +97,36 @@ def arranged(batch: Any, V: int, read_said: bool, *, once: bool = True) -> Dialo
     TypeError, ValueError
         A part has the wrong type, shape, or a value out of range.
     """
-    tokens, lengths, turns, given = _parts(batch, V)
-    N, U = len(turns), len(lengths)
-    dialogue = np.repeat(np.arange(N), turns)
-    turn = np.arange(U) - (np.cumsum(turns) - turns)[dialogue]
+    parts = opened(batch, V, speakers)
+    tokens, lengths, turns, given, speaks, goes_on = parts
+    N, (dialogue, turn) = len(turns), parts.places()
     chosen = turn > 0 if given is None else given
     if (chosen & (turn == 0)).any():
         raise ValueError("said must be False for the first turn of a dialogue: nothing is before")
-    steps = np.zeros(N, np.int64)
-    np.maximum.at(steps, dialogue[chosen], turn[chosen])
+    if goes_on is None:
+        steps = np.zeros(N, np.int64)
+        np.maximum.at(steps, dialogue[chosen], turn[chosen])
+    else:  # the state after the last turn but one is where the next batch begins
+        steps = np.maximum(turns - 1, 0)
     hears = turn < steps[dialogue]
     reads = hears | chosen if read_said else hears
     if once:
         first, number = _distinct(tokens, lengths, reads)
     else:
         first, number = np.flatnonzero(reads), np.cumsum(reads) - 1
-    heard = np.zeros((int(steps.max(initial=0)), N), np.int64)
+    heard, heard_by = np.zeros((2, int(steps.max(initial=0)), N), np.int64)
     heard[turn[hears], dialogue[hears]] = number[hears]
+    nobody = np.zeros(0, np.int64)
+    if speakers:
+        speaks = turn % speakers if speaks is None else speaks
+        heard_by[turn[hears], dialogue[hears]] = speaks[hears]
     whose = dialogue[chosen]
     return Dialogues(
-        *_columns(tokens, lengths, first), steps, heard, *_columns(tokens, lengths, chosen),
+        *columns_of(tokens, lengths, first), steps, heard, *columns_of(tokens, lengths, chosen),
         before=(turn[chosen] - 1) * N + whose,
-        again=number[chosen] if read_said else np.zeros(0, np.int64),
-        memory=heard[:, whose], memory_lengths=turn[chosen],
+        again=number[chosen] if read_said else nobody,
+        whose=whose, turns_before=turn[chosen], heard_by=heard_by,
+        said_by=nobody if speaks is None else speaks[chosen], goes_on=goes_on,
     )  # fmt: skip
 
 
@@ -108,7 +144,7 @@ def _distinct(tokens: Ids, lengths: Ids, reads: NDArray[np.bool_]) -> tuple[Ids,
     return where[first], number
 
 
-def _columns(tokens: Ids, lengths: Ids, chosen: Any) -> tuple[Ids, Ids]:
+def columns_of(tokens: Ids, lengths: Ids, chosen: Any) -> tuple[Ids, Ids]:
     """Return the chosen turns, as short as they can be."""
     kept = lengths[chosen]
     return tokens[: int(kept.max(initial=0)), chosen], kept
@@ -116,15 +152,15 @@ def _columns(tokens: Ids, lengths: Ids, chosen: Any) -> tuple[Ids, Ids]:
 
 def check_parts(batch: Any) -> None:
     """Refuse what is no batch at all."""
-    if not isinstance(batch, tuple) or len(batch) not in (3, 4):
+    if not isinstance(batch, tuple) or not 3 <= len(batch) <= 6:
         raise TypeError(
-            "batch must be (tokens, lengths, turns) or (tokens, lengths, turns, said), "
-            f"got {type(batch).__name__}" + (f" of {len(batch)}" * isinstance(batch, tuple))
+            "batch must be (tokens, lengths, turns), and after them any of said, speakers, goes_on;"
+            f" got {type(batch).__name__}" + (f" of {len(batch)}" * isinstance(batch, tuple))
         )
 
 
-def _parts(batch: Any, V: int) -> tuple[Ids, Ids, Ids, NDArray[np.bool_] | None]:
-    """Return tokens, lengths, turns and which are to be said, checked; None where none is given."""
+def opened(batch: Any, V: int, speakers: int = 0) -> Parts:
+    """Return the parts of a batch, checked; see `arranged`."""
     check_parts(batch)
     tokens = np.asarray(batch[0])
     if tokens.ndim != 2:
@@ -138,9 +174,28 @@ def _parts(batch: Any, V: int) -> tuple[Ids, Ids, Ids, NDArray[np.bool_] | None]
         raise ValueError(f"turns must be counts whose sum is U = {U}, got {turns.tolist()}")
     exists = np.arange(T)[:, None] < lengths
     tokens = labels("tokens", tokens, exists, V, PAD)
-    if len(batch) == 3:
-        return tokens, lengths, turns.astype(np.int64), None
-    said = np.asarray(batch[3])
-    if said.dtype != np.bool_ or said.shape != (U,):
-        raise TypeError(f"said must be bool of shape ({U},), got {said.dtype} {said.shape}")
-    return tokens, lengths, turns.astype(np.int64), said
+    more = list(batch[3:])
+    goes_on = more.pop() if more and isinstance(more[-1], bool) else None
+    marks = _marks(more.pop(), U, speakers) if more and _is_of_integers(more[-1]) else None
+    said = None
+    for given in map(np.asarray, more):
+        if said is not None or given.shape != (U,) or given.dtype != np.bool_:
+            raise TypeError(f"said must be bool of shape ({U},), got {given.dtype} {given.shape}")
+        said = given
+    return Parts(tokens, lengths, turns.astype(np.int64), said, marks, goes_on)
+
+
+def _is_of_integers(part: Any) -> bool:
+    return np.asarray(part).dtype.kind in "iu"
+
+
+def _marks(given: Any, U: int, speakers: int) -> Ids:
+    """Return who says each turn, checked."""
+    marks = np.asarray(given)
+    if speakers == 0:
+        raise ValueError("speakers stand in the batch, and the model was made without speakers")
+    if marks.shape != (U,):
+        raise ValueError(f"speakers must be integers of shape ({U},), got shape {marks.shape}")
+    if ((marks < 0) | (marks >= speakers)).any():
+        raise ValueError(f"speakers must lie in 0..{speakers - 1}, got {marks.tolist()}")
+    return marks.astype(np.int64)

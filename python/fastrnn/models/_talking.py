@@ -1,13 +1,13 @@
 """What dialogue models share: turns into vectors, vectors into contexts, contexts into replies."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import autograd.numpy as anp
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fastrnn import _options, ops
+from fastrnn import _options, init, ops
 from fastrnn._checks import flag, integer
 from fastrnn.data import pack_dialogues
 from fastrnn.init import generator
@@ -23,6 +23,27 @@ if TYPE_CHECKING:
     from numpy.random import Generator
 
     from fastrnn.models.conversation import Conversation
+
+
+class Heard(NamedTuple):
+    """What a batch of dialogues has become before anything is said.
+
+    Attributes
+    ----------
+    vectors : (U, W)
+        What the turns were read as.
+    contexts : (P, C)
+        Before each turn to be said.
+    memory : Memory or None
+        What there is to attend to.
+    after : dict or None
+        Where a batch begins that goes on with these dialogues.
+    """
+
+    vectors: Any
+    contexts: Any
+    memory: Memory | None
+    after: dict[str, Any] | None
 
 
 class Talking(Model):
@@ -51,6 +72,7 @@ class Talking(Model):
         bidirectional_utterance: bool,
         decoder_input: str,
         attention: bool,
+        speakers: int,
         dropout: float,
         word_drop: float,
         dtype: DTypeLike,
@@ -80,19 +102,21 @@ class Talking(Model):
             cell, V, E, O, C + latent, num_layers=1, decoder_input=decoder_input,
             dtype=self.dtype, rng=rng, **extra, **layer_options,
         )  # fmt: skip
-        self._sizes = W, C
+        self._sizes, self._speakers = (W, C), integer("speakers", speakers, 0)
         self.params = {
             "embedding": self._reader.params["embedding"],
             "encoder": self._reader.params["rnn"],
             "context": self._context.state_dict(),
             "decoder": self._decoder.params,
         }
+        if self._speakers:
+            self.params["speakers"] = _marks(speakers, W, C, self.dtype, rng)
         super().__init__(
             {"cell": cell, "hidden_size": H, "context_size": context_size,
              "decoder_size": decoder_size, "embedding_size": embedding_size,
              "bidirectional_utterance": bidirectional_utterance, "decoder_input": decoder_input,
-             "attention": attention, "dropout": dropout, "dtype": self.dtype.name, **own_options,
-             **layer_options},
+             "attention": attention, "speakers": self._speakers, "dropout": dropout,
+             "dtype": self.dtype.name, **own_options, **layer_options},
             vocab,
         )  # fmt: skip
 
@@ -117,7 +141,7 @@ class Talking(Model):
         return batch
 
     def _enter(self, batch: Any) -> Dialogues:
-        return arranged(self._unweighed(batch), self._vocab, self._reads_said)
+        return arranged(self._unweighed(batch), self._vocab, self._reads_said, self._speakers)
 
     def _vectors(
         self, params: Mapping[str, Any], tokens: Ids, lengths: Ids, learning: bool = False
@@ -127,17 +151,35 @@ class Talking(Model):
         _, state = self._reader(own, tokens, lengths=lengths, learning=learning)
         return last(self._reader.layer, state)
 
-    def _contexts(
-        self, params: Mapping[str, Any], d: Dialogues, learning: bool = False
-    ) -> tuple[Any, Any, Memory | None]:
-        """Return all turns read (U, W), the contexts (P, C), and what there is to attend to."""
+    def _marked(self, params: Mapping[str, Any], which: str, x: Any, speakers: Ids) -> Any:
+        """Return x with the marks of who speaks, if turns bear any."""
+        return x + ops.embedding(params["speakers"][which], speakers) if self._speakers else x
+
+    def _hear(
+        self, params: Mapping[str, Any], d: Dialogues, state: Any = None, learning: bool = False
+    ) -> Heard:
+        """Read the turns, and hear them one after the other, from where `state` is."""
+        if d.goes_on and state is None:
+            raise ValueError(
+                "the batch goes on where another one ended: call loss_with_state with what it "
+                "returned for that one"
+            )
+        begin = state if d.goes_on else {"context": None, "turns": None}
         vectors = self._vectors(params, d.tokens, d.lengths, learning)
-        x = ops.embedding(vectors, d.heard)
-        y, _ = self._context.apply(params["context"], x, lengths=d.steps)
+        x = self._marked(params, "heard", ops.embedding(vectors, d.heard), d.heard_by)
+        y, end = self._context.apply(params["context"], x, begin["context"], lengths=d.steps)
         contexts = ops.embedding(anp.reshape(y, (-1, self._sizes[1])), d.before)
-        if not self._attention:
-            return vectors, contexts, None
-        return vectors, contexts, Memory(ops.embedding(vectors, d.memory), d.memory_lengths)
+        contexts = self._marked(params, "said", contexts, d.said_by)
+        memory = None
+        if self._attention:
+            earlier = 0 if begin["turns"] is None else len(begin["turns"])
+            x = anp.concatenate([begin["turns"], x]) if earlier else x
+            rows = np.arange(len(x))[:, None] * len(d.steps) + d.whose
+            memory = Memory(
+                ops.embedding(anp.reshape(x, (-1, self._sizes[0])), rows), d.turns_before + earlier
+            )
+        after = {"context": end, "turns": x if self._attention else None}
+        return Heard(vectors, contexts, memory, None if d.goes_on is None else after)
 
     def _say(
         self, params: Mapping[str, Any], d: Dialogues, condition: Any, memory: Memory | None,
@@ -173,16 +215,26 @@ class Talking(Model):
             )
         return [read("a turn", turn, self.vocabulary, self._vocab) for turn in history]
 
-    def _replies(self, histories: Sequence[Any], n: int | None, z: Any, **how: Any) -> list[Any]:
+    def _reply(
+        self, history: Any, n: int | None, z: Any, *, speakers: Any = None, **how: Any
+    ) -> Any:
+        speaks = None if speakers is None else [speakers]
+        return self._replies([history], n, z, speakers=speaks, **how)[0]
+
+    def _replies(
+        self, histories: Sequence[Any], n: int | None, z: Any, *, speakers: Any = None, **how: Any
+    ) -> list[Any]:
         nothing = np.zeros(0, np.int64)  # stands where the reply will
         tokens, lengths, turns = pack_dialogues(
             [[*self._read_history(history), nothing] for history in histories]
         )
         ends = np.zeros(len(lengths), np.bool_)
         ends[np.cumsum(turns) - 1] = True
-        d = arranged((tokens, lengths, turns, ends), self._vocab, False)
-        _, contexts, memory = self._contexts(self.params, d)
-        return self._answers(contexts, memory, n, z, **how)
+        marks = () if speakers is None else (_in_one_row(speakers, turns),)
+        batch = tokens, lengths, turns, ends, *marks
+        d = arranged(batch, self._vocab, False, self._speakers)
+        found = self._hear(self.params, d)
+        return self._answers(found.contexts, found.memory, n, z, **how)
 
     def _answers(
         self,
@@ -205,3 +257,23 @@ class Talking(Model):
         if n is None:
             return texts
         return [texts[k : k + count] for k in range(0, len(texts), count)]
+
+
+def _marks(speakers: int, W: int, C: int, dtype: Any, rng: "Generator") -> dict[str, Any]:
+    """Return first vectors of speakers: beside what a turn was read as, and beside a context."""
+    sizes = {"heard": W, "said": C}
+    return {k: init.uniform((speakers, n), n**-0.5, rng, dtype) for k, n in sizes.items()}
+
+
+def _in_one_row(speakers: Any, turns: Ids) -> Ids:
+    """Return who says each turn, those of the replies included."""
+    rows = [np.asarray(each) for each in speakers]
+    for row in rows:
+        if row.ndim != 1 or row.dtype.kind not in "iu":
+            raise TypeError(f"speakers must be integers, one a turn, got {row.dtype} {row.shape}")
+    if [len(row) for row in rows] != turns.tolist():
+        raise ValueError(
+            "speakers must name who says each turn of a history and the reply: "
+            f"{turns.tolist()} of them, got {[len(row) for row in rows]}"
+        )
+    return np.concatenate(rows) if rows else np.zeros(0, np.int64)

@@ -9,11 +9,10 @@ import numpy as np
 from fastrnn import ops
 from fastrnn._checks import Array, floats, number
 from fastrnn.models._bounds import Bounds, Measured
-from fastrnn.models._decoder import Memory
 from fastrnn.models._dense import affine
 from fastrnn.models._dialogues import Dialogues
 from fastrnn.models._latent import gaussian
-from fastrnn.models._talking import Talking
+from fastrnn.models._talking import Heard, Talking
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -29,24 +28,24 @@ class TurnCodes(Talking, Bounds):
         return _heads(params["prior"], contexts)
 
     def _gaussians(
-        self, params: Mapping[str, Any], d: Dialogues, learning: bool = False
-    ) -> tuple[Any, Memory | None, tuple[Any, Any], tuple[Any, Any]]:
-        """Return contexts, memory, posterior and prior of the turns to be said."""
-        vectors, contexts, memory = self._contexts(params, d, learning)
-        said = ops.embedding(vectors, d.again)
-        posterior = _heads(params["posterior"], anp.concatenate([contexts, said], axis=1))
-        return contexts, memory, posterior, self._prior(params, contexts)
+        self, params: Mapping[str, Any], d: Dialogues, state: Any = None, learning: bool = False
+    ) -> tuple[Heard, tuple[Any, Any], tuple[Any, Any]]:
+        """Return what was heard, and posterior and prior of the turns to be said."""
+        heard = self._hear(params, d, state, learning)
+        said = ops.embedding(heard.vectors, d.again)
+        seen = anp.concatenate([heard.contexts, said], axis=1)
+        return heard, _heads(params["posterior"], seen), self._prior(params, heard.contexts)
 
     def _unweighed(self, batch: Any) -> Any:
         return weighed(batch)[0]
 
     def _measured(self, batch: Any) -> Measured:
         d = self._enter(batch)
-        contexts, memory, posterior, prior = self._gaussians(self.params, d)
+        heard, posterior, prior = self._gaussians(self.params, d)
 
         def log_likelihood(z: Any) -> Array:
-            condition = np.concatenate([contexts, z], axis=1)
-            found: Array = -self._say(self.params, d, condition, memory).by_row(len(z))
+            condition = np.concatenate([heard.contexts, z], axis=1)
+            found: Array = -self._say(self.params, d, condition, heard.memory).by_row(len(z))
             return found
 
         return Measured(*posterior, prior, log_likelihood)
@@ -94,8 +93,9 @@ def _heads(params: Mapping[str, Any], x: Any) -> tuple[Any, Any]:
 
 def weighed(batch: Any) -> tuple[Any, float]:
     """Return a batch without its last element if that is a number, and that number, or 1."""
-    if isinstance(batch, tuple) and batch and isinstance(batch[-1], (int, float)):
-        return batch[:-1], number("weight", batch[-1], 0)
+    last = batch[-1] if isinstance(batch, tuple) and batch else None
+    if isinstance(last, (int, float)) and not isinstance(last, bool):
+        return batch[:-1], number("weight", last, 0)
     return batch, 1.0
 
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastrnn._checks import integer
 from fastrnn.models._decoder import Memory
 from fastrnn.models._saying import read
 
@@ -43,29 +44,43 @@ class Conversation:
         self._context: Any = None
         self._vectors: list[Any] = []
 
-    def hear(self, turn: Any) -> None:
-        """Read one turn, of whoever said it.
+    def _next(self, speaker: int | None) -> Any:
+        """Return the number of who speaks next: the one whose turn it is, or who is named."""
+        speakers = self._model._speakers
+        if speaker is None:
+            return np.array([len(self.history) % max(speakers, 1)])
+        if speakers == 0:
+            raise ValueError("speaker is named, and the model was made without speakers")
+        return np.array([integer("speaker", speaker, 0, speakers - 1)])
+
+    def hear(self, turn: Any, *, speaker: int | None = None) -> None:
+        """Read one turn.
 
         Parameters
         ----------
         turn : str, or array_like of int, (T,)
             May be empty. Unknown words are read as UNK.
+        speaker : int or None
+            Who says it, of a model with speakers; None: they take turns.
 
         Raises
         ------
         TypeError, ValueError
             It is a string and the model has no Vocabulary, or holds a symbol out of range.
         """
-        model = self._model
+        model, who = self._model, self._next(speaker)
         ids = read("a turn", turn, model.vocabulary, model._vocab)
         vector = model._vectors(model.params, ids[:, None], np.array([len(ids)]))
+        vector = model._marked(model.params, "heard", vector, who)
         y, self._state = model._context.apply(model.params["context"], vector[None], self._state)
         self._context = y[0]
         if model._attention:
             self._vectors.append(vector)
         self.history.append(turn)
 
-    def reply(self, *, n: int | None = None, z: Any = None, **options: Any) -> Any:
+    def reply(
+        self, *, n: int | None = None, z: Any = None, speaker: int | None = None, **options: Any
+    ) -> Any:
         """Say the next turn, and hear it; or give some to choose from.
 
         Parameters
@@ -73,6 +88,8 @@ class Conversation:
         n : int or None
             None: one reply, which becomes part of the history. A number: so many replies, of which
             none does; `hear` the one that was chosen.
+        speaker : int or None
+            Who says it, of a model with speakers; None: they take turns.
         z, **options
             As `VHRED.reply`, for which None is its prior, and `HRED.reply`, which has no z.
 
@@ -87,10 +104,11 @@ class Conversation:
         """
         if self._context is None:
             raise ValueError("a conversation must hear at least one turn before it can reply")
-        memory = None
-        if self._model._attention:
+        model, who, memory = self._model, self._next(speaker), None
+        if model._attention:
             memory = Memory(np.stack(self._vectors), np.array([len(self._vectors)]))
-        answer = self._model._answers(self._context, memory, n, z, **options)[0]
+        context = model._marked(model.params, "said", self._context, who)
+        answer = model._answers(context, memory, n, z, **options)[0]
         if n is None:
-            self.hear(answer)
+            self.hear(answer, speaker=speaker)
         return answer

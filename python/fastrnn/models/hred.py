@@ -7,13 +7,14 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fastrnn.init import generator
+from fastrnn.models._segments import Segmented
 from fastrnn.models._talking import Talking
 
 if TYPE_CHECKING:
     from numpy.random import Generator
 
 
-class HRED(Talking):
+class HRED(Segmented, Talking):
     """The hierarchical recurrent encoder-decoder.
 
     One layer reads each turn into a vector, one goes over these vectors from turn to turn, and one
@@ -23,8 +24,8 @@ class HRED(Talking):
     ----------
     cell : {"gru", "lstm", "rnn"}
     vocab : int or Vocabulary
-        V, at least 5: symbols 0..3 are PAD, UNK, BOS and EOS, as `fastrnn.data` has them. Who
-        speaks, or that a dialogue ends, can be symbols like others.
+        V, at least 5: symbols 0..3 are PAD, UNK, BOS and EOS, as `fastrnn.data` has them. That a
+        dialogue ends can be a symbol like others.
     hidden_size : int
         H of the layer that reads a turn.
     context_size, decoder_size : int or None
@@ -38,6 +39,9 @@ class HRED(Talking):
         alone; or at every step through gates that see the word before.
     attention : bool
         Attend to the vectors of all turns before, at each step of what is said.
+    speakers : int
+        How many there are, each with a vector of its own that marks the turns it said for the
+        context, and one for what it is about to say; 0: turns bear no marks.
     dropout : float
         Of what enters the output layer, while learning.
     dtype : dtype
@@ -50,7 +54,8 @@ class HRED(Talking):
     Attributes
     ----------
     params : dict
-        ``"embedding"``, ``"encoder"``, ``"context"`` and ``"decoder"``.
+        ``"embedding"``, ``"encoder"``, ``"context"`` and ``"decoder"``; with speakers
+        ``"speakers"``, ``"heard"`` (speakers, ·) and ``"said"`` (speakers, ·).
 
     Raises
     ------
@@ -95,6 +100,7 @@ class HRED(Talking):
         bidirectional_utterance: bool = True,
         decoder_input: str = "every",
         attention: bool = False,
+        speakers: int = 0,
         dropout: float = 0.0,
         dtype: DTypeLike = np.float32,
         rng: "Generator | None" = None,
@@ -103,8 +109,9 @@ class HRED(Talking):
         super().__init__(
             cell, vocab, hidden_size, context_size=context_size, decoder_size=decoder_size,
             embedding_size=embedding_size, bidirectional_utterance=bidirectional_utterance,
-            decoder_input=decoder_input, attention=attention, dropout=dropout, word_drop=0.0,
-            dtype=dtype, rng=generator(rng), latent=0, layer_options=layer_options, own_options={},
+            decoder_input=decoder_input, attention=attention, speakers=speakers, dropout=dropout,
+            word_drop=0.0, dtype=dtype, rng=generator(rng), latent=0, layer_options=layer_options,
+            own_options={},
         )  # fmt: skip
 
     def loss(self, params: Mapping[str, Any], batch: Any, rng: "Generator | None" = None) -> Any:
@@ -114,10 +121,10 @@ class HRED(Talking):
         ----------
         params : nested dict
             Of the names and shapes of `params`, which are not looked at.
-        batch : tuple (tokens, lengths, turns) or (tokens, lengths, turns, said)
+        batch : tuple (tokens, lengths, turns), or with said, or speakers, or both after them
             The first three as `fastrnn.data.pack_dialogues` returns them. said is bool, (U,):
             which turns are to be said; without it all but the first of each dialogue. The first
-            cannot be.
+            cannot be. speakers is int, (U,): who says each turn; without it they take turns.
         rng : numpy.random.Generator or None
             Where dropout draws from; None: dropout does not act.
 
@@ -131,10 +138,42 @@ class HRED(Talking):
         TypeError, ValueError
             A part of batch has the wrong type, shape, or a value out of range.
         """
+        return self.loss_with_state(params, batch, None, rng)[0]
+
+    def loss_with_state(
+        self,
+        params: Mapping[str, Any],
+        batch: Any,
+        state: Any = None,
+        rng: "Generator | None" = None,
+    ) -> tuple[Any, Any]:
+        """Return the loss, and where a batch begins that goes on with the same dialogues.
+
+        Parameters
+        ----------
+        params, rng
+            As `loss`.
+        batch : tuple
+            As `loss` takes it; or one of `segmented`, which says whether it goes on.
+        state : what the call before returned
+            Looked at if the batch goes on. While autograd differentiates, pass plain arrays to cut
+            the gradient here.
+
+        Returns
+        -------
+        loss : float, or what autograd traces as one
+        state : dict or None
+            The context, and what there is to attend to; None after whole dialogues.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `loss`; the batch goes on and there is no state.
+        """
         d = self._enter(batch)
-        _, contexts, memory = self._contexts(params, d, learning=True)
-        nats = self._say(params, d, contexts, memory, rng=rng, learning=True).nats
-        return nats.sum() / max(d.symbols, 1)
+        heard = self._hear(params, d, state, learning=True)
+        said = self._say(params, d, heard.contexts, heard.memory, rng=rng, learning=True)
+        return said.nats.sum() / max(d.symbols, 1), heard.after
 
     def nats(self, batch: Any) -> NDArray[np.float64]:
         """Return −ln p of each turn that is to be said.
@@ -155,10 +194,9 @@ class HRED(Talking):
             As `loss`.
         """
         d = self._enter(batch)
-        _, contexts, memory = self._contexts(self.params, d)
-        found: NDArray[np.float64] = self._say(self.params, d, contexts, memory).by_row(
-            len(contexts)
-        )
+        heard = self._hear(self.params, d)
+        said = self._say(self.params, d, heard.contexts, heard.memory)
+        found: NDArray[np.float64] = said.by_row(len(heard.contexts))
         return found
 
     def evaluate(self, batches: Iterable[Any]) -> dict[str, float]:
@@ -197,6 +235,7 @@ class HRED(Talking):
         n: int | None = None,
         max_length: int = 50,
         temperature: float = 0.0,
+        speakers: Sequence[int] | None = None,
         rng: "Generator | None" = None,
         **options: Any,
     ) -> Any:
@@ -214,6 +253,8 @@ class HRED(Talking):
         temperature : float
             0: the likeliest symbol at each step, or a beam search; else symbols are drawn, as
             `fastrnn.decode.sample`.
+        speakers : sequence of int, or None
+            Who said each turn, and who shall reply; None: they take turns.
         rng : numpy.random.Generator or None
             Where they are drawn with; None: fresh entropy.
         **options
@@ -231,9 +272,10 @@ class HRED(Talking):
         TypeError, ValueError
             history has no turn, holds a symbol out of range, or an option breaks its rule.
         """
-        return self.replies(
-            [history], n=n, max_length=max_length, temperature=temperature, rng=rng, **options
-        )[0]
+        return self._reply(
+            history, n, options.pop("z", None), speakers=speakers, max_length=max_length,
+            temperature=temperature, rng=rng, **options,
+        )  # fmt: skip
 
     def replies(self, histories: Sequence[Any], *, n: int | None = None, **options: Any) -> Any:
         """Say what comes after each of many histories, side by side.
@@ -243,7 +285,7 @@ class HRED(Talking):
         histories : sequence of sequence
             As `reply` takes each.
         n, **options
-            As `reply`.
+            As `reply`; speakers is a sequence for each history.
 
         Returns
         -------

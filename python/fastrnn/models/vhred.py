@@ -18,13 +18,14 @@ from fastrnn.models._latent import (
     with_free_bits,
 )
 from fastrnn.models._reader import linear_params
+from fastrnn.models._segments import Segmented
 from fastrnn.models._turn_codes import TurnCodes, bag_nats, weighed
 
 if TYPE_CHECKING:
     from numpy.random import Generator
 
 
-class VHRED(Annealing, TurnCodes):
+class VHRED(Segmented, Annealing, TurnCodes):
     """The hierarchical recurrent encoder-decoder with a latent code for each turn.
 
     What a turn could be about, given those before it, is a Gaussian over codes: a reply is made by
@@ -36,7 +37,7 @@ class VHRED(Annealing, TurnCodes):
         As `HRED`.
     z_dim : int
         Z, the length of a code.
-    bidirectional_utterance, decoder_input, attention, dropout
+    bidirectional_utterance, decoder_input, attention, speakers, dropout
         As `HRED`; what enters the decoder is the context and the code.
     word_drop : float
         How probable it is that a word which the decoder sees while learning becomes UNK.
@@ -103,6 +104,7 @@ class VHRED(Annealing, TurnCodes):
         bidirectional_utterance: bool = True,
         decoder_input: str = "every",
         attention: bool = False,
+        speakers: int = 0,
         word_drop: float = 0.0,
         kl_schedule: int | None = None,
         free_bits: float = 0.0,
@@ -118,8 +120,9 @@ class VHRED(Annealing, TurnCodes):
         super().__init__(
             cell, vocab, hidden_size, context_size=context_size, decoder_size=decoder_size,
             embedding_size=embedding_size, bidirectional_utterance=bidirectional_utterance,
-            decoder_input=decoder_input, attention=attention, dropout=dropout,
-            word_drop=word_drop, dtype=dtype, rng=source, latent=Z, layer_options=layer_options,
+            decoder_input=decoder_input, attention=attention, speakers=speakers,
+            dropout=dropout, word_drop=word_drop, dtype=dtype, rng=source, latent=Z,
+            layer_options=layer_options,
             own_options={
                 "z_dim": Z, "word_drop": word_drop, "kl_schedule": schedule(kl_schedule),
                 "free_bits": free_bits, "bag_of_words": bag_of_words,
@@ -144,9 +147,9 @@ class VHRED(Annealing, TurnCodes):
         ----------
         params : nested dict
             Of the names and shapes of `params`, which are not looked at.
-        batch : tuple (tokens, lengths, turns), (…, said) or (…, weight)
-            The first three, and said, as `HRED.loss`. The last may be the weight of the
-            divergence, a number, which is 1 where it is not given.
+        batch : tuple
+            As `HRED.loss` takes it. The last element may be the weight of the divergence, a number,
+            which is 1 where it is not given.
         rng : numpy.random.Generator or None
             Where codes and what is dropped are drawn with; None: nothing is dropped, and the noise
             of the codes is the same every time.
@@ -161,17 +164,42 @@ class VHRED(Annealing, TurnCodes):
         TypeError, ValueError
             A part of batch has the wrong type, shape, or a value out of range.
         """
-        batch, weight = weighed(batch)
-        d = self._enter(batch)
-        contexts, memory, posterior, prior = self._gaussians(params, d, learning=True)
+        return self.loss_with_state(params, batch, None, rng)[0]
+
+    def loss_with_state(
+        self,
+        params: Mapping[str, Any],
+        batch: Any,
+        state: Any = None,
+        rng: "Generator | None" = None,
+    ) -> tuple[Any, Any]:
+        """Return the loss, and where a batch begins that goes on with the same dialogues.
+
+        Parameters
+        ----------
+        params, batch, state, rng
+            As `loss` and `HRED.loss_with_state`.
+
+        Returns
+        -------
+        loss : float, or what autograd traces as one
+        state : dict or None
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `loss`; the batch goes on and there is no state.
+        """
+        weight, d = weighed(batch)[1], self._enter(batch)
+        heard, posterior, prior = self._gaussians(params, d, state, learning=True)
         z = ops.reparameterise(*posterior, rng=noise_for(rng))
-        condition = anp.concatenate([contexts, z], axis=1)
-        nats = self._say(params, d, condition, memory, rng=rng, learning=True).nats.sum()
+        condition = anp.concatenate([heard.contexts, z], axis=1)
+        nats = self._say(params, d, condition, heard.memory, rng=rng, learning=True).nats.sum()
         kl = with_free_bits(kl_of_units(*posterior, *prior), self._free)
         total = nats + weight * kl
         if self._bag > 0:
             total = total + self._bag * bag_nats(params["bag"], condition, d)
-        return total / max(d.symbols, 1)
+        return total / max(d.symbols, 1), heard.after
 
     def evaluate(
         self, batches: Iterable[Any], *, rng: "Generator | None" = None
@@ -225,8 +253,8 @@ class VHRED(Annealing, TurnCodes):
         z : "prior", or array_like, (Z,) or (n, Z)
             Codes drawn given the history; or these, of the model's dtype.
         **options
-            max_length, temperature, rng and what else `HRED.reply` takes. Codes are drawn from rng
-            first, so with the temperature 0 they are all that differs from reply to reply.
+            max_length, temperature, speakers, rng and what else `HRED.reply` takes. Codes are drawn
+            from rng first, so with the temperature 0 they are all that differs from reply to reply.
 
         Returns
         -------
@@ -237,7 +265,7 @@ class VHRED(Annealing, TurnCodes):
         TypeError, ValueError
             history has no turn or holds a symbol out of range, or an option breaks its rule.
         """
-        return self.replies([history], n=n, z=z, **options)[0]
+        return self._reply(history, n, z, **options)
 
     def replies(
         self, histories: Sequence[Any], *, n: int | None = None, z: Any = "prior", **options: Any
