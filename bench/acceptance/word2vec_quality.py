@@ -3,8 +3,8 @@
 corpus.txt of the data folder (a dictionary, a Bible, plays); questions-words.txt, wordsim353.tsv
 and simlex999.txt are gensim's own test data, read beside it or from the data folder. Gates:
 Spearman correlation at most 0.02 below gensim's, syntactic analogies at most 2 points. One thread
-unless told: each of gensim's K threads counts its own words against those of the whole file, so that
-with two of them its learning rate falls half as far as was asked for (and CBOW gains by it).
+unless told: each of gensim's K threads holds its own count of words against that of the whole file,
+so that with two the learning rate falls half as far in an epoch, and CBOW gains by what it keeps.
 """
 
 import subprocess
