@@ -79,6 +79,11 @@ def in_parts(talks: Sequence[Talk], words: Vocabulary, said: Any, size: int = 20
         yield packed(talks[k : k + size], words, said)
 
 
+def last_turn(talks: Sequence[Talk]) -> list[list[str]]:
+    """Return each answer with the turn before it alone."""
+    return [list(talk[k - 1 : k + 1]) for talk in talks for k in range(1, len(talk), 2)]
+
+
 def camrest(text: str) -> list[list[str]]:
     """Return the dialogues of CamRest676 in turns of lower-case words, the user's first.
 

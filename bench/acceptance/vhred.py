@@ -20,7 +20,8 @@ MODES = {"contexts": 4, "modes": 8, "choices": 3, "skew": 0.7}
 SIZES = {"talks": 12_000, "hidden": 96, "z": 4, "batch": 100, "epochs": 28, "lr": 5e-3}
 OTHERS = 10  # epochs of what is shown beside it, which learns faster
 CURES = {"word_drop": 0.3, "kl_schedule": 600}
-DRAWS, FRESH, IWAE = 200, 500, 100
+DRAWS, SETS = 200, 10  # of each context; figures are means over the sets
+FRESH, IWAE = 500, 100
 
 
 def turns(rows: list[ModeDialogue]) -> list[list[str]]:
@@ -49,14 +50,15 @@ def said_modes(
     """Note how many modes are said, how far from p(m | c), and how many replies are of none."""
     covered, distance, consistent = [], [], []
     for c in range(MODES["contexts"]):
-        replies = model.reply(
-            [source.context(c)], n=DRAWS, max_length=15, rng=np.random.default_rng(seed + c), **how
-        )
-        modes = [source.mode_of(reply) for reply in replies]
-        counts = np.bincount([m for m in modes if m is not None], minlength=MODES["modes"])
-        covered.append(metrics.mode_coverage([m for m in modes if m is not None], MODES["modes"]))
-        distance.append(metrics.total_variation(np.maximum(counts, 1e-9), source.p[c]))
-        consistent.append(np.mean([m is not None for m in modes]))
+        rng = np.random.default_rng(seed + c)
+        for _ in range(SETS):
+            replies = model.reply([source.context(c)], n=DRAWS, max_length=15, rng=rng, **how)
+            found = [source.mode_of(reply) for reply in replies]
+            modes = [m for m in found if m is not None]
+            counts = np.bincount(modes, minlength=MODES["modes"])
+            covered.append(metrics.mode_coverage(modes, MODES["modes"]))
+            distance.append(metrics.total_variation(np.maximum(counts, 1e-9), source.p[c]))
+            consistent.append(len(modes) / DRAWS)
         if c == 0 and seed == frame.seeds[0]:
             frame.samples[name] = replies[:8]
     frame.record(f"{name}: modes said", seed, float(np.mean(covered)))
@@ -66,7 +68,7 @@ def said_modes(
 
 def measure(frame: _frame.Frame) -> None:
     """All seeds: VHRED with its cures and without, and HRED."""
-    frame.configuration |= {"modes": MODES, "sizes": SIZES, "cures": CURES, "draws": DRAWS}
+    frame.configuration |= {"modes": MODES, "sizes": SIZES, "cures": CURES, "draws": [SETS, DRAWS]}
     for seed in frame.seeds:
         source = ModeDialogues(np.random.default_rng(50 + seed), **MODES)
         rng = np.random.default_rng(seed)
