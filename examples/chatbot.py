@@ -1,5 +1,6 @@
-"""Small talk: a dialogue model learns the English conversations of the package chatterbot-corpus.
+"""Small talk: a dialogue model learns conversations of the package chatterbot-corpus.
 
+English is read word by word, Japanese, which has no spaces, character by character.
 What it can be held to: asked one of the prompts, it gives one of the replies that stand there; and
 where a prompt has several, draws at temperature 1 give them as often as they do.
 """
@@ -7,8 +8,10 @@ where a prompt has several, draws at temperature 1 give them as often as they do
 from collections import Counter, defaultdict
 from pathlib import Path
 from time import perf_counter
+from typing import Annotated, Literal
 
 import numpy as np
+from typer import Option
 
 from fastrnn import metrics
 from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
@@ -19,16 +22,27 @@ from fastrnn.plot import curves
 from fastrnn.train import Adam
 from fastrnn.train.schedule import cosine
 
-FOLDER = "chatterbot_corpus/data/english/{}.yml"
+FOLDER = "chatterbot_corpus/data/{}/{}.yml"
 TOPICS = (
     "ai", "botprofile", "computers", "conversations", "emotion", "food", "gossip", "greetings",
     "health", "history", "humor", "literature", "money", "movies", "politics", "psychology",
     "science", "sports",
 )  # fmt: skip
-ASKED = ("Hello", "What is your favorite book?", "Tell me a joke", "Who are you?", "What is AI?")
+LEVELS = {"english": "word", "japanese": "character"}
+ASKED = {
+    "english": (
+        "Hello", "What is your favorite book?", "Tell me a joke", "Who are you?", "What is AI?",
+    ),
+    "japanese": (
+        "こんにちは", "調子はどうですか？", "飲みますか", "あなたは誰ですか？", "AIとは何ですか？",
+    ),
+}  # fmt: skip
+Language = Annotated[
+    Literal["english", "japanese"], Option("--language", help="Which conversations to learn.")
+]
 
 
-def conversations(text):
+def conversations(text, level="word"):
     """The turns of each conversation of one file: "- - " begins one, "  - " a turn of it."""
     found = []
     for line in text.splitlines():
@@ -38,15 +52,16 @@ def conversations(text):
             found[-1].append(line[4:])
         elif line.startswith("    ") and found:
             found[-1][-1] += " " + line.strip()
-    return [[words_of(turn) for turn in talk] for talk in found]
+    return [[spelled(turn, level) for turn in talk] for talk in found]
 
 
-def words_of(turn):
-    """A turn in lower-case words and signs with single spaces between them."""
+def spelled(turn, level="word"):
+    """A turn in lower case, with single spaces between words and signs, or by characters none."""
     turn = turn.strip().lower()
     if len(turn) > 1 and turn[0] == turn[-1] and turn[0] in "\"'":
         turn = turn[1:-1].replace("''", "'")
-    return " ".join("".join(c if c.isalnum() or c in "'-" else f" {c} " for c in turn).split())
+    parts = "".join(c if c.isalnum() or c in "'-" else f" {c} " for c in turn).split()
+    return (" " if level == "word" else "").join(parts)
 
 
 def train(talks, words, *, hidden, epochs, seed, rate=4e-3):
@@ -79,15 +94,23 @@ def measured(model, talks, rng):
     return right, np.mean(distances), len(distances)
 
 
-def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 1, data: Data = None) -> None:
+def run(
+    quick: Quick = False,
+    plot: Plot = None,
+    seeds: Seeds = 1,
+    data: Data = None,
+    language: Language = "english",
+) -> None:
     """Small talk: a chatbot of 18 topics, held to the replies that it learned from."""
+    level = LEVELS[language]
     topics = ("greetings", "conversations", "food") if quick else TOPICS
-    texts = [read("chatterbot-corpus", FOLDER.format(topic), data) for topic in topics]
+    texts = [read("chatterbot-corpus", FOLDER.format(language, topic), data) for topic in topics]
     if None in texts:
         return
-    talks = [talk for text in texts for talk in conversations(text.decode()) if len(talk) > 1]
-    words = Vocabulary.from_texts([turn for talk in talks for turn in talk], level="word")
-    print(f"{len(talks)} conversations of {len(topics)} topics, {len(words)} words")
+    found = [talk for text in texts for talk in conversations(text.decode(), level)]
+    talks = [talk for talk in found if len(talk) > 1]
+    words = Vocabulary.from_texts([turn for talk in talks for turn in talk], level=level)
+    print(f"{len(talks)} conversations of {len(topics)} topics, {len(words)} {level}s")
     hidden, epochs = (96, 150) if quick else (192, 60)
     for seed in range(seeds):
         began = perf_counter()
@@ -100,8 +123,8 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 1, data: Data = 
             f"{seconds:.1f} s"
         )
     talk = model.conversation()
-    for turn in ASKED:
-        talk.hear(words_of(turn))
+    for turn in ASKED[language]:
+        talk.hear(spelled(turn, level))
         print(f"  > {turn}\n  {talk.reply(max_length=40)}")
     if plot is not None:
         folder = Path(plot)

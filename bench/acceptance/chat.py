@@ -16,15 +16,14 @@ from bench.acceptance._dialogue import trained
 from bench.acceptance._published import member
 from fastrnn import metrics
 from fastrnn.data import Vocabulary
-from fastrnn.examples.chatbot import conversations
+from fastrnn.examples.chatbot import LEVELS, conversations
 from fastrnn.models import HRED, VHRED, Seq2Seq
 from fastrnn.train import Adam
 from fastrnn.train.schedule import cosine
 
 TOPICS = ("ai", "botprofile", "conversations", "emotion", "food", "gossip", "greetings", "science")
-LANGUAGES = {"english": "word", "japanese": "character"}
 HOW = {"hidden": 128, "embedding": 64, "epochs": 40, "batch": 16, "lr": 4e-3, "turns": 6}
-ASKED = 6
+ASKED = 10
 
 
 def read(frame: _frame.Frame, language: str) -> list[list[str]]:
@@ -32,9 +31,8 @@ def read(frame: _frame.Frame, language: str) -> list[list[str]]:
     talks = []
     for topic in TOPICS:
         path = f"chatterbot_corpus/data/{language}/{topic}.yml"
-        talks += conversations(member(frame, "chatterbot-corpus", path).decode())
-    if language == "japanese":
-        talks = [["".join(turn.split()) for turn in talk] for talk in talks]
+        text = member(frame, "chatterbot-corpus", path).decode()
+        talks += conversations(text, LEVELS[language])
     return [talk[: HOW["turns"]] for talk in talks if len(talk) > 1]
 
 
@@ -72,7 +70,7 @@ def models(words: Vocabulary, talks: list[list[str]], seed: int) -> dict[str, An
 def measure(frame: _frame.Frame) -> None:
     """Both languages, all models."""
     frame.configuration |= {"how": HOW, "topics": TOPICS}
-    for language, level in LANGUAGES.items():
+    for language, level in LEVELS.items():
         talks = read(frame, language)
         words = Vocabulary.from_texts((t for talk in talks for t in talk), level=level)
         frame.configuration[language] = {"conversations": len(talks), "symbols": len(words)}
@@ -87,6 +85,7 @@ def measure(frame: _frame.Frame) -> None:
                 with frame.run(f"{language}, {name}", seed):
                     model = make()
                 say(frame, seed, f"{language}, {name}", model, answers, shown)
+        print(table(frame.samples[language]), flush=True)
 
 
 def say(
@@ -114,6 +113,15 @@ def say(
         language, kind = name.split(", ")
         for prompt in shown:
             frame.samples[language][prompt][kind] = said[prompts.index(prompt)]
+
+
+def table(samples: dict[str, dict[str, str]]) -> str:
+    """Return what each model answers to the same prompts, one block a prompt."""
+    blocks = []
+    for prompt, replies in samples.items():
+        lines = [f"    {kind:<8} {reply}" for kind, reply in replies.items()]
+        blocks.append("\n".join([f"  > {prompt}", *lines]))
+    return "\n".join(blocks)
 
 
 def main(argv: list[str] | None = None) -> int:

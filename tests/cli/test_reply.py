@@ -50,6 +50,27 @@ def test_it_remembers_and_an_empty_line_begins_anew(model: Path) -> None:
     assert (done.returncode, done.stdout) == (0, "hello\n")
 
 
+def test_odd_lines_are_answered(model: Path) -> None:
+    """Unknown words, a conversation far longer than those it learned, a last line without end."""
+    done = converse(model, "what ever\n" + "i am bob\nhello bob\n" * 30 + "who am i")
+    assert (done.returncode, done.stderr) == (0, "")
+    said = done.stdout.split("\n")
+    assert len(said) == 63, "one answer a line, and the end of the last one"
+    known = {word for talk in TALKS for turn in talk for word in turn.split()}
+    assert {word for line in said for word in line.split()} <= known
+    done = converse(model, "\n\n  \n")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), "nothing was said"
+
+
+def test_bytes_that_are_no_text_are_one_line(model: Path) -> None:
+    done = subprocess.run(
+        [*COMMAND, "reply", str(model)], input=b"i am \xff\n", capture_output=True,
+        timeout=TIMEOUT, env=environment({}), check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert "utf-8" in only_line(done.stderr.decode()).lower()
+
+
 def test_a_latent_code_is_drawn_with_the_seed(tmp_path: Path, words: Vocabulary) -> None:
     VHRED("gru", words, 8, 2, rng=np.random.default_rng(0)).save(tmp_path / "model")
     one, same = (converse(tmp_path / "model", "who am i\n", "--seed", "1") for _ in range(2))

@@ -29,6 +29,23 @@ conversations:
     ]
 
 
+def test_japanese_conversations_go_by_characters(tmp_path: Path, capsys) -> None:
+    text = "conversations:\n- - こんにちは\n  - はい, AI です！\n- - 飲みますか\n  - いいえ\n"
+    text += "- - 飲みますか\n  - はい\n"
+    talks = [["こんにちは", "はい,aiです！"], ["飲みますか", "いいえ"], ["飲みますか", "はい"]]
+    assert chatbot.conversations(text, "character") == talks
+    for topic in ("greetings", "conversations", "food"):
+        path = tmp_path / chatbot.FOLDER.format("japanese", topic)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+    chatbot.run(quick=True, data=tmp_path, language="japanese")
+    out = capsys.readouterr().out
+    assert "9 conversations of 3 topics, 21 characters" in out
+    assert "seed 0: 1.000 of the prompts are answered as in the data; draws are " in out
+    assert "over 1 prompts with several replies" in out
+    assert "  > こんにちは\n  はい,aiです！\n" in out
+
+
 def test_the_chatbot_is_held_to_its_replies() -> None:
     talks = [
         ["hi", "hello"],
