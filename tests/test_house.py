@@ -161,6 +161,11 @@ def test_rule_8_one_name_per_quantity() -> None:
     assert not found, found
 
 
+def test_layers_use_io_and_io_does_not_import_layers() -> None:
+    """Loaders are handed the class that they make, so that there is no circle of imports."""
+    assert not hits(files(PACKAGE / "io", ".py"), r"^(from|import) fastrnn\.(_layers|recurrent)")
+
+
 def build_files() -> list[Path]:
     """Everything that can carry a compiler flag."""
     named = [ROOT / n for n in ("CMakeLists.txt", "pyproject.toml", "Makefile", ".ci/run")]

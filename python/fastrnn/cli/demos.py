@@ -36,6 +36,7 @@ NAMES = (
     "spanish_diacritics",
     "typos",
     "future_echo",
+    "audio_callback",
     "word2vec",
     "vae_digits",
     "hred_memory",

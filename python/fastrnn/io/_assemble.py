@@ -1,21 +1,23 @@
 """From arrays of another program to a layer: sizes are read off the arrays, and nothing is left."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from fastrnn._checks import Array, DType, floats, leading
-from fastrnn._layers.layer import Layer
 
-L = TypeVar("L", bound=Layer)
+if TYPE_CHECKING:
+    from fastrnn._layers.layer import Layer
+
+L = TypeVar("L", bound="Layer")
 GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
 
 # One layer and direction: the arguments of the functions and their arrays, None for what is absent.
 Weights = Mapping[str, Any]
 
 
-def family(cls: type[Layer]) -> str:
+def family(cls: "type[Layer]") -> str:
     """Return ``RNN``, ``GRU`` or ``LSTM``, also of a subclass."""
     return next(c.__name__ for c in cls.__mro__ if c.__name__ in GATES)
 
@@ -49,7 +51,7 @@ def blocks(rows: Array, order: Sequence[int]) -> Array:
     return np.concatenate([split[k] for k in order])
 
 
-def refuse(layer: Layer, program: str, plain: Mapping[str, Any]) -> None:
+def refuse(layer: "Layer", program: str, plain: Mapping[str, Any]) -> None:
     """Raise ValueError for an option of the layer that the other program lacks."""
     for option, usual in plain.items():
         value = getattr(layer, option, usual)

@@ -1,29 +1,31 @@
 """A layer as an ONNX model: one node a layer, and what lies between two of them."""
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastrnn._calls.choices import rnn_choices
 from fastrnn._checks import Array
-from fastrnn._layers.layer import Layer
 from fastrnn.io import _onnx_cell as cell
 from fastrnn.io._assemble import blocks, family, refuse
 from fastrnn.io._files import atomic_write
 from fastrnn.io._onnx_read import require_onnx
 
+if TYPE_CHECKING:
+    from fastrnn._layers.layer import Layer
+
 OPSET, IR = 14, 8  # the first with today's RNN, GRU and LSTM, and what old runtimes still read
 
 
-def write(layer: Layer, path: str | os.PathLike[str], state: bool, lengths: bool) -> None:
+def write(layer: "Layer", path: str | os.PathLike[str], state: bool, lengths: bool) -> None:
     """Write the model, whole or not at all."""
     data = model(layer, state, lengths).SerializeToString()
     with atomic_write(path) as file:
         file.write(data)
 
 
-def model(layer: Layer, state: bool, lengths: bool) -> Any:
+def model(layer: "Layer", state: bool, lengths: bool) -> Any:
     """Return the layer as an onnx.ModelProto."""
     return LayerWriter(layer, state, lengths).finish()
 
@@ -31,7 +33,7 @@ def model(layer: Layer, state: bool, lengths: bool) -> Any:
 class LayerWriter:
     """Collects nodes, constants and the graph's inputs and outputs."""
 
-    def __init__(self, layer: Layer, state: bool, lengths: bool) -> None:
+    def __init__(self, layer: "Layer", state: bool, lengths: bool) -> None:
         self.onnx = require_onnx()
         self.layer = layer
         self.state, self.lengths = state, lengths
@@ -204,7 +206,7 @@ class LayerWriter:
         return self.onnx.helper.make_tensor_value_info(name, kind, shape)
 
 
-def _inputs(layer: Layer, l: int, op: str) -> list[tuple[str, Array]]:
+def _inputs(layer: "Layer", l: int, op: str) -> list[tuple[str, Array]]:
     """Return W, R and, if there are biases, B of a layer."""
     inverse = np.argsort(cell.ROWS[op]).tolist()
     params, directions = layer.params, layer._directions[l]

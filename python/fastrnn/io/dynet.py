@@ -1,15 +1,17 @@
 """DyNet's weights: VanillaLSTMBuilder and its compact form, GRUBuilder and SimpleRNNBuilder."""
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from fastrnn._checks import number
-from fastrnn._layers.layer import Layer
 from fastrnn.io._assemble import array, assemble, blocks, family
 
-L = TypeVar("L", bound=Layer)
+if TYPE_CHECKING:
+    from fastrnn._layers.layer import Layer
+
+L = TypeVar("L", bound="Layer")
 
 _ORDER = (0, 1, 3, 2)  # DyNet's LSTM rows are i f o g
 _PER = {"LSTM": 3, "GRU": 9, "RNN": 3}

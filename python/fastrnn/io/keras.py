@@ -1,16 +1,18 @@
 """Keras' weights, of versions 2 and 3 and of its CuDNN layers, in and out."""
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from fastrnn._calls.choices import Squash
 from fastrnn._checks import Array
-from fastrnn._layers.layer import Layer
 from fastrnn.io._assemble import GATES, array, assemble, blocks, family, refuse
 
-L = TypeVar("L", bound=Layer)
+if TYPE_CHECKING:
+    from fastrnn._layers.layer import Layer
+
+L = TypeVar("L", bound="Layer")
 
 # Keras' blocks of columns, in the order of our rows: LSTM i f c o, GRU z r h.
 _ORDER = {"RNN": (0,), "LSTM": (0, 1, 2, 3), "GRU": (1, 0, 2)}
@@ -130,7 +132,7 @@ def _choices(name: str, activation: Squash, recurrent_activation: Squash) -> dic
     return {"activations": (f, g, g) if name == "LSTM" else (f, g)}
 
 
-def to_keras(layer: Layer) -> list[Array]:
+def to_keras(layer: "Layer") -> list[Array]:
     """Return the arrays that ``set_weights`` takes, all layers and directions in a row."""
     name = family(type(layer))
     plain: dict[str, Any] = {"peephole": False, "proj_size": 0, "layer_norm": False, "zoneout": 0.0}

@@ -1,15 +1,17 @@
 """Weights with one array for each gate, under Lasagne's names, with learned initial states."""
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from fastrnn._checks import Array
-from fastrnn._layers.layer import Layer
 from fastrnn.io._assemble import array, assemble, family
 
-L = TypeVar("L", bound=Layer)
+if TYPE_CHECKING:
+    from fastrnn._layers.layer import Layer
+
+L = TypeVar("L", bound="Layer")
 
 # Our gates in order, as Lasagne calls them.
 _GATES = {
@@ -80,7 +82,7 @@ def _some(
     return _stack(own, names, shape, "(H,)", name)
 
 
-def _state(own: Mapping[str, Any], names: tuple[str, ...], H: int, layer: Layer) -> Any:
+def _state(own: Mapping[str, Any], names: tuple[str, ...], H: int, layer: "Layer") -> Any:
     """Return the learned initial state in the form of the layer's, for N = 1."""
     if all(own.get(key) is None for key in names):
         return None

@@ -3,17 +3,19 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 import fastrnn
 from fastrnn._checks import Array, integer
-from fastrnn._layers.layer import Layer
 from fastrnn.io import _onnx_cell as cell
 from fastrnn.io._assemble import assemble, family
 
-L = TypeVar("L", bound=Layer)
+if TYPE_CHECKING:
+    from fastrnn._layers.layer import Layer
+
+L = TypeVar("L", bound="Layer")
 
 
 @dataclass(frozen=True, eq=False)

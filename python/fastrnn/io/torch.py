@@ -3,13 +3,15 @@
 import os
 import re
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from fastrnn._layers.layer import Layer
 from fastrnn.io._assemble import GATES, array, assemble, family, refuse
 from fastrnn.io.checkpoint import load_weights
 
-L = TypeVar("L", bound=Layer)
+if TYPE_CHECKING:
+    from fastrnn._layers.layer import Layer
+
+L = TypeVar("L", bound="Layer")
 
 _NAME = re.compile(
     r"(weight_ih|weight_hh|weight_hr|weight_peephole|weight_norm|bias_ih|bias_hh)_l(\d+)(_reverse)?"
@@ -73,7 +75,7 @@ def _checked(name: str, value: Any) -> Any:
 
 
 def _complete(
-    cls: type[Layer], prefix: str, place: tuple[int, bool], weights: Mapping[str, Any],
+    cls: "type[Layer]", prefix: str, place: tuple[int, bool], weights: Mapping[str, Any],
     first: Mapping[str, Any],
 ) -> None:  # fmt: skip
     """Refuse a layer that lacks what the first one has, or whose rows are not G·H."""
@@ -93,7 +95,7 @@ def _complete(
         )
 
 
-def _lost(cls: type[Layer], state: Mapping[str, Any], prefix: str, unused: list[str]) -> str:
+def _lost(cls: "type[Layer]", state: Mapping[str, Any], prefix: str, unused: list[str]) -> str:
     """Say what is left over, or that nothing is there, and which prefixes would do."""
     heads = {name.rpartition(".")[0] for name in state if _NAME.fullmatch(name.rpartition(".")[2])}
     hint = f"; recurrent weights are under the prefixes {sorted(heads)}" if heads - {""} else ""
@@ -104,7 +106,7 @@ def _lost(cls: type[Layer], state: Mapping[str, Any], prefix: str, unused: list[
 
 
 def _options_of(
-    cls: type[Layer], module: Any, prefix: str, options: dict[str, Any]
+    cls: "type[Layer]", module: Any, prefix: str, options: dict[str, Any]
 ) -> dict[str, Any]:
     """Return the options of the module that the prefix names, if it is one of torch.nn's."""
     if prefix:
@@ -122,7 +124,7 @@ def _options_of(
     return own | options
 
 
-def to_torch(layer: Layer) -> Any:
+def to_torch(layer: "Layer") -> Any:
     """Return torch.nn's module with a copy of the layer's weights."""
     try:
         import torch
@@ -145,7 +147,7 @@ def to_torch(layer: Layer) -> Any:
     return module
 
 
-def _refuse(layer: Layer, name: str) -> None:
+def _refuse(layer: "Layer", name: str) -> None:
     """Raise ValueError for what torch.nn cannot say."""
     plain: dict[str, Any] = {"merge_mode": "concat", "peephole": False, "reset_after": True}
     plain |= {"input_forget": False, "gates": "ifo", "clip": None, "layer_norm": False}
