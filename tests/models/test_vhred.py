@@ -2,87 +2,31 @@
 formulas, the prior must not see the answer, and a code must decide what is said.
 """
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from models.nested import check_gradients, check_twins, traced_dtypes
-from ops.nodes import count_nodes
+from models.zoo import W, dialogues, make
 from tolerances import assert_same_bits
 
-from fastrnn import metrics, models, ops
+from fastrnn import metrics, ops
 from fastrnn.data import Vocabulary, pack_dialogues
 from fastrnn.data.dialogues import ModeDialogues
 from fastrnn.models import HRED, VHRED
 from fastrnn.models._model import flatten
 from fastrnn.train import Adam
 
-V, Z = 10, 2
-KINDS: dict[str, dict[str, Any]] = {
-    "gru-bag": {"cell": "gru", "bag_of_words": 0.5},
-    "lstm-init": {"cell": "lstm", "decoder_input": "init", "bidirectional_utterance": False},
-    "rnn-gated": {"cell": "rnn", "decoder_input": "gated", "free_bits": 0.01},
-    "gru-attention": {"cell": "gru", "attention": True, "context_size": 3, "speakers": 3},
-}
+V, Z = W, 2
 SHAPE = [[2, 3, 1], [3], [1, 0, 2], []]
 
 
-def make(kind: str, **more: Any) -> VHRED:
-    options = {"dtype": np.float64, "rng": np.random.default_rng(8)} | KINDS[kind] | more
-    return VHRED(options.pop("cell"), V, 4, Z, **options)
-
-
 def batch_of(rng: Any, shape: Any = SHAPE) -> Any:
-    return pack_dialogues([[rng.integers(4, V, length) for length in talk] for talk in shape])
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_gradients_are_central_differences(kind: str, rng: Any) -> None:
-    model = make(kind, word_drop=0.3, dropout=0.1)
-    grads = check_gradients(model, (*batch_of(rng), 0.7), seed=3)
-    assert all(gradient.any() for gradient in grads.values())
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_twins_give_the_same(kind: str, rng: Any) -> None:
-    check_twins(make(kind, word_drop=0.3, dropout=0.1), (*batch_of(rng), 0.7), seed=3)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_float32_and_a_tape_of_one_length(kind: str, monkeypatch: Any, rng: Any) -> None:
-    model = make(kind, dtype=np.float32, word_drop=0.3)
-
-    def run(model: Any, batch: Any) -> None:
-        ops.value_and_grad(model.loss)(model.params, batch, np.random.default_rng(0))
-
-    assert traced_dtypes(model, batch_of(rng), monkeypatch, run) == {np.dtype(np.float32)}
-    counts = []
-    for turns, steps in ((3, 4), (8, 20)):
-        batch = batch_of(rng, [[steps] * turns] * 5)
-        counts.append(
-            count_nodes(
-                lambda function: ops.value_and_grad(function)(model.params),
-                lambda params, batch=batch: model.loss(params, batch),
-            )
-        )
-    assert counts[0] == counts[1] < 120
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_there_and_back(kind: str, tmp_path: Path, rng: Any) -> None:
-    model, batch = make(kind, dtype=np.float32, kl_schedule=5), batch_of(rng)
-    model.save(tmp_path / "model")
-    back = models.load(tmp_path / "model")
-    assert isinstance(back, VHRED)
-    assert back.config == model.config
-    assert back.evaluate([batch]) == model.evaluate([batch])
-    assert_same_bits("reply", back.reply([[4]], z=[0.5, 1]), model.reply([[4]], z=[0.5, 1]))
+    return pack_dialogues(dialogues(rng, shape))
 
 
 def test_parts(rng: Any) -> None:
     """The whole is its parts, each the same number of turns; the last part has both its ends."""
-    model, batch = make("lstm-init"), batch_of(rng)
+    model, batch = make("vhred-lstm-init"), batch_of(rng)
     found, symbols = model.elbo(batch), model._enter(batch).symbols
     turns = 4
     assert symbols == 3 + 1 + 0 + 2 + turns
@@ -101,8 +45,8 @@ def test_parts(rng: Any) -> None:
     drawn = np.mean([log_likelihood(each) for each in z[:300]])
     assert np.isclose(model.elbo(batch, samples=300)["reconstruction"], drawn, atol=0.05)
     assert model.iwae(batch, 1) <= model.iwae(batch, 100) + 0.02
-    bag = make("gru-bag")
-    plain = make("gru-bag", bag_of_words=0.0)
+    bag = make("vhred-gru-bag")
+    plain = make("vhred-gru-bag", bag_of_words=0.0)
     assert "bag" not in plain.params
     assert plain.loss(bag.params, batch) < bag.loss(bag.params, batch)
 
@@ -111,7 +55,7 @@ def test_a_schedule_for_some_turns_only(rng: Any) -> None:
     """What is to be said and the weight both stand behind the batch."""
     tokens, lengths, turns = batch_of(rng)
     said = np.array([False, False, True, False, False, True, False])
-    model = make("lstm-init", kl_schedule=3)
+    model = make("vhred-lstm-init", kl_schedule=3)
     data = [(tokens, lengths, turns, said)]
     model.fit(data, updates=2, progress=False, rng=rng)
     assert model.tokens((*data[0], 0.5)) == model.tokens(data[0]) == lengths.sum()
@@ -119,7 +63,7 @@ def test_a_schedule_for_some_turns_only(rng: Any) -> None:
 
 
 def test_the_prior_does_not_see_the_answer_and_the_posterior_does(rng: Any) -> None:
-    model = make("gru-bag")
+    model = make("vhred-gru-bag")
     talks = [[[4, 5], [6, 7]], [[4, 5], [8]]]
     mu, _, prior, _ = model._measured(pack_dialogues(talks))
     assert_same_bits("prior", prior[0][0], prior[0][1])
@@ -128,7 +72,7 @@ def test_the_prior_does_not_see_the_answer_and_the_posterior_does(rng: Any) -> N
 
 
 def test_codes_are_drawn_first_and_may_be_given() -> None:
-    model, history = make("gru-bag"), [[4, 5], [6]]
+    model, history = make("vhred-gru-bag"), [[4, 5], [6]]
     codes = np.random.default_rng(3).standard_normal((3, Z)) * 40
     given = model.reply(history, n=3, z=codes, max_length=8)
     for code, reply in zip(codes, given, strict=True):
@@ -182,7 +126,7 @@ def test_the_code_decides_among_the_modes() -> None:
 
 
 def test_nothing_to_say(rng: Any) -> None:
-    model = make("lstm-init")
+    model = make("vhred-lstm-init")
     for shape in ([], [[3], [2]]):
         value, grads = ops.value_and_grad(model.loss)(model.params, batch_of(rng, shape))
         assert value == 0

@@ -4,8 +4,17 @@ from typing import Any
 
 import numpy as np
 
-from fastrnn.data import EOS
-from fastrnn.models import LanguageModel, Model, Seq2Seq, SequenceClassifier, SequenceTagger
+from fastrnn.data import EOS, pack_dialogues
+from fastrnn.models import (
+    HRED,
+    VHRED,
+    LanguageModel,
+    Model,
+    Seq2Seq,
+    SequenceClassifier,
+    SequenceTagger,
+    SequenceVAE,
+)
 
 T, N, V, C, I = 6, 4, 7, 3, 5
 LENGTHS = np.array([6, 0, 3, 1])
@@ -60,10 +69,71 @@ PAIRS: dict[str, tuple[type[Model], tuple[Any, ...], dict[str, Any]]] = {
     ),
 }
 ZOO = SINGLE | PAIRS
+# These say sentences: dialogue models,
+W = 10
+TALKS: dict[str, tuple[type[Model], tuple[Any, ...], dict[str, Any]]] = {
+    "hred-gru": (HRED, ("gru", W, 4), {"context_size": 3}),
+    "hred-lstm-init": (
+        HRED,
+        ("lstm", W, 4),
+        {"context_size": 3, "decoder_input": "init", "bidirectional_utterance": False},
+    ),
+    "hred-rnn-gated": (
+        HRED,
+        ("rnn", W, 4),
+        {"context_size": 3, "decoder_input": "gated", "embedding_size": 3},
+    ),
+    "hred-gru-attention": (
+        HRED,
+        ("gru", W, 4),
+        {"context_size": 3, "attention": True, "decoder_size": 5},
+    ),
+    "hred-lstm-attention": (
+        HRED,
+        ("lstm", W, 4),
+        {"context_size": 3, "attention": True, "decoder_input": "init", "speakers": 2},
+    ),
+    "vhred-gru-bag": (VHRED, ("gru", W, 4, 2), {"bag_of_words": 0.5}),
+    "vhred-lstm-init": (
+        VHRED,
+        ("lstm", W, 4, 2),
+        {"decoder_input": "init", "bidirectional_utterance": False},
+    ),
+    "vhred-rnn-gated": (VHRED, ("rnn", W, 4, 2), {"decoder_input": "gated", "free_bits": 0.01}),
+    "vhred-gru-attention": (
+        VHRED,
+        ("gru", W, 4, 2),
+        {"attention": True, "context_size": 3, "speakers": 3},
+    ),
+}
+# with an empty turn in the middle, a dialogue of one turn, and one of none;
+DIALOGUES = [[2, 3, 1], [3], [1, 0, 2, 4], []]
+# and the autoencoder of sentences.
+SENTENCES: dict[str, tuple[type[Model], tuple[Any, ...], dict[str, Any]]] = {
+    "svae-gru": (SequenceVAE, ("gru", 9, 4, 3), {}),
+    "svae-lstm-init-bi": (
+        SequenceVAE,
+        ("lstm", 9, 4, 3),
+        {"decoder_input": "init", "bidirectional": True},
+    ),
+    "svae-rnn-gated": (
+        SequenceVAE,
+        ("rnn", 9, 4, 3),
+        {"decoder_input": "gated", "embedding_size": 3},
+    ),
+    "svae-lstm-gated": (
+        SequenceVAE,
+        ("lstm", 9, 4, 3),
+        {"decoder_input": "gated", "free_bits": 0.02},
+    ),
+}
+SAYING = TALKS | SENTENCES
+EVERY = ZOO | SAYING
 
 
 def make(name: str, **more: Any) -> Any:
-    cls, args, options = ZOO[name]
+    cls, args, options = EVERY[name]
+    args = (more.pop("cell", args[0]), *args[1:])
     options = {"dtype": np.float64, "rng": np.random.default_rng(8)} | options
     return cls(*args, **(options | more))
 
@@ -89,6 +159,22 @@ def batch_for(model: Any, rng: Any, steps: int = T, rows: int = N, lengths: Any 
     shape = (rows,) if isinstance(model, SequenceClassifier) else (steps, rows)
     targets = rng.integers(0, labels, shape)
     return (x, targets) if lengths is None else (x, targets, lengths)
+
+
+def dialogues(rng: Any, shape: Any = DIALOGUES) -> list[list[np.ndarray]]:
+    return [[rng.integers(4, W, length) for length in talk] for talk in shape]
+
+
+def sentences(rng: Any, lengths: Any = (4, 0, 5, 1)) -> tuple[np.ndarray, np.ndarray]:
+    return rng.integers(4, 9, (max(lengths), len(lengths))), np.asarray(lengths)
+
+
+def said_batch(model: Any, rng: Any, shape: Any = None) -> tuple[Any, ...]:
+    """What a model that says sentences takes, and a weight of the divergence if it has a code."""
+    if isinstance(model, SequenceVAE):
+        return *sentences(rng, *([] if shape is None else [shape])), 0.7
+    batch = pack_dialogues(dialogues(rng, *([] if shape is None else [shape])))
+    return batch if isinstance(model, HRED) else (*batch, 0.7)
 
 
 def flat(params: Any) -> dict[str, np.ndarray]:
