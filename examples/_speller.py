@@ -2,9 +2,9 @@
 
 The noisy channel of Kernighan, Church and Gale (1990): of the known words near to what was typed,
 the one whose log p(typed | meant) + log p(meant | the words beside it) is largest. Both parts are
-recurrent networks, in both directions or forward only. The channel sees the letters of one word and
-says what each must become; it learns from the misspellings of other words, whether these stand in
-the text or not. The context names the next word of the text, and the one before.
+recurrent networks, in both directions or forward only. The channel reads the letters of one word
+and says what becomes of each; it learns from the misspellings of other words, whether these stand
+in the text or not. The context names the next word of the text, and the one before.
 """
 
 from collections import Counter
@@ -22,29 +22,29 @@ UNHEARD_OF = -12.0  # log probability of an edit that is no tag
 FAR = 4  # letters that a word without known neighbours may have more or less
 
 
-def edits(wrong, right):
-    """What the place before `wrong`, and each letter of it, must become to give `right`."""
-    n, m = len(wrong), len(right)
+def edits(source, target):
+    """What the place before `source`, and each letter of it, must become to give `target`."""
+    n, m = len(source), len(target)
     cost = [[i + j for j in range(m + 1)] for i in range(n + 1)]  # the least number of changes
 
     def swapped(i, j):
-        return i > 1 and j > 1 and wrong[i - 2 : i] == right[j - 1] + right[j - 2]
+        return i > 1 and j > 1 and source[i - 2 : i] == target[j - 1] + target[j - 2]
 
     for i in range(1, n + 1):
         for j in range(1, m + 1):
-            changed = cost[i - 1][j - 1] + (wrong[i - 1] != right[j - 1])
+            changed = cost[i - 1][j - 1] + (source[i - 1] != target[j - 1])
             cost[i][j] = min(changed, cost[i - 1][j] + 1, cost[i][j - 1] + 1)
             if swapped(i, j):
                 cost[i][j] = min(cost[i][j], cost[i - 2][j - 2] + 1)
     parts, more, i, j = [KEEP] * (n + 1), "", n, m
     while i or j:
-        same = i and j and wrong[i - 1] == right[j - 1]
+        same = i and j and source[i - 1] == target[j - 1]
         if i and j and cost[i][j] == cost[i - 1][j - 1] + (not same):
-            parts[i], more, i, j = (KEEP if same else right[j - 1]) + more, "", i - 1, j - 1
+            parts[i], more, i, j = (KEEP if same else target[j - 1]) + more, "", i - 1, j - 1
         elif swapped(i, j) and cost[i][j] == cost[i - 2][j - 2] + 1:
             parts[i - 1], parts[i], more, i, j = SWAP, more, "", i - 2, j - 2
         elif j and cost[i][j] == cost[i][j - 1] + 1:
-            more, j = right[j - 1] + more, j - 1
+            more, j = target[j - 1] + more, j - 1
         else:
             parts[i], more, i = more, "", i - 1
     parts[0] += more
@@ -78,12 +78,12 @@ class Channel:
     """log p(typed | meant), of `errors`: words and how they are misspelt."""
 
     def __init__(self, errors, both, hidden, seed, *, epochs, rate=1e-2, N=64):
-        pairs = [(wrong, right) for right, wrongs in errors.items() for wrong in wrongs]
+        pairs = [(right, wrong) for right, wrongs in errors.items() for wrong in wrongs]
         parts = [edits(*pair) for pair in pairs]
         counted = Counter(part for each in parts for part in each)
         self.tags = {part: i for i, (part, n) in enumerate(counted.most_common()) if n >= 5}
-        self.letters = Vocabulary.from_texts([" " + wrong for wrong, _ in pairs], level="character")
-        ids = [self.letters.encode(" " + wrong) for wrong, _ in pairs]
+        self.letters = Vocabulary.from_texts([" " + ALPHABET], level="character")
+        ids = [self.letters.encode(" " + right) for right, _ in pairs]
         labels = [[self.tags.get(part, 0) for part in each] for each in parts]
 
         def make(rows):
@@ -92,17 +92,20 @@ class Channel:
 
         self.model = SequenceTagger(
             "lstm", len(self.tags), hidden, vocab=len(self.letters), bidirectional=both,
-            forget_bias=1.0, rng=np.random.default_rng(seed),
+            dropout=0.3, forget_bias=1.0, rng=np.random.default_rng(seed),
         )  # fmt: skip
         fit(self.model, list(map(len, ids)), make, seed=seed, epochs=epochs, rate=rate, N=N)
 
-    def scores(self, word, meant):
-        """The log probabilities, but for a constant, of having typed `word` for each of `meant`."""
-        p = self.model.predict_proba(np.array(self.letters.encode(" " + word))[:, None])[:, 0]
+    def scores(self, typed, meant):
+        """The log probabilities of having typed a word for each of those in `meant`."""
+        p = self.model.predict_proba(*pad([self.letters.encode(" " + word) for word in meant]))
         p, tags = np.log(np.maximum(p, 1e-30)), self.tags
         return np.array([
-            sum(q[tags[part]] if part in tags else UNHEARD_OF for q, part in zip(p, edits(word, r)))
-            for r in meant
+            sum(
+                p[i, n, tags[part]] if part in tags else UNHEARD_OF
+                for i, part in enumerate(edits(word, typed))
+            )
+            for n, word in enumerate(meant)
         ])  # fmt: skip
 
 
@@ -152,7 +155,7 @@ class Context:
 class Speller:
     """What was meant: channel and context together, of the words that are known."""
 
-    def __init__(self, channel, context, counts, weight=1.0):
+    def __init__(self, channel, context, counts, weight=1.2):
         self.channel, self.context, self.weight = channel, context, weight
         self.words = sorted(counts)
         self.known, self.letters = set(self.words), letter_counts(self.words)

@@ -6,6 +6,8 @@ and sword-text-web; --parts takes some of the experiments by name.
 """
 
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -51,39 +53,51 @@ def accents(frame: _frame.Frame) -> None:
     frame.gate("accents: right words more in both", at_least=0.01)
 
 
-def misspelt(frame: _frame.Frame) -> None:
-    """Misspelt words of English."""
+def _misspelling(frame: _frame.Frame) -> Iterator[tuple[int, Any, Any]]:
+    """Give seed, task and letters of the typos, with what a look-up of words reaches."""
     dictionary = member(frame, "codespell", "codespell_lib/data/dictionary.txt")
     texts = text_module(frame, typos.PLACE, "sword-text-web")
     texts = [text for text in texts if len(text.split()) <= 100][::2]
-    errors = typos.misspellings(dictionary)
     letters = Vocabulary.from_texts(texts, level="character")
     for seed in frame.seeds:
-        task = typos.prepare(texts, errors, seed)
-        flags, right, _ = typos.look_up(task.test, task.counts)
+        yield seed, typos.prepare(texts, typos.misspellings(dictionary), seed), letters
+
+
+def misspelt(frame: _frame.Frame) -> None:
+    """Misspelt words of English: found."""
+    for seed, task, letters in _misspelling(frame):
+        flags, *_ = typos.look_up(task.test, task.counts)
         frame.record("typos, unknown words: F1", seed, flags)
-        frame.record("typos, nearest known word: put right", seed, right)
-        figures = {}
-        for name, both, hidden in typos.MODELS:
-            epochs = typos.EPOCHS
-            with frame.run(f"typos, {name}, finding", seed) as note:
+        found = {}
+        for name, both, (hidden, *_) in typos.MODELS:
+            with frame.run(f"typos, {name}", seed) as note:
                 model, _ = typos.train(
-                    task.learned, letters, task.tags, both, hidden[0], seed, epochs=epochs[0]
+                    task.learned, letters, task.tags, both, hidden, seed, epochs=typos.EPOCHS[0]
                 )
                 note["parameters"] = model.parameter_count
-            with frame.run(f"typos, {name}, putting right", seed):
-                spelling = typos.speller(task, both, hidden[1:], seed, epochs=epochs[1:])
-            found = typos.judge(model, task.test, letters, task.tags)
-            figures[both] = found, typos.put_right(spelling, task.test)
-            frame.record(f"typos, {name}: F1", seed, figures[both][0])
-            frame.record(f"typos, {name}: put right", seed, figures[both][1])
-        more = figures[True][0] - figures[False][0], figures[False][0] - flags
+            found[both] = typos.judge(model, task.test, letters, task.tags)
+            frame.record(f"typos, {name}: F1", seed, found[both])
+        more = found[True] - found[False], found[False] - flags
         frame.record("typos: F1 more in both directions than forward", seed, more[0])
         frame.record("typos: F1 more forward than of unknown words", seed, more[1])
-        frame.record("typos: put right more than nearest", seed, figures[True][1] - right)
     frame.gate("typos: F1 more in both directions than forward", at_least=0.0)
     frame.gate("typos: F1 more forward than of unknown words", at_least=0.0)
-    frame.gate("typos: put right more than nearest", at_least=0.10, calibrated=False)
+
+
+def meant(frame: _frame.Frame) -> None:
+    """Misspelt words of English: put right."""
+    for seed, task, _ in _misspelling(frame):
+        _, nearest, count = typos.look_up(task.test, task.counts)
+        frame.record("typos, nearest known word: put right", seed, nearest)
+        for name, both, (_, *hidden) in typos.MODELS:
+            with frame.run(f"typos, {name}: put right", seed, words=count):
+                spelling = typos.speller(task, both, hidden, seed, epochs=typos.EPOCHS[1:])
+            right = typos.put_right(spelling, task.test)
+            frame.record(f"typos, {name}: put right", seed, right)
+            frame.record(f"typos, {name}: put right more than nearest", seed, right - nearest)
+    frame.gate(
+        "typos, both directions: put right more than nearest", at_least=0.10, calibrated=False
+    )
 
 
 def splice(frame: _frame.Frame) -> None:
@@ -114,7 +128,7 @@ def splice(frame: _frame.Frame) -> None:
     frame.gate("splice, published folds, 2 direction(s): accuracy", at_least=0.955)
 
 
-PARTS = {part.__name__: part for part in (echo, accents, misspelt, splice)}
+PARTS = {part.__name__: part for part in (echo, accents, misspelt, meant, splice)}
 
 
 def measure(frame: _frame.Frame) -> None:
