@@ -21,8 +21,9 @@ from fastrnn.train import AdamW
 from fastrnn.train.schedule import cosine
 
 SIZES = {"hidden": 128, "embedding": 64, "min_count": 2}
-HOW = {"batch": 16, "epochs": 30, "patience": 5, "lr": 3e-3, "dropout": 0.4}
-CODES: dict[str, Any] = {"z_dim": 16, "word_drop": 0.25, "kl_schedule": 400}
+HOW = {"batch": 16, "epochs": 32, "patience": 4, "lr": 5e-3}
+DROPS = {"dropout": 0.4, "word_drop": 0.2}
+CODES: dict[str, Any] = {"z_dim": 16, "kl_schedule": 400}
 EXCHANGES = 4  # of a dialogue, in the mean: batches of both kinds have as many replies
 SHOWN = 5
 
@@ -45,10 +46,11 @@ def nats_of_words(model: HRED, batches: Any, carries: np.ndarray) -> dict[str, f
     nats, seen = [], []
     for batch in batches:
         d = model._enter(batch)
-        _, contexts, memory = model._contexts(model.params, d)
-        nats.append(model._say(model.params, d, contexts, memory).nats)
-        targets = np.vstack([d.said, np.full((1, len(contexts)), Vocabulary.PAD)])
-        targets[d.said_lengths, np.arange(len(contexts))] = Vocabulary.EOS
+        heard = model._hear(model.params, d)
+        nats.append(model._say(model.params, d, heard.contexts, heard.memory).nats)
+        P = len(d.said_lengths)
+        targets = np.vstack([d.said, np.full((1, P), Vocabulary.PAD)])
+        targets[d.said_lengths, np.arange(P)] = Vocabulary.EOS
         seen.append(targets[targets != Vocabulary.PAD])
     all_nats, slots = np.concatenate(nats), carries[np.concatenate(seen)]
     return {
@@ -83,7 +85,7 @@ def measure(frame: _frame.Frame) -> None:
     carries[[int(words.encode(word)[0]) for word in informed(text)]] = True
     carries[Vocabulary.UNK] = False
     frame.configuration |= {
-        "sizes": SIZES, "how": HOW, "codes": CODES, "words": len(words),
+        "sizes": SIZES, "how": HOW, "drops": DROPS, "codes": CODES, "words": len(words),
         "slots' words": int(carries.sum()), "split": [*map(len, (train, dev, test))],
     }  # fmt: skip
     kinds: dict[str, tuple[Any, dict[str, Any]]] = {
@@ -96,7 +98,7 @@ def measure(frame: _frame.Frame) -> None:
             change = last_turn if name == "last turn" else list
             model = cls(
                 "gru", words, SIZES["hidden"], embedding_size=SIZES["embedding"],
-                dropout=HOW["dropout"], rng=np.random.default_rng(seed), **options,
+                decoder_input="init", rng=np.random.default_rng(seed), **DROPS, **options,
             )  # fmt: skip
             rows = HOW["batch"] * (EXCHANGES if name == "last turn" else 1)
             with frame.run(name, seed, parameters=model.parameter_count) as note:

@@ -21,8 +21,7 @@ NODES = {HRED: 80, VHRED: 120, SequenceVAE: 70}
 
 def dropping(name: str, **more: Any) -> Any:
     """A model that drops all that it can."""
-    words = {} if name.startswith("hred") else {"word_drop": 0.3}
-    return make(name, dropout=0.2, **words, **more)
+    return make(name, dropout=0.2, word_drop=0.3, **more)
 
 
 @pytest.mark.parametrize("name", SAYING)

@@ -156,7 +156,12 @@ class Talking(Model):
         return x + ops.embedding(params["speakers"][which], speakers) if self._speakers else x
 
     def _hear(
-        self, params: Mapping[str, Any], d: Dialogues, state: Any = None, learning: bool = False
+        self,
+        params: Mapping[str, Any],
+        d: Dialogues,
+        state: Any = None,
+        learning: bool = False,
+        rng: "Generator | None" = None,
     ) -> Heard:
         """Read the turns, and hear them one after the other, from where `state` is."""
         if d.goes_on and state is None:
@@ -167,6 +172,8 @@ class Talking(Model):
         begin = state if d.goes_on else {"context": None, "turns": None}
         vectors = self._vectors(params, d.tokens, d.lengths, learning)
         x = self._marked(params, "heard", ops.embedding(vectors, d.heard), d.heard_by)
+        if rng is not None and self._dropout > 0:
+            x = ops.dropout(x, self._dropout, rng=rng)
         y, end = self._context.apply(params["context"], x, begin["context"], lengths=d.steps)
         contexts = ops.embedding(anp.reshape(y, (-1, self._sizes[1])), d.before)
         contexts = self._marked(params, "said", contexts, d.said_by)

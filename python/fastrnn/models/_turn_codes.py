@@ -28,10 +28,10 @@ class TurnCodes(Talking, Bounds):
         return _heads(params["prior"], contexts)
 
     def _gaussians(
-        self, params: Mapping[str, Any], d: Dialogues, state: Any = None, learning: bool = False
+        self, params: Mapping[str, Any], d: Dialogues, state: Any = None, **how: Any
     ) -> tuple[Heard, tuple[Any, Any], tuple[Any, Any]]:
         """Return what was heard, and posterior and prior of the turns to be said."""
-        heard = self._hear(params, d, state, learning)
+        heard = self._hear(params, d, state, **how)
         said = ops.embedding(heard.vectors, d.again)
         seen = anp.concatenate([heard.contexts, said], axis=1)
         return heard, _heads(params["posterior"], seen), self._prior(params, heard.contexts)

@@ -24,8 +24,7 @@ class HRED(Segmented, Talking):
     ----------
     cell : {"gru", "lstm", "rnn"}
     vocab : int or Vocabulary
-        V, at least 5: symbols 0..3 are PAD, UNK, BOS and EOS, as `fastrnn.data` has them. That a
-        dialogue ends can be a symbol like others.
+        V, at least 5: 0..3 are PAD, UNK, BOS and EOS. That a dialogue ends can be a symbol, too.
     hidden_size : int
         H of the layer that reads a turn.
     context_size, decoder_size : int or None
@@ -43,7 +42,9 @@ class HRED(Segmented, Talking):
         How many there are, each with a vector of its own that marks the turns it said for the
         context, and one for what it is about to say; 0: turns bear no marks.
     dropout : float
-        Of what enters the output layer, while learning.
+        Of what the context hears of each turn, and of what enters the output layer, while learning.
+    word_drop : float
+        How probable it is that a word which the decoder sees while learning becomes UNK.
     dtype : dtype
         float32 or float64.
     rng : numpy.random.Generator or None
@@ -102,6 +103,7 @@ class HRED(Segmented, Talking):
         attention: bool = False,
         speakers: int = 0,
         dropout: float = 0.0,
+        word_drop: float = 0.0,
         dtype: DTypeLike = np.float32,
         rng: "Generator | None" = None,
         **layer_options: Any,
@@ -110,8 +112,8 @@ class HRED(Segmented, Talking):
             cell, vocab, hidden_size, context_size=context_size, decoder_size=decoder_size,
             embedding_size=embedding_size, bidirectional_utterance=bidirectional_utterance,
             decoder_input=decoder_input, attention=attention, speakers=speakers, dropout=dropout,
-            word_drop=0.0, dtype=dtype, rng=generator(rng), latent=0, layer_options=layer_options,
-            own_options={},
+            word_drop=word_drop, dtype=dtype, rng=generator(rng), latent=0,
+            layer_options=layer_options, own_options={"word_drop": word_drop},
         )  # fmt: skip
 
     def loss(self, params: Mapping[str, Any], batch: Any, rng: "Generator | None" = None) -> Any:
@@ -126,7 +128,7 @@ class HRED(Segmented, Talking):
             which turns are to be said; without it all but the first of each dialogue. The first
             cannot be. speakers is int, (U,): who says each turn; without it they take turns.
         rng : numpy.random.Generator or None
-            Where dropout draws from; None: dropout does not act.
+            Where what is dropped is drawn with; None: nothing is dropped.
 
         Returns
         -------
@@ -171,7 +173,7 @@ class HRED(Segmented, Talking):
             As `loss`; the batch goes on and there is no state.
         """
         d = self._enter(batch)
-        heard = self._hear(params, d, state, learning=True)
+        heard = self._hear(params, d, state, learning=True, rng=rng)
         said = self._say(params, d, heard.contexts, heard.memory, rng=rng, learning=True)
         return said.nats.sum() / max(d.symbols, 1), heard.after
 
@@ -223,10 +225,8 @@ class HRED(Segmented, Talking):
             symbols += self._enter(batch).symbols
         if symbols == 0:
             raise ValueError("batches must hold at least one turn to be said, got none")
-        return {
-            "loss": total / symbols,
-            "perplexity": float(np.exp(min(total / symbols, 700.0))),
-        }
+        loss = total / symbols
+        return {"loss": loss, "perplexity": float(np.exp(min(loss, 700.0)))}
 
     def reply(
         self,

@@ -191,7 +191,7 @@ class VHRED(Segmented, Annealing, TurnCodes):
             As `loss`; the batch goes on and there is no state.
         """
         weight, d = weighed(batch)[1], self._enter(batch)
-        heard, posterior, prior = self._gaussians(params, d, state, learning=True)
+        heard, posterior, prior = self._gaussians(params, d, state, learning=True, rng=rng)
         z = ops.reparameterise(*posterior, rng=noise_for(rng))
         condition = anp.concatenate([heard.contexts, z], axis=1)
         nats = self._say(params, d, condition, heard.memory, rng=rng, learning=True).nats.sum()
