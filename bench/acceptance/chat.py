@@ -22,7 +22,7 @@ from fastrnn.train import Adam
 from fastrnn.train.schedule import cosine
 
 TOPICS = ("ai", "botprofile", "conversations", "emotion", "food", "gossip", "greetings", "science")
-HOW = {"hidden": 128, "embedding": 64, "epochs": 40, "batch": 16, "lr": 4e-3, "turns": 6}
+HOW = {"hidden": 192, "embedding": 64, "epochs": 80, "batch": 16, "lr": 4e-3, "turns": 6}
 ASKED = 10
 
 

@@ -9,7 +9,7 @@ from commands import COMMAND, TIMEOUT, only_line
 from processes import environment
 
 from fastrnn.data import Vocabulary, pack_dialogues
-from fastrnn.models import HRED, VHRED, SequenceTagger
+from fastrnn.models import HRED, VHRED, Seq2Seq, SequenceTagger
 from fastrnn.train import Adam
 
 TALKS = [
@@ -78,11 +78,28 @@ def test_a_latent_code_is_drawn_with_the_seed(tmp_path: Path, words: Vocabulary)
     assert one.stdout == same.stdout
 
 
+def test_a_translator_answers_each_line(tmp_path: Path, words: Vocabulary) -> None:
+    model = Seq2Seq("gru", words, words, 24, rng=np.random.default_rng(0))
+    data = model.pairs(*zip(*(talk[k : k + 2] for talk in TALKS for k in (0,)), strict=True), 2)
+    model.fit(data, Adam(lr=0.02), updates=60, progress=False)
+    model.save(tmp_path / "model")
+    done = converse(tmp_path / "model", "i am bob\nwhat\ni am ann\n", "--beam", "2")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[::2] == ["hello bob", "hello ann"]
+    drawn = ["--temperature", "0.2", "--seed", "1", "--top-k", "3", "--max-length", "1"]
+    done = converse(tmp_path / "model", "i am bob\n", *drawn)
+    assert (done.returncode, done.stdout) == (0, "hello\n")
+    done = converse(tmp_path / "model", "i am bob\n", "--top-k", "3")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "need a temperature above 0" in only_line(done.stderr)
+
+
 @pytest.mark.parametrize(
     ("made", "message"),
     [
         (lambda: SequenceTagger("gru", 2, 2, input_size=1), "it holds a SequenceTagger"),
         (lambda: HRED("gru", 9, 4), "the model has no vocabulary"),
+        (lambda: Seq2Seq("gru", 9, 9, 4), "no vocabulary, so it knows numbers"),
         (None, "No such file"),
     ],
 )

@@ -2,6 +2,7 @@
 dialogue, a leak of the answer, or a gradient cut between turns leave a loss that still falls.
 """
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from tolerances import assert_same_bits
 
 from fastrnn import ops
 from fastrnn.data import Vocabulary, pack_dialogues
-from fastrnn.models import HRED
+from fastrnn.models import HRED, VHRED
 from fastrnn.models._dialogues import arranged
 from fastrnn.models._model import flatten
 from fastrnn.train import Adam
@@ -117,16 +118,22 @@ def test_the_first_turn_is_remembered(attention: bool) -> None:
     asked = slots(rng, 100, 3)
     replies = model.replies([talk[:-1] for talk in asked])
     assert np.mean([r.tolist() == talk[-1] for r, talk in zip(replies, asked, strict=True)]) > 0.97
+    # Over twice as long as any in training.
+    longer = slots(rng, 100, 7)
+    replies = model.replies([talk[:-1] for talk in longer])
+    assert np.mean([r.tolist() == talk[-1] for r, talk in zip(replies, longer, strict=True)]) > 0.8
     # Without its first turns, chance is all there is.
     replies = model.replies([talk[2:-1] for talk in asked])
     assert np.mean([r.tolist() == talk[-1] for r, talk in zip(replies, asked, strict=True)]) < 0.5
 
 
-def test_texts_with_unknown_words() -> None:
+@pytest.mark.parametrize("cls", [HRED, partial(VHRED, z_dim=2)])
+def test_texts_with_unknown_words(cls: Any) -> None:
     words = Vocabulary.from_texts(["hello you there"], level="word")
-    model = HRED("gru", words, 8, rng=np.random.default_rng(0))
+    model = cls("gru", words, 8, rng=np.random.default_rng(0))
     assert isinstance(model.reply(["hello stranger"], max_length=4), str)
-    assert model.reply(["x"], max_length=4) == model.reply(["y"], max_length=4)
+    x, y = (model.reply([w], max_length=4, rng=np.random.default_rng(0)) for w in ("x", "y"))
+    assert x == y
     assert len(model.reply([""], max_length=1).split()) <= 1
     talk = model.conversation()
     talk.hear("hello")

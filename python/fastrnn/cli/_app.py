@@ -181,7 +181,7 @@ app.command()(translate)
 @app.command()
 @one_line
 def reply(
-    model: Annotated[Path, Argument(metavar="MODEL", help="File of an HRED or a VHRED.")],
+    model: Annotated[Path, Argument(metavar="MODEL", help="File of an HRED, VHRED or Seq2Seq.")],
     max_length: Annotated[int, Option(min=1, metavar="N", help="Most words of a reply.")] = 50,
     beam: Annotated[
         int, Option(min=1, metavar="K", help="Beam of the search at temperature 0.")
@@ -195,7 +195,8 @@ def reply(
 ) -> None:
     """Talk with a dialogue model: a line is a turn, an empty line begins a new conversation.
 
-    The model hears every turn, its own too, and keeps the state of the conversation only.
+    The model hears every turn, its own too, and keeps the state of the conversation only. A Seq2Seq
+    answers each line for itself.
     """
     from fastrnn.cli.reply import run_reply
 
