@@ -35,16 +35,13 @@ def accents(frame: _frame.Frame) -> None:
     """Spanish without its marks."""
     example, words = spanish_diacritics, {}
     texts = text_module(frame, example.PLACE, "sword-text-sparv")
-    (letters, marks), cut = zip(*map(example.bare, texts), strict=True), len(texts) * 9 // 10
-    table = Vocabulary.from_texts(letters[:cut], level="character")
-    ids, V = [table.encode(text) for text in letters], len(table)
+    learned, test, wanted = example.prepare(texts)
     for seed in frame.seeds:
         for both, name in BOTH:
             epochs = frame.given.epochs
             with frame.run(f"accents, {name}", seed, epochs=epochs):
-                model, _ = example.train(both, ids[:cut], marks[:cut], V, seed, epochs=epochs)
-            found = example.restore(model, letters[cut:], ids[cut:])
-            words[both], f1 = example.figures(texts[cut:], found)
+                model, _ = example.train(both, learned, seed, epochs=epochs)
+            words[both], f1 = example.figures(wanted, example.restore(model, test))
             frame.record(f"accents, {name}: right words", seed, words[both])
             frame.record(f"accents, {name}: F1", seed, f1)
         frame.record("accents: right words more in both", seed, words[True] - words[False])

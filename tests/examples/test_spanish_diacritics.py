@@ -58,15 +58,24 @@ def test_both_directions_see_what_follows() -> None:
     """The word is ``ese`` before an a and ``esé`` before an o: forward only cannot know."""
     rng = np.random.default_rng(0)
     texts = ["ese a" if one else "esé o" for one in rng.integers(0, 2, 300)]
-    letters, marks = zip(*map(example.bare, texts), strict=True)
-    table = example.Vocabulary.from_texts(letters, level="character")
-    ids, V = [table.encode(text) for text in letters], len(table)
+    learned, test, wanted = example.prepare(texts)
     shares = []
     for bidirectional in (True, False):
-        model, _ = example.train(
-            bidirectional, ids, marks, V, 0, epochs=12, hidden=16, rate=2e-2, N=16
-        )
-        given = example.restore(model, letters, ids)
-        shares.append(example.figures(texts, given)[0])
+        model, _ = example.train(bidirectional, learned, 0, epochs=12, hidden=16, rate=2e-2, N=16)
+        shares.append(example.figures(wanted, example.restore(model, test))[0])
     assert shares[0] == 1
     assert shares[1] < 0.9
+
+
+def test_habits_count_how_a_word_is_marked_elsewhere() -> None:
+    pairs = [example.bare(text) for text in ("Él solo", "él sólo", "sólo aquí")]
+    letters, marks = zip(*pairs, strict=True)
+    habits = example.Habits(letters, marks)
+    shares = habits.shares("solo EL")
+    assert shares[1] == pytest.approx([1 / 3, 2 / 3, 0, 0, 0])
+    assert shares[4].tolist() == [0, 0, 0, 0, 0]  # no word
+    assert shares[5].tolist() == [0, 1, 0, 0, 0]
+    # Of what was learned from, the own occurrence does not count.
+    own = habits.shares(letters[1], marks[1])
+    assert own[4].tolist() == [0.5, 0.5, 0, 0, 0]
+    assert habits.shares(letters[2], marks[2])[5:].tolist() == [[0, 0, 0, 0, 1]] * 4
