@@ -115,15 +115,20 @@ def measure_ppca(frame: _frame.Frame) -> None:
 def measure(frame: _frame.Frame) -> None:
     """Both tasks; each may be skipped alone."""
     frame.configuration |= {"linear": LINEAR, "hidden": HIDDEN, "ppca": PPCA}
-    with frame.part("mnist5k"):
-        measure_linear(frame)
-    with frame.part("digits"):
-        measure_ppca(frame)
+    for name, part in PARTS.items():
+        if name in frame.given.parts:
+            with frame.part(name):
+                part(frame)
+
+
+PARTS = {"mnist5k": measure_linear, "digits": measure_ppca}
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the bench."""
-    return _frame.main("autoencoder", __doc__, measure, argv=argv)
+    """Run the bench; of one part alone it writes a file of its own."""
+    parser = _frame.options("autoencoder", __doc__)
+    task = _frame.by_parts(parser, "autoencoder", list(PARTS), argv)
+    return _frame.main(task, __doc__, measure, argv=argv, parser=parser)
 
 
 if __name__ == "__main__":
