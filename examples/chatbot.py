@@ -15,7 +15,7 @@ from typer import Option
 
 from fastrnn import metrics
 from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
-from fastrnn.data import Vocabulary, batches, pack_dialogues
+from fastrnn.data import Vocabulary, batches, pack_dialogues, plain_words
 from fastrnn.examples._packages import Data, read
 from fastrnn.models import HRED
 from fastrnn.plot import curves
@@ -57,11 +57,11 @@ def conversations(text, level="word"):
 
 def spelled(turn, level="word"):
     """A turn in lower case, with single spaces between words and signs, or by characters none."""
-    turn = turn.strip().lower()
+    turn = turn.strip()
     if len(turn) > 1 and turn[0] == turn[-1] and turn[0] in "\"'":
         turn = turn[1:-1].replace("''", "'")
-    parts = "".join(c if c.isalnum() or c in "'-" else f" {c} " for c in turn).split()
-    return (" " if level == "word" else "").join(parts)
+    words = plain_words(turn)
+    return words if level == "word" else words.replace(" ", "")
 
 
 def train(talks, words, *, hidden, epochs, seed, rate=4e-3):
@@ -130,7 +130,7 @@ def run(
         folder = Path(plot)
         save(curves({"loss": losses}, xlabel="update / 100", ylabel="nats"), folder, "chatbot")
         model.save(folder / "chatbot.safetensors")
-        print(f"talk with it: fastrnn reply {folder / 'chatbot.safetensors'}")
+        print(f"talk with it: fastrnn reply --plain {folder / 'chatbot.safetensors'}")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastrnn.data import Vocabulary, batches, pack_dialogues
+from fastrnn.data import Vocabulary, batches, pack_dialogues, plain_words
 from fastrnn.train import Adam
 from fastrnn.train.schedule import cosine
 
@@ -94,11 +94,5 @@ def camrest(text: str) -> list[list[str]]:
         talk: list[str] = []
         for exchange in dialogue["dial"]:
             talk += [exchange["usr"]["transcript"], exchange["sys"]["sent"]]
-        found.append([tokenised(turn) for turn in talk])
+        found.append([plain_words(turn) for turn in talk])
     return found
-
-
-def tokenised(text: str) -> str:
-    """Return lower-case words and punctuation, single spaces between them."""
-    spaced = "".join(c if c.isalnum() or c in "'-" else f" {c} " for c in text.lower())
-    return " ".join(spaced.split())

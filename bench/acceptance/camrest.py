@@ -15,7 +15,7 @@ import numpy as np
 from bench.acceptance import _dialogue, _frame
 from bench.acceptance._dialogue import answers, in_parts, last_turn, shuffled
 from fastrnn import metrics
-from fastrnn.data import Vocabulary
+from fastrnn.data import Vocabulary, plain_words
 from fastrnn.models import HRED, VHRED
 from fastrnn.train import AdamW
 from fastrnn.train.schedule import cosine
@@ -38,7 +38,7 @@ def informed(text: str) -> set[str]:
         if act["act"] == "inform"
         for _, value in act["slots"]
     ]
-    return {word for value in values for word in _dialogue.tokenised(value).split()} - {"dontcare"}
+    return {word for value in values for word in plain_words(value).split()} - {"dontcare"}
 
 
 def nats_of_words(model: HRED, batches: Any, carries: np.ndarray) -> dict[str, float]:

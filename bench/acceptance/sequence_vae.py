@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from bench.acceptance import _frame
-from bench.acceptance._dialogue import tokenised
 from bench.acceptance._published import text_module
-from fastrnn.data import Vocabulary, batches, pad
+from fastrnn.data import Vocabulary, batches, pad, plain_words
 from fastrnn.examples import typos
 from fastrnn.models import LanguageModel, SequenceVAE
 from fastrnn.train import Adam, Trainer
@@ -63,7 +62,7 @@ def as_language(batch: tuple[Any, Any]) -> tuple[Any, Any, Any]:
 
 def measure(frame: _frame.Frame) -> None:
     """All seeds and kinds."""
-    verses = [tokenised(text) for text in text_module(frame, typos.PLACE, "sword-text-web")]
+    verses = [plain_words(text) for text in text_module(frame, typos.PLACE, "sword-text-web")]
     short = sorted({text for text in verses if 0 < len(text.split()) <= SIZES["longest"]})
     mixed = [short[i] for i in np.random.default_rng(7).permutation(len(short))]
     test, train = mixed[: SIZES["test"]], mixed[2 * SIZES["test"] :]  # dev is between them

@@ -58,6 +58,8 @@ def test_odd_lines_are_answered(model: Path) -> None:
     assert len(said) == 63, "one answer a line, and the end of the last one"
     known = {word for talk in TALKS for turn in talk for word in turn.split()}
     assert {word for line in said for word in line.split()} <= known
+    done = converse(model, "  I am BOB\n", "--plain")
+    assert (done.returncode, done.stdout) == (0, "hello bob\n")
     done = converse(model, "\n\n  \n")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), "nothing was said"
 

@@ -191,6 +191,9 @@ def reply(
         int | None, Option(min=1, metavar="K", help="Draw from the K likeliest words only.")
     ] = None,
     top_p: TopP = None,
+    plain: Annotated[
+        bool, Option("--plain", help="Hear in lower case, with spaces around signs.")
+    ] = False,
     seed: Seed = None,
 ) -> None:
     """Talk with a dialogue model: a line is a turn, an empty line begins a new conversation.
@@ -207,6 +210,7 @@ def reply(
         temperature=temperature,
         top_k=top_k,
         top_p=top_p,
+        plain=plain,
         seed=seed,
     )
 

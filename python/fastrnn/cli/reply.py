@@ -10,6 +10,7 @@ import numpy as np
 
 from fastrnn import models
 from fastrnn.cli.train import MODEL_FILE
+from fastrnn.data import plain_words
 
 
 def run_reply(
@@ -20,6 +21,7 @@ def run_reply(
     temperature: float,
     top_k: int | None,
     top_p: float | None,
+    plain: bool,
     seed: int | None,
 ) -> None:
     """Answer each line of standard input; the parameters are the command's options.
@@ -41,7 +43,7 @@ def run_reply(
         if not line.strip():
             talk = begin()
             continue
-        talk.hear(line.strip())
+        talk.hear(plain_words(line) if plain else line.strip())
         said = talk.reply(
             max_length=max_length, temperature=temperature, top_k=top_k, top_p=top_p, rng=rng,
             **({"beam_size": beam} if beam > 1 else {}),

@@ -7,7 +7,7 @@ from fastrnn.data.loader import Loader
 from fastrnn.data.phrases import Phrases
 from fastrnn.data.streams import Streams, Windows, contiguous_streams, windows
 from fastrnn.data.token_file import TokenFile
-from fastrnn.data.turns import pack_dialogues
+from fastrnn.data.turns import pack_dialogues, plain_words
 from fastrnn.data.vocabulary import BOS, EOS, PAD, UNK, Vocabulary
 from fastrnn.data.word_vectors import UnknownWordError, WordVectors
 
@@ -32,5 +32,6 @@ __all__ = [
     "one_hot",
     "pack_dialogues",
     "pad",
+    "plain_words",
     "windows",
 ]

@@ -1,4 +1,4 @@
-"""Turns: dialogues of different lengths, made of turns of different lengths, as one batch."""
+"""Turns: what is said as plain words, and dialogues of different lengths as one batch."""
 
 from collections.abc import Sequence
 
@@ -8,6 +8,28 @@ from numpy.typing import ArrayLike, NDArray
 from fastrnn.data.arrays import pad
 
 Ids = NDArray[np.int64]
+
+
+def plain_words(text: str) -> str:
+    """Return a text in lower case, with single spaces between words and signs.
+
+    Parameters
+    ----------
+    text : str
+        Hyphens and apostrophes belong to words.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from fastrnn.data import plain_words
+    >>> plain_words("Hello!  It's me, Ann.")
+    "hello ! it's me , ann ."
+    """
+    spaced = "".join(c if c.isalnum() or c in "'-" else f" {c} " for c in text.lower())
+    return " ".join(spaced.split())
 
 
 def pack_dialogues(dialogues: Sequence[Sequence[ArrayLike]]) -> tuple[Ids, Ids, Ids]:
