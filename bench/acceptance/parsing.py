@@ -18,13 +18,13 @@ def measure(bench: _frame.Frame) -> None:
     given = bench.given
     bench.configuration = {
         "hidden_size": 128, "embedding_size": 64, "N": 64, "rate": given.rate, "max_norm": 5.0,
-        "epochs": {name: given.epochs or EPOCHS[name] for name in given.languages.split(",")},
+        "epochs": {name: given.epochs or EPOCHS[name] for name in given.parts},
     }  # fmt: skip
     makers = {
         "formulas": parse_tree.arithmetic, "english": parse_tree.english,
         "python": parse_tree.python,
     }  # fmt: skip
-    for name in given.languages.split(","):
+    for name in given.parts:
         one(bench, name, makers[name](given.size or LANGUAGES[name]))
 
 
@@ -82,9 +82,9 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line."""
     parser = _frame.options("parsing", __doc__)
     _frame.trained(parser, epochs=0, rate=3e-3)
-    parser.add_argument("--languages", default="formulas,english,python")
     parser.add_argument("--size", type=int, default=None, help="sentences; default: each its own")
-    return _frame.main("parsing", __doc__, measure, argv=argv, parser=parser, budget=180)
+    name = _frame.by_parts(parser, "parsing", list(LANGUAGES), argv)
+    return _frame.main(name, __doc__, measure, argv=argv, parser=parser, budget=180)
 
 
 if __name__ == "__main__":
