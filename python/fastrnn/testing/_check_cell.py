@@ -131,12 +131,12 @@ def _gradients(cell: Any, x: Array) -> None:
             direction = source.standard_normal(array.shape)
             exact = float((grad * direction).sum())
             allowed = 1e-6 * max(1.0, abs(exact))
-            for step in (1e-6, 2e-7):  # where a norm bends sharply the first one is too long
+            for eps in (1e-6, 2e-7):  # where a norm bends sharply the first one is too long
                 values = []
-                for sign in (step, -step):
+                for sign in (eps, -eps):
                     array[...] = kept + sign * direction
                     values.append(loss(x, state))
-                slope = (values[0] - values[1]) / (2 * step)
+                slope = (values[0] - values[1]) / (2 * eps)
                 if abs(slope - exact) <= allowed:
                     break
             array[...] = kept
