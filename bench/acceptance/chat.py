@@ -2,6 +2,8 @@
 
 Conversations of the package chatterbot-corpus, English by words and Japanese by characters.
 Prompts are what conversations begin with; a reply is right if it stands after the prompt somewhere.
+Shown are replies to prompts and to three turns of longer conversations, of which Seq2Seq sees the
+last alone; what the conversation itself goes on with stands beside them.
 distinct-1, -2 and the length are of 5 replies to each prompt, HRED's drawn, VHRED's greedy over
 codes, and of Seq2Seq's only one.
 """
@@ -23,7 +25,7 @@ from fastrnn.train.schedule import cosine
 
 TOPICS = ("ai", "botprofile", "conversations", "emotion", "food", "gossip", "greetings", "science")
 HOW = {"hidden": 192, "embedding": 64, "epochs": 80, "batch": 16, "lr": 4e-3, "turns": 6}
-ASKED = 10
+ASKED = 5  # of either kind
 
 
 def read(frame: _frame.Frame, language: str) -> list[list[str]]:
@@ -77,9 +79,8 @@ def measure(frame: _frame.Frame) -> None:
         answers = defaultdict(set)
         for talk in talks:
             answers[talk[0]].add(talk[1])
-        prompts = sorted(answers)
-        shown = prompts[:: len(prompts) // ASKED][:ASKED]
-        frame.samples[language] = {prompt: {} for prompt in shown}
+        shown = histories(talks)
+        frame.samples[language] = {key: {"(data)": talk[-1]} for key, talk in shown.items()}
         for seed in frame.seeds:
             for name, make in models(words, talks, seed).items():
                 with frame.run(f"{language}, {name}", seed):
@@ -88,8 +89,18 @@ def measure(frame: _frame.Frame) -> None:
         print(table(frame.samples[language]), flush=True)
 
 
+def histories(talks: list[list[str]]) -> dict[str, list[str]]:
+    """Return beginnings of conversations of two turns and of four, by all but the last turn."""
+    found = {}
+    for turns in (2, 4):
+        long = sorted(talk[:turns] for talk in talks if len(talk) >= turns)
+        for talk in long[:: max(1, len(long) // ASKED)][:ASKED]:
+            found[" / ".join(talk[:-1])] = talk
+    return found
+
+
 def say(
-    frame: _frame.Frame, seed: int, name: str, model: Any, answers: Any, shown: list[str]
+    frame: _frame.Frame, seed: int, name: str, model: Any, answers: Any, shown: dict[str, list[str]]
 ) -> None:
     """Note what a model answers, and how different its replies are."""
     rng, prompts = np.random.default_rng(seed), sorted(answers)
@@ -111,8 +122,12 @@ def say(
     frame.record(f"{name}: mean length", seed, float(np.mean([len(p) for p in pieces])))
     if seed == frame.seeds[0]:
         language, kind = name.split(", ")
-        for prompt in shown:
-            frame.samples[language][prompt][kind] = said[prompts.index(prompt)]
+        for key, talk in shown.items():
+            if isinstance(model, Seq2Seq):
+                reply = model.translate(talk[-2]).text
+            else:
+                reply = model.reply(talk[:-1], rng=rng)
+            frame.samples[language][key][kind] = reply
 
 
 def table(samples: dict[str, dict[str, str]]) -> str:
