@@ -51,6 +51,9 @@ KINDS = {
 }
 
 
+MARKED = '{"turns": ["a", "b"], "speakers": [0, 1]}'
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Names that are said and asked for, 40 times; and vectors on a plane."""
@@ -154,6 +157,12 @@ def test_a_wrong_file_is_one_line_and_1(
     [
         (['["a", "b"]', '["a", 2]'], "line 2: it must be a list of texts"),
         (['["a", "b"]', '{"turns": []}'], "line 2: it must be a list of texts"),
+        (['{"turns": ["a"], "speakers": [0, 1]}'], "line 1: speakers must be integers, one for"),
+        (['{"turns": ["a"], "speakers": ["x"]}'], "line 1: speakers must be integers, one for"),
+        (['{"turns": "a", "speakers": [0]}'], "line 1: it must be a list of texts"),
+        (['{"turns": 3, "speakers": [0]}'], "line 1: it must be a list of texts"),
+        (['["a", "b"]', MARKED], "in all dialogues, or in none"),
+        ([MARKED] * 3, "was made without speakers"),
         (['["a", "b"]', "[", '["a", "b"]'], "line 2: it is no JSON"),
         (['["a", "b"]'], "must hold at least two dialogues, got 1"),
         (['["a"]'] * 3, "must hold dialogues of two turns and more"),
@@ -165,6 +174,19 @@ def test_a_wrong_dialogue_is_named(
     (folder / "talks.jsonl").write_text("\n".join(lines))
     assert main(["train", write(folder, "HRED", 1)]) == 1
     assert words in only_line(capsys.readouterr().err)
+
+
+def test_who_speaks_may_stand_in_the_file(folder: Path, capsys: Any) -> None:
+    """After the same word one says this, and the other one that."""
+    kinds = [(["hi", "hello you"], [0, 1]), (["hi", "good day"], [0, 0])] * 20
+    lines = [json.dumps({"turns": turns, "speakers": who}) for turns, who in kinds]
+    (folder / "talks.jsonl").write_text("\n".join(lines))
+    change = ("= 24", "= 24\nspeakers = 2")
+    assert main(["train", write(folder, "HRED", 30, change)]) == 0
+    model = models.HRED.load(folder / "run" / "model.safetensors")
+    said = [model.reply(["hi"], speakers=[0, who]) for who in (0, 1)]
+    assert said == ["good day", "hello you"]
+    capsys.readouterr()
 
 
 def test_odd_dialogues_are_learned(folder: Path, capsys: Any) -> None:

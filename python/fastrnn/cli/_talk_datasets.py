@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -11,7 +11,12 @@ from fastrnn.cli._parallel import Level, vocabulary_of
 from fastrnn.data import batches, pack_dialogues, pad
 from fastrnn.io._json import strict_json
 
-Talk = list[str]
+
+class Talk(NamedTuple):
+    """A dialogue: its turns, and who says each, None if the file does not say."""
+
+    turns: list[str]
+    speakers: list[int] | None
 
 
 def sentences_dataset(
@@ -49,7 +54,7 @@ def sentences_dataset(
         if not parts[-1]:
             raise ValueError(f"longest = {longest} leaves no sentence of {text}")
     return Dataset(
-        _batched(parts[0], batch_size, seed, pad),
+        _batched(parts[0], [len(ids) for ids in parts[0]], batch_size, seed, pad),
         _in_order(parts[1], batch_size, pad),
         {"vocab": vocabulary},
         (),
@@ -75,8 +80,9 @@ def dialogues_dataset(
     Parameters
     ----------
     dialogues : str
-        JSON lines, each a list of turns, if the name ends in ``.jsonl``; else a text with one turn
-        a line and an empty line between dialogues.
+        JSON lines if the name ends in ``.jsonl``, each a list of turns, or
+        ``{"turns": […], "speakers": […]}`` with a number for each turn; else a text with one turn a
+        line and an empty line between dialogues.
     said : {"all", "answers"}
         What is learned: all turns but the first, or every second one.
 
@@ -90,36 +96,41 @@ def dialogues_dataset(
         raise ValueError(f"said must be 'all' or 'answers', got {said!r}")
     path = named(folder, "dialogues", dialogues)
     talks = _json_talks(path) if path.suffix == ".jsonl" else _text_talks(path)
+    if len({talk.speakers is None for talk in talks}) > 1:
+        raise ValueError(f"{dialogues} must say who speaks in all dialogues, or in none")
     train, judged = divided(talks, held_out, seed, dialogues, "dialogues")
     for part in (train, judged):
-        if max(map(len, part)) < 2:
+        if max(len(talk.turns) for talk in part) < 2:
             raise ValueError(f"{dialogues} must hold dialogues of two turns and more on both sides")
-    turns = [turn for talk in train for turn in talk]
+    turns = [turn for talk in train for turn in talk.turns]
     vocabulary = vocabulary_of(turns, level, min_count, max_size)
 
     def packed(rows: Sequence[Talk]) -> tuple[Any, ...]:
-        batch = pack_dialogues([[vocabulary.encode(turn) for turn in talk] for talk in rows])
-        if said == "all":
-            return batch
-        return *batch, np.concatenate([np.arange(len(talk)) % 2 == 1 for talk in rows])
+        batch = pack_dialogues([[vocabulary.encode(turn) for turn in talk.turns] for talk in rows])
+        marks = [np.array(talk.speakers, int) for talk in rows if talk.speakers is not None]
+        places = np.concatenate([np.arange(len(talk.turns)) for talk in rows])
+        chosen = places % 2 == 1 if said == "answers" else places > 0
+        return *batch, chosen, *([np.concatenate(marks)] if marks else [])
 
     return Dataset(
-        _batched(train, batch_size, seed, packed),
+        _batched(train, [len(talk.turns) for talk in train], batch_size, seed, packed),
         _in_order(judged, batch_size, packed),
         {"vocab": vocabulary},
         (),
-        f"{len(train):,} dialogues of {dialogues}, {sum(map(len, train)):,} turns, "
+        f"{len(train):,} dialogues of {dialogues}, {len(turns):,} turns, "
         f"{len(vocabulary)} different {level}s; {len(judged):,} held out",
     )
 
 
-def _batched(things: Sequence[Any], batch_size: int, seed: int, pack: Any) -> Any:
+def _batched(
+    things: Sequence[Any], lengths: list[int], batch_size: int, seed: int, pack: Any
+) -> Any:
     """Return batches of things of like length, shuffled anew in every epoch."""
 
     def make(rows: Rows) -> Any:
         return pack([things[i] for i in rows])
 
-    return batches([len(thing) for thing in things], batch_size, seed=seed, make=make)
+    return batches(lengths, batch_size, seed=seed, make=make)
 
 
 def _in_order(things: Sequence[Any], batch_size: int, pack: Any) -> list[Any]:
@@ -128,24 +139,39 @@ def _in_order(things: Sequence[Any], batch_size: int, pack: Any) -> list[Any]:
 
 
 def _text_talks(path: Path) -> list[Talk]:
-    talks: list[Talk] = [[]]
+    talks: list[list[str]] = [[]]
     for line in read_lines(path):
         if line.strip():
             talks[-1].append(line.strip())
         elif talks[-1]:
             talks.append([])
-    return [talk for talk in talks if talk]
+    return [Talk(turns, None) for turns in talks if turns]
 
 
 def _json_talks(path: Path) -> list[Talk]:
     talks = []
     for number, line in enumerate(read_lines(path), 1):
         try:
-            talk = strict_json(line)
-            if not isinstance(talk, list) or not all(isinstance(turn, str) for turn in talk):
-                raise ValueError('it must be a list of texts, ["hello", "hello you", …]')
+            talk = _talk(strict_json(line))
         except ValueError as error:
             raise ValueError(f"{path}, line {number}: {error}") from None
-        if talk:
+        if talk.turns:
             talks.append(talk)
     return talks
+
+
+def _talk(content: Any) -> Talk:
+    """Return the dialogue of one line."""
+    turns: Any = content
+    speakers: Any = None
+    if isinstance(content, dict) and content.keys() == {"turns", "speakers"}:
+        turns, speakers = content["turns"], content["speakers"]
+    if not isinstance(turns, list) or not all(isinstance(turn, str) for turn in turns):
+        raise ValueError(
+            'it must be a list of texts, or {"turns": a list of texts, "speakers": of numbers}'
+        )
+    if speakers is not None:
+        numbers = isinstance(speakers, list) and all(type(who) is int for who in speakers)
+        if not numbers or len(speakers) != len(turns):
+            raise ValueError("speakers must be integers, one for each turn")
+    return Talk(turns, speakers)
