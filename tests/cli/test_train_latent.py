@@ -13,6 +13,7 @@ from commands import only_line
 
 from fastrnn import models
 from fastrnn.cli import main
+from fastrnn.cli._data_section import DATASETS
 
 pytest.importorskip("autograd")
 pytest.importorskip("safetensors")
@@ -118,6 +119,13 @@ def test_who_was_trained_from_a_file_replies(
         monkeypatch.setattr("sys.stdin", said)
         assert main(["reply", "run"]) == 0
     assert capsys.readouterr().out == "hello bob\nyou are bob\n"
+
+
+def test_the_help_names_every_kind(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    assert main(["train", "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(kind in shown for kind in DATASETS)
 
 
 @pytest.mark.parametrize(

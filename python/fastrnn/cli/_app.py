@@ -142,7 +142,8 @@ def train(
     """Train a model that a TOML file describes, with checkpoints, a log and a picture of the loss.
 
     The file has the sections [model], [data], [optimiser], [schedule] and [training]; their keys
-    are the arguments of the Python interface. Ctrl-C saves, and --resume goes on: the end is the
+    are the arguments of the Python interface. The kinds of models: LanguageModel, Seq2Seq,
+    SequenceClassifier, SequenceTagger, HRED, VHRED, SequenceVAE, AutoEncoder, VAE. Ctrl-C saves, and --resume goes on: the end is the
     same, bit for bit. The how-to page "Train from a file" has examples.
     """
     from fastrnn.cli.train import run_train
