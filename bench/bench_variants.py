@@ -30,10 +30,12 @@ VARIANTS: dict[str, tuple[str, dict[str, Any], str]] = {
     "lstm recurrent dropout": ("lstm", {}, "m"),
     "lstm zoneout": ("lstm", {}, "hc"),
     "lstm weight drop": ("lstm", {}, "w"),
+    "lstm layer norm": ("lstm", {"layer_norm": True}, ""),
     "gru": ("gru", {}, ""),
     "gru clip": ("gru", {"clip": 3.0}, ""),
     "gru recurrent dropout": ("gru", {}, "m"),
     "gru zoneout": ("gru", {}, "h"),
+    "gru layer norm": ("gru", {"layer_norm": True}, ""),
     "rnn": ("rnn", {}, ""),
     "rnn clip": ("rnn", {"clip": 3.0}, ""),
     "rnn zoneout": ("rnn", {}, "h"),
@@ -45,6 +47,8 @@ def prepare(name: str, T: int, N: int, H: int, training: bool) -> Callable[[], N
     """Return a call of one variant on one thread, I = H, in float32."""
     family, options, letters = VARIANTS[name]
     rng = np.random.default_rng(0)
+    if "layer_norm" in options:
+        return prepare_layer(family, options, rng.standard_normal((T, N, H)), training)
 
     def draw(*shape: int) -> np.ndarray:
         return (rng.standard_normal(shape) * 0.1).astype(np.float32)
@@ -73,6 +77,24 @@ def prepare(name: str, T: int, N: int, H: int, training: bool) -> Callable[[], N
 
     def infer() -> None:
         getattr(fastrnn, family)(**given)
+
+    return train if training else infer
+
+
+def prepare_layer(
+    family: str, options: dict[str, Any], x: np.ndarray, training: bool
+) -> Callable[[], None]:
+    """Return the same of what only layers have."""
+    x = (x * 0.1).astype(np.float32)
+    layer = getattr(fastrnn, family.upper())(x.shape[2], x.shape[2], **options)
+
+    def train() -> None:
+        with fastrnn.threads(1):
+            layer.backward(layer.forward(x)[-1], x)
+
+    def infer() -> None:
+        with fastrnn.threads(1):
+            layer(x)
 
     return train if training else infer
 

@@ -66,7 +66,7 @@ void forward(const ForwardObjects& objects, RnnForwardArgs<T>& args, TapeObject*
   std::vector<py::object> references;
   for (py::handle object :
        {objects.x, objects.y, objects.h0, objects.c0, w.w_ih, w.w_hh, w.b_ih, w.b_hh, w.w_peephole,
-        w.w_hr, objects.masks.h_mask, objects.masks.h_keep, objects.masks.c_keep}) {
+        w.w_hr, w.w_norm, objects.masks.h_mask, objects.masks.h_keep, objects.masks.c_keep}) {
     references.push_back(py::reinterpret_borrow<py::object>(object));
   }
   tape->record<T>(extents, std::move(references), [&](Tape<T>& inner) {
@@ -89,6 +89,7 @@ void forward_packed(const ForwardObjects& objects, RnnForwardArgs<T>& args) {
   must_be_none("b_hh", objects.weights.b_hh, when);
   must_be_none("w_peephole", objects.weights.w_peephole, when);
   must_be_none("w_hr", objects.weights.w_hr, when);
+  must_be_none("w_norm", objects.weights.w_norm, when);
   const index_t H = packed.hidden_size(), P = packed.h_size();
   const index_t rows = cell_traits(args.cell).gates * H;
   Extents extents;
@@ -105,8 +106,8 @@ void forward_any(py::handle cell, py::handle x, py::handle w_ih, py::handle w_hh
                  py::handle lengths, py::handle y, py::handle h_n, py::handle c_n,
                  py::handle reverse, py::handle num_threads, py::handle tape, py::handle packed,
                  py::handle choices, py::handle w_hr, py::handle h_mask, py::handle h_keep,
-                 py::handle c_keep) {
-  const ForwardObjects objects{{w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr},
+                 py::handle c_keep, py::handle w_norm) {
+  const ForwardObjects objects{{w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr, w_norm},
                                {h_mask, h_keep, c_keep},
                                x,
                                h0,
@@ -140,7 +141,7 @@ void forward_any(py::handle cell, py::handle x, py::handle w_ih, py::handle w_hh
 }
 
 struct BackwardObjects {
-  py::handle dy, dh_n, dc_n, dx, dw_ih, dw_hh, db_ih, db_hh, dh0, dc0, dw_peephole, dw_hr;
+  py::handle dy, dh_n, dc_n, dx, dw_ih, dw_hh, db_ih, db_hh, dh0, dc0, dw_peephole, dw_hr, dw_norm;
 };
 
 template <class T>
@@ -158,6 +159,7 @@ RnnBackwardArgs<T> read_backward(const BackwardObjects& objects, Tape<T>& tape, 
   }
   const bool full = bool(tape.weights.w_peephole_full);
   if (!tape.weights.w_hr) must_be_none("dw_hr", objects.dw_hr, "where w_hr was");
+  if (!tape.weights.w_norm) must_be_none("dw_norm", objects.dw_norm, "where w_norm was");
   if (!tape.weights.w_peephole && !full)
     must_be_none("dw_peephole", objects.dw_peephole, "where w_peephole was");
   if (!tape.weights.w_ih) must_be_none("dw_ih", objects.dw_ih, "where w_ih was");
@@ -177,15 +179,17 @@ RnnBackwardArgs<T> read_backward(const BackwardObjects& objects, Tape<T>& tape, 
   (full ? args.dw_peephole_full : args.dw_peephole) =
       as_optional_output<T>("dw_peephole", objects.dw_peephole, {peepholes, c}, extents);
   args.dw_hr = as_optional_output<T>("dw_hr", objects.dw_hr, {h, c}, extents);
+  const Axis gains{traits.cell_state ? "2*G+2" : "2*G", gain_rows(traits)};
+  args.dw_norm = as_optional_output<T>("dw_norm", objects.dw_norm, {gains, c}, extents);
   return args;
 }
 
 void backward_any(py::handle tape, py::handle dy, py::handle dh_n, py::handle dc_n, py::handle dx,
                   py::handle dw_ih, py::handle dw_hh, py::handle db_ih, py::handle db_hh,
                   py::handle dh0, py::handle dc0, py::handle dw_peephole, py::handle num_threads,
-                  py::handle truncate, py::handle clip_step, py::handle dw_hr) {
-  const BackwardObjects objects{dy,    dh_n,  dc_n, dx,  dw_ih,       dw_hh,
-                                db_ih, db_hh, dh0,  dc0, dw_peephole, dw_hr};
+                  py::handle truncate, py::handle clip_step, py::handle dw_hr, py::handle dw_norm) {
+  const BackwardObjects objects{dy,    dh_n, dc_n, dx,          dw_ih, dw_hh,  db_ih,
+                                db_hh, dh0,  dc0,  dw_peephole, dw_hr, dw_norm};
   const int threads = as_num_threads(num_threads);
   const index_t every = as_truncate(truncate);
   as_tape(tape).consume([&]<class T>(Tape<T>& inner, const Extents& extents) {
@@ -260,12 +264,12 @@ void bind_rnn(py::module_& m) {
       .def(
           "__init__",
           [](Place& place, py::handle cell, py::handle w_ih, py::handle w_hh, py::handle b_ih,
-             py::handle b_hh, py::handle w_peephole, py::handle w_hr) {
-            const WeightObjects weights{w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr};
+             py::handle b_hh, py::handle w_peephole, py::handle w_hr, py::handle w_norm) {
+            const WeightObjects weights{w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr, w_norm};
             hold(place, std::make_unique<PackedObject>(as_cell(cell), weights));
           },
           constructor, arg("cell"), arg("w_ih"), arg("w_hh"), arg("b_ih"), arg("b_hh"),
-          arg("w_peephole"), arg("w_hr") = py::none())
+          arg("w_peephole"), arg("w_hr") = py::none(), arg("w_norm") = py::none())
       .def_property_readonly("nbytes", [](py::handle self) { return as_packed(self).nbytes(); })
       .def_property_readonly("isa", [](py::handle self) { return as_packed(self).isa(); });
   py::classh<ChoicesObject>(m, "Choices", "What a general cell is told: activations, gates.", plain)
@@ -277,12 +281,13 @@ void bind_rnn(py::module_& m) {
         arg("w_peephole"), arg("h0"), arg("c0"), arg("lengths"), arg("y"), arg("h_n"), arg("c_n"),
         arg("reverse") = false, arg("num_threads") = 0, arg("tape") = py::none(),
         arg("packed") = py::none(), arg("choices") = py::none(), arg("w_hr") = py::none(),
-        arg("h_mask") = py::none(), arg("h_keep") = py::none(), arg("c_keep") = py::none());
+        arg("h_mask") = py::none(), arg("h_keep") = py::none(), arg("c_keep") = py::none(),
+        arg("w_norm") = py::none());
   m.def("rnn_backward", backward_any, "Gradients of the forward call that filled tape.",
         arg("tape"), arg("dy"), arg("dh_n"), arg("dc_n"), arg("dx"), arg("dw_ih"), arg("dw_hh"),
         arg("db_ih"), arg("db_hh"), arg("dh0"), arg("dc0"), arg("dw_peephole"),
         arg("num_threads") = 0, arg("truncate") = py::none(), arg("clip_step") = py::none(),
-        arg("dw_hr") = py::none());
+        arg("dw_hr") = py::none(), arg("dw_norm") = py::none());
   m.def("apply_activation", apply_activation, arg("name"), arg("x"), arg("y"),
         "y = exp, sigmoid or tanh of x, 1-D and contiguous, by the active kernels.");
 }

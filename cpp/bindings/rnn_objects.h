@@ -28,7 +28,7 @@ inline index_t product(index_t gates, index_t hidden) {
 
 // The weight arguments of one layer and direction, as they come.
 struct WeightObjects {
-  py::handle w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr;
+  py::handle w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr, w_norm;
 
   template <class T>
   RnnWeights<T> views(Cell cell, Extents& extents) const {
@@ -48,6 +48,11 @@ struct WeightObjects {
     weights.w_hr = as_optional_input<T>("w_hr", w_hr, {{"P", P}, {"H", H}}, extents, any);
     weights.b_ih = as_optional_input<T>("b_ih", b_ih, {{"G*H", rows}}, extents, any);
     weights.b_hh = as_optional_input<T>("b_hh", b_hh, {{"G*H", rows}}, extents, any);
+    if (!w_norm.is_none() && !traits.normed)
+      words::wrong("w_norm", std::string("be None for ") + traits.name);
+    weights.w_norm = as_optional_input<T>(
+        "w_norm", w_norm, {{traits.cell_state ? "2*G+2" : "2*G", gain_rows(traits)}, {"H", H}},
+        extents, any);
     const index_t full = product(3, H);
     if (of_lstm && H > 1 && has_rows(w_peephole, full)) {
       weights.w_peephole_full =

@@ -22,6 +22,9 @@ struct RnnWeights {
   // lstm_general only, absent: none.
   View<const T, 2> w_peephole_full;  // (3·H, H), matrices i f o, in the place of w_peephole
   View<const T, 2> w_hr;             // (P, H), 1 <= P <= H: h is w_hr times the cell's output
+  // lstm_general and gru_after_general, absent: nothing is normalised. (2·G, H), LSTM (2·G + 2, H):
+  // the gains of W·x gate by gate, those of U·h, then gain and shift of c for the output.
+  View<const T, 2> w_norm;
 };
 
 // What chance did to one call, or what to expect of it; general cells only.
@@ -85,6 +88,7 @@ struct RnnBackwardArgs {
   View<T, 2> dw_peephole;       // (3, H)
   View<T, 2> dw_peephole_full;  // (3·H, H)
   View<T, 2> dw_hr;             // (P, H)
+  View<T, 2> dw_norm;           // shape of w_norm
 };
 
 }  // namespace fastrnn

@@ -21,9 +21,10 @@ struct Panels {
   // The same of the full matrices: i and f side by side [panel][k < H][i f][lane], then o.
   T* peephole_if = nullptr;
   T* peephole_o = nullptr;
-  T* w_hr = nullptr;  // [group of 4 panels of P][k < H][vector][lane]
+  T* w_hr = nullptr;   // [group of 4 panels of P][k < H][vector][lane]
+  T* gains = nullptr;  // [panel][slots of W·x, slots of U·h, c's gain and shift][lane]
 
-  bool extended() const { return peephole_if != nullptr || w_hr != nullptr; }
+  bool extended() const { return peephole_if != nullptr || w_hr != nullptr || gains != nullptr; }
 };
 
 // How the rows of a batch enter and leave, in processing order: step q is time q, or T'-1-q in
@@ -46,11 +47,24 @@ struct Steps {
   FASTRNN_INLINE index_t first_row(index_t q) const {
     return offset == nullptr ? q * batch : offset[q];
   }
+  // Where the shortest run of steps begins that ends at `end` and has so many rows.
+  index_t chunk_begin(index_t end, index_t enough) const {
+    index_t q = end;
+    for (index_t rows_in = 0; q > 0 && (rows_in < enough || q == end);) rows_in += rows(--q);
+    return q;
+  }
   FASTRNN_INLINE index_t caller_row(index_t r) const { return order == nullptr ? r : order[r]; }
   FASTRNN_INLINE index_t row_length(index_t r) const {
     return length == nullptr ? count : length[r];
   }
 };
+
+// Elements of a row of what layer normalisation keeps, `unit` of them to a slot: the normalised W·x
+// and U·h as [panel][slot][lane], the normalised c, and 1/sigma of each of their groups.
+inline constexpr index_t kScales = 16;
+FASTRNN_INLINE constexpr index_t normed_row(index_t unit, int slots, bool cell_state) {
+  return unit * (2 * slots + cell_state) + kScales;
+}
 
 enum class Split : int { rows, units };
 
@@ -81,10 +95,12 @@ struct ForwardTask {
   T* cells = nullptr;     // tape: [row][panel][lane], LSTM
   T* operands = nullptr;  // tape: the same, h·h_mask before each step; null without h_mask
   T* outputs = nullptr;   // tape: the same, what w_hr multiplies; null without w_hr
+  T* normed = nullptr;    // tape: [row][normed_row]; null without w_norm
   unsigned char* scratch = nullptr;
 };
 
-// Backward. gates is overwritten by the gradients of the pre-activations.
+// Backward. gates is overwritten by the gradients of the pre-activations, normed by those of what
+// was normalised.
 template <class T>
 struct BackwardTask {
   Dims dims;
@@ -98,6 +114,7 @@ struct BackwardTask {
   const T* cells = nullptr;
   const T* operands = nullptr;
   const T* outputs = nullptr;
+  T* normed = nullptr;
   RnnMasks<T> masks;
   RnnBackwardArgs<T> args;  // dy, dh_n, dc_n and the outputs
   unsigned char* scratch = nullptr;
@@ -119,7 +136,8 @@ struct CellKernels {
   Panels<T> (*pack)(const RnnWeights<T>&, index_t I, index_t H, unsigned char* block, Team&);
   Kernel<ForwardTask<T>> forward;
   Kernel<BackwardTask<T>> backward;
-  // The same with masks, projection or full peepholes: general cells; threads share rows only.
+  // The same with masks, projection, full peepholes or w_norm: general cells; threads share rows
+  // only.
   Kernel<ForwardTask<T>> extended_forward;
   Kernel<BackwardTask<T>> extended_backward;
 };

@@ -39,11 +39,12 @@ void run(const Task& task, const Kernel<Task>& kernel) {
   run_team(task.plan.threads, [&](Team& team) { kernel.run(task, team); }, task.plan.multiply_adds);
 }
 
-// Whether the call needs the sweep that has masks, projection and full peepholes.
+// Whether the call needs the sweep that has masks, projection, full peepholes and layer norm.
 template <class T>
 bool is_extended(const RnnForwardArgs<T>& a) {
-  const bool weights = a.packed != nullptr ? a.packed->panels().extended()
-                                           : a.weights.w_hr || a.weights.w_peephole_full;
+  const bool weights = a.packed != nullptr
+                           ? a.packed->panels().extended()
+                           : a.weights.w_hr || a.weights.w_peephole_full || a.weights.w_norm;
   return weights || a.masks;
 }
 
@@ -95,9 +96,13 @@ Tape<T> make_tape(const RnnForwardArgs<T>& a, const Dims& dims, const KernelTabl
   const auto operands =
       tape.memory.template add<T>(tape.order.rows(), padded, bool(a.masks.h_mask));
   const auto outputs = tape.memory.template add<T>(tape.order.rows(), padded, bool(a.weights.w_hr));
+  const auto normed = tape.memory.template add<T>(
+      tape.order.rows(), normed_row(padded, traits.slots, traits.cell_state),
+      bool(a.weights.w_norm));
   tape.memory.allocate();
   if (a.masks.h_mask) tape.operands = tape.memory.at(operands);
   if (a.weights.w_hr) tape.outputs = tape.memory.at(outputs);
+  if (a.weights.w_norm) tape.normed = tape.memory.at(normed);
   tape.gates = tape.memory.at(gates);
   tape.cells = traits.cell_state ? tape.memory.at(cells) : nullptr;
   return tape;
@@ -126,6 +131,7 @@ void rnn_forward(const RnnForwardArgs<T>& a) {
   task.cells = tape.cells;
   task.operands = tape.operands;
   task.outputs = tape.outputs;
+  task.normed = tape.normed;
   const Scratch scratch = take_scratch(task, kernel.bytes);
   run(task, kernel);
   *a.tape = std::move(tape);
@@ -178,6 +184,7 @@ void rnn_backward(const RnnBackwardArgs<T>& a) {
   task.cells = tape.cells;
   task.operands = tape.operands;
   task.outputs = tape.outputs;
+  task.normed = tape.normed;
   task.masks = tape.masks;
   task.args = a;
   const Scratch scratch = take_scratch(task, kernel.bytes);

@@ -49,6 +49,7 @@ class Tape {
   T* cells = nullptr;     // [row][panel][lane]
   T* operands = nullptr;  // the same, h·h_mask; null without h_mask
   T* outputs = nullptr;   // the same, what w_hr multiplies; null without w_hr
+  T* normed = nullptr;    // [row][normed_row]; null without w_norm
   bool extended = false;
 };
 

@@ -63,6 +63,12 @@ struct CellTraits {
   bool cell_state;  // has c beside h
   bool peephole;    // takes w_peephole
   bool general;     // takes CellChoices, masks, w_hr and full w_peephole; w_peephole may be absent
+  bool normed;      // takes w_norm
 };
+
+// Rows of w_norm: the gains of W·x and of U·h gate by gate, an LSTM's gain and shift of c.
+constexpr int gain_rows(const CellTraits& traits) {
+  return 2 * traits.gates + 2 * traits.cell_state;
+}
 
 }  // namespace fastrnn

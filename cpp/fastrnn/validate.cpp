@@ -49,6 +49,8 @@ void check_weights(Cell cell, const RnnWeights<T>& w) {
   FASTRNN_CHECK(!w.w_peephole || !w.w_peephole_full, "w_peephole has one form at a time");
   check_optional("w_peephole_full", w.w_peephole_full, "(3*H, H)", {gate_rows({.gates = 3}, H), H});
   check_optional("w_hr", w.w_hr, "(P, H)", {P, H});
+  FASTRNN_CHECK(traits.normed || !w.w_norm, std::string("w_norm is not taken by ") + traits.name);
+  check_optional("w_norm", w.w_norm, "(2*G, H), for an LSTM (2*G + 2, H)", {gain_rows(traits), H});
 }
 
 namespace {
@@ -136,6 +138,8 @@ void check_backward(const RnnBackwardArgs<T>& a) {
   check_optional("dw_peephole_full", a.dw_peephole_full, "(3*H, H)", {3 * H, H});
   FASTRNN_CHECK(tape.weights.w_hr || !a.dw_hr, "dw_hr cannot be given: there was no w_hr");
   check_optional("dw_hr", a.dw_hr, "(P, H)", {P, H});
+  FASTRNN_CHECK(tape.weights.w_norm || !a.dw_norm, "dw_norm cannot be given: there was no w_norm");
+  check_optional("dw_norm", a.dw_norm, "shape of w_norm", {gain_rows(traits), H});
 }
 
 #define FASTRNN_INSTANTIATE(T)                             \

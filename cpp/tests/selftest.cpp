@@ -7,6 +7,7 @@
 #include "tests/selftest_faults.h"
 #include "tests/selftest_keeping.h"
 #include "tests/selftest_nn.h"
+#include "tests/selftest_normed.h"
 #include "tests/selftest_optim.h"
 #include "tests/selftest_word2vec.h"
 
@@ -38,6 +39,7 @@ int main() {
 #endif
   section("every allocation fails", selftest::test_allocation_faults);
   section("all tables, cells and float types", selftest::test_cells);
+  section("layer normalisation", selftest::test_normed);
   section("linear and the decoder", selftest::test_nn);
   section("all rules of the updates", selftest::test_optim);
   section("word2vec, racing threads", selftest::test_word2vec);

@@ -87,14 +87,15 @@ typename Run<T>::Grads run_all(const Problem& p, const Results& want, const Cota
   return grads;
 }
 
-// Central differences of the oracle along one random unit direction per operand.
-inline void check_slopes(const Problem& p, const Cotangents& ct, const Run<double>::Grads& grads,
-                         std::mt19937& rng) {
+// Central differences of the oracle, or what stands for it, along one random unit direction per
+// operand.
+template <class Oracle>
+void check_slopes(const Problem& p, const Cotangents& ct, const Run<double>::Grads& grads,
+                  std::mt19937& rng, const Oracle& oracle_of, double eps) {
   const auto loss = [&](const Problem& moved) {
-    const Results r = oracle(moved);
+    const Results r = oracle_of(moved);
     return dot(r.y, ct.dy) + dot(r.h_n, ct.dh_n) + dot(r.c_n, ct.dc_n);
   };
-  constexpr double eps = 1e-5;
   for (std::size_t k = 0; k < kOperands; ++k) {
     if (grads[k].empty()) continue;
     Vector direction = random_vector(rng, static_cast<index_t>(p.in[k].size()));
@@ -123,7 +124,7 @@ inline void check_problem(Cell cell, Dims dims, Mode mode, std::mt19937& rng) {
   }
   const Cotangents ct = random_cotangents(rng, want);
   const auto first = run_all<double>(p, want, ct, kChoices[0]);
-  check_slopes(p, ct, first, rng);
+  check_slopes(p, ct, first, rng, oracle, 1e-5);
   const Choice& other = kChoices[1 + rng() % 3];
   const Choice& any = kChoices[rng() % 4];
   const auto again = run_all<double>(p, want, ct, other);

@@ -21,9 +21,9 @@ using Vector = std::vector<double>;
 inline std::size_t at(index_t i) { return static_cast<std::size_t>(i); }
 inline double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 
-enum Operand { X, W_IH, W_HH, B_IH, B_HH, W_PEEPHOLE, H0, C0, kOperands };
-inline constexpr const char* kNames[kOperands] = {"x",    "w_ih",       "w_hh", "b_ih",
-                                                  "b_hh", "w_peephole", "h0",   "c0"};
+enum Operand { X, W_IH, W_HH, B_IH, B_HH, W_PEEPHOLE, H0, C0, W_NORM, kOperands };
+inline constexpr const char* kNames[kOperands] = {"x",          "w_ih", "w_hh", "b_ih",  "b_hh",
+                                                  "w_peephole", "h0",   "c0",   "w_norm"};
 
 // What makes one problem unlike another beside its sizes.
 struct Mode {

@@ -77,6 +77,7 @@ class Run {
     if (!p_.mode.bare) w.b_ih = line(in_[B_IH].data(), rows);
     if (!p_.mode.bare) w.b_hh = line(in_[B_HH].data(), rows);
     if (!in_[W_PEEPHOLE].empty()) w.w_peephole = matrix(in_[W_PEEPHOLE].data(), 3, H);
+    if (!in_[W_NORM].empty()) w.w_norm = matrix(in_[W_NORM].data(), gain_rows(traits_), H);
     return w;
   }
 
@@ -123,6 +124,7 @@ class Run {
     a.db_ih = line(d[B_IH].data(), rows);
     a.db_hh = line(d[B_HH].data(), rows);
     if (!in_[W_PEEPHOLE].empty()) a.dw_peephole = matrix(d[W_PEEPHOLE].data(), 3, H);
+    if (!in_[W_NORM].empty()) a.dw_norm = matrix(d[W_NORM].data(), gain_rows(traits_), H);
     a.dh0 = matrix(d[H0].data(), N, H);
     if (traits_.cell_state) a.dc0 = matrix(d[C0].data(), N, H);
     fastrnn::rnn_backward(a);

@@ -202,15 +202,6 @@ def step_limit(clip_step: Any) -> float:
     return limit
 
 
-def unsupported(name: str, value: Any, default: Any) -> None:
-    """Refuse an option whose only supported value is its default."""
-    if value is default:
-        return
-    plain = isinstance(value, (bool, int, float, str))  # an array's == is no truth value
-    if (value != default) if plain else (repr(value) != repr(default)):
-        raise ValueError(f"{name} is not supported yet; leave it at {default!r}, got {value!r}")
-
-
 def _as_ndarray(name: str, value: Any) -> Array:
     """Return value as a plain ndarray of whatever dtype it has, without a cast."""
     if type(value) is _ndarray:

@@ -53,6 +53,7 @@ class PackedWeights:
         b_hh: _Array | None,  # (G*H,)
         w_peephole: _Array | None,  # (3, H), lstm_peephole; lstm_general with or without
         w_hr: _Array | None = None,  # (P, H), lstm_general
+        w_norm: _Array | None = None,  # (2*G, H), lstm_general (2*G + 2, H); not gru_before_general
     ) -> None: ...
     @property
     def nbytes(self) -> int: ...
@@ -117,6 +118,7 @@ def rnn_forward(
     h_mask: _Array | None = None,  # (N, P), multiplies h on its way into the recurrent product
     h_keep: _Array | None = None,  # (T, N, P), the part of the old h that stays
     c_keep: _Array | None = None,  # (T, N, H), the same of c, LSTM only
+    w_norm: _Array | None = None,  # gains of layer normalisation, as PackedWeights takes them
 ) -> None: ...
 def rnn_backward(
     tape: Tape,
@@ -135,6 +137,7 @@ def rnn_backward(
     truncate: int | None = None,  # cut every so many of a row's steps
     clip_step: float | None = None,  # limit of each step's gradients by the pre-activations
     dw_hr: _Array | None = None,  # out (P, H)
+    dw_norm: _Array | None = None,  # out, shape of w_norm
 ) -> None: ...
 def linear_forward(
     x: _Array,  # (M, I)

@@ -60,7 +60,7 @@ class Stream:
     """
 
     __slots__ = (
-        "_dtype", "_layer", "_layers", "_n", "_noise", "_odd", "_out_shape", "_pair", "_run",
+        "_dtype", "_layer", "_layers", "_n", "_noise", "_out_shape", "_pair", "_run",
         "_scratch", "_step", "_x_shape",
     )  # fmt: skip
 
@@ -78,12 +78,11 @@ class Stream:
         self._out_shape = (self._n, layer._width)
         # A step reads one and writes the other; they change places once it has succeeded.
         self._pair = [layer._layout.new(self._n, self._dtype) for _ in range(2)]
-        self._odd = False
         shapes = [(1, self._n, P) for P in layer._layout.widths]
         self._scratch = [allocate("a layer's output", s, self._dtype) for s in shapes]
         self._noise = layer._noise(None)
         self._step = self._prepared()
-        self._run = None if self._step is None else self._step.run
+        self._run = self._step.run
         self.reset()
 
     def step(self, x_t: ArrayLike, out: Array | None = None) -> Array:
@@ -118,7 +117,7 @@ class Stream:
         >>> s.step(np.ones(3, np.float32), out=out) is out
         True
         """
-        if type(x_t) is _ndarray and self._run is not None and backend.get() == "core":
+        if type(x_t) is _ndarray and backend.get() == "core":
             # What needs no conversion. The core is the judge: it checks faster than this could.
             try:
                 y_t = out
@@ -241,11 +240,11 @@ class Stream:
             if array is not None:
                 array[index] = 0
 
-    def _prepared(self) -> _core.Step | None:
-        """Return the core's own step between the two sets of states, where the core has one."""
+    def _prepared(self) -> _core.Step:
+        """Return the core's own step between the two sets of states."""
         outputs = [*self._scratch[:-1], None]
         one, other = self._pair
-        return None if self._layers[0][0].kind.layer_norm else _core.Step([
+        return _core.Step([
             (part.kind.core, part.packed, *arrays, part.kind.choices, *self._masks(k)[1:3])
             for k, (part,), *arrays in zip(
                 range(len(outputs)), self._layers, one.flat_h, one.flat_c, other.flat_h,
@@ -260,19 +259,16 @@ class Stream:
     @property
     def _now(self) -> States:
         """The state after the last step."""
-        return self._pair[self._odd if self._step is None else self._step.odd]
+        return self._pair[self._step.odd]
 
     @property
     def _after(self) -> States:
         """Where the next step writes."""
-        return self._pair[not (self._odd if self._step is None else self._step.odd)]
+        return self._pair[not self._step.odd]
 
     def _swap(self) -> None:
         """Make the states that a run has written the ones that the next one reads."""
-        if self._step is None:
-            self._odd = not self._odd
-        else:
-            self._step.swap()
+        self._step.swap()
 
     def _enter(self, x_t: Any) -> Array:
         """Return x_t of another layout, or of one row without its axis, or say what is wrong."""

@@ -1,4 +1,4 @@
-"""Layer normalisation in LSTM and GRU layers, against the equations written once more."""
+"""Layer normalisation in layers, against the equations written once more."""
 
 from typing import Any
 
@@ -61,7 +61,21 @@ def ba_gru(params: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
     return np.array(found)
 
 
-@pytest.mark.parametrize(("layer", "oracle"), [(fastrnn.LSTM, ba_lstm), (fastrnn.GRU, ba_gru)])
+def ba_rnn(params: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
+    """Equation 4, each product by itself."""
+    w_ih, w_hh, b_ih, b_hh, norm = params.values()
+    h = np.zeros(5)
+    found = []
+    for x_t in x:
+        h = np.tanh(norm[0] * ln(w_ih @ x_t) + b_ih + norm[1] * ln(w_hh @ h) + b_hh)
+        found.append(h)
+    return np.array(found)
+
+
+@pytest.mark.parametrize(
+    ("layer", "oracle"),
+    [(fastrnn.LSTM, ba_lstm), (fastrnn.GRU, ba_gru), (fastrnn.RNN, ba_rnn)],
+)
 def test_the_equations(layer: Any, oracle: Any) -> None:
     cell = make(layer)
     x = np.random.default_rng(1).standard_normal((6, 3))
@@ -72,7 +86,7 @@ def test_the_equations(layer: Any, oracle: Any) -> None:
     assert np.abs(half(x.astype(np.float32))[0] - cell(x)[0]).max() < 1e-5
 
 
-@pytest.mark.parametrize("layer", [fastrnn.LSTM, fastrnn.GRU])
+@pytest.mark.parametrize("layer", [fastrnn.LSTM, fastrnn.GRU, fastrnn.RNN])
 @pytest.mark.parametrize(
     "options",
     [
@@ -90,7 +104,7 @@ def test_with_projection_and_peepholes() -> None:
     assert len(check_cell(make(fastrnn.LSTM, peephole=True))) == 8
 
 
-@pytest.mark.parametrize("layer", [fastrnn.LSTM, fastrnn.GRU])
+@pytest.mark.parametrize("layer", [fastrnn.LSTM, fastrnn.GRU, fastrnn.RNN])
 def test_apply_is_differentiable(layer: Any) -> None:
     pytest.importorskip("autograd", reason="autograd is not installed")
     from autograd import grad
@@ -113,5 +127,5 @@ def test_first_gains_are_one_and_shifts_zero() -> None:
 def test_what_is_refused() -> None:
     with pytest.raises(ValueError, match="layer_norm is not supported together with reset_after"):
         fastrnn.GRU(3, 4, layer_norm=True, reset_after=False)
-    with pytest.raises(ValueError, match="layer_norm is not supported yet"):
-        fastrnn.RNN(3, 4, layer_norm=True)
+    with pytest.raises(TypeError, match="layer_norm must be True or False"):
+        fastrnn.RNN(3, 4, layer_norm="yes")

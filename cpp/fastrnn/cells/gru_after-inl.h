@@ -17,6 +17,9 @@ struct GruAfterShape {
   static constexpr int aux_slot = -1;
   static constexpr Stage stage[stages] = {{1, 3}};
   static constexpr int gate[slots] = {2, 0, 1, 2};  // the caller's order is r z n
+  static constexpr int norm_groups = 2;             // Ba et al.: r and z together, n by itself
+  static constexpr Stage norm_x[norm_groups] = {{1, 2}, {0, 1}};
+  static constexpr Stage norm_h[norm_groups] = {{1, 2}, {3, 1}};
   enum { N, R, Z, HN };
 };
 

@@ -19,6 +19,8 @@ struct LstmShape {
   static constexpr int aux_slot = -1;
   static constexpr Stage stage[stages] = {{0, 4}};
   static constexpr int gate[slots] = {0, 1, 2, 3};  // i f g o
+  static constexpr int norm_groups = 1;             // Ba et al.: all gates together
+  static constexpr Stage norm_x[norm_groups] = {{0, 4}}, norm_h[norm_groups] = {{0, 4}};
   enum { I, F, G, O };
 };
 

@@ -36,21 +36,26 @@ struct lstm_general : Lstm<true> {
     const UnitChoices<T>& choice = *u.choices;
     if (u.peephole != nullptr) s[O] = fma(peep(u.peephole, 2), u.c, s[O]);
     s[O] = choice.output_gate ? activate<T>(choice.f, s[O]) : set1(T(1));
-    u.h = s[O] * activate<T>(choice.h, u.c);
+    u.h = s[O] * activate<T>(choice.h, u.seen);
   }
   template <int, class T>
   static FASTRNN_INLINE void forward(Vec<T> (&s)[slots], ForwardUnit<T>& u) {
     forward_c<T>(s, u);
+    u.seen = u.c;
     forward_h<T>(s, u);
   }
 
-  // The same halves on the way back; dc between them is that by c of this step.
+  // The same halves on the way back; dc between them is that by c of this step. What reaches c
+  // through the output is `dseen`: it is dc itself, but with layer normalisation.
   template <class T>
   static FASTRNN_INLINE void backward_h(Vec<T> (&s)[slots], BackwardUnit<T>& u) {
     const UnitChoices<T>& choice = *u.choices;
-    const Vec<T> o = s[O], squashed = activate<T>(choice.h, u.c);
+    const Vec<T> o = s[O], squashed = activate<T>(choice.h, u.seen);
     s[O] = choice.output_gate ? u.clipped(u.dh * squashed * slope<T>(choice.f, o)) : Vec<T>{};
-    u.dc = fma(u.dh * o, slope<T>(choice.h, squashed), u.dc);
+    u.dseen = fma(u.dh * o, slope<T>(choice.h, squashed), u.dseen);
+  }
+  template <class T>
+  static FASTRNN_INLINE void backward_o(Vec<T> (&s)[slots], BackwardUnit<T>& u) {
     if (u.peephole != nullptr) u.dc = fma(s[O], peep(u.peephole, 2), u.dc);
   }
   template <class T>
@@ -71,7 +76,11 @@ struct lstm_general : Lstm<true> {
   }
   template <int, class T>
   static FASTRNN_INLINE void backward(Vec<T> (&s)[slots], BackwardUnit<T>& u) {
+    u.seen = u.c;
+    u.dseen = u.dc;
     backward_h<T>(s, u);
+    u.dc = u.dseen;
+    backward_o<T>(s, u);
     backward_c<T>(s, u);
   }
 };

@@ -16,7 +16,8 @@ namespace {
 struct RnnShape {
   static constexpr int gates = 1, slots = 1, x_products = 1, stages = 1;
   static constexpr bool cell_state = false, peephole = false, carries_h = false;
-  static constexpr int aux_slot = -1;
+  static constexpr int aux_slot = -1, norm_groups = 1;
+  static constexpr Stage norm_x[norm_groups] = {{0, 1}}, norm_h[norm_groups] = {{0, 1}};
   static constexpr Stage stage[stages] = {{0, 1}};
   static constexpr int gate[slots] = {0};
 };

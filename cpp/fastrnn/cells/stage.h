@@ -21,6 +21,7 @@ struct ForwardUnit {
   Vec<T> h_before;
   Vec<T> c;                       // in: of the step before; out: of this one
   Vec<T> h;                       // out, last stage
+  Vec<T> seen;                    // c as the output sees it, where a step is in two halves
   Vec<T> aux;                     // out, stage 0 of a two-stage cell
   const T* peephole;              // p_i p_f p_o of this panel
   const UnitChoices<T>* choices;  // general cells
@@ -33,6 +34,7 @@ struct BackwardUnit {
   Vec<T> carry;  // out: what reaches h of the step before other than through a product
   Vec<T> daux;   // in, second phase of a two-stage cell
   Vec<T> h_before, c_before, c;
+  Vec<T> seen, dseen;  // c as the output saw it; in and out: the gradient by it
   const T* peephole;
   const UnitChoices<T>* choices;
   const T* limit;  // of the gradients by the pre-activations; null: none

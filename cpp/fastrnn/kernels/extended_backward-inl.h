@@ -6,13 +6,14 @@
 
 #include "fastrnn/kernels/extended_forward-inl.h"
 #include "fastrnn/kernels/extended_gradients-inl.h"
+#include "fastrnn/kernels/normed_backward-inl.h"
 #include "fastrnn/kernels/sweep_backward-inl.h"
 
 namespace fastrnn::FASTRNN_TARGET {
 namespace {
 
 template <class C, class T>
-class ExtendedBackward : BackwardSweep<C, T> {
+class ExtendedBackward : SweepTask<T>, BackwardSweep<C, T> {
   using Base = BackwardSweep<C, T>;
   using Base::daux_rows_, Base::dc_, Base::c0_, Base::h0_, Base::grad_rows_, Base::gradients_;
   using Base::task_, Base::J_, Base::JP_, Base::truncation_, Base::own_rows_, Base::carry_rows_;
@@ -21,18 +22,19 @@ class ExtendedBackward : BackwardSweep<C, T> {
 
  public:
   ExtendedBackward(const BackwardTask<T>& task, Carver& carver)
-      : Base(task, carver), extended_(task, carver) {
+      : SweepTask<T>{by_x(task)},
+        Base(SweepTask<T>::own, carver),
+        extended_(task, carver),
+        normed_(task, carver) {
     const index_t N = task.dims.N, padded = J_ * L, threads = task.plan.threads;
     const bool full = bool(task.weights.w_peephole_full), projects = bool(task.weights.w_hr);
     peephole_if_ = carver.take<T>(full ? padded * 2 : 0, padded);
     peephole_o_ = carver.take<T>(full ? padded : 0, padded);
     dc_rows_ = carver.take<T*>(full ? N : 0, threads);
-    spare_ = carver.take<T>(task.masks.h_mask ? N : 0, padded);
-    spare_rows_ = carver.take<T*>(task.masks.h_mask ? N : 0, threads);
+    spare_ = carver.take<T>(task.masks.h_mask || projects ? N : 0, padded);
+    spare_rows_ = carver.take<T*>(task.masks.h_mask || projects ? N : 0, threads);
     w_hr_ = carver.take<T>(projects ? JP_ * L : 0, padded);
-    dm_ = carver.take<T>(projects ? N : 0, padded);
     dh_rows_ = carver.take<const T*>(projects ? N : 0, threads);
-    dm_rows_ = carver.take<T*>(projects ? N : 0, threads);
   }
 
   void run(Team& team) {
@@ -41,21 +43,23 @@ class ExtendedBackward : BackwardSweep<C, T> {
     start_extended(team);
     gradients_.start(team);
     team.barrier();
-    const Steps& steps = task_.steps;
-    for (index_t q1 = steps.count; q1 > 0;) {
-      index_t q0 = q1;
-      for (index_t rows = 0; q0 > 0 && (rows < task_.plan.backward_rows || q0 == q1);)
-        rows += steps.rows(--q0);
-      for (index_t q = q1 - 1; q >= q0; --q) step(q, q1, team);
+    for (index_t q1 = task_.steps.count; q1 > 0;) {
+      const index_t q0 = task_.steps.chunk_begin(q1, task_.plan.backward_rows);
+      chunk_end_ = q1;
+      for (index_t q = q1 - 1; q >= q0; --q) step(q, team);
       extended_.list(q0, q1, team);
+      normed_.list(q0, q1, team);
       team.barrier();
       gradients_.chunk(q0, q1, h0_, c0_, team);
-      extended_.add(gradients_.rows(), team);
+      ChunkRows<T> rows = gradients_.rows();
+      normed_.add(rows, team);
+      extended_.add(rows, team);
       q1 = q0;
     }
     step_out(-1, team);
     this->finish(team);
     gradients_.finish(team);
+    normed_.finish(team);
   }
 
  private:
@@ -65,15 +69,14 @@ class ExtendedBackward : BackwardSweep<C, T> {
     dc_rows_ += mine;
     spare_rows_ += mine;
     dh_rows_ += mine;
-    dm_rows_ += mine;
     for (index_t r = 0; r < N; ++r) {
       if (task_.weights.w_peephole_full) dc_rows_[r] = dc_ + r * padded;
-      if (task_.masks.h_mask) spare_rows_[r] = spare_ + r * padded;
-      if (task_.weights.w_hr) dm_rows_[r] = dm_ + r * padded;
+      if (task_.masks.h_mask || task_.weights.w_hr) spare_rows_[r] = spare_ + r * padded;
     }
   }
 
   void start_extended(Team& team) {
+    normed_.start(team);
     if constexpr (!C::cell_state) return;
     const index_t H = task_.dims.H;
     const Range groups = share(ceil_div(J_, kBackGroup), team.rank(), team.size(), 1);
@@ -88,7 +91,7 @@ class ExtendedBackward : BackwardSweep<C, T> {
     extended_.start(team);
   }
 
-  void step(index_t q, index_t q1, Team& team) {
+  void step(index_t q, Team& team) {
     step_out(q, team);
     const index_t later = task_.steps.rows(q + 1);
     const Range rows{own_rows_.begin, least(own_rows_.end, task_.steps.rows(q))};
@@ -100,11 +103,16 @@ class ExtendedBackward : BackwardSweep<C, T> {
       if (!cut) flow(q + 1, {r, most(r, least(some.end, later))}, team);
       r = some.end;
     }
-    if (task_.weights.w_hr) open_projection(q, q1, rows, team);
-    if (task_.weights.w_peephole_full) {
-      if constexpr (C::cell_state) full_step(q, rows, team);
-      return;
+    if (task_.weights.w_hr) open_projection(q, rows, team);
+    if (C::cell_state && (normed_ || task_.weights.w_peephole_full)) {
+      if constexpr (C::cell_state) halved_step(q, rows, team);
+    } else {
+      whole_step(q, rows, team);
     }
+    if (normed_) normed_.through_products(q, chunk_end_, rows);
+  }
+
+  void whole_step(index_t q, Range rows, Team& team) {
     this->for_blocks(q, rows, all(), team, [&](Range block, index_t j) {
       units<0>(q, block, j, [](auto& slot, auto& u) { C::template backward<0>(slot, u); });
     });
@@ -127,12 +135,17 @@ class ExtendedBackward : BackwardSweep<C, T> {
   void flow(index_t q, Range rows, Team& team) {
     const View<const T, 2>& mask = task_.masks.h_mask;
     this->for_blocks(q, rows, {0, JP_}, team, [&](Range block, index_t j) {
-      if (!mask) return this->template product<0>(q, block, j, nullptr, carry_rows_);
-      this->template product<0>(q, block, j, kZeros<T>, spare_rows_);
+      for (index_t r = block.begin; r < block.end; ++r)
+        grad_rows_[r] = normed_ ? normed_.h_row(q, r) : this->grad_row(q, r);
+      const auto product = [&](const T* init, T* const* into) {
+        this->template product_of_listed<0>(block, j, init, into);
+      };
+      if (!mask) return product(nullptr, carry_rows_);
+      product(kZeros<T>, spare_rows_);
       for (index_t r = block.begin; r < block.end; ++r)
         for (index_t p = j; p < least(j + kBackGroup, JP_); ++p) {
           T* const to = carry_rows_[r] + p * L;
-          store(to, fma(mask_of(r, p), load(spare_rows_[r] + p * L), load(to)));
+          store(to, fma(h_mask(r, p), load(spare_rows_[r] + p * L), load(to)));
         }
     });
     if (task_.weights.w_peephole_full)
@@ -140,8 +153,8 @@ class ExtendedBackward : BackwardSweep<C, T> {
                        [&](Range block, index_t j) { peep(q, block, j, 0, 2, peephole_if_); });
   }
 
-  Vec<T> mask_of(index_t r, index_t p) const {
-    return load(task_.masks.h_mask.at(task_.steps.caller_row(r)) + p * L, this->h_columns(p));
+  Vec<T> h_mask(index_t r, index_t p) const {
+    return mask_of(task_.masks, task_.steps, r, p, this->h_columns(p));
   }
 
   // dc += gradients of step q of some slots, times their full peepholes.
@@ -159,14 +172,13 @@ class ExtendedBackward : BackwardSweep<C, T> {
   // The part of a gradient that zoneout lets by.
   Vec<T> stays(const View<const T, 3>& keep, index_t q, index_t r, index_t j, index_t width,
                Vec<T> d) const {
-    if (!keep) return Vec<T>{};
-    return d * load(keep.at(task_.steps.time(q), task_.steps.caller_row(r)) + j * L, width);
+    return keep ? d * keep_of(keep, task_.steps, q, r, j, width) : Vec<T>{};
   }
 
   // dh~ of a row into its place in the chunk, and through w_hr into the cell's output.
-  void open_projection(index_t q, index_t q1, Range rows, Team& team) {
+  void open_projection(index_t q, Range rows, Team& team) {
     for (index_t r = rows.begin; r < rows.end; ++r) {
-      T* const line = extended_.dh(q, q1, r);
+      T* const line = extended_.dh(q, chunk_end_, r);
       dh_rows_[r] = line;
       for (index_t j = 0; j < JP_; ++j) {
         T* const carry = carry_rows_[r] + j * L;
@@ -183,33 +195,44 @@ class ExtendedBackward : BackwardSweep<C, T> {
                    {1, JP_ * L, 0},
                    w_hr_ + j * JP_ * L * L,
                    kZeros<T>,
-                   {dm_rows_ + block.begin, j * L}});
+                   {spare_rows_ + block.begin, j * L}});
     });
   }
 
-  void full_step(index_t q, Range rows, Team& team) {
+  void halved_step(index_t q, Range rows, Team& team) {
     this->for_blocks(q, rows, all(), team, [&](Range block, index_t j) {
-      units<0>(q, block, j, [](auto& slot, auto& u) { C::backward_h(slot, u); });
+      units<0, true>(q, block, j, [&, normed = bool(normed_)](auto& slot, auto& u) {
+        u.dseen = normed ? Vec<T>{} : u.dc;
+        C::backward_h(slot, u);
+        if (!normed) u.dc = u.dseen;
+        C::backward_o(slot, u);
+      });
     });
-    this->for_blocks(q, rows, all(), team,
-                     [&](Range block, index_t j) { peep(q, block, j, C::O, 1, peephole_o_); });
+    if (normed_) normed_.through_c(q, chunk_end_, rows);
+    if (task_.weights.w_peephole_full)
+      this->for_blocks(q, rows, all(), team,
+                       [&](Range block, index_t j) { peep(q, block, j, C::O, 1, peephole_o_); });
     for (index_t r = rows.begin; r < rows.end; ++r)
       for (index_t j = 0; j < J_; ++j)
-        unit<0, false>(q, r, this->lines(q, r), j,
-                       [](auto& slot, auto& u) { C::backward_c(slot, u); });
+        unit<0, Part::to_c>(q, r, this->lines(q, r), j,
+                            [](auto& slot, auto& u) { C::backward_c(slot, u); });
   }
 
-  template <int Phase, class Cell>
+  // A step of the cell, or of its two halves the one up to the output or the one up to c.
+  enum class Part { whole, from_c, to_c };
+  template <int Phase, bool Halved = false, class Cell>
   void units(index_t q, Range rows, index_t j, const Cell& cell) {
     for (index_t r = rows.begin; r < rows.end; ++r) {
       const Lines line = this->lines(q, r);
-      for (index_t p = j; p < least(j + kBackGroup, J_); ++p) unit<Phase>(q, r, line, p, cell);
+      for (index_t p = j; p < least(j + kBackGroup, J_); ++p)
+        unit<Phase, Halved ? Part::from_c : Part::whole>(q, r, line, p, cell);
     }
   }
 
-  // One row, one panel: the cell's gradients in place. Without First, dh has been dealt with.
-  template <int Phase, bool First = true, class Cell>
+  // One row, one panel: the cell's gradients in place.
+  template <int Phase, Part P, class Cell>
   FASTRNN_INLINE void unit(index_t q, index_t r, const Lines& line, index_t j, const Cell& cell) {
+    constexpr bool First = P != Part::to_c;  // dh has not been dealt with yet
     const index_t at = j * L;
     const bool projects = bool(task_.weights.w_hr);
     T* const gates = line.gates + at * S;
@@ -219,7 +242,7 @@ class ExtendedBackward : BackwardSweep<C, T> {
     BackwardUnit<T> u{};
     Vec<T> carry{};
     if (Phase == 0 && First && projects) {
-      u.dh = load(dm_rows_[r] + at);
+      u.dh = load(spare_rows_[r] + at);
     } else if (Phase == 0 && First) {
       u.dh = load(line.carry + at);
       carry = stays(task_.masks.h_keep, q, r, j, this->h_columns(j), u.dh);
@@ -236,20 +259,25 @@ class ExtendedBackward : BackwardSweep<C, T> {
       u.dc = load(line.dc + at);
       u.c = load(line.c + at);
       u.c_before = load(line.c_before + at);
-      if (task_.masks.c_keep) {
+      if (P != Part::from_c && task_.masks.c_keep) {
         c_stays = stays(task_.masks.c_keep, q, r, j, this->columns(j), u.dc);
         u.dc -= c_stays;
         u.c = fma(slot[C::F], u.c_before, slot[C::I] * slot[C::G]);
       }
     }
+    if constexpr (P == Part::from_c) u.seen = normed_ ? normed_.seen(q, r, j) : u.c;
+    if constexpr (P == Part::to_c)
+      if (normed_) u.dc += normed_.by_c(r, j);
     if (C::peephole && this->peephole_ != nullptr) u.peephole = this->peephole_ + at * 3;
     u.choices = &this->choices_;
     u.limit = this->limit_;
     cell(slot, u);
     FASTRNN_UNROLL
     for (int s = 0; s < S; ++s) store(gates + s * L, slot[s]);
+    if constexpr (P == Part::from_c)
+      if (normed_) normed_.keep_dseen(q, chunk_end_, r, j, u.dseen);
     if constexpr (Phase == 1) {
-      const Vec<T> by = task_.masks.h_mask ? u.carry * mask_of(r, j) : u.carry;
+      const Vec<T> by = task_.masks.h_mask ? u.carry * h_mask(r, j) : u.carry;
       store(line.carry + at, load(line.carry + at) + by);
     } else if (First && !projects) {
       store(line.carry + at, u.carry + carry);
@@ -257,16 +285,15 @@ class ExtendedBackward : BackwardSweep<C, T> {
     if constexpr (C::cell_state) store(line.dc + at, u.dc + c_stays);
   }
 
+  index_t chunk_end_ = 0;  // the step after the chunk's last
   ExtendedGradients<T> extended_;
-  T* peephole_if_;  // transposed
-  T* peephole_o_;
-  T* w_hr_;
-  T* spare_;  // what the recurrent product gives, before h_mask
-  T* dm_;     // by the cell's output, at one step
+  NormedBackward<C, T> normed_;
+  T *peephole_if_, *peephole_o_, *w_hr_;  // transposed
+  // At one step what the recurrent product gives before h_mask, then the gradient by the cell's
+  // output.
+  T* spare_;
   const T** dh_rows_;
-  T** dm_rows_;
-  T** spare_rows_;
-  T** dc_rows_;
+  T **spare_rows_, **dc_rows_;
 };
 
 }  // namespace

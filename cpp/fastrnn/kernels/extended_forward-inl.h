@@ -1,5 +1,5 @@
 // The time loop of a general cell with what lies between its steps, or between its units: masks on
-// h, zoneout, full peepholes, projection.
+// h, zoneout, full peepholes, projection, layer normalisation.
 //
 // Threads own rows, so a step may read all of a row that it has just written. With h~, c~ what the
 // cell itself gives:
@@ -9,6 +9,8 @@
 // and the recurrent product takes h∘h_mask.
 #pragma once
 
+#include "fastrnn/kernels/masks-inl.h"
+#include "fastrnn/kernels/normed-inl.h"
 #include "fastrnn/kernels/sweep_forward-inl.h"
 
 namespace fastrnn::FASTRNN_TARGET {
@@ -24,7 +26,10 @@ class ExtendedForward : ForwardSweep<C, T> {
 
  public:
   ExtendedForward(const ForwardTask<T>& task, Carver& carver)
-      : Base(task, carver), JP_(panels_of<T>(task.dims.P)) {
+      : Base(task, carver),
+        JP_(panels_of<T>(task.dims.P)),
+        normed_(task, task.panels != nullptr ? panels_.gains != nullptr : bool(task.weights.w_norm),
+                carver) {
     // Not by panels_: while sizes are added up, all of its pointers are null.
     const bool packed = task.panels != nullptr;
     projects_ = packed ? panels_.w_hr != nullptr : bool(task.weights.w_hr);
@@ -46,11 +51,13 @@ class ExtendedForward : ForwardSweep<C, T> {
     T*** const lists[] = {&masked_rows_, &output_rows_, &next_rows_, &c_rows_};
     for (T*** list : lists) *list += task_.dims.N * team.rank();
     if (task_.panels == nullptr) pack(team);
+    normed_.start(panels_, team);
     this->start(team);
     team.barrier();
     for (index_t q0 = 0; q0 < task_.steps.count;) {
       const index_t q1 = this->list_chunk(q0);
       this->project(team);
+      if (normed_) normalise_x(q0, q1, team);
       for (index_t q = q0, row = 0; q < q1; row += this->own_rows_at(q++)) step(q, row, team);
       q0 = q1;
     }
@@ -65,13 +72,13 @@ class ExtendedForward : ForwardSweep<C, T> {
       fill_projection(task_.weights, panels_, g, team);
   }
 
-  // A row at one step: its number among the sorted ones and the caller's, and the time.
-  struct Place {
-    index_t r, n, t;
-  };
-  Place place(index_t q, index_t i) const {
-    const index_t r = own_rows_.begin + i;
-    return {r, task_.steps.caller_row(r), task_.steps.time(q)};
+  void normalise_x(index_t q0, index_t q1, Team& team) {
+    for (index_t q = q0, at = 0; q < q1; ++q)
+      for (index_t i = 0; i < this->own_rows_at(q); ++i, ++at) {
+        team.check();
+        const index_t r = own_rows_.begin + i;
+        normed_.add_x(gate_rows_[at], r, task_.steps.first_row(q) + r);
+      }
   }
 
   void list_extended(index_t q, index_t rows) {
@@ -79,22 +86,20 @@ class ExtendedForward : ForwardSweep<C, T> {
     for (index_t i = 0; i < rows; ++i) {
       const index_t r = own_rows_.begin + i, row = task_.steps.first_row(q) + r;
       if (full_) c_rows_[i] = c_ + r * padded;
+      if (normed_) normed_.list(i, r, row);
       if (task_.masks.h_mask) {
         masked_rows_[i] =
             task_.operands != nullptr ? task_.operands + row * padded : masked_ + r * padded;
-        mask(place(q, i).n, lines_[i].h_before, masked_rows_[i]);
+        for (index_t j = 0; j < JP_; ++j)
+          store(masked_rows_[i] + j * L,
+                load(lines_[i].h_before + j * L) *
+                    mask_of(task_.masks, task_.steps, r, j, this->h_columns(j)));
       }
       if (!projects_) continue;
       output_rows_[i] =
           task_.outputs != nullptr ? task_.outputs + row * padded : outputs_ + r * padded;
       next_rows_[i] = lines_[i].h;
     }
-  }
-
-  void mask(index_t n, const T* h, T* masked) const {
-    for (index_t j = 0; j < JP_; ++j)
-      store(masked + j * L,
-            load(h + j * L) * load(task_.masks.h_mask.at(n) + j * L, this->h_columns(j)));
   }
 
   void step(index_t q, index_t first, Team& team) {
@@ -107,14 +112,22 @@ class ExtendedForward : ForwardSweep<C, T> {
       const T* const* const from = s == 1               ? operand_rows_[2] + own_rows_.begin
                                    : task_.masks.h_mask ? masked_rows_
                                                         : operand_rows_[q % 2] + own_rows_.begin;
-      multiply_stage<s>(from + r, gates + r, n, j);
+      if (normed_)
+        multiply_stage<s>(from + r, normed_.rows() + r, normed_.h_offset(), kZeros<T>, n, j);
+      else
+        multiply_stage<s>(from + r, gates + r, 0, nullptr, n, j);
     };
-    if (full_) {
-      if constexpr (C::cell_state) full_step(q, rows, gates, recurrent, team);
+    if (normed_) {
+      this->for_blocks(q, rows, team,
+                       [&](index_t r, index_t n, index_t j) { recurrent(Int<0>{}, r, n, j); });
+      for (index_t i = 0; i < rows; ++i) normed_.add_h(i, gates[i]);
+    }
+    if (C::cell_state && (full_ || normed_)) {
+      if constexpr (C::cell_state) halved_step(q, rows, gates, recurrent, team);
     } else {
       for_stages<C>([&](auto stage) {
         this->for_blocks(q, rows, team, [&](index_t r, index_t n, index_t j) {
-          recurrent(stage, r, n, j);
+          if (!normed_) recurrent(stage, r, n, j);
           for_units(r, n, j, [&](index_t i, index_t p) {
             unit<decltype(stage)::value>(q, i, p, [](auto& slot, auto& u) {
               C::template forward<decltype(stage)::value>(slot, u);
@@ -127,7 +140,8 @@ class ExtendedForward : ForwardSweep<C, T> {
   }
 
   template <int Stage>
-  void multiply_stage(const T* const* from, T* const* gates, index_t rows, index_t j) const {
+  void multiply_stage(const T* const* from, T* const* to, index_t offset, const T* init,
+                      index_t rows, index_t j) const {
     constexpr auto stage = C::stage[Stage];
     const index_t K = Stage == 0 ? panels_.P : panels_.H;
     multiply<T>({rows,
@@ -135,8 +149,8 @@ class ExtendedForward : ForwardSweep<C, T> {
                  {from, 0},
                  {1, K, 0},
                  panels_.w_hh + stage_offset<C, T>(Stage, panels_.H) + j * K * stage.products * L,
-                 nullptr,
-                 {gates, (j * S + stage.slot) * L}});
+                 init,
+                 {to, offset + (j * S + stage.slot) * L}});
   }
 
   template <class F>
@@ -145,9 +159,11 @@ class ExtendedForward : ForwardSweep<C, T> {
       for (index_t p = j; p < least(j + kGroup<C>, J_); ++p) f(i, p);
   }
 
-  // i and f see all of the old c, o all of the new one: c waits until everybody has read it.
+  // i and f see all of the old c, the output all of the new one: c waits until everybody has read
+  // it.
   template <class Recurrent>
-  void full_step(index_t q, index_t rows, T* const* gates, const Recurrent& recurrent, Team& team) {
+  void halved_step(index_t q, index_t rows, T* const* gates, const Recurrent& recurrent,
+                   Team& team) {
     const index_t H = panels_.H;
     const auto peep = [&](index_t r, index_t n, index_t j, const T* w, int slot, int products) {
       multiply<T>({n,
@@ -159,23 +175,25 @@ class ExtendedForward : ForwardSweep<C, T> {
                    {gates + r, (j * S + slot) * L}});
     };
     this->for_blocks(q, rows, team, [&](index_t r, index_t n, index_t j) {
-      recurrent(Int<0>{}, r, n, j);
-      peep(r, n, j, panels_.peephole_if, C::I, 2);
+      if (!normed_) recurrent(Int<0>{}, r, n, j);
+      if (full_) peep(r, n, j, panels_.peephole_if, C::I, 2);
     });
     for (index_t i = 0; i < rows; ++i)
       for (index_t j = 0; j < J_; ++j)
-        unit<0, false>(q, i, j, [](auto& slot, auto& u) { C::forward_c(slot, u); });
+        unit<0, Part::to_c>(q, i, j, [](auto& slot, auto& u) { C::forward_c(slot, u); });
+    for (index_t i = 0; normed_ && i < rows; ++i) normed_.normalise_c(i);
     this->for_blocks(q, rows, team, [&](index_t r, index_t n, index_t j) {
-      peep(r, n, j, panels_.peephole_o, C::O, 1);
+      if (full_) peep(r, n, j, panels_.peephole_o, C::O, 1);
       for_units(r, n, j, [&](index_t i, index_t p) {
-        unit<0>(q, i, p, [](auto& slot, auto& u) { C::forward_h(slot, u); });
+        unit<0, Part::from_c>(q, i, p, [](auto& slot, auto& u) { C::forward_h(slot, u); });
       });
     });
   }
 
-  // One row, one panel: what `cell` makes of its slots, and where that goes. Without Complete there
-  // is no h yet.
-  template <int Stage, bool Complete = true, class Cell>
+  // One row, one panel: what `cell` makes of its slots, and where that goes; in one part, or in
+  // two, of which the first ends with c.
+  enum class Part { whole, to_c, from_c };
+  template <int Stage, Part P = Part::whole, class Cell>
   FASTRNN_INLINE void unit(index_t q, index_t i, index_t j, Cell&& cell) {
     constexpr bool last = Stage == C::stages - 1;
     const Lines& line = lines_[i];
@@ -189,10 +207,11 @@ class ExtendedForward : ForwardSweep<C, T> {
     u.h_before = load((!last && task_.masks.h_mask ? masked_rows_[i] : line.h_before) + at);
     if constexpr (C::cell_state) u.c = load(line.c + at);
     if (C::peephole && panels_.peephole != nullptr) u.peephole = panels_.peephole + at * 3;
+    if constexpr (P == Part::from_c) u.seen = normed_ ? normed_.seen(i, j) : u.c;
     u.choices = &choices_;
     [[maybe_unused]] const Vec<T> c_before = u.c;
     cell(slot, u);
-    if (!last || !Complete || keep) {
+    if (!last || P == Part::to_c || keep) {
       FASTRNN_UNROLL
       for (int s = 0; s < S; ++s) store(gates + s * L, slot[s]);
     }
@@ -200,13 +219,14 @@ class ExtendedForward : ForwardSweep<C, T> {
       store(line.aux + at, u.aux);
       return;
     }
-    if constexpr (C::cell_state) {
-      if (task_.masks.c_keep)
-        u.c = kept(task_.masks.c_keep, place(q, i), j, columns(j), c_before, u.c);
+    if constexpr (P == Part::to_c)
+      if (normed_) store(normed_.c(i) + at, u.c);
+    if constexpr (C::cell_state && P != Part::from_c) {
+      if (task_.masks.c_keep) u.c = kept(task_.masks.c_keep, q, i, j, columns(j), c_before, u.c);
       store(line.c + at, u.c);
       if (keep) store(line.cells + at, u.c);
     }
-    if constexpr (!Complete) return;
+    if constexpr (P == Part::to_c) return;
     if (projects_)
       store(output_rows_[i] + at, u.h);
     else
@@ -216,9 +236,10 @@ class ExtendedForward : ForwardSweep<C, T> {
   index_t columns(index_t j) const { return Base::columns(j); }
 
   // z∘before + (1 - z)∘now
-  static FASTRNN_INLINE Vec<T> kept(const View<const T, 3>& keep, const Place& place, index_t j,
-                                    index_t width, Vec<T> before, Vec<T> now) {
-    return fma(load(keep.at(place.t, place.n) + j * L, width), before - now, now);
+  FASTRNN_INLINE Vec<T> kept(const View<const T, 3>& keep, index_t q, index_t i, index_t j,
+                             index_t width, Vec<T> before, Vec<T> now) const {
+    const Vec<T> z = keep_of(keep, task_.steps, q, own_rows_.begin + i, j, width);
+    return fma(z, before - now, now);
   }
 
   // h of one panel is known, but for zoneout.
@@ -226,7 +247,7 @@ class ExtendedForward : ForwardSweep<C, T> {
     const Lines& line = lines_[i];
     const index_t width = this->h_columns(j), at = j * L;
     if (task_.masks.h_keep)
-      h = kept(task_.masks.h_keep, place(q, i), j, width, load(line.h_before + at), h);
+      h = kept(task_.masks.h_keep, q, i, j, width, load(line.h_before + at), h);
     store(line.h + at, h);
     store(line.y + at, h, width);
   }
@@ -250,6 +271,7 @@ class ExtendedForward : ForwardSweep<C, T> {
   }
 
   index_t JP_;  // panels of h
+  NormedForward<C, T> normed_;
   bool projects_, full_;
   T* masked_;
   T* outputs_;

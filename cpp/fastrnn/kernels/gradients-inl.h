@@ -16,6 +16,8 @@ class Gradients {
       : task_(task),
         J_(panels_of<T>(task.dims.H)),
         projected_(!task.weights.w_ih),
+        normed_(bool(task.weights.w_norm)),
+        stride_(normed_ ? normed_row(J_ * L, S, C::cell_state) : J_ * S * L),
         weights_(task, carver) {
     const index_t most_rows =
         least(task.plan.backward_rows, task.steps.count * task.dims.N) + task.dims.N;
@@ -76,7 +78,7 @@ class Gradients {
         const index_t at = steps.first_row(q1) - steps.first_row(q + 1) + r;
         const index_t n = steps.caller_row(r);
         const bool before = r < steps.rows(q - 1);
-        rows_.grads[at] = task_.gates + (first + r) * J_ * S * L;
+        rows_.grads[at] = (normed_ ? task_.normed : task_.gates) + (first + r) * stride_;
         rows_.h[at] = task_.operands != nullptr ? task_.operands + (first + r) * J_ * L
                       : before                  ? task_.y.at(steps.time(q - 1), n)
                                                 : h0 + r * J_ * L;
@@ -125,6 +127,8 @@ class Gradients {
   const BackwardTask<T>& task_;
   index_t J_;
   bool projected_;
+  bool normed_;     // gradients by W·x are not those by the pre-activations
+  index_t stride_;  // of their rows
   ChunkRows<T> rows_{};
   WeightGradients<C, T> weights_;
   T* transposed_ = nullptr;  // w_ih, for dx

@@ -117,6 +117,27 @@ void pack_peephole(const View<const T, 2>& w, index_t H, index_t panel, T* packe
     store(packed + row * kLanes<T>, load_row(w, row, panel * kLanes<T>, H - panel * kLanes<T>));
 }
 
+// Layer normalisation has so many vectors of gains in a panel; the one for each is this row of
+// w_norm, -1 where nothing is normalised.
+template <class C>
+inline constexpr int kGains = 2 * C::slots + 2 * C::cell_state;
+template <class C>
+constexpr int gain_row(int v) {
+  const int slot = v % C::slots;
+  if (v >= 2 * C::slots) return 2 * C::gates + slot;
+  if (v < C::slots) return slot < C::x_products ? C::gate[slot] : -1;
+  return is_recurrent<C>(slot) ? C::gates + C::gate[slot] : -1;
+}
+
+template <class C, class T>
+void pack_gains(const View<const T, 2>& w, index_t H, index_t panel, T* packed) {
+  for (int v = 0; v < kGains<C>; ++v)
+    store(packed + v * kLanes<T>,
+          gain_row<C>(v) < 0
+              ? Vec<T>{}
+              : load_row(w, gain_row<C>(v), panel * kLanes<T>, H - panel * kLanes<T>));
+}
+
 template <class C, class T>
 Panels<T> carve_panels(Carver& carver, const RnnWeights<T>& w, index_t I, index_t H) {
   const index_t panels = panels_of<T>(H);
@@ -134,6 +155,7 @@ Panels<T> carve_panels(Carver& carver, const RnnWeights<T>& w, index_t I, index_
   if (w.w_peephole_full) p.peephole_if = carver.take<T>(panels * 2 * kLanes<T>, H);
   if (w.w_peephole_full) p.peephole_o = carver.take<T>(panels * kLanes<T>, H);
   if (w.w_hr) p.w_hr = carver.take<T>(panels_of<T>(p.P) * kLanes<T>, H);
+  if (w.w_norm) p.gains = carver.take<T>(panels * kGains<C> * kLanes<T>);
   return p;
 }
 
@@ -165,6 +187,7 @@ void fill_group(const RnnWeights<T>& w, const Panels<T>& p, index_t group, Team&
   for (index_t j = first; j < least(first + kGroup<C>, panels_of<T>(p.H)); ++j) {
     pack_bias<C>(w, p.H, j, p.bias + j * C::slots * kLanes<T>);
     if (p.peephole != nullptr) pack_peephole(w.w_peephole, p.H, j, p.peephole + j * 3 * kLanes<T>);
+    if (p.gains != nullptr) pack_gains<C>(w.w_norm, p.H, j, p.gains + j * kGains<C> * kLanes<T>);
   }
 }
 

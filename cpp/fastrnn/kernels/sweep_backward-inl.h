@@ -42,11 +42,8 @@ class BackwardSweep {
     start(team);
     gradients_.start(team);
     team.barrier();
-    const Steps& steps = task_.steps;
-    for (index_t q1 = steps.count; q1 > 0;) {
-      index_t q0 = q1;
-      for (index_t rows = 0; q0 > 0 && (rows < task_.plan.backward_rows || q0 == q1);)
-        rows += steps.rows(--q0);
+    for (index_t q1 = task_.steps.count; q1 > 0;) {
+      const index_t q0 = task_.steps.chunk_begin(q1, task_.plan.backward_rows);
       for (index_t q = q1 - 1; q >= q0; --q) step(q, team);
       team.barrier();
       gradients_.chunk(q0, q1, h0_, c0_, team);
@@ -111,9 +108,13 @@ class BackwardSweep {
   // weights; init as for multiply().
   template <int Stage>
   void product(index_t q, Range rows, index_t j, const T* init, T* const* into) {
+    for (index_t r = rows.begin; r < rows.end; ++r) grad_rows_[r] = grad_row(q, r);
+    product_of_listed<Stage>(rows, j, init, into);
+  }
+  template <int Stage>
+  void product_of_listed(Range rows, index_t j, const T* init, T* const* into) {
     constexpr auto stage = C::stage[Stage];
     const index_t K = J_ * stage.products * L;
-    for (index_t r = rows.begin; r < rows.end; ++r) grad_rows_[r] = grad_row(q, r);
     multiply<T>({rows.end - rows.begin,
                  least(kBackGroup, JP_ - j),
                  {grad_rows_ + rows.begin, stage.slot * L},

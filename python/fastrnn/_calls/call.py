@@ -46,13 +46,13 @@ def run(
     """
     if masks.w_mask is not None:
         weights = (weights[0], weights[1] * masks.w_mask, *weights[2:])
-    name = "reference" if kind.layer_norm else backend.get()
+    name = backend.get()
     if name == "core":
         inner = _core.Tape() if keep else None
-        w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr, _ = weights if packed is None else _PACKED
+        w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr, w_norm = weights if packed is None else _PACKED
         _core.rnn_forward(
             kind.core, x, w_ih, w_hh, b_ih, b_hh, w_peephole, h0, c0, lengths, y, h_n, c_n,
-            reverse, num_threads, inner, packed, kind.choices, w_hr, *masks[:3],
+            reverse, num_threads, inner, packed, kind.choices, w_hr, *masks[:3], w_norm,
         )  # fmt: skip
     else:
         inner = twin.forward(kind, x, weights, h0, c0, lengths, y, h_n, c_n, reverse, keep, masks)
@@ -150,9 +150,7 @@ def sequence(
         kind = general(kind)
     h_n = allocate("h_n", (N, P), dtype)
     c_n = allocate("c_n", (N, H), dtype) if kind.cell_state else None
-    tape = run(
-        kind, x, arrays, None, h0, c0, lengths, y, h_n, c_n, reverse, threads, keep, checked
-    )
+    tape = run(kind, x, arrays, None, h0, c0, lengths, y, h_n, c_n, reverse, threads, keep, checked)
     if single:
         result, h_n = result[:, 0], h_n[0]
         if c_n is not None:

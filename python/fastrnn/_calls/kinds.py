@@ -45,7 +45,7 @@ class Kind:
     choices : Choices or None
         What the core's general cells are told.
     layer_norm : bool
-        Its products and c are normalised, which the twin does on every backend.
+        Its products and c are normalised.
     """
 
     core: Cell
@@ -149,9 +149,7 @@ def _general_gru(choices: Choices, reset_after: bool) -> Kind:
     )  # fmt: skip
 
 
-def _again(
-    function: str, options: dict[str, Any], peephole: Peephole, layer_norm: bool
-) -> Kind:
+def _again(function: str, options: dict[str, Any], peephole: Peephole, layer_norm: bool) -> Kind:
     """Return the general cell of these options."""
     clip = options["clip"]
     if function == "lstm":

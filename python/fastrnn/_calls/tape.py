@@ -194,11 +194,14 @@ class Tape:
         except IndexError:
             held = self._held("tape")  # another thread was faster; this raises
         if held.backend == "core":
-            dx, dw_ih, dw_hh, db_ih, db_hh, dw_peephole, dw_hr, _ = map(out.get, ("x", *NAMES))
+            dx, dw_ih, dw_hh, db_ih, db_hh, dw_peephole, dw_hr, dw_norm = map(
+                out.get, ("x", *NAMES)
+            )
             try:
                 _core.rnn_backward(
                     held.inner, dy, dh_n, dc_n, dx, dw_ih, dw_hh, db_ih, db_hh, dh0, dc0,
                     dw_peephole, held.num_threads, truncate, clip_step, dw_hr,
+                    dw_norm,
                 )  # fmt: skip
             except MemoryError:
                 if not held.inner.spent:

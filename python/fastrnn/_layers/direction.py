@@ -67,7 +67,7 @@ class Direction:
         if proj_size:
             shapes["w_hr"] = (proj_size, hidden_size)
         if kind.layer_norm:
-            shapes["w_norm"] = (10 if kind.cell_state else 6, hidden_size)
+            shapes["w_norm"] = (2 * kind.gates + 2 * kind.cell_state, hidden_size)
         suffix = f"_l{layer}_reverse" if reverse else f"_l{layer}"
         self.kind = kind
         self.reverse = reverse
@@ -80,7 +80,7 @@ class Direction:
         letter = "P" if proj_size else "H"
         words = {"w_ih": f"({rows_in_words}, I)", "w_hh": f"({rows_in_words}, {letter})"}
         words |= {"w_peephole": "(3·H, H)" if full else "(3, H)", "w_hr": "(P, H)"}
-        words["w_norm"] = "(10, H)" if kind.cell_state else "(6, H)"
+        words["w_norm"] = f"({2 * kind.gates + 2 * kind.cell_state}, H)"
         self._symbols = {
             self.names[name]: words.get(name, f"({rows_in_words},)") for name in shapes
         }
@@ -118,6 +118,5 @@ class Direction:
             found.get("w_ih"), found["w_hh"], found.get("b_ih"), found.get("b_hh"),
             found.get("w_peephole"), found.get("w_hr"), found.get("w_norm"),
         )  # fmt: skip
-        packed = packed and not self.kind.layer_norm
-        pack = _core.PackedWeights(self.kind.core, *weights[:6]) if packed else None
+        pack = _core.PackedWeights(self.kind.core, *weights) if packed else None
         return Part(self.kind, self.reverse, self.hidden_size, self.output_size, weights, pack)

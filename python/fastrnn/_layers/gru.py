@@ -55,7 +55,6 @@ class GRU(Layer):
         What the activations are applied to is first limited to ±clip.
     layer_norm : bool
         Normalise W x and U h; `weight_norm` (6, H) has the gains of W x and of U h, gate by gate.
-        NumPy computes such a layer, many times slower than the others.
 
     Raises
     ------

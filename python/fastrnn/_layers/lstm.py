@@ -66,8 +66,7 @@ class LSTM(Layer):
         `weight_hh` are P. 0: no projection.
     layer_norm : bool
         Normalise W x and U h, and c where the output sees it; `weight_norm` (10, H) has the gains
-        of W x and of U h, gate by gate, then gain and shift of c. NumPy computes such a layer,
-        many times slower than the others.
+        of W x and of U h, gate by gate, then gain and shift of c.
 
     Raises
     ------

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import DTypeLike
 
+from fastrnn._calls import kinds
 from fastrnn._calls.choices import Squash
 from fastrnn._calls.rnn import kind_of
-from fastrnn._checks import unsupported
+from fastrnn._checks import flag
 from fastrnn._layers.layer import Layer
 
 if TYPE_CHECKING:
@@ -50,15 +51,16 @@ class RNN(Layer):
         Probability of dropping a weight of `weight_hh`, once a call; training only.
     clip : float or None
         What the activations are applied to is first limited to ±clip.
-    layer_norm
-        Not supported yet: anything but the default raises.
+    layer_norm : bool
+        Normalise W_ih x and W_hh h of every step, with gains `weight_norm` (2, H): those of W_ih x,
+        then those of W_hh h.
 
     Raises
     ------
     TypeError
         An option has the wrong type.
     ValueError
-        An option has a value out of range, would have no effect, or is not supported yet.
+        An option has a value out of range, or would have no effect.
     MemoryError
         The weights do not fit.
 
@@ -68,7 +70,8 @@ class RNN(Layer):
 
     References
     ----------
-    J. Elman, "Finding Structure in Time", 1990.
+    J. Elman, "Finding Structure in Time", 1990; layer normalisation: J. Ba, J. Kiros, G. Hinton,
+    "Layer Normalization", 2016, equation 4.
 
     Examples
     --------
@@ -100,12 +103,13 @@ class RNN(Layer):
         dtype: DTypeLike = np.float32,
         rng: "Generator | None" = None,
     ) -> None:
-        unsupported("layer_norm", layer_norm, False)
+        self.layer_norm = flag("layer_norm", layer_norm)
         kind = kind_of(nonlinearity, clip)
         self.clip = clip
         self.nonlinearity = nonlinearity
         super().__init__(
-            kind, input_size, hidden_size, num_layers, bias=bias, batch_first=batch_first,
+            kinds.normed(kind) if self.layer_norm else kind,
+            input_size, hidden_size, num_layers, bias=bias, batch_first=batch_first,
             dropout=dropout, bidirectional=bidirectional, merge_mode=merge_mode,
             recurrent_dropout=recurrent_dropout, zoneout=zoneout, weight_drop=weight_drop,
             forget_bias=0.0, dtype=dtype, rng=rng,

@@ -1,4 +1,4 @@
-"""Layer normalisation inside the cells, which NumPy computes on every backend.
+"""Layer normalisation inside the cells.
 
 Every product is taken row by row: a row's result must not depend on the rows beside it, nor on how
 many steps a call has.
@@ -62,10 +62,10 @@ class Norm:
 
     Parameters
     ----------
-    w_norm : array, (10, H) for an LSTM, (6, H) for a GRU
+    w_norm : array, (10, H) for an LSTM, (6, H) for a GRU, (2, H) for an RNN
         Rows: the gains of W x gate by gate, those of U h, and the LSTM's gain and shift of c.
     gates : int
-        4 or 3.
+        4, 3 or 1.
     """
 
     def __init__(self, w_norm: Array, gates: int) -> None:
@@ -73,7 +73,7 @@ class Norm:
         self.x, self.h = w_norm[:gates].reshape(-1), w_norm[gates : 2 * gates].reshape(-1)
         self.c = w_norm[2 * gates :]
         # Ba et al. normalise all gates of an LSTM together; r and z of a GRU, and n by itself.
-        self.cut = gates * H if gates == 4 else 2 * H
+        self.cut = 2 * H if gates == 3 else gates * H
 
     def of_x(self, xp: Any, x: Any, w_ih: Any, b_ih: Any) -> Any:
         """Return what W_ih x gives to the pre-activations."""
@@ -124,6 +124,7 @@ def forward(
     from fastrnn.reference._gru_step import gru_option, gru_sweep
     from fastrnn.reference._lstm_step import lstm_sweep
     from fastrnn.reference._tape import Tape
+    from fastrnn.reference.rnn import rnn_option, rnn_sweep
 
     w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr, w_norm = weights
     norm, options = Norm(w_norm, kind.gates), kind.options
@@ -134,11 +135,15 @@ def forward(
         call = enter_call(4, layout, *arrays, option=option, masks=masks)._replace(norm=norm)
         h, c, gates = lstm_sweep(call)
         return call.y(h), (h[-1], c[-1]), Tape("lstm", call, gates, h, c)
-    option = gru_option(True, options["activations"], options["clip"])
-    call = enter_call(3, layout, x, w_ih, w_hh, b_ih, b_hh, h0, option=option, masks=masks)
-    call = call._replace(norm=norm)
-    h, gates = gru_sweep(call)
-    return call.y(h), (h[-1],), Tape("gru", call, gates, h)
+    if kind.function == "gru":
+        option, sweep = gru_option(True, options["activations"], options["clip"]), gru_sweep
+    else:
+        option, sweep = rnn_option(options["nonlinearity"], options["clip"]), rnn_sweep
+    call = enter_call(
+        kind.gates, layout, x, w_ih, w_hh, b_ih, b_hh, h0, option=option, masks=masks
+    )._replace(norm=norm)
+    h, gates = sweep(call)
+    return call.y(h), (h[-1],), Tape(kind.function, call, gates, h)
 
 
 def backward(
@@ -148,6 +153,7 @@ def backward(
     from fastrnn.reference._gru_step import gru_sweep_backward
     from fastrnn.reference._lstm_step import lstm_sweep_backward
     from fastrnn.reference._tape import open_tape
+    from fastrnn.reference.rnn import rnn_sweep_backward
 
     call, kept = open_tape(kind.function, tape)
     options = call.backward_options(truncate, clip_step)
@@ -156,5 +162,7 @@ def backward(
     tape.spend()
     if kind.function == "gru":
         return gru_sweep_backward(call, kept, dy, dh, *options)
+    if kind.function == "rnn":
+        return rnn_sweep_backward(call, kept, dy, dh, *options)
     finals = [dh, call.seq.dstate_in("dc_n", dc_n, dtype)]
     return lstm_sweep_backward(call, kept, dy, finals, *options)

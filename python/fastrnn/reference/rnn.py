@@ -9,23 +9,22 @@ from fastrnn._calls.choices import Squash, rnn_choices
 from fastrnn._calls.grads import RNNGrads
 from fastrnn._calls.masks import Masks
 from fastrnn.reference._call import Call, check_threads, enter_call
-from fastrnn.reference._math import Activation, Array, affine, limited, squash, sum_outer
+from fastrnn.reference._math import Activation, Array, limited, squash, sum_outer
 from fastrnn.reference._tape import Tape, open_tape
 
 
-def _sweep(call: Call) -> tuple[list[Any], list[Any]]:
+def rnn_sweep(call: Call) -> tuple[list[Any], list[Any]]:
     """All steps: T+1 states h, slot 0 the initial one, and T activated sums."""
     seq, xp = call.seq, call.xp
     activation, _ = call.option
-    pre_x = affine(xp, seq.enter(call.x), call.w_ih, call.b_ih)
+    pre_x = call.pre_x()
     h = [seq.state_in("h0", call.h0, call.w_hh.dtype)]
     gates: list[Any] = []
     for t in range(seq.T):
         # A row without this step computes on zeros and keeps its state, so that nothing in it,
         # NaN included, reaches a gradient through the result that is thrown away.
         h_prev = seq.select(t, h[t], 0.0)
-        pre = pre_x[t] + affine(xp, call.recurrent_h(h_prev), call.w_hh, call.b_hh)
-        gates.append(activation(xp, pre))
+        gates.append(activation(xp, pre_x[t] + call.pre_h(h_prev)))
         h_t, _ = call.zoned(t, gates[t], h_prev)
         h.append(seq.select(t, h_t, h[t]))
     return h, gates
@@ -107,10 +106,10 @@ def rnn(
     array([1., 2., 3.])
     """
     check_threads(num_threads)
-    option = _option(nonlinearity, clip)
+    option = rnn_option(nonlinearity, clip)
     arrays = (x, w_ih, w_hh, b_ih, b_hh, h0)
     call = enter_call(1, (lengths, reverse, batch_first), *arrays, option=option, masks=masks)
-    h, _ = _sweep(call)
+    h, _ = rnn_sweep(call)
     return call.y(h), call.seq.state_out(h[-1])
 
 
@@ -163,10 +162,10 @@ def rnn_forward(
     ((3, 1, 1), True, False)
     """
     check_threads(num_threads)
-    option = _option(nonlinearity, clip)
+    option = rnn_option(nonlinearity, clip)
     arrays = (x, w_ih, w_hh, b_ih, b_hh, h0)
     call = enter_call(1, (lengths, reverse, batch_first), *arrays, option=option, masks=masks)
-    h, gates = _sweep(call)
+    h, gates = rnn_sweep(call)
     tape = Tape("rnn", call, gates, h)
     y = call.y(h)
     y.setflags(write=False)
@@ -225,23 +224,35 @@ def rnn_backward(
     """
     call, kept = open_tape("rnn", tape)
     every, limit = call.backward_options(truncate, clip_step)
-    seq = call.seq
-    _, activation_backward = call.option
     dy = call.dy(dy)
-    dh = seq.dstate_in("dh_n", dh_n, call.w_hh.dtype)
+    dh = call.seq.dstate_in("dh_n", dh_n, call.w_hh.dtype)
     tape.spend()
-    gates = kept["gates"]
-    dgates = np.empty_like(gates)
+    found = rnn_sweep_backward(call, kept, dy, dh, every, limit)
+    found.pop("w_norm")
+    return RNNGrads(**found)
+
+
+def rnn_sweep_backward(
+    call: Call, kept: dict[str, Array], dy: Array, dh: Array, every: int | None, limit: float | None
+) -> dict[str, Any]:
+    """All steps back; return the gradients by name."""
+    seq, gates = call.seq, kept["gates"]
+    _, activation_backward = call.option
+    h_prev = seq.existing(kept["h"][:-1])
+    dgates, d_hh = np.empty_like(gates), np.empty_like(gates)
     for t in reversed(range(seq.T)):
         stays = call.stays(t, dh + dy[t])
         da = limited(activation_backward(gates[t], dh + dy[t] - stays), limit)
         dgates[t] = seq.select(t, da, 0.0)
-        dh_t = call.recurrent_h(dgates[t] @ call.w_hh) + stays
-        (dh,) = seq.forget(t, every, seq.select(t, dh_t, dh))
-    dw_hh = sum_outer(dgates, call.recurrent_h(seq.existing(kept["h"][:-1])))
-    return RNNGrads(**call.gradients(dgates, dgates, dw_hh), h0=seq.dstate_out(dh, call.h0))
+        d_hh[t], dh_t = call.back_h(h_prev[t], dgates[t])
+        (dh,) = seq.forget(t, every, seq.select(t, dh_t + stays, dh))
+    return call.gradients(dgates, dgates, sum_outer(d_hh, call.recurrent_h(h_prev))) | {
+        "w_norm": None if call.norm is None else call.gain_gradient(dgates, dgates, h_prev),
+        "h0": seq.dstate_out(dh, call.h0),
+    }
 
 
-def _option(nonlinearity: Any, clip: Any) -> Activation:
+def rnn_option(nonlinearity: Any, clip: Any) -> Activation:
+    """Return the activation and its backward."""
     choices = rnn_choices(nonlinearity, clip)
     return squash(choices.activations[0], choices.clip)
