@@ -122,10 +122,8 @@ def run(
             f"{distance:.3f} from its frequencies, over {several} prompts with several replies; "
             f"{seconds:.1f} s"
         )
-    talk = model.conversation()
-    for turn in ASKED[language]:
-        talk.hear(spelled(turn, level))
-        print(f"  > {turn}\n  {talk.reply(max_length=40)}")
+    for turn in ASKED[language]:  # each begins a conversation: most of the data's have two turns
+        print(f"  > {turn}\n  {model.reply([spelled(turn, level)], max_length=40)}")
     if plot is not None:
         folder = Path(plot)
         save(curves({"loss": losses}, xlabel="update / 100", ylabel="nats"), folder, "chatbot")
