@@ -128,7 +128,8 @@ def run(
         folder = Path(plot)
         save(curves({"loss": losses}, xlabel="update / 100", ylabel="nats"), folder, "chatbot")
         model.save(folder / "chatbot.safetensors")
-        print(f"talk with it: fastrnn reply --plain {folder / 'chatbot.safetensors'}")
+        how = "--plain " if level == "word" else ""
+        print(f"talk with it: fastrnn reply {how}{folder / 'chatbot.safetensors'}")
 
 
 if __name__ == "__main__":
