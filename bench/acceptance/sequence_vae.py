@@ -18,12 +18,15 @@ from fastrnn.train import Adam, Trainer
 from fastrnn.train.schedule import cosine
 
 SIZES = {"longest": 20, "test": 500, "hidden": 96, "embedding": 64, "z": 16, "words": 2000}
-HOW = {"epochs": 8, "batch": 64, "lr": 5e-3}
+HOW = {"epochs": 9, "batch": 64, "lr": 5e-3}
 KINDS: dict[str, dict[str, Any]] = {
-    "with cures": {"word_drop": 0.5, "kl_schedule": 600},
+    # As long as the divergence is free, codes come to be used; with (300, 900) 1.1 nats stay, with
+    # a weight that rises from the first update on 0.0.
+    "with cures": {"word_drop": 0.6, "kl_schedule": (750, 1250)},
     "without cures": {},
     "free bits": {"free_bits": 0.25, "word_drop": 0.25},
 }
+PLAIN = "language_model"
 
 
 def fitted(model: Any, source: Any, seed: int) -> None:
@@ -76,9 +79,11 @@ def measure(frame: _frame.Frame) -> None:
             make=lambda rows: pad([coded[i] for i in rows]),
         )  # fmt: skip
         for name, options in KINDS.items():
+            if name.replace(" ", "_") not in frame.given.parts:
+                continue
             model = SequenceVAE(
                 "lstm", words, SIZES["hidden"], SIZES["z"], embedding_size=SIZES["embedding"],
-                rng=np.random.default_rng(seed), **options,
+                bidirectional=True, rng=np.random.default_rng(seed), **options,
             )  # fmt: skip
             with frame.run(name, seed, parameters=model.parameter_count):
                 fitted(model, source, seed)
@@ -91,24 +96,35 @@ def measure(frame: _frame.Frame) -> None:
                     "sampled": model.sample(5, rng=np.random.default_rng(seed)),
                     "between": model.interpolate(test[0], test[1], 5),
                 }
-        plain = LanguageModel(
-            "lstm", words, SIZES["hidden"], embedding_size=SIZES["embedding"],
-            rng=np.random.default_rng(seed),
-        )  # fmt: skip
-        with frame.run("language model", seed, parameters=plain.parameter_count):
-            one_way = batches(
-                [len(ids) for ids in coded], HOW["batch"], seed=seed,
-                make=lambda rows: as_language(pad([coded[i] for i in rows])),
-            )  # fmt: skip
-            fitted(Alone(plain), one_way, seed)
-        found = plain.evaluate([as_language(batch) for batch in judged], carry=False)
-        frame.record("perplexity, language model", seed, found["perplexity"])
+        if PLAIN in frame.given.parts:
+            beside(frame, seed, words, coded, judged)
     frame.gate("KL, with cures", at_least=3.0)
 
 
+def beside(
+    frame: _frame.Frame, seed: int, words: Vocabulary, coded: list[Any], judged: list[Any]
+) -> None:
+    """The perplexity of a language model of the same size."""
+    plain = LanguageModel(
+        "lstm", words, SIZES["hidden"], embedding_size=SIZES["embedding"],
+        rng=np.random.default_rng(seed),
+    )  # fmt: skip
+    with frame.run("language model", seed, parameters=plain.parameter_count):
+        one_way = batches(
+            [len(ids) for ids in coded], HOW["batch"], seed=seed,
+            make=lambda rows: as_language(pad([coded[i] for i in rows])),
+        )  # fmt: skip
+        fitted(Alone(plain), one_way, seed)
+    found = plain.evaluate([as_language(batch) for batch in judged], carry=False)
+    frame.record("perplexity, language model", seed, found["perplexity"])
+
+
 def main(argv: list[str] | None = None) -> int:
-    """Run the bench."""
-    return _frame.main("sequence_vae", __doc__, measure, argv=argv)
+    """Run the bench; of some parts alone it writes a file of its own."""
+    parser = _frame.options("sequence_vae", __doc__)
+    parts = [*(name.replace(" ", "_") for name in KINDS), PLAIN]
+    task = _frame.by_parts(parser, "sequence_vae", parts, argv)
+    return _frame.main(task, __doc__, measure, argv=argv, parser=parser)
 
 
 if __name__ == "__main__":

@@ -82,6 +82,8 @@ def test_the_schedule_rises_and_resumes(tmp_path: Path, rng: Any) -> None:
     source = model.annealed(data)
     weights = [batch[2] for _ in range(2) for batch in source]
     assert weights == [0, 0.25, 0.5, 0.75, 1, 1]
+    held = [batch[2] for batch in make("svae-gru", kl_schedule=(1, 3)).annealed([*data, *data])]
+    assert held == [0, 0, 0.5, 1, 1, 1]
     assert make("svae-gru").annealed(data) is data
     params = []
     for parts in ((7,), (2, 5, 7)):
@@ -133,6 +135,8 @@ def test_bad_batches(batch: Any, error: type, message: str) -> None:
     [
         ({"word_drop": 1.5}, ValueError, "word_drop must be at least 0 and below"),
         ({"kl_schedule": 0}, ValueError, "kl_schedule must be at least 1"),
+        ({"kl_schedule": (3, 3)}, ValueError, r"kl_schedule\[1\] must be at least 4"),
+        ({"kl_schedule": (1, 2, 3)}, ValueError, "kl_schedule must be an int or two"),
         ({"free_bits": -1}, ValueError, "free_bits must be at least 0"),
         ({"decoder_input": "always"}, ValueError, "decoder_input must be one of"),
         ({"batch_first": True}, TypeError, "batch_first is no option"),

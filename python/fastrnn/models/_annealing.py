@@ -14,21 +14,26 @@ class Annealed:
     ----------
     data : iterable of tuple
         A ``for`` loop over it is one epoch.
-    updates : int
-        After how many batches, counted over all epochs, the weight is 1. It rises linearly from 0.
+    updates : int or tuple (int, int)
+        After how many batches, counted over all epochs, the weight is 1; of two, after how many it
+        leaves 0. It rises linearly.
     enter : callable
         Makes a tuple of a batch that is none.
     """
 
     def __init__(
-        self, data: Iterable[Any], updates: int, enter: Callable[[Any], tuple[Any, ...]]
+        self,
+        data: Iterable[Any],
+        updates: int | tuple[int, int],
+        enter: Callable[[Any], tuple[Any, ...]],
     ) -> None:
-        self._position, self._updates, self._enter = Position(data), updates, enter
-        self._given = 0
+        self._position, self._enter, self._given = Position(data), enter, 0
+        self._begin, self._end = updates if isinstance(updates, tuple | list) else (0, updates)
 
     def __iter__(self) -> Iterator[Any]:
         for batch in self._position.rest_of_epoch():
-            weight = min(1.0, self._given / self._updates)
+            risen = (self._given - self._begin) / (self._end - self._begin)
+            weight = min(1.0, max(0.0, risen))
             self._given += 1
             yield *(batch if isinstance(batch, tuple) else self._enter(batch)), weight
 
@@ -62,7 +67,7 @@ class Annealing:
         Returns
         -------
         iterable of tuple
-            ``(*batch, weight)``, the weight rising from 0 to 1 over ``kl_schedule`` batches. It
+            ``(*batch, weight)``, the weight rising from 0 to 1 as ``kl_schedule`` says. It
             keeps its position, so a training can resume. Without a schedule it is data itself.
         """
         updates = self.config["kl_schedule"]
@@ -96,6 +101,11 @@ class Annealing:
         return Model.fit(self, self.annealed(data), optimiser, **options)
 
 
-def schedule(value: Any) -> int | None:
-    """Return over how many updates the weight rises, None for not at all."""
-    return None if value is None else integer("kl_schedule", value, 1)
+def schedule(value: Any) -> int | list[int] | None:
+    """Return when the weight leaves 0 and when it is 1, the second alone if the first is 0."""
+    if value is None or not isinstance(value, tuple | list):
+        return None if value is None else integer("kl_schedule", value, 1)
+    if len(value) != 2:
+        raise ValueError(f"kl_schedule must be an int or two, got {len(value)}")
+    begin = integer("kl_schedule[0]", value[0], 0)
+    return [begin, integer("kl_schedule[1]", value[1], begin + 1)]

@@ -54,9 +54,9 @@ class SequenceVAE(Annealing, Sentences, Bounds, Model):
         or through gates that see the word before.
     word_drop : float
         How probable it is that a word which the decoder sees while learning becomes UNK.
-    kl_schedule : int or None
-        Over how many updates of `fit` the weight of the divergence rises from 0 to 1; None: it is
-        1 from the start.
+    kl_schedule : int, (int, int) or None
+        After how many updates of `fit` the weight of the divergence has risen from 0 to 1; of two,
+        it is 0 up to the first, so that the code is used before it costs; None: it is always 1.
     free_bits : float
         Nats of each unit of the code that cost nothing while learning.
     dropout : float
@@ -114,7 +114,7 @@ class SequenceVAE(Annealing, Sentences, Bounds, Model):
         bidirectional: bool = False,
         decoder_input: str = "every",
         word_drop: float = 0.0,
-        kl_schedule: int | None = None,
+        kl_schedule: int | tuple[int, int] | None = None,
         free_bits: float = 0.0,
         dropout: float = 0.0,
         dtype: DTypeLike = np.float32,

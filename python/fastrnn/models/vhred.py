@@ -41,9 +41,9 @@ class VHRED(Segmented, Annealing, TurnCodes):
         As `HRED`; what enters the decoder is the context and the code.
     word_drop : float
         How probable it is that a word which the decoder sees while learning becomes UNK.
-    kl_schedule : int or None
-        Over how many updates of `fit` the weight of the divergence rises from 0 to 1; None: it is
-        1 from the start.
+    kl_schedule : int, (int, int) or None
+        After how many updates of `fit` the weight of the divergence has risen from 0 to 1; of two,
+        it is 0 up to the first, so that the code is used before it costs; None: it is always 1.
     free_bits : float
         Nats of each unit of the code that cost nothing while learning.
     bag_of_words : float
@@ -106,7 +106,7 @@ class VHRED(Segmented, Annealing, TurnCodes):
         attention: bool = False,
         speakers: int = 0,
         word_drop: float = 0.0,
-        kl_schedule: int | None = None,
+        kl_schedule: int | tuple[int, int] | None = None,
         free_bits: float = 0.0,
         bag_of_words: float = 0.0,
         dropout: float = 0.0,
