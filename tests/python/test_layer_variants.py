@@ -242,7 +242,14 @@ def test_wrong_options() -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"proj_size": 32}, {"zoneout": 0.2}, {"clip": 1.0}, {"peephole": "full", "proj_size": 32}],
+    [
+        {},
+        {"proj_size": 32},
+        {"zoneout": 0.2},
+        {"clip": 1.0},
+        {"peephole": "full", "proj_size": 32},
+        {"layer_norm": True},
+    ],
 )
 def test_a_step_of_a_stream_allocates_no_array(options: dict[str, Any]) -> None:
     import tracemalloc

@@ -76,8 +76,6 @@ def plain(
     where the checks of a small layer would take longer than the layer.
     """
     w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr = weights
-    if w_hr is not None:
-        return None
     if type(x) is not _ndarray or type(w_hh) is not _ndarray or x.ndim != 3 or w_hh.ndim != 2:
         return None
     dtype = w_hh.dtype
@@ -88,13 +86,17 @@ def plain(
     elif type(num_threads) is not int or num_threads < 1:
         return None
     T, N, _ = x.shape
-    H = w_hh.shape[1]
+    H = P = w_hh.shape[1]
+    if w_hr is not None:
+        if type(w_hr) is not _ndarray or w_hr.ndim != 2:
+            return None
+        H = w_hr.shape[1]
     try:
-        y, h_n = np.empty((T, N, H), dtype), np.empty((N, H), dtype)
+        y, h_n = np.empty((T, N, P), dtype), np.empty((N, P), dtype)
         c_n = np.empty((N, H), dtype) if kind.cell_state else None
         _core.rnn_forward(
             kind.core, x, w_ih, w_hh, b_ih, b_hh, w_peephole, h0, c0, None, y, h_n, c_n, reverse,
-            num_threads, None, None, kind.choices,
+            num_threads, None, None, kind.choices, w_hr,
         )  # fmt: skip
     except (TypeError, ValueError, MemoryError):
         return None
