@@ -77,6 +77,21 @@ void embedding_forward_any(py::handle ids, py::handle w, py::handle y, py::handl
   });
 }
 
+void largest_any(py::handle x, py::handle values, py::handle places, py::handle num_threads) {
+  with_float_type("x", x, [&]<class T>(T) {
+    Extents extents;
+    LargestArgs<T> args;
+    args.num_threads = as_num_threads(num_threads);
+    args.x = as_input<T>("x", x, {{"M"}, {"V"}}, extents);
+    args.values = as_output<T>("values", values, {{"M", args.x.shape[0]}, {"K"}}, extents,
+                               Strides::contiguous);
+    args.places =
+        as_output<index_t>("places", places, {{"M", args.x.shape[0]}, {"K", args.values.shape[1]}},
+                           extents, Strides::contiguous);
+    without_gil([&] { largest(args); });
+  });
+}
+
 void embedding_backward_any(py::handle dy, py::handle ids, py::handle dw, py::handle padding_idx,
                             py::handle num_threads) {
   with_float_type("dw", dw, [&]<class T>(T) {
@@ -157,6 +172,8 @@ void bind_nn(py::module_& m) {
         arg("x"), arg("w"), arg("dx"), arg("dw"), arg("db"), arg("num_threads") = 0);
   m.def("embedding_forward", embedding_forward_any, "y = the rows of w that ids name.", arg("ids"),
         arg("w"), arg("y"), arg("num_threads") = 0);
+  m.def("largest", largest_any, "The greatest numbers of each row and their places, in order.",
+        arg("x"), arg("values"), arg("places"), arg("num_threads") = 0);
   m.def("embedding_backward", embedding_backward_any, "Add each row of dy to its row of dw.",
         arg("dy"), arg("ids"), arg("dw"), arg("padding_idx") = -1, arg("num_threads") = 0);
   m.def("softmax_cross_entropy_forward", softmax_forward_any,

@@ -80,6 +80,15 @@ struct SoftmaxBackwardArgs {
   View<T, 2> dlogits;  // out (M, V)
 };
 
+// The greatest numbers of each row, in order; of equal ones those that stand first.
+template <class T>
+struct LargestArgs {
+  int num_threads = 0;
+  View<const T, 2> x;       // (M, V), no NaN, row stride any
+  View<T, 2> values;        // out (M, K), K in 1..V
+  View<index_t, 2> places;  // out (M, K): where in its row each stands
+};
+
 // y[i] = x[i] / (1 - p) where element i is kept, else 0; the same with dy for x is its backward.
 template <class T>
 struct DropoutArgs {

@@ -133,6 +133,15 @@ void softmax_cross_entropy_backward(const SoftmaxBackwardArgs<T>& args) {
 }
 
 template <class T>
+void largest(const LargestArgs<T>& a) {
+  const index_t M = a.x.shape[0], V = a.x.shape[1], K = a.values.shape[1];
+  FASTRNN_CHECK(K >= 1 && K <= V, "values must have K in 1..V columns");
+  check_shape("values", a.values, "(M, K)", {M, K});
+  check_shape("places", a.places, "(M, K)", {M, K});
+  run(nn_kernels<T>().largest, a, kCopied * double(M) * double(V));
+}
+
+template <class T>
 void dropout(const DropoutArgs<T>& a) {
   check_shape("x", a.x, "(K,)", {a.y.shape[0]});
   FASTRNN_CHECK(a.p >= 0 && a.p <= 1, "p must lie in 0..1");
@@ -210,6 +219,7 @@ FASTRNN_INSTANTIATE(void, embedding_forward, EmbeddingForwardArgs)
 FASTRNN_INSTANTIATE(void, embedding_backward, EmbeddingBackwardArgs)
 FASTRNN_INSTANTIATE(LossSum, softmax_cross_entropy_forward, SoftmaxForwardArgs)
 FASTRNN_INSTANTIATE(void, softmax_cross_entropy_backward, SoftmaxBackwardArgs)
+FASTRNN_INSTANTIATE(void, largest, LargestArgs)
 FASTRNN_INSTANTIATE(void, dropout, DropoutArgs)
 FASTRNN_INSTANTIATE(void, attention_forward, AttentionForwardArgs)
 FASTRNN_INSTANTIATE(void, attention_backward, AttentionBackwardArgs)

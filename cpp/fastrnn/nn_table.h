@@ -32,6 +32,7 @@ struct NnTable {
   NnKernel<EmbeddingBackwardArgs<T>> embedding_backward;
   NnKernel<SoftmaxForwardArgs<T>> softmax_cross_entropy_forward;
   NnKernel<SoftmaxBackwardArgs<T>> softmax_cross_entropy_backward;
+  NnKernel<LargestArgs<T>> largest;
   NnKernel<DropoutArgs<T>> dropout_forward;  // and backward
   NnKernel<AttentionForwardArgs<T>> attention_forward;
   NnKernel<AttentionBackwardArgs<T>> attention_backward;

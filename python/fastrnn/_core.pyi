@@ -155,6 +155,12 @@ def linear_backward(
     db: _Array | None,  # out (O,)
     num_threads: int = 0,
 ) -> None: ...
+def largest(
+    x: _Array,  # (M, V)
+    values: _Array,  # out (M, K), K in 1..V
+    places: NDArray[np.int64],  # out (M, K)
+    num_threads: int = 0,
+) -> None: ...
 def embedding_forward(
     ids: NDArray[np.int64],  # (M,), values 0..V-1
     w: _Array,  # (V, E)

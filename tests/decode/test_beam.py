@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from decode.oracle import EOS, Toy, tuple_of
 
-from fastrnn import decode
+from fastrnn import _core, decode
 from fastrnn.decode import Rules
 from fastrnn.decode._select import best_of
 
@@ -170,20 +170,40 @@ def test_attention_weights_belong_to_their_tokens() -> None:
 
 @pytest.mark.parametrize("W", [5, 40, 64 * 12, 64 * 12 + 7, 5000])
 @pytest.mark.parametrize("different", [3, 1000, None])
-def test_the_best_of_many_with_ties(W: int, different: int | None) -> None:
+def test_the_best_of_many_with_ties(
+    W: int, different: int | None, isa: str, dtype: np.dtype
+) -> None:
     """Equal to a stable sort of everything, however many numbers are equal."""
     rng = np.random.default_rng(W)
-    rows = rng.standard_normal((30, W)).astype(np.float32)
+    rows = rng.standard_normal((30, W)).astype(dtype)
     if different:
-        rows = rng.integers(0, different, (30, W)).astype(np.float32)
+        rows = rng.integers(0, different, (30, W)).astype(dtype)
     rows[0] = 1
-    for count in (1, 2, 5, 6):
+    for count in (1, 2, 5, min(W, 40)):
         expected = np.argsort(-rows, axis=1, kind="stable")[:, :count]
-        np.testing.assert_array_equal(best_of(rows, count), expected)
+        values, places = best_of(rows, count)
+        np.testing.assert_array_equal(places, expected)
+        np.testing.assert_array_equal(values, np.take_along_axis(rows, expected, axis=1))
     rows[:, 2:] = -np.inf
     np.testing.assert_array_equal(
-        best_of(rows, 2), np.argsort(-rows, axis=1, kind="stable")[:, :2]
+        best_of(rows, 4)[1], np.argsort(-rows, axis=1, kind="stable")[:, :4]
     )
+
+
+@pytest.mark.parametrize(
+    ("values", "places", "words"),
+    [
+        (np.empty((2, 4)), np.empty((2, 4), np.int64), "K in 1..V"),
+        (np.empty((2, 0)), np.empty((2, 0), np.int64), "K in 1..V"),
+        (np.empty((3, 1)), np.empty((3, 1), np.int64), "values must have shape"),
+        (np.empty((2, 2)), np.empty((2, 1), np.int64), "places must have shape"),
+        (np.empty((2, 2)), np.empty((2, 2)), "places must have dtype"),
+        (np.empty((2, 2), np.float32), np.empty((2, 2), np.int64), "values must have dtype"),
+    ],
+)
+def test_wrong_arrays_for_the_largest_are_refused(values: Any, places: Any, words: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=words):
+        _core.largest(np.ones((2, 3)), values, places)
 
 
 def plainly(toy: Toy, n: int, K: int, longest: int, options: dict[str, Any]) -> float:

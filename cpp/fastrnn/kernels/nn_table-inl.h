@@ -6,6 +6,7 @@
 #include "fastrnn/kernels/dropout-inl.h"
 #include "fastrnn/kernels/embedding-inl.h"
 #include "fastrnn/kernels/gaussian-inl.h"
+#include "fastrnn/kernels/largest-inl.h"
 #include "fastrnn/kernels/linear-inl.h"
 #include "fastrnn/kernels/optim-inl.h"
 #include "fastrnn/kernels/softmax-inl.h"
@@ -31,6 +32,7 @@ constexpr NnTable<T> make_nn_table() {
           kernel<EmbeddingBackward<T>>(),
           kernel<SoftmaxForward<T>>(),
           kernel<SoftmaxBackward<T>>(),
+          kernel<Largest<T>>(),
           kernel<Dropout<T>>(),
           kernel<AttentionForward<T>>(),
           kernel<AttentionBackward<T>>(),

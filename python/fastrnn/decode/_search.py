@@ -102,12 +102,16 @@ class Search:
             weights = self._spread(weights, 0.0)[:, None]
             self._maps = weights[:, :0] if self._maps is None else self._maps
         self._restrict(scores)
-        scores = self._spread(scores, -np.inf)
-        self._end(scores, normalisers)
-        parents, tokens = self._chosen(scores, normalisers)
-        added = scores[parents, tokens].astype(np.float64) - normalisers[parents]
+        eos = self._spread(scores[:, self._rules.eos], -np.inf)
+        scores[:, self._rules.eos] = -np.inf
+        values, symbols = best_of(scores, min(self._K, scores.shape[1]))
+        values, symbols = self._spread(values, -np.inf), self._spread(symbols, 0)
+        self._end(eos, values[:, 0], symbols[:, 0], normalisers)
+        sums = (self._totals - normalisers)[:, None] + values
+        parents, columns = self._chosen(sums)
+        tokens = symbols[parents, columns]
         self._from = self._spread(np.arange(len(self._rows)), -1)[parents]
-        self._totals = self._totals[parents] + added
+        self._totals = sums[parents, columns]
         self._twin = self._followed(parents, tokens)
         self._prefixes = np.concatenate([self._prefixes[parents], tokens[:, None]], axis=1)
         if self._maps is not None:
@@ -130,36 +134,37 @@ class Search:
             cut = rows[full & (scores[:, eos] == -np.inf)]
             self._put_aside(cut, self._totals, finished=False)
 
-    def _end(self, scores: Array, normalisers: Floats) -> None:
-        """Let EOS follow: in the beam wherever that is good enough, greedily where it is best."""
-        A, K, eos = len(self._sources), self._K, self._rules.eos
-        totals = self._totals + scores[:, eos].astype(np.float64) - normalisers
+    def _end(self, scores: Array, others: Array, symbols: Ids, normalisers: Floats) -> None:
+        """Let EOS follow: in the beam wherever that is good enough, greedily where it is best.
+
+        Scores are those of EOS, others the best among the other symbols.
+        """
+        A, K = len(self._sources), self._K
+        totals = self._totals + scores.astype(np.float64) - normalisers
         ends = np.isfinite(totals)
         greedy = slice(0 if K == 1 else A * K, None)
-        ends[greedy] &= scores[greedy].argmax(axis=1) == eos
+        first = (scores == others) & (self._rules.eos < symbols)
+        ends[greedy] &= ((scores > others) | first)[greedy]
         if K > 1:
             t = self._prefixes.shape[1]
             good = self._found.counts(self._sources, self._beams(totals), t + 1)
             ends[: A * K] &= good.ravel()
         self._totals[greedy][ends[greedy]] = -np.inf
-        scores[:, eos] = -np.inf
         if K > 1:  # the greedy one may stand in the beam, too
             twins = np.arange(A) * K + self._twin
             ends[greedy] &= (self._twin < 0) | ~ends[twins]
         self._put_aside(np.flatnonzero(ends), totals, finished=True)
 
-    def _chosen(self, scores: Array, normalisers: Floats) -> tuple[Ids, Ids]:
-        """Return the row that each new row goes on from, (M,), and with which symbol."""
-        A, K, V = len(self._sources), self._K, scores.shape[1]
+    def _chosen(self, sums: Floats) -> tuple[Ids, Ids]:
+        """Return the row that each new row goes on from, (M,), and with which of its best."""
+        A, K, count = len(self._sources), self._K, sums.shape[1]
         if K == 1:
-            return np.arange(A), scores.argmax(axis=1)
-        base = (self._totals[: A * K] - normalisers[: A * K]).astype(scores.dtype)
-        places = best_of((scores[: A * K] + base[:, None]).reshape(A, K * V), K)
-        parents = np.arange(A)[:, None] * K + places // V
-        greedy = np.arange(A * K, A * K + A)
+            return np.arange(A), np.zeros(A, np.int64)
+        _, places = best_of(sums[: A * K].reshape(A, K * count), K)
+        parents = np.arange(A)[:, None] * K + places // count
         return (
-            np.concatenate([parents.ravel(), greedy]),
-            np.concatenate([(places % V).ravel(), scores[greedy].argmax(axis=1)]),
+            np.concatenate([parents.ravel(), np.arange(A * K, A * K + A)]),
+            np.concatenate([(places % count).ravel(), np.zeros(A, np.int64)]),
         )
 
     def _followed(self, parents: Ids, tokens: Ids) -> Ids:
