@@ -231,7 +231,8 @@ void bind_decoder(py::module_& m) {
           "__init__",
           [](py::detail::value_and_holder& place, py::handle lstm, py::handle score,
              py::handle current, py::handle feed, py::handle inputs) {
-            const Kind kind{lstm, score, current, feed, py::int_(0)};
+            const py::int_ threads(0);
+            const Kind kind{lstm, score, current, feed, threads};
             hold(place, std::make_unique<DecoderWeightsObject>(kind, inputs));
           },
           py::detail::is_new_style_constructor{}, arg("lstm"), arg("score"), arg("current"),
