@@ -26,6 +26,7 @@ from fastrnn.train.schedule import cosine
 TOPICS = ("ai", "botprofile", "conversations", "emotion", "food", "gossip", "greetings", "science")
 HOW = {"hidden": 192, "embedding": 64, "epochs": 80, "batch": 16, "lr": 4e-3, "turns": 6}
 ASKED = 5  # of either kind
+LONGEST = {"max_length": 150}  # the longest turn in Japanese has 127 characters
 
 
 def read(frame: _frame.Frame, language: str) -> list[list[str]]:
@@ -105,12 +106,12 @@ def say(
     """Note what a model answers, and how different its replies are."""
     rng, prompts = np.random.default_rng(seed), sorted(answers)
     if isinstance(model, Seq2Seq):
-        said = [found.text for found in model.translate(prompts)]
+        said = [found.text for found in model.translate(prompts, **LONGEST)]
         many = None
     else:
-        said = model.replies([[prompt] for prompt in prompts], rng=rng)
+        said = model.replies([[prompt] for prompt in prompts], rng=rng, **LONGEST)
         drawn = {"temperature": 1.0} if isinstance(model, HRED) else {}
-        many = model.replies([[prompt] for prompt in prompts], n=5, rng=rng, **drawn)
+        many = model.replies([[prompt] for prompt in prompts], n=5, rng=rng, **LONGEST, **drawn)
     right = np.mean([reply in answers[p] for reply, p in zip(said, prompts, strict=True)])
     frame.record(f"{name}: right", seed, float(right))
     pieces = [text.split() if "english" in name else list(text) for text in said]
@@ -124,9 +125,9 @@ def say(
         language, kind = name.split(", ")
         for key, talk in shown.items():
             if isinstance(model, Seq2Seq):
-                reply = model.translate(talk[-2]).text
+                reply = model.translate(talk[-2], **LONGEST).text
             else:
-                reply = model.reply(talk[:-1], rng=rng)
+                reply = model.reply(talk[:-1], rng=rng, **LONGEST)
             frame.samples[language][key][kind] = reply
 
 
