@@ -18,6 +18,7 @@ from fastrnn.models import HRED, VHRED
 
 MODES = {"contexts": 4, "modes": 8, "choices": 3, "skew": 0.7}
 SIZES = {"talks": 12_000, "hidden": 96, "z": 4, "batch": 100, "epochs": 28, "lr": 5e-3}
+# z and word_drop were chosen on the draws of seed 0; the committed result is of seeds 3, 4 and 5.
 OTHERS = 10  # epochs of what is shown beside it, which learns faster
 CURES = {"word_drop": 0.3, "kl_schedule": 600}
 DRAWS, SETS = 200, 10  # of each context; figures are means over the sets
