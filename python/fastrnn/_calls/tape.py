@@ -224,10 +224,16 @@ def _refuse_changed(before: dict[str, bytes], now: dict[str, bytes]) -> None:
             )
 
 
-def backward(
+def backward(tape: Any, function: str, grads: type[G], *given: Any, **options: Any) -> G:
+    """Return what `gradients` finds as the fields of `grads`, None where there is none."""
+    found = gradients(tape, function, *given, **options)
+    fields: dict[str, Any] = {name: found.get(name) for name in grads.__dataclass_fields__}
+    return grads(**fields)
+
+
+def gradients(
     tape: Any,
     function: str,
-    grads: type[G],
     dy: Any,
     dh_n: Any,
     dc_n: Any,
@@ -235,9 +241,9 @@ def backward(
     want_x: bool = True,
     truncate: Any = None,
     clip_step: Any = None,
-) -> G:
-    """Check, run backward, and return the gradients in the caller's layout; None for one by x that
-    nobody wants.
+) -> dict[str, Array]:
+    """Check, run backward, and return the gradients in the caller's layout, by name; none by x if
+    nobody wants it.
     """
     if not isinstance(tape, Tape):
         raise TypeError(f"tape must be what {function}_forward returned, got {type(tape).__name__}")
@@ -278,5 +284,4 @@ def backward(
     for name, given, array in zip(("h0", "c0"), tape._state_shapes, initial, strict=True):
         if array is not None and given is not None:
             out[name] = array.sum(axis=0) if len(given) == 1 else array
-    fields: dict[str, Any] = {name: out.get(name) for name in grads.__dataclass_fields__}
-    return grads(**fields)
+    return out

@@ -4,10 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 from fastrnn import functional
-from fastrnn._calls.tape import backward as unwind
+from fastrnn._calls.tape import gradients
 from fastrnn.ops._primitive import Call, differentiable
 
-_GRADS = {"rnn": functional.RNNGrads, "gru": functional.GRUGrads, "lstm": functional.LSTMGrads}
 _NAMES = ("x", "w_ih", "w_hh", "b_ih", "b_hh", "h0")
 _LSTM_NAMES = (*_NAMES, "c0", "w_peephole", "w_hr")
 
@@ -200,10 +199,8 @@ def _operation(name: str, names: tuple[str, ...]) -> Callable[..., Any]:
     def backward(call: Call, g: tuple[Any, ...]) -> tuple[Any, ...]:
         tape, options = call.kept
         dy, dh_n, dc_n = (*g, None)[:3]
-        grads: Any = unwind(
-            tape, name, _GRADS[name], dy, dh_n, dc_n, want_x=call.wanted[0], **options
-        )
-        return tuple(getattr(grads, field) for field in names)
+        found = gradients(tape, name, dy, dh_n, dc_n, want_x=call.wanted[0], **options)
+        return tuple([found.get(field) for field in names])
 
     return differentiable(name, forward, backward)
 
