@@ -39,6 +39,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any], str]] = {
     "rnn": ("rnn", {}, ""),
     "rnn clip": ("rnn", {"clip": 3.0}, ""),
     "rnn zoneout": ("rnn", {}, "h"),
+    "rnn layer norm": ("rnn", {"layer_norm": True}, ""),
 }
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 
