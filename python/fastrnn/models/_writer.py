@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from copy import copy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import autograd.numpy as anp
 import numpy as np
@@ -25,15 +25,33 @@ _ATTENTIVE_CELLS = ("lstm", "gru")
 _ATTENTIVE_OPTIONS = ("forget_bias",)
 
 
+class Plan(NamedTuple):
+    """What both decoders are made by, as `fastrnn.models.Seq2Seq`.
+
+    Attributes
+    ----------
+    beside : int
+        Columns of the encoder's vector beside each symbol; 0: it does not stand there.
+    """
+
+    cell: str
+    vocab: int
+    embedding_size: int | None
+    hidden_size: int
+    num_layers: int
+    beside: int
+    dropout: float
+    dtype: DTypeLike
+    rng: "Generator"
+    layer_options: Mapping[str, Any]
+
+
 class PlainDecoder:
     """A recurrent layer that starts from the encoder's states.
 
     Parameters
     ----------
-    cell, vocab, embedding_size, hidden_size, num_layers, dropout, dtype, rng, layer_options
-        As `fastrnn.models.Seq2Seq`.
-    beside : int
-        Columns of the encoder's vector beside each symbol; 0: it does not stand there.
+    plan : Plan
 
     Attributes
     ----------
@@ -46,27 +64,13 @@ class PlainDecoder:
 
     attends = False
 
-    def __init__(
-        self,
-        cell: str,
-        *,
-        vocab: int,
-        embedding_size: int | None,
-        hidden_size: int,
-        num_layers: int,
-        beside: int,
-        dropout: float,
-        dtype: DTypeLike,
-        rng: "Generator",
-        layer_options: Mapping[str, Any],
-    ) -> None:
+    def __init__(self, plan: Plan) -> None:
+        own = plan._asdict()
+        options = own.pop("layer_options")
         self._reader = Reader(
-            cell, input_size=None, vocab=vocab, embedding_size=embedding_size,
-            hidden_size=hidden_size, num_layers=num_layers, bidirectional=False,
-            merge_mode="concat", dropout=dropout, dtype=dtype, rng=rng, beside=beside,
-            **layer_options,
-        )  # fmt: skip
-        self._beside = beside > 0
+            input_size=None, bidirectional=False, merge_mode="concat", **own, **options
+        )
+        self._beside = plan.beside > 0
         self.width = self._reader.width
         self.params: dict[str, Any] = dict(self._reader.params)
 
@@ -117,8 +121,7 @@ class AttentiveDecoder:
 
     Parameters
     ----------
-    cell, vocab, embedding_size, hidden_size, num_layers, beside, dropout, dtype, rng, layer_options
-        As `PlainDecoder`.
+    plan : Plan
     score, query, input_feed
         As `fastrnn.ops.attention_decoder`.
     memory_width : int
@@ -136,54 +139,40 @@ class AttentiveDecoder:
     attends = True
 
     def __init__(
-        self,
-        cell: str,
-        *,
-        vocab: int,
-        embedding_size: int | None,
-        hidden_size: int,
-        num_layers: int,
-        beside: int,
-        dropout: float,
-        dtype: DTypeLike,
-        rng: "Generator",
-        layer_options: Mapping[str, Any],
-        score: str,
-        query: str,
-        input_feed: bool,
-        memory_width: int,
+        self, plan: Plan, *, score: str, query: str, input_feed: bool, memory_width: int
     ) -> None:
+        cell, options, rng, dtype = plan.cell, plan.layer_options, plan.rng, plan.dtype
         if cell not in _ATTENTIVE_CELLS:
             raise ValueError(
                 f"cell must be one of {list(_ATTENTIVE_CELLS)} with attention, got {cell!r}"
             )
-        unknown = [name for name in layer_options if name not in _ATTENTIVE_OPTIONS]
+        unknown = [name for name in options if name not in _ATTENTIVE_OPTIONS]
         if unknown:
             raise ValueError(f"{unknown[0]} is no option of a model with attention")
-        H, C = hidden_size, memory_width
-        E = H if embedding_size is None else embedding_size
+        H, C = plan.hidden_size, memory_width
+        E = H if plan.embedding_size is None else plan.embedding_size
         F = 0 if not input_feed else C if query == "previous" else H
         kind = CELLS[cell]
-        bottom = kind(E + beside + F, H, dtype=dtype, rng=rng, **layer_options)
+        bottom = kind(E + plan.beside + F, H, dtype=dtype, rng=rng, **options)
         self._options: dict[str, Any] = {
             "cell": cell, "score": score, "query": query, "input_feed": input_feed,
         }  # fmt: skip
-        self._beside, self._dropout = beside > 0, dropout
+        self._beside, self._dropout = plan.beside > 0, plan.dropout
         self._above: Layer | None = None
         self.width, dtype = H, bottom.dtype
-        init.reserve((vocab, E), bottom.dtype)
+        init.reserve((plan.vocab, E), bottom.dtype)
         self.params: dict[str, Any] = {
-            "embedding": {"weight": rng.standard_normal((vocab, E)).astype(dtype)},
+            "embedding": {"weight": rng.standard_normal((plan.vocab, E)).astype(dtype)},
             "attention": {
                 **{name.removesuffix("_l0"): a for name, a in bottom.state_dict().items()},
                 **_score_params(score, H, C, dtype, rng),
                 **_named("output", linear_params(H, H + C, dtype, rng)),
             },
         }
-        if num_layers > 1:
-            between = dropout if num_layers > 2 else 0.0
+        if plan.num_layers > 1:
+            between = plan.dropout if plan.num_layers > 2 else 0.0
             self._above = kind(
-                H, H, num_layers - 1, dropout=between, dtype=dtype, rng=rng, **layer_options
+                H, H, plan.num_layers - 1, dropout=between, dtype=dtype, rng=rng, **options
             )
             self.params["rnn"] = self._above.state_dict()
 

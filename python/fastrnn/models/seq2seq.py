@@ -17,7 +17,7 @@ from fastrnn.models._pairs import Pairs, opened_pairs
 from fastrnn.models._reader import NOTHING
 from fastrnn.models._seq2seq_options import check_attention, out_params, plain, share, vocab_sizes
 from fastrnn.models._translating import Translating
-from fastrnn.models._writer import AttentiveDecoder, PlainDecoder
+from fastrnn.models._writer import AttentiveDecoder, PlainDecoder, Plan
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -180,11 +180,11 @@ class Seq2Seq(Translating, Model):
         )  # fmt: skip
         self.dtype = self._encoder.dtype
         beside = self._encoder.vector_width if self._peek else 0
-        common = {**shared, "vocab": self._sizes[1], "beside": beside}
+        plan = Plan(cell, self._sizes[1], beside=beside, **shared)
         self._decoder: PlainDecoder | AttentiveDecoder = (
-            AttentiveDecoder(cell, memory_width=self._encoder.width, **looks, **common)
+            AttentiveDecoder(plan, memory_width=self._encoder.width, **looks)
             if attends
-            else PlainDecoder(cell, **common)
+            else PlainDecoder(plan)
         )
         return beside
 
