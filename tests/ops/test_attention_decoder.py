@@ -179,7 +179,7 @@ def test_what_a_step_has_ready_changes_nothing(
     Memory is short enough to be multiplied, but for the last row.
     """
     choice = {"cell": cell, "score": score, "query": query, "feed": feed, "output": output}
-    arrays, options = draw_decoder(rng, 2, 4, 5, (3, 12, 12, 5, 2), state=False, **choice)
+    arrays, options = draw_decoder(rng, 2, 4, 5, (3, 40, 40, 5, 2), state=False, **choice)
     options["memory_lengths"] = [4, 0, 3, 5]
     params = {name: a for name, a in arrays.items() if name not in ("x", "memory")}
     memory = arrays["memory"]
