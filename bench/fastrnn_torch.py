@@ -73,6 +73,7 @@ def main() -> None:
     """Print the table, and write it if asked to."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--hidden", type=int, nargs="+", default=[64, 128, 256, 512])
     parser.add_argument("--layers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--steps", type=int, default=50, help="T")
@@ -86,7 +87,7 @@ def main() -> None:
     rows = []
     print(f"T={args.steps} N={args.rows} float32, {args.threads} threads, milliseconds an update")
     for packed, kind, layers, H in itertools.product(
-        (False, True), KINDS, args.layers, args.hidden
+        (False, True), args.kinds, args.layers, args.hidden
     ):
         row = measure(kind, H, layers, packed, args)
         rows.append(row)
