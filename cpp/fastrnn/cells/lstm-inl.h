@@ -41,12 +41,13 @@ struct Lstm : LstmShape<Peephole> {
       s[I] = fma(peep(u.peephole, 0), u.c, s[I]);
       s[F] = fma(peep(u.peephole, 1), u.c, s[F]);
     }
-    s[I] = sigmoid<T>(s[I]);
-    s[F] = sigmoid<T>(s[F]);
-    s[G] = tanh<T>(s[G]);
+    constexpr int last = Peephole ? 2 : 3;  // with a peephole, o waits for the new c
+    Vec<T> some[last + 1] = {s[I], s[F], s[O]};
+    some[last] = s[G];
+    activate<T>(some);
+    s[I] = some[0], s[F] = some[1], s[G] = some[last];
     u.c = fma(s[F], u.c, s[I] * s[G]);
-    if constexpr (Peephole) s[O] = fma(peep(u.peephole, 2), u.c, s[O]);
-    s[O] = sigmoid<T>(s[O]);
+    s[O] = Peephole ? sigmoid<T>(fma(peep(u.peephole, 2), u.c, s[O])) : some[2];
     u.h = s[O] * tanh<T>(u.c);
   }
 

@@ -62,10 +62,8 @@ class BackwardSweep {
     own_rows_ = units ? Range{0, task_.dims.N} : share_rows(task_.steps, team.rank(), team.size());
     own_panels_ = units ? share(J_, team.rank(), team.size(), kBackGroup) : Range{0, J_};
     synchronise_ = units && team.size() > 1;
-    const index_t N = task_.dims.N;
-    grad_rows_ += N * team.rank();
-    carry_rows_ += N * team.rank();
-    daux_rows_ += N * team.rank();
+    const index_t N = task_.dims.N, mine = N * team.rank();
+    grad_rows_ += mine, carry_rows_ += mine, daux_rows_ += mine;
     for (index_t r = 0; r < N; ++r) {
       carry_rows_[r] = carry_ + r * J_ * L;
       if (C::stages == 2) daux_rows_[r] = daux_ + r * J_ * L;
@@ -142,6 +140,7 @@ class BackwardSweep {
     const Range rows{own_rows_.begin, least(own_rows_.end, task_.steps.rows(q))};
     for_blocks(q, rows, own_panels_, team, [&](Range block, index_t j) {
       const index_t end = least(j + kBackGroup, J_);
+      fetch(q, block, j, end);
       for (index_t r = block.begin; r < block.end;) {
         const Range some = truncation_.alike(q + 1, {r, block.end});
         const bool cut = truncation_.cuts(q + 1, r);
@@ -210,6 +209,19 @@ class BackwardSweep {
     return line;
   }
 
+  // Has what the units of a block will read fetched while its product is computed, for no processor
+  // foresees it: 1 to 4 % of training at H = 128 on Zen 5. A smaller product would not cover it.
+  void fetch(index_t q, Range rows, index_t j, index_t end) const {
+    if (!C::cell_state || J_ * L < 64 || rows.end - rows.begin < 8) return;
+    const index_t t = task_.steps.time(q);
+    for (index_t r = rows.begin; r < rows.end; ++r) {
+      const T* const c = lines(q, r).c_before;
+      const T* const dy = task_.args.dy ? task_.args.dy.at(t, task_.steps.caller_row(r)) : c;
+      for (index_t i = j * L; i < end * L; i += L)
+        __builtin_prefetch(c + i), __builtin_prefetch(dy + i);
+    }
+  }
+
   template <int Phase>
   void cell(index_t q, Range rows, index_t j, index_t end) {
     for (index_t r = rows.begin; r < rows.end; ++r) {
@@ -275,15 +287,10 @@ class BackwardSweep {
   const T* limit_ = nullptr;  // clip_step
   Gradients<typename C::Shape, T> gradients_;
   T* carry_;  // what reaches h of a step elementwise, then all of dh; dh_n at first, dh0 at last
-  T* h0_;
-  T* dc_ = nullptr;
-  T* c0_ = nullptr;
-  T* daux_ = nullptr;
+  T *h0_, *dc_ = nullptr, *c0_ = nullptr, *daux_ = nullptr, *peephole_ = nullptr;
   const T** grad_rows_;
-  T** carry_rows_;
-  T** daux_rows_;
+  T **carry_rows_, **daux_rows_;
   T* transposed_[C::stages];
-  T* peephole_ = nullptr;
   Range own_rows_{}, own_panels_{};
   bool synchronise_ = false;
   UnitChoices<T> choices_;  // general cells

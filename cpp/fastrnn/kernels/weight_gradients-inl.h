@@ -52,28 +52,28 @@ class WeightGradients {
   static constexpr index_t kRowsAtOnce = 256;
   static constexpr int kGroupVectors = 4;     // of gradients in a group, at most
   static constexpr index_t kStripGroups = 4;  // of groups in a strip, at most
-  static constexpr index_t kStripUnits = kStripGroups * kGroupVectors * L;
 
  public:
   WeightGradients(const BackwardTask<T>& task, Carver& carver)
       : task_(task), J_(panels_of<T>(task.dims.H)) {
     const index_t threads = task.plan.threads, padded = J_ * L;
-    packed_units_ = carver.take<T>(threads, kStripUnits * kRowsAtOnce);
+    strip_units_ = least(ceil_div(J_, kGroup<C>), kStripGroups) * kGroupVectors * L;
+    packed_units_ = carver.take<T>(threads, strip_units_ * kRowsAtOnce);
     packed_columns_ = carver.take<T>(threads, kRowsAtOnce * kMostVectors * L);
     for (Matrix& matrix : matrices_) {
-      matrix.unit_rows = carver.take<const T*>(threads, kStripUnits);
-      matrix.dw_rows = carver.take<T*>(threads, kStripUnits);
+      matrix.unit_rows = carver.take<const T*>(threads, strip_units_);
+      matrix.dw_rows = carver.take<T*>(threads, strip_units_);
     }
     db_ = carver.take<T>(padded * S);
     if (C::peephole) dp_ = carver.take<T>(padded * 3);
   }
 
   void start(const Team& team) {
-    packed_units_ += team.rank() * kStripUnits * kRowsAtOnce;
+    packed_units_ += team.rank() * strip_units_ * kRowsAtOnce;
     packed_columns_ += team.rank() * kRowsAtOnce * kMostVectors * L;
     for (Matrix& matrix : matrices_) {
-      matrix.unit_rows += team.rank() * kStripUnits;
-      matrix.dw_rows += team.rank() * kStripUnits;
+      matrix.unit_rows += team.rank() * strip_units_;
+      matrix.dw_rows += team.rank() * strip_units_;
     }
     choose_matrices(team.size());
     own_panels_ = share(J_, team.rank(), team.size(), 1);
@@ -265,6 +265,7 @@ class WeightGradients {
 
   const BackwardTask<T>& task_;
   index_t J_;
+  index_t strip_units_;  // of one strip, at most
   bool first_ = true;
   ChunkRows<T> rows_{};
   T* packed_units_;                 // [vector of the strip][row][lane], this thread's

@@ -50,6 +50,23 @@ FASTRNN_INLINE void reduce(Vec<T> x, Vec<T>& n, Vec<T>& p) {
   p = fma(q, r * r, r);
 }
 
+// The same for several x side by side, which hide the latency of each other's chain: LSTM's
+// pointwise pass takes 7 to 15 % less time on Zen 5. One x would come out the same, but made the
+// products of word2vec spill on AVX2.
+#define FASTRNN_EACH _Pragma("GCC unroll 8") for (int i = 0; i < N; ++i)
+template <class T, int N>
+FASTRNN_INLINE void reduce(const Vec<T> (&x)[N], Vec<T> (&n)[N], Vec<T> (&p)[N]) {
+  using C = ExpConstants<T>;
+  Vec<T> r[N], q[N];
+  FASTRNN_EACH n[i] = round<T>(x[i] * set1(C::log2e));
+  FASTRNN_EACH r[i] = fma(n[i], set1(-C::ln2_high), x[i]);
+  FASTRNN_EACH r[i] = fma(n[i], set1(-C::ln2_low), r[i]);
+  FASTRNN_EACH q[i] = set1(C::q[C::terms - 1]);
+#pragma GCC unroll 16
+  for (int k = C::terms - 2; k >= 0; --k) FASTRNN_EACH q[i] = fma(q[i], r[i], set1(C::q[k]));
+  FASTRNN_EACH p[i] = fma(q[i], r[i] * r[i], r[i]);
+}
+
 // e^x; below exp_low it is e^exp_low, above exp_high e^exp_high (both normal numbers).
 template <class T>
 FASTRNN_INLINE Vec<T> exp(Vec<T> x) {
@@ -88,6 +105,22 @@ FASTRNN_INLINE Vec<T> tanh(Vec<T> x) {
   const Vec<T> e = expm1_within<T>(twice);
   return copysign<T>(e / (e + T(2)), x);
 }
+
+// sigmoid of all but the last of s, tanh of that one, side by side; the bits of the functions
+// above.
+template <class T, int N>
+FASTRNN_INLINE void activate(Vec<T> (&s)[N]) {
+  using C = ExpConstants<T>;
+  Vec<T> x[N], n[N], p[N];
+  FASTRNN_EACH x[i] = i < N - 1 ? max(min(-s[i], set1(C::exp_high)), set1(C::exp_low))
+                                : min(abs<T>(s[i]), set1(C::tanh_high)) * T(2);
+  reduce<T, N>(x, n, p);
+  const Vec<T> power = scale2<T>(set1(T(1)), n[N - 1]);
+  const Vec<T> e = fma(power, p[N - 1], power - T(1)), last = s[N - 1];
+  FASTRNN_EACH s[i] = i < N - 1 ? T(1) / (scale2<T>(p[i] + T(1), n[i]) + T(1)) : e / (e + T(2));
+  s[N - 1] = copysign<T>(s[N - 1], last);
+}
+#undef FASTRNN_EACH
 
 }  // namespace
 }  // namespace fastrnn::FASTRNN_TARGET
