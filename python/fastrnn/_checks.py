@@ -188,6 +188,14 @@ def number(name: str, value: Any, least: float = -math.inf, below: float = math.
     return result
 
 
+def probability(name: str, value: Any) -> float:
+    """Return a number in 0..1."""
+    p = number(name, value)
+    if not 0 <= p <= 1:
+        raise ValueError(f"{name} must lie in 0..1, got {value!r}")
+    return p
+
+
 def truncation(truncate: Any, steps: int) -> int | None:
     """Return every how many steps the gradient is cut, None where it never is."""
     every = integer("truncate", truncate, 1)

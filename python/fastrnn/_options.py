@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from fastrnn._calls.kinds import Peephole
-from fastrnn._checks import FLOAT32, FLOAT64, DType, flag, integer, number
+from fastrnn._checks import FLOAT32, FLOAT64, DType, flag, integer, probability
 from fastrnn._layers.merge import MERGE_MODES
 
 MAX_LAYERS = 1024
@@ -45,9 +45,7 @@ def peephole(value: Any) -> Peephole:
 
 def dropout(value: Any, layers: int) -> float:
     """Return the probability of dropping, which acts between layers only."""
-    p = number("dropout", value)
-    if not 0 <= p <= 1:
-        raise ValueError(f"dropout must lie in 0..1, got {value!r}")
+    p = probability("dropout", value)
     if p > 0 and layers == 1:
         raise ValueError(f"dropout acts between layers, and there is only one; got {value!r}")
     return p

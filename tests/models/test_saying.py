@@ -73,6 +73,18 @@ def test_float32_and_a_tape_of_one_length(name: str, monkeypatch: Any, rng: Any)
     assert counts[0] == counts[1] < NODES[type(model)]
 
 
+@pytest.mark.parametrize("name", [name for name in SAYING if "attention" not in name])
+def test_no_layer_goes_without_recurrent_dropout(name: str, rng: Any) -> None:
+    """Where all of h is dropped, nothing is learned about what to make of it."""
+    for dropped in (0.0, 1.0):
+        model = make(name, recurrent_dropout=dropped)
+        run = ops.value_and_grad(model.loss)
+        _, grads = run(model.params, said_batch(model, rng), np.random.default_rng(0))
+        own = {path: g for path, g in flat(grads).items() if "weight_hh" in path}
+        assert len(own) >= 2
+        assert {bool(gradient.any()) for gradient in own.values()} == {dropped == 0}
+
+
 @pytest.mark.parametrize("name", SAYING)
 def test_there_and_back(name: str, tmp_path: Path, rng: Any) -> None:
     anneals = {} if name.startswith("hred") else {"kl_schedule": 5}

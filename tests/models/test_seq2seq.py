@@ -273,6 +273,9 @@ def test_bad_arguments(rng: Any) -> None:
             "gru", 9, 9, 4, embedding_size=5, tied=True
         ),
         "target_vocab must exceed the 4 specials, got 4": lambda: Seq2Seq("gru", 9, 4, 4),
+        "proj_size is no option of a model with a decoder": lambda: Seq2Seq(
+            "lstm", 9, 9, 4, proj_size=2
+        ),
         "label_smoothing must lie in 0..1": lambda: Seq2Seq("gru", 9, 9, 4, label_smoothing=2),
     }.items():
         with pytest.raises(ValueError, match=match):

@@ -133,7 +133,7 @@ def test_bad_batches(batch: Any, error: type, message: str) -> None:
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"word_drop": 1.5}, ValueError, "word_drop must be at least 0 and below"),
+        ({"word_drop": 1.5}, ValueError, r"word_drop must lie in 0\.\.1"),
         ({"kl_schedule": 0}, ValueError, "kl_schedule must be at least 1"),
         ({"kl_schedule": (3, 3)}, ValueError, r"kl_schedule\[1\] must be at least 4"),
         ({"kl_schedule": (1, 2, 3)}, ValueError, "kl_schedule must be an int or two"),

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from fastrnn._calls.masks import Masks, check_masks
-from fastrnn._checks import Array, DType, number
+from fastrnn._checks import Array, DType, probability
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -27,19 +27,12 @@ def chance(recurrent_dropout: Any, zoneout: Any, weight_drop: Any, cell_state: b
     if isinstance(zoneout, (tuple, list)):
         if len(zoneout) != 2 or not cell_state:
             raise ValueError(f"zoneout must be a number, or two for an LSTM, got {zoneout!r}")
-        h, c = (_probability("zoneout", value) for value in zoneout)
+        h, c = (probability("zoneout", value) for value in zoneout)
     else:
-        h = _probability("zoneout", zoneout)
+        h = probability("zoneout", zoneout)
         c = h if cell_state else 0.0
-    dropped = _probability("recurrent_dropout", recurrent_dropout)
-    return Chance(dropped, h, c, _probability("weight_drop", weight_drop))
-
-
-def _probability(name: str, value: Any) -> float:
-    p = number(name, value)
-    if not 0 <= p <= 1:
-        raise ValueError(f"{name} must lie in 0..1, got {value!r}")
-    return p
+    dropped = probability("recurrent_dropout", recurrent_dropout)
+    return Chance(dropped, h, c, probability("weight_drop", weight_drop))
 
 
 class Noise:

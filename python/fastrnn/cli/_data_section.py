@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from fastrnn import _options
 from fastrnn.cli._config import Config
 from fastrnn.cli._datasets import (
     Dataset,
@@ -33,7 +34,8 @@ def read_dataset(config: Config, kind: str) -> Dataset:
     also = config.keys(labelled_dataset, {"path": None, "each_step": None}) if labelled else ()
     given = {}
     if DATASETS[kind] is vectors_dataset:
-        given["dtype"] = config.section("model").get("dtype", "float32")
+        dtype = config.section("model").get("dtype", "float32")
+        given["dtype"] = config.call("model", _options.dtype, {}, value=dtype)
     return config.call(
         "data",
         DATASETS[kind],

@@ -31,6 +31,8 @@ class Dataset:
         The names of the classes; empty for a text.
     words : str
         How large it is, for people.
+    speakers : int
+        How many the model must tell apart; 0: the data names none.
     """
 
     train: Any
@@ -38,6 +40,7 @@ class Dataset:
     model: dict[str, Any]
     labels: tuple[str, ...]
     words: str
+    speakers: int = 0
 
 
 def text_dataset(

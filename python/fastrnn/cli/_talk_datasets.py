@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from fastrnn._checks import integer
 from fastrnn.cli._datasets import Dataset, Rows, divided, named, read_lines
 from fastrnn.cli._parallel import Level, vocabulary_of
 from fastrnn.data import batches, pack_dialogues, pad
@@ -44,6 +45,8 @@ def sentences_dataset(
         The file cannot be read, is no UTF-8, or has too few sentences; or an argument breaks its
         rule.
     """
+    if longest is not None:
+        integer("longest", longest, 1)
     lines = [line.strip() for line in read_lines(named(folder, "text", text))]
     train, judged = divided([line for line in lines if line], held_out, seed, text, "sentences")
     vocabulary = vocabulary_of(train, level, min_count, max_size)
@@ -119,6 +122,7 @@ def dialogues_dataset(
         (),
         f"{len(train):,} dialogues of {dialogues}, {len(turns):,} turns, "
         f"{len(vocabulary)} different {level}s; {len(judged):,} held out",
+        speakers=max((who + 1 for talk in talks for who in talk.speakers or []), default=0),
     )
 
 
@@ -171,7 +175,9 @@ def _talk(content: Any) -> Talk:
             'it must be a list of texts, or {"turns": a list of texts, "speakers": of numbers}'
         )
     if speakers is not None:
-        numbers = isinstance(speakers, list) and all(type(who) is int for who in speakers)
+        numbers = isinstance(speakers, list) and all(
+            type(who) is int and who >= 0 for who in speakers
+        )
         if not numbers or len(speakers) != len(turns):
-            raise ValueError("speakers must be integers, one for each turn")
+            raise ValueError("speakers must be integers, one for each turn, of at least 0")
     return Talk(turns, speakers)

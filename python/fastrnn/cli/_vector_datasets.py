@@ -68,8 +68,8 @@ def _read(path: Path, name: str | None) -> Array:
     """Return one array of a file."""
     try:
         content: Any = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, BadZipFile) as error:
-        raise ValueError(f"{path.name} is no array file of NumPy: {error}") from None
+    except (ValueError, EOFError, BadZipFile):  # NumPy's own words advise to run what it holds
+        raise ValueError(f"{path.name} is no array file of NumPy, or holds objects") from None
     if isinstance(content, np.ndarray):
         if name is not None:
             raise ValueError(f"array chooses from an .npz, and {path.name} holds one array alone")

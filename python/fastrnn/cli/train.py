@@ -87,6 +87,10 @@ def _model(config: Config, rng: np.random.Generator) -> tuple[Dataset, Any]:
     classes = {kind: getattr(models, kind) for kind in DATASETS}
     kind, table = config.choice("model", "kind", classes)
     dataset = read_dataset(config, kind.__name__)
+    known = table.get("speakers", 0)
+    if type(known) is int and known < dataset.speakers:
+        needs = f"speakers must be at least {dataset.speakers}, as the dialogues name so many"
+        raise config.error("model", f"{needs}, got {known}")
     takes = inspect.signature(kind).parameters.values()
     layers = {"lstm": fastrnn.LSTM, "gru": fastrnn.GRU, "rnn": fastrnn.RNN}
     layer = layers.get(str(table.get("cell")), fastrnn.LSTM)

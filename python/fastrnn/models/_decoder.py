@@ -11,7 +11,7 @@ from fastrnn import init, ops
 from fastrnn._checks import integer
 from fastrnn.data import BOS, EOS, PAD, UNK
 from fastrnn.models._dense import affine, choice
-from fastrnn.models._reader import CELLS, SMALL, linear_params
+from fastrnn.models._reader import CELLS, SMALL, linear_params, refuse_projection
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -89,6 +89,7 @@ class Decoder:
         **layer_options: Any,
     ) -> None:
         H, L, K = integer("decoder_size", hidden_size, 1), num_layers, condition_size
+        refuse_projection(layer_options)
         self.input = choice("decoder_input", decoder_input, INPUTS)
         self.layer: Layer = CELLS[choice("cell", cell, list(CELLS))](
             embedding_size, H, L, dtype=dtype, rng=rng, **layer_options

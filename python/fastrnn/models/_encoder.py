@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from fastrnn import ops
 from fastrnn._checks import Array, flag
-from fastrnn.models._reader import Reader, linear_params
+from fastrnn.models._reader import Reader, linear_params, refuse_projection
 from fastrnn.ops._primitive import value_of
 
 if TYPE_CHECKING:
@@ -85,10 +85,12 @@ class Encoder:
         rng: "Generator",
         layer_options: Mapping[str, Any],
     ) -> None:
+        refuse_projection(layer_options)
         self._reader = Reader(
             cell, input_size=None, vocab=vocab, embedding_size=embedding_size,
             hidden_size=hidden_size, num_layers=num_layers, bidirectional=bidirectional,
-            merge_mode=merge_mode, dropout=dropout, dtype=dtype, rng=rng, **layer_options,
+            merge_mode=merge_mode, dropout=dropout, dtype=dtype, rng=rng,
+            layer_options=layer_options,
         )  # fmt: skip
         self.reverses, self._dropout = flag("reverse_source", reverse), dropout
         self._D, self._L, self._H = 2 if bidirectional else 1, num_layers, hidden_size

@@ -38,7 +38,8 @@ class Labels(Model):
         self._dropout = _options.dropout(dropout, 2)  # it acts before the top, too
         self._reader = Reader(
             cell, hidden_size=hidden_size, vocab=None if vocab is None else size_of(vocab),
-            dropout=dropout, dtype=dtype, rng=source, **reader_options, **layer_options,
+            dropout=dropout, dtype=dtype, rng=source, layer_options=layer_options,
+            **reader_options,
         )  # fmt: skip
         self.dtype = self._reader.layer.dtype
         self.params = self._reader.params | {

@@ -24,6 +24,8 @@ NOTHING = -1  # the label of what does not exist
 # of the batch would make the last bits of a row depend on the other rows.
 SMALL = 256
 
+_DECIDED = ("input_size", "num_layers", "bidirectional", "merge_mode")  # no options of a layer here
+
 
 class Reader:
     """What stands between a batch and the top of a model.
@@ -37,7 +39,7 @@ class Reader:
         V, for symbols; exactly one of the two is given.
     embedding_size : int or None
         E, for symbols; None: H of the first layer.
-    hidden_size, num_layers, bidirectional, merge_mode, **layer_options
+    hidden_size, num_layers, bidirectional, merge_mode
         As `fastrnn.LSTM`, `fastrnn.GRU` and `fastrnn.RNN`.
     dropout : float
         Acts between layers, where there are several.
@@ -45,6 +47,8 @@ class Reader:
         Of the first weights.
     beside : int
         Columns of what stands beside each embedded symbol, the same at every step.
+    layer_options : dict
+        More options of the layer; what the model decides is none of them.
 
     Attributes
     ----------
@@ -72,7 +76,7 @@ class Reader:
         dtype: DTypeLike,
         rng: "Generator",
         beside: int = 0,
-        **layer_options: Any,
+        layer_options: Mapping[str, Any],
     ) -> None:
         if cell not in CELLS:
             raise ValueError(f"cell must be one of {list(CELLS)}, got {cell!r}")
@@ -83,6 +87,9 @@ class Reader:
             )
         if "batch_first" in layer_options:
             raise TypeError("batch_first is no option of a model: x is (T, N, ·)")
+        for name in _DECIDED:
+            if name in layer_options:
+                raise TypeError(f"{name} is no option of this model: it decides that itself")
         if vocab is None and embedding_size is not None:
             raise ValueError("embedding_size needs vocab: vectors are not embedded")
         self.vocab = None if vocab is None else integer("vocab", vocab, 1)
@@ -189,6 +196,15 @@ def mean_nats(scores: Any, targets: NDArray[np.int64]) -> Any:
     """Return the mean of −ln softmax(scores)[target] where there is one; 0 where there is none."""
     reduction = "mean" if (targets != NOTHING).any() else "sum"  # of nothing, which is 0
     return ops.softmax_cross_entropy(scores, targets, ignore_index=NOTHING, reduction=reduction)
+
+
+def refuse_projection(layer_options: Mapping[str, Any]) -> None:
+    """Refuse proj_size where states go from layer to layer: h and c must have one size."""
+    if layer_options.get("proj_size"):
+        raise ValueError(
+            "proj_size is no option of a model with a decoder, "
+            f"got {layer_options['proj_size']!r}"
+        )
 
 
 def linear_params(rows: int, columns: int, dtype: Any, rng: "Generator") -> dict[str, Array]:

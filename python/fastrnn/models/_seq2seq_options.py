@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from fastrnn._checks import Array, flag, number
+from fastrnn._checks import Array, flag
 from fastrnn.models._model import size_of
 from fastrnn.models._reader import linear_params
 from fastrnn.ops._primitive import value_of
@@ -22,14 +22,6 @@ def plain(params: Mapping[str, Any]) -> dict[str, Any]:
         name: plain(entry) if isinstance(entry, Mapping) else value_of(entry)
         for name, entry in params.items()
     }
-
-
-def share(name: str, value: Any) -> float:
-    """Return a number in 0..1."""
-    share = number(name, value)
-    if not 0 <= share <= 1:
-        raise ValueError(f"{name} must lie in 0..1, got {value!r}")
-    return share
 
 
 def vocab_sizes(source_vocab: Any, target_vocab: Any) -> tuple[int, int]:

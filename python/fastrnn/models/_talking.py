@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastrnn import _options, init, ops
-from fastrnn._checks import flag, integer
+from fastrnn._checks import flag, integer, probability
 from fastrnn.data import pack_dialogues
 from fastrnn.init import generator
 from fastrnn.models._attending import Attending
@@ -86,11 +86,11 @@ class Talking(Model):
         C = H if context_size is None else integer("context_size", context_size, 1)
         O = H if decoder_size is None else integer("decoder_size", decoder_size, 1)
         self._dropout = _options.dropout(dropout, 2)
-        self._word_drop = _options.dropout(word_drop, 2)
+        self._word_drop = probability("word_drop", word_drop)
         self._reader = Reader(
             cell, input_size=None, vocab=V, embedding_size=embedding_size, hidden_size=H,
             num_layers=1, bidirectional=bidirectional_utterance, merge_mode="concat", dropout=0.0,
-            dtype=dtype, rng=rng, **layer_options,
+            dtype=dtype, rng=rng, layer_options=layer_options,
         )  # fmt: skip
         self.dtype = self._reader.layer.dtype
         W, E = self._reader.width, self._reader.layer.input_size
@@ -144,11 +144,11 @@ class Talking(Model):
         return arranged(self._unweighed(batch), self._vocab, self._reads_said, self._speakers)
 
     def _vectors(
-        self, params: Mapping[str, Any], tokens: Ids, lengths: Ids, learning: bool = False
+        self, params: Mapping[str, Any], tokens: Ids, lengths: Ids, **how: Any
     ) -> Any:
         """Return what turns (T, U) are read as, (U, W)."""
         own = {"embedding": params["embedding"], "rnn": params["encoder"]}
-        _, state = self._reader(own, tokens, lengths=lengths, learning=learning)
+        _, state = self._reader(own, tokens, lengths=lengths, **how)
         return last(self._reader.layer, state)
 
     def _marked(self, params: Mapping[str, Any], which: str, x: Any, speakers: Ids) -> Any:
@@ -170,11 +170,13 @@ class Talking(Model):
                 "returned for that one"
             )
         begin = state if d.goes_on else {"context": None, "turns": None}
-        vectors = self._vectors(params, d.tokens, d.lengths, learning)
+        vectors = self._vectors(params, d.tokens, d.lengths, rng=rng, learning=learning)
         x = self._marked(params, "heard", ops.embedding(vectors, d.heard), d.heard_by)
         if rng is not None and self._dropout > 0:
             x = ops.dropout(x, self._dropout, rng=rng)
-        y, end = self._context.apply(params["context"], x, begin["context"], lengths=d.steps)
+        y, end = self._context.apply(
+            params["context"], x, begin["context"], lengths=d.steps, rng=rng
+        )
         contexts = ops.embedding(anp.reshape(y, (-1, self._sizes[1])), d.before)
         contexts = self._marked(params, "said", contexts, d.said_by)
         memory = None

@@ -65,10 +65,8 @@ class PlainDecoder:
     attends = False
 
     def __init__(self, plan: Plan) -> None:
-        own = plan._asdict()
-        options = own.pop("layer_options")
         self._reader = Reader(
-            input_size=None, bidirectional=False, merge_mode="concat", **own, **options
+            input_size=None, bidirectional=False, merge_mode="concat", **plan._asdict()
         )
         self._beside = plan.beside > 0
         self.width = self._reader.width

@@ -98,7 +98,8 @@ class LanguageModel(Model):
         self._reader = Reader(
             cell, input_size=None, vocab=V, embedding_size=embedding_size,
             hidden_size=hidden_size, num_layers=num_layers, bidirectional=False,
-            merge_mode="concat", dropout=dropout, dtype=dtype, rng=source, **layer_options,
+            merge_mode="concat", dropout=dropout, dtype=dtype, rng=source,
+            layer_options=layer_options,
         )  # fmt: skip
         self.dtype = self._reader.layer.dtype
         E, H = self._reader.layer.input_size, self._reader.width

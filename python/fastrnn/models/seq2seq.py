@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastrnn import _options, decode, ops
-from fastrnn._checks import flag, integer
+from fastrnn._checks import flag, integer, probability
 from fastrnn.init import generator
 from fastrnn.models._encoder import Encoded, Encoder
 from fastrnn.models._model import Model
 from fastrnn.models._pairs import Pairs, opened_pairs
 from fastrnn.models._reader import NOTHING
-from fastrnn.models._seq2seq_options import check_attention, out_params, plain, share, vocab_sizes
+from fastrnn.models._seq2seq_options import check_attention, out_params, plain, vocab_sizes
 from fastrnn.models._translating import Translating
 from fastrnn.models._writer import AttentiveDecoder, PlainDecoder, Plan
 
@@ -137,8 +137,8 @@ class Seq2Seq(Translating, Model):
         H, L = integer("hidden_size", hidden_size, 1), integer("num_layers", num_layers, 1)
         both = flag("bidirectional_encoder", bidirectional_encoder)
         self._dropout = _options.dropout(dropout, 2)
-        self._smoothing = share("label_smoothing", label_smoothing)
-        self._sampling = share("scheduled_sampling", scheduled_sampling)
+        self._smoothing = probability("label_smoothing", label_smoothing)
+        self._sampling = probability("scheduled_sampling", scheduled_sampling)
         self._peek, self._tied = flag("peek", peek), flag("tied", tied)
         check_attention(attention, query, input_feed)
         self._sizes = vocab_sizes(source_vocab, target_vocab)

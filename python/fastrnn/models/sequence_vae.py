@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fastrnn import _options, ops
-from fastrnn._checks import integer, number
+from fastrnn._checks import integer, number, probability
 from fastrnn.data import pad
 from fastrnn.init import generator
 from fastrnn.models._annealing import Annealing, schedule
@@ -125,12 +125,12 @@ class SequenceVAE(Annealing, Sentences, Bounds, Model):
         V = self._vocab = integer("vocab", size_of(vocab), 5)
         H, Z = integer("hidden_size", hidden_size, 1), integer("z_dim", z_dim, 1)
         self._z_dim, self._dropout = Z, _options.dropout(dropout, 2)
-        self._word_drop = number("word_drop", word_drop, 0, 1 + 1e-9)
+        self._word_drop = probability("word_drop", word_drop)
         self._free = number("free_bits", free_bits, 0)
         self._reader = Reader(
             cell, input_size=None, vocab=V, embedding_size=embedding_size, hidden_size=H,
             num_layers=1, bidirectional=bidirectional, merge_mode="concat", dropout=0.0,
-            dtype=dtype, rng=source, **layer_options,
+            dtype=dtype, rng=source, layer_options=layer_options,
         )  # fmt: skip
         self.dtype = self._reader.layer.dtype
         self._decoder = Decoder(
@@ -208,17 +208,17 @@ class SequenceVAE(Annealing, Sentences, Bounds, Model):
         weight = 1.0
         if isinstance(batch, tuple) and len(batch) == 3:
             weight = number("weight", batch[2], 0)
-        mu, logvar = self._posterior(params, x, learning=True)
+        mu, logvar = self._posterior(params, x, rng=rng, learning=True)
         z = ops.reparameterise(mu, logvar, rng=noise_for(rng))
         nats = self._say(params, x, z, rng=rng, learning=True).nats.sum()
         kl = with_free_bits(kl_of_units(mu, logvar), self._free)
         return (nats + weight * kl) / max(len(mu), 1)
 
     def _posterior(
-        self, params: Mapping[str, Any], x: _Rows, learning: bool = False
+        self, params: Mapping[str, Any], x: _Rows, **how: Any
     ) -> tuple[Any, Any]:
         own = {"embedding": params["embedding"], "rnn": params["encoder"]}
-        _, state = self._reader(own, x[0], lengths=x[1], learning=learning)
+        _, state = self._reader(own, x[0], lengths=x[1], **how)
         return gaussian(params["posterior"], last(self._reader.layer, state))
 
     def _say(self, params: Mapping[str, Any], x: _Rows, z: Any, **how: Any) -> Any:
