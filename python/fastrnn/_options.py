@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from fastrnn._calls.kinds import Peephole
-from fastrnn._checks import FLOAT32, FLOAT64, DType, flag, integer, probability
+from fastrnn._checks import FLOAT32, FLOAT64, DType, integer, probability
 from fastrnn._layers.merge import MERGE_MODES
 
 MAX_LAYERS = 1024
@@ -36,8 +36,10 @@ def proj_size(value: Any, hidden_size: Any) -> int:
 
 def peephole(value: Any) -> Peephole:
     """Return whether the gates see the cell state, and "full" where by whole matrices."""
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
     if not isinstance(value, str):
-        return flag("peephole", value)
+        raise TypeError(f'peephole must be True, False or "full", got {value!r}')
     if value != "full":
         raise ValueError(f'peephole must be True, False or "full", got {value!r}')
     return "full"

@@ -70,7 +70,7 @@ def test_probabilities_and_sizes_are_checked(layer: Any) -> None:
 
 
 def test_options_of_one_kind() -> None:
-    with pytest.raises(TypeError, match="peephole must be True or False"):
+    with pytest.raises(TypeError, match='peephole must be True, False or "full"'):
         fastrnn.LSTM(3, 4, peephole=1)
     with pytest.raises(TypeError, match="reset_after must be True or False"):
         fastrnn.GRU(3, 4, reset_after=None)

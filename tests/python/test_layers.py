@@ -277,3 +277,12 @@ def test_repr() -> None:
         repr(layer)
         == "GRU(3, [4, 5], num_layers=2, dropout=0.5, bidirectional=True, dtype=float64)"
     )
+    cases: list[tuple[Any, dict[str, Any]]] = [
+        (fastrnn.RNN, {"nonlinearity": "relu"}),
+        (fastrnn.GRU, {"reset_after": False, "activations": ("sigmoid", "relu")}),
+        (fastrnn.LSTM, {"gates": "io", "activations": ("sigmoid", "tanh", "relu")}),
+        (fastrnn.LSTM, {"input_forget": True}),
+    ]
+    for kind, options in cases:
+        words = ", ".join(f"{name}={value!r}" for name, value in options.items())
+        assert repr(kind(3, 4, **options)) == f"{kind.__name__}(3, 4, {words}, dtype=float32)"

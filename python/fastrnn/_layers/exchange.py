@@ -227,7 +227,7 @@ class Exchanged(Exported):
         >>> import fastrnn
         >>> params = {"W_in_to_hid": np.ones((3, 4)), "W_hid_to_hid": np.ones((4, 4))}
         >>> fastrnn.RNN.from_lasagne(params | {"hid_init": np.ones((1, 4))}, nonlinearity="relu")
-        (RNN(3, 4, bias=False, dtype=float64), array([[[1., 1., 1., 1.]]]))
+        (RNN(3, 4, bias=False, nonlinearity='relu', dtype=float64), array([[[1., 1., 1., 1.]]]))
         """
         from fastrnn.io.lasagne import from_lasagne
 

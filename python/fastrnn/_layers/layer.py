@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from fastrnn import _options, init
 from fastrnn._calls import kinds
+from fastrnn._calls.choices import GATES, GRU_ACTIVATIONS, LSTM_ACTIVATIONS
 from fastrnn._calls.kinds import Kind
 from fastrnn._calls.masks import Masks
 from fastrnn._checks import Array, flag, integer, number
@@ -266,6 +267,9 @@ class Layer(Exchanged):
         plain: dict[str, Any] = {"num_layers": 1, "bias": True, "batch_first": False}
         plain |= {"dropout": 0.0, "recurrent_dropout": 0.0, "zoneout": 0.0, "weight_drop": 0.0}
         plain |= {"proj_size": 0, "peephole": False, "layer_norm": False, "clip": None}
+        plain |= {"nonlinearity": "tanh", "reset_after": True, "gates": GATES}
+        usual = LSTM_ACTIVATIONS if self._kind.cell_state else GRU_ACTIVATIONS
+        plain |= {"input_forget": False, "activations": usual}
         for name, default in (plain | {"bidirectional": False, "merge_mode": "concat"}).items():
             if getattr(self, name, default) != default:
                 words.append(f"{name}={getattr(self, name)!r}")
