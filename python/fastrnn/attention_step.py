@@ -18,7 +18,8 @@ class AttentionStep:
 
     What a beam search asks for: the keys are computed and the weights are put into the order of the
     kernels once, and rows may share a row of memory, so that nothing of it is copied for the
-    hypotheses of a sentence. What parameters and memory hold later makes no difference.
+    hypotheses of a sentence. Memory, parameters and embedding are kept without a copy: leave them
+    as they are while the steps go on.
 
     Parameters
     ----------
