@@ -120,8 +120,15 @@ def allocate(name: str, shape: tuple[int, ...], dtype: DType) -> Array:
         raise MemoryError(f"{name} of shape {shape} and dtype {dtype} does not fit") from None
 
 
-def lengths(value: Any, steps: int, rows: int, single: bool) -> NDArray[np.int64]:
-    """Return lengths as contiguous int64 of shape (N,), each in 0..T.
+def lengths(
+    value: Any,
+    steps: int,
+    rows: int,
+    single: bool,
+    name: str = "lengths",
+    symbols: tuple[str, str] = ("N", "T"),
+) -> NDArray[np.int64]:
+    """Return lengths as contiguous int64 of shape (N,), each in 0..T; or what these are called.
 
     Raises
     ------
@@ -130,15 +137,16 @@ def lengths(value: Any, steps: int, rows: int, single: bool) -> NDArray[np.int64
     ValueError
         lengths has another shape (one sequence may give a number), or a value outside of 0..T.
     """
-    array = _as_ndarray("lengths", value if not single or np.ndim(value) else [value])
+    array = _as_ndarray(name, value if not single or np.ndim(value) else [value])
     if array.dtype.kind not in "iu" and not (array.size == 0 and isinstance(value, Sequence)):
-        raise TypeError(f"lengths must hold integers, got {array.dtype}")
+        raise TypeError(f"{name} must hold integers, got {array.dtype}")
     if array.shape != (rows,):
-        raise ValueError(f"lengths must have shape (N,) = ({rows},), got {array.shape}")
+        raise ValueError(f"{name} must have shape ({symbols[0]},) = ({rows},), got {array.shape}")
     wrong = (array < 0) | (array > steps)
     if wrong.any():
         row = int(wrong.argmax())
-        raise ValueError(f"lengths must lie in 0..T = 0..{steps}, got {array[row]} in row {row}")
+        bounds = f"0..{symbols[1]} = 0..{steps}"
+        raise ValueError(f"{name} must lie in {bounds}, got {array[row]} in row {row}")
     return np.require(array, INT64, ["C", "A"])
 
 
@@ -208,6 +216,12 @@ def step_limit(clip_step: Any) -> float:
     if limit <= 0:
         raise ValueError(f"clip_step must be above 0, got {clip_step!r}")
     return limit
+
+
+def unmasked(name: str, value: Any) -> None:
+    """Refuse a masked array: NumPy would hand over what it hides."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} must not be a masked array; fill it first")
 
 
 def _as_ndarray(name: str, value: Any) -> Array:

@@ -77,7 +77,9 @@ class AttentionStep:
         self._threads = _checks.threads(num_threads)
         d, inputs, dtype = open_arrays(None, memory, params, (cell, score, query, input_feed))
         if memory_lengths is not None:
-            inputs["memory_lengths"] = _checks.lengths(memory_lengths, d.S, d.N, single=False)
+            inputs["memory_lengths"] = _checks.lengths(
+                memory_lengths, d.S, d.N, False, "memory_lengths", ("M", "S")
+            )
         self._decoder, self._dtype = d, dtype
         self._rows = d.N  # of memory
         self._ready = Ready(d, inputs, rows, self._threads or team.get())
@@ -159,6 +161,7 @@ class AttentionStep:
 
 def _places(name: str, value: Any, N: int, most: int, symbol: str) -> Array:
     """Return N integers in 0..most-1 as the core takes them."""
+    _checks.unmasked(name, value)
     array = np.asarray(value)
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name} must hold integers, got {array.dtype}")

@@ -241,6 +241,10 @@ def test_a_wrong_step_is_told_so(rng: np.random.Generator) -> None:
         symbols([0, 2])
     with pytest.raises(TypeError, match="x must hold integers"):
         symbols(x)
+    with pytest.raises(TypeError, match="x must not be a masked array"):
+        symbols(np.ma.array([0, 1], mask=[True, False]))
+    with pytest.raises(ValueError, match=r"^memory_lengths must have shape \(M,\)"):
+        fastrnn.AttentionStep(arrays["memory"], params, memory_lengths=[1], **options)
 
 
 @pytest.mark.parametrize(
@@ -251,7 +255,7 @@ def test_a_wrong_step_is_told_so(rng: np.random.Generator) -> None:
         ({"query": "next"}, "query must be one of"),
         ({"input_feed": 1}, "input_feed must be True or False"),
         ({"lengths": [7, 1]}, "lengths must lie in"),
-        ({"memory_lengths": [1]}, "lengths must have shape"),
+        ({"memory_lengths": [1]}, "^memory_lengths must have shape"),
         ({"state": (np.zeros((3, 4)),)}, "state h must have shape"),
         ({"state": ()}, "state must be a tuple"),
         ({"score": "dot"}, "is no parameter of score"),

@@ -122,6 +122,7 @@ def test_reset(backend: str, x: np.ndarray) -> None:
         ([0.0], TypeError, "rows must be integers, or a boolean mask, got float64"),
         ("0", TypeError, "rows must be integers"),
         ([2**70], TypeError, "rows must be integers"),
+        (np.ma.array([1], mask=[True]), TypeError, "rows must not be a masked array"),
     ],
 )  # fmt: skip
 def test_wrong_rows(rows: Any, error: Any, message: str) -> None:

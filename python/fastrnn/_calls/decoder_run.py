@@ -100,9 +100,12 @@ def open_run(
     """
     threads = _checks.threads(num_threads) or threads
     d, inputs, dtype = open_arrays(x, memory, params, (cell, score, query, input_feed))
-    for name, value, steps in (("lengths", lengths, d.T), ("memory_lengths", memory_lengths, d.S)):
+    for name, value, most, steps in (
+        ("lengths", lengths, "T", d.T),
+        ("memory_lengths", memory_lengths, "S", d.S),
+    ):
         if value is not None:
-            inputs[name] = _checks.lengths(value, steps, d.N, single=False)
+            inputs[name] = _checks.lengths(value, steps, d.N, False, name, ("N", most))
     return DecoderRun(d, inputs, open_outputs(d, dtype, state), threads)
 
 

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastrnn._checks import Array, DType, allocate, exact
+from fastrnn._checks import Array, DType, allocate, exact, unmasked
 
 # One entry per layer and direction: an array (N, H), or None for zeros, or for not wanted.
 Flat = list[Any]
@@ -158,6 +158,7 @@ def _pair(name: str, state: Any) -> tuple[Any, Any]:
 
 def checked_rows(rows: Any, count: int) -> Array:
     """Return rows as an index array of integers in 0..N-1, or as a mask (N,)."""
+    unmasked("rows", rows)
     index = np.asarray(rows)
     if index.size == 0 and index.dtype.kind != "b":
         index = index.astype(np.intp)

@@ -73,7 +73,7 @@ def opened_pairs(batch: Any, encoder: "Encoder", vocab: int) -> Pairs:
         found = (targets == EOS).any(axis=0)
         target_steps = np.where(found, ends, T)
     else:
-        target_steps = checked_lengths(target_lengths, T, N, False)
+        target_steps = checked_lengths(target_lengths, T, N, False, "target_lengths")
     exists = np.arange(T)[:, None] < target_steps
     targets = labels("targets", targets, exists, vocab, NOTHING)
     fed = np.full((T, N), BOS)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastrnn._checks import INT64, Array, floats, leading, unit_stride
+from fastrnn._checks import INT64, Array, floats, leading, unit_stride, unmasked
 from fastrnn.reference._math import rows
 
 
@@ -24,8 +24,7 @@ def integers(name: str, value: Any) -> NDArray[np.int64]:
     """
     if type(value) is np.ndarray and value.dtype is INT64 and value.flags.c_contiguous:
         return value
-    if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(f"{name} must not be a masked array; fill it first")
+    unmasked(name, value)
     array = np.asarray(value)
     if array.size == 0 and isinstance(value, (list, tuple)):
         array = array.astype(np.int64)

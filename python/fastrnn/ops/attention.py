@@ -74,7 +74,7 @@ def _forward(call: Call, query: Any, keys: Any, *, lengths: Any) -> tuple[Array,
             f"query must have shape (N, H) = ({N}, {H}) for keys of {keys.shape}, got {query.shape}"
         )
     if lengths is not None:
-        lengths = _checks.lengths(lengths, S, N, single=False)
+        lengths = _checks.lengths(lengths, S, N, False, symbols=("N", "S"))
     query, keys = unit_stride("query", query), unit_stride("keys", keys)
     if call.core:
         context, attn = allocate("context", (N, H), dtype), allocate("attn", (N, S), dtype)

@@ -117,10 +117,10 @@ def open_call(
     states = open_state(d, state)
     p = {name: given.get(name) for name in NAMES}
     xp = array_module(x, memory, *p.values(), *states)
-    there = _exists(d.S, d.N, counts[0])
+    there = _exists(d.S, d.N, counts[0], "memory_lengths", "S")
     memory = xp.where(there[:, :, None], memory, 0.0)  # nothing else in padding has a gradient
     keys = affine(xp, memory, p["weight_key"], p["bias_key"]) if d.score == "additive" else memory
-    exists = _exists(d.T, d.N, counts[1])
+    exists = _exists(d.T, d.N, counts[1], "lengths", "T")
     dtype = constant(given["weight_hh"]).dtype
     now = [
         np.zeros((d.N, width), dtype) if s is None else s
@@ -211,8 +211,10 @@ class Step(NamedTuple):
         return _Recurrent(self.xp, self.d, self.p["weight_hh"], self.p["bias_hh"], option)
 
 
-def _exists(steps: int, N: int, lengths: Any) -> Array:
+def _exists(steps: int, N: int, lengths: Any, name: str, symbol: str) -> Array:
     """Which of the steps (steps, N) exist."""
     if lengths is None:
         return np.ones((steps, N), bool)
-    return np.arange(steps)[:, None] < _checks.lengths(lengths, steps, N, single=False)
+    return np.arange(steps)[:, None] < _checks.lengths(
+        lengths, steps, N, False, name, ("N", symbol)
+    )
