@@ -246,6 +246,12 @@ def test_bad_arguments_are_named(options: Any, error: type[Exception], match: st
         trainer(Toy()).fit(batches(), **options)
 
 
+@pytest.mark.parametrize("max_norm", [-1.0, 0, float("nan")])
+def test_a_bad_max_norm_is_named_before_the_first_update(max_norm: float) -> None:
+    with pytest.raises(ValueError, match=r"max_norm must be [^;]*$"):
+        trainer(Toy(), max_norm=max_norm)
+
+
 def test_bad_data_is_named() -> None:
     with pytest.raises(TypeError, match="one-way"):
         trainer(Toy()).fit(iter(batches()), epochs=1)

@@ -37,7 +37,7 @@ def run_reply(
     while True:
         if asks:
             print("> ", end="", flush=True)
-        line = sys.stdin.readline()
+        line = _line()
         if not line:
             break
         if not line.strip():
@@ -50,6 +50,14 @@ def run_reply(
         )  # fmt: skip
         sys.stdout.write(f"{said}\n")
         sys.stdout.flush()
+
+
+def _line() -> str:
+    """Return what is said next, "" at the end."""
+    try:
+        return sys.stdin.readline()
+    except UnicodeDecodeError:
+        raise ValueError("standard input is not UTF-8") from None
 
 
 def _conversations(path: Path) -> Callable[[], Any]:

@@ -78,7 +78,7 @@ def _as_fit_has_it(config: Config, model: Any, data: Any, segment_turns: Any) ->
         if not hasattr(model, "segmented"):
             kind = type(model).__name__
             raise config.error("training", f"segment_turns cuts dialogues, and a {kind} reads none")
-        data = config.call("training", model.segmented, {}, data=data, turns=segment_turns)
+        data = config.call("training", model.segmented, {}, data=data, segment_turns=segment_turns)
     return model.annealed(data) if hasattr(model, "annealed") else data
 
 

@@ -95,14 +95,14 @@ class Segmented:
         _vocab: int
         _speakers: int
 
-    def segmented(self, data: Iterable[Any], turns: int) -> Any:
+    def segmented(self, data: Iterable[Any], segment_turns: int) -> Any:
         """Return data whose batches are parts of dialogues, for a trainer of your own.
 
         Parameters
         ----------
         data : iterable of tuple
             Batches of whole dialogues, as `loss` takes them.
-        turns : int
+        segment_turns : int
             S, how many turns of each dialogue a batch has to say, at least 1; the turn before them
             is heard again.
 
@@ -116,9 +116,10 @@ class Segmented:
         Raises
         ------
         TypeError, ValueError
-            turns is no count.
+            segment_turns is no integer of at least 1.
         """
-        return Segments(data, integer("segment_turns", turns, 1), self._vocab, self._speakers)
+        turns = integer("segment_turns", segment_turns, 1)
+        return Segments(data, turns, self._vocab, self._speakers)
 
     def fit(
         self,

@@ -50,7 +50,7 @@ class HRED(Segmented, Talking):
     rng : numpy.random.Generator or None
         Where the first weights come from; None: fresh entropy.
     **layer_options
-        More options of the layers: `forget_bias`, `peephole`, `reset_after`, `nonlinearity`.
+        Without attention: `forget_bias`, `peephole`, `reset_after`, `nonlinearity` of the layers.
 
     Attributes
     ----------

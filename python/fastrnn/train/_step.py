@@ -9,7 +9,7 @@ from fastrnn.train._interrupt import Interrupts
 from fastrnn.train._nest import detached
 from fastrnn.train._position import Position
 from fastrnn.train._run import Run, Stepper
-from fastrnn.train.clip import clip_grad_norm
+from fastrnn.train.clip import clip_grad_norm, positive
 
 
 class Step:
@@ -33,7 +33,7 @@ class Step:
         from fastrnn.ops import value_and_grad
 
         self._model, self._optimiser, self._rng = model, optimiser, rng
-        self._max_norm = inf if max_norm is None else max_norm
+        self._max_norm = inf if max_norm is None else positive("max_norm", max_norm)
         self._carries = hasattr(model, "loss_with_state")
         self._carry: Any = None
         self._differentiate = value_and_grad(self._loss)

@@ -88,7 +88,7 @@ def clip_grad_norm(grads: Gradients, max_norm: float) -> float:
     >>> grads
     {'w': array([1.5, 0. ]), 'b': array([2.])}
     """
-    threshold = _positive("max_norm", max_norm)
+    threshold = positive("max_norm", max_norm)
     arrays = _arrays(grads)
     targets = _targets(arrays)
     norm = _norm(arrays)
@@ -129,14 +129,14 @@ def clip_grad_value(grads: Gradients, clip_value: float) -> None:
     >>> grads
     {'w': array([ 1. , -0.5, -1. ])}
     """
-    limit = _positive("clip_value", clip_value)
+    limit = positive("clip_value", clip_value)
     targets = _targets(_arrays(grads))
     _core.clamp(targets.names, targets.rows, limit, team.get())
     for array in targets.others:
         np.clip(array, -limit, limit, out=array)
 
 
-def _positive(name: str, value: Any) -> float:
+def positive(name: str, value: Any) -> float:
     """Return a number above 0, which may be infinite."""
     if value == inf:
         return inf
