@@ -45,6 +45,22 @@ def test_a_wide_beam_finds_the_best_of_all(options: dict[str, Any], seed: int) -
             assert np.isclose(h.score, truth[tuple_of(h)], rtol=1e-12)
 
 
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_read_only_scores_are_left_alone(beam_size: int) -> None:
+    """Such as the same ones for all rows, at every step."""
+    row = np.log([0.1, 0.1, 0.1, 0.2, 0.4, 0.1])
+    runs = []
+    for scores in (lambda M: np.tile(row, (M, 1)), lambda M: np.broadcast_to(row, (M, 6))):
+
+        def step(state: Any, parents: Any, _: Any, scores: Any = scores) -> Any:
+            return scores(len(parents)), state
+
+        found = decode.beam_search(step, None, 2, max_length=4, beam_size=beam_size)
+        drawn = decode.draw(step, None, 2, max_length=4, rng=np.random.default_rng(0))
+        runs.append([[(tuple_of(h), h.score) for h in n] for n in (*found, *drawn)])
+    assert runs[0] == runs[1]
+
+
 def greedily(toy: Toy, n: int, longest: int) -> tuple[int, ...]:
     """The greedy search in its plainest form."""
     tokens: list[int] = []

@@ -1,6 +1,7 @@
 """Turns: what is said as plain words, and dialogues of different lengths as one batch."""
 
 from collections.abc import Sequence
+from unicodedata import category
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,8 +29,13 @@ def plain_words(text: str) -> str:
     >>> plain_words("Hello!  It's me, Ann.")
     "hello ! it's me , ann ."
     """
-    spaced = "".join(c if c.isalnum() or c in "'-" else f" {c} " for c in text.lower())
+    spaced = "".join(c if _is_of_a_word(c) else f" {c} " for c in text.lower())
     return " ".join(spaced.split())
+
+
+def _is_of_a_word(c: str) -> bool:
+    """Marks are no letters to Python, and stand on or beside one: accents, vowels of Hindi."""
+    return c.isalnum() or c in "'-" or category(c).startswith("M")
 
 
 def pack_dialogues(dialogues: Sequence[Sequence[ArrayLike]]) -> tuple[Ids, Ids, Ids]:

@@ -11,7 +11,7 @@ one symbol to each of M sequences and returns what may follow it:
 
 It returns ``(scores, state)`` or ``(scores, state, weights)``: the scores before the softmax,
 (M, V), its new state with M rows, and the attention weights, (M, S). The search may overwrite
-scores.
+scores, unless they are read-only.
 """
 
 from fastrnn.decode._beam import beam_search, greedy

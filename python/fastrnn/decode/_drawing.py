@@ -10,7 +10,7 @@ from fastrnn.decode._beam import limits
 from fastrnn.decode._hypothesis import Hypothesis
 from fastrnn.decode._rules import Rules
 from fastrnn.decode._sampling import sample
-from fastrnn.decode._search import StepFunction, check_scores
+from fastrnn.decode._search import StepFunction, checked_scores
 from fastrnn.decode._select import log_normalisers
 from fastrnn.init import generator
 
@@ -81,7 +81,7 @@ def draw(
     maps: Any = None
     while len(places):
         scores, state, *weights = step(state, parents, fed)
-        check_scores(scores, len(places))
+        scores = checked_scores(scores, len(places))
         normalisers = log_normalisers(scores)
         plain = scores.copy()
         rules.apply(scores, prefixes, owners[places])

@@ -96,7 +96,7 @@ class Search:
 
     def advance(self, scores: Any, weights: Any) -> None:
         """Go on by one symbol, which scores of the rows that ran decide; put aside what ends."""
-        check_scores(scores, len(self._rows))
+        scores = checked_scores(scores, len(self._rows))
         normalisers = self._spread(log_normalisers(scores), 0.0)
         if self._attention and weights is not None:
             weights = self._spread(weights, 0.0)[:, None]
@@ -204,10 +204,17 @@ class Search:
             self._sources, self._twin = self._sources[going], self._twin[going]
 
 
-def check_scores(scores: Any, M: int) -> None:
-    """Raise TypeError or ValueError unless scores are floating numbers of M rows."""
+def checked_scores(scores: Any, M: int) -> Array:
+    """Return scores that may be overwritten, a copy of read-only ones.
+
+    Raises
+    ------
+    TypeError, ValueError
+        They are no floating numbers of M rows.
+    """
     if not isinstance(scores, np.ndarray) or scores.dtype not in (np.float32, np.float64):
         what = scores.dtype if isinstance(scores, np.ndarray) else type(scores).__name__
         raise TypeError(f"step must return scores of float32 or float64, got {what}")
     if scores.ndim != 2 or len(scores) != M or scores.shape[1] == 0:
         raise ValueError(f"step must return scores (M, V) with M = {M}, got {scores.shape}")
+    return scores if scores.flags.writeable else scores.copy()
