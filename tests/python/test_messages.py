@@ -220,6 +220,15 @@ def test_gradients(family: str, backend: str) -> None:
     backward(tape, zeros(T, N, H))  # refused calls have not spent it
 
 
+def test_the_words_of_a_projected_state() -> None:
+    weights = {"w_hh": zeros(4 * H, 2), "w_hr": zeros(2, H)}
+    rule = "(P,) or (N, P) = (3, 2) for an LSTM with H = 64, got (3, 64)"
+    with pytest.raises(ValueError, match=re.escape(f"h0 must have shape {rule}")):
+        fastrnn.lstm(**GOOD | weights, h0=zeros(N, H))
+    with pytest.raises(ValueError, match=re.escape(f"state[0] must have shape {rule}")):
+        fastrnn.lstm_cell(zeros(N, I), (zeros(N, H), None), GOOD["w_ih"], **weights)
+
+
 def test_the_words_of_other_cells() -> None:
     with pytest.raises(ValueError, match=re.escape("(3·H, H) = (192, 64) for a GRU with H = 64")):
         fastrnn.gru(**GOOD_GRU | {"w_hh": zeros(H, 3 * H)})

@@ -91,15 +91,16 @@ def check_x(name: str, x: Any, most: int, dtype: DType, columns: int, why: str) 
 
 
 def check_state(
-    name: str, state: Any, N: int, H: int, dtype: DType, kind: Kind, letter: str = "H"
+    name: str, state: Any, N: int, width: int, dtype: DType, kind: Kind, H: int
 ) -> tuple[Array, tuple[int, ...]]:
-    """Return an initial state as (N, H), and the shape that it came in: (N, H) or (H,)."""
+    """Return an initial state as (N, width), and the shape that it came in: that, or (width,)."""
+    letter = "H" if width == H else "P"
     state = floats(name, state, dtype) if type(state) is not _ndarray else state
-    if state.ndim == 1 and state.shape == (H,):
-        state = exact(name, state, (H,), dtype, f"({letter},)", kind.title, H)
-        return np.broadcast_to(state, (N, H)) if N != 1 else state[None], (H,)
+    if state.ndim == 1 and state.shape == (width,):
+        state = exact(name, state, (width,), dtype, f"({letter},)", kind.title, H)
+        return np.broadcast_to(state, (N, width)) if N != 1 else state[None], (width,)
     symbols = f"({letter},) or (N, {letter})"
-    return exact(name, state, (N, H), dtype, symbols, kind.title, H), (N, H)
+    return exact(name, state, (N, width), dtype, symbols, kind.title, H), (N, width)
 
 
 def check_peephole(w_peephole: Any, dtype: DType, H: int) -> Array:

@@ -137,9 +137,9 @@ def sequence(
         lengths = checked_lengths(lengths, T, N, single)
     h0_shape = c0_shape = None
     if h0 is not None:
-        h0, h0_shape = check_state("h0", h0, N, P, dtype, kind, "P" if P != H else "H")
+        h0, h0_shape = check_state("h0", h0, N, P, dtype, kind, H)
     if c0 is not None:
-        c0, c0_shape = check_state("c0", c0, N, H, dtype, kind)
+        c0, c0_shape = check_state("c0", c0, N, H, dtype, kind, H)
 
     if batch_first and not single:
         result = allocate("y", (N, T, P), dtype)
@@ -180,8 +180,8 @@ def step(
     x = x[None, None] if single else x[None]
     N = x.shape[1]
     names = ("state[0]", "state[1]") if kind.cell_state else ("h", "")
-    h = None if h is None else check_state(names[0], h, N, P, dtype, kind)[0]
-    c = None if c is None else check_state(names[1], c, N, H, dtype, kind)[0]
+    h = None if h is None else check_state(names[0], h, N, P, dtype, kind, H)[0]
+    c = None if c is None else check_state(names[1], c, N, H, dtype, kind, H)[0]
     y = allocate("y", (1, N, P), dtype)
     h_n = allocate("h", (N, P), dtype)
     c_n = allocate("c", (N, H), dtype) if kind.cell_state else None
