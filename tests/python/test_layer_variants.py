@@ -119,6 +119,19 @@ def test_gradients_with_masks_that_are_passed_in(layer: Any, options: dict[str, 
     assert not np.array_equal(model(X, **given)[0], model(X, lengths=[6, 2, 0])[0])
 
 
+def test_the_words_of_a_projected_state() -> None:
+    layer = fastrnn.LSTM(3, 4, proj_size=2)
+    x, wide = np.zeros((5, 3, 3), np.float32), np.zeros((1, 3, 4), np.float32)
+    rule = r"state\[0\] must have shape \(L·D, N, P\) = \(1, 3, 2\) for an LSTM with H = 4"
+    with pytest.raises(ValueError, match=rule):
+        layer(x, (wide, wide))
+    with pytest.raises(ValueError, match=r"dy must have shape \(T, N, D·P\) = \(5, 3, 2\)"):
+        layer.backward(layer.forward(x)[2], np.zeros((5, 3, 4), np.float32))
+    both = fastrnn.GRU(3, 4, bidirectional=True, merge_mode="sum")
+    with pytest.raises(ValueError, match=r"dy must have shape \(T, N, H\) = \(5, 3, 4\)"):
+        both.backward(both.forward(x)[2], np.zeros((5, 3, 8), np.float32))
+
+
 def test_whole_peephole_matrices() -> None:
     """A diagonal one is the vector; weights go both ways; who lacks them says so."""
     thin, full = (make(fastrnn.LSTM, peephole=p, **DEEP) for p in (True, "full"))

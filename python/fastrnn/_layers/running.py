@@ -118,9 +118,12 @@ class Running(Params):
     def _enter_dy(self, dy: Any, single: bool, T: int, N: int) -> Array:
         """Return dy, which has the shape of y, as (T, N, ·)."""
         W, title, H = self._width, self._kind.title, self._layout.sizes[-1]
+        last = "H)" if self._layout.widths[-1] == H else "P)"
+        if self.merge_mode == "concat":
+            last = "D·" + last
         if single:
-            return exact("dy", dy, (T, W), self.dtype, "(T, D·H)", title, H)[:, None]
+            return exact("dy", dy, (T, W), self.dtype, "(T, " + last, title, H)[:, None]
         if self.batch_first:
-            array = exact("dy", dy, (N, T, W), self.dtype, "(N, T, D·H)", title, H)
+            array = exact("dy", dy, (N, T, W), self.dtype, "(N, T, " + last, title, H)
             return array.transpose(1, 0, 2)
-        return exact("dy", dy, (T, N, W), self.dtype, "(T, N, D·H)", title, H)
+        return exact("dy", dy, (T, N, W), self.dtype, "(T, N, " + last, title, H)

@@ -71,32 +71,32 @@ class StateLayout:
         )
 
     def _enter_one(
-        self, name: str, value: Any, rows: int, single: bool, dtype: DType, sizes: list[int]
+        self, name: str, value: Any, rows: int, single: bool, dtype: DType, widths: list[int]
     ) -> Flat:
         if value is None:
             return self.absent
-        L, D = len(sizes), self.directions
+        L, D = len(widths), self.directions
+        tail = ("" if single else "N, ") + ("H)" if widths == self.sizes else "P)")
         if not self.listed:
-            symbols = "(L·D, H)" if single else "(L·D, N, H)"
-            return self._rows(name, value, L * D, symbols, rows, sizes[0], single, dtype)
+            return self._rows(name, value, L * D, "(L·D, " + tail, rows, widths, 0, single, dtype)
         if not isinstance(value, (tuple, list)):
             raise TypeError(
                 f"{name} must be a list with one array per layer, got {type(value).__name__}"
             )
         if len(value) != L:
             raise ValueError(f"{name} must have one array per layer, L = {L}, got {len(value)}")
-        symbols = "(D, H)" if single else "(D, N, H)"
+        symbols = "(D, " + tail
         flat: Flat = []
-        for i, (part, H) in enumerate(zip(value, sizes, strict=True)):
-            flat += self._rows(f"{name}[{i}]", part, D, symbols, rows, H, single, dtype)
+        for i, part in enumerate(value):
+            flat += self._rows(f"{name}[{i}]", part, D, symbols, rows, widths, i, single, dtype)
         return flat
 
     def _rows(
-        self, name: str, value: Any, count: int, symbols: str, rows: int, H: int, single: bool,
-        dtype: DType,
+        self, name: str, value: Any, count: int, symbols: str, rows: int, widths: list[int],
+        layer: int, single: bool, dtype: DType,
     ) -> Flat:  # fmt: skip
-        shape = (count, H) if single else (count, rows, H)
-        array = exact(name, value, shape, dtype, symbols, self.title, H)
+        shape = (count, widths[layer]) if single else (count, rows, widths[layer])
+        array = exact(name, value, shape, dtype, symbols, self.title, self.sizes[layer])
         if single:
             return [array[k : k + 1] for k in range(count)]
         return [array[k] for k in range(count)]
