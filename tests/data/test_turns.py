@@ -17,3 +17,9 @@ from fastrnn.data import plain_words
 def test_signs_stand_apart_and_words_stay_whole(text: str, words: str) -> None:
     assert plain_words(text) == words
     assert plain_words(words) == words
+
+
+@pytest.mark.parametrize("text", [b"hello", None, ["hello"]])
+def test_what_is_no_text_is_named(text: object) -> None:
+    with pytest.raises(TypeError, match="text must be a str, got "):
+        plain_words(text)  # type: ignore[arg-type]

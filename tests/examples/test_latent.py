@@ -125,3 +125,5 @@ def test_pictures_show_what_they_are_given() -> None:
     ):
         with pytest.raises(ValueError, match=message):
             plot.image_grid(images, columns=columns)
+    with pytest.raises(TypeError, match="columns must be an integer"):
+        plot.image_grid(np.zeros((3, 2, 2)), columns=1.5)  # type: ignore[arg-type]

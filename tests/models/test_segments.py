@@ -97,7 +97,7 @@ def test_the_state_is_carried_exactly(kind: str, turns: int, rng: Any) -> None:
     ):
         # The dialogue that all segments have; how turns are embedded follows the batch's size.
         np.testing.assert_allclose(one[:, -1], other[:, -1], rtol=1e-13)
-    other, _ = model.loss_with_state(model.params, (*part[:-1], False))
+    other, _ = model.loss_with_state(model.params, (*part[:-1], np.False_))
     assert other != loss, "what was heard before matters"
 
 

@@ -32,7 +32,8 @@ def test_parts(rng: Any) -> None:
     assert symbols == 3 + 1 + 0 + 2 + turns
     assert np.isclose(model.loss(model.params, batch), -found["elbo"] * turns / symbols)
     weighted = (0.3 * found["kl"] - found["reconstruction"]) * turns / symbols
-    assert np.isclose(model.loss(model.params, (*batch, 0.3)), weighted)
+    for weight in (0.3, np.float64(0.3), np.float32(0.3)):
+        assert np.isclose(model.loss(model.params, (*batch, weight)), weighted)
     evaluated = model.evaluate([batch, (*batch, 0.1)])
     assert np.isclose(evaluated["kl"], found["kl"])
     mu, logvar, (prior_mu, prior_logvar), log_likelihood = model._measured(batch)

@@ -23,12 +23,19 @@ def plain_words(text: str) -> str:
     -------
     str
 
+    Raises
+    ------
+    TypeError
+        text is no str.
+
     Examples
     --------
     >>> from fastrnn.data import plain_words
     >>> plain_words("Hello!  It's me, Ann.")
     "hello ! it's me , ann ."
     """
+    if not isinstance(text, str):
+        raise TypeError(f"text must be a str, got {type(text).__name__}")
     spaced = "".join(c if _is_of_a_word(c) else f" {c} " for c in text.lower())
     return " ".join(spaced.split())
 

@@ -175,7 +175,7 @@ def opened(batch: Any, V: int, speakers: int = 0) -> Parts:
     exists = np.arange(T)[:, None] < lengths
     tokens = labels("tokens", tokens, exists, V, PAD)
     more = list(batch[3:])
-    goes_on = more.pop() if more and isinstance(more[-1], bool) else None
+    goes_on = bool(more.pop()) if more and isinstance(more[-1], (bool, np.bool_)) else None
     marks = _marks(more.pop(), U, speakers) if more and _is_of_integers(more[-1]) else None
     said = None
     for given in map(np.asarray, more):

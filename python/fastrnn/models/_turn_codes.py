@@ -94,7 +94,7 @@ def _heads(params: Mapping[str, Any], x: Any) -> tuple[Any, Any]:
 def weighed(batch: Any) -> tuple[Any, float]:
     """Return a batch without its last element if that is a number, and that number, or 1."""
     last = batch[-1] if isinstance(batch, tuple) and batch else None
-    if isinstance(last, (int, float)) and not isinstance(last, bool):
+    if isinstance(last, (int, float, np.number)) and not isinstance(last, bool):
         return batch[:-1], number("weight", last, 0)
     return batch, 1.0
 

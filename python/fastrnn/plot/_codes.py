@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fastrnn._checks import integer
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -87,8 +89,8 @@ def image_grid(images: ArrayLike, *, columns: int = 10, title: str = "") -> "Fig
     ------
     ImportError
         matplotlib is missing; the message says how to get it.
-    ValueError
-        images have another shape, there is none, or columns is below 1.
+    TypeError, ValueError
+        images have another shape, there is none, or columns is no integer of at least 1.
 
     Examples
     --------
@@ -102,9 +104,8 @@ def image_grid(images: ArrayLike, *, columns: int = 10, title: str = "") -> "Fig
     stack = np.asarray(images, np.float64)
     if stack.ndim != 3 or 0 in stack.shape:
         raise ValueError(f"images must have shape (N, rows, columns), got {stack.shape}")
-    if columns < 1:
-        raise ValueError(f"columns must be at least 1, got {columns}")
     N, H, W = stack.shape
+    columns = integer("columns", columns, 1)
     across, down = min(columns, N), -(-N // columns)
     sheet = np.full((down * (H + 1) - 1, across * (W + 1) - 1), 0.5)
     for k, image in enumerate(stack):
