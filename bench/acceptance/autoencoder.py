@@ -22,7 +22,7 @@ from fastrnn.train import Adam
 from fastrnn.train.schedule import cosine
 
 SIZES = (2, 8, 20, 32)
-LINEAR = {"epochs": 60, "lr": 5e-3, "batch": 100}
+LINEAR = {"epochs": 100, "lr": 1e-2, "batch": 100}
 HIDDEN = {"epochs": 40, "lr": 1e-3, "batch": 100, "hidden": [256], "q": 8}
 PPCA = {"updates": 5000, "lr": 2e-2, "q": 8}
 
