@@ -16,7 +16,7 @@ from typing import Annotated
 import numpy as np
 from typer import Option
 
-from fastrnn.cli.corpus import python_topics
+from fastrnn.cli.demo.corpus import python_topics
 from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
 from fastrnn.data import tasks
 from fastrnn.models import Word2Vec

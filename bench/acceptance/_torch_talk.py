@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastrnn.data import BOS, EOS, PAD, UNK
-from fastrnn.models._dialogues import Dialogues, arranged
+from fastrnn.models._dialogue.dialogues import Dialogues, arranged
 
 
 class TorchTalk:

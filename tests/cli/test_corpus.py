@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from fastrnn.cli import corpus
+from fastrnn.cli.demo import corpus
 
 
 def test_topics_are_sorted_and_joined_by_newlines() -> None:

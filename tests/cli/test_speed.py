@@ -9,13 +9,14 @@ import pytest
 from rich.console import Console
 
 import fastrnn
-from fastrnn.cli import _peers, main, speed
-from fastrnn.cli.speed import CELLS, Case, measure
+from fastrnn.cli import main
+from fastrnn.cli.speed import peers, table
+from fastrnn.cli.speed.table import CELLS, Case, measure
 
 SMALL = [Case(5, 3, 4, training) for training in (False, True)]
 
 
-class Shifted(_peers.Fastrnn):
+class Shifted(peers.Fastrnn):
     """A system that is wrong by a constant."""
 
     name = "shifted"
@@ -27,14 +28,14 @@ class Shifted(_peers.Fastrnn):
 
 @pytest.fixture(autouse=True)
 def short_bursts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speed, "BURST", 1e-4)
-    monkeypatch.setattr(speed, "PAUSE", 0.0)
+    monkeypatch.setattr(table, "BURST", 1e-4)
+    monkeypatch.setattr(table, "PAUSE", 0.0)
 
 
 @pytest.mark.parametrize("case", SMALL)
 @pytest.mark.parametrize("cell", CELLS)
 def test_every_installed_system_agrees_with_fastrnn(cell: type, case: Case) -> None:
-    systems, _ = _peers.installed_systems()
+    systems, _ = peers.installed_systems()
     seconds = measure(cell, case, systems, rounds=1)
     assert len(seconds) == len(systems) >= 2
     for system, own in zip(systems, seconds, strict=True):
@@ -44,13 +45,13 @@ def test_every_installed_system_agrees_with_fastrnn(cell: type, case: Case) -> N
 
 def test_a_system_that_computes_something_else_is_not_timed() -> None:
     with pytest.raises(RuntimeError, match="shifted and fastrnn disagree on a GRU"):
-        measure(fastrnn.GRU, SMALL[0], [_peers.Fastrnn(), Shifted()], rounds=1)
+        measure(fastrnn.GRU, SMALL[0], [peers.Fastrnn(), Shifted()], rounds=1)
 
 
 def test_the_best_of_the_rounds_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     readings = iter([0.5, 1.0, 9.0, 1.0, 0.7, 4.0])
-    monkeypatch.setattr(speed, "_seconds", lambda _: next(readings))
-    systems = [_peers.Fastrnn(), _peers.Twin()]
+    monkeypatch.setattr(table, "_seconds", lambda _: next(readings))
+    systems = [peers.Fastrnn(), peers.Twin()]
     assert measure(fastrnn.RNN, SMALL[0], systems, rounds=3) == [0.5, 1.0]
 
 
@@ -64,18 +65,18 @@ def test_the_twin_runs_on_the_reference_backend(monkeypatch: pytest.MonkeyPatch)
         return enter(name)
 
     monkeypatch.setattr(fastrnn, "use_backend", recording)
-    _peers.Twin().prepare(layer, x, None)()
+    peers.Twin().prepare(layer, x, None)()
     assert used == ["reference"]
-    _peers.Fastrnn().prepare(layer, x, None)()
+    peers.Fastrnn().prepare(layer, x, None)()
     assert used == ["reference"]
 
 
 def test_the_table_has_a_line_for_each_cell_and_case(monkeypatch: pytest.MonkeyPatch) -> None:
-    present = [_peers.Fastrnn(), _peers.Twin()]
-    monkeypatch.setattr(speed, "installed_systems", lambda: (present, ["PyTorch"]))
-    monkeypatch.setattr(speed, "measure", lambda *_: [0.002, float("nan")])
+    present = [peers.Fastrnn(), peers.Twin()]
+    monkeypatch.setattr(table, "installed_systems", lambda: (present, ["PyTorch"]))
+    monkeypatch.setattr(table, "measure", lambda *_: [0.002, float("nan")])
     file = io.StringIO()
-    speed.report_speed(Console(file=file, width=80), rounds=1)
+    table.report_speed(Console(file=file, width=80), rounds=1)
     text = file.getvalue()
     lines = [line.split() for line in text.splitlines()]
     rows = [line for line in lines if line and line[0] in {"RNN", "GRU", "LSTM"}]
@@ -85,16 +86,16 @@ def test_the_table_has_a_line_for_each_cell_and_case(monkeypatch: pytest.MonkeyP
 
 
 def test_a_ratio_says_how_many_times_slower() -> None:
-    assert speed._beside(0.006, 0.002).split() == ["6.00", "3.0×"]
+    assert table._beside(0.006, 0.002).split() == ["6.00", "3.0×"]
 
 
 def test_bench_prints_the_table_and_draws_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("matplotlib", reason="needs matplotlib")
-    present = [_peers.Fastrnn(), _peers.Twin()]
-    monkeypatch.setattr(speed, "installed_systems", lambda: (present, []))
-    monkeypatch.setattr(speed, "measure", lambda *_: [0.002, float("nan")])
+    present = [peers.Fastrnn(), peers.Twin()]
+    monkeypatch.setattr(table, "installed_systems", lambda: (present, []))
+    monkeypatch.setattr(table, "measure", lambda *_: [0.002, float("nan")])
     out = tmp_path / "new" / "folder"
     with fastrnn.threads(1):
         assert main(["bench", "--quick", "--out", str(out)]) == 0

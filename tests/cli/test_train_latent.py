@@ -13,7 +13,7 @@ from commands import only_line
 
 from fastrnn import models
 from fastrnn.cli import main
-from fastrnn.cli._data_section import DATASETS
+from fastrnn.cli.datasets.section import DATASETS
 
 pytest.importorskip("autograd")
 pytest.importorskip("safetensors")

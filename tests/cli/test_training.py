@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from fastrnn.cli import training
-from fastrnn.cli.training import History, Recipe, train
+from fastrnn.cli.demo import training
+from fastrnn.cli.demo.training import History, Recipe, train
 from fastrnn.models import LanguageModel
 
 RECIPE = Recipe(rows=4, steps=8)

@@ -170,7 +170,7 @@ def test_files_of_their_own_are_held_out(trained: Path, capfd: Any) -> None:
 
 def test_a_line_ends_at_a_line_feed_and_nowhere_else(tmp_path: Path) -> None:
     """Texts hold other characters that Python calls ends of lines, on one side of a pair only."""
-    from fastrnn.cli._datasets import read_lines
+    from fastrnn.cli.datasets.text import read_lines
 
     for text, lines in {
         "": [], "\n": [""], "a": ["a"], "a\n": ["a"], "a\n\n": ["a", ""], "a\r\nb": ["a", "b"],

@@ -42,7 +42,7 @@ def test_selftest_and_doctor() -> None:
 
 def test_selftest_sees_a_wrong_result(monkeypatch: pytest.MonkeyPatch) -> None:
     """A positive control: a kernel that is off by a thousandth."""
-    from fastrnn.cli import selftest
+    from fastrnn.cli.commands import selftest
 
     whole = selftest._run
     def spoilt(module: Any, *args: Any) -> Any:  # fmt: skip

@@ -8,7 +8,7 @@ from autograd.tracer import Box
 
 import fastrnn
 from fastrnn import ops
-from fastrnn.models._model import flatten
+from fastrnn.models._parts.model import flatten
 from fastrnn.testing import gradcheck
 
 

@@ -13,8 +13,8 @@ from tolerances import assert_same_bits
 from fastrnn import ops
 from fastrnn.data import Vocabulary, pack_dialogues
 from fastrnn.models import HRED, VHRED
-from fastrnn.models._dialogues import arranged
-from fastrnn.models._model import flatten
+from fastrnn.models._dialogue.dialogues import arranged
+from fastrnn.models._parts.model import flatten
 from fastrnn.train import Adam
 
 V = W

@@ -14,8 +14,8 @@ from tolerances import assert_same_bits
 from fastrnn import ops
 from fastrnn.data import pack_dialogues
 from fastrnn.models import HRED, VHRED
-from fastrnn.models._model import flatten
-from fastrnn.models._segments import Segments, segments
+from fastrnn.models._dialogue.segments import Segments, segments
+from fastrnn.models._parts.model import flatten
 from fastrnn.train import SGD, Adam, Trainer
 
 V = 10

@@ -12,7 +12,7 @@ from tolerances import assert_same_bits
 
 from fastrnn.data import BOS, EOS, Vocabulary
 from fastrnn.models import SequenceVAE
-from fastrnn.models._model import flatten
+from fastrnn.models._parts.model import flatten
 from fastrnn.train import SGD, Adam, Trainer
 
 V, Z = 9, 3

@@ -13,7 +13,7 @@ from fastrnn import metrics, ops
 from fastrnn.data import Vocabulary, pack_dialogues
 from fastrnn.data.dialogues import ModeDialogues
 from fastrnn.models import HRED, VHRED
-from fastrnn.models._model import flatten
+from fastrnn.models._parts.model import flatten
 from fastrnn.train import Adam
 
 V, Z = W, 2

@@ -8,12 +8,12 @@ import typer
 from typer import Argument, Option
 
 import fastrnn
-from fastrnn.cli._drawing_options import Seed, Temperature, TopK, TopP, finite
 from fastrnn.cli._one_line import one_line
-from fastrnn.cli._translate_options import translate
-from fastrnn.cli._trust_options import COMMANDS
+from fastrnn.cli.commands.word2vec import word2vec
 from fastrnn.cli.demos import Demos
-from fastrnn.cli.word2vec import word2vec
+from fastrnn.cli.options.drawing import Seed, Temperature, TopK, TopP, finite
+from fastrnn.cli.options.translate import translate
+from fastrnn.cli.options.trust import COMMANDS
 
 app = typer.Typer(
     name="fastrnn",
@@ -117,7 +117,7 @@ def demo(
     """
     if ctx.invoked_subcommand is not None:
         return
-    from fastrnn.cli.demo import run_demo
+    from fastrnn.cli.demo.run import run_demo
 
     run_demo(
         seconds=seconds if seconds is not None else (3.0 if quick else 60.0),
@@ -147,7 +147,7 @@ def train(
     and --resume goes on: the end is the same, bit for bit. The how-to page "Train from a file" has
     examples.
     """
-    from fastrnn.cli.train import run_train
+    from fastrnn.cli.commands.train import run_train
 
     run_train(config, resume=resume)
 
@@ -164,7 +164,7 @@ def generate(
     seed: Seed = None,
 ) -> None:
     """Let a language model go on with a text."""
-    from fastrnn.cli.generate import run_generate
+    from fastrnn.cli.commands.generate import run_generate
 
     run_generate(
         model,
@@ -203,7 +203,7 @@ def reply(
     The model hears every turn, its own too, and keeps the state of the conversation only. A Seq2Seq
     answers each line for itself.
     """
-    from fastrnn.cli.reply import run_reply
+    from fastrnn.cli.commands.reply import run_reply
 
     run_reply(
         model,
@@ -244,7 +244,7 @@ def tokenize(
     ] = None,
 ) -> None:
     """Turn texts into ids, line by line, and back; or learn a vocabulary from them."""
-    from fastrnn.cli.tokenize import run_tokenize
+    from fastrnn.cli.commands.tokenize import run_tokenize
 
     run_tokenize(
         files or [],

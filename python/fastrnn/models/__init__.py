@@ -4,7 +4,7 @@ import os
 
 import fastrnn.ops  # noqa: F401  first: where autograd is missing, it says how to get it
 from fastrnn.io import CheckpointError, load_checkpoint
-from fastrnn.models._model import Model, model_name
+from fastrnn.models._parts.model import Model, model_name
 from fastrnn.models.autoencoder import AutoEncoder
 from fastrnn.models.classifier import SequenceClassifier
 from fastrnn.models.conversation import Conversation

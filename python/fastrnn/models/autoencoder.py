@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from fastrnn._checks import Array
 from fastrnn.init import generator
-from fastrnn.models._dense import affine, log_likelihood
-from fastrnn.models._reader import linear_params
-from fastrnn.models._vectors import VectorModel
+from fastrnn.models._latent.vectors import VectorModel
+from fastrnn.models._parts.dense import affine, log_likelihood
+from fastrnn.models._parts.reader import linear_params
 
 if TYPE_CHECKING:
     from numpy.random import Generator

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from fastrnn.models._labels import Labels
-from fastrnn.models._pooling import POOLINGS, last, pool
+from fastrnn.models._parts.labels import Labels
+from fastrnn.models._parts.pooling import POOLINGS, last, pool
 
 if TYPE_CHECKING:
     from numpy.random import Generator

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastrnn._checks import integer
-from fastrnn.models._decoder import Memory
-from fastrnn.models._saying import read
+from fastrnn.models._parts.decoder import Memory
+from fastrnn.models._parts.saying import read
 
 if TYPE_CHECKING:
-    from fastrnn.models._talking import Talking
+    from fastrnn.models._dialogue.talking import Talking
 
 
 class Conversation:

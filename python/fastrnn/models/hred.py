@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fastrnn.init import generator
-from fastrnn.models._segments import Segmented
-from fastrnn.models._talking import Talking
+from fastrnn.models._dialogue.segments import Segmented
+from fastrnn.models._dialogue.talking import Talking
 
 if TYPE_CHECKING:
     from numpy.random import Generator

@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike, DTypeLike
 from fastrnn import _options, ops
 from fastrnn._checks import flag, integer
 from fastrnn.init import generator
-from fastrnn.models._generation import continued, prompt_tokens
-from fastrnn.models._model import Model, size_of, unpack
-from fastrnn.models._reader import NOTHING, Reader, labels, linear_params, mean_nats
+from fastrnn.models._parts.generation import continued, prompt_tokens
+from fastrnn.models._parts.model import Model, size_of, unpack
+from fastrnn.models._parts.reader import NOTHING, Reader, labels, linear_params, mean_nats
 
 if TYPE_CHECKING:
     from numpy.random import Generator

@@ -11,13 +11,13 @@ from numpy.typing import DTypeLike
 from fastrnn import _options, decode, ops
 from fastrnn._checks import flag, integer, probability
 from fastrnn.init import generator
-from fastrnn.models._encoder import Encoded, Encoder
-from fastrnn.models._model import Model
-from fastrnn.models._pairs import Pairs, opened_pairs
-from fastrnn.models._reader import NOTHING
-from fastrnn.models._seq2seq_options import check_attention, out_params, plain, vocab_sizes
-from fastrnn.models._translating import Translating
-from fastrnn.models._writer import AttentiveDecoder, PlainDecoder, Plan
+from fastrnn.models._parts.model import Model
+from fastrnn.models._parts.reader import NOTHING
+from fastrnn.models._seq2seq.encoder import Encoded, Encoder
+from fastrnn.models._seq2seq.options import check_attention, out_params, plain, vocab_sizes
+from fastrnn.models._seq2seq.pairs import Pairs, opened_pairs
+from fastrnn.models._seq2seq.translating import Translating
+from fastrnn.models._seq2seq.writer import AttentiveDecoder, PlainDecoder, Plan
 
 if TYPE_CHECKING:
     from numpy.random import Generator

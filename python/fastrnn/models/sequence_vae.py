@@ -10,21 +10,21 @@ from fastrnn import _options, ops
 from fastrnn._checks import integer, number, probability
 from fastrnn.data import pad
 from fastrnn.init import generator
-from fastrnn.models._annealing import Annealing, schedule
-from fastrnn.models._bounds import Bounds
-from fastrnn.models._decoder import Decoder, Ids
-from fastrnn.models._latent import (
+from fastrnn.models._latent.annealing import Annealing, schedule
+from fastrnn.models._latent.bounds import Bounds
+from fastrnn.models._latent.gaussians import (
     gaussian,
     gaussian_params,
     kl_of_units,
     noise_for,
     with_free_bits,
 )
-from fastrnn.models._model import Model, size_of
-from fastrnn.models._pooling import last
-from fastrnn.models._reader import Reader
-from fastrnn.models._saying import read
-from fastrnn.models._sentences import Sentences
+from fastrnn.models._latent.sentences import Sentences
+from fastrnn.models._parts.decoder import Decoder, Ids
+from fastrnn.models._parts.model import Model, size_of
+from fastrnn.models._parts.pooling import last
+from fastrnn.models._parts.reader import Reader
+from fastrnn.models._parts.saying import read
 
 if TYPE_CHECKING:
     from numpy.random import Generator

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from fastrnn.models._labels import Labels
+from fastrnn.models._parts.labels import Labels
 
 if TYPE_CHECKING:
     from numpy.random import Generator

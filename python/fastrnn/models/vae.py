@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike, DTypeLike
 from fastrnn import ops
 from fastrnn._checks import Array, flag, integer
 from fastrnn.init import generator
-from fastrnn.models._bounds import Bounds
-from fastrnn.models._dense import log_likelihood
-from fastrnn.models._latent import gaussian, gaussian_params, noise_for
-from fastrnn.models._vectors import VectorModel
+from fastrnn.models._latent.bounds import Bounds
+from fastrnn.models._latent.gaussians import gaussian, gaussian_params, noise_for
+from fastrnn.models._latent.vectors import VectorModel
+from fastrnn.models._parts.dense import log_likelihood
 
 if TYPE_CHECKING:
     from numpy.random import Generator

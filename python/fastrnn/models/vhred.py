@@ -10,16 +10,16 @@ from numpy.typing import DTypeLike
 from fastrnn import ops
 from fastrnn._checks import integer, number
 from fastrnn.init import generator
-from fastrnn.models._annealing import Annealing, schedule
-from fastrnn.models._latent import (
+from fastrnn.models._dialogue.segments import Segmented
+from fastrnn.models._dialogue.turn_codes import TurnCodes, bag_nats, weighed
+from fastrnn.models._latent.annealing import Annealing, schedule
+from fastrnn.models._latent.gaussians import (
     gaussian_params,
     kl_of_units,
     noise_for,
     with_free_bits,
 )
-from fastrnn.models._reader import linear_params
-from fastrnn.models._segments import Segmented
-from fastrnn.models._turn_codes import TurnCodes, bag_nats, weighed
+from fastrnn.models._parts.reader import linear_params
 
 if TYPE_CHECKING:
     from numpy.random import Generator

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from fastrnn import _core
 from fastrnn._checks import Array, integer, number
-from fastrnn.models._model import Model
+from fastrnn.models._parts.model import Model
 from fastrnn.models.word2vec._corpus import Counted
 from fastrnn.models.word2vec._run import Rows, Schedule, padded_rows, run
 

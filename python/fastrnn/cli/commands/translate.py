@@ -1,0 +1,106 @@
+"""``fastrnn translate``: a sequence-to-sequence model turns lines into lines."""
+
+import sys
+import warnings
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastrnn.cli.commands.train import MODEL_FILE
+from fastrnn.data import Vocabulary
+from fastrnn.decode import Hypothesis
+from fastrnn.models import Seq2Seq
+
+_LINES = 512  # read, translated and printed together
+
+
+def run_translate(
+    path: Path, file: Path, *, n_best: int, seed: int | None, attention: Path | None, **options: Any
+) -> None:
+    """Translate a file, standard input, or what somebody types, line by line.
+
+    Parameters
+    ----------
+    path : Path
+        The model's file, or the folder of its training.
+    file : Path
+        ``-`` is standard input.
+    n_best : int
+        Above 1, each translation is a line of its own: the source's number, score and text.
+    seed : int or None
+        Of the draws, if there are any.
+    attention : Path or None
+        Where the attention over the first line goes, as a picture.
+    **options
+        As `Seq2Seq.translate`.
+    """
+    model = Seq2Seq.load(path / MODEL_FILE if path.is_dir() else path)
+    if model.source_vocabulary is None or model.target_vocabulary is None:
+        raise ValueError(f"{path}: the model has no vocabularies, so it knows numbers and no text")
+    if attention is not None:
+        from fastrnn.plot import require_matplotlib
+
+        require_matplotlib()
+    if any(options[name] is not None for name in ("temperature", "top_k", "top_p")):
+        options["rng"] = np.random.default_rng(seed)
+    elif seed is not None:
+        raise ValueError("--seed is for draws: give --temperature, --top-k or --top-p, too")
+    typed = str(file) == "-" and sys.stdin.isatty()
+    if typed:
+        print("type a line to translate; Ctrl-D ends", file=sys.stderr)
+    number = 0
+    for lines in _portions(file, 1 if typed else _LINES):
+        keep = attention is not None and number == 0
+        found = model.translate(lines, n_best=n_best, return_attention=keep, **options)
+        for line, best in zip(lines, found, strict=True):
+            number += 1
+            for hypothesis in best if isinstance(best, list) else [best]:
+                head = f"{number}\t{hypothesis.score:.4f}\t" if n_best > 1 else ""
+                print(head + str(hypothesis.text))
+            if attention is not None and number == 1:
+                _draw(model, line, best[0] if isinstance(best, list) else best, attention)
+        sys.stdout.flush()
+
+
+def _portions(file: Path, size: int) -> Iterator[list[str]]:
+    """Yield lines of the file, so many at a time, without their ends."""
+    if str(file) == "-":
+        yield from _grouped(sys.stdin, "standard input", size)
+        return
+    with file.open(encoding="utf-8") as lines:
+        yield from _grouped(lines, str(file), size)
+
+
+def _grouped(lines: Iterable[str], name: str, size: int) -> Iterator[list[str]]:
+    source = iter(lines)
+    try:
+        while portion := [line.rstrip("\r\n") for line in islice(source, size)]:
+            yield portion
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{name} is not UTF-8: byte {error.start}") from None
+
+
+def _draw(model: Seq2Seq, line: str, found: Hypothesis, path: Path) -> None:
+    """Write the picture of how the translation looked at its source."""
+    from fastrnn import plot
+
+    if found.attention is None or found.attention.size == 0:
+        raise ValueError("the first line has no translation, so there is no attention to draw")
+    source, target = model.source_vocabulary, model.target_vocabulary
+    assert source is not None  # both were looked for at the start
+    assert target is not None
+    names = _spelled(source, source.encode(line)), _spelled(target, found.tokens)
+    with warnings.catch_warnings():
+        # Where no font here has a letter it is drawn as a box; that is no reason to be loud.
+        warnings.filterwarnings("ignore", message="Glyph")
+        plot.save(plot.attention(found.attention, *names), path)
+    print(f"picture: {path}", file=sys.stderr)
+
+
+def _spelled(vocabulary: Vocabulary, ids: NDArray[np.int64]) -> list[str]:
+    """Return what each symbol stands for."""
+    return [vocabulary.decode([i]) for i in ids]

@@ -1,0 +1,1 @@
+"""The kinds of files that ``fastrnn train`` learns from."""

@@ -1,0 +1,94 @@
+"""Parallel files for ``fastrnn train``: line n of one file translates line n of the other."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from fastrnn.cli.datasets.text import Dataset, named, read_lines, share
+from fastrnn.data import BPE, Vocabulary
+from fastrnn.models._seq2seq.pairs import batched_pairs
+
+Level = Literal["character", "word", "bpe"]
+_LEVELS = ("character", "word", "bpe")
+
+
+def parallel_dataset(
+    folder: Path,
+    sources: str,
+    targets: str,
+    *,
+    source_level: Level = "character",
+    target_level: Level = "character",
+    min_count: int = 1,
+    max_size: int | None = None,
+    held_out: float = 0.1,
+    held_out_sources: str | None = None,
+    held_out_targets: str | None = None,
+    batch_size: int = 64,
+    seed: int = 0,
+) -> Dataset:
+    """Return pairs of lines; a share of them is held out, or the files that are named for it.
+
+    Raises
+    ------
+    OSError, ValueError
+        A file cannot be read, is no UTF-8, or has another number of lines than its partner; or an
+        argument breaks its rule.
+    """
+    for name, level in (("source_level", source_level), ("target_level", target_level)):
+        if level not in _LEVELS:
+            raise ValueError(f"{name} must be one of {list(_LEVELS)}, got {level!r}")
+    pairs = _lines(folder, sources, targets)
+    if (held_out_sources is None) != (held_out_targets is None):
+        raise ValueError("held_out_sources and held_out_targets must be given both, or neither")
+    if held_out_sources is not None and held_out_targets is not None:
+        judged = _lines(folder, held_out_sources, held_out_targets)
+    else:
+        order = np.random.default_rng(seed).permutation(len(pairs))
+        cut = max(1, int(len(pairs) * share(held_out)))
+        judged = [pairs[i] for i in order[:cut]]
+        pairs = [pairs[i] for i in order[cut:]]
+    if not pairs or not judged:
+        raise ValueError(f"{sources} must hold at least two pairs of lines")
+    tables = [
+        vocabulary_of(texts, level, min_count, max_size)
+        for texts, level in zip(zip(*pairs, strict=True), (source_level, target_level), strict=True)
+    ]
+
+    def batches(chosen: list[tuple[str, str]]) -> Any:
+        one, other = (
+            [table.encode(text) for text in texts]
+            for table, texts in zip(tables, zip(*chosen, strict=True), strict=True)
+        )
+        return batched_pairs(one, other, batch_size, seed)
+
+    return Dataset(
+        batches(pairs),
+        batches(judged),
+        {"source_vocab": tables[0], "target_vocab": tables[1]},
+        (),
+        f"{len(pairs):,} pairs of {sources} and {targets}, {len(tables[0])} and {len(tables[1])} "
+        f"different {source_level}s and {target_level}s; {len(judged):,} held out",
+    )
+
+
+def vocabulary_of(texts: Any, level: Level, min_count: int, max_size: int | None) -> Vocabulary:
+    """Return the symbols of texts."""
+    if level not in _LEVELS:
+        raise ValueError(f"level must be one of {list(_LEVELS)}, got {level!r}")
+    maker = BPE if level == "bpe" else Vocabulary
+    return maker.from_texts(texts, level=level, min_count=min_count, max_size=max_size)
+
+
+def _lines(folder: Path, sources: str, targets: str) -> list[tuple[str, str]]:
+    """Return the pairs of lines of two files; the ends of lines do not belong to them."""
+    one, other = (
+        read_lines(named(folder, key, name))
+        for key, name in (("sources", sources), ("targets", targets))
+    )
+    if len(one) != len(other):
+        raise ValueError(
+            f"{sources} and {targets} must have as many lines, got {len(one)} and {len(other)}"
+        )
+    return list(zip(one, other, strict=True))

@@ -1,0 +1,46 @@
+"""Section [data] of a training's file: which kind of data each model reads."""
+
+from collections.abc import Callable
+
+from fastrnn import _options
+from fastrnn.cli._config import Config
+from fastrnn.cli.datasets.parallel import parallel_dataset
+from fastrnn.cli.datasets.talk import dialogues_dataset, sentences_dataset
+from fastrnn.cli.datasets.text import (
+    Dataset,
+    classes_dataset,
+    labelled_dataset,
+    tags_dataset,
+    text_dataset,
+)
+from fastrnn.cli.datasets.vectors import vectors_dataset
+
+DATASETS: dict[str, Callable[..., Dataset]] = {
+    "LanguageModel": text_dataset,
+    "Seq2Seq": parallel_dataset,
+    "SequenceClassifier": classes_dataset,
+    "SequenceTagger": tags_dataset,
+    "HRED": dialogues_dataset,
+    "VHRED": dialogues_dataset,
+    "SequenceVAE": sentences_dataset,
+    "AutoEncoder": vectors_dataset,
+    "VAE": vectors_dataset,
+}
+
+
+def read_dataset(config: Config, kind: str) -> Dataset:
+    """Return what section [data] describes, for a model of this kind."""
+    labelled = kind in ("SequenceClassifier", "SequenceTagger")
+    also = config.keys(labelled_dataset, {"path": None, "each_step": None}) if labelled else ()
+    given = {}
+    if DATASETS[kind] is vectors_dataset:
+        dtype = config.section("model").get("dtype", "float32")
+        given["dtype"] = config.call("model", _options.dtype, {}, value=dtype)
+    return config.call(
+        "data",
+        DATASETS[kind],
+        config.section("data"),
+        folder=config.path.parent,
+        also=also,
+        **given,
+    )

@@ -1,0 +1,81 @@
+"""The commands that check and hand over, and their options."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from typer import Argument, Option
+
+from fastrnn.cli._one_line import one_line
+
+
+@one_line
+def export(
+    model: Annotated[
+        Path, Argument(metavar="MODEL", help="Model file, folder of a training, or weights.")
+    ],
+    out: Annotated[Path, Argument(metavar="OUT.onnx", help="Replaced if it exists.")],
+    cell: Annotated[
+        Literal["rnn", "gru", "lstm"] | None,
+        Option(help="The file holds weights of such a layer under PyTorch's names."),
+    ] = None,
+    prefix: Annotated[str, Option(help="With --cell: what the names start with.")] = "",
+    state: Annotated[bool, Option("--state", help="Initial states are inputs too.")] = False,
+    lengths: Annotated[bool, Option("--lengths", help="Lengths are an input too.")] = False,
+) -> None:
+    """Write a model, or a layer's weights, as an ONNX file for inference elsewhere."""
+    from fastrnn.cli.commands.export import run_export
+
+    run_export(model, out, cell=cell, prefix=prefix, state=state, lengths=lengths)
+
+
+@one_line
+def verify(
+    path: Annotated[
+        Path, Argument(metavar="FILE", help="Model, checkpoint, weights, or token file.")
+    ],
+) -> None:
+    """Check a file: its SHA-256, its numbers, and that kernels and NumPy twins agree on it."""
+    from fastrnn.cli.commands.verify import run_verify
+
+    run_verify(path)
+
+
+@one_line
+def selftest() -> None:
+    """Compare all cells on all instruction sets of this machine with their NumPy twins."""
+    from fastrnn.cli.commands.selftest import run_selftest
+
+    run_selftest()
+
+
+@one_line
+def doctor() -> None:
+    """Look at this machine: instruction set, threads, load, memory, libraries, packages."""
+    from fastrnn.cli.commands.doctor import run_doctor
+
+    run_doctor()
+
+
+@one_line
+def bench(
+    out: Annotated[Path, Option(metavar="DIR", help="Folder for the picture.")] = Path(
+        "fastrnn-bench"
+    ),
+    threads: Annotated[
+        int | None,
+        Option(
+            min=1,
+            metavar="N",
+            help="Threads of every system: what fastrnn finds.",
+            show_default=False,
+        ),
+    ] = None,
+    quick: Annotated[bool, Option("--quick", help="One reading instead of the best of 3.")] = False,
+) -> None:
+    """Measure this machine: fastrnn beside NumPy and whichever of its peers are installed."""
+    from fastrnn.cli.commands.bench import run_bench
+
+    run_bench(rounds=1 if quick else 3, threads=threads, out=out)
+
+
+COMMANDS = (export, verify, selftest, doctor, bench)

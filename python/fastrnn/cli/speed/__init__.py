@@ -1,0 +1,1 @@
+"""The speed table: fastrnn and its peers side by side."""

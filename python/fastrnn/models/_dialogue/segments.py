@@ -1,0 +1,159 @@
+"""Segments: long dialogues learned a few turns an update, the state of the context carried on."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastrnn._checks import integer
+from fastrnn.models._dialogue.dialogues import columns_of, opened
+from fastrnn.train._position import Position
+
+
+def segments(batch: Any, turns: int, V: int, speakers: int) -> list[tuple[Any, ...]]:
+    """Return a batch of dialogues as batches, each of which goes on where the one before ended.
+
+    Parameters
+    ----------
+    batch : tuple
+        As `HRED.loss` takes it, of whole dialogues.
+    turns : int
+        S: each dialogue has at most S + 1 turns in a batch. The first of them is heard alone, for
+        the batch before has said it, so what a turn teaches reaches the turn before it.
+    V, speakers : int
+        Of the model.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A part has the wrong type, shape, or a value out of range; or it is a segment already.
+    """
+    tokens, lengths, counts, said, speaks, goes_on = parts = opened(batch, V, speakers)
+    if goes_on is not None:
+        raise ValueError("batch must be of whole dialogues, got a part of them")
+    dialogue, turn = parts.places()
+    wanted = turn > 0 if said is None else said
+    if speakers and speaks is None:
+        speaks = turn % speakers
+    found = []
+    for start in range(0, max(int(counts.max(initial=0)) - 1, 1), turns):
+        here = np.where(counts > start + 1, np.clip(counts - start, 0, turns + 1), 0)
+        chosen = (turn >= start) & (turn < start + here[dialogue])
+        marks = () if speaks is None else (speaks[chosen],)
+        found.append((
+            *columns_of(tokens, lengths, chosen), here, (wanted & (turn > start))[chosen], *marks,
+            start > 0,
+        ))  # fmt: skip
+    return found
+
+
+class Segments:
+    """Batches of dialogues in segments; it keeps its position, so a training can resume.
+
+    Parameters
+    ----------
+    data : iterable of tuple
+        A ``for`` loop over it is one epoch.
+    turns, V, speakers : int
+        As `segments`.
+    """
+
+    def __init__(self, data: Iterable[Any], turns: int, V: int, speakers: int) -> None:
+        self._position, self._how = Position(data), (turns, V, speakers)
+        self._given = 0  # segments of the batch that is being given
+        self._here = self._position.state_dict()  # before that batch
+
+    def __iter__(self) -> Iterator[Any]:
+        batches = self._position.rest_of_epoch()
+        while True:
+            self._here = self._position.state_dict()
+            batch = next(batches, None)
+            if batch is None:
+                return
+            parts = segments(batch, *self._how)
+            while self._given < len(parts):
+                self._given += 1
+                yield parts[self._given - 1]
+            self._given = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the position in the data, and how many segments of the next batch were given."""
+        position = self._here if self._given else self._position.state_dict()
+        return {"position": position, "given": self._given}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go to where `state_dict` was called."""
+        given = integer("given", state["given"], 0)
+        self._position.load_state_dict(state["position"])
+        self._given, self._here = given, state["position"]
+
+
+class Segmented:
+    """The part of `HRED` and `VHRED` that learns long dialogues in segments."""
+
+    if TYPE_CHECKING:
+        _vocab: int
+        _speakers: int
+
+    def segmented(self, data: Iterable[Any], segment_turns: int) -> Any:
+        """Return data whose batches are parts of dialogues, for a trainer of your own.
+
+        Parameters
+        ----------
+        data : iterable of tuple
+            Batches of whole dialogues, as `loss` takes them.
+        segment_turns : int
+            S, how many turns of each dialogue a batch has to say, at least 1; the turn before them
+            is heard again.
+
+        Returns
+        -------
+        iterable of tuple
+            ``(tokens, lengths, turns, said, goes_on)``, with ``speakers`` before the last if the
+            model has any. `loss_with_state` carries the context from one to the next. It keeps its
+            position, so a training can resume.
+
+        Raises
+        ------
+        TypeError, ValueError
+            segment_turns is no integer of at least 1.
+        """
+        turns = integer("segment_turns", segment_turns, 1)
+        return Segments(data, turns, self._vocab, self._speakers)
+
+    def fit(
+        self,
+        data: Iterable[Any],
+        optimiser: Any = None,
+        *,
+        segment_turns: int | None = None,
+        **options: Any,
+    ) -> Any:
+        """Learn from batches of dialogues, whole or a few turns an update.
+
+        Parameters
+        ----------
+        data : iterable of tuple
+            Batches as `loss` takes them; a ``for`` loop over it is one epoch.
+        optimiser : optimiser of `fastrnn.train`, or None
+            None: Adam with its defaults.
+        segment_turns : int or None
+            S: an update is of S turns to be said of each dialogue, and its gradient ends there,
+            but the context goes on: truncated backpropagation through time. None: whole dialogues.
+        **options
+            As `LanguageModel.fit`: max_norm, rng, progress, and what
+            `fastrnn.train.Trainer.fit` takes.
+
+        Returns
+        -------
+        fastrnn.train.History
+
+        Raises
+        ------
+        TypeError, ValueError, FloatingPointError
+            As `LanguageModel.fit`.
+        """
+        if segment_turns is not None:
+            data = self.segmented(data, segment_turns)
+        parent: Any = super()
+        return parent.fit(data, optimiser, **options)

@@ -1,0 +1,288 @@
+"""What dialogue models share: turns into vectors, vectors into contexts, contexts into replies."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import autograd.numpy as anp
+import numpy as np
+from numpy.typing import DTypeLike
+
+from fastrnn import _options, init, ops
+from fastrnn._checks import flag, integer, probability
+from fastrnn.data import pack_dialogues
+from fastrnn.init import generator
+from fastrnn.models._dialogue.attending import Attending
+from fastrnn.models._dialogue.dialogues import Dialogues, arranged, check_parts
+from fastrnn.models._parts.decoder import Decoder, Ids, Memory
+from fastrnn.models._parts.model import Model, size_of
+from fastrnn.models._parts.pooling import last
+from fastrnn.models._parts.reader import CELLS, Reader
+from fastrnn.models._parts.saying import read, said, spelled
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+    from fastrnn.models.conversation import Conversation
+
+
+class Heard(NamedTuple):
+    """What a batch of dialogues has become before anything is said.
+
+    Attributes
+    ----------
+    vectors : (U, W)
+        What the turns were read as.
+    contexts : (P, C)
+        Before each turn to be said.
+    memory : Memory or None
+        What there is to attend to.
+    after : dict or None
+        Where a batch begins that goes on with these dialogues.
+    """
+
+    vectors: Any
+    contexts: Any
+    memory: Memory | None
+    after: dict[str, Any] | None
+
+
+class Talking(Model):
+    """The common part of `HRED` and `VHRED`; see there.
+
+    Parameters
+    ----------
+    latent : int
+        How many numbers join the context where a reply is made.
+    word_drop : float
+    own_options : dict
+        What else belongs to the settings.
+    """
+
+    _reads_said = False
+
+    def __init__(
+        self,
+        cell: str,
+        vocab: Any,
+        hidden_size: int,
+        *,
+        context_size: int | None,
+        decoder_size: int | None,
+        embedding_size: int | None,
+        bidirectional_utterance: bool,
+        decoder_input: str,
+        attention: bool,
+        speakers: int,
+        dropout: float,
+        word_drop: float,
+        dtype: DTypeLike,
+        rng: "Generator",
+        latent: int,
+        layer_options: Mapping[str, Any],
+        own_options: Mapping[str, Any],
+    ) -> None:
+        V = self._vocab = integer("vocab", size_of(vocab), 5)
+        H = integer("hidden_size", hidden_size, 1)
+        C = H if context_size is None else integer("context_size", context_size, 1)
+        O = H if decoder_size is None else integer("decoder_size", decoder_size, 1)
+        self._dropout = _options.dropout(dropout, 2)
+        self._word_drop = probability("word_drop", word_drop)
+        self._reader = Reader(
+            cell, input_size=None, vocab=V, embedding_size=embedding_size, hidden_size=H,
+            num_layers=1, bidirectional=bidirectional_utterance, merge_mode="concat", dropout=0.0,
+            dtype=dtype, rng=rng, layer_options=layer_options,
+        )  # fmt: skip
+        self.dtype = self._reader.layer.dtype
+        W, E = self._reader.width, self._reader.layer.input_size
+        self._context = CELLS[cell](W, C, dtype=self.dtype, rng=rng, **layer_options)
+        self._attention = flag("attention", attention)
+        maker = Attending if self._attention else Decoder
+        extra = {"memory_size": W} if self._attention else {}
+        self._decoder: Decoder = maker(
+            cell, V, E, O, C + latent, num_layers=1, decoder_input=decoder_input,
+            dtype=self.dtype, rng=rng, **extra, **layer_options,
+        )  # fmt: skip
+        self._sizes, self._speakers = (W, C), integer("speakers", speakers, 0)
+        self.params = {
+            "embedding": self._reader.params["embedding"],
+            "encoder": self._reader.params["rnn"],
+            "context": self._context.state_dict(),
+            "decoder": self._decoder.params,
+        }
+        if self._speakers:
+            self.params["speakers"] = _marks(speakers, W, C, self.dtype, rng)
+        super().__init__(
+            {"cell": cell, "hidden_size": H, "context_size": context_size,
+             "decoder_size": decoder_size, "embedding_size": embedding_size,
+             "bidirectional_utterance": bidirectional_utterance, "decoder_input": decoder_input,
+             "attention": attention, "speakers": self._speakers, "dropout": dropout,
+             "dtype": self.dtype.name, **own_options, **layer_options},
+            vocab,
+        )  # fmt: skip
+
+    def tokens(self, batch: Any) -> int:
+        """Return how many symbols of a batch are read: those of all its turns.
+
+        Parameters
+        ----------
+        batch : tuple
+            As `loss` takes it.
+
+        Returns
+        -------
+        int
+        """
+        batch = self._unweighed(batch)
+        check_parts(batch)
+        return int(np.sum(batch[1]))
+
+    def _unweighed(self, batch: Any) -> Any:
+        """Return a batch without what only a latent code's loss takes."""
+        return batch
+
+    def _enter(self, batch: Any) -> Dialogues:
+        return arranged(self._unweighed(batch), self._vocab, self._reads_said, self._speakers)
+
+    def _vectors(
+        self, params: Mapping[str, Any], tokens: Ids, lengths: Ids, **how: Any
+    ) -> Any:
+        """Return what turns (T, U) are read as, (U, W)."""
+        own = {"embedding": params["embedding"], "rnn": params["encoder"]}
+        _, state = self._reader(own, tokens, lengths=lengths, **how)
+        return last(self._reader.layer, state)
+
+    def _marked(self, params: Mapping[str, Any], which: str, x: Any, speakers: Ids) -> Any:
+        """Return x with the marks of who speaks, if turns bear any."""
+        return x + ops.embedding(params["speakers"][which], speakers) if self._speakers else x
+
+    def _hear(
+        self,
+        params: Mapping[str, Any],
+        d: Dialogues,
+        state: Any = None,
+        learning: bool = False,
+        rng: "Generator | None" = None,
+    ) -> Heard:
+        """Read the turns, and hear them one after the other, from where `state` is."""
+        if d.goes_on and state is None:
+            raise ValueError(
+                "the batch goes on where another one ended: call loss_with_state with what it "
+                "returned for that one"
+            )
+        begin = state if d.goes_on else {"context": None, "turns": None}
+        vectors = self._vectors(params, d.tokens, d.lengths, rng=rng, learning=learning)
+        x = self._marked(params, "heard", ops.embedding(vectors, d.heard), d.heard_by)
+        if rng is not None and self._dropout > 0:
+            x = ops.dropout(x, self._dropout, rng=rng)
+        y, end = self._context.apply(
+            params["context"], x, begin["context"], lengths=d.steps, rng=rng
+        )
+        contexts = ops.embedding(anp.reshape(y, (-1, self._sizes[1])), d.before)
+        contexts = self._marked(params, "said", contexts, d.said_by)
+        memory = None
+        if self._attention:
+            earlier = 0 if begin["turns"] is None else len(begin["turns"])
+            x = anp.concatenate([begin["turns"], x]) if earlier else x
+            rows = np.arange(len(x))[:, None] * len(d.steps) + d.whose
+            memory = Memory(
+                ops.embedding(anp.reshape(x, (-1, self._sizes[0])), rows), d.turns_before + earlier
+            )
+        after = {"context": end, "turns": x if self._attention else None}
+        return Heard(vectors, contexts, memory, None if d.goes_on is None else after)
+
+    def _say(
+        self, params: Mapping[str, Any], d: Dialogues, condition: Any, memory: Memory | None,
+        **how: Any,
+    ) -> Any:  # fmt: skip
+        """Return how surprising the turns to be said are."""
+        return self._decoder.say(
+            params["decoder"], params["embedding"]["weight"], condition, d.said, d.said_lengths,
+            memory=memory, dropout=self._dropout, word_drop=self._word_drop, **how,
+        )  # fmt: skip
+
+    def _codes(self, contexts: Any, z: Any, rng: "Generator") -> Any:  # noqa: ARG002
+        """Return what a reply is made of, (P, C + latent), given contexts (P, C)."""
+        if z is not None:
+            raise TypeError(f"z is no option of {type(self).__name__}: it has no latent code")
+        return contexts
+
+    def conversation(self) -> "Conversation":
+        """Begin a conversation, of which only the context's state is kept.
+
+        Returns
+        -------
+        Conversation
+        """
+        from fastrnn.models.conversation import Conversation
+
+        return Conversation(self)
+
+    def _read_history(self, history: Any) -> list[Ids]:
+        if isinstance(history, str) or not isinstance(history, Sequence) or not len(history):
+            raise ValueError(
+                f"history must be a sequence of at least one turn, got {history!r:.60}"
+            )
+        return [read("a turn", turn, self.vocabulary, self._vocab) for turn in history]
+
+    def _reply(
+        self, history: Any, n: int | None, z: Any, *, speakers: Any = None, **how: Any
+    ) -> Any:
+        speaks = None if speakers is None else [speakers]
+        return self._replies([history], n, z, speakers=speaks, **how)[0]
+
+    def _replies(
+        self, histories: Sequence[Any], n: int | None, z: Any, *, speakers: Any = None, **how: Any
+    ) -> list[Any]:
+        nothing = np.zeros(0, np.int64)  # stands where the reply will
+        tokens, lengths, turns = pack_dialogues(
+            [[*self._read_history(history), nothing] for history in histories]
+        )
+        ends = np.zeros(len(lengths), np.bool_)
+        ends[np.cumsum(turns) - 1] = True
+        marks = () if speakers is None else (_in_one_row(speakers, turns),)
+        batch = tokens, lengths, turns, ends, *marks
+        d = arranged(batch, self._vocab, False, self._speakers)
+        found = self._hear(self.params, d)
+        return self._answers(found.contexts, found.memory, n, z, **how)
+
+    def _answers(
+        self,
+        contexts: Any,
+        memory: Memory | None,
+        n: int | None,
+        z: Any,
+        *,
+        rng: "Generator | None" = None,
+        **options: Any,
+    ) -> list[Any]:
+        """Return for each context (P, C) one reply, or a list of n."""
+        source, count = generator(rng), 1 if n is None else integer("n", n, 1)
+        rows = np.repeat(np.arange(len(contexts)), count)
+        condition = self._codes(contexts[rows], z, source)
+        if memory is not None:
+            memory = Memory(memory.vectors[:, rows], memory.lengths[rows])
+        found = said(self._decoder, self.params, condition, memory, source, **options)
+        texts = spelled(found, self.vocabulary)
+        if n is None:
+            return texts
+        return [texts[k : k + count] for k in range(0, len(texts), count)]
+
+
+def _marks(speakers: int, W: int, C: int, dtype: Any, rng: "Generator") -> dict[str, Any]:
+    """Return first vectors of speakers: beside what a turn was read as, and beside a context."""
+    sizes = {"heard": W, "said": C}
+    return {k: init.uniform((speakers, n), n**-0.5, rng, dtype) for k, n in sizes.items()}
+
+
+def _in_one_row(speakers: Any, turns: Ids) -> Ids:
+    """Return who says each turn, those of the replies included."""
+    rows = [np.asarray(each) for each in speakers]
+    for row in rows:
+        if row.ndim != 1 or row.dtype.kind not in "iu":
+            raise TypeError(f"speakers must be integers, one a turn, got {row.dtype} {row.shape}")
+    if [len(row) for row in rows] != turns.tolist():
+        raise ValueError(
+            "speakers must name who says each turn of a history and the reply: "
+            f"{turns.tolist()} of them, got {[len(row) for row in rows]}"
+        )
+    return np.concatenate(rows) if rows else np.zeros(0, np.int64)

@@ -1,0 +1,1 @@
+"""What models with latent codes are made of: Gaussians, bounds, annealing, sentences."""

@@ -1,0 +1,1 @@
+"""What models are made of: settings and files, readers, decoders, labels, dense layers."""

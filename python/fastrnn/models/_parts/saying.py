@@ -1,0 +1,108 @@
+"""Saying: rows of symbols from a decoder, the likeliest ones or drawn, and their texts."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastrnn import decode
+from fastrnn._checks import integer, number
+from fastrnn.data import Vocabulary
+from fastrnn.models._parts.decoder import Decoder, Memory
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.random import Generator
+
+Ids = NDArray[np.int64]
+
+_OF_THE_SEARCH = ("beam_size", "length_penalty", "alpha", "word_penalty")
+
+
+def said(
+    decoder: Decoder,
+    params: "Mapping[str, Any]",
+    condition: Any,
+    memory: Memory | None,
+    rng: "Generator",
+    *,
+    max_length: int = 50,
+    temperature: float = 0.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    min_length: int = 0,
+    block_ngram_repeat: int = 0,
+    **search: Any,
+) -> list[Ids]:
+    """Return one row of symbols for each condition (N, K), without EOS.
+
+    Parameters
+    ----------
+    params : mapping
+        Of the whole model: ``"decoder"`` and ``"embedding"``.
+    temperature : float
+        0: what `fastrnn.decode.beam_search` finds; else draws.
+    min_length, block_ngram_repeat
+        As `fastrnn.decode.Rules`.
+    **search
+        beam_size, length_penalty, alpha and word_penalty of the search; refused with draws.
+    """
+    if unknown := sorted(set(search) - set(_OF_THE_SEARCH)):
+        raise TypeError(f"{unknown} are no options; of the search are {list(_OF_THE_SEARCH)}")
+    own, embedding, N = params["decoder"], params["embedding"]["weight"], len(condition)
+    rules = decode.Rules(min_length=min_length, block_ngram_repeat=block_ngram_repeat)
+    most = integer("max_length", max_length, 1)
+
+    def step(state: Any, parents: Ids, tokens: Ids) -> tuple[Any, Any]:
+        wish, seen, inner = state
+        if len(parents) != len(wish) or (parents != np.arange(len(wish))).any():
+            wish, inner = wish[parents], decoder.rows(inner, parents)
+            if seen is not None:
+                seen = Memory(seen.vectors[:, parents], seen.lengths[parents])
+        scores, inner = decoder.step(own, embedding, wish, seen, inner, tokens)
+        return scores, (wish, seen, inner)
+
+    start = condition, memory, decoder.state(own, condition)
+    if number("temperature", temperature, 0) == 0:
+        if top_k is not None or top_p is not None:
+            raise ValueError("top_k and top_p need a temperature above 0: nothing is drawn at 0")
+        search = {"beam_size": 1} | search
+        found = decode.beam_search(step, start, N, max_length=most, rules=rules, **search)
+    elif search:
+        raise ValueError(f"{sorted(search)} need the temperature 0: draws search for nothing")
+    else:
+        found = decode.draw(
+            step, start, N, max_length=most, rules=rules, temperature=temperature, top_k=top_k,
+            top_p=top_p, rng=rng,
+        )  # fmt: skip
+    return [best.tokens for best, *_ in found]
+
+
+def spelled(rows: list[Ids], vocabulary: Vocabulary | None) -> list[Any]:
+    """Return rows of symbols as texts, or as they are where there is no vocabulary."""
+    return rows if vocabulary is None else [vocabulary.decode(row) for row in rows]
+
+
+def read(name: str, text: Any, vocabulary: Vocabulary | None, V: int) -> Ids:
+    """Return the symbols of a text, or of an array that holds them; there may be none.
+
+    Raises
+    ------
+    TypeError
+        It is a text and there is no vocabulary, or it holds no integers.
+    ValueError
+        It has another shape than (m,), or a symbol is not in 0..V−1.
+    """
+    if isinstance(text, str):
+        if vocabulary is None:
+            raise TypeError(f"{name} must hold symbols: the model was made without a Vocabulary")
+        return vocabulary.encode(text)
+    ids = np.asarray(text)
+    if ids.ndim != 1:
+        raise ValueError(f"{name} must have shape (m,), got {ids.shape}")
+    if ids.dtype.kind not in "iu" and ids.size:
+        raise TypeError(f"{name} must hold integers, got {ids.dtype}")
+    if ((ids < 0) | (ids >= V)).any():
+        raise ValueError(f"{name} must lie in 0..V−1 = 0..{V - 1}, got {ids.tolist()}")
+    return ids.astype(np.int64)

@@ -1,0 +1,1 @@
+"""What Seq2Seq is made of: encoder, decoders, pairs, and translating with them."""

@@ -1,0 +1,60 @@
+"""The rules of Seq2Seq's options, its output layer, and parameters without what traces them."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from fastrnn._checks import Array, flag
+from fastrnn.models._parts.model import size_of
+from fastrnn.models._parts.reader import linear_params
+from fastrnn.ops._primitive import value_of
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+_SCORES = (None, "additive", "dot", "general")
+_QUERIES = ("previous", "current")
+_SPECIALS = 4
+
+
+def plain(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the nested dict with what autograd traces as plain arrays."""
+    return {
+        name: plain(entry) if isinstance(entry, Mapping) else value_of(entry)
+        for name, entry in params.items()
+    }
+
+
+def vocab_sizes(source_vocab: Any, target_vocab: Any) -> tuple[int, int]:
+    """Return V of either side."""
+    sizes = size_of(source_vocab, "source_vocab"), size_of(target_vocab, "target_vocab")
+    for name, V in zip(("source_vocab", "target_vocab"), sizes, strict=True):
+        if V <= _SPECIALS:
+            raise ValueError(f"{name} must exceed the {_SPECIALS} specials, got {V}")
+    return sizes
+
+
+def check_attention(attention: Any, query: Any, input_feed: Any) -> None:
+    """Refuse an unknown score, and options of attention without it."""
+    if attention not in _SCORES:
+        raise ValueError(f"attention must be one of {list(_SCORES)}, got {attention!r}")
+    if query not in _QUERIES:
+        raise ValueError(f"query must be one of {list(_QUERIES)}, got {query!r}")
+    flag("input_feed", input_feed)
+    if attention is None and (query != "previous" or not input_feed):
+        raise ValueError(f"query and input_feed need attention, got {query!r} and {input_feed!r}")
+
+
+def out_params(
+    decoder: Any, V: int, beside: int, tied: bool, dtype: Any, rng: "Generator"
+) -> dict[str, Array]:
+    """Return the first weights of the output layer; a tied one has no weight of its own."""
+    columns = decoder.width + beside
+    out = linear_params(V, columns, dtype, rng)
+    if tied:
+        E = decoder.params["embedding"]["weight"].shape[1]
+        if columns != E:
+            raise ValueError(
+                f"tied needs embedding_size to be the columns of the features, {columns}, got {E}"
+            )
+        del out["weight"]
+    return out

@@ -1,0 +1,118 @@
+"""Pairs of sequences, checked and shifted: what a decoder is fed, and what it shall answer."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastrnn._checks import lengths as checked_lengths
+from fastrnn.data import BOS, EOS, PAD, batches, pad
+from fastrnn.models._parts.reader import NOTHING, labels
+
+if TYPE_CHECKING:
+    from fastrnn.models._seq2seq.encoder import Encoder
+
+Ids = NDArray[np.int64]
+
+
+class Pairs(NamedTuple):
+    """A batch, opened.
+
+    Attributes
+    ----------
+    sources : ndarray of int64, (S, N)
+        In the order that the encoder reads.
+    lengths : ndarray of int64, (N,)
+    fed : ndarray of int64, (T, N)
+        The targets shifted by one: BOS, and all but the last symbol.
+    targets : ndarray of int64, (T, N)
+        NOTHING where there is none.
+    target_lengths : ndarray of int64, (N,)
+    """
+
+    sources: Ids
+    lengths: Ids
+    fed: Ids
+    targets: Ids
+    target_lengths: Ids
+
+    @property
+    def symbols(self) -> int:
+        """How many target symbols there are."""
+        return int(self.target_lengths.sum())
+
+
+def opened_pairs(batch: Any, encoder: "Encoder", vocab: int) -> Pairs:
+    """Return a batch of two to four parts as `Seq2Seq.loss` takes it, checked.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A part has the wrong type, shape, or a value out of range.
+    """
+    if not isinstance(batch, (tuple, list)):
+        raise TypeError(
+            f"batch must be (x, targets, lengths, target_lengths), got {type(batch).__name__}"
+        )
+    if not 2 <= len(batch) <= 4:
+        raise ValueError(
+            f"batch must be (x, targets, lengths, target_lengths) or the first two or three of "
+            f"them, got {len(batch)} elements"
+        )
+    x, targets, lengths, target_lengths = (*batch, None, None)[:4]
+    sources, steps = encoder.enter(x, lengths)
+    targets = np.asarray(targets)
+    if targets.ndim != 2 or targets.shape[1] != sources.shape[1]:
+        raise ValueError(
+            f"targets must have shape (T, N) with N = {sources.shape[1]} as x, got {targets.shape}"
+        )
+    T, N = targets.shape
+    if target_lengths is None:
+        ends = (targets == EOS).argmax(axis=0) + 1 if T else np.zeros(N, np.int64)
+        found = (targets == EOS).any(axis=0)
+        target_steps = np.where(found, ends, T)
+    else:
+        target_steps = checked_lengths(target_lengths, T, N, False, "target_lengths")
+    exists = np.arange(T)[:, None] < target_steps
+    targets = labels("targets", targets, exists, vocab, NOTHING)
+    fed = np.full((T, N), BOS)
+    fed[1:] = np.where(exists[1:], targets[:-1], PAD)
+    return Pairs(sources, steps, fed, targets, target_steps.astype(np.int64, copy=False))
+
+
+def batched_pairs(questions: list[Ids], answers: list[Ids], batch_size: int, seed: int) -> Any:
+    """Return batches of pairs, EOS put after each answer; see `Seq2Seq.pairs`."""
+    ended = [np.append(answer, EOS) for answer in answers]
+
+    def make(rows: Ids) -> tuple[Any, ...]:
+        x, lengths = pad([questions[i] for i in rows], dtype=np.int64)
+        targets, target_lengths = pad([ended[i] for i in rows])
+        return x, targets, lengths, target_lengths
+
+    keys = _similar(np.array([len(q) for q in questions]), np.array([len(a) for a in ended]))
+    return batches(keys, batch_size, seed=seed, make=make)
+
+
+def _similar(sources: Ids, targets: Ids) -> Ids:
+    """Return numbers whose order puts pairs together that are similar in both lengths.
+
+    Within a batch the longest of either side counts. Groups by the target's length, whose steps
+    cost more, are each sorted by the source's length, up and down in turn, so that batches across
+    two groups are alike, too. 12 groups: sorted by the sum of both instead, spellings and sounds
+    had 16 and 13 % of padding (now 6 and 4 %), English and Japanese 36 and 17 % (12 and 2 %).
+    """
+    if len(sources) == 0:
+        return sources
+    group = np.searchsorted(np.quantile(targets, np.arange(1, 12) / 12), targets)
+    longest = sources.max()
+    order: Ids = group * (longest + 1) + np.where(group % 2, longest - sources, sources)
+    return order
+
+
+def chunks(rows: list[Ids], size: int) -> Iterator[list[int]]:
+    """Yield the numbers of rows that are not empty, those of similar length together."""
+    order = np.argsort([len(row) for row in rows], kind="stable")
+    order = order[[len(rows[n]) > 0 for n in order]]
+    for start in range(0, len(order), size):
+        yield order[start : start + size].tolist()

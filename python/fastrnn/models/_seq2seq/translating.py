@@ -1,0 +1,296 @@
+"""What a trained encoder and decoder are for: translations, answers, and vectors of sources."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastrnn import decode
+from fastrnn._checks import Array, flag, integer
+from fastrnn.data import Vocabulary, pad
+from fastrnn.data.arrays import as_ids
+from fastrnn.decode import Hypothesis, Rules
+from fastrnn.models._seq2seq.pairs import batched_pairs, chunks
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+Ids = NDArray[np.int64]
+
+_MORE = 20  # the greatest length by default: twice the source's, and so much more
+
+
+class Translating:
+    """The part of `Seq2Seq` that uses what has been learned."""
+
+    params: dict[str, Any]
+    dtype: Any
+    _vocabularies: dict[str, Vocabulary]
+    _encoder: Any
+    _decoder: Any
+    _sizes: tuple[int, int]
+    _scores: Any
+
+    @property
+    def source_vocabulary(self) -> Vocabulary | None:
+        """What the source's symbols stand for, if the model was given it."""
+        return self._vocabularies.get("source_vocab")
+
+    @property
+    def target_vocabulary(self) -> Vocabulary | None:
+        """What the target's symbols stand for, if the model was given it."""
+        return self._vocabularies.get("target_vocab")
+
+    def pairs(
+        self, sources: Sequence[Any], targets: Sequence[Any], batch_size: int, *, seed: int = 0
+    ) -> Any:
+        """Return shuffled batches of pairs of similar length, as `loss` takes them.
+
+        Parameters
+        ----------
+        sources, targets : sequence of str, or of array_like of int
+            Texts need the vocabulary of their side. EOS is put after each target.
+        batch_size : int
+            N.
+        seed : int
+            With the epoch it decides the order.
+
+        Returns
+        -------
+        fastrnn.data.Batches
+
+        Raises
+        ------
+        TypeError, ValueError
+            Another number of targets than of sources, or a symbol out of range.
+        """
+        if len(sources) != len(targets):
+            raise ValueError(
+                f"there must be as many targets as sources, got {len(targets)} and {len(sources)}"
+            )
+        return batched_pairs(
+            [self._ids("source", source) for source in sources],
+            [self._ids("target", target) for target in targets],
+            batch_size,
+            seed,
+        )
+
+    def encode(self, sources: Any) -> Array:
+        """Return what the encoder's top layer ended with: one vector of fixed size a source.
+
+        Parameters
+        ----------
+        sources : str, array_like of int (t,), or sequence of them
+
+        Returns
+        -------
+        ndarray, (N, D·H), or (D·H,) for one source
+            0 for an empty source.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `translate`.
+        """
+        rows, single = self._rows(sources)
+        found = np.zeros((len(rows), self._encoder.vector_width), self.dtype)
+        for chosen in chunks(rows, 64):
+            found[chosen] = self._encoded([rows[n] for n in chosen]).vector
+        return found[0] if single else found
+
+    def translate(
+        self,
+        sources: Any,
+        *,
+        beam_size: int = 1,
+        n_best: int = 1,
+        length_penalty: str = "none",
+        alpha: float = 0.6,
+        word_penalty: float = 0.0,
+        min_length: int = 0,
+        max_length: int | None = None,
+        block_ngram_repeat: int = 0,
+        temperature: float | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        rng: "Generator | None" = None,
+        constraint: Any = None,
+        return_attention: bool = False,
+        batch_size: int = 64,
+    ) -> Any:
+        """Translate: greedily, by beam search, or by drawing.
+
+        Parameters
+        ----------
+        sources : str, array_like of int (t,), or sequence of them
+            Texts need the source's vocabulary; what it does not know becomes UNK. An empty source
+            has the empty translation, whatever the options.
+        beam_size : int
+            1: the likeliest symbol at every step. May exceed the number of symbols.
+        n_best : int
+            How many translations of each source: at most beam_size, or so many draws.
+        length_penalty, alpha, word_penalty
+            As `fastrnn.decode.beam_search`.
+        min_length, block_ngram_repeat, constraint
+            As `fastrnn.decode.Rules`.
+        max_length : int or None
+            The most symbols, without EOS; None: 20 more than twice those of the source.
+        temperature, top_k, top_p : number or None
+            As `fastrnn.decode.probabilities`. If one of them or rng is given, symbols are drawn.
+        rng : numpy.random.Generator or None
+            Where draws come from; None: fresh entropy.
+        return_attention : bool
+            Keep how each symbol looked at the source, (t, S), S in the order of the source.
+        batch_size : int
+            How many sources go side by side; they do not change each other's translations.
+
+        Returns
+        -------
+        Hypothesis, or list of them
+            One for a single source, a list for a sequence of sources; with n_best above 1 a list
+            of the best for each of them. ``.tokens``, ``.log_prob``, ``.score``, ``.attention``,
+            and ``.text`` where there is the target's vocabulary.
+
+        Raises
+        ------
+        TypeError, ValueError
+            A source or an option breaks its rule; options that do not go together.
+
+        References
+        ----------
+        As `fastrnn.decode.beam_search`.
+        """
+        rows, single = self._rows(sources)
+        drawing = any(value is not None for value in (temperature, top_k, top_p, rng))
+        if drawing and (beam_size != 1 or length_penalty != "none" or word_penalty != 0):
+            raise ValueError("beam_size, length_penalty and word_penalty do not go with drawing")
+        if flag("return_attention", return_attention) and not self._decoder.attends:
+            raise ValueError("return_attention needs a model with attention")
+        beams = integer("n_best", n_best, 1) if drawing else integer("beam_size", beam_size, 1)
+        rules = Rules(min_length=min_length, block_ngram_repeat=block_ngram_repeat)
+        options: dict[str, Any] = {"return_attention": return_attention}
+        if drawing:
+            options |= {
+                "temperature": 1.0 if temperature is None else temperature, "top_k": top_k,
+                "top_p": top_p, "rng": np.random.default_rng() if rng is None else rng,
+                "samples": n_best,
+            }  # fmt: skip
+        else:
+            options |= {
+                "beam_size": beam_size, "n_best": n_best, "length_penalty": length_penalty,
+                "alpha": alpha, "word_penalty": word_penalty,
+            }  # fmt: skip
+        search = decode.draw if drawing else decode.beam_search
+        found: list[Any] = [[self._empty()]] * len(rows)
+        for chosen in chunks(rows, integer("batch_size", batch_size, 1)):
+            here = [rows[n] for n in chosen]
+            step, state = self._steps(here, beams)
+            own = replace(rules, constraint=_constraints(constraint, chosen, len(rows)))
+            longest = [2 * len(row) + _MORE for row in here] if max_length is None else max_length
+            results = search(step, state, len(here), max_length=longest, rules=own, **options)
+            for n, row, hypotheses in zip(chosen, here, results, strict=True):
+                found[n] = [self._finished(hypothesis, len(row)) for hypothesis in hypotheses]
+        results = found if n_best > 1 else [best[0] for best in found]
+        return results[0] if single else results
+
+    def reply(self, text: str, **options: Any) -> str:
+        """Answer one text with another: the text of `translate`.
+
+        Parameters
+        ----------
+        text : str
+        **options
+            As `translate`.
+
+        Returns
+        -------
+        str
+
+        Raises
+        ------
+        TypeError
+            text is no text, or the model lacks a vocabulary.
+        ValueError
+            As `translate`.
+        """
+        if not isinstance(text, str):
+            raise TypeError(f"text must be a str, got {type(text).__name__}")
+        if self.target_vocabulary is None:
+            raise TypeError("the model was made without a Vocabulary of its answers")
+        found = self.translate(text, **options)
+        best: Hypothesis = found[0] if isinstance(found, list) else found
+        return str(best.text)
+
+    def _ids(self, side: str, value: Any) -> Ids:
+        """Return the symbols of a text, or those that it holds already."""
+        vocabulary = self._vocabularies.get(f"{side}_vocab")
+        if isinstance(value, str):
+            if vocabulary is None:
+                raise TypeError(f"{side} must hold symbols: the model has no Vocabulary for it")
+            return vocabulary.encode(value)
+        ids = as_ids(side, value, self._sizes[side == "target"])
+        if ids.ndim != 1:
+            raise ValueError(f"{side} must have shape (t,), got {ids.shape}")
+        return ids
+
+    def _rows(self, sources: Any) -> tuple[list[Ids], bool]:
+        """Return the symbols of each source, and whether there is just one, not in a list."""
+        if isinstance(sources, np.ndarray) and sources.ndim == 1 and sources.dtype.kind in "iu":
+            single = True
+        else:
+            single = isinstance(sources, str) or (
+                isinstance(sources, (list, tuple))
+                and len(sources) > 0
+                and all(isinstance(each, (int, np.integer)) for each in sources)
+            )
+        if isinstance(sources, bytes) or not isinstance(sources, Iterable):
+            raise TypeError(
+                f"sources must be a text, symbols, or a sequence of them, got {sources!r:.60}"
+            )
+        return [self._ids("source", each) for each in ([sources] if single else sources)], single
+
+    def _encoded(self, rows: list[Ids]) -> Any:
+        x, lengths = self._encoder.enter(*pad(rows))
+        return self._encoder(self.params["encoder"], x, lengths)
+
+    def _steps(self, rows: list[Ids], beams: int) -> tuple[Any, Any]:
+        """Return a step function for a search with so many beams a source, and its first state."""
+        encoded = self._encoded(rows)
+        feed, first = self._decoder.steps(self.params["decoder"], encoded, beams)
+
+        def step(state: Any, parents: Ids, tokens: Ids) -> tuple[Any, ...]:
+            sources, inner = state
+            sources = sources[parents]
+            y, inner, weights = feed(inner, parents, sources, tokens)
+            scores = self._scores(self.params, y, encoded.vector[sources])
+            found = scores, (sources, inner)
+            return found if weights is None else (*found, weights)
+
+        return step, (np.arange(len(rows)), first)
+
+    def _finished(self, hypothesis: Hypothesis, S: int) -> Hypothesis:
+        """Return it with its text, and its attention in the order of the source."""
+        vocabulary, attention = self.target_vocabulary, hypothesis.attention
+        if attention is not None:
+            attention = attention[:, :S]
+            attention = attention[:, ::-1] if self._encoder.reverses else attention
+        text = None if vocabulary is None else vocabulary.decode(hypothesis.tokens)
+        return replace(hypothesis, text=text, attention=attention)
+
+    def _empty(self) -> Hypothesis:
+        text = None if self.target_vocabulary is None else ""
+        return Hypothesis(np.empty(0, np.int64), 0.0, 0.0, True, None, text)
+
+
+def _constraints(constraint: Any, chosen: list[int], N: int) -> Any:
+    """Return the constraints of some of N sources."""
+    if not isinstance(constraint, (list, tuple)):
+        return constraint
+    if len(constraint) != N:
+        raise ValueError(
+            f"constraint must be one function, or N = {N}, one for each source, got "
+            f"{len(constraint)}"
+        )
+    return [constraint[n] for n in chosen]
