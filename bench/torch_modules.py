@@ -10,7 +10,7 @@ def modules_of(model: Any) -> tuple[Any, dict[str, Any], list[Any]]:
     Parameters
     ----------
     model : LanguageModel, SequenceClassifier or SequenceTagger
-        Of one layer that reads in one direction, with a bias; its weights are copied.
+        Of one layer, in one direction or both, with a bias; its weights are copied.
 
     Raises
     ------
@@ -22,8 +22,9 @@ def modules_of(model: Any) -> tuple[Any, dict[str, Any], list[Any]]:
         import torch
     nn, params = torch.nn, model.params
     out = params["out"]["weight"]
-    columns = params["rnn"]["weight_ih_l0"].shape[1]
-    layer = getattr(nn, model.config["cell"].upper())(columns, out.shape[1])
+    sizes = (params["rnn"][name].shape[1] for name in ("weight_ih_l0", "weight_hh_l0"))
+    both = "weight_ih_l0_reverse" in params["rnn"]
+    layer = getattr(nn, model.config["cell"].upper())(*sizes, bidirectional=both)
     modules = {"rnn": layer, "out": nn.Linear(*out.shape[::-1])}
     if "embedding" in params:
         modules["embedding"] = nn.Embedding(*params["embedding"]["weight"].shape)

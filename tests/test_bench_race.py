@@ -5,6 +5,10 @@ import pytest
 
 from bench.acceptance import race_binary_addition, race_char_lm, race_g2p, race_vowels
 from bench.acceptance._race import race
+from bench.torch_tagger import TorchTagger
+from fastrnn.models import SequenceTagger
+from fastrnn.train import Adam
+from fastrnn.train.schedule import linear
 
 
 def test_who_takes_less_time_to_the_quality_is_found_and_how_far_the_losses_are_apart() -> None:
@@ -66,3 +70,32 @@ def test_both_programs_do_the_same_updates(name: str) -> None:
         expected = ours.update(until)
         np.testing.assert_allclose(theirs.update(until), expected, rtol=1e-4)
         assert theirs.quality() == pytest.approx(ours.quality(), rel=1e-3)
+
+
+@pytest.mark.parametrize("both", [True, False])
+@pytest.mark.parametrize("symbols", [True, False])
+def test_a_tagger_learns_the_same_in_pytorch(both: bool, symbols: bool) -> None:
+    pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    lengths = np.array([5, 2, 7])
+    x = rng.integers(0, 6, (7, 3)) if symbols else rng.standard_normal((7, 3, 6), np.float32)
+    batches = [(x, rng.integers(0, 4, (7, 3)), lengths) for _ in range(3)]
+    size = {"vocab": 6} if symbols else {"input_size": 6}
+    first, found = {}, []
+    for kind in (SequenceTagger, TorchTagger):
+        model = kind(
+            "lstm", 4, 5, bidirectional=both, forget_bias=1.0, rng=np.random.default_rng(1), **size
+        )
+        first = {name: array.copy() for name, array in model.params["rnn"].items()}
+        optimiser = Adam(linear(1e-2, 1e-3, 6))
+        for _ in range(2):  # the second time it goes on
+            model.fit(batches, optimiser, max_norm=0.5, epochs=1, progress=False)
+        found.append(model)
+    ours, theirs = found
+    for part, arrays in ours.params.items():
+        for name, array in arrays.items():
+            np.testing.assert_allclose(theirs.params[part][name], array, atol=2e-5)
+    assert np.abs(theirs.params["rnn"]["weight_hh_l0"] - first["weight_hh_l0"]).max() > 1e-2
+    np.testing.assert_allclose(
+        theirs.predict_proba(x, lengths), ours.predict_proba(x, lengths), atol=1e-4
+    )
