@@ -74,6 +74,10 @@ def shape_error(
 
 def leading(name: str, value: Any) -> tuple[Array, DType]:
     """Return the array that decides the dtype of a call (w_hh), and that dtype."""
+    if type(value) is _ndarray:
+        dtype = value.dtype
+        if (dtype is FLOAT32 or dtype is FLOAT64) and value.flags.aligned:
+            return value, dtype
     array = _as_ndarray(name, value)
     if array.dtype.kind == "f" and array.dtype.itemsize in (4, 8):
         dtype = FLOAT32 if array.dtype.itemsize == 4 else FLOAT64
@@ -86,9 +90,9 @@ def leading(name: str, value: Any) -> tuple[Array, DType]:
 
 def floats(name: str, value: Any, dtype: DType) -> Array:
     """Return value as an aligned native array of this dtype; its strides are the caller's."""
+    if type(value) is _ndarray and value.dtype is dtype and value.flags.aligned:
+        return value
     array = _as_ndarray(name, value)
-    if array.dtype is dtype and array.flags.aligned:
-        return array
     came = array.dtype
     if isinstance(value, Sequence):
         if came.kind not in "fiu" or (came.kind == "f" and came.itemsize > 8):

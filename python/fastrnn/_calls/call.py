@@ -67,16 +67,19 @@ def plain(
     weights: Given,
     h0: Any,
     c0: Any,
+    lengths: Any,
     reverse: Any,
+    batch_first: Any,
     num_threads: Any,
-) -> tuple[Array, Array, Array | None, None] | None:
+    keep: bool,
+) -> tuple[Array, Array, Array | None, Tape | None] | None:
     """Run a call that needs no conversion, or return None; then somebody has to convert or explain.
 
     The strict core is the judge. It checks everything anyway, and faster than it can be done here,
     where the checks of a small layer would take longer than the layer.
     """
-    w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr = weights
-    if type(x) is not _ndarray or type(w_hh) is not _ndarray or x.ndim != 3 or w_hh.ndim != 2:
+    w_hh, w_hr = weights[1], weights[5]
+    if type(x) is not _ndarray or type(w_hh) is not _ndarray or w_hh.ndim != 2:
         return None
     dtype = w_hh.dtype
     if (dtype is not FLOAT32 and dtype is not FLOAT64) or backend.get() != "core":
@@ -85,6 +88,13 @@ def plain(
         num_threads = team.get()
     elif type(num_threads) is not int or num_threads < 1:
         return None
+    single = x.ndim == 2
+    if single and h0 is None and c0 is None and lengths is None:
+        x, batch_first = x[:, None], False
+    elif x.ndim != 3:
+        return None
+    elif batch_first:
+        x = x.transpose(1, 0, 2)
     T, N, _ = x.shape
     H = P = w_hh.shape[1]
     if w_hr is not None:
@@ -92,15 +102,27 @@ def plain(
             return None
         H = w_hr.shape[1]
     try:
-        y, h_n = np.empty((T, N, P), dtype), np.empty((N, P), dtype)
+        result = y = np.empty((N, T, P) if batch_first else (T, N, P), dtype)
+        if batch_first:
+            y = result.transpose(1, 0, 2)
+        h_n = np.empty((N, P), dtype)
         c_n = np.empty((N, H), dtype) if kind.cell_state else None
+        inner = _core.Tape() if keep else None
+        w_ih, _, b_ih, b_hh, w_peephole, _ = weights
         _core.rnn_forward(
-            kind.core, x, w_ih, w_hh, b_ih, b_hh, w_peephole, h0, c0, None, y, h_n, c_n, reverse,
-            num_threads, None, None, kind.choices, w_hr,
+            kind.core, x, w_ih, w_hh, b_ih, b_hh, w_peephole, h0, c0, lengths, y, h_n, c_n, reverse,
+            num_threads, inner, None, kind.choices, w_hr,
         )  # fmt: skip
     except (TypeError, ValueError, MemoryError):
         return None
-    return y, h_n, c_n, None
+    if single:
+        result, h_n, c_n = result[:, 0], h_n[0], None if c_n is None else c_n[0]
+    if inner is None:
+        return result, h_n, c_n, None
+    tape = Tape(kind, Held(inner, "core", x, y, (*weights, None), h0, c0, num_threads))
+    tape.set_layout(single, batch_first)
+    result.flags.writeable = False
+    return result, h_n, c_n, tape
 
 
 def sequence(
@@ -117,8 +139,10 @@ def sequence(
     masks: Masks | None = None,
 ) -> tuple[Array, Array, Array | None, Tape | None]:
     """Check everything, run, and return (y, h_n, c_n, tape) in the caller's layout."""
-    if lengths is None and batch_first is False and not keep and masks is None:
-        found = plain(kind, x, weights, h0, c0, reverse, num_threads)
+    if masks is None and (batch_first is False or batch_first is True):
+        found = plain(
+            kind, x, weights, h0, c0, lengths, reverse, batch_first, num_threads, keep
+        )
         if found is not None:
             return found
     threads = thread_count(num_threads)
@@ -158,7 +182,8 @@ def sequence(
         if c_n is not None:
             c_n = c_n[0]
     if tape is not None:
-        tape.set_layout(single, batch_first and not single, h0_shape, c0_shape)
+        tape.set_layout(single, batch_first and not single)
+        tape.set_states(h0_shape, c0_shape)
         result.flags.writeable = False
     return result, h_n, c_n, tape
 

@@ -16,6 +16,7 @@ Weights = tuple[
 ]
 G = TypeVar("G", LSTMGrads, GRUGrads, RNNGrads)
 NAMES = ("w_ih", "w_hh", "b_ih", "b_hh", "w_peephole", "w_hr", "w_norm")
+_GRADIENTS = {name: f"d{name}" for name in NAMES}
 
 
 class Held(NamedTuple):
@@ -71,7 +72,7 @@ class Tape:
 
     __slots__ = (
         "_box", "_c", "_digests", "_dims", "_dtype", "_gates", "_hidden", "_kind", "_layout",
-        "_state_shapes",
+        "_states",
     )  # fmt: skip
 
     def __init__(self, kind: Kind, held: Held) -> None:
@@ -84,18 +85,17 @@ class Tape:
         self._gates: Array | None = None
         self._c: Array | None = None
         self._digests = held.digests() if runtime.debug() else None
-        self.set_layout(False, False, None, None)
+        self._layout = False, False
+        h0, c0 = held.h0, held.c0
+        self._states = None if h0 is None else h0.shape, None if c0 is None else c0.shape
 
-    def set_layout(
-        self,
-        single: bool,
-        batch_first: bool,
-        h0_shape: tuple[int, ...] | None,
-        c0_shape: tuple[int, ...] | None,
-    ) -> None:
+    def set_layout(self, single: bool, batch_first: bool) -> None:
         """Remember how the caller's arrays lay, for what is handed back."""
         self._layout = single, batch_first
-        self._state_shapes = h0_shape, c0_shape
+
+    def set_states(self, h0: tuple[int, ...] | None, c0: tuple[int, ...] | None) -> None:
+        """Remember the shapes of the caller's states, where they are not those of held ones."""
+        self._states = h0, c0
 
     @property
     def nbytes(self) -> int:
@@ -182,26 +182,22 @@ class Tape:
         held = self._held("tape")
         if self._digests is not None:
             _refuse_changed(self._digests, held.digests())
-        shapes = {"x": held.x.shape} if want_x else {}
-        shapes |= {
-            name: array.shape
-            for name, array in zip(NAMES, held.weights, strict=True)
-            if array is not None
-        }
-        out = {name: allocate(f"d{name}", shape, self._dtype) for name, shape in shapes.items()}
+        dtype = self._dtype
+        out = {"x": allocate("dx", held.x.shape, dtype)} if want_x else {}
+        for name, array in zip(NAMES, held.weights, strict=True):
+            if array is not None:
+                out[name] = allocate(_GRADIENTS[name], array.shape, dtype)
         try:
             held = self._box.pop()
         except IndexError:
             held = self._held("tape")  # another thread was faster; this raises
         if held.backend == "core":
-            dx, dw_ih, dw_hh, db_ih, db_hh, dw_peephole, dw_hr, dw_norm = map(
-                out.get, ("x", *NAMES)
-            )
+            get = out.get
             try:
                 _core.rnn_backward(
-                    held.inner, dy, dh_n, dc_n, dx, dw_ih, dw_hh, db_ih, db_hh, dh0, dc0,
-                    dw_peephole, held.num_threads, truncate, clip_step, dw_hr,
-                    dw_norm,
+                    held.inner, dy, dh_n, dc_n, get("x"), get("w_ih"), get("w_hh"), get("b_ih"),
+                    get("b_hh"), dh0, dc0, get("w_peephole"), held.num_threads, truncate, clip_step,
+                    get("w_hr"), get("w_norm"),
                 )  # fmt: skip
             except MemoryError:
                 if not held.inner.spent:
@@ -254,34 +250,44 @@ def gradients(
         )
     tape._held("tape")
     single, batch_first = tape._layout
-    T, N, P = tape._dims
-    H = tape._hidden
-    letter = "P" if P != H else "H"
-    every = None if truncate is None else truncation(truncate, T)
+    every = None if truncate is None else truncation(truncate, tape._dims[0])
     limit = None if clip_step is None else step_limit(clip_step)
     if dy is not None:
-        shape: tuple[int, ...] = (T, P) if single else (N, T, P) if batch_first else (T, N, P)
-        symbols = "(T, H)" if single else "(N, T, H)" if batch_first else "(T, N, H)"
-        symbols = symbols.replace("H", letter)
-        dy = exact("dy", dy, shape, tape._dtype, symbols, kind.title, H)
-        dy = dy[:, None] if single else dy.transpose(1, 0, 2) if batch_first else dy
-    finals: list[Array | None] = []
-    for name, value, S, columns in (("dh_n", dh_n, P, letter), ("dc_n", dc_n, H, "H")):
-        final = None
-        if value is not None:
-            shape, symbols = ((S,), f"({columns},)") if single else ((N, S), f"(N, {columns})")
-            final = exact(name, value, shape, tape._dtype, symbols, kind.title, H)
-            final = final[None] if single else final
-        finals.append(final)
-    initial = [
-        None if shape is None else allocate("dh0", (N, shape[-1]), tape._dtype)
-        for shape in tape._state_shapes
-    ]
-    out = tape.unwind(dy, *finals, *initial, want_x=want_x, truncate=every, clip_step=limit)
-    if want_x:
-        dx = out["x"]
-        out["x"] = dx[:, 0] if single else dx.transpose(1, 0, 2) if batch_first else dx
-    for name, given, array in zip(("h0", "c0"), tape._state_shapes, initial, strict=True):
-        if array is not None and given is not None:
-            out[name] = array.sum(axis=0) if len(given) == 1 else array
+        dy = _checked_dy(tape, dy)
+    if dh_n is not None:
+        dh_n = _checked_final(tape, "dh_n", dh_n, tape._dims[2])
+    if dc_n is not None:
+        dc_n = _checked_final(tape, "dc_n", dc_n, tape._hidden)
+    h0, c0 = tape._states
+    N = tape._dims[1]
+    dh0 = None if h0 is None else allocate("dh0", (N, h0[-1]), tape._dtype)
+    dc0 = None if c0 is None else allocate("dc0", (N, c0[-1]), tape._dtype)
+    out = tape.unwind(
+        dy, dh_n, dc_n, dh0, dc0, want_x=want_x, truncate=every, clip_step=limit
+    )
+    if want_x and (single or batch_first):
+        out["x"] = out["x"][:, 0] if single else out["x"].transpose(1, 0, 2)
+    if dh0 is not None and h0 is not None:
+        out["h0"] = dh0.sum(axis=0) if len(h0) == 1 else dh0
+    if dc0 is not None and c0 is not None:
+        out["c0"] = dc0.sum(axis=0) if len(c0) == 1 else dc0
     return out
+
+
+def _checked_dy(tape: Tape, dy: Any) -> Array:
+    """Return dy, which has the shape of y, as (T, N, P)."""
+    (T, N, P), (single, batch_first), H = tape._dims, tape._layout, tape._hidden
+    shape: tuple[int, ...] = (T, P) if single else (N, T, P) if batch_first else (T, N, P)
+    symbols = "(T, H)" if single else "(N, T, H)" if batch_first else "(T, N, H)"
+    symbols = symbols if P == H else symbols.replace("H", "P")
+    array = exact("dy", dy, shape, tape._dtype, symbols, tape._kind.title, H)
+    return array[:, None] if single else array.transpose(1, 0, 2) if batch_first else array
+
+
+def _checked_final(tape: Tape, name: str, value: Any, S: int) -> Array:
+    """Return the gradient by a final state as (N, S)."""
+    N, single, H = tape._dims[1], tape._layout[0], tape._hidden
+    letter = "H" if S == H else "P"
+    shape, symbols = ((S,), f"({letter},)") if single else ((N, S), f"(N, {letter})")
+    final = exact(name, value, shape, tape._dtype, symbols, tape._kind.title, H)
+    return final[None] if single else final

@@ -59,7 +59,7 @@ def _backward(call: Call, g: tuple[Array | None, ...]) -> tuple[Array | None, ..
     dh_n, dc_n = _filled(dfinal[:half], final[:half]), _filled(dfinal[half:], final[half:])
     dx, dstate, weights = layer._back(tape, dy, layout.join(dh_n, dc_n), want_x=call.wanted[0])
     dh, dc = layout.split(dstate)
-    return (dx, *dh, *dc, *(weights[name] for name in names))
+    return (dx, *dh, *dc, *[weights[name] for name in names])
 
 
 def _filled(gradients: list[Array | None], like: list[Array]) -> list[Array]:
@@ -92,9 +92,9 @@ def apply(
     masks: Any,
 ) -> tuple[Any, Any]:
     """Return y and the final state, as one node where something is being differentiated."""
-    bottom = {d.names["w_ih"] for d in layer._directions[0]}
     names = layer._names()
     if flag("projected", projected):
+        bottom = {d.names["w_ih"] for d in layer._directions[0]}
         names = [name for name in names if name not in bottom]
         layer._check_names({*params} - bottom, names)
     else:
@@ -105,7 +105,7 @@ def apply(
     if rng is not None and generator(rng) and layer.dropout > 0:
         dropout = stack.Dropout(layer.dropout, rng)
     y, *states = _nodes[layer._kind.function](
-        x, *h, *c, *(params[name] for name in names),
+        x, *h, *c, *[params[name] for name in names],
         layer=layer, names=names, states=(len(h), len(c)), lengths=lengths, dropout=dropout,
         noise=layer._noise(rng, masks),
     )  # fmt: skip

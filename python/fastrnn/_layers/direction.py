@@ -13,6 +13,8 @@ from fastrnn._layers.stack import Part
 if TYPE_CHECKING:
     from numpy.random import Generator
 
+_ndarray = np.ndarray
+
 # The function argument, and the name that PyTorch gives it in a layer.
 _TORCH = {
     "w_ih": "weight_ih",
@@ -99,8 +101,16 @@ class Direction:
 
     def check(self, name: str, value: Any) -> Array:
         """Return the value of one weight as an array of the right shape and dtype."""
+        shape = self.shapes[name]
+        if (
+            type(value) is _ndarray
+            and value.dtype is self.dtype
+            and value.shape == shape
+            and value.flags.aligned
+        ):
+            return value
         return exact(
-            name, value, self.shapes[name], self.dtype, self._symbols[name], self.kind.title,
+            name, value, shape, self.dtype, self._symbols[name], self.kind.title,
             self.hidden_size, weight=True,
         )  # fmt: skip
 
@@ -114,9 +124,10 @@ class Direction:
             for name, torch in self.names.items()
             if torch in params
         }
+        get = found.get
         weights = (
-            found.get("w_ih"), found["w_hh"], found.get("b_ih"), found.get("b_hh"),
-            found.get("w_peephole"), found.get("w_hr"), found.get("w_norm"),
+            get("w_ih"), found["w_hh"], get("b_ih"), get("b_hh"), get("w_peephole"), get("w_hr"),
+            get("w_norm"),
         )  # fmt: skip
         pack = _core.PackedWeights(self.kind.core, *weights) if packed else None
         return Part(self.kind, self.reverse, self.hidden_size, self.output_size, weights, pack)

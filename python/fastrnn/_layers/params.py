@@ -44,6 +44,7 @@ class Params:
 
     def __init__(self) -> None:
         self.params = {}
+        self._all_names = [name for direction in self._each() for name in direction.shapes]
         self._ready: dict[bool, Ready] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -73,10 +74,12 @@ class Params:
 
     def _names(self) -> list[str]:
         """Return the names of all weights in the order of `params`."""
-        return [name for direction in self._each() for name in direction.shapes]
+        return self._all_names
 
     @staticmethod
     def _check_names(params: Iterable[str], names: list[str]) -> None:
+        if list(params) == names:
+            return
         absent, extra = sorted({*names} - {*params}), sorted({*params} - {*names})
         if absent or extra:
             raise ValueError(f"params lacks {absent} and has {extra} too many")

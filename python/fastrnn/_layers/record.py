@@ -62,7 +62,8 @@ class LayerTape:
         self.layout = layout  # one sequence?, T, N, was there an h0?, a c0?
         self.tapes = tuple(record.tapes)
         for tape in self.tapes:
-            tape.set_layout(layout[0], False, None, None)
+            tape.set_layout(layout[0], False)
+            tape.set_states(None, None)  # the layer has them in a form of its own
 
     @property
     def nbytes(self) -> int:

@@ -10,6 +10,8 @@ a time only, and fills those that nobody used with zeros on the way back.
 """
 
 from collections.abc import Callable
+from itertools import compress
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,8 @@ except ImportError as error:
 
 _ndarray = np.ndarray
 _box_types = Box.types
+_is_box_type = _box_types.__contains__
+_node_of = attrgetter("_node")
 
 
 class Call:
@@ -37,6 +41,8 @@ class Call:
     ----------
     wanted : tuple of bool
         Which arrays are being differentiated; backward need not return the others' gradients.
+    traced : bool
+        Whether any of them is, so that backward may follow.
     core : bool
         Whether the C++ core runs it; otherwise the twin does. Both directions use the same one.
     num_threads : int
@@ -45,18 +51,14 @@ class Call:
         What forward leaves for backward; leave it alone where `traced` is False.
     """
 
-    __slots__ = ("core", "kept", "num_threads", "wanted")
+    __slots__ = ("core", "kept", "num_threads", "traced", "wanted")
 
-    def __init__(self, wanted: tuple[bool, ...]) -> None:
+    def __init__(self, wanted: tuple[bool, ...], traced: bool) -> None:
         self.wanted = wanted
+        self.traced = traced
         self.core = backend.get() == "core"
         self.num_threads = team.get()
         self.kept: Any = None
-
-    @property
-    def traced(self) -> bool:
-        """Whether anything is being differentiated, so that backward may follow."""
-        return True in self.wanted
 
 
 class _Gradients(dict[int, Any]):
@@ -92,26 +94,29 @@ def differentiable(name: str, forward: Forward, backward: Backward) -> Callable[
         result in its shape and dtype, C-contiguous, for reading only.
     """
 
+    # Loops over the arrays run in C here (map, compress): a call on small arrays takes as long as
+    # they do.
     def run(*arrays: Any, **options: Any) -> Any:
-        call = Call(tuple([type(array) in _box_types for array in arrays]))
-        if not call.traced:
-            return forward(call, *arrays, **options)
-        boxes = [array for array in arrays if type(array) in _box_types]
-        _refuse_all_but_first_order(name, boxes)
-        values = [a._value if w else a for a, w in zip(arrays, call.wanted, strict=True)]
+        wanted = tuple(map(_is_box_type, map(type, arrays)))
+        if True not in wanted:
+            return forward(Call(wanted, False), *arrays, **options)
+        call = Call(wanted, True)
+        boxes = list(compress(arrays, wanted))
+        parents = list(map(_node_of, boxes))
+        trace = boxes[0]._trace
+        _refuse_all_but_first_order(name, trace, boxes, parents)
+        values = [a._value if w else a for a, w in zip(arrays, wanted, strict=True)]
         result = forward(call, *values, **options)
 
         def vjp(g: Any) -> list[Any]:
-            if is_traced(*(g.values() if type(g) is _Gradients else (g,))):
-                raise _once(name)
-            gradients = backward(call, _like(g, result))
-            return [d for d, w in zip(gradients, call.wanted, strict=True) if w]
+            return list(compress(backward(call, _upstream(name, g, result)), wanted))
 
-        trace, node = boxes[0]._trace, _node([box._node for box in boxes], vjp)
+        node = _node(parents, vjp)
         if type(result) is not tuple:
             return new_box(result, trace, node)
+        parents = [node]
         return tuple(
-            [new_box(each, trace, _node([node], _handing_on(k))) for k, each in enumerate(result)]
+            [new_box(each, trace, _node(parents, _handing_on(k))) for k, each in enumerate(result)]
         )
 
     return run
@@ -129,10 +134,11 @@ def _handing_on(k: int) -> Callable[[Any], Any]:
     return lambda g: [_Gradients({k: g})]
 
 
-def _refuse_all_but_first_order(name: str, boxes: list[Any]) -> None:
-    trace = boxes[0]._trace
-    for box in boxes:
-        if type(box._node) is not VJPNode:
+def _refuse_all_but_first_order(
+    name: str, trace: int, boxes: list[Any], nodes: list[Any]
+) -> None:
+    for box, node in zip(boxes, nodes, strict=True):
+        if type(node) is not VJPNode:
             raise NotImplementedError(
                 f"fastrnn.ops.{name} has no forward mode; its twin fastrnn.reference.{name} has"
             )
@@ -211,10 +217,13 @@ def opened(value: Any) -> Any:
     return list(map(opened, value)) if isinstance(value, (tuple, list)) else value
 
 
-def _like(g: Any, result: Any) -> Any:
+def _upstream(name: str, g: Any, result: Any) -> Any:
     """Return g in the dtype of the result, C-contiguous: autograd may bring it otherwise."""
-    if type(result) is tuple:
-        return tuple(_like(g[k], each) if k in g else None for k, each in enumerate(result))
     if type(g) is _ndarray and g.dtype is result.dtype and g.flags.c_contiguous:
         return g
+    if type(g) is _Gradients:
+        every = enumerate(result)
+        return tuple([_upstream(name, g[k], each) if k in g else None for k, each in every])
+    if type(g) in _box_types:
+        raise _once(name)
     return np.asarray(g, result.dtype, order="C")

@@ -82,11 +82,10 @@ def _backward(call: Call, dy: Array) -> tuple[Array | None, ...]:
     x, w = call.kept
     if not call.core:
         return reference.linear_backward(dy, x, w)
-    shapes = (x.shape, w.shape, w.shape[:1])
-    dx, dw, db = (
-        allocate(name, shape, w.dtype) if wanted else None
-        for name, shape, wanted in zip(("dx", "dw", "db"), shapes, call.wanted, strict=True)
-    )
+    want_x, want_w, want_b = call.wanted
+    dx = allocate("dx", x.shape, w.dtype) if want_x else None
+    dw = allocate("dw", w.shape, w.dtype) if want_w else None
+    db = allocate("db", w.shape[:1], w.dtype) if want_b else None
     dx_rows = None if dx is None else as_rows("dx", dx)
     _core.linear_backward(as_rows("dy", dy), as_rows("x", x), w, dx_rows, dw, db, call.num_threads)
     return dx, dw, db

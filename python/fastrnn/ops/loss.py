@@ -133,7 +133,8 @@ def _backward(call: Call, g: Any) -> tuple[Array]:
         dloss = g.reshape(-1)
     else:
         scale = count if options["reduction"] == "mean" and count else 1
-        dloss = np.broadcast_to(g / logits.dtype.type(scale), targets.size)
+        dloss = allocate("dloss", (targets.size,), logits.dtype)
+        dloss.fill(g / logits.dtype.type(scale))
     dlogits = allocate("dlogits", logits.shape, logits.dtype)
     _core.softmax_cross_entropy_backward(
         dloss, as_rows("logits", logits), targets.ravel(), kept, as_rows("dlogits", dlogits),

@@ -9,6 +9,7 @@ from fastrnn.ops._primitive import Call, differentiable
 
 _NAMES = ("x", "w_ih", "w_hh", "b_ih", "b_hh", "h0")
 _LSTM_NAMES = (*_NAMES, "c0", "w_peephole", "w_hr")
+_BACK = ("truncate", "clip_step")  # options that are the backward function's
 
 
 def rnn(
@@ -185,22 +186,24 @@ def lstm(
 
 def _operation(name: str, names: tuple[str, ...]) -> Callable[..., Any]:
     """Return the cell's function of arrays with these names as an operation of autograd."""
+    is_lstm, keeping = name == "lstm", f"{name}_forward"
 
     def forward(call: Call, *arrays: Any, **options: Any) -> tuple[Any, ...]:
-        back = {key: options.pop(key) for key in ("truncate", "clip_step") if key in options}
-        given = dict(zip(names, arrays, strict=True)) | options
+        back = {key: options.pop(key) for key in _BACK if key in options} if options else {}
+        if is_lstm:
+            options["w_peephole"], options["w_hr"] = arrays[7:]
         if call.traced:
-            y, state, tape = getattr(functional, f"{name}_forward")(**given)
+            y, state, tape = getattr(functional, keeping)(*arrays[:7], **options)
             call.kept = tape, back
         else:
-            y, state = getattr(functional, name)(**given)
-        return (y, *state) if name == "lstm" else (y, state)
+            y, state = getattr(functional, name)(*arrays[:7], **options)
+        return (y, *state) if is_lstm else (y, state)
 
     def backward(call: Call, g: tuple[Any, ...]) -> tuple[Any, ...]:
         tape, options = call.kept
-        dy, dh_n, dc_n = (*g, None)[:3]
+        dy, dh_n, dc_n = g if is_lstm else (*g, None)
         found = gradients(tape, name, dy, dh_n, dc_n, want_x=call.wanted[0], **options)
-        return tuple([found.get(field) for field in names])
+        return tuple(map(found.get, names))
 
     return differentiable(name, forward, backward)
 
