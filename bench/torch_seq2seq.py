@@ -30,8 +30,47 @@ def translator_of(model: Any) -> tuple[Any, Any]:
         strict=True,
     )
     module = _translator(torch)(V, E[0], model.config["hidden_size"])
-    module.load_state_dict(_weights(torch, model.params))
+    arrays = _places(model.params).items()
+    module.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in arrays})
     return torch, module
+
+
+def give_back(module: Any, model: Any) -> None:
+    """Copy the weights of a module of `translator_of` into the `Seq2Seq` that it was made of."""
+    learned = module.state_dict()
+    for name, array in _places(model.params).items():
+        array[...] = learned[name].numpy()
+
+
+def update(torch: Any, module: Any, optimiser: Any, batch: Any, max_norm: float) -> float:
+    """Learn from a batch of `Seq2Seq.pairs`; return the loss, the mean over its symbols."""
+    optimiser.zero_grad()
+    loss = _loss(torch, module, batch)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(module.parameters(), max_norm)
+    optimiser.step()
+    return float(loss.item())
+
+
+def loss_of(torch: Any, module: Any, batches: Any) -> float:
+    """Return the mean of −ln p over all symbols of batches of `Seq2Seq.pairs`."""
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for batch in batches:
+            symbols = int(batch[3].sum())
+            total += float(_loss(torch, module, batch)) * symbols
+            count += symbols
+    return total / count
+
+
+def _loss(torch: Any, module: Any, batch: Any) -> Any:
+    """Return the mean of −ln p of a batch, the targets' padding left out."""
+    x, targets, lengths, steps = (torch.from_numpy(part) for part in batch)
+    x, targets = x.T, targets.T
+    fed = torch.cat([torch.full((len(x), 1), BOS), targets[:, :-1]], 1)
+    exists = torch.arange(targets.shape[1]) < steps[:, None]
+    scores = module(x, lengths, fed)
+    return torch.nn.functional.cross_entropy(scores[exists], targets[exists])
 
 
 def _translator(torch: Any) -> Any:
@@ -91,11 +130,11 @@ def _translator(torch: Any) -> Any:
     return Translator
 
 
-def _weights(torch: Any, params: Any) -> dict[str, Any]:
-    """Return the model's weights under the names of the modules."""
+def _places(params: Any) -> dict[str, Any]:
+    """Return the model's own arrays under the names of the modules."""
     encoder, bridge = params["encoder"], params["encoder"]["bridge"]
     attention = params["decoder"]["attention"]
-    arrays = {
+    return {
         "source.weight": encoder["embedding"]["weight"],
         "target.weight": params["decoder"]["embedding"]["weight"],
         **{f"encoder.{name}": array for name, array in encoder["rnn"].items()},
@@ -117,7 +156,6 @@ def _weights(torch: Any, params: Any) -> dict[str, Any]:
         "out.weight": params["out"]["weight"],
         "out.bias": params["out"]["bias"],
     }
-    return {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
 
 
 def beam_search(torch: Any, module: Any, rows: Any, K: int, longest: int) -> list[list[int]]:

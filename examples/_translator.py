@@ -20,13 +20,17 @@ def fit(
     """
     data = model.pairs(sources, targets, N, seed=seed)
     updates = epochs * len(data)
-    schedule = warmup(linear(rate, rate / 100, updates), min(100, updates // 10))
     trainer = Trainer(
-        model, Adam(lr=schedule), max_norm=max_norm, rng=np.random.default_rng(seed),
+        model, Adam(lr=falling(rate, updates)), max_norm=max_norm, rng=np.random.default_rng(seed),
         log_every=max(1, updates // 200), progress=sys.stdout.isatty(),
     )  # fmt: skip
     history = trainer.fit(data, epochs=epochs, seconds=seconds, **more)
     return history.column("loss")[1]
+
+
+def falling(rate, updates):
+    """The learning rate of `fit`: a short rise, then a line down to a hundredth."""
+    return warmup(linear(rate, rate / 100, updates), min(100, updates // 10))
 
 
 def texts(model, sources, **decoding):

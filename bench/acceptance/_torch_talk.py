@@ -59,6 +59,20 @@ class TorchTalk:
             self.modules[name].load_state_dict(state)
         self.weights = list(self.modules.parameters())
 
+    def give_back(self, model: Any) -> None:
+        """Copy what the modules have learned into the `HRED` that they were made of."""
+        p, learned = model.params, {}
+        for name, module in self.modules.items():
+            learned[name] = {key: value.numpy() for key, value in module.state_dict().items()}
+        inner, E = learned.pop("decoder"), p["embedding"]["weight"].shape[1]
+        into = inner["weight_ih_l0"]
+        inner["weight_ih_l0"], p["decoder"]["condition"]["weight"][...] = into[:, :E], into[:, E:]
+        learned |= {"rnn": inner}
+        for name, weights in learned.items():
+            place = p if name in ("embedding", "encoder", "context") else p["decoder"]
+            for key, value in weights.items():
+                place[name][key][...] = value
+
     def _packed(self, x: Any, lengths: Any) -> Any:
         pack = self.torch.nn.utils.rnn.pack_padded_sequence
         return pack(x, self.torch.from_numpy(lengths), enforce_sorted=False)

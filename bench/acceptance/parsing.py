@@ -11,6 +11,7 @@ from fastrnn.examples import _translator, parse_tree
 
 LANGUAGES = {"formulas": 20_000, "english": 20_000, "python": None}
 EPOCHS = {"formulas": 8, "english": 8, "python": 20}
+RATE = 3e-3
 
 
 def measure(bench: _frame.Frame) -> None:
@@ -81,7 +82,7 @@ def gates(bench: _frame.Frame, name: str) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Run the command line."""
     parser = _frame.options("parsing", __doc__)
-    _frame.trained(parser, epochs=0, rate=3e-3)
+    _frame.trained(parser, epochs=0, rate=RATE)
     parser.add_argument("--size", type=int, default=None, help="sentences; default: each its own")
     name = _frame.by_parts(parser, "parsing", list(LANGUAGES), argv)
     return _frame.main(name, __doc__, measure, argv=argv, parser=parser, budget=180)

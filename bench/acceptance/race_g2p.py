@@ -17,7 +17,7 @@ import numpy as np
 from bench.acceptance import _frame, _race
 from bench.acceptance.g2p import FOLDER, by_hash, table
 from bench.baselines import usable_cpus
-from bench.torch_seq2seq import beam_search, translator_of
+from bench.torch_seq2seq import beam_search, translator_of, update
 from fastrnn import set_num_threads
 from fastrnn.data import Vocabulary
 from fastrnn.models import Seq2Seq
@@ -80,23 +80,13 @@ class PyTorch:
         self._batches, self._done = iter(self._task.batches), 0
 
     def update(self, until: int) -> list[float]:
-        torch, losses = self._torch, []
+        losses = []
         for _ in range(self._done, until):
             batch = next(self._batches, None)
             if batch is None:
                 self._batches = iter(self._task.batches)
                 batch = next(self._batches)
-            x, targets, lengths, steps = (torch.from_numpy(part) for part in batch)
-            x, targets = x.T, targets.T
-            fed = torch.cat([torch.full((len(x), 1), 2), targets[:, :-1]], 1)
-            exists = torch.arange(targets.shape[1]) < steps[:, None]
-            self._optimiser.zero_grad()
-            scores = self._module(x, lengths, fed)
-            loss = torch.nn.functional.cross_entropy(scores[exists], targets[exists])
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(self._module.parameters(), NORM)
-            self._optimiser.step()
-            losses.append(loss.item())
+            losses.append(update(self._torch, self._module, self._optimiser, batch, NORM))
         self._done = until
         return losses
 

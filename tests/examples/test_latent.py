@@ -60,6 +60,10 @@ def test_the_chatbot_is_held_to_its_replies() -> None:
     assert (right, several) == (1.0, 1)
     assert distance < 0.2
     assert losses[-1] < losses[0]
+    replies = chatbot.counted(talks)
+    assert chatbot.several(replies) == ["hi"]
+    assert chatbot.distances(model, replies) == pytest.approx([0], abs=0.1)
+    assert chatbot.distances(chatbot.made(words, 16, 1), replies)[0] > 0.9
 
 
 @pytest.mark.parametrize("example", [vae_digits, chatbot])

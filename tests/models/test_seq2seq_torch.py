@@ -64,3 +64,18 @@ def test_its_beam_search_finds_nothing_better(model: Seq2Seq, rng: Any) -> None:
         assert ours.log_prob >= -float(nats) * len(answer) - 1e-4
         equal += ours.tokens.tolist() == other
     assert equal >= 4
+
+
+def test_what_it_has_learned_comes_back(model: Seq2Seq, rng: Any) -> None:
+    pairs = [[rng.integers(4, V, n) for n in rng.integers(1, 7, 8)] for _ in range(2)]
+    batches = list(model.pairs(*pairs, 3))
+    before = model.evaluate(batches)["loss"]
+    _, module = twin.translator_of(model)
+    optimiser = torch.optim.SGD(module.parameters(), 0.5)
+    for batch in batches:
+        twin.update(torch, module, optimiser, batch, 5.0)
+    assert model.evaluate(batches)["loss"] == before  # until then the weights are its own
+    twin.give_back(module, model)
+    after = model.evaluate(batches)["loss"]
+    assert after < before - 0.01
+    assert np.isclose(after, twin.loss_of(torch, module, batches), rtol=1e-5)

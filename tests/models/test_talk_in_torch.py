@@ -26,7 +26,7 @@ def test_the_same_loss_and_gradient(kind: str, pack: bool, rng: Any) -> None:
     if kind == "vhred":
         model = VHRED("gru", V, 6, 3, context_size=5, word_drop=0.4, rng=own)
     shape = [[2, 3, 1], [3, 4], [1, 2, 2, 4]]
-    talks = [[rng.integers(4, V, n) for n in talk] for talk in shape]
+    talks = [[rng.integers(4, V, n) for n in turns] for turns in shape]
     batch = pack_dialogues([*talks, talks[0]])  # equal turns, which only one of them reads once
     talk = TorchTalk(model, pack)
     nats, kl, d = talk.parts(batch, np.random.default_rng(5), 0.4 if kind == "vhred" else 0.0)
@@ -45,3 +45,21 @@ def test_the_same_loss_and_gradient(kind: str, pack: bool, rng: Any) -> None:
     ours = grads["decoder"]["rnn"]["weight_ih_l0"], grads["decoder"]["condition"]["weight"]
     for one, other in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-6)
+
+
+def test_what_it_has_learned_comes_back(rng: Any) -> None:
+    from bench.acceptance._torch_talk import TorchTalk
+
+    model = HRED("gru", V, 6, context_size=5, rng=np.random.default_rng(1))
+    shape = [[2, 3, 1], [3, 4]]
+    batch = pack_dialogues([[rng.integers(4, V, n) for n in turns] for turns in shape])
+    talk = TorchTalk(model, True)
+    with talk.torch.no_grad():
+        for weight in talk.weights:
+            weight.add_(0.1)
+    before = model.nats(batch)
+    talk.give_back(model)
+    with talk.torch.no_grad():
+        nats, _, _ = talk.parts(batch, rng, 0.0)
+    assert not np.isclose(before.sum(), float(nats), rtol=1e-3)
+    assert np.isclose(model.nats(batch).sum(), float(nats), rtol=1e-5)

@@ -103,6 +103,11 @@ def batches(
     Each epoch is shuffled, cut into pools of 64 batches, sorted by length within each pool, cut
     into batches, and these are shuffled. Every sequence comes once an epoch.
 
+    A loss that is a mean over the symbols of a batch gives each symbol of a batch of short
+    sequences more weight than one of a batch of long ones. A model whose probabilities shall be
+    the frequencies of the data, whatever the length, needs ``bucket=False``: small talk taught in
+    batches of similar length says short replies so often that the total variation is 0.18.
+
     Examples
     --------
     >>> from fastrnn.data import batches, pad
