@@ -172,8 +172,10 @@ def test_info_is_the_configuration() -> None:
 def test_version() -> None:
     import fastrnn
 
-    done = run("--version")
-    assert (done.returncode, done.stdout) == (0, f"fastrnn {fastrnn.__version__}\n")
+    code = "import runpy; runpy.run_module('fastrnn', run_name='__main__')"
+    package = run_python(code, "--version")
+    for done in (run("--version"), package):
+        assert (done.returncode, done.stdout) == (0, f"fastrnn {fastrnn.__version__}\n")
 
 
 def test_help_names_every_option() -> None:

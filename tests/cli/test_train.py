@@ -205,7 +205,8 @@ def test_a_tagger_learns(folder: Path, capsys: pytest.CaptureFixture[str]) -> No
         (("updates = 60", "updates = 6.5"), "updates must be an integer, got 6.5"),
         (("seed = 3", "sed = 3"), r"\[training\] unknown key sed, did you mean seed"),
         (("seed = 3", "seed = -3"), r"\[training\] seed must be"),
-        (("seed = 3", "threads = 0"), r"\[training\] num_threads must be"),
+        (("seed = 3", "threads = 0"), r"\[training\] threads must be in 1\.\.1024"),
+        (("warmup = 5", "warmup = -5"), r"\[schedule\] warmup must be at least 0"),
         (('folder = "run"', ""), r"\[training\] needs folder"),
         (("save_every = 15", "save_every = 0"), r"\[training\] save_every must be at least 1"),
         (("[schedule]", "[schedules]"), r"unknown section \[schedules\], did you mean schedule"),
@@ -256,9 +257,11 @@ def test_generate_says_what_it_cannot_do(
 ) -> None:
     models.SequenceTagger("gru", 2, 3, vocab=5).save("tagger.safetensors")
     models.LanguageModel("gru", 5, 3).save("numbers.safetensors")
+    models.HRED("gru", 9, 4).save("talk.safetensors")
     (folder / "broken.safetensors").write_bytes(b"x" * 100)
     for path, words in (
-        ("tagger.safetensors", "it holds a SequenceTagger"),
+        ("tagger.safetensors", "a SequenceTagger, which cannot generate; load it in Python"),
+        ("talk.safetensors", "it holds a HRED, which cannot generate; fastrnn reply is for it"),
         ("numbers.safetensors", "no vocabulary"),
         ("broken.safetensors", "it is no safetensors file: its header claims"),
         ("nowhere", "No such file"),

@@ -126,7 +126,7 @@ def test_one_clear_line_where_something_is_wrong(trained: Path, capfd: Any) -> N
     run = str(trained / "run")
     for args, said in {
         ("nowhere",): "nowhere",
-        (str(trained / "other"),): "holds a LanguageModel",
+        (str(trained / "other"),): "which cannot translate; fastrnn generate is for it",
         (str(trained / "numbers"),): "has no vocabularies",
         (run, str(trained / "none.txt")): "none.txt: No such file",
         (run, str(trained / "latin")): "is not UTF-8: byte 0",

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import fastrnn
-from fastrnn.cli.commands.train import MODEL_FILE
+from fastrnn.cli._opening import model_file
 from fastrnn.io import load_checkpoint, load_weights
 
 LAYERS: dict[str, Any] = {"rnn": fastrnn.RNN, "gru": fastrnn.GRU, "lstm": fastrnn.LSTM}
@@ -16,7 +16,7 @@ def run_export(
     """Write the ONNX file and say what is in it; the parameters are the command's options."""
     if prefix and cell is None:
         raise ValueError("--prefix is for the weights of a layer: name it with --cell")
-    path = path / MODEL_FILE if path.is_dir() else path
+    path = model_file(path)
     if cell is not None:
         layer = LAYERS[cell].from_torch(load_weights(path), prefix)
         layer.to_onnx(out, state=state, lengths=lengths)

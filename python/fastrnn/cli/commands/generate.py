@@ -5,8 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fastrnn.cli.commands.train import MODEL_FILE
-from fastrnn.models import LanguageModel
+from fastrnn.cli._opening import model_for
 
 
 def run_generate(
@@ -20,7 +19,7 @@ def run_generate(
     seed: int | None,
 ) -> None:
     """Print the prompt and what the model makes of it; the parameters are the command's options."""
-    model = LanguageModel.load(path / MODEL_FILE if path.is_dir() else path)
+    model = model_for("generate", path)
     if model.vocabulary is None:
         raise ValueError(f"{path}: the model has no vocabulary, so it knows numbers and no text")
     text = model.generate(

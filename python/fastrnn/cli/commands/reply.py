@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastrnn import models
-from fastrnn.cli.commands.train import MODEL_FILE
+from fastrnn.cli._opening import model_for
 from fastrnn.data import plain_words
 
 
@@ -62,15 +62,13 @@ def _line() -> str:
 
 def _conversations(path: Path) -> Callable[[], Any]:
     """Return what begins a conversation with the model of a file."""
-    model: Any = models.load(path / MODEL_FILE if path.is_dir() else path)
+    model = model_for("reply", path)
     begin: Callable[[], Any]
-    if isinstance(model, (models.HRED, models.VHRED)):
-        texts, begin = model.vocabulary is not None, model.conversation
-    elif isinstance(model, models.Seq2Seq):
+    if isinstance(model, models.Seq2Seq):
         texts = None not in (model.source_vocabulary, model.target_vocabulary)
         begin = partial(_LastTurn, model)
     else:
-        raise ValueError(f"{path}: it holds a {type(model).__name__}, which holds no conversation")
+        texts, begin = model.vocabulary is not None, model.conversation
     if not texts:
         raise ValueError(f"{path}: the model has no vocabulary, so it knows numbers and no text")
     return begin

@@ -11,7 +11,9 @@ from threadpoolctl import threadpool_limits
 
 import fastrnn
 from fastrnn import models, train
+from fastrnn._checks import MAX_THREADS, integer
 from fastrnn.cli._config import Config
+from fastrnn.cli._opening import MODEL_FILE
 from fastrnn.cli.datasets.section import DATASETS, read_dataset
 from fastrnn.cli.datasets.text import Dataset
 from fastrnn.io._files import atomic_write
@@ -28,7 +30,6 @@ SCHEDULES: dict[str, Callable[..., Any]] = {
         "ReduceOnPlateau",
     )
 }
-MODEL_FILE = "model.safetensors"
 
 
 def run_train(path: Path, *, resume: bool) -> None:
@@ -51,7 +52,7 @@ def run_train(path: Path, *, resume: bool) -> None:
         raise config.error("training", "needs folder")
     folder = path.parent / str(settings.pop("folder"))
     if threads is not None:
-        config.call("training", fastrnn.set_num_threads, {}, num_threads=threads)
+        config.call("training", _set_threads, {}, threads=threads)
     dataset, model = _model(config, np.random.default_rng(seed))
     print(f"data: {dataset.words}")
     print(f"model: {model}, {model.parameter_count:,} parameters", flush=True)
@@ -131,8 +132,18 @@ def _optimiser(config: Config) -> train.Optimiser:
     warmup = own.pop("warmup", None)
     lr = config.call("schedule", make, own)
     if warmup is not None:
-        lr = config.call("schedule", schedule.warmup, {}, schedule=lr, steps=warmup)
+        lr = config.call("schedule", _warmed, {}, lr=lr, warmup=warmup)
     return config.call("optimiser", kind, table, lr=lr)
+
+
+def _set_threads(threads: Any) -> None:
+    """Set the number of threads, which an error calls by the file's name for it."""
+    fastrnn.set_num_threads(integer("threads", threads, 1, MAX_THREADS))
+
+
+def _warmed(lr: Any, warmup: Any) -> Any:
+    """Return the schedule with so many updates of warm-up, by the file's name for them."""
+    return schedule.warmup(lr, integer("warmup", warmup, 0))
 
 
 def _can_draw() -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastrnn.cli.commands.train import MODEL_FILE
+from fastrnn.cli._opening import model_for
 from fastrnn.data import Vocabulary
 from fastrnn.decode import Hypothesis
 from fastrnn.models import Seq2Seq
@@ -38,7 +38,7 @@ def run_translate(
     **options
         As `Seq2Seq.translate`.
     """
-    model = Seq2Seq.load(path / MODEL_FILE if path.is_dir() else path)
+    model = model_for("translate", path)
     if model.source_vocabulary is None or model.target_vocabulary is None:
         raise ValueError(f"{path}: the model has no vocabularies, so it knows numbers and no text")
     if attention is not None:

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 import fastrnn
+from fastrnn.cli._opening import model_file
 from fastrnn.cli.commands.selftest import relative_error
-from fastrnn.cli.commands.train import MODEL_FILE
 from fastrnn.io import CheckpointError, load_checkpoint, load_weights
 
 MOST = 1e-3  # float32, a few layers and steps: far above rounding, far below a wrong gate
@@ -15,7 +15,7 @@ MOST = 1e-3  # float32, a few layers and steps: far above rounding, far below a 
 
 def run_verify(path: Path) -> None:
     """Print what was found, or raise what is wrong."""
-    path = path / MODEL_FILE if path.is_dir() else path
+    path = model_file(path)
     if path.suffix in (".bin", ".idx", ".json"):
         _tokens(path.with_suffix(".bin"))
         return

@@ -1,0 +1,37 @@
+"""The models that commands are called with: where each lies, and which command is for its kind."""
+
+from pathlib import Path
+from typing import Any
+
+from fastrnn import models
+from fastrnn.io import CheckpointError
+
+MODEL_FILE = "model.safetensors"
+_COMMANDS: dict[str, tuple[type[models.Model], ...]] = {
+    "generate": (models.LanguageModel,),
+    "translate": (models.Seq2Seq,),
+    "reply": (models.HRED, models.VHRED, models.Seq2Seq),
+}
+
+
+def model_file(path: Path) -> Path:
+    """Return the file of a model, which may be given by the folder of its training."""
+    return path / MODEL_FILE if path.is_dir() else path
+
+
+def model_for(command: str, path: Path) -> Any:
+    """Return the model of a file or folder.
+
+    Raises
+    ------
+    CheckpointError
+        The file is damaged, or of a model that is for another command.
+    """
+    path = model_file(path)
+    model = models.load(path)
+    if not isinstance(model, _COMMANDS[command]):
+        other = next((each for each, kinds in _COMMANDS.items() if isinstance(model, kinds)), None)
+        kind = type(model).__name__
+        hint = f"fastrnn {other} is for it" if other else f"load it in Python with {kind}.load"
+        raise CheckpointError(path, f"it holds a {kind}, which cannot {command}", hint)
+    return model
