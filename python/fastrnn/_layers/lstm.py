@@ -73,7 +73,7 @@ class LSTM(Layer):
     TypeError
         An option has the wrong type.
     ValueError
-        An option has a value out of range, would have no effect, or is not supported yet.
+        An option has a value out of range, would have no effect, or does not go with another.
     MemoryError
         The weights do not fit.
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastrnn import _checks
 from fastrnn._checks import INT64, Array, floats, leading, unit_stride, unmasked
 from fastrnn.reference._math import rows
 
@@ -66,8 +67,9 @@ def probability(name: str, value: Any) -> float:
     ValueError
         It is out of range.
     """
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
-        raise TypeError(f"{name} must be a number, got {value!r}")
-    if not 0.0 <= value <= 1.0:
-        raise ValueError(f"{name} must be in 0..1, got {value!r}")
-    return float(value)
+    try:
+        return _checks.probability(name, value)
+    except TypeError:
+        raise TypeError(f"{name} must be a number, got {value!r}") from None
+    except ValueError:
+        raise ValueError(f"{name} must be in 0..1, got {value!r}") from None
