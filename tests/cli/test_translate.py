@@ -84,6 +84,10 @@ def test_standard_input_n_best_and_a_picture(
     assert float(rows[0][1]) > float(rows[1][1])
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert only_line(err) == f"picture: {picture}"
+    monkeypatch.setattr("fastrnn.plot._fonts.boxes", lambda _: "日本")
+    monkeypatch.setattr("sys.stdin", io.StringIO("ab\n"))
+    assert main(["translate", str(trained / "run"), "-", *options]) == 0
+    assert capfd.readouterr().err.splitlines()[1].startswith("no font here has 日本: ")
 
 
 def test_each_line_that_is_typed_is_answered_at_once(

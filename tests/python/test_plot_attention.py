@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from fastrnn import plot
+from fastrnn.plot import _fonts
 
 pytest.importorskip("matplotlib")
 
@@ -35,3 +36,13 @@ def test_what_is_drawn_is_what_was_given() -> None:
 def test_bad_input(weights: object, names: tuple[str, ...], match: str) -> None:
     with pytest.raises(ValueError, match=match):
         plot.attention(weights, *names)
+
+
+def test_letters_that_no_font_has_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_fonts, "_WIDE", ())
+    assert _fonts.families() == ["DejaVu Sans"]
+    assert _fonts.boxes("naïve 日本 day") == "日本"
+    assert _fonts.boxes("") == ""
+    # A font that is there is used for what the first one lacks.
+    monkeypatch.setattr(_fonts, "_WIDE", ("No Such Font", "STIXGeneral", "DejaVu Serif"))
+    assert _fonts.families() == ["DejaVu Sans", "STIXGeneral"]

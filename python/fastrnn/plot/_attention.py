@@ -6,15 +6,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fastrnn.plot._fonts import families
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Families with the letters that matplotlib's own font lacks; the first one that is there helps it.
-_WIDE = (
-    "Noto Sans CJK JP", "Noto Sans JP", "IPAexGothic", "IPAGothic", "TakaoGothic", "Hiragino Sans",
-    "Yu Gothic", "MS Gothic", "Source Han Sans", "WenQuanYi Zen Hei", "Droid Sans Fallback",
-    "Arial Unicode MS",
-)  # fmt: skip
 _MOST_LABELS = 120  # more could not be read
 
 
@@ -78,7 +74,7 @@ def attention(
         array, aspect="auto", interpolation="nearest", cmap="Greys", vmin=0, vmax=1
     )
     axes.xaxis.tick_top()
-    family = _families()
+    family = families()
     long = max((len(name) for name in source or [""]), default=1) > 2
     for axis, names, size, turn in (
         (axes.xaxis, source, S, 90 if long else 0), (axes.yaxis, target, T, 0)
@@ -91,11 +87,3 @@ def attention(
     axes.set_title(title, fontfamily=family)
     figure.colorbar(image, ax=axes, shrink=0.7, label="weight")
     return figure
-
-
-def _families() -> list[str]:
-    """Return the fonts to look for letters in, one after the other."""
-    from matplotlib import font_manager
-
-    there = {font.name for font in font_manager.fontManager.ttflist}
-    return ["DejaVu Sans", *[name for name in _WIDE if name in there][:1]]

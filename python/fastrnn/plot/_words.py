@@ -1,10 +1,12 @@
 """The picture of a few word vectors in the plane in which they differ most."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from fastrnn.plot._fonts import families
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -71,8 +73,9 @@ def word_map(words: Sequence[str], vectors: ArrayLike, *, title: str = "") -> "F
     places = plane(rows / np.where(lengths > 0, lengths, 1))
     axes = figure.add_subplot()
     axes.scatter(places[:, 0], places[:, 1], s=6, alpha=0.5)
+    font: Any = {"fontfamily": families(), "fontsize": 8}
     for word, (x, y) in zip(words, places.tolist(), strict=True):
-        axes.annotate(word, (x, y), xytext=(3, 2), textcoords="offset points", fontsize=8)
+        axes.annotate(word, (x, y), xytext=(3, 2), textcoords="offset points", **font)
     axes.set(title=title, xlabel="first principal component", ylabel="second")
     axes.grid(alpha=0.25)
     return figure

@@ -87,6 +87,7 @@ def _grouped(lines: Iterable[str], name: str, size: int) -> Iterator[list[str]]:
 def _draw(model: Seq2Seq, line: str, found: Hypothesis, path: Path) -> None:
     """Write the picture of how the translation looked at its source."""
     from fastrnn import plot
+    from fastrnn.plot._fonts import boxes
 
     if found.attention is None or found.attention.size == 0:
         raise ValueError("the first line has no translation, so there is no attention to draw")
@@ -95,10 +96,15 @@ def _draw(model: Seq2Seq, line: str, found: Hypothesis, path: Path) -> None:
     assert target is not None
     names = _spelled(source, source.encode(line)), _spelled(target, found.tokens)
     with warnings.catch_warnings():
-        # Where no font here has a letter it is drawn as a box; that is no reason to be loud.
-        warnings.filterwarnings("ignore", message="Glyph")
+        warnings.filterwarnings("ignore", message="Glyph")  # once for each letter; said below
         plot.save(plot.attention(found.attention, *names), path)
     print(f"picture: {path}", file=sys.stderr)
+    if missing := boxes("".join(names[0] + names[1])):
+        print(
+            f"no font here has {missing}: the picture shows boxes, until one such as "
+            "Noto Sans CJK is installed",
+            file=sys.stderr,
+        )
 
 
 def _spelled(vocabulary: Vocabulary, ids: NDArray[np.int64]) -> list[str]:
