@@ -78,7 +78,7 @@ class Embedding:
         if padding_idx is not None:
             self.padding_idx = integer("padding_idx", padding_idx, -self.V, self.V - 1) % self.V
         self.dtype = _options.dtype(dtype)
-        weight = init.generator(rng).standard_normal((self.V, self.E), self.dtype.type)
+        weight = init.normal((self.V, self.E), init.generator(rng), self.dtype)
         if self.padding_idx is not None:
             weight[self.padding_idx] = 0
         self.params: dict[str, Array] = {"weight": weight}

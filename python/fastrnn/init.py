@@ -43,7 +43,7 @@ def at_most(nbytes: int) -> Iterator[None]:
 
 
 def reserve(shape: tuple[int, ...], dtype: DType) -> None:
-    """Say that a weight is about to be drawn; `uniform` does it itself.
+    """Say that a weight is about to be drawn; `uniform` and `normal` do it themselves.
 
     Parameters
     ----------
@@ -143,3 +143,41 @@ def uniform(
     array *= 2 * bound
     array -= bound
     return array
+
+
+def normal(
+    shape: tuple[int, ...], rng: "Generator", dtype: DType = FLOAT32, drawn: DType | None = None
+) -> Array:
+    """Return an array drawn from the standard normal distribution, as tables of vectors begin.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    rng : numpy.random.Generator
+    dtype : dtype
+        float32 or float64.
+    drawn : dtype or None
+        The precision that it is drawn in; None: that of `dtype`.
+
+    Returns
+    -------
+    ndarray
+
+    Raises
+    ------
+    MemoryError
+        The array does not fit.
+    ValueError
+        It needs more than `at_most` allows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrnn import init
+    >>> init.normal((1000, 4), np.random.default_rng(0)).std().round(1)
+    np.float32(1.0)
+    """
+    reserve(shape, dtype)
+    array = allocate("an initial weight", shape, dtype if drawn is None else drawn)
+    rng.standard_normal(out=array, dtype=array.dtype.type)
+    return array.astype(dtype, copy=False)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fastrnn import init, ops
-from fastrnn._checks import Array, integer
+from fastrnn._checks import FLOAT64, Array, integer
 from fastrnn._checks import lengths as checked_lengths
 from fastrnn._layers.layer import Layer
 from fastrnn.recurrent import GRU, LSTM, RNN
@@ -106,8 +106,7 @@ class Reader:
         self.width = self.layer._width
         self.params: dict[str, dict[str, Array]] = {}
         if self.vocab is not None:
-            init.reserve((self.vocab, columns), self.layer.dtype)
-            weight = rng.standard_normal((self.vocab, columns)).astype(self.layer.dtype)
+            weight = init.normal((self.vocab, columns), rng, self.layer.dtype, FLOAT64)
             self.params["embedding"] = {"weight": weight}
         self.params["rnn"] = self.layer.state_dict()
 

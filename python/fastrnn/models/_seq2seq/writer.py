@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fastrnn import init, ops
-from fastrnn._checks import Array
+from fastrnn._checks import FLOAT64, Array
 from fastrnn._layers.layer import Layer
 from fastrnn.attention_step import AttentionStep
 from fastrnn.models._parts.reader import CELLS, Reader, linear_params
@@ -158,9 +158,8 @@ class AttentiveDecoder:
         self._beside, self._dropout = plan.beside > 0, plan.dropout
         self._above: Layer | None = None
         self.width, dtype = H, bottom.dtype
-        init.reserve((plan.vocab, E), bottom.dtype)
         self.params: dict[str, Any] = {
-            "embedding": {"weight": rng.standard_normal((plan.vocab, E)).astype(dtype)},
+            "embedding": {"weight": init.normal((plan.vocab, E), rng, dtype, FLOAT64)},
             "attention": {
                 **{name.removesuffix("_l0"): a for name, a in bottom.state_dict().items()},
                 **_score_params(score, H, C, dtype, rng),
