@@ -127,6 +127,15 @@ def test_too_little_data_is_refused() -> None:
     assert list(batches([], 2)) == []
 
 
+def test_tokens_are_integers() -> None:
+    for cut in (contiguous_streams, windows):
+        with pytest.raises(TypeError, match="tokens must hold integers, got float64"):
+            cut(np.full(50, 0.5), 2, 3)
+        with pytest.raises(ValueError, match=r"tokens must have shape \(n,\), got \(50, 2\)"):
+            cut(np.zeros((50, 2), int), 2, 3)
+        assert next(iter(cut(list(range(50)), 2, 3)))[0].shape == (3, 2)
+
+
 def test_batches_are_of_pairs_alike_in_both_lengths() -> None:
     rng = np.random.default_rng(0)
     model = Seq2Seq("gru", 9, 9, 2, rng=rng)

@@ -43,7 +43,20 @@ def test_too_large_and_wrong_dtypes_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     with pytest.raises(TypeError, match="'w' must be floating, integer or bool"):
         fastrnn.io.save(path, {"w": np.array(["a"])})
+    with pytest.raises(TypeError, match="tensors must be a dict of arrays, got list"):
+        fastrnn.io.save(path, [np.zeros(3)])  # type: ignore[arg-type]
     assert not path.exists()
     fastrnn.io.save(path, {"w": np.zeros(100)})
     with pytest.raises(fastrnn.CheckpointError, match="more than 100"):
         fastrnn.io.load(path, max_bytes=100)
+
+
+def test_other_programs_files_say_who_reads_them(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pt"
+    with path.open("wb") as file:
+        np.savez(file, w=np.eye(2))  # a zip archive, as what torch.save writes is
+    with pytest.raises(fastrnn.CheckpointError, match=r"no safetensors file.*; torch\.load or"):
+        fastrnn.LSTM.from_torch(path)
+    path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
+    with pytest.raises(fastrnn.CheckpointError, match="; Keras reads it"):
+        fastrnn.io.load(path)

@@ -26,6 +26,16 @@ class Tokens(Protocol):
         """Return those of a slice."""
 
 
+def _checked(tokens: Tokens) -> Tokens:
+    """Return tokens, of which the first must be an integer: copying would cut a fraction off."""
+    first = np.asarray(tokens[:1])
+    if first.ndim != 1:
+        raise ValueError(f"tokens must have shape (n,), got {np.shape(tokens)}")
+    if first.dtype.kind not in "iu" and len(first):
+        raise TypeError(f"tokens must hold integers, got {first.dtype}")
+    return tokens
+
+
 def _gather(tokens: Tokens, starts: Ids, T: int) -> Pair:
     """Return x and targets, (T, N): T tokens from each start, and the same one token later."""
     chunk = np.empty((len(starts), T + 1), np.int64)
@@ -41,7 +51,7 @@ class Streams(Loader[Pair]):
     def __init__(self, tokens: Tokens, N: int, T: int) -> None:
         super().__init__(0)
         self.N, self.T = integer("N", N, 1), integer("T", T, 1)
-        self._tokens = tokens
+        self._tokens = _checked(tokens)
         self._steps = (len(tokens) - 1) // self.N
         if self._steps < 1:
             raise ValueError(f"tokens must be at least N + 1 = {N + 1}, got {len(tokens)}")
@@ -77,8 +87,10 @@ def contiguous_streams(tokens: Tokens, N: int, T: int) -> Streams:
 
     Raises
     ------
+    TypeError
+        tokens hold anything but integers.
     ValueError
-        There are too few tokens for one step.
+        tokens have another shape, or there are too few for one step.
 
     Examples
     --------
@@ -98,7 +110,7 @@ class Windows(Loader[Pair]):
     def __init__(self, tokens: Tokens, N: int, T: int, *, seed: int = 0) -> None:
         super().__init__(seed)
         self.N, self.T = integer("N", N, 1), integer("T", T, 1)
-        self._tokens = tokens
+        self._tokens = _checked(tokens)
         self._count = max(len(tokens) - 1, 0) // self.T
         if not self._count:
             raise ValueError(f"tokens must be at least T + 1 = {T + 1}, got {len(tokens)}")
@@ -155,8 +167,10 @@ def windows(tokens: Tokens, N: int, T: int, *, seed: int = 0) -> Windows:
 
     Raises
     ------
+    TypeError
+        tokens hold anything but integers.
     ValueError
-        There are too few tokens for one window.
+        tokens have another shape, or there are too few for one window.
 
     Examples
     --------

@@ -29,6 +29,11 @@ FORMAT = "1"
 MOST_STATE_BYTES = 1 << 20
 _DIGEST = re.compile(rb'"fastrnn\.sha256":"([0-9a-f]{64})"')
 _OTHER_FILE = "take the checkpoint before it"
+# What other files begin with that people hand over as weights, and what to do with them.
+_FOREIGN = {
+    b"PK\x03\x04": "torch.load or numpy.load reads it; hand over the arrays by name",
+    b"\x89HDF": "Keras reads it; hand over get_weights() to from_keras",
+}
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,8 @@ def save_checkpoint(
     OSError
         The file could not be written; the old one is still there.
     TypeError
-        A tensor has a dtype that the format does not know, or the state is no JSON.
+        tensors is no mapping, one has a dtype that the format does not know, or the state is no
+        JSON.
     ValueError
         A name or the state breaks a rule of the format.
 
@@ -87,6 +93,8 @@ def save_checkpoint(
     >>> load_checkpoint("a.safetensors").state
     {'step': 3}
     """
+    if not isinstance(tensors, Mapping):
+        raise TypeError(f"tensors must be a dict of arrays, got {type(tensors).__name__}")
     library = require_safetensors()
     text = json.dumps(dict(state), allow_nan=False, ensure_ascii=True, separators=(",", ":"))
     if len(text) > MOST_STATE_BYTES:
@@ -247,7 +255,8 @@ def _parse(
     try:
         header = check_header(data)
     except ValueError as error:
-        raise CheckpointError(path, str(error), _OTHER_FILE) from None
+        hints = [hint for start, hint in _FOREIGN.items() if data.startswith(start)]
+        raise CheckpointError(path, str(error), (hints or [_OTHER_FILE])[0]) from None
     try:
         tensors = library.load(data)
     except KeyError as error:  # that is how the library answers a dtype that NumPy lacks
