@@ -131,7 +131,7 @@ def test_tokens_are_integers() -> None:
     for cut in (contiguous_streams, windows):
         with pytest.raises(TypeError, match="tokens must hold integers, got float64"):
             cut(np.full(50, 0.5), 2, 3)
-        with pytest.raises(ValueError, match=r"tokens must have shape \(n,\), got \(50, 2\)"):
+        with pytest.raises(ValueError, match=r"tokens must have shape \(n,\), got 2 axes"):
             cut(np.zeros((50, 2), int), 2, 3)
         assert next(iter(cut(list(range(50)), 2, 3)))[0].shape == (3, 2)
 

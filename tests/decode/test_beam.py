@@ -46,19 +46,33 @@ def test_a_wide_beam_finds_the_best_of_all(options: dict[str, Any], seed: int) -
 
 
 @pytest.mark.parametrize("beam_size", [1, 3])
-def test_read_only_scores_are_left_alone(beam_size: int) -> None:
-    """Such as the same ones for all rows, at every step."""
+@pytest.mark.parametrize("rules", [Rules(), Rules(block_ngram_repeat=1), Rules(min_length=2)])
+def test_scores_stay_the_models_own(beam_size: int, rules: Rules) -> None:
+    """Such as the same ones at every step, or read-only ones for all rows."""
     row = np.log([0.1, 0.1, 0.1, 0.2, 0.4, 0.1])
+    kept = {M: np.tile(row, (M, 1)) for M in range(1, 9)}
     runs = []
-    for scores in (lambda M: np.tile(row, (M, 1)), lambda M: np.broadcast_to(row, (M, 6))):
+    for scores in (
+        lambda M: np.tile(row, (M, 1)), lambda M: np.broadcast_to(row, (M, 6)), kept.get,
+    ):  # fmt: skip
 
         def step(state: Any, parents: Any, _: Any, scores: Any = scores) -> Any:
             return scores(len(parents)), state
 
-        found = decode.beam_search(step, None, 2, max_length=4, beam_size=beam_size)
-        drawn = decode.draw(step, None, 2, max_length=4, rng=np.random.default_rng(0))
+        found = decode.beam_search(
+            step, None, 2, max_length=4, beam_size=beam_size, rules=rules
+        )
+        drawn = decode.draw(
+            step, None, 2, max_length=4, rules=rules, rng=np.random.default_rng(0)
+        )
         runs.append([[(tuple_of(h), h.score) for h in n] for n in (*found, *drawn)])
-    assert runs[0] == runs[1]
+    assert runs[0] == runs[1] == runs[2]
+    assert all((scores == row).all() for scores in kept.values())
+    fresh = decode.beam_search(
+        lambda state, parents, _: (np.tile(row, (len(parents), 1)), state), None, 2, max_length=4,
+        beam_size=beam_size, rules=rules, overwrite_scores=True,
+    )  # fmt: skip
+    assert [[(tuple_of(h), h.score) for h in n] for n in fresh] == runs[0][:2]
 
 
 def greedily(toy: Toy, n: int, longest: int) -> tuple[int, ...]:

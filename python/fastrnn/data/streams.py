@@ -30,7 +30,7 @@ def _checked(tokens: Tokens) -> Tokens:
     """Return tokens, of which the first must be an integer: copying would cut a fraction off."""
     first = np.asarray(tokens[:1])
     if first.ndim != 1:
-        raise ValueError(f"tokens must have shape (n,), got {np.shape(tokens)}")
+        raise ValueError(f"tokens must have shape (n,), got {first.ndim} axes")
     if first.dtype.kind not in "iu" and len(first):
         raise TypeError(f"tokens must hold integers, got {first.dtype}")
     return tokens

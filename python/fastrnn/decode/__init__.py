@@ -10,8 +10,8 @@ one symbol to each of M sequences and returns what may follow it:
 - ``tokens``, (M,) of int: the symbol to feed; BOS at first.
 
 It returns ``(scores, state)`` or ``(scores, state, weights)``: the scores before the softmax,
-(M, V), its new state with M rows, and the attention weights, (M, S). The search may overwrite
-scores, unless they are read-only.
+(M, V), its new state with M rows, and the attention weights, (M, S). Scores stay as they are,
+unless `beam_search` is told that it may write into them.
 """
 
 from fastrnn.decode._beam import beam_search, greedy

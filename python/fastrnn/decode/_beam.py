@@ -25,6 +25,7 @@ def beam_search(
     word_penalty: float = 0.0,
     rules: Rules | None = None,
     return_attention: bool = False,
+    overwrite_scores: bool = False,
 ) -> list[list[Hypothesis]]:
     """Find likely sequences of symbols for each of N sources, all of them side by side.
 
@@ -54,6 +55,9 @@ def beam_search(
         What may come next; None: all but PAD, UNK and BOS.
     return_attention : bool
         Keep the weights that step returns.
+    overwrite_scores : bool
+        Let the search write into the scores that step returns, which are then not its own any more:
+        it saves a copy a step.
 
     Returns
     -------
@@ -101,7 +105,10 @@ def beam_search(
     rules.check(N)
     found = Found(N, n_best, LengthPenalty(length_penalty, alpha, word_penalty))
     keep = flag("return_attention", return_attention)
-    search = Search(K, limits(max_length, N), rules, found, keep)
+    overwrite = flag("overwrite_scores", overwrite_scores)
+    search = Search(
+        K, limits(max_length, N), rules, found, attention=keep, overwrite=overwrite
+    )
     while search.goes_on:
         scores, state, *weights = step(state, search.parents, search.fed)
         search.advance(scores, weights[0] if weights else None)

@@ -83,15 +83,15 @@ def draw(
         scores, state, *weights = step(state, parents, fed)
         scores = checked_scores(scores, len(places))
         normalisers = log_normalisers(scores)
-        plain = scores.copy()
-        rules.apply(scores, prefixes, owners[places])
-        if not (scores.max(axis=1) > -np.inf).all():
+        may_come = scores.copy()
+        rules.apply(may_come, prefixes, owners[places])
+        if not (may_come.max(axis=1) > -np.inf).all():
             raise ValueError("constraint left nothing that may follow a sequence that was drawn")
-        fed = sample(scores, temperature=temperature, top_k=top_k, top_p=top_p, rng=source)
+        fed = sample(may_come, temperature=temperature, top_k=top_k, top_p=top_p, rng=source)
         fed[prefixes.shape[1] >= longest[places]] = rules.eos
         rows = np.arange(len(places))
-        allowed = scores[rows, fed] > -np.inf  # EOS at the greatest length may not be
-        totals = totals + np.where(allowed, plain[rows, fed] - normalisers, 0)
+        allowed = may_come[rows, fed] > -np.inf  # EOS at the greatest length may not be
+        totals = totals + np.where(allowed, scores[rows, fed] - normalisers, 0)
         if keep and weights:
             now = weights[0][:, None]
             maps = np.concatenate([now[:, :0] if maps is None else maps, now], axis=1)

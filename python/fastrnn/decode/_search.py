@@ -37,11 +37,15 @@ class Search:
         Where hypotheses go.
     attention : bool
         Whether to keep the weights.
+    overwrite : bool
+        Whether scores may be written into.
     """
 
-    def __init__(self, K: int, longest: Ids, rules: Rules, found: Found, attention: bool) -> None:
+    def __init__(
+        self, K: int, longest: Ids, rules: Rules, found: Found, *, attention: bool, overwrite: bool
+    ) -> None:
         self._K, self._longest, self._rules, self._found = K, longest, rules, found
-        self._attention = attention
+        self._attention, self._overwrite = attention, overwrite
         N = len(longest)
         self._sources = np.arange(N)
         self._twin = np.zeros(N, np.int64)  # the place of the greedy one in its beam; −1: nowhere
@@ -101,6 +105,8 @@ class Search:
         if self._attention and weights is not None:
             weights = self._spread(weights, 0.0)[:, None]
             self._maps = weights[:, :0] if self._maps is None else self._maps
+        if not (self._overwrite and scores.flags.writeable):
+            scores = scores.copy()
         self._restrict(scores)
         eos = self._spread(scores[:, self._rules.eos], -np.inf)
         scores[:, self._rules.eos] = -np.inf
@@ -205,7 +211,7 @@ class Search:
 
 
 def checked_scores(scores: Any, M: int) -> Array:
-    """Return scores that may be overwritten, a copy of read-only ones.
+    """Return contiguous scores of M rows: the model's own wherever they are.
 
     Raises
     ------
@@ -217,4 +223,4 @@ def checked_scores(scores: Any, M: int) -> Array:
         raise TypeError(f"step must return scores of float32 or float64, got {what}")
     if scores.ndim != 2 or len(scores) != M or scores.shape[1] == 0:
         raise ValueError(f"step must return scores (M, V) with M = {M}, got {scores.shape}")
-    return scores if scores.flags.writeable else scores.copy()
+    return np.ascontiguousarray(scores)

@@ -14,7 +14,7 @@ _NOTHING = -1
 
 
 def log_normalisers(scores: Array) -> Floats:
-    """Return ln Σ exp of each row of (M, V), which must have finite maxima.
+    """Return ln Σ exp of each row of contiguous (M, V), which must have finite maxima.
 
     Raises
     ------
@@ -22,7 +22,7 @@ def log_normalisers(scores: Array) -> Floats:
         A row has a NaN or +Inf, or nothing but −Inf.
     """
     M = len(scores)
-    if backend.get() == "core" and scores.flags.c_contiguous:
+    if backend.get() == "core":
         loss, kept = np.empty(M, scores.dtype), np.empty((M, 2), scores.dtype)
         first = np.zeros(M, np.int64)
         # A row's normaliser is a by-product of its cross-entropy: its maximum, and 1 / Σ.

@@ -67,7 +67,7 @@ def said(
     if number("temperature", temperature, 0) == 0:
         if top_k is not None or top_p is not None:
             raise ValueError("top_k and top_p need a temperature above 0: nothing is drawn at 0")
-        search = {"beam_size": 1} | search
+        search = {"beam_size": 1} | search | {"overwrite_scores": True}
         found = decode.beam_search(step, start, N, max_length=most, rules=rules, **search)
     elif search:
         raise ValueError(f"{sorted(search)} need the temperature 0: draws search for nothing")

@@ -180,7 +180,7 @@ class Translating:
         else:
             options |= {
                 "beam_size": beam_size, "n_best": n_best, "length_penalty": length_penalty,
-                "alpha": alpha, "word_penalty": word_penalty,
+                "alpha": alpha, "word_penalty": word_penalty, "overwrite_scores": True,
             }  # fmt: skip
         search = decode.draw if drawing else decode.beam_search
         found: list[Any] = [[self._empty()]] * len(rows)
