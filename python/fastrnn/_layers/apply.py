@@ -6,8 +6,9 @@ from typing import Any
 import autograd.numpy as anp
 import numpy as np
 
+from fastrnn._calls.tape import Tape
 from fastrnn._checks import Array, flag
-from fastrnn._layers import stack
+from fastrnn._layers import direct, stack
 from fastrnn._layers.noise import Noise
 from fastrnn._layers.record import Record
 from fastrnn._layers.running import Running
@@ -39,9 +40,15 @@ def _forward(
     states : tuple of int
         How many arrays of h, and of c, there are.
     """
-    h, c = states
-    state = layer._layout.join(list(arrays[:h]), list(arrays[h : h + c]))
-    parts = layer._build(dict(zip(names, arrays[h + c :], strict=True)), packed=False)
+    h, c = arrays[: states[0]], arrays[states[0] : sum(states)]
+    params = dict(zip(names, arrays[sum(states) :], strict=True))
+    if layer._alone and dropout is None and noise is None:
+        found = direct.forward(layer, x, h, c, params, lengths, call.traced)
+        if found is not None:
+            call.kept = layer, names, found[1], states
+            return found[0]
+    state = layer._layout.join(list(h), list(c))
+    parts = layer._build(params, packed=False)
     record = Record() if call.traced else None
     y, state, tape = layer._run(x, state, lengths, parts, record, dropout, noise)
     h_n, c_n = layer._layout.split(state)
@@ -52,8 +59,11 @@ def _forward(
 
 def _backward(call: Call, g: tuple[Array | None, ...]) -> tuple[Array | None, ...]:
     """Return the gradients by x, the arrays of the state, and the weights; the tape is used up."""
-    layer, names, tape, (_, *final) = call.kept
+    layer, names, tape, kept = call.kept
+    if type(tape) is Tape:
+        return direct.backward(layer, tape, g, kept, names, call.wanted[0])
     dy, *dfinal = g
+    final = kept[1:]
     layout = layer._layout
     half = len(final) // (2 if layout.cell_state else 1)
     dh_n, dc_n = _filled(dfinal[:half], final[:half]), _filled(dfinal[half:], final[half:])

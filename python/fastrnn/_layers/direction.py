@@ -7,6 +7,7 @@ import numpy as np
 
 from fastrnn import _core, init
 from fastrnn._calls.kinds import Kind
+from fastrnn._calls.tape import NAMES
 from fastrnn._checks import Array, DType, exact
 from fastrnn._layers.stack import Part
 
@@ -42,7 +43,8 @@ class Direction:
     """
 
     __slots__ = (
-        "_symbols", "dtype", "hidden_size", "kind", "names", "output_size", "reverse", "shapes",
+        "_symbols", "arguments", "dtype", "hidden_size", "in_order", "kind", "names", "output_size",
+        "reverse", "shapes",
     )  # fmt: skip
 
     def __init__(
@@ -77,6 +79,9 @@ class Direction:
         self.output_size = proj_size or hidden_size
         self.dtype = dtype
         self.names = {name: _TORCH[name] + suffix for name in shapes}  # argument: name in params
+        self.arguments = {torch: name for name, torch in self.names.items()}
+        # As the functions take them; "" is none.
+        self.in_order = tuple([self.names.get(name, "") for name in NAMES[:6]])
         self.shapes = {self.names[name]: shape for name, shape in shapes.items()}
         rows_in_words = "H" if kind.gates == 1 else f"{kind.gates}·H"
         letter = "P" if proj_size else "H"

@@ -44,7 +44,10 @@ class Params:
 
     def __init__(self) -> None:
         self.params = {}
-        self._all_names = [name for direction in self._each() for name in direction.shapes]
+        each = self._each()
+        self._all_names = [name for direction in each for name in direction.shapes]
+        # One layer, one direction, and a cell that the functions have.
+        self._alone = len(each) == 1 and not each[0].kind.layer_norm
         self._ready: dict[bool, Ready] = {}
 
     def __getstate__(self) -> dict[str, Any]:

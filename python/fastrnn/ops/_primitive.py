@@ -22,7 +22,6 @@ try:
     from autograd.core import add_outgrads
     from autograd.extend import Box, VJPNode, VSpace
     from autograd.tracer import getval, new_box, trace_stack
-    from autograd.util import toposort
 except ImportError as error:
     raise ImportError(
         'fastrnn.ops needs the package autograd; install it with: pip install "fastrnn[train]"'
@@ -32,6 +31,7 @@ _ndarray = np.ndarray
 _box_types = Box.types
 _is_box_type = _box_types.__contains__
 _node_of = attrgetter("_node")
+_NO_PARENTS: list[Any] = []
 
 
 class Call:
@@ -129,6 +129,11 @@ def _node(parents: list[Any], vjp: Callable[[Any], Any]) -> Any:
     return node
 
 
+def _no_gradients(_: Any) -> tuple[Any, ...]:
+    """Be the vjp of a leaf."""
+    return ()
+
+
 def _handing_on(k: int) -> Callable[[Any], Any]:
     """Return the vjp of result number k of a call: what comes is handed on under its number."""
     return lambda g: [_Gradients({k: g})]
@@ -173,7 +178,7 @@ class Tracing:
 
     def leaf(self, value: Any) -> Any:
         """Return value as something to differentiate by."""
-        self._leaves.append(VJPNode.new_root())
+        self._leaves.append(_node(_NO_PARENTS, _no_gradients))
         return new_box(value, self._trace, self._leaves[-1])
 
     def back(self, result: Any) -> tuple[Any, list[Any]]:
@@ -183,21 +188,52 @@ class Tracing:
         plain = np.asarray(getval(value))
         if plain.ndim or plain.dtype.kind != "f":
             raise TypeError(f"the value to differentiate must be a floating number, got {plain!r}")
-        gradients: dict[VJPNode, Any] = {}
-        if ours:
-            summed: dict[VJPNode, Any] = {result._node: (np.ones((), plain.dtype), False)}
-            leaves = set(self._leaves)
-            for node in toposort(result._node):
-                g = summed.pop(node)[0]
-                if node in leaves:
-                    gradients[node] = g
-                    continue
-                for parent, part in zip(node.parents, node.vjp(g), strict=False):
-                    if type(part) is _ndarray and parent not in summed:  # as most are
-                        summed[parent] = part, False
-                    else:
-                        summed[parent] = add_outgrads(summed.get(parent), part)
-        return value, [gradients.get(leaf) for leaf in self._leaves]
+        gradients = _accumulated(result._node, np.ones((), plain.dtype)) if ours else {}
+        return value, list(map(gradients.get, self._leaves))
+
+
+def _accumulated(end: Any, g: Any) -> dict[Any, Any]:
+    """Return the gradients by all nodes without parents, given that by the end.
+
+    What autograd's own `backward_pass` does, node by node in the same order, in half the time: two
+    plain arrays are added at once, where autograd calls a primitive.
+    """
+    waiting: dict[Any, int] = {}  # how often a node is used
+    stack = [end]
+    while stack:
+        node = stack.pop()
+        if node in waiting:
+            waiting[node] += 1
+        else:
+            waiting[node] = 1
+            stack.extend(node.parents)
+    gradients: dict[Any, Any] = {}
+    summed: dict[Any, Any] = {end: (g, False)}  # the sum so far, and whether it is ours to change
+    ready = [end]
+    while ready:
+        node = ready.pop()
+        g = summed.pop(node)[0]
+        if not node.parents:
+            gradients[node] = g
+            continue
+        for parent, part in zip(node.parents, node.vjp(g), strict=False):
+            before = summed.get(parent)
+            if type(part) is not _ndarray:
+                summed[parent] = add_outgrads(before, part)
+            elif before is None:  # as for most
+                summed[parent] = part, False
+            elif type(before[0]) is not _ndarray:
+                summed[parent] = add_outgrads(before, part)
+            elif before[1]:
+                np.add(before[0], part, out=before[0])
+            else:
+                summed[parent] = before[0] + part, True
+        for parent in node.parents:
+            if waiting[parent] == 1:
+                ready.append(parent)
+            else:
+                waiting[parent] -= 1
+    return gradients
 
 
 def is_traced(*values: Any) -> bool:

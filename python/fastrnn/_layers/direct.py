@@ -1,0 +1,72 @@
+"""`apply` of one layer in one direction: arrays that need no conversion go straight to the core.
+
+What stack.py and state.py do for any number of layers takes longer than a small layer itself.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastrnn._calls.call import plain
+from fastrnn._calls.tape import Tape, gradients
+from fastrnn._checks import Array
+from fastrnn._layers.running import Running
+
+_ndarray = np.ndarray
+
+
+def forward(
+    layer: Running,
+    x: Any,
+    h: Sequence[Any],
+    c: Sequence[Any],
+    params: dict[str, Any],
+    lengths: Any,
+    keep: bool,
+) -> tuple[tuple[Array, ...], Tape | None] | None:
+    """Return y, h_n and, of an LSTM, c_n as `apply` does, and the tape.
+
+    Or None, where something has to be converted or explained: `Running._run` does. h and c hold one
+    array (1, N, ·), or none.
+    """
+    ((direction,),) = layer._directions
+    shapes, dtype = direction.shapes, layer.dtype
+    for name, weight in params.items():
+        if type(weight) is not _ndarray or weight.dtype is not dtype:
+            return None
+        if weight.shape != shapes[name]:
+            return None
+    for state in (*h, *c):
+        if type(state) is not _ndarray or state.ndim != 3 or len(state) != 1:
+            return None
+    w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr = map(params.get, direction.in_order)
+    weights = w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr
+    found = plain(
+        direction.kind, x, weights, h[0][0] if h else None, c[0][0] if c else None, lengths, False,
+        layer.batch_first, None, keep,
+    )  # fmt: skip
+    if found is None:
+        return None
+    y, h_n, c_n, tape = found
+    return (y, h_n[None]) if c_n is None else (y, h_n[None], c_n[None]), tape
+
+
+def backward(
+    layer: Running,
+    tape: Tape,
+    g: Sequence[Array | None],
+    states: tuple[int, int],
+    names: list[str],
+    want_x: bool,
+) -> tuple[Array | None, ...]:
+    """Return the gradients by x, the initial states and the weights; the tape is used up."""
+    ((direction,),) = layer._directions
+    dh_n, dc_n = g[1], g[2] if len(g) > 2 else None
+    found = gradients(
+        tape, direction.kind.function, g[0], None if dh_n is None else dh_n[0],
+        None if dc_n is None else dc_n[0], want_x=want_x,
+    )  # fmt: skip
+    initial = [found[name][None] for name, count in zip(("h0", "c0"), states, strict=True) if count]
+    arguments = direction.arguments
+    return (found.get("x"), *initial, *[found[arguments[name]] for name in names])
