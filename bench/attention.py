@@ -19,12 +19,10 @@ import autograd.numpy as anp
 import numpy as np
 
 import fastrnn
-from bench import machine
+from bench import load, machine
 from bench.baselines import usable_cpus
 from bench.peer_torch_attention import torch_decoder
 from fastrnn import ops
-
-SETTLE_SECONDS = 0.02  # thread pools spin for a while after their work
 
 
 class Size(NamedTuple):
@@ -116,7 +114,7 @@ def race(size: Size, threads: int, rounds: int) -> dict[str, Any]:
     costs: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds):
         for name, run in runs.items():
-            time.sleep(SETTLE_SECONDS)
+            load.settle([os.getpid()])
             run()
             start, cost = time.perf_counter(), time.process_time()
             run()

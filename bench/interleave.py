@@ -7,7 +7,6 @@ import os
 import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -23,8 +22,6 @@ THREAD_VARIABLES = (
     "MKL_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
 )
-# Thread pools keep spinning for a while after their work; the next in turn waits until they sleep.
-SETTLE_SECONDS = 0.02
 AGREEMENT = 1e-2  # of the rms; answers are proven in bench_cells, this only catches different work
 
 
@@ -138,7 +135,7 @@ class Team:
         before = load.usage(pids)
         for _ in range(rounds):
             for name in list(turns):
-                time.sleep(SETTLE_SECONDS)
+                load.settle(pids)
                 reply = self.ask(name, do="turn", seconds=seconds)
                 if "failed" in reply:
                     peers[name] = reply

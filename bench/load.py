@@ -1,10 +1,13 @@
 """How much of the machine others used while a bench ran: a timing is worth as much as its quiet."""
 
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 LIMIT = 0.05  # share of all CPUs; above it, a figure is marked
+SLICE_SECONDS = 0.02  # longer than the clock tick that processor time is counted in
+PATIENCE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,22 @@ def _process_ticks(pid: int) -> int:
         return 0
     words = text.rpartition(")")[2].split()  # the name before it may hold blanks
     return int(words[11]) + int(words[12])
+
+
+def settle(pids: list[int]) -> bool:
+    """Wait until these processes sleep: thread pools spin for a while after their work.
+
+    Whoever has the next turn would else find a core taken. False: one of them is still at work
+    after `PATIENCE_SECONDS`. Where processor times cannot be read it is `SLICE_SECONDS` that pass.
+    """
+    end = time.monotonic() + PATIENCE_SECONDS
+    ticks = [_process_ticks(pid) for pid in pids]
+    while time.monotonic() < end:
+        time.sleep(SLICE_SECONDS)
+        before, ticks = ticks, [_process_ticks(pid) for pid in pids]
+        if ticks == before:
+            return True
+    return False
 
 
 def foreign_share(before: Usage | None, after: Usage | None) -> float | None:

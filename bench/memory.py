@@ -2,7 +2,9 @@
 
 ``python -m bench.memory`` prints how far the resident memory rises above what it was before the
 call, in MiB and, less the call's results (y, and in training the gradients), in floats for each of
-the T·N·H elements of y. The limits in training: LSTM 5, GRU 4, RNN 1. Linux only.
+the T·N·H elements of y. From the shortest and the longest sequence follow the floats that each
+further element costs, and the rest, which does not grow with T: packed weights, the chunk of rows
+at work, and unfinished pages. The limits in training: LSTM 5, GRU 4, RNN 1. Linux only.
 """
 
 import argparse
@@ -76,11 +78,28 @@ def measure(program: str, kind: str, T: int, N: int, H: int, training: bool) -> 
     return rise(runs[program](kind, H, training), x)
 
 
+def result_bytes(kind: str, T: int, N: int, H: int, training: bool) -> int:
+    """What a call hands to its caller: y, and in training the gradients by x and the weights."""
+    gates = {"LSTM": 4, "GRU": 3, "RNN": 1}[kind]
+    return 4 * (T * N * H * (2 if training else 1) + (2 * gates * H * H if training else 0))
+
+
+def growth(first: dict[str, Any], last: dict[str, Any], program: str) -> tuple[float, float]:
+    """Floats beyond results for each further element of y, and MiB of what does not grow."""
+    (kind, T, N, H, training) = (first[k] for k in ("kind", "T", "N", "H", "training"))
+    elements = (last["T"] - T) * N * H
+    beyond = [
+        row[program + "_mib"] * MIB - result_bytes(kind, row["T"], N, H, training)
+        for row in (first, last)
+    ]
+    floats = (beyond[1] - beyond[0]) / (4 * elements)
+    return floats, (beyond[0] - floats * 4 * T * N * H) / MIB
+
+
 def case(kind: str, T: int, N: int, H: int, training: bool) -> dict[str, Any]:
     """Both programs, one after the other."""
     row: dict[str, Any] = {"kind": kind, "T": T, "N": N, "H": H, "training": training}
-    gates = {"LSTM": 4, "GRU": 3, "RNN": 1}[kind]
-    results = 4 * (T * N * H * (2 if training else 1) + (2 * gates * H * H if training else 0))
+    results = result_bytes(kind, T, N, H, training)
     for program in ("fastrnn", "torch"):
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             peak = pool.apply(measure, (program, kind, T, N, H, training))
@@ -97,19 +116,27 @@ def main() -> None:
     parser.add_argument("--hidden", type=int, nargs="+", default=[128, 256])
     parser.add_argument("--out", type=Path, default=grid.result_path("memory"))
     options = parser.parse_args()
-    rows = []
-    for kind, H, T, training in itertools.product(
-        KEPT, options.hidden, options.steps, (False, True)
-    ):
-        rows.append(case(kind, T, options.rows, H, training))
-        print(
-            "{kind} H={H} N={N} T={T} training={training}: fastrnn {fastrnn_mib:.1f} MiB "
-            "({fastrnn_floats:.2f} floats beyond results), PyTorch {torch_mib:.1f} "
-            "({torch_floats:.2f}), {ratio:.2f} times as much".format(**rows[-1]),
-            flush=True,
-        )
-    found = {"machine": machine.as_json(machine.describe())}
-    options.out.write_text(json.dumps(found | {"rows": rows}, indent=1) + "\n")
+    rows, growths = [], []
+    for kind, H, training in itertools.product(KEPT, options.hidden, (False, True)):
+        cases = [case(kind, T, options.rows, H, training) for T in sorted(options.steps)]
+        for row in cases:
+            print(
+                "{kind} H={H} N={N} T={T} training={training}: fastrnn {fastrnn_mib:.1f} MiB "
+                "({fastrnn_floats:.2f} floats beyond results), PyTorch {torch_mib:.1f} "
+                "({torch_floats:.2f}), {ratio:.2f} times as much".format(**row),
+                flush=True,
+            )
+        rows += cases
+        if len(cases) > 1:
+            found = {name: growth(cases[0], cases[-1], name) for name in ("fastrnn", "torch")}
+            growths.append({"kind": kind, "H": H, "training": training} | found)
+            print(
+                "  each further element of y costs {:.2f} floats, all else {:.2f} MiB; "
+                "PyTorch {:.2f}, {:.2f}".format(*found["fastrnn"], *found["torch"]),
+                flush=True,
+            )
+    results = {"machine": machine.as_json(machine.describe()), "rows": rows, "growth": growths}
+    options.out.write_text(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":

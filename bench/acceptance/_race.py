@@ -19,10 +19,11 @@ from statistics import median
 from typing import Any, Protocol, Self
 from unittest.mock import patch
 
+from bench import load
 from bench.acceptance._frame import Skipped, options
 from bench.acceptance._frame import main as frame_main
 from bench.baselines import usable_cpus
-from bench.interleave import SETTLE_SECONDS, THREAD_VARIABLES
+from bench.interleave import THREAD_VARIABLES
 
 PARITY_UPDATES, PARITY = 100, 1e-3
 
@@ -84,7 +85,7 @@ class Runner:
 
     def turn(self, until: int) -> None:
         """Let it go on until so many updates are done."""
-        time.sleep(SETTLE_SECONDS)
+        load.settle([child.pid or 0 for child in multiprocessing.active_children()])
         self._connection.send(until)
         losses, seconds, used, quality, *self.memory = self._connection.recv()
         self.losses += losses

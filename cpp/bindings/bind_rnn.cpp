@@ -187,15 +187,18 @@ RnnBackwardArgs<T> read_backward(const BackwardObjects& objects, Tape<T>& tape, 
 void backward_any(py::handle tape, py::handle dy, py::handle dh_n, py::handle dc_n, py::handle dx,
                   py::handle dw_ih, py::handle dw_hh, py::handle db_ih, py::handle db_hh,
                   py::handle dh0, py::handle dc0, py::handle dw_peephole, py::handle num_threads,
-                  py::handle truncate, py::handle clip_step, py::handle dw_hr, py::handle dw_norm) {
+                  py::handle truncate, py::handle clip_step, py::handle dw_hr, py::handle dw_norm,
+                  py::handle add_dx) {
   const BackwardObjects objects{dy,    dh_n, dc_n, dx,          dw_ih, dw_hh,  db_ih,
                                 db_hh, dh0,  dc0,  dw_peephole, dw_hr, dw_norm};
   const int threads = as_num_threads(num_threads);
   const index_t every = as_truncate(truncate);
+  const bool add = as_bool("add_dx", add_dx);
   as_tape(tape).consume([&]<class T>(Tape<T>& inner, const Extents& extents) {
     RnnBackwardArgs<T> args = read_backward(objects, inner, extents);
     args.num_threads = threads;
     args.truncate = every;
+    args.add_dx = add;
     args.clip_step = as_clip_step<T>(clip_step);
     without_gil([&] { rnn_backward(args); });
   });
@@ -287,7 +290,7 @@ void bind_rnn(py::module_& m) {
         arg("tape"), arg("dy"), arg("dh_n"), arg("dc_n"), arg("dx"), arg("dw_ih"), arg("dw_hh"),
         arg("db_ih"), arg("db_hh"), arg("dh0"), arg("dc0"), arg("dw_peephole"),
         arg("num_threads") = 0, arg("truncate") = py::none(), arg("clip_step") = py::none(),
-        arg("dw_hr") = py::none(), arg("dw_norm") = py::none());
+        arg("dw_hr") = py::none(), arg("dw_norm") = py::none(), arg("add_dx") = false);
   m.def("apply_activation", apply_activation, arg("name"), arg("x"), arg("y"),
         "y = exp, sigmoid or tanh of x, 1-D and contiguous, by the active kernels.");
 }

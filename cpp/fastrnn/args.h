@@ -81,6 +81,7 @@ struct RnnBackwardArgs {
 
   // Outputs, C-contiguous and disjoint from everything else; absent: not wanted.
   View<T, 3> dx;                // shape of x
+  bool add_dx = false;          // to what dx holds; not for an input that came projected
   View<T, 2> dw_ih;             // (G·H, I)
   View<T, 2> dw_hh;             // (G·H, P)
   View<T, 1> db_ih, db_hh;      // (G·H,)

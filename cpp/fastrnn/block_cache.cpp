@@ -31,13 +31,13 @@ void free_block(const Block& block) noexcept {
 
 Block new_block(std::size_t bytes) {
   if (bytes > PTRDIFF_MAX - kHugePage) throw std::bad_alloc();
-  const auto round_up = [&](std::size_t unit) { return (bytes + unit - 1) / unit * unit; };
-  bytes = round_up(kLine);
+  bytes = (bytes + kLine - 1) / kLine * kLine;
   const std::size_t alignment = alignment_of(bytes);
-  bytes = round_up(alignment);
   void* data = ::operator new(bytes, std::align_val_t{alignment});
 #ifdef __linux__
-  if (alignment == kHugePage) madvise(data, bytes, MADV_HUGEPAGE);  // refused: plain pages
+  // Refused: plain pages. The last part of a page is made of plain ones, or up to 2 MB of it would
+  // be taken for nothing.
+  if (alignment == kHugePage) madvise(data, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
 #endif
   return {data, bytes};
 }

@@ -13,16 +13,20 @@ using std::chrono::nanoseconds;
 using Clock = std::chrono::steady_clock;
 
 constexpr int kClasses = 8;                      // of 16 times the size each
-constexpr nanoseconds kLongestRest{1000000000};  // then a team is tried again
-constexpr int kRestOfCalls = 2;                  // a first rest, in durations of the bad call
+constexpr nanoseconds kLongestRest{1000000000};  // of a process that itself was stopped
 constexpr nanoseconds kTimeSlice{1000000};       // no scheduler takes a core away for less
 constexpr int kSlowInARow = 3;
-constexpr int kGoodAgain = 16;  // calls after which a bad one is the first again
+
+// A team is tried again after so many times what the last one lost: a core that stays busy costs a
+// tenth of the time, and one that was busy for a moment, by a thread that spun before it slept, is
+// soon used again. (Rests that doubled each time to a second kept calls of 3 ms alone on an idle
+// machine: beside other libraries in turns they never saw enough good calls to be forgiven.)
+constexpr int kRestOfLoss = 10;
 
 // Several threads may judge at once; whoever is last has the word.
 struct Class {
-  std::atomic<std::int64_t> rest_until{0}, rest{0};
-  std::atomic<int> good{kGoodAgain}, slow_in_a_row{0};
+  std::atomic<std::int64_t> rest_until{0}, lost{0};
+  std::atomic<int> slow_in_a_row{0};
 };
 constinit Class classes[kClasses];
 
@@ -51,22 +55,19 @@ bool should_be_alone(double multiply_adds) {
 void judge(double multiply_adds, const TeamCost& cost) {
   if (multiply_adds <= 0 || cost.size == 1) return;
   Class& c = class_of(multiply_adds);
-  const int good = c.good.load(std::memory_order_relaxed);
   const nanoseconds lost = loss(cost);
   const bool slower = cost.working.count() > 0 && lost * 10 > cost.working;
   const bool robbed = lost > kTimeSlice && (slower || cost.working.count() == 0);
   if (!slower && !robbed) {
     c.slow_in_a_row = 0;
-    if (good < kGoodAgain) c.good = good + 1;
+    c.lost = 0;
     return;
   }
+  const std::int64_t all = c.lost += lost.count();
   // Threads that were asleep are slow to come, once.
   if (!robbed && ++c.slow_in_a_row < kSlowInARow) return;
-  const std::int64_t first = kRestOfCalls * cost.wall.count();
-  const std::int64_t rest = good < kGoodAgain ? std::max(2 * c.rest, first) : first;
-  c.rest = std::min(rest, std::int64_t{kLongestRest.count()});
-  c.rest_until = now() + c.rest;
-  c.good = 0;
+  c.rest_until = now() + std::min(kRestOfLoss * all, std::int64_t{kLongestRest.count()});
+  c.lost = 0;
 }
 
 }  // namespace fastrnn

@@ -125,6 +125,7 @@ void check_backward(const RnnBackwardArgs<T>& a) {
   check_optional("dc_n", a.dc_n, "(N, H)", {N, H});
   check_optional("dc0", a.dc0, "(N, H)", {N, H});
   check_optional("dx", a.dx, "shape of x", {T_, N, I});
+  FASTRNN_CHECK(tape.weights.w_ih || !a.add_dx, "add_dx cannot be set: x came projected");
   FASTRNN_CHECK(tape.weights.w_ih || !a.dw_ih, "dw_ih cannot be given: x came projected");
   check_optional("dw_ih", a.dw_ih, "(G*H, I)", {rows, I});
   check_optional("dw_hh", a.dw_hh, "(G*H, P)", {rows, P});

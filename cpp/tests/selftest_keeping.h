@@ -28,15 +28,17 @@ inline void test_caution() {
   check(should_be_alone(work), "a little slower, three times in a row");
   check(!should_be_alone(other), "other sizes are not concerned");
   check(!should_be_alone(0), "nor calls without a size");
+  std::this_thread::sleep_for(20ms);
+  check(!should_be_alone(work), "ten times what was lost, then the rest is over");
+  judge(work, slower);
+  check(should_be_alone(work), "still slower: at once");
   std::this_thread::sleep_for(10ms);
-  check(!should_be_alone(work), "the rest is over");
+  check(!should_be_alone(work), "ten times what this call lost");
   judge(work, robbed);
+  std::this_thread::sleep_for(45ms);
   check(should_be_alone(work), "one lost time slice is enough");
-  std::this_thread::sleep_for(45ms);
-  check(!should_be_alone(work), "a rest of two calls");
-  judge(work, robbed);
-  std::this_thread::sleep_for(45ms);
-  check(should_be_alone(work), "bad again: twice as long");
+  std::this_thread::sleep_for(65ms);
+  check(!should_be_alone(work), "no longer for all the bad calls before");
   judge(other, unmeasured);
   check(should_be_alone(other), "a lost time slice shows without the processor's clock");
 }
@@ -56,6 +58,9 @@ inline void test_block_cache() {
   fastrnn::give_block(small);
   fastrnn::give_block(second);
   for (int i = 0; i < 40; ++i) fastrnn::give_block(fastrnn::take_block(large << (i % 8)));
+  const fastrnn::Block odd = fastrnn::take_block(large * 200 + 1);
+  check(odd.bytes < large * 200 + 128, "no unfinished page is filled up");
+  fastrnn::give_block(odd);
   const fastrnn::Block huge = fastrnn::take_block(large * 600);  // never kept
   fastrnn::give_block(huge);
   check(reinterpret_cast<std::uintptr_t>(huge.data) % 64 == 0, "aligned");

@@ -138,6 +138,7 @@ def rnn_backward(
     clip_step: float | None = None,  # limit of each step's gradients by the pre-activations
     dw_hr: _Array | None = None,  # out (P, H)
     dw_norm: _Array | None = None,  # out, shape of w_norm
+    add_dx: bool = False,  # to what dx holds
 ) -> None: ...
 def linear_forward(
     x: _Array,  # (M, I)

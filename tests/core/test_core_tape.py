@@ -10,7 +10,7 @@ import weakref
 import numpy as np
 import pytest
 from cases import CELLS, Case, Problem, draw
-from compare import assert_identical
+from compare import assert_identical, assert_same_bits
 from memory import Arena
 from runners import core_backward, core_forward, core_inputs, run_core, run_functions
 from tolerances import FORWARD, assert_close
@@ -46,6 +46,47 @@ def test_gates_and_cells_equal_the_twins(cell: str, reverse: bool, isa: str) -> 
     if problem.case.spec.cell_state:
         assert_close(f"{isa} c", tape.c, twin.c, bound)
         assert not tape.c.flags.writeable
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("cell", CELLS)
+def test_dx_is_added_to_what_is_there(cell: str, threads: int, isa: str) -> None:
+    problem = draw(Case(cell, **CASE))
+    alone = run_core(problem, threads=threads)["dx"]
+    start = np.random.default_rng(0).standard_normal(problem.x.shape)
+    for before in (np.zeros_like(start), start):
+        tape, dx = _core.Tape(), before.copy()
+        core_forward(problem, tape=tape)
+        _core.rnn_backward(
+            tape, problem.dy, problem.dh_n, problem.dc_n, dx, *[None] * 6,
+            dw_peephole=None, num_threads=threads, add_dx=True,
+        )  # fmt: skip
+        np.testing.assert_allclose(dx, before + alone, rtol=0, atol=1e-13, err_msg=isa)
+        for n, length in enumerate(problem.lengths):  # padding stays as it was
+            assert_same_bits("padding", dx[length:, n], before[length:, n])
+
+
+def test_dx_of_a_projected_input_is_not_added() -> None:
+    tape = _core.Tape()
+    problem = draw(Case("lstm", **CASE))
+    outputs = [np.empty((6, 5, 17)), np.empty((5, 17)), np.empty((5, 17))]
+    x = np.zeros((6, 5, 4 * 17))
+    _core.rnn_forward(
+        _core.Cell.lstm,
+        x,
+        None,
+        problem.w_hh,
+        None,
+        None,
+        None,
+        None,
+        None,
+        None,
+        *outputs,
+        tape=tape,
+    )
+    with pytest.raises(ValueError, match="add_dx cannot be set: x came projected"):
+        _core.rnn_backward(tape, None, None, None, x.copy(), *[None] * 7, add_dx=True)
 
 
 @pytest.mark.parametrize("cell", CELLS)

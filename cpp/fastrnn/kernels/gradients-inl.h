@@ -59,7 +59,7 @@ class Gradients {
   void zero_padding(Team& team) {
     const View<T, 3>& dx = task_.args.dx;
     const Range rows = share(task_.dims.N, team.rank(), team.size(), 1);
-    for (index_t r = rows.begin; dx && r < rows.end; ++r)
+    for (index_t r = rows.begin; dx && !task_.args.add_dx && r < rows.end; ++r)
       for (index_t t = task_.steps.row_length(r); t < task_.dims.T; ++t) {
         team.check();
         __builtin_memset(dx.at(t, task_.steps.caller_row(r)), 0,
@@ -107,7 +107,7 @@ class Gradients {
                      {rows_.grads + row, 0},
                      {J_, XP * L, S * L},
                      transposed_ + j * J_ * XP * L * L,
-                     kZeros<T>,
+                     task_.args.add_dx ? nullptr : kZeros<T>,
                      {rows_.dx + row, j * L},
                      I - j * L});
       } while ((row += at_once) < rows.end);

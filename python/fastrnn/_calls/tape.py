@@ -173,17 +173,20 @@ class Tape:
         want_x: bool = True,
         truncate: int | None = None,
         clip_step: float | None = None,
+        add_to: Array | None = None,
     ) -> dict[str, Array]:
         """Use the tape up; arrays are strict and time-major.
 
-        dh0 and dc0 are filled when given. Returns the other gradients, freshly allocated, by name:
-        x if it is wanted, and those weights that there are.
+        dh0 and dc0 are filled when given, and the gradient by x is added to add_to. Returns the
+        other gradients, freshly allocated, by name: x if it is wanted, and those weights that there
+        are.
         """
         held = self._held("tape")
         if self._digests is not None:
             _refuse_changed(self._digests, held.digests())
         dtype = self._dtype
-        out = {"x": allocate("dx", held.x.shape, dtype)} if want_x else {}
+        fresh_x = want_x and (add_to is None or held.backend != "core")
+        out = {"x": allocate("dx", held.x.shape, dtype)} if fresh_x else {}
         for name, array in zip(NAMES, held.weights, strict=True):
             if array is not None:
                 out[name] = allocate(_GRADIENTS[name], array.shape, dtype)
@@ -193,11 +196,12 @@ class Tape:
             held = self._held("tape")  # another thread was faster; this raises
         if held.backend == "core":
             get = out.get
+            dx = get("x") if add_to is None else add_to
             try:
                 _core.rnn_backward(
-                    held.inner, dy, dh_n, dc_n, get("x"), get("w_ih"), get("w_hh"), get("b_ih"),
+                    held.inner, dy, dh_n, dc_n, dx, get("w_ih"), get("w_hh"), get("b_ih"),
                     get("b_hh"), dh0, dc0, get("w_peephole"), held.num_threads, truncate, clip_step,
-                    get("w_hr"), get("w_norm"),
+                    get("w_hr"), get("w_norm"), add_to is not None,
                 )  # fmt: skip
             except MemoryError:
                 if not held.inner.spent:
@@ -207,6 +211,8 @@ class Tape:
             states = {"h0": dh0, "c0": dc0}
             wanted = out | {name: array for name, array in states.items() if array is not None}
             twin.backward(self._kind, held.inner, dy, dh_n, dc_n, wanted, truncate, clip_step)
+            if add_to is not None:
+                add_to += out.pop("x")
         if held.w_mask is not None:
             out["w_hh"] *= held.w_mask
         return out

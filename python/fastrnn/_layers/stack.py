@@ -126,23 +126,16 @@ def backward(
         if mask is not None and dx is not None:
             dx = Dropout.apply(p, mask, dx)
         pieces = merge.split(mode, dx, outputs)
-        found = []
+        projected = record.projected and l == 0
+        found: list[Array] = []
         for d, piece in enumerate(pieces):
             k = l * len(outputs) + d
-            gradients = record.tapes[k].unwind(
-                piece, dh_n[k], dc_n[k], dh0[k], dc0[k], want_x=want_x or l > 0
-            )
-            weights[k] = gradients
-            if "x" in gradients:
-                found.append(gradients.pop("x"))
-        dx = _joined(found, concatenate=record.projected and l == 0)
+            weights[k] = record.tapes[k].unwind(
+                piece, dh_n[k], dc_n[k], dh0[k], dc0[k], want_x=want_x or l > 0,
+                add_to=found[0] if found and not projected else None,
+            )  # fmt: skip
+            if "x" in weights[k]:
+                found.append(weights[k].pop("x"))
+        # By what all directions read: one array, or a block of columns each.
+        dx = np.concatenate(found, axis=2) if len(found) > 1 else found[0] if found else None
     return dx, weights
-
-
-def _joined(found: list[Array], concatenate: bool) -> Array | None:
-    """Return the gradient by what all directions read: a block of columns each, or one array."""
-    if len(found) < 2:
-        return found[0] if found else None
-    if concatenate:
-        return np.concatenate(found, axis=2)
-    return np.add(found[0], found[1], out=found[0])
