@@ -17,16 +17,17 @@ constexpr nanoseconds kLongestRest{1000000000};  // of a process that itself was
 constexpr nanoseconds kTimeSlice{1000000};       // no scheduler takes a core away for less
 constexpr int kSlowInARow = 3;
 
-// A team is tried again after so many times what the last one lost: a core that stays busy costs a
-// tenth of the time, and one that was busy for a moment, by a thread that spun before it slept, is
-// soon used again. (Rests that doubled each time to a second kept calls of 3 ms alone on an idle
-// machine: beside other libraries in turns they never saw enough good calls to be forgiven.)
-constexpr int kRestOfLoss = 10;
+// A team is tried again after so many times what the last one lost, twice as many where that one
+// was lost soon after a rest, too: a core that stays busy costs a tenth of the time at first and
+// then a fortieth, and one that was busy for a moment, by a thread that spun before it slept, is
+// soon used again. (Rests that doubled up to a second until 16 calls had been good kept calls of 3
+// ms alone on an idle machine: beside other libraries in turns there never were as many in a turn.)
+constexpr int kRestOfLoss = 10, kMostRestOfLoss = 40;
 
 // Several threads may judge at once; whoever is last has the word.
 struct Class {
-  std::atomic<std::int64_t> rest_until{0}, lost{0};
-  std::atomic<int> slow_in_a_row{0};
+  std::atomic<std::int64_t> rest_until{0}, rest{0}, lost{0};
+  std::atomic<int> factor{kRestOfLoss}, slow_in_a_row{0};
 };
 constinit Class classes[kClasses];
 
@@ -66,7 +67,11 @@ void judge(double multiply_adds, const TeamCost& cost) {
   const std::int64_t all = c.lost += lost.count();
   // Threads that were asleep are slow to come, once.
   if (!robbed && ++c.slow_in_a_row < kSlowInARow) return;
-  c.rest_until = now() + std::min(kRestOfLoss * all, std::int64_t{kLongestRest.count()});
+  const std::int64_t time = now();
+  const bool again = time < c.rest_until + c.rest;
+  c.factor = again ? std::min(2 * c.factor, kMostRestOfLoss) : kRestOfLoss;
+  c.rest = std::min(c.factor * all, std::int64_t{kLongestRest.count()});
+  c.rest_until = time + c.rest;
   c.lost = 0;
 }
 

@@ -32,13 +32,16 @@ inline void test_caution() {
   check(!should_be_alone(work), "ten times what was lost, then the rest is over");
   judge(work, slower);
   check(should_be_alone(work), "still slower: at once");
-  std::this_thread::sleep_for(10ms);
-  check(!should_be_alone(work), "ten times what this call lost");
+  std::this_thread::sleep_for(45ms);
+  check(!should_be_alone(work), "twenty times what this call lost");
   judge(work, robbed);
   std::this_thread::sleep_for(45ms);
   check(should_be_alone(work), "one lost time slice is enough");
   std::this_thread::sleep_for(65ms);
-  check(!should_be_alone(work), "no longer for all the bad calls before");
+  check(!should_be_alone(work), "ten times: what was long before is forgotten");
+  judge(work, robbed);
+  std::this_thread::sleep_for(110ms);
+  check(should_be_alone(work), "bad again: twice as long");
   judge(other, unmeasured);
   check(should_be_alone(other), "a lost time slice shows without the processor's clock");
 }
