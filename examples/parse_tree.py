@@ -41,6 +41,11 @@ class Language:
         """Whether an answer is well-formed."""
         return (trees.is_tree if self.brackets else formulas.is_prefix)(text.split())
 
+    def is_paired(self, text):
+        """Whether every bracket of an answer has another half, be it of another label."""
+        words = [w[0] + "X" if w[0] in "()" and len(w) > 1 else w for w in text.split()]
+        return trees.is_tree(words)
+
     def spans(self, text):
         """The brackets of an answer; none if it is no tree."""
         return trees.spans(trees.from_tokens(text.split())) if self.is_tree(text) else []
@@ -96,6 +101,7 @@ def judge(model, language, sources, targets):
         if language.brackets:
             spans = [[language.spans(text) for text in each] for each in (said, targets)]
             found[name]["F1"] = metrics.bracket_f1(*spans)
+            found[name]["in pairs"] = float(np.mean([language.is_paired(text) for text in said]))
     return found
 
 
