@@ -18,8 +18,10 @@ from fastrnn.train.schedule import linear
 
 KEEP, SWAP = "=", "<>"  # a letter stays, or changes places with the next one, which is left out
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"
-UNHEARD_OF = -12.0  # log probability of an edit that is no tag
-FAR = 4  # letters that a word without known neighbours may have more or less
+UNHEARD_OF = -15.0  # log probability of an edit that is no tag
+# Letters that what was meant may have more or less: beside neighbours, and where there is none.
+CLOSE, FAR = 2, 4
+FARTHER = 4.0  # how much likelier than a neighbour, in log probability, any other word must be
 
 
 def edits(source, target):
@@ -99,14 +101,14 @@ class Channel:
     def scores(self, typed, meant):
         """The log probabilities of having typed a word for each of those in `meant`."""
         p = self.model.predict_proba(*pad([self.letters.encode(" " + word) for word in meant]))
-        p, tags = np.log(np.maximum(p, 1e-30)), self.tags
-        return np.array([
-            sum(
-                p[i, n, tags[part]] if part in tags else UNHEARD_OF
-                for i, part in enumerate(edits(word, typed))
-            )
-            for n, word in enumerate(meant)
-        ])  # fmt: skip
+        p, found = np.log(np.maximum(p, 1e-30)), np.zeros(len(meant))
+        for n, word in enumerate(meant):
+            parts = edits(word, typed)
+            for i, (before, part) in enumerate(zip(["", *parts], parts)):
+                if before != SWAP or part:  # that a swap leaves out its second letter is certain
+                    known = part in self.tags
+                    found[n] += p[i, n, self.tags[part]] if known else UNHEARD_OF
+        return found
 
 
 class Context:
@@ -161,18 +163,18 @@ class Speller:
         self.known, self.letters = set(self.words), letter_counts(self.words)
 
     def candidates(self, word):
-        """Its known neighbours; where there is none, all words of nearly the same letters."""
-        near = sorted(neighbours(word) & self.known)
-        if near:
-            return near
+        """Known words that it may stand for, in order, and which of them are its neighbours."""
+        near = neighbours(word) & self.known
         apart = np.abs(self.letters - letter_counts([word])).sum(1)
-        return [self.words[i] for i in np.flatnonzero(apart <= FAR)]
+        close = {self.words[i] for i in np.flatnonzero(apart <= (CLOSE if near else FAR))}
+        meant = sorted((near | close) - {word})
+        return meant, np.array([other in near for other in meant])
 
     def put_right(self, text, place):
         """What was meant by the word at a place of a text, a list of words."""
         word = text[place]
-        meant = self.candidates(word)
+        meant, near = self.candidates(word)
         if not meant:
             return word
-        expected = self.context.scores(text, place, meant)
-        return meant[int(np.argmax(self.channel.scores(word, meant) + self.weight * expected))]
+        likely = self.channel.scores(word, meant) + FARTHER * near
+        return meant[np.argmax(likely + self.weight * self.context.scores(text, place, meant))]

@@ -15,7 +15,7 @@ from fastrnn.examples import copy_memory, counting, long_lag, lstm_variants, reb
 
 def adding(frame: _frame.Frame) -> None:
     """T = 100; unseen T = 400."""
-    for cell, updates in (("LSTM", 2500), ("GRU", 1500), ("tanh RNN", 800)):
+    for cell, updates in long_lag.ADDING.items():
         for seed in frame.seeds:
             with frame.run(f"adding, {cell}", seed, updates=updates):
                 _, (mse, near, rmse) = long_lag.adding(cell, seed, updates)
@@ -32,7 +32,7 @@ def adding(frame: _frame.Frame) -> None:
 def order(frame: _frame.Frame) -> None:
     """Two and three relevant symbols in 100."""
     for relevant in (2, 3):
-        for cell, updates in (("LSTM", 1800), ("tanh RNN", 800)):
+        for cell, updates in long_lag.ORDER.items():
             metric = f"order of {relevant}, {cell}: right"
             for seed in frame.seeds:
                 with frame.run(metric, seed, sequences=32 * updates):

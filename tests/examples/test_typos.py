@@ -110,6 +110,12 @@ def test_channel_and_context_decide_among_the_known_words() -> None:
     for context, right in (({"the": -3.0, "ten": -2.5}, "the"), ({"the": -9, "ten": -1}, "ten")):
         spelling = speller.Speller(likely, Told({**context, "thirst": 0.0}), counts)
         assert spelling.put_right(["in", "teh", "house"], 1) == right
+    # A word of two changes is likelier than the neighbours, and must be so by FARTHER.
+    for likely_hte, right in ((speller.FARTHER - 1.5, "the"), (speller.FARTHER - 0.5, "hte")):
+        told = Told({"the": -1.0, "ten": -2.0, "hte": likely_hte})
+        even = Told(dict.fromkeys(("the", "ten", "hte"), -3.0))
+        wider = speller.Speller(told, even, counts + Counter(hte=1))
+        assert wider.put_right(["in", "teh", "house"], 1) == right
     # No known neighbour: a word of nearly the same letters, or else the word itself.
     assert spelling.put_right(["thrsti"], 0) == "thirst"
     assert spelling.put_right(["qqqqqqqqqq"], 0) == "qqqqqqqqqq"
@@ -124,6 +130,12 @@ def test_channel_gives_the_probability_of_the_edits() -> None:
     assert np.exp(swapped) > 0.8
     assert np.exp(swapped) + np.exp(kept) <= 1
     assert unheard < 2 * speller.UNHEARD_OF
+    # A swap is one event: the letter that is left out after it costs nothing more.
+    (p,) = channel.model.predict_proba(np.array([channel.letters.encode(" reik")]).T).swapaxes(0, 1)
+    parts = speller.edits("reik", "riek")
+    assert parts == ["=", "=", speller.SWAP, "", "="]
+    once = sum(np.log(p[i, channel.tags[parts[i]]]) for i in (0, 1, 2, 4))
+    assert swapped == pytest.approx(once, abs=1e-4)
 
 
 def test_context_names_the_words_before_and_after() -> None:
