@@ -45,7 +45,10 @@ def fit(cell, ids, vocabulary, hidden, epochs, seed, rate=5e-3, progress=True):
     rng = np.random.default_rng(seed)
     model = LanguageModel(cell, vocabulary, hidden, rng=rng)
     schedule = linear(rate, rate / 100, updates)
-    trainer = Trainer(model, Adam(schedule), max_norm=1.0, rng=rng, progress=progress)
+    trainer = Trainer(
+        model, Adam(schedule), max_norm=1.0, rng=rng, progress=progress,
+        log_every=max(1, updates // 100),
+    )  # fmt: skip
     history = trainer.fit(streams, epochs=epochs)
     nats = [model.evaluate(held_out, carry=carry)["loss"] for carry in (True, False)]
     return model, nats, history
@@ -84,7 +87,7 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 1, data: Data = 
         )
     print(model.generate("ROMEO:\n", 300, temperature=0.8, rng=np.random.default_rng(0)))
     if plot is not None:
-        figure = curves(pictures, xlabel="records of 100 updates", ylabel="nats a character")
+        figure = curves(pictures, xlabel="per cent of the training", ylabel="nats a character")
         save(figure, plot, "char_lm")
 
 

@@ -143,7 +143,8 @@ def curves(
     Parameters
     ----------
     named : dict of str to array_like, (n,)
-        Not finite numbers leave gaps; so do, if `log`, those that are not positive.
+        Not finite numbers leave gaps; so do, if `log`, those that are not positive. A number
+        between two gaps is a point.
     title, xlabel, ylabel : str
     log : bool
         Logarithmic y axis.
@@ -176,7 +177,10 @@ def curves(
             raise ValueError(f"{name} must have shape (n,), got {y.shape}")
         shown = np.isfinite(y) & ((y > 0) | (not log))
         style = ("-", "--", "-.", ":")[i // 10 % 4]  # ten colours, then another kind of line
-        axes.plot(np.where(shown, y, np.nan), style, label=name, linewidth=1.5)
+        beside = np.pad(shown, 1)
+        points = np.flatnonzero(shown & ~beside[:-2] & ~beside[2:])  # no line would show them
+        y = np.where(shown, y, np.nan)
+        axes.plot(y, style, label=name, linewidth=1.5, marker="o", markevery=points.tolist())
     if log:
         axes.set_yscale("log")
     axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
