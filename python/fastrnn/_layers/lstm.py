@@ -89,7 +89,9 @@ class LSTM(Layer):
     References
     ----------
     M. Schuster, K. Paliwal, "Bidirectional Recurrent Neural Networks", 1997, section II; dropout
-    between layers: W. Zaremba et al., "Recurrent Neural Network Regularization", 2014, section 3.2.
+    between layers: W. Zaremba et al., "Recurrent Neural Network Regularization", 2014, section 3.2;
+    layer normalisation: J. Ba, J. Kiros, G. Hinton, "Layer Normalization", 2016, equations 20 to
+    22; cell, peepholes and projection: those of `fastrnn.lstm`; masks: those of `fastrnn.Masks`.
 
     Examples
     --------

@@ -18,6 +18,7 @@ from fastrnn.cli.datasets.section import DATASETS, read_dataset
 from fastrnn.cli.datasets.text import Dataset
 from fastrnn.io._files import atomic_write
 from fastrnn.train import schedule
+from fastrnn.train._loop import Limits, Validation
 
 SECTIONS = ("model", "data", "optimiser", "schedule", "training")
 OPTIMISERS: dict[str, Callable[..., train.Optimiser]] = {
@@ -57,6 +58,7 @@ def run_train(path: Path, *, resume: bool) -> None:
     print(f"data: {dataset.words}")
     print(f"model: {model}, {model.parameter_count:,} parameters", flush=True)
     trainer, limits = _trainer(config, settings, model, folder, np.random.default_rng(seed + 1))
+    _check_limits(config, model, dataset.held_out, limits)
     data = _as_fit_has_it(config, model, dataset.train, segment_turns)
     # BLAS threads that spin between products would take the cores away from the layers.
     with threadpool_limits(1, user_api="blas"):
@@ -120,6 +122,17 @@ def _trainer(
     options = {key: value for key, value in settings.items() if key in own}
     trainer = config.call("training", train.Trainer, options, **given)
     return trainer, {key: value for key, value in settings.items() if key in limits}
+
+
+def _check_limits(config: Config, model: Any, held_out: Any, limits: dict[str, Any]) -> None:
+    """Refuse what `fit` would refuse, in the words of the file and before anything begins."""
+    ends = {name: limits.get(name) for name in ("epochs", "updates", "seconds")}
+    config.call("training", Limits, ends)
+    config.call(
+        "training", Validation, {}, model=model, source=held_out,
+        every=limits.get("validate_every"), patience=limits.get("patience"),
+        monitor=limits.get("monitor", "loss"), best=limits.get("best", "min"),
+    )  # fmt: skip
 
 
 def _optimiser(config: Config) -> train.Optimiser:
