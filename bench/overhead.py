@@ -7,7 +7,7 @@ results, the node of autograd, both calls of the core with their arithmetic, and
 is the time of a trace with the call less that of the same trace without it, processor time, T=8,
 N=1, I=4, H=8, float32. Beside it, by the same subtraction: a primitive made by autograd's own
 `primitive` and `defvjp_argnums` that takes as many arrays and does nothing, which is what autograd
-itself asks for one call.
+itself asks for one call; and the time inside of the core's functions, where the arithmetic is.
 """
 
 import argparse
@@ -21,7 +21,7 @@ import numpy as np
 from autograd.extend import defvjp_argnums, primitive
 
 import fastrnn
-from fastrnn import ops
+from fastrnn import _core, ops
 from fastrnn.ops._primitive import Tracing, differentiable
 
 RNG = np.random.default_rng(0)
@@ -92,13 +92,41 @@ def microseconds(arrays: list[np.ndarray], run: Run | None, calls: int = 300) ->
     return (time.process_time() - begun) / calls * 1e6
 
 
+def in_core(arrays: list[np.ndarray], run: Run, calls: int = 2000) -> float:
+    """Return the microseconds of a trace inside of functions of the core, the median of many."""
+    end, spent = ending([run(arrays)]), list[int]()
+    now = time.perf_counter_ns
+    functions = {name: f for name, f in vars(_core).items() if type(f) is type(_core.isa)}
+
+    def timed(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any) -> Any:
+            begun = now()
+            result = function(*args)
+            spent[-1] += now() - begun
+            return result
+
+        return call
+
+    for name, function in functions.items():
+        setattr(_core, name, timed(function))
+    try:
+        while len(spent) < calls:
+            spent.append(0)
+            once(arrays, run, end)
+    finally:
+        for name, function in functions.items():
+            setattr(_core, name, function)
+    return statistics.median(spent) / 1e3
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.overhead", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(CASES)}")
     parser.add_argument("--rounds", type=int, default=15)
     options = parser.parse_args(argv)
-    print(f"{'us a call: median (least)':<26}{'arrays':>7}{'fastrnn':>16}{'does nothing':>16}")
+    title = "us a call: median (least)"
+    print(f"{title:<26}{'arrays':>7}{'fastrnn':>16}{'does nothing':>16}{'core':>7}")
     with fastrnn.threads(1):
         for name in options.names or CASES:
             arrays, run = CASES[name]
@@ -112,7 +140,11 @@ def main(argv: list[str] | None = None) -> int:
                 found = [one[k] - one[2] for one in rounds]
                 least = min(one[k] for one in rounds) - min(one[2] for one in rounds)
                 columns.append(f"{statistics.median(found):9.1f} ({least:4.1f})")
-            print(f"{name:<26}{len(arrays):>7}{columns[0]:>16}{columns[1]:>16}", flush=True)
+            inside = in_core(arrays, run)
+            print(
+                f"{name:<26}{len(arrays):>7}{columns[0]:>16}{columns[1]:>16}{inside:7.1f}",
+                flush=True,
+            )
     return 0
 
 

@@ -23,7 +23,7 @@ def loss(params: Any, x: Any, signs: Any) -> Any:
     """E = ½ Σ (z − target)², of z = ½ + ½ tanh(score / 2) and signs = 2·target − 1, (T, 1)."""
     y, _ = ops.rnn(x, params["w_ih"], params["w_hh"], nonlinearity="sigmoid")
     error = anp.tanh(0.5 * ops.linear(y, params["w_out"])) - signs
-    return 0.125 * anp.sum(error * error)
+    return 0.125 * anp.sum(anp.square(error))
 
 
 def by_autograd(seed: int) -> list[Any]:

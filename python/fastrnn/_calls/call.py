@@ -121,7 +121,7 @@ def plain(
         return result, h_n, c_n, None
     tape = Tape(kind, Held(inner, "core", x, y, (*weights, None), h0, c0, num_threads))
     tape.set_layout(single, batch_first)
-    result.flags.writeable = False
+    result.setflags(write=False)
     return result, h_n, c_n, tape
 
 
@@ -184,7 +184,7 @@ def sequence(
     if tape is not None:
         tape.set_layout(single, batch_first and not single)
         tape.set_states(h0_shape, c0_shape)
-        result.flags.writeable = False
+        result.setflags(write=False)
     return result, h_n, c_n, tape
 
 

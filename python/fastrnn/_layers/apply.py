@@ -15,17 +15,16 @@ from fastrnn._layers.running import Running
 from fastrnn.init import generator
 from fastrnn.ops._primitive import Call, differentiable, opened
 
+# The layer, whose own weights are not looked at; what the weights of a call are called; the numbers
+# of the first array that is not of h, and not of c; lengths; what chance does.
+About = tuple[Running, list[str], int, int, Any, stack.Dropout | None, Noise | None]
+
 
 def _forward(
     call: Call,
     x: Any,
     *arrays: Any,
-    layer: Running,
-    names: list[str],
-    states: tuple[int, int],
-    lengths: Any,
-    dropout: stack.Dropout | None,
-    noise: Noise | None,
+    about: About,
 ) -> tuple[Array, ...]:
     """Return y, the arrays of h and those of c.
 
@@ -33,19 +32,16 @@ def _forward(
     ----------
     x, *arrays
         The input, the arrays of h, those of c, and the weights.
-    layer : Running
-        Gives sizes and options; its own weights are not looked at.
-    names : list of str
-        What the weights are.
-    states : tuple of int
-        How many arrays of h, and of c, there are.
+    about : tuple
+        The rest of a call, which is no array.
     """
-    h, c = arrays[: states[0]], arrays[states[0] : sum(states)]
-    params = dict(zip(names, arrays[sum(states) :], strict=True))
+    layer, names, after_h, after_c, lengths, dropout, noise = about
+    h, c = arrays[:after_h], arrays[after_h:after_c]
+    params = dict(zip(names, arrays[after_c:] if after_c else arrays, strict=True))
     if layer._alone and dropout is None and noise is None:
         found = direct.forward(layer, x, h, c, params, lengths, call.traced)
         if found is not None:
-            call.kept = layer, names, found[1], states
+            call.kept = layer, names, found[1], (after_h, after_c - after_h)
             return found[0]
     state = layer._layout.join(list(h), list(c))
     parts = layer._build(params, packed=False)
@@ -110,14 +106,17 @@ def apply(
     else:
         layer._check_names(params, names)
     layout = layer._layout
-    h, c = layout.split(opened(state))
+    h, c = ([], []) if state is None else layout.split(opened(state))
     dropout = None
     if rng is not None and generator(rng) and layer.dropout > 0:
         dropout = stack.Dropout(layer.dropout, rng)
     y, *states = _nodes[layer._kind.function](
         x, *h, *c, *[params[name] for name in names],
-        layer=layer, names=names, states=(len(h), len(c)), lengths=lengths, dropout=dropout,
-        noise=layer._noise(rng, masks),
+        about=(
+            layer, names, len(h), len(h) + len(c), lengths, dropout, layer._noise(rng, masks),
+        ),
     )  # fmt: skip
+    if layer._alone and not layout.listed:
+        return y, tuple(states) if layout.cell_state else states[0]
     half = len(states) // (2 if layout.cell_state else 1)
     return y, layout.join(states[:half], states[half:])

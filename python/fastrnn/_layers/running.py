@@ -63,7 +63,7 @@ class Running(Params):
         state = self._layout.leave(final, single)
         if record is None:
             return result, state, None
-        result.flags.writeable = False
+        result.setflags(write=False)
         layout = single, T, N, h0[0] is not None, c0[0] is not None
         return result, state, LayerTape(self, record, layout)
 

@@ -10,6 +10,7 @@ a time only, and fills those that nobody used with zeros on the way back.
 """
 
 from collections.abc import Callable
+from functools import cache
 from itertools import compress
 from operator import attrgetter
 from typing import Any
@@ -31,6 +32,7 @@ _ndarray = np.ndarray
 _box_types = Box.types
 _is_box_type = _box_types.__contains__
 _node_of = attrgetter("_node")
+_new_node = VJPNode.__new__  # its constructor would look the vjp up by function
 _NO_PARENTS: list[Any] = []
 
 
@@ -104,7 +106,9 @@ def differentiable(name: str, forward: Forward, backward: Backward) -> Callable[
         boxes = list(compress(arrays, wanted))
         parents = list(map(_node_of, boxes))
         trace = boxes[0]._trace
-        _refuse_all_but_first_order(name, trace, boxes, parents)
+        for box, node in zip(boxes, parents, strict=True):
+            if type(node) is not VJPNode or box._trace != trace or type(box._value) in _box_types:
+                raise _refusal(name, node)
         values = [a._value if w else a for a, w in zip(arrays, wanted, strict=True)]
         result = forward(call, *values, **options)
 
@@ -114,17 +118,17 @@ def differentiable(name: str, forward: Forward, backward: Backward) -> Callable[
         node = _node(parents, vjp)
         if type(result) is not tuple:
             return new_box(result, trace, node)
-        parents = [node]
-        return tuple(
-            [new_box(each, trace, _node(parents, _handing_on(k))) for k, each in enumerate(result)]
-        )
+        parents, boxes = [node], []
+        for k, each in enumerate(result):
+            boxes.append(new_box(each, trace, _node(parents, _handing_on(k))))
+        return tuple(boxes)
 
     return run
 
 
 def _node(parents: list[Any], vjp: Callable[[Any], Any]) -> Any:
-    """Return a node of autograd; the class's own constructor looks its vjp up by function."""
-    node = VJPNode.__new__(VJPNode)
+    """Return a node of autograd."""
+    node = _new_node(VJPNode)
     node.parents, node.vjp = parents, vjp
     return node
 
@@ -134,21 +138,19 @@ def _no_gradients(_: Any) -> tuple[Any, ...]:
     return ()
 
 
+@cache
 def _handing_on(k: int) -> Callable[[Any], Any]:
     """Return the vjp of result number k of a call: what comes is handed on under its number."""
     return lambda g: [_Gradients({k: g})]
 
 
-def _refuse_all_but_first_order(
-    name: str, trace: int, boxes: list[Any], nodes: list[Any]
-) -> None:
-    for box, node in zip(boxes, nodes, strict=True):
-        if type(node) is not VJPNode:
-            raise NotImplementedError(
-                f"fastrnn.ops.{name} has no forward mode; its twin fastrnn.reference.{name} has"
-            )
-        if box._trace != trace or type(box._value) in _box_types:
-            raise _once(name)
+def _refusal(name: str, node: Any) -> NotImplementedError:
+    """Word why an operation cannot take a box: only the first order of reverse mode is there."""
+    if type(node) is VJPNode:
+        return _once(name)
+    return NotImplementedError(
+        f"fastrnn.ops.{name} has no forward mode; its twin fastrnn.reference.{name} has"
+    )
 
 
 def _once(name: str) -> NotImplementedError:
