@@ -44,12 +44,12 @@ VARIANTS: dict[str, tuple[str, dict[str, Any], str]] = {
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 
 
-def prepare(name: str, T: int, N: int, H: int, training: bool) -> Callable[[], None]:
-    """Return a call of one variant on one thread, I = H, in float32."""
+def prepare(name: str, T: int, N: int, H: int, training: bool, threads: int) -> Callable[[], None]:
+    """Return a call of one variant on so many threads at most, I = H, in float32."""
     family, options, letters = VARIANTS[name]
     rng = np.random.default_rng(0)
     if "layer_norm" in options:
-        return prepare_layer(family, options, rng.standard_normal((T, N, H)), training)
+        return prepare_layer(family, options, rng.standard_normal((T, N, H)), training, threads)
 
     def draw(*shape: int) -> np.ndarray:
         return (rng.standard_normal(shape) * 0.1).astype(np.float32)
@@ -57,7 +57,7 @@ def prepare(name: str, T: int, N: int, H: int, training: bool) -> Callable[[], N
     P = H // options["w_hr"] if "w_hr" in options else H
     rows = GATES[family] * H
     given: dict[str, Any] = options | {"x": draw(T, N, H), "w_ih": draw(rows, H)}
-    given |= {"w_hh": draw(rows, P), "b_ih": draw(rows), "b_hh": draw(rows), "num_threads": 1}
+    given |= {"w_hh": draw(rows, P), "b_ih": draw(rows), "b_hh": draw(rows), "num_threads": threads}
     if "w_hr" in options:
         given["w_hr"] = draw(P, H)
     if "w_peephole" in options:
@@ -83,26 +83,28 @@ def prepare(name: str, T: int, N: int, H: int, training: bool) -> Callable[[], N
 
 
 def prepare_layer(
-    family: str, options: dict[str, Any], x: np.ndarray, training: bool
+    family: str, options: dict[str, Any], x: np.ndarray, training: bool, threads: int
 ) -> Callable[[], None]:
     """Return the same of what only layers have."""
     x = (x * 0.1).astype(np.float32)
     layer = getattr(fastrnn, family.upper())(x.shape[2], x.shape[2], **options)
 
     def train() -> None:
-        with fastrnn.threads(1):
+        with fastrnn.threads(threads):
             layer.backward(layer.forward(x)[-1], x)
 
     def infer() -> None:
-        with fastrnn.threads(1):
+        with fastrnn.threads(threads):
             layer(x)
 
     return train if training else infer
 
 
-def measure(T: int, N: int, H: int, training: bool, rounds: int) -> dict[str, float]:
+def measure(
+    T: int, N: int, H: int, training: bool, rounds: int, threads: int = 1
+) -> dict[str, float]:
     """Return each variant's time as a multiple of the plain cell's."""
-    calls = {name: prepare(name, T, N, H, training) for name in VARIANTS}
+    calls = {name: prepare(name, T, N, H, training, threads) for name in VARIANTS}
     for call in calls.values():
         call()  # packs, and takes memory
     times: dict[str, list[float]] = {name: [] for name in calls}
@@ -123,11 +125,12 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--threads", type=int, default=1, help="at most; the plan may take fewer")
     parser.add_argument("--out", type=Path, default=None)
     given = parser.parse_args()
     columns = {
         f"{'training' if training else 'forward'} H{H}": measure(
-            given.steps, given.batch, H, training, given.rounds
+            given.steps, given.batch, H, training, given.rounds, given.threads
         )
         for H in given.hidden
         for training in (False, True)
@@ -136,7 +139,12 @@ def main() -> None:
     for name in VARIANTS:
         print(f"{name:26}" + "".join(f"{ratios[name]:15.2f}x" for ratios in columns.values()))
     if given.out is not None:
-        sizes = {"T": given.steps, "N": given.batch, "threads": 1, "rounds": given.rounds}
+        sizes = {
+            "T": given.steps,
+            "N": given.batch,
+            "threads": given.threads,
+            "rounds": given.rounds,
+        }
         found = {"machine": describe().cpu, "isa": fastrnn.isa(), **sizes, "ratios": columns}
         given.out.write_text(json.dumps(found, indent=1) + "\n")
 

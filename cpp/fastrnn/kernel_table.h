@@ -136,8 +136,7 @@ struct CellKernels {
   Panels<T> (*pack)(const RnnWeights<T>&, index_t I, index_t H, unsigned char* block, Team&);
   Kernel<ForwardTask<T>> forward;
   Kernel<BackwardTask<T>> backward;
-  // The same with masks, projection, full peepholes or w_norm: general cells; threads share rows
-  // only.
+  // The same with masks, projection, full peepholes or w_norm: general cells.
   Kernel<ForwardTask<T>> extended_forward;
   Kernel<BackwardTask<T>> extended_backward;
 };

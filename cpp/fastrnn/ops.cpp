@@ -15,12 +15,11 @@ namespace {
 
 template <class T>
 Plan plan_for(const KernelTable<T>& table, Cell cell, const Dims& dims, index_t rows, bool training,
-              bool rows_only, int threads_asked) {
+              int threads_asked) {
   const CellKernels<T>& kernel = table[cell];
   const Problem problem{
-      dims,     kernel.traits.gates, kernel.traits.slots, training ? 4 : kernel.unit_grain,
-      rows,     table.lanes,         sizeof(T),           training,
-      rows_only};
+      dims, kernel.traits.gates, kernel.traits.slots, training ? 4 : kernel.unit_grain,
+      rows, table.lanes,         sizeof(T),           training};
   return make_plan(problem, cpu_caches(), threads_asked > 0 ? threads_asked : num_threads());
 }
 
@@ -114,12 +113,10 @@ template <class T>
 void rnn_forward(const RnnForwardArgs<T>& a) {
   const Dims dims = check_forward(a);
   const KernelTable<T>& table = a.packed != nullptr ? a.packed->table() : kernels<T>();
-  const bool extended = is_extended(a);
-  const Kernel<ForwardTask<T>>& kernel = forward_kernel(table, a.cell, extended);
+  const Kernel<ForwardTask<T>>& kernel = forward_kernel(table, a.cell, is_extended(a));
   StepOrder order(dims.T, dims.N, a.lengths, a.reverse);
   ForwardTask<T> task = forward_task(a, dims);
-  task.plan =
-      plan_for(table, a.cell, dims, order.rows(), a.tape != nullptr, extended, a.num_threads);
+  task.plan = plan_for(table, a.cell, dims, order.rows(), a.tape != nullptr, a.num_threads);
   if (a.tape == nullptr) {
     task.steps = order.steps();
     const Scratch scratch = take_scratch(task, kernel.bytes);
@@ -139,9 +136,8 @@ void rnn_forward(const RnnForwardArgs<T>& a) {
 
 template <class T>
 RepeatedForward<T>::RepeatedForward(const RnnForwardArgs<T>& a)
-    : extended_(is_extended(a)),
-      table_(&a.packed->table()),
-      kernel_(&forward_kernel(*table_, a.cell, extended_)),
+    : table_(&a.packed->table()),
+      kernel_(&forward_kernel(*table_, a.cell, is_extended(a))),
       cell_(a.cell),
       task_(forward_task(a, check_forward(a))) {
   FASTRNN_CHECK(!a.lengths && a.tape == nullptr, "lengths and tape are not taken here");
@@ -154,7 +150,7 @@ void RepeatedForward<T>::run(const View<const T, 3>& x, const View<T, 3>& y, int
   if (threads != threads_) {
     threads_ = 0;  // should memory run out
     const Dims& dims = task_.dims;
-    task_.plan = plan_for(*table_, cell_, dims, dims.T * dims.N, false, extended_, threads);
+    task_.plan = plan_for(*table_, cell_, dims, dims.T * dims.N, false, threads);
     scratch_ = take_scratch(task_, kernel_->bytes);
     threads_ = threads;
   }
@@ -172,8 +168,7 @@ void rnn_backward(const RnnBackwardArgs<T>& a) {
   BackwardTask<T> task;
   task.dims = tape.dims;
   task.steps = tape.order.steps();
-  task.plan = plan_for(*tape.table, tape.cell, tape.dims, tape.order.rows(), true, tape.extended,
-                       a.num_threads);
+  task.plan = plan_for(*tape.table, tape.cell, tape.dims, tape.order.rows(), true, a.num_threads);
   task.choices = tape.choices;
   task.weights = tape.weights;
   task.x = tape.x;

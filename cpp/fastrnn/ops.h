@@ -26,7 +26,6 @@ class RepeatedForward {
   void run(const View<const T, 3>& x, const View<T, 3>& y, int num_threads);
 
  private:
-  bool extended_;
   const KernelTable<T>* table_;
   const Kernel<ForwardTask<T>>* kernel_;
   Cell cell_;

@@ -45,8 +45,7 @@ Plan make_plan(const Problem& p, const CpuCaches& caches, int threads) {
   const double weights = recurrent * double(p.element);
 
   Plan plan;
-  const bool by_rows =
-      p.rows_only || share_rows(double(p.dims.N) / threads, weights, double(caches.l2));
+  const bool by_rows = share_rows(double(p.dims.N) / threads, weights, double(caches.l2));
   plan.split = by_rows ? Split::rows : Split::units;
   const index_t panels = (p.dims.H + p.lanes - 1) / p.lanes;
   const double call_work = total / kCallWork, step_work = rows / steps * recurrent / kStepWork;
@@ -69,7 +68,7 @@ Plan make_plan(const Problem& p, const CpuCaches& caches, int threads) {
 
   if (forced.split) {
     plan.multiply_adds = 0;
-    if (!p.rows_only) plan.split = *forced.split;
+    plan.split = *forced.split;
     plan.threads = threads;
   }
   if (forced.chunk_steps > 0)

@@ -17,7 +17,6 @@ struct Problem {
   index_t lanes;        // of one vector
   std::size_t element;  // bytes
   bool training;
-  bool rows_only;  // units cannot be shared
 };
 
 // `threads` is the most that may be used.

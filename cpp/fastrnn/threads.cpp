@@ -83,8 +83,13 @@ void work(TeamState& state, int rank, int size, TeamBody body, void* context) no
   in_team = outer;
 }
 
-void run_serial(TeamBody body, void* context) {
+// So little work is done before anybody could wish to stop it. Looking at the clock waits for all
+// that the processor has begun: a step of an LSTM with H = 128 took 2.6 us with its five looks.
+bool is_brief(double multiply_adds) { return multiply_adds > 0 && multiply_adds < 2e6; }
+
+void run_serial(TeamBody body, void* context, double multiply_adds = 0) {
   TeamState state(1, true);
+  if (is_brief(multiply_adds)) state.never_look();
   work(state, 0, 1, body, context);
   state.rethrow();
 }
@@ -218,7 +223,8 @@ void Team::check() {
 
 void run_team_raw(int threads, double multiply_adds, TeamBody body, void* context) {
   FASTRNN_DCHECK(threads >= 1);
-  if (threads <= 1 || in_team || in_foreign_region()) return run_serial(body, context);
+  if (threads <= 1 || in_team || in_foreign_region())
+    return run_serial(body, context, multiply_adds);
   if (should_be_alone(multiply_adds)) return run_serial(body, context);
   if (forked && serial_children()) return run_serial(body, context);
   const Budget budget(threads);

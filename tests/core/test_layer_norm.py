@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from runners import forced_plan
 
 import fastrnn
 
@@ -87,6 +88,18 @@ def test_rows_depend_neither_on_batch_nor_threads(layer: Any, options: dict[str,
     alone = results(cell, 90, 7, True, rows=slice(4, 5))
     assert np.array_equal(one["y"][:, 4:5], alone["y"])
     assert np.array_equal(one["x"][:, 4:5], alone["x"])
+
+
+@pytest.mark.parametrize(("layer", "options"), OPTIONS)
+def test_threads_that_share_units_change_no_bit(layer: Any, options: dict[str, Any]) -> None:
+    cell = make(layer, 150, np.float32, **options)
+    for N in (1, 3):
+        one = results(cell, 5, N, N > 1)
+        for count, chunk in ((2, 0), (3, 2), (4, 1)):
+            with fastrnn.threads(count), forced_plan("units", chunk):
+                many = results(cell, 5, N, N > 1)
+            for name in one:
+                assert np.array_equal(one[name], many[name]), (N, count, name)
 
 
 @pytest.mark.parametrize("layer", [fastrnn.LSTM, fastrnn.GRU])

@@ -1,9 +1,11 @@
 """The cells' variants: core against twin, both against finite differences, PyTorch's projection."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 import pytest
+from runners import forced_plan
 from variants import VARIANTS, Sizes, Variant, arrays, core_and_twin, run, upstream
 
 import fastrnn
@@ -78,6 +80,28 @@ def test_a_row_depends_neither_on_its_batch_nor_on_threads(variant: Variant) -> 
     for name, axis in {"y": 1, "h_n": 0, "c_n": 0, "dx": 1, "dh0": 0, "dc0": 0}.items():
         if name in one:
             assert np.array_equal(np.take(one[name], [4], axis), row[name]), name
+
+
+# Groups of four panels on every instruction set, so that each of the threads has units of its own.
+ALONE = Sizes(N=1, H=150)
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+def test_threads_that_share_the_units_of_one_row_change_no_bit(variant: Variant) -> None:
+    wide = dataclasses.replace(variant, P=variant.P and 90)
+    for dtype, sizes in (
+        (np.float32, ALONE),
+        (np.float64, dataclasses.replace(ALONE, N=3, ragged=True, reverse=True)),
+    ):
+        given, back = arrays(wide, sizes, dtype), upstream(wide, sizes, dtype)
+        back |= {"truncate": 2}
+        one = run(functional, wide, given, back, num_threads=1)
+        for threads in (2, 3, 4):
+            for chunk in (0, 2):
+                with forced_plan("units", chunk):
+                    many = run(functional, wide, given, back, num_threads=threads)
+                for name in one:
+                    assert np.array_equal(one[name], many[name]), (threads, chunk, name)
 
 
 def test_a_diagonal_matrix_equals_diagonal_peepholes() -> None:

@@ -16,6 +16,7 @@ template <class C, class T>
 class ExtendedBackward : SweepTask<T>, BackwardSweep<C, T> {
   using Base = BackwardSweep<C, T>;
   using Base::daux_rows_, Base::dc_, Base::c0_, Base::h0_, Base::grad_rows_, Base::gradients_;
+  using Base::own_panels_, Base::synchronise_;
   using Base::task_, Base::J_, Base::JP_, Base::truncation_, Base::own_rows_, Base::carry_rows_;
   using typename Base::Lines;
   static constexpr int L = kLanes<T>, S = C::slots;
@@ -28,19 +29,17 @@ class ExtendedBackward : SweepTask<T>, BackwardSweep<C, T> {
         normed_(task, carver) {
     const index_t N = task.dims.N, padded = J_ * L, threads = task.plan.threads;
     const bool full = bool(task.weights.w_peephole_full), projects = bool(task.weights.w_hr);
-    peephole_if_ = carver.take<T>(full ? padded * 2 : 0, padded);
-    peephole_o_ = carver.take<T>(full ? padded : 0, padded);
     dc_rows_ = carver.take<T*>(full ? N : 0, threads);
     spare_ = carver.take<T>(task.masks.h_mask || projects ? N : 0, padded);
     spare_rows_ = carver.take<T*>(task.masks.h_mask || projects ? N : 0, threads);
-    w_hr_ = carver.take<T>(projects ? JP_ * L : 0, padded);
     dh_rows_ = carver.take<const T*>(projects ? N : 0, threads);
   }
 
   void run(Team& team) {
     bind(team);
     this->start(team);
-    start_extended(team);
+    normed_.start(team);
+    extended_.start(team);
     gradients_.start(team);
     team.barrier();
     for (index_t q1 = task_.steps.count; q1 > 0;) {
@@ -57,6 +56,7 @@ class ExtendedBackward : SweepTask<T>, BackwardSweep<C, T> {
       q1 = q0;
     }
     step_out(-1, team);
+    if (synchronise_) team.barrier();
     this->finish(team);
     gradients_.finish(team);
     normed_.finish(team);
@@ -66,29 +66,12 @@ class ExtendedBackward : SweepTask<T>, BackwardSweep<C, T> {
   void bind(const Team& team) {
     Base::bind(team);
     const index_t N = task_.dims.N, padded = J_ * L, mine = N * team.rank();
-    dc_rows_ += mine;
-    spare_rows_ += mine;
-    dh_rows_ += mine;
+    own_h_panels_ = synchronise_ ? share(JP_, team.rank(), team.size(), kBackGroup) : Range{0, JP_};
+    dc_rows_ += mine, spare_rows_ += mine, dh_rows_ += mine;
     for (index_t r = 0; r < N; ++r) {
       if (task_.weights.w_peephole_full) dc_rows_[r] = dc_ + r * padded;
       if (task_.masks.h_mask || task_.weights.w_hr) spare_rows_[r] = spare_ + r * padded;
     }
-  }
-
-  void start_extended(Team& team) {
-    normed_.start(team);
-    if constexpr (!C::cell_state) return;
-    const index_t H = task_.dims.H;
-    const Range groups = share(ceil_div(J_, kBackGroup), team.rank(), team.size(), 1);
-    for (index_t g = groups.begin; g < groups.end; ++g) {
-      if (task_.weights.w_peephole_full) {
-        pack_back_group(task_.weights.w_peephole_full, H, H, kPeepholeIf, g, peephole_if_, team);
-        pack_back_group(task_.weights.w_peephole_full, H, H, kPeepholeO, g, peephole_o_, team);
-      }
-      if (task_.weights.w_hr)
-        pack_back_group(task_.weights.w_hr, task_.dims.P, H, kProjection, g, w_hr_, team);
-    }
-    extended_.start(team);
   }
 
   void step(index_t q, Team& team) {
@@ -98,8 +81,9 @@ class ExtendedBackward : SweepTask<T>, BackwardSweep<C, T> {
     for (index_t r = rows.begin; r < rows.end;) {
       const Range some = truncation_.alike(q + 1, {r, rows.end});
       const bool cut = truncation_.cuts(q + 1, r);
-      if (cut) this->forget(some, 0, J_);
-      if (task_.args.dy) this->add_dy(q, some, 0, JP_);
+      if (cut) this->forget(some, own_panels_.begin, own_panels_.end);
+      if (cut && synchronise_ && task_.weights.w_hr) team.barrier();
+      if (task_.args.dy) this->add_dy(q, some, own_h_panels_.begin, own_h_panels_.end);
       if (!cut) flow(q + 1, {r, most(r, least(some.end, later))}, team);
       r = some.end;
     }
@@ -109,21 +93,25 @@ class ExtendedBackward : SweepTask<T>, BackwardSweep<C, T> {
     } else {
       whole_step(q, rows, team);
     }
-    if (normed_) normed_.through_products(q, chunk_end_, rows);
+    if (synchronise_) team.barrier();
+    if (!normed_) return;
+    normed_.through_products(q, chunk_end_, rows, synchronise_ ? team.rank() : 0,
+                             synchronise_ ? team.size() : 1);
+    if (synchronise_) team.barrier();
   }
 
   void whole_step(index_t q, Range rows, Team& team) {
-    this->for_blocks(q, rows, all(), team, [&](Range block, index_t j) {
+    this->for_blocks(q, rows, own_panels_, team, [&](Range block, index_t j) {
       units<0>(q, block, j, [](auto& slot, auto& u) { C::template backward<0>(slot, u); });
     });
-    if constexpr (C::stages == 2)
-      this->for_blocks(q, rows, all(), team, [&](Range block, index_t j) {
+    if constexpr (C::stages == 2) {
+      if (synchronise_) team.barrier();
+      this->for_blocks(q, rows, own_panels_, team, [&](Range block, index_t j) {
         this->template product<1>(q, block, j, kZeros<T>, daux_rows_);
         units<1>(q, block, j, [](auto& slot, auto& u) { C::template backward<1>(slot, u); });
       });
+    }
   }
-
-  Range all() const { return {0, J_}; }
 
   void step_out(index_t q, Team& team) {
     const Range rows{most(own_rows_.begin, task_.steps.rows(q)),
@@ -134,7 +122,7 @@ class ExtendedBackward : SweepTask<T>, BackwardSweep<C, T> {
   // From the pre-activations of step q into the h and c before it.
   void flow(index_t q, Range rows, Team& team) {
     const View<const T, 2>& mask = task_.masks.h_mask;
-    this->for_blocks(q, rows, {0, JP_}, team, [&](Range block, index_t j) {
+    this->for_blocks(q, rows, own_h_panels_, team, [&](Range block, index_t j) {
       for (index_t r = block.begin; r < block.end; ++r)
         grad_rows_[r] = normed_ ? normed_.h_row(q, r) : this->grad_row(q, r);
       const auto product = [&](const T* init, T* const* into) {
@@ -149,8 +137,9 @@ class ExtendedBackward : SweepTask<T>, BackwardSweep<C, T> {
         }
     });
     if (task_.weights.w_peephole_full)
-      this->for_blocks(q, rows, all(), team,
-                       [&](Range block, index_t j) { peep(q, block, j, 0, 2, peephole_if_); });
+      this->for_blocks(q, rows, own_panels_, team, [&](Range block, index_t j) {
+        peep(q, block, j, 0, 2, extended_.peephole_if());
+      });
   }
 
   Vec<T> h_mask(index_t r, index_t p) const {
@@ -180,7 +169,7 @@ class ExtendedBackward : SweepTask<T>, BackwardSweep<C, T> {
     for (index_t r = rows.begin; r < rows.end; ++r) {
       T* const line = extended_.dh(q, chunk_end_, r);
       dh_rows_[r] = line;
-      for (index_t j = 0; j < JP_; ++j) {
+      for (index_t j = own_h_panels_.begin; j < own_h_panels_.end; ++j) {
         T* const carry = carry_rows_[r] + j * L;
         const Vec<T> dh = load(carry);
         const Vec<T> by = stays(task_.masks.h_keep, q, r, j, this->h_columns(j), dh);
@@ -188,19 +177,20 @@ class ExtendedBackward : SweepTask<T>, BackwardSweep<C, T> {
         store(line + j * L, dh - by);
       }
     }
-    this->for_blocks(q, rows, all(), team, [&](Range block, index_t j) {
+    if (synchronise_) team.barrier();
+    this->for_blocks(q, rows, own_panels_, team, [&](Range block, index_t j) {
       multiply<T>({block.end - block.begin,
                    least(kBackGroup, J_ - j),
                    {dh_rows_ + block.begin, 0},
                    {1, JP_ * L, 0},
-                   w_hr_ + j * JP_ * L * L,
+                   extended_.w_hr() + j * JP_ * L * L,
                    kZeros<T>,
                    {spare_rows_ + block.begin, j * L}});
     });
   }
 
   void halved_step(index_t q, Range rows, Team& team) {
-    this->for_blocks(q, rows, all(), team, [&](Range block, index_t j) {
+    this->for_blocks(q, rows, own_panels_, team, [&](Range block, index_t j) {
       units<0, true>(q, block, j, [&, normed = bool(normed_)](auto& slot, auto& u) {
         u.dseen = normed ? Vec<T>{} : u.dc;
         C::backward_h(slot, u);
@@ -208,12 +198,14 @@ class ExtendedBackward : SweepTask<T>, BackwardSweep<C, T> {
         C::backward_o(slot, u);
       });
     });
-    if (normed_) normed_.through_c(q, chunk_end_, rows);
+    if (synchronise_) team.barrier();
+    if (normed_) normed_.through_c(q, chunk_end_, rows, own_panels_);
     if (task_.weights.w_peephole_full)
-      this->for_blocks(q, rows, all(), team,
-                       [&](Range block, index_t j) { peep(q, block, j, C::O, 1, peephole_o_); });
+      this->for_blocks(q, rows, own_panels_, team, [&](Range block, index_t j) {
+        peep(q, block, j, C::O, 1, extended_.peephole_o());
+      });
     for (index_t r = rows.begin; r < rows.end; ++r)
-      for (index_t j = 0; j < J_; ++j)
+      for (index_t j = own_panels_.begin; j < own_panels_.end; ++j)
         unit<0, Part::to_c>(q, r, this->lines(q, r), j,
                             [](auto& slot, auto& u) { C::backward_c(slot, u); });
   }
@@ -227,6 +219,13 @@ class ExtendedBackward : SweepTask<T>, BackwardSweep<C, T> {
       for (index_t p = j; p < least(j + kBackGroup, J_); ++p)
         unit<Phase, Halved ? Part::from_c : Part::whole>(q, r, line, p, cell);
     }
+  }
+
+  // Whether other threads still read this slot, which the first half of a step has written.
+  template <int Phase, Part P>
+  static constexpr bool is_read(int s) {
+    if constexpr (P == Part::to_c) return s == C::O;
+    return Phase == 1 && !C::stage[0].fills(s);
   }
 
   // One row, one panel: the cell's gradients in place.
@@ -273,7 +272,8 @@ class ExtendedBackward : SweepTask<T>, BackwardSweep<C, T> {
     u.limit = this->limit_;
     cell(slot, u);
     FASTRNN_UNROLL
-    for (int s = 0; s < S; ++s) store(gates + s * L, slot[s]);
+    for (int s = 0; s < S; ++s)
+      if (!is_read<Phase, P>(s)) store(gates + s * L, slot[s]);
     if constexpr (P == Part::from_c)
       if (normed_) normed_.keep_dseen(q, chunk_end_, r, j, u.dseen);
     if constexpr (Phase == 1) {
@@ -286,9 +286,9 @@ class ExtendedBackward : SweepTask<T>, BackwardSweep<C, T> {
   }
 
   index_t chunk_end_ = 0;  // the step after the chunk's last
+  Range own_h_panels_{};
   ExtendedGradients<T> extended_;
   NormedBackward<C, T> normed_;
-  T *peephole_if_, *peephole_o_, *w_hr_;  // transposed
   // At one step what the recurrent product gives before h_mask, then the gradient by the cell's
   // output.
   T* spare_;

@@ -1,8 +1,8 @@
 // The time loop of a general cell with what lies between its steps, or between its units: masks on
 // h, zoneout, full peepholes, projection, layer normalisation.
 //
-// Threads own rows, so a step may read all of a row that it has just written. With h~, c~ what the
-// cell itself gives:
+// Where threads share units they meet wherever a step reads all of a row that it has just written.
+// With h~, c~ what the cell itself gives:
 //
 //   h~ = W_hr·(o∘h(c~)) with projection, h' = z_h∘h + (1 - z_h)∘h~, c' = z_c∘c + (1 - z_c)∘c~
 //
@@ -19,8 +19,8 @@ namespace {
 template <class C, class T>
 class ExtendedForward : ForwardSweep<C, T> {
   using Base = ForwardSweep<C, T>;
-  using Base::own_rows_, Base::gate_rows_, Base::operand_rows_, Base::choices_;
-  using Base::task_, Base::J_, Base::panels_, Base::state_, Base::c_, Base::aux_, Base::lines_;
+  using Base::own_rows_, Base::gate_rows_, Base::operand_rows_, Base::choices_, Base::own_panels_;
+  using Base::task_, Base::J_, Base::panels_, Base::c_, Base::lines_, Base::synchronise_;
   using typename Base::Lines;
   static constexpr int L = kLanes<T>, S = C::slots;
 
@@ -43,15 +43,18 @@ class ExtendedForward : ForwardSweep<C, T> {
     masked_rows_ = list(bool(task.masks.h_mask));
     output_rows_ = list(projects_);
     next_rows_ = list(projects_);
-    c_rows_ = list(full_);
+    c_after_ = carver.take<T>(full_ ? N : 0, padded);
+    for (T**& rows : c_rows_) rows = list(full_);
   }
 
   void run(Team& team) {
     this->bind(team);
-    T*** const lists[] = {&masked_rows_, &output_rows_, &next_rows_, &c_rows_};
+    T*** const lists[] = {&masked_rows_, &output_rows_, &next_rows_, &c_rows_[0], &c_rows_[1]};
     for (T*** list : lists) *list += task_.dims.N * team.rank();
+    const int grain = projects_ ? kProjection.per_group : kGroup<C>;
+    own_h_panels_ = synchronise_ ? share(JP_, team.rank(), team.size(), grain) : Range{0, JP_};
     if (task_.panels == nullptr) pack(team);
-    normed_.start(panels_, team);
+    normed_.start(panels_, own_panels_, synchronise_, team);
     this->start(team);
     team.barrier();
     for (index_t q0 = 0; q0 < task_.steps.count;) {
@@ -73,24 +76,26 @@ class ExtendedForward : ForwardSweep<C, T> {
   }
 
   void normalise_x(index_t q0, index_t q1, Team& team) {
+    if (synchronise_) team.barrier();
     for (index_t q = q0, at = 0; q < q1; ++q)
       for (index_t i = 0; i < this->own_rows_at(q); ++i, ++at) {
         team.check();
-        const index_t r = own_rows_.begin + i;
-        normed_.add_x(gate_rows_[at], r, task_.steps.first_row(q) + r);
+        if (synchronise_ && at % team.size() != team.rank()) continue;
+        normed_.add_x(gate_rows_[at], task_.steps.first_row(q) + own_rows_.begin + i);
       }
+    if (synchronise_) team.barrier();
   }
 
   void list_extended(index_t q, index_t rows) {
     const index_t padded = J_ * L;
     for (index_t i = 0; i < rows; ++i) {
       const index_t r = own_rows_.begin + i, row = task_.steps.first_row(q) + r;
-      if (full_) c_rows_[i] = c_ + r * padded;
+      if (full_) c_rows_[0][i] = c_ + r * padded, c_rows_[1][i] = c_after_ + r * padded;
       if (normed_) normed_.list(i, r, row);
       if (task_.masks.h_mask) {
         masked_rows_[i] =
             task_.operands != nullptr ? task_.operands + row * padded : masked_ + r * padded;
-        for (index_t j = 0; j < JP_; ++j)
+        for (index_t j = own_h_panels_.begin; j < own_h_panels_.end; ++j)
           store(masked_rows_[i] + j * L,
                 load(lines_[i].h_before + j * L) *
                     mask_of(task_.masks, task_.steps, r, j, this->h_columns(j)));
@@ -107,19 +112,21 @@ class ExtendedForward : ForwardSweep<C, T> {
     T* const* const gates = gate_rows_ + first;
     this->list_lines(q, first, rows);
     list_extended(q, rows);
+    if (task_.masks.h_mask && synchronise_) team.barrier();
     const auto recurrent = [&](auto stage, index_t r, index_t n, index_t j) {
       constexpr int s = decltype(stage)::value;
       const T* const* const from = s == 1               ? operand_rows_[2] + own_rows_.begin
                                    : task_.masks.h_mask ? masked_rows_
                                                         : operand_rows_[q % 2] + own_rows_.begin;
       if (normed_)
-        multiply_stage<s>(from + r, normed_.rows() + r, normed_.h_offset(), kZeros<T>, n, j);
+        multiply_stage<s>(from + r, normed_.h_rows() + r, 0, kZeros<T>, n, j);
       else
         multiply_stage<s>(from + r, gates + r, 0, nullptr, n, j);
     };
     if (normed_) {
       this->for_blocks(q, rows, team,
                        [&](index_t r, index_t n, index_t j) { recurrent(Int<0>{}, r, n, j); });
+      if (synchronise_) team.barrier();
       for (index_t i = 0; i < rows; ++i) normed_.add_h(i, gates[i]);
     }
     if (C::cell_state && (full_ || normed_)) {
@@ -134,6 +141,7 @@ class ExtendedForward : ForwardSweep<C, T> {
             });
           });
         });
+        if (synchronise_) team.barrier();
       });
     }
     if (projects_) project_outputs(q, rows, team);
@@ -159,16 +167,17 @@ class ExtendedForward : ForwardSweep<C, T> {
       for (index_t p = j; p < least(j + kGroup<C>, J_); ++p) f(i, p);
   }
 
-  // i and f see all of the old c, the output all of the new one: c waits until everybody has read
-  // it.
+  // i and f see all of the old c, the output all of the new one: with full peepholes it waits in
+  // c_after_ until everybody has read the old one.
   template <class Recurrent>
   void halved_step(index_t q, index_t rows, T* const* gates, const Recurrent& recurrent,
                    Team& team) {
     const index_t H = panels_.H;
-    const auto peep = [&](index_t r, index_t n, index_t j, const T* w, int slot, int products) {
+    const auto peep = [&](int after, index_t r, index_t n, index_t j, const T* w) {
+      const int slot = after ? C::O : C::I, products = after ? 1 : 2;
       multiply<T>({n,
                    products,
-                   {c_rows_ + r, 0},
+                   {c_rows_[after] + r, 0},
                    {1, H, 0},
                    w + j * H * products * L,
                    nullptr,
@@ -176,18 +185,20 @@ class ExtendedForward : ForwardSweep<C, T> {
     };
     this->for_blocks(q, rows, team, [&](index_t r, index_t n, index_t j) {
       if (!normed_) recurrent(Int<0>{}, r, n, j);
-      if (full_) peep(r, n, j, panels_.peephole_if, C::I, 2);
+      if (full_) peep(0, r, n, j, panels_.peephole_if);
+      for_units(r, n, j, [&](index_t i, index_t p) {
+        unit<0, Part::to_c>(q, i, p, [](auto& slot, auto& u) { C::forward_c(slot, u); });
+      });
     });
-    for (index_t i = 0; i < rows; ++i)
-      for (index_t j = 0; j < J_; ++j)
-        unit<0, Part::to_c>(q, i, j, [](auto& slot, auto& u) { C::forward_c(slot, u); });
+    if (synchronise_) team.barrier();
     for (index_t i = 0; normed_ && i < rows; ++i) normed_.normalise_c(i);
     this->for_blocks(q, rows, team, [&](index_t r, index_t n, index_t j) {
-      if (full_) peep(r, n, j, panels_.peephole_o, C::O, 1);
+      if (full_) peep(1, r, n, j, panels_.peephole_o);
       for_units(r, n, j, [&](index_t i, index_t p) {
         unit<0, Part::from_c>(q, i, p, [](auto& slot, auto& u) { C::forward_h(slot, u); });
       });
     });
+    if (synchronise_) team.barrier();
   }
 
   // One row, one panel: what `cell` makes of its slots, and where that goes; in one part, or in
@@ -205,7 +216,9 @@ class ExtendedForward : ForwardSweep<C, T> {
     for (int s = 0; s < S; ++s) slot[s] = load(gates + s * L);
     ForwardUnit<T> u{};
     u.h_before = load((!last && task_.masks.h_mask ? masked_rows_[i] : line.h_before) + at);
-    if constexpr (C::cell_state) u.c = load(line.c + at);
+    [[maybe_unused]] T* const c =
+        P != Part::whole && full_ ? c_rows_[P == Part::from_c][i] : line.c;
+    if constexpr (C::cell_state) u.c = load(c + at);
     if (C::peephole && panels_.peephole != nullptr) u.peephole = panels_.peephole + at * 3;
     if constexpr (P == Part::from_c) u.seen = normed_ ? normed_.seen(i, j) : u.c;
     u.choices = &choices_;
@@ -223,10 +236,12 @@ class ExtendedForward : ForwardSweep<C, T> {
       if (normed_) store(normed_.c(i) + at, u.c);
     if constexpr (C::cell_state && P != Part::from_c) {
       if (task_.masks.c_keep) u.c = kept(task_.masks.c_keep, q, i, j, columns(j), c_before, u.c);
-      store(line.c + at, u.c);
+      store((P == Part::to_c && full_ ? c_rows_[1][i] : line.c) + at, u.c);
       if (keep) store(line.cells + at, u.c);
     }
     if constexpr (P == Part::to_c) return;
+    if constexpr (P == Part::from_c)
+      if (full_) store(line.c + at, u.c);
     if (projects_)
       store(output_rows_[i] + at, u.h);
     else
@@ -255,7 +270,7 @@ class ExtendedForward : ForwardSweep<C, T> {
   void project_outputs(index_t q, index_t rows, Team& team) {
     constexpr int Group = kProjection.per_group;
     const index_t H = panels_.H;
-    for_groups<Group>({0, JP_}, q % 2 != 0, [&](index_t j) {
+    for_groups<Group>(own_h_panels_, q % 2 != 0, [&](index_t j) {
       team.check();
       multiply<T>({rows,
                    least(Group, JP_ - j),
@@ -268,18 +283,16 @@ class ExtendedForward : ForwardSweep<C, T> {
         for (index_t p = j; p < least(j + Group, JP_); ++p)
           settle(q, i, p, load(lines_[i].h + p * L));
     });
+    if (synchronise_) team.barrier();
   }
 
   index_t JP_;  // panels of h
+  Range own_h_panels_{};
   NormedForward<C, T> normed_;
   bool projects_, full_;
-  T* masked_;
-  T* outputs_;
-  // Of the own rows, at one step: h·h_mask, what w_hr multiplies, the next h, and c.
-  T** masked_rows_;
-  T** output_rows_;
-  T** next_rows_;
-  T** c_rows_;
+  T *masked_, *outputs_, *c_after_;
+  // Of the own rows, at one step: h·h_mask, what w_hr multiplies, the next h, c before and after.
+  T **masked_rows_, **output_rows_, **next_rows_, **c_rows_[2];
 };
 
 }  // namespace

@@ -1,4 +1,5 @@
-// The gradients of what only an extended cell has: full peepholes and the projection.
+// What only an extended cell has, full peepholes and the projection: transposed for the road back,
+// and their gradients.
 #pragma once
 
 #include "fastrnn/kernels/weight_gradients-inl.h"
@@ -55,7 +56,11 @@ class ExtendedGradients {
         projection_task_(projection_task(task)),
         peepholes_(peephole_task_, carver),
         projection_(projection_task_, carver) {
-    const index_t N = task.dims.N;
+    const index_t N = task.dims.N, padded = J_ * L;
+    const bool full = bool(task.weights.w_peephole_full);
+    peephole_if_ = carver.take<T>(full ? padded * 2 : 0, padded);
+    peephole_o_ = carver.take<T>(full ? padded : 0, padded);
+    w_hr_ = carver.take<T>(task.weights.w_hr ? JP_ * L : 0, padded);
     const index_t rows =
         task.weights.w_hr ? least(task.plan.backward_rows, task.steps.count * N) + N : 0;
     dh_ = carver.take<T>(rows, JP_ * L);
@@ -64,9 +69,24 @@ class ExtendedGradients {
   }
 
   void start(Team& team) {
+    const RnnWeights<T>& w = task_.weights;
+    const index_t H = task_.dims.H;
+    const Range groups = share(ceil_div(J_, kBackGroup), team.rank(), team.size(), 1);
+    for (index_t g = groups.begin; g < groups.end; ++g) {
+      if (w.w_peephole_full) {
+        pack_back_group(w.w_peephole_full, H, H, kPeepholeIf, g, peephole_if_, team);
+        pack_back_group(w.w_peephole_full, H, H, kPeepholeO, g, peephole_o_, team);
+      }
+      if (w.w_hr) pack_back_group(w.w_hr, task_.dims.P, H, kProjection, g, w_hr_, team);
+    }
     peepholes_.start(team);
     projection_.start(team);
   }
+
+  // The matrices transposed, as pack_back_group() lays them.
+  const T* peephole_if() const { return peephole_if_; }
+  const T* peephole_o() const { return peephole_o_; }
+  const T* w_hr() const { return w_hr_; }
 
   // Where dh of step q, sorted row r lies until the end of the chunk, which ends at q1; steps fall.
   T* dh(index_t q, index_t q1, index_t r) const {
@@ -107,6 +127,7 @@ class ExtendedGradients {
   BackwardTask<T> peephole_task_, projection_task_;
   WeightGradients<PeepholeShape, T> peepholes_;
   WeightGradients<ProjectionShape, T> projection_;
+  T *peephole_if_, *peephole_o_, *w_hr_;
   T* dh_;
   const T** dh_list_;
   const T** output_list_;

@@ -29,11 +29,11 @@ template <class T, int S, int First, int Count>
 struct NormGroup {
   static constexpr int L = kLanes<T>;
 
-  // n of a, 1/sigma, and into = base + gain·n unless it is null; a panel of gains is G vectors.
-  // Any two of these rows may be the same.
+  // Of some panels n of a, 1/sigma, and into = base + gain·n; n and into may be null; a panel of
+  // gains is G vectors. Any two of these rows may be the same, where the panels are all there are.
   template <int G>
-  static FASTRNN_NOINLINE void forward(const T* a, T* n, T* scale, index_t H, const T* gain,
-                                       const T* base, T* into) {
+  static FASTRNN_NOINLINE void forward(const T* a, T* n, T* scale, index_t H, Range panels,
+                                       const T* gain, const T* base, T* into) {
     constexpr T epsilon = T(1e-5);
     const index_t J = panels_of<T>(H);
     Vec<T> sums[Count] = {}, squares[Count] = {};
@@ -50,24 +50,25 @@ struct NormGroup {
       }
     }
     const Vec<T> by = T(1) / sqrt(mean_of<T>(squares, H) + epsilon);
-    for (index_t j = 0; j < J; ++j) {
+    for (index_t j = panels.begin; j < panels.end; ++j) {
       FASTRNN_UNROLL
       for (int s = 0; s < Count; ++s) {
         const Vec<T> value = within<T>(load(a + at(j, s)) - mean, H - j * L) * by;
-        store(n + at(j, s), value);
+        if (n != nullptr) store(n + at(j, s), value);
         if (into != nullptr)
           store(into + at(j, s),
                 fma(load(gain + (j * G + First + s) * L), value, load(base + at(j, s))));
       }
     }
-    store(scale, by, 1);
+    if (scale != nullptr && panels.begin == 0) store(scale, by, 1);
   }
 
   // From d, that by gain·n with D vectors to a panel, `to`, the gradient by a, which may be n. d·n,
-  // whose sum is the gradient by the gain, goes to `product`, which lies as the gains do.
+  // whose sum is the gradient by the gain, goes to `product`, which lies as the gains do. Of some
+  // panels, as above.
   template <int G, int D>
   static FASTRNN_NOINLINE void backward(const T* d, const T* gain, const T* n, T scale, index_t H,
-                                        T* product, T* to) {
+                                        Range panels, T* product, T* to) {
     const index_t J = panels_of<T>(H);
     Vec<T> sums[Count] = {}, along[Count] = {};
     for (index_t j = 0; j < J; ++j) {
@@ -75,17 +76,18 @@ struct NormGroup {
       for (int s = 0; s < Count; ++s) {
         const Vec<T> by = load(d + (j * D + First + s) * L), value = load(n + at(j, s));
         const Vec<T> dn = by * load(gain + (j * G + First + s) * L);
-        store(product + (j * G + First + s) * L, by * value);
         sums[s] += dn;
         along[s] = fma(dn, value, along[s]);
       }
     }
     const Vec<T> mean = mean_of<T>(sums, H), slope = mean_of<T>(along, H);
-    for (index_t j = 0; j < J; ++j) {
+    for (index_t j = panels.begin; j < panels.end; ++j) {
       FASTRNN_UNROLL
       for (int s = 0; s < Count; ++s) {
-        const Vec<T> dn = load(d + (j * D + First + s) * L) * load(gain + (j * G + First + s) * L);
-        const Vec<T> da = (dn - mean - load(n + at(j, s)) * slope) * scale;
+        const Vec<T> by = load(d + (j * D + First + s) * L), value = load(n + at(j, s));
+        const Vec<T> dn = by * load(gain + (j * G + First + s) * L);
+        store(product + (j * G + First + s) * L, by * value);
+        const Vec<T> da = (dn - mean - value * slope) * scale;
         store(to + at(j, s), within<T>(da, H - j * L));
       }
     }
@@ -114,7 +116,8 @@ struct NormedRow {
   T* scales() const { return begin + normed_row(J * L, S, C::cell_state) - kScales; }
 };
 
-// The rows of one thread at one step, and what the products of a normed cell become.
+// The rows of one thread at one step, and what the products of a normed cell become. Sums over a
+// row take all of its panels whoever asks, so that threads which share units only have to meet.
 template <class C, class T>
 class NormedForward {
   static constexpr int L = kLanes<T>, S = C::slots, G = kGains<C>;
@@ -125,16 +128,21 @@ class NormedForward {
         J_(panels_of<T>(task.dims.H)),
         stride_(normed_row(J_ * L, S, C::cell_state)),
         wanted_(C::norm_groups > 0 && wanted) {
+    const index_t N = wanted_ ? task.dims.N : 0;
     zeros_ = carver.take<T>(wanted_ ? J_ * S * L : 0);
-    scratch_ = carver.take<T>(wanted_ && task.normed == nullptr ? task.dims.N : 0, stride_);
-    rows_ = carver.take<T*>(wanted_ ? task.dims.N : 0, task.plan.threads);
+    raw_ = carver.take<T>(N, J_ * L, S + 2 * C::cell_state);
+    rows_ = carver.take<Row>(N, task.plan.threads);
+    h_rows_ = carver.take<T*>(N, task.plan.threads);
   }
   explicit operator bool() const { return wanted_; }
 
   // The products start from zeros: the bias is added to what is normalised.
-  void start(Panels<T>& panels, const Team& team) {
+  void start(Panels<T>& panels, Range own_panels, bool shared, const Team& team) {
     if (!wanted_) return;
     rows_ += task_.dims.N * team.rank();
+    h_rows_ += task_.dims.N * team.rank();
+    own_panels_ = own_panels;
+    in_place_ = task_.normed != nullptr && !shared;
     bias_ = panels.bias;
     gains_ = panels.gains;
     panels.bias = zeros_;
@@ -142,57 +150,75 @@ class NormedForward {
       __builtin_memset(zeros_, 0, static_cast<std::size_t>(J_ * S * L) * sizeof(T));
   }
 
-  // W·x in the gates of sorted row r; kept as row `row` of the tape.
-  void add_x(T* gates, index_t r, index_t row) const {
-    const NormedRow<C, T> kept = at(r, row);
+  // W·x in some gates; kept as row `row` of the tape.
+  void add_x(T* gates, index_t row) const {
+    const NormedRow<C, T> kept{tape(row), J_};
     for_norm_groups<C>([&](auto g) {
       constexpr Stage slots = C::norm_x[g.value];
       NormGroup<T, S, slots.slot, slots.products>::template forward<G>(
-          gates, kept.x(), kept.scales() + g.value, task_.dims.H, gains_, bias_, gates);
+          gates, kept.begin != nullptr ? kept.x() : nullptr,
+          kept.begin != nullptr ? kept.scales() + g.value : nullptr, task_.dims.H, {0, J_}, gains_,
+          bias_, gates);
     });
     for (index_t j = 0; j < J_; ++j)  // only the recurrent product fills them
       for (int s = C::x_products; s < S; ++s)
         store(gates + (j * S + s) * L, load(bias_ + (j * S + s) * L));
   }
 
-  // Row i of a step; U·h goes to rows() + h_offset().
-  void list(index_t i, index_t r, index_t row) { rows_[i] = at(r, row).begin; }
-  T* const* rows() const { return rows_; }
-  index_t h_offset() const { return J_ * S * L; }
-  T* c(index_t i) const { return NormedRow<C, T>{rows_[i], J_}.c(); }
+  // Row i of a step is sorted row r, row `row` of the tape; U·h goes to h_rows().
+  void list(index_t i, index_t r, index_t row) {
+    const NormedRow<C, T> kept{tape(row), J_};
+    T* const raw = raw_ + r * J_ * L * (S + 2 * C::cell_state);
+    const bool keep = kept.begin != nullptr;
+    h_rows_[i] = in_place_ ? kept.h() : raw;
+    rows_[i] = {keep ? kept.h() : nullptr, in_place_ ? kept.c() : raw + J_ * S * L,
+                keep ? kept.c() : raw + J_ * (S + 1) * L, keep ? kept.scales() : nullptr};
+  }
+  T* const* h_rows() const { return h_rows_; }
+  T* c(index_t i) const { return rows_[i].c; }
 
   void add_h(index_t i, T* gates) const {
-    const NormedRow<C, T> kept{rows_[i], J_};
+    const Row& row = rows_[i];
     for_norm_groups<C>([&](auto g) {
       constexpr Stage slots = C::norm_h[g.value];
       NormGroup<T, S, slots.slot, slots.products>::template forward<G>(
-          kept.h(), kept.h(), kept.scales() + 2 + g.value, task_.dims.H, gains_ + S * L, gates,
-          gates);
+          h_rows_[i], row.h, row.scales != nullptr ? row.scales + 2 + g.value : nullptr,
+          task_.dims.H, own_panels_, gains_ + S * L, gates, gates);
     });
   }
 
   void normalise_c(index_t i) const {
-    const NormedRow<C, T> kept{rows_[i], J_};
-    NormGroup<T, 1, 0, 1>::template forward<G>(kept.c(), kept.c(), kept.scales() + 4, task_.dims.H,
-                                               nullptr, nullptr, nullptr);
+    const Row& row = rows_[i];
+    NormGroup<T, 1, 0, 1>::template forward<G>(
+        row.c, row.normed_c, row.scales != nullptr ? row.scales + 4 : nullptr, task_.dims.H,
+        own_panels_, nullptr, nullptr, nullptr);
   }
   // c as the output sees it
   FASTRNN_INLINE Vec<T> seen(index_t i, index_t j) const {
     const T* const gain = gains_ + (j * G + 2 * S) * L;
-    return fma(load(gain), load(c(i) + j * L), load(gain + L));
+    return fma(load(gain), load(rows_[i].normed_c + j * L), load(gain + L));
   }
 
  private:
-  NormedRow<C, T> at(index_t r, index_t row) const {
-    return {task_.normed != nullptr ? task_.normed + row * stride_ : scratch_ + r * stride_, J_};
+  // Null where nothing is kept.
+  struct Row {
+    T* h;
+    T* c;  // before it is normalised
+    T* normed_c;
+    T* scales;
+  };
+  T* tape(index_t row) const {
+    return task_.normed != nullptr ? task_.normed + row * stride_ : nullptr;
   }
 
   const ForwardTask<T>& task_;
   index_t J_, stride_;
-  bool wanted_;
+  bool wanted_, in_place_ = false;
   T* zeros_;
-  T* scratch_;
-  T** rows_;
+  T* raw_;  // U·h and c while others read them, and c's n if there is no tape
+  Row* rows_;
+  T** h_rows_;
+  Range own_panels_{};
   const T* bias_ = nullptr;
   const T* gains_ = nullptr;
 };

@@ -90,29 +90,34 @@ class NormedBackward {
     store(products(q, q1, r) + (j * G + 2 * S + 1) * L, d);
   }
   FASTRNN_INLINE Vec<T> by_c(index_t r, index_t j) const { return load(by_c_ + (r * J_ + j) * L); }
-  void through_c(index_t q, index_t q1, Range rows) const {
+  void through_c(index_t q, index_t q1, Range rows, Range panels) const {
     for (index_t r = rows.begin; r < rows.end; ++r) {
       const NormedRow<C, T> row = kept(q, r);
       T* const line = products(q, q1, r) + 2 * S * L;
       NormGroup<T, 1, 0, 1>::template backward<G, G>(line + L, gains_ + 2 * S * L, row.c(),
-                                                     row.scales()[4], task_.dims.H, line,
+                                                     row.scales()[4], task_.dims.H, panels, line,
                                                      by_c_ + r * J_ * L);
     }
   }
 
-  // From the gradients in the gates of step q, which are complete.
-  void through_products(index_t q, index_t q1, Range rows) const {
-    for (index_t r = rows.begin; r < rows.end; ++r) {
+  // From the gradients in the gates of step q, which are complete. Of each row W·x is one piece of
+  // work and U·h another: this thread's are those of number `first`, and every `stride` further.
+  void through_products(index_t q, index_t q1, Range rows, index_t first, index_t stride) const {
+    const Range all{0, J_};
+    for (index_t i = first; i < 2 * (rows.end - rows.begin); i += stride) {
+      const index_t r = rows.begin + i / 2;
       const NormedRow<C, T> row = kept(q, r);
       const T* const d = gates(q, r);
       T* const line = products(q, q1, r);
       for_norm_groups<C>([&](auto g) {
         constexpr Stage x = C::norm_x[g.value], h = C::norm_h[g.value];
-        NormGroup<T, S, x.slot, x.products>::template backward<G, S>(
-            d, gains_, row.x(), row.scales()[g.value], task_.dims.H, line, row.x());
-        NormGroup<T, S, h.slot, h.products>::template backward<G, S>(
-            d, gains_ + S * L, row.h(), row.scales()[2 + g.value], task_.dims.H, line + S * L,
-            row.h());
+        if (i % 2 == 0)
+          NormGroup<T, S, x.slot, x.products>::template backward<G, S>(
+              d, gains_, row.x(), row.scales()[g.value], task_.dims.H, all, line, row.x());
+        else
+          NormGroup<T, S, h.slot, h.products>::template backward<G, S>(
+              d, gains_ + S * L, row.h(), row.scales()[2 + g.value], task_.dims.H, all,
+              line + S * L, row.h());
       });
     }
   }
