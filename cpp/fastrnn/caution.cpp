@@ -18,11 +18,11 @@ constexpr nanoseconds kTimeSlice{1000000};       // no scheduler takes a core aw
 constexpr int kSlowInARow = 3;
 
 // A team is tried again after so many times what the last one lost, twice as many where that one
-// was lost soon after a rest, too: a core that stays busy costs a tenth of the time at first and
-// then a fortieth, and one that was busy for a moment, by a thread that spun before it slept, is
-// soon used again. (Rests that doubled up to a second until 16 calls had been good kept calls of 3
-// ms alone on an idle machine: beside other libraries in turns there never were as many in a turn.)
-constexpr int kRestOfLoss = 10, kMostRestOfLoss = 40;
+// was lost soon after a rest, too: a core that stays busy costs a fortieth of the time, and one
+// that was busy for a moment, by a thread that spun before it slept, is soon used again. (Rests
+// that doubled up to a second until 16 calls had been good kept calls of 3 ms alone on an idle
+// machine: beside other libraries in turns there never were as many in a turn.)
+constexpr int kRestOfLoss = 4, kMostRestOfLoss = 40;
 
 // Several threads may judge at once; whoever is last has the word.
 struct Class {
