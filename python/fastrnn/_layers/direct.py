@@ -60,13 +60,18 @@ def backward(
     names: list[str],
     want_x: bool,
 ) -> tuple[Array | None, ...]:
-    """Return the gradients by x, the initial states and the weights; the tape is used up."""
+    """Return the gradients by x, the initial states and the weights; the tape is used up.
+
+    names, of the weights, lack the first where x was projected.
+    """
     ((direction,),) = layer._directions
     dh_n, dc_n = g[1], g[2] if len(g) > 2 else None
     found = gradients(
         tape, direction.kind.function, g[0], None if dh_n is None else dh_n[0],
         None if dc_n is None else dc_n[0], want_x=want_x,
     )  # fmt: skip
+    weights = map(found.__getitem__, direction.arguments[-len(names) :])
+    if not any(states):
+        return (found.get("x"), *weights)
     initial = [found[name][None] for name, count in zip(("h0", "c0"), states, strict=True) if count]
-    arguments = direction.arguments
-    return (found.get("x"), *initial, *[found[arguments[name]] for name in names])
+    return (found.get("x"), *initial, *weights)

@@ -79,7 +79,7 @@ class Direction:
         self.output_size = proj_size or hidden_size
         self.dtype = dtype
         self.names = {name: _TORCH[name] + suffix for name in shapes}  # argument: name in params
-        self.arguments = {torch: name for name, torch in self.names.items()}
+        self.arguments = list(shapes)
         # As the functions take them; "" is none.
         self.in_order = tuple([self.names.get(name, "") for name in NAMES[:6]])
         self.shapes = {self.names[name]: shape for name, shape in shapes.items()}

@@ -1,6 +1,7 @@
 """A layer as a pure function of weights that are handed to it, which is how models use it."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
@@ -10,6 +11,14 @@ from fastrnn._layers.running import Running
 
 if TYPE_CHECKING:
     from numpy.random import Generator
+
+
+@cache
+def _autograd_side() -> Any:
+    """Return the module that needs autograd; an import statement in each call would take 1 us."""
+    from fastrnn._layers import apply
+
+    return apply
 
 
 class Pure(Running):
@@ -68,9 +77,7 @@ class Pure(Running):
         >>> grads["weight_hh_l1_reverse"].shape
         (12, 4)
         """
-        from fastrnn._layers.apply import apply
-
-        return apply(self, params, x, state, lengths, rng, projected, masks)
+        return _autograd_side().apply(self, params, x, state, lengths, rng, projected, masks)  # type: ignore[no-any-return]
 
     def input_weight(self, params: Mapping[str, Any]) -> Any:
         """Return W_ih of the bottom layer, what `apply` with a projected input goes without.
@@ -96,6 +103,4 @@ class Pure(Running):
         >>> bool(np.allclose(y, gru(x)[0]))
         True
         """
-        from fastrnn._layers.apply import input_weight
-
-        return input_weight(self, params)
+        return _autograd_side().input_weight(self, params)

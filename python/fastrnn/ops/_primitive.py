@@ -12,7 +12,6 @@ a time only, and fills those that nobody used with zeros on the way back.
 from collections.abc import Callable
 from functools import cache
 from itertools import compress
-from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -30,8 +29,6 @@ except ImportError as error:
 
 _ndarray = np.ndarray
 _box_types = Box.types
-_is_box_type = _box_types.__contains__
-_node_of = attrgetter("_node")
 _new_node = VJPNode.__new__  # its constructor would look the vjp up by function
 _NO_PARENTS: list[Any] = []
 
@@ -41,7 +38,7 @@ class Call:
 
     Attributes
     ----------
-    wanted : tuple of bool
+    wanted : list of bool
         Which arrays are being differentiated; backward need not return the others' gradients.
     traced : bool
         Whether any of them is, so that backward may follow.
@@ -55,7 +52,7 @@ class Call:
 
     __slots__ = ("core", "kept", "num_threads", "traced", "wanted")
 
-    def __init__(self, wanted: tuple[bool, ...], traced: bool) -> None:
+    def __init__(self, wanted: list[bool], traced: bool) -> None:
         self.wanted = wanted
         self.traced = traced
         self.core = backend.get() == "core"
@@ -96,21 +93,29 @@ def differentiable(name: str, forward: Forward, backward: Backward) -> Callable[
         result in its shape and dtype, C-contiguous, for reading only.
     """
 
-    # Loops over the arrays run in C here (map, compress): a call on small arrays takes as long as
-    # they do.
+    # One loop and plain look-ups: for small arrays this is as much work as the operation itself.
     def run(*arrays: Any, **options: Any) -> Any:
-        wanted = tuple(map(_is_box_type, map(type, arrays)))
-        if True not in wanted:
-            return forward(Call(wanted, False), *arrays, **options)
-        call = Call(wanted, True)
-        boxes = list(compress(arrays, wanted))
-        parents = list(map(_node_of, boxes))
-        trace = boxes[0]._trace
-        for box, node in zip(boxes, parents, strict=True):
-            if type(node) is not VJPNode or box._trace != trace or type(box._value) in _box_types:
+        trace: int | None = None
+        values: list[Any] = []
+        wanted: list[bool] = []
+        parents: list[Any] = []
+        for array in arrays:
+            if type(array) not in _box_types:
+                wanted.append(False)
+                values.append(array)
+                continue
+            node, value = array._node, array._value
+            if trace is None:
+                trace = array._trace
+            if type(node) is not VJPNode or array._trace != trace or type(value) in _box_types:
                 raise _refusal(name, node)
-        values = [a._value if w else a for a, w in zip(arrays, wanted, strict=True)]
+            wanted.append(True)
+            values.append(value)
+            parents.append(node)
+        call = Call(wanted, trace is not None)
         result = forward(call, *values, **options)
+        if trace is None:
+            return result
 
         def vjp(g: Any) -> list[Any]:
             return list(compress(backward(call, _upstream(name, g, result)), wanted))
@@ -210,32 +215,38 @@ def _accumulated(end: Any, g: Any) -> dict[Any, Any]:
             waiting[node] = 1
             stack.extend(node.parents)
     gradients: dict[Any, Any] = {}
-    summed: dict[Any, Any] = {end: (g, False)}  # the sum so far, and whether it is ours to change
+    summed: dict[Any, Any] = {end: g}
+    ours: set[Any] = set()  # nodes whose sum was made here, and may be changed
     ready = [end]
     while ready:
         node = ready.pop()
-        g = summed.pop(node)[0]
+        g = summed.pop(node)
         if not node.parents:
             gradients[node] = g
             continue
         for parent, part in zip(node.parents, node.vjp(g), strict=False):
-            before = summed.get(parent)
-            if type(part) is not _ndarray:
-                summed[parent] = add_outgrads(before, part)
-            elif before is None:  # as for most
-                summed[parent] = part, False
-            elif type(before[0]) is not _ndarray:
-                summed[parent] = add_outgrads(before, part)
-            elif before[1]:
-                np.add(before[0], part, out=before[0])
+            if type(part) is _ndarray and parent not in summed:  # as for most
+                summed[parent] = part
             else:
-                summed[parent] = before[0] + part, True
-        for parent in node.parents:
+                _add(summed, ours, parent, part)
             if waiting[parent] == 1:
                 ready.append(parent)
             else:
                 waiting[parent] -= 1
     return gradients
+
+
+def _add(summed: dict[Any, Any], ours: set[Any], node: Any, part: Any) -> None:
+    """Add a part to the sum of a node as autograd does, two plain arrays at once."""
+    before = summed.get(node)
+    if type(part) is _ndarray and type(before) is _ndarray:
+        summed[node] = np.add(before, part, out=before if node in ours else None)
+        ours.add(node)
+        return
+    flagged = None if before is None else (before, node in ours)
+    summed[node], mine = add_outgrads(flagged, part)
+    if mine:
+        ours.add(node)
 
 
 def is_traced(*values: Any) -> bool:
@@ -260,8 +271,10 @@ def _upstream(name: str, g: Any, result: Any) -> Any:
     if type(g) is _ndarray and g.dtype is result.dtype and g.flags.c_contiguous:
         return g
     if type(g) is _Gradients:
-        every = enumerate(result)
-        return tuple([_upstream(name, g[k], each) if k in g else None for k, each in every])
+        every: list[Any] = [None] * len(result)
+        for k in g:
+            every[k] = _upstream(name, g[k], result[k])
+        return tuple(every)
     if type(g) in _box_types:
         raise _once(name)
     return np.asarray(g, result.dtype, order="C")
