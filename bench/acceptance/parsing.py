@@ -73,8 +73,11 @@ def gates(bench: _frame.Frame, name: str) -> None:
         bench.gate(f"{free}, exact", at_least=98.0)
         bench.gate(f"{free}, F1", at_least=99.0, calibrated=False)
     else:
-        bench.gate(f"{free}, exact", at_least=90.0, calibrated=False)
-        bench.gate(f"{free}, well-formed", at_least=98.0)
+        # PyTorch, same weights, batches and updates: exact 93.3, well-formed 95.2 (seed 0, bench
+        # calibrate_parsing), less three standard errors of 880 trees. Under the constraint exact
+        # rises by less than a point: what is not well-formed is misread, not miswritten.
+        bench.gate(f"{free}, exact", at_least=90.0)
+        bench.gate(f"{free}, well-formed", at_least=93.0)
     bench.gate(f"{bound}, well-formed", at_least=100.0)
     bench.gate(f"{name}, exact, attention minus none", at_least=5.0, calibrated=False)
 
