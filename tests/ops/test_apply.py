@@ -34,6 +34,12 @@ LAYERS: dict[str, tuple[Any, dict[str, Any]]] = {
         fastrnn.LSTM,
         {"hidden_size": [6, 3], "bias": False, "batch_first": True},
     ),
+    # One layer, one direction: straight to the core.
+    "lstm-one": (fastrnn.LSTM, {}),
+    "rnn-one": (fastrnn.RNN, {"nonlinearity": "relu"}),
+    "gru-one-listed": (fastrnn.GRU, {"hidden_size": [6], "bias": False}),
+    "lstm-one-batch-first": (fastrnn.LSTM, {"batch_first": True, "peephole": True}),
+    "lstm-one-projected": (fastrnn.LSTM, {"proj_size": 4, "clip": 2.0}),
     "lstm-dropout": (fastrnn.LSTM, {"num_layers": 3, "dropout": 0.4, "bidirectional": True}),
 }
 
@@ -156,11 +162,15 @@ def test_dropout_acts_only_with_a_generator(rng: Any) -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_dtype_and_one_sequence(dtype: Any, rng: Any) -> None:
-    layer = make("lstm", dtype=dtype)
+@pytest.mark.parametrize(("name", "rows", "columns"), [("lstm", 4, 2 * H), ("lstm-one", 1, H)])
+def test_dtype_and_one_sequence(
+    name: str, rows: int, columns: int, dtype: Any, rng: Any
+) -> None:
+    layer = make(name, dtype=dtype)
     x = rng.standard_normal((T, I)).astype(dtype)
     y, (h_n, _) = layer.apply(layer.params, x)
-    assert (y.shape, h_n.shape) == ((T, 2 * H), (4, H))
+    assert (y.shape, h_n.shape) == ((T, columns), (rows, H))
+    assert_same_bits("y", y, layer(x)[0])
     grads = autograd.grad(lambda params: layer.apply(params, x)[1][0].sum())(layer.params)
     assert {gradient.dtype for gradient in grads.values()} == {np.dtype(dtype)}
     assert all(grads[key].any() for key in grads)
@@ -180,20 +190,29 @@ def test_nodes_do_not_depend_on_steps_or_depth() -> None:
     assert counts == [4, 4, 4]  # w, the call, y, and the sum
 
 
-def test_errors(rng: Any) -> None:
-    layer = make("lstm")
+@pytest.mark.parametrize(("name", "columns"), [("lstm", 48), ("lstm-one", 24)])
+def test_errors(name: str, columns: int, rng: Any) -> None:
+    layer = make(name)
     x, state = problem(layer, rng)
-    lacking = {key: array for key, array in layer.params.items() if key != "bias_hh_l1"}
-    with pytest.raises(ValueError, match=r"params lacks .'bias_hh_l1'. and has .. too many"):
+    lacking = {key: array for key, array in layer.params.items() if key != "bias_hh_l0"}
+    with pytest.raises(ValueError, match=r"params lacks .'bias_hh_l0'. and has .. too many"):
         layer.apply(lacking, x)
     with pytest.raises(ValueError, match=r"has .'more'. too many"):
         layer.apply(layer.params | {"more": x}, x)
     with pytest.raises(ValueError, match=r"^weight_hh_l0 must have shape"):
         layer.apply(layer.params | {"weight_hh_l0": np.ones((3, 3))}, x)
-    with pytest.raises(ValueError, match="where I = 48 is D·G·H of a projected input"):
+    with pytest.raises(ValueError, match=f"where I = {columns} is D·G·H of a projected input"):
         layer.apply(layer.params, x, projected=True)
     with pytest.raises(TypeError, match="projected must be True or False"):
         layer.apply(layer.params, x, projected=1)
+    with pytest.raises(ValueError, match=r"^x must have shape"):
+        layer.apply(layer.params, x[..., :-1])
+    with pytest.raises(TypeError, match=r"^x must be float64"):
+        layer.apply(layer.params, x.astype(np.float32))
+    with pytest.raises(ValueError, match=r"^lengths must lie in 0..T"):
+        layer.apply(layer.params, x, lengths=np.array([T + 1, 0, 1]))
+    with pytest.raises(ValueError, match=r"^state\[0\] must have shape"):
+        layer.apply(layer.params, x, (state[0][..., :-1], state[1]))
     with pytest.raises(TypeError, match=r"state must be a tuple \(h, c\)"):
         layer.apply(layer.params, x, state[0])
     with pytest.raises(NotImplementedError, match="can be differentiated once"):
