@@ -139,13 +139,41 @@ class StepObject {
     return {rows.data, {1, rows_, columns}, {columns, rows.stride[0], 1}};
   }
 
+  // The elements of an array as nearly every call has it; null where one_step() has to look.
+  template <class T>
+  T* plain_step(py::handle object, index_t columns) const {
+    const auto& numpy = py::detail::npy_api::get();
+    if (Py_TYPE(object.ptr()) != numpy.PyArray_Type_) return nullptr;
+    const auto* const array = py::detail::array_proxy(object.ptr());
+    static const py::handle descr = py::dtype::of<std::remove_const_t<T>>().release();
+    constexpr int wanted = numpy.NPY_ARRAY_C_CONTIGUOUS_ | numpy.NPY_ARRAY_ALIGNED_ |
+                           (std::is_const_v<T> ? 0 : numpy.NPY_ARRAY_WRITEABLE_);
+    const py::ssize_t* const shape = array->dimensions;
+    const bool fits = array->nd == 2 ? shape[0] == rows_ && shape[1] == columns
+                                     : array->nd == 1 && rows_ == 1 && shape[0] == columns;
+    const bool plain = array->descr == descr.ptr() && (array->flags & wanted) == wanted;
+    return fits && plain && rows_ > 0 ? reinterpret_cast<T*>(array->data) : nullptr;
+  }
+
+  template <class T>
+  void take_step(Link<T>& first, Link<T>& last, py::handle x_t, py::handle y_t) const {
+    const index_t I = first.x.shape[2], P = last.y.shape[2];
+    const T* const x = plain_step<const T>(x_t, I);
+    T* const y = plain_step<T>(y_t, P);
+    // Checking these by one_step() took 0.44 us a step of an LSTM with H = 8 in all, this 0.18.
+    if (x != nullptr && y != nullptr && (y + rows_ * P <= x || x + rows_ * I <= y)) {
+      first.x = {x, {1, rows_, I}, {rows_ * I, I, 1}};
+      last.y = {y, {1, rows_, P}, {rows_ * P, P, 1}};
+      return;
+    }
+    Extents extents;
+    first.x = one_step<const T>("x_t", x_t, {"I", I}, extents);
+    last.y = one_step<T>("y_t", y_t, {"H", P}, extents);
+  }
+
   template <class T>
   void run(Chain<T>& chain, py::handle x_t, py::handle y_t, int threads) const {
-    Extents extents;
-    const View<const T, 3>& x = chain.front().x;
-    const View<T, 3>& y = chain.back().y;
-    chain.front().x = one_step<const T>("x_t", x_t, {"I", x.shape[2]}, extents);
-    chain.back().y = one_step<T>("y_t", y_t, {"H", y.shape[2]}, extents);
+    take_step(chain.front(), chain.back(), x_t, y_t);
     without_gil([&] {
       for (Link<T>& link : chain) (odd_ ? link.back : link.there).run(link.x, link.y, threads);
     });
