@@ -9,6 +9,7 @@
 #include "tests/selftest_nn.h"
 #include "tests/selftest_normed.h"
 #include "tests/selftest_optim.h"
+#include "tests/selftest_plan.h"
 #include "tests/selftest_word2vec.h"
 
 namespace {
@@ -33,6 +34,7 @@ int main() {
   section("the budget of threads", selftest::test_budget);
   section("caution", selftest::test_caution);
   section("kept blocks", selftest::test_block_cache);
+  section("plans", selftest::test_plan);
   section("a thread throws", selftest::test_throwing_bodies);
 #ifdef FASTRNN_TEST_HOOKS
   section("a thread throws inside of a kernel", selftest::test_throwing_kernels);
