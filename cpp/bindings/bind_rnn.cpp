@@ -24,7 +24,7 @@ TapeObject& as_tape(py::handle object) { return as_object<TapeObject>("tape", "a
 struct ForwardObjects {
   WeightObjects weights;
   MaskObjects masks;
-  py::handle x, h0, c0, lengths, y, h_n, c_n;
+  py::handle x, h0, c0, lengths, y, h_n, c_n, ids;
 };
 
 // Everything of a call but the weights, whose sizes are known by now.
@@ -32,11 +32,16 @@ template <class T>
 void read_forward(const ForwardObjects& objects, index_t H, index_t P, index_t x_size,
                   const char* x_symbol, RnnForwardArgs<T>& args, Extents& extents) {
   const CellTraits traits = cell_traits(args.cell);
-  const index_t T_ = axis_size("x", objects.x, {{"T"}, {"N"}, {x_symbol, x_size}}, 0);
-  const index_t N = axis_size("x", objects.x, {{"T"}, {"N"}, {x_symbol, x_size}}, 1);
-  const Axis t{"T", T_}, n{"N", N}, h{P == H ? "H" : "P", P}, c{"H", H};
+  const bool table = !objects.ids.is_none();
+  const auto steps = [&](int axis) {
+    return table ? axis_size("ids", objects.ids, {{"T"}, {"N"}}, axis)
+                 : axis_size("x", objects.x, {{"T"}, {"N"}, {x_symbol, x_size}}, axis);
+  };
+  const Axis t{"T", steps(0)}, n{"N", steps(1)}, h{P == H ? "H" : "P", P}, c{"H", H};
   args.masks = objects.masks.views<T>(t, n, h, c, traits, extents);
-  args.x = as_input<T>("x", objects.x, {t, n, {x_symbol, x_size}}, extents);
+  args.ids = as_optional_input<index_t>("ids", objects.ids, {t, n}, extents, Strides::free);
+  args.x = table ? as_input<T>("x", objects.x, {{"1", 1}, {"V"}, {x_symbol, x_size}}, extents)
+                 : as_input<T>("x", objects.x, {t, n, {x_symbol, x_size}}, extents);
   args.h0 = as_optional_input<T>("h0", objects.h0, {n, h}, extents);
   if (traits.cell_state) {
     args.c0 = as_optional_input<T>("c0", objects.c0, {n, c}, extents);
@@ -61,7 +66,8 @@ void forward(const ForwardObjects& objects, RnnForwardArgs<T>& args, TapeObject*
   read_forward(objects, H, P, x_size, projected ? "G*H" : "I", args, extents);
   if (tape == nullptr) return without_gil([&] { rnn_forward(args); });
 
-  for (const char* name : {"lengths", "h_n", "c_n"}) extents.drop(name);  // not kept by the tape
+  for (const char* name : {"lengths", "ids", "h_n", "c_n"})
+    extents.drop(name);  // not kept by the tape
   const WeightObjects& w = objects.weights;
   std::vector<py::object> references;
   for (py::handle object :
@@ -106,16 +112,10 @@ void forward_any(py::handle cell, py::handle x, py::handle w_ih, py::handle w_hh
                  py::handle lengths, py::handle y, py::handle h_n, py::handle c_n,
                  py::handle reverse, py::handle num_threads, py::handle tape, py::handle packed,
                  py::handle choices, py::handle w_hr, py::handle h_mask, py::handle h_keep,
-                 py::handle c_keep, py::handle w_norm) {
-  const ForwardObjects objects{{w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr, w_norm},
-                               {h_mask, h_keep, c_keep},
-                               x,
-                               h0,
-                               c0,
-                               lengths,
-                               y,
-                               h_n,
-                               c_n};
+                 py::handle c_keep, py::handle w_norm, py::handle ids) {
+  const WeightObjects given{w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr, w_norm};
+  const MaskObjects masks{h_mask, h_keep, c_keep};
+  const ForwardObjects objects{given, masks, x, h0, c0, lengths, y, h_n, c_n, ids};
   const auto args = [&](auto zero) {
     RnnForwardArgs<decltype(zero)> common{};
     common.cell = as_cell(cell);
@@ -168,7 +168,8 @@ RnnBackwardArgs<T> read_backward(const BackwardObjects& objects, Tape<T>& tape, 
   args.dh_n = as_optional_input<T>("dh_n", objects.dh_n, {n, h}, extents);
   args.dc_n = as_optional_input<T>("dc_n", objects.dc_n, {n, c}, extents);
   const Axis i{tape.weights.w_ih ? "I" : "G*H", tape.x.shape[2]};
-  args.dx = as_optional_output<T>("dx", objects.dx, {t, n, i}, extents);
+  const auto& x = tape.x.shape;
+  args.dx = as_optional_output<T>("dx", objects.dx, {{"T", x[0]}, {"N", x[1]}, i}, extents);
   args.dw_ih = as_optional_output<T>("dw_ih", objects.dw_ih, {gates, i}, extents);
   args.dw_hh = as_optional_output<T>("dw_hh", objects.dw_hh, {gates, h}, extents);
   args.db_ih = as_optional_output<T>("db_ih", objects.db_ih, {gates}, extents);
@@ -285,7 +286,7 @@ void bind_rnn(py::module_& m) {
         arg("reverse") = false, arg("num_threads") = 0, arg("tape") = py::none(),
         arg("packed") = py::none(), arg("choices") = py::none(), arg("w_hr") = py::none(),
         arg("h_mask") = py::none(), arg("h_keep") = py::none(), arg("c_keep") = py::none(),
-        arg("w_norm") = py::none());
+        arg("w_norm") = py::none(), arg("ids") = py::none());
   m.def("rnn_backward", backward_any, "Gradients of the forward call that filled tape.",
         arg("tape"), arg("dy"), arg("dh_n"), arg("dc_n"), arg("dx"), arg("dw_ih"), arg("dw_hh"),
         arg("db_ih"), arg("db_hh"), arg("dh0"), arg("dc0"), arg("dw_peephole"),

@@ -48,7 +48,10 @@ struct RnnForwardArgs {
   bool reverse = false;  // every row starts at its own last step; y stays in input order
   int num_threads = 0;   // 0: the process-wide setting
 
-  View<const T, 3> x;     // (T, N, I), or (T, N, G·H) when w_ih is absent; row strides any
+  View<const T, 3> x;  // (T, N, I), or (T, N, G·H) when w_ih is absent; row strides any
+  // (T, N), each 0..V-1: x is a table (1, V, G·H) then, of which this row stands at (t, n). It
+  // takes w_ih and packed to be absent.
+  View<const index_t, 2> ids;
   RnnWeights<T> weights;  // ignored when packed is given
   const PackedWeights<T>* packed = nullptr;
   RnnMasks<T> masks;               // row strides any
@@ -80,7 +83,7 @@ struct RnnBackwardArgs {
                                      // +- this
 
   // Outputs, C-contiguous and disjoint from everything else; absent: not wanted.
-  View<T, 3> dx;                // shape of x
+  View<T, 3> dx;                // shape of x; of a table, the sums for each of its rows
   bool add_dx = false;          // to what dx holds; not for an input that came projected
   View<T, 2> dw_ih;             // (G·H, I)
   View<T, 2> dw_hh;             // (G·H, P)

@@ -59,6 +59,15 @@ struct Steps {
   }
 };
 
+// What sorted row r reads at step q: its own row of x (T, N, ·), or the row of a table (1, V, ·)
+// that ids (T, N) name.
+template <class T>
+FASTRNN_INLINE T* row_at(const View<T, 3>& x, const index_t* ids, const Steps& steps, index_t q,
+                         index_t r) {
+  const index_t t = steps.time(q), n = steps.caller_row(r);
+  return ids == nullptr ? x.at(t, n) : x.at(0, ids[t * steps.batch + n]);
+}
+
 // Elements of a row of what layer normalisation keeps, `unit` of them to a slot: the normalised W·x
 // and U·h as [panel][slot][lane], the normalised c, and 1/sigma of each of their groups.
 inline constexpr index_t kScales = 16;
@@ -87,7 +96,8 @@ struct ForwardTask {
   RnnWeights<T> weights;  // packed by the team into scratch unless panels is given
   const Panels<T>* panels = nullptr;
   RnnMasks<T> masks;
-  View<const T, 3> x;  // (T, N, I) or (T, N, G·H)
+  View<const T, 3> x;            // (T, N, I) or (T, N, G·H), or with ids (1, V, G·H)
+  const index_t* ids = nullptr;  // (T, N)
   View<const T, 2> h0, c0;
   View<T, 3> y;
   View<T, 2> h_n, c_n;
@@ -109,6 +119,7 @@ struct BackwardTask {
   CellChoices choices;
   RnnWeights<T> weights;
   View<const T, 3> x, y;
+  const index_t* ids = nullptr;
   View<const T, 2> h0, c0;
   T* gates = nullptr;
   const T* cells = nullptr;

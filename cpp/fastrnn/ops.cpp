@@ -1,7 +1,9 @@
 // The front door of the core: validate, plan, take scratch, run the team, call the active table.
 #include "fastrnn/ops.h"
 
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "fastrnn/dispatch.h"
 #include "fastrnn/error.h"
@@ -53,6 +55,23 @@ const Kernel<ForwardTask<T>>& forward_kernel(const KernelTable<T>& table, Cell c
   return extended ? table[cell].extended_forward : table[cell].forward;
 }
 
+// Copied before they are looked at: another thread may be writing to the caller's array.
+template <class T>
+std::vector<index_t> checked_ids(const RnnForwardArgs<T>& a, const Dims& dims) {
+  std::vector<index_t> ids;
+  if (!a.ids) return ids;
+  const index_t V = a.x.shape[1];
+  ids.reserve(static_cast<std::size_t>(dims.T * dims.N) + 1);  // an address, also of nothing
+  for (index_t t = 0; t < dims.T; ++t)
+    for (index_t n = 0; n < dims.N; ++n) {
+      ids.push_back(*a.ids.at(t, n));
+      FASTRNN_CHECK(ids.back() >= 0 && ids.back() < V, "ids must lie in 0..V-1 = 0.." +
+                                                           std::to_string(V - 1) + ", got " +
+                                                           std::to_string(ids.back()));
+    }
+  return ids;
+}
+
 // What of a task the caller has given.
 template <class T>
 ForwardTask<T> forward_task(const RnnForwardArgs<T>& a, const Dims& dims) {
@@ -84,6 +103,7 @@ Tape<T> make_tape(const RnnForwardArgs<T>& a, const Dims& dims, const KernelTabl
   tape.order = std::move(order);
   tape.weights = a.weights;
   tape.x = a.x;
+  tape.ids = checked_ids(a, dims);
   tape.masks = a.masks;
   tape.extended = is_extended(a);
   tape.y = {a.y.data, {dims.T, dims.N, dims.P}, {a.y.stride[0], a.y.stride[1], a.y.stride[2]}};
@@ -118,11 +138,14 @@ void rnn_forward(const RnnForwardArgs<T>& a) {
   ForwardTask<T> task = forward_task(a, dims);
   task.plan = plan_for(table, a.cell, dims, order.rows(), a.tape != nullptr, a.num_threads);
   if (a.tape == nullptr) {
+    const std::vector<index_t> ids = checked_ids(a, dims);
+    task.ids = ids.data();
     task.steps = order.steps();
     const Scratch scratch = take_scratch(task, kernel.bytes);
     return run(task, kernel);
   }
   Tape<T> tape = make_tape(a, dims, table, std::move(order));
+  task.ids = tape.ids.data();
   task.steps = tape.order.steps();
   task.gates = tape.gates;
   task.cells = tape.cells;
@@ -140,7 +163,8 @@ RepeatedForward<T>::RepeatedForward(const RnnForwardArgs<T>& a)
       kernel_(&forward_kernel(*table_, a.cell, is_extended(a))),
       cell_(a.cell),
       task_(forward_task(a, check_forward(a))) {
-  FASTRNN_CHECK(!a.lengths && a.tape == nullptr, "lengths and tape are not taken here");
+  FASTRNN_CHECK(!a.lengths && !a.ids && a.tape == nullptr,
+                "lengths, ids and tape are not taken here");
   task_.steps = StepOrder(task_.dims.T, task_.dims.N, {}, a.reverse).steps();
 }
 
@@ -172,6 +196,7 @@ void rnn_backward(const RnnBackwardArgs<T>& a) {
   task.choices = tape.choices;
   task.weights = tape.weights;
   task.x = tape.x;
+  task.ids = tape.ids.data();
   task.y = tape.y;
   task.h0 = tape.h0;
   task.c0 = tape.c0;

@@ -42,6 +42,7 @@ class Tape {
   StepOrder order;
   RnnWeights<T> weights;
   View<const T, 3> x, y;
+  std::vector<index_t> ids;  // (T, N); without an address where x is no table
   RnnMasks<T> masks;
   View<const T, 2> h0, c0;
   Scratch memory;

@@ -89,9 +89,16 @@ Dims check_forward(const RnnForwardArgs<T>& a) {
   const index_t I = projected             ? gate_rows(traits, H)
                     : a.packed != nullptr ? a.packed->input_size()
                                           : a.weights.w_ih.shape[1];
-  const Dims d{a.x.shape[0], a.x.shape[1], I, H, P};
+  FASTRNN_CHECK(!a.ids || (projected && a.packed == nullptr),
+                "ids need a projected x: w_ih and packed must be absent");
+  const index_t T_ = a.ids ? a.ids.shape[0] : a.x.shape[0];
+  const index_t N = a.ids ? a.ids.shape[1] : a.x.shape[1];
+  const Dims d{T_, N, I, H, P};
   FASTRNN_CHECK(a.num_threads >= 0, "num_threads must be at least 1");
-  check_shape("x", a.x, projected ? "(T, N, G*H)" : "(T, N, I)", {d.T, d.N, I});
+  if (a.ids)
+    check_shape("x", a.x, "(1, V, G*H)", {1, a.x.shape[1], I});
+  else
+    check_shape("x", a.x, projected ? "(T, N, G*H)" : "(T, N, I)", {d.T, d.N, I});
   check_shape("y", a.y, "(T, N, P)", {d.T, d.N, P});
   check_shape("h_n", a.h_n, "(N, P)", {d.N, P});
   check_optional("h0", a.h0, "(N, P)", {d.N, P});
@@ -124,7 +131,7 @@ void check_backward(const RnnBackwardArgs<T>& a) {
                 std::string("dc_n and dc0 are not taken by ") + traits.name);
   check_optional("dc_n", a.dc_n, "(N, H)", {N, H});
   check_optional("dc0", a.dc0, "(N, H)", {N, H});
-  check_optional("dx", a.dx, "shape of x", {T_, N, I});
+  check_optional("dx", a.dx, "shape of x", {tape.x.shape[0], tape.x.shape[1], I});
   FASTRNN_CHECK(tape.weights.w_ih || !a.add_dx, "add_dx cannot be set: x came projected");
   FASTRNN_CHECK(tape.weights.w_ih || !a.dw_ih, "dw_ih cannot be given: x came projected");
   check_optional("dw_ih", a.dw_ih, "(G*H, I)", {rows, I});

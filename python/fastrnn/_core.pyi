@@ -97,7 +97,7 @@ class Step:
 
 def rnn_forward(
     cell: Cell,
-    x: _Array,  # (T, N, I), or (T, N, G*H) when w_ih is None
+    x: _Array,  # (T, N, I), or (T, N, G*H) when w_ih is None; with ids (1, V, G*H)
     w_ih: _Array | None,  # (G*H, I)
     w_hh: _Array | None,  # (G*H, H); None exactly when packed is given
     b_ih: _Array | None,  # (G*H,)
@@ -119,6 +119,7 @@ def rnn_forward(
     h_keep: _Array | None = None,  # (T, N, P), the part of the old h that stays
     c_keep: _Array | None = None,  # (T, N, H), the same of c, LSTM only
     w_norm: _Array | None = None,  # gains of layer normalisation, as PackedWeights takes them
+    ids: NDArray[np.int64] | None = None,  # (T, N), the row of x at each step, values 0..V-1
 ) -> None: ...
 def rnn_backward(
     tape: Tape,

@@ -21,6 +21,9 @@ SCRIPT = """
     calls = {
         "lengths": lambda: _core.rnn_forward(
             _core.Cell.rnn_tanh, x, w_ih, w_hh, *[None] * 5, positions, hs, h, None),
+        "rows of a table": lambda: _core.rnn_forward(
+            _core.Cell.rnn_tanh, np.ones((1, 5, 4)), None, w_hh, *[None] * 6, hs[:1], h, None,
+            ids=positions[None]),
         "embedding": lambda: _core.embedding_forward(positions, w, y),
         "its gradient": lambda: _core.embedding_backward(y, positions, w),
         "targets": lambda: _core.softmax_cross_entropy_forward(
@@ -54,6 +57,7 @@ SCRIPT = """
 """
 
 NAMES = ["lengths", "embedding", "its gradient", "targets", "their gradient", "attention"]
+NAMES += ["rows of a table"]
 
 
 @pytest.mark.parametrize("name", [*NAMES, "its gradient by keys"])

@@ -58,11 +58,12 @@ class Gradients {
 
   void zero_padding(Team& team) {
     const View<T, 3>& dx = task_.args.dx;
-    const Range rows = share(task_.dims.N, team.rank(), team.size(), 1);
+    const bool table = task_.ids != nullptr;  // of sums: all of it begins as zeros
+    const Range rows = share(dx.shape[1], team.rank(), team.size(), 1);
     for (index_t r = rows.begin; dx && !task_.args.add_dx && r < rows.end; ++r)
-      for (index_t t = task_.steps.row_length(r); t < task_.dims.T; ++t) {
+      for (index_t t = table ? 0 : task_.steps.row_length(r); t < dx.shape[0]; ++t) {
         team.check();
-        __builtin_memset(dx.at(t, task_.steps.caller_row(r)), 0,
+        __builtin_memset(dx.at(t, table ? r : task_.steps.caller_row(r)), 0,
                          static_cast<std::size_t>(dx.shape[2]) * sizeof(T));
       }
   }
@@ -73,7 +74,7 @@ class Gradients {
     rows_.count = steps.first_row(q1) - steps.first_row(q0);
     const Range mine = share(q1 - q0, team.rank(), team.size(), 1);
     for (index_t q = q0 + mine.begin; q < q0 + mine.end; ++q) {
-      const index_t t = steps.time(q), first = steps.first_row(q);
+      const index_t first = steps.first_row(q);
       for (index_t r = 0; r < steps.rows(q); ++r) {
         const index_t at = steps.first_row(q1) - steps.first_row(q + 1) + r;
         const index_t n = steps.caller_row(r);
@@ -87,13 +88,14 @@ class Gradients {
           rows_.c_before[at] =
               before ? task_.cells + (steps.first_row(q - 1) + r) * J_ * L : c0 + r * J_ * L;
         }
-        rows_.x[at] = task_.x.at(t, n);
-        if (task_.args.dx) rows_.dx[at] = task_.args.dx.at(t, n);
+        rows_.x[at] = row_at(task_.x, task_.ids, steps, q, r);
+        if (task_.args.dx) rows_.dx[at] = row_at(task_.args.dx, task_.ids, steps, q, r);
       }
     }
   }
 
   void input_gradient(Team& team) {
+    if (task_.ids != nullptr) return add_gradient(team);
     const Range rows = share(rows_.count, team.rank(), team.size(), 1);
     if (projected_) return copy_gradient(rows);
     const index_t I = task_.dims.I, panels = panels_of<T>(I);
@@ -122,6 +124,22 @@ class Gradients {
         for (int s = 0; s < XP; ++s)
           store(rows_.dx[row] + C::gate[s] * H + j * L, load(rows_.grads[row] + (j * S + s) * L),
                 H - j * L);
+  }
+
+  // ... or, of a table, it is added to the row's that the symbol names: threads share the columns,
+  // so that no two add to the same one, and each sum is one chain over falling steps.
+  void add_gradient(Team& team) const {
+    const index_t H = task_.dims.H;
+    const Range panels = share(J_, team.rank(), team.size(), 1);
+    for (index_t row = 0; row < rows_.count; ++row) {
+      team.check();
+      for (index_t j = panels.begin; j < panels.end; ++j)
+        for (int s = 0; s < XP; ++s) {
+          T* const sum = rows_.dx[row] + C::gate[s] * H + j * L;
+          const index_t left = H - j * L;
+          store(sum, load(sum, left) + load(rows_.grads[row] + (j * S + s) * L), left);
+        }
+    }
   }
 
   const BackwardTask<T>& task_;

@@ -1,8 +1,9 @@
 // The time loop of any cell, forward: one team for the whole call.
 //
-// Per chunk of steps the input product of all its rows is taken at once (bias included); then each
-// step adds the recurrent product to the same lines, and the cell turns them into gates while they
-// are in the L1. Threads own rows (no synchronisation at all) or units (one barrier per stage).
+// Per chunk of steps the input product of all its rows is taken at once (bias included; an x that
+// comes projected is added step by step, while the lines are in the L1); then each step adds the
+// recurrent product to the same lines, and the cell turns them into gates while they are in the L1.
+// Threads own rows (no synchronisation at all) or units (one barrier per stage).
 #pragma once
 
 #include "fastrnn/kernels/pack-inl.h"
@@ -47,7 +48,7 @@ class ForwardSweep {
     team.barrier();
     for (index_t q0 = 0; q0 < task_.steps.count;) {
       const index_t q1 = list_chunk(q0);
-      project(team);
+      if (!panels_.projected) project(team);
       for (index_t q = q0, row = 0; q < q1; row += own_rows_at(q++)) step(q, row, team);
       q0 = q1;
     }
@@ -96,7 +97,7 @@ class ForwardSweep {
       const index_t first = steps.first_row(q);
       for (index_t r = own_rows_.begin; r < own_rows_.begin + own_rows_at(q); ++r) {
         const index_t row = task_.gates != nullptr ? first + r : region_ + chunk_rows_;
-        x_rows_[chunk_rows_] = task_.x.at(steps.time(q), steps.caller_row(r));
+        x_rows_[chunk_rows_] = row_at(task_.x, task_.ids, steps, q, r);
         gate_rows_[chunk_rows_++] = gates_ + row * J_ * S * L;
       }
     }
@@ -201,6 +202,8 @@ class ForwardSweep {
     list_lines(q, first, rows);
     for_stages<C>([&](auto s) {
       for_blocks(q, rows, team, [&](index_t r, index_t n, index_t j) {
+        if (decltype(s)::value == 0 && panels_.projected)
+          project_block({first + r, first + r + n}, j);
         step_block<decltype(s)::value>(q, r, n, j, gate_rows_ + first + r);
       });
       if (synchronise_) team.barrier();
@@ -256,10 +259,7 @@ class ForwardSweep {
       FASTRNN_UNROLL
       for (int s = 0; s < S; ++s) store(gates + s * L, slot[s]);
     }
-    if constexpr (!last) {
-      store(line.aux + at, u.aux);
-      return;
-    }
+    if constexpr (!last) return store(line.aux + at, u.aux);
     if constexpr (C::cell_state) {
       store(line.c + at, u.c);
       if (keep) store(line.cells + at, u.c);

@@ -38,8 +38,11 @@ def run(
     num_threads: int,
     keep: bool,
     masks: Masks = NO_MASKS,
+    ids: NDArray[np.int64] | None = None,
 ) -> Tape | None:
     """Fill y, h_n and c_n on the active backend; arrays are strict and time-major.
+
+    With ids (T, N), which the core alone takes, x is (1, V, G·H) and they name its rows.
 
     Returns the tape when `keep` is set. `packed`, which excludes `keep`, may stand for the weights
     on the core; the twin always reads `weights`.
@@ -52,7 +55,7 @@ def run(
         w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr, w_norm = weights if packed is None else _PACKED
         _core.rnn_forward(
             kind.core, x, w_ih, w_hh, b_ih, b_hh, w_peephole, h0, c0, lengths, y, h_n, c_n,
-            reverse, num_threads, inner, packed, kind.choices, w_hr, *masks[:3], w_norm,
+            reverse, num_threads, inner, packed, kind.choices, w_hr, *masks[:3], w_norm, ids,
         )  # fmt: skip
     else:
         inner = twin.forward(kind, x, weights, h0, c0, lengths, y, h_n, c_n, reverse, keep, masks)
@@ -72,6 +75,7 @@ def plain(
     batch_first: Any,
     num_threads: Any,
     keep: bool,
+    ids: Any = None,
 ) -> tuple[Array, Array, Array | None, Tape | None] | None:
     """Run a call that needs no conversion, or return None; then somebody has to convert or explain.
 
@@ -95,7 +99,7 @@ def plain(
         return None
     elif batch_first:
         x = x.transpose(1, 0, 2)
-    T, N, _ = x.shape
+    T, N = x.shape[:2] if ids is None else ids.shape
     H = P = w_hh.shape[1]
     if w_hr is not None:
         if type(w_hr) is not _ndarray or w_hr.ndim != 2:
@@ -111,7 +115,7 @@ def plain(
         w_ih, _, b_ih, b_hh, w_peephole, _ = weights
         _core.rnn_forward(
             kind.core, x, w_ih, w_hh, b_ih, b_hh, w_peephole, h0, c0, lengths, y, h_n, c_n, reverse,
-            num_threads, inner, None, kind.choices, w_hr,
+            num_threads, inner, None, kind.choices, w_hr, ids=ids,
         )  # fmt: skip
     except (TypeError, ValueError, MemoryError):
         return None

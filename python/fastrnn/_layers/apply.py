@@ -17,7 +17,8 @@ from fastrnn.ops._primitive import Call, differentiable, opened
 
 # The layer, whose own weights are not looked at; what the weights of a call are called; the numbers
 # of the first array that is not of h, and not of c; lengths; what chance does.
-About = tuple[Running, list[str], int, int, Any, stack.Dropout | None, Noise | None]
+# The last: ids (T, N) of int64, where x is a table (V, D·G·H) whose rows are the projected input.
+About = tuple[Running, list[str], int, int, Any, stack.Dropout | None, Noise | None, Any]
 
 
 def _forward(
@@ -35,29 +36,32 @@ def _forward(
     about : tuple
         The rest of a call, which is no array.
     """
-    layer, names, after_h, after_c, lengths, dropout, noise = about
+    layer, names, after_h, after_c, lengths, dropout, noise, ids = about
     h, c = arrays[:after_h], arrays[after_h:after_c]
     params = dict(zip(names, arrays[after_c:] if after_c else arrays, strict=True))
+    table = ids is not None
+    x = x[None] if table else x
     if layer._alone and dropout is None and noise is None:
-        found = direct.forward(layer, x, h, c, params, lengths, call.traced)
+        found = direct.forward(layer, x, h, c, params, lengths, call.traced, ids)
         if found is not None:
-            call.kept = layer, names, found[1], (after_h, after_c - after_h)
+            call.kept = layer, names, found[1], (after_h, after_c - after_h), table
             return found[0]
     state = layer._layout.join(list(h), list(c))
     parts = layer._build(params, packed=False)
     record = Record() if call.traced else None
-    y, state, tape = layer._run(x, state, lengths, parts, record, dropout, noise)
+    y, state, tape = layer._run(x, state, lengths, parts, record, dropout, noise, ids)
     h_n, c_n = layer._layout.split(state)
     results = (y, *h_n, *c_n)
-    call.kept = layer, names, tape, results
+    call.kept = layer, names, tape, results, table
     return results
 
 
 def _backward(call: Call, g: tuple[Array | None, ...]) -> tuple[Array | None, ...]:
     """Return the gradients by x, the arrays of the state, and the weights; the tape is used up."""
-    layer, names, tape, kept = call.kept
+    layer, names, tape, kept, table = call.kept
     if type(tape) is Tape:
-        return direct.backward(layer, tape, g, kept, names, call.wanted[0])
+        dx, *others = direct.backward(layer, tape, g, kept, names, call.wanted[0])
+        return (dx[0] if table and dx is not None else dx, *others)
     dy, *dfinal = g
     final = kept[1:]
     layout = layer._layout
@@ -65,6 +69,7 @@ def _backward(call: Call, g: tuple[Array | None, ...]) -> tuple[Array | None, ..
     dh_n, dc_n = _filled(dfinal[:half], final[:half]), _filled(dfinal[half:], final[half:])
     dx, dstate, weights = layer._back(tape, dy, layout.join(dh_n, dc_n), want_x=call.wanted[0])
     dh, dc = layout.split(dstate)
+    dx = dx[0] if table and dx is not None else dx
     return (dx, *dh, *dc, *[weights[name] for name in names])
 
 
@@ -96,8 +101,13 @@ def apply(
     rng: Any,
     projected: Any,
     masks: Any,
+    ids: Any = None,
 ) -> tuple[Any, Any]:
-    """Return y and the final state, as one node where something is being differentiated."""
+    """Return y and the final state, as one node where something is being differentiated.
+
+    With ids (T, N) of int64, which the core alone takes, x is the projected input of each symbol,
+    (V, D·G·H): that spares an update of a language model the gathered rows and their gradients.
+    """
     names = layer._names()
     if flag("projected", projected):
         bottom = {d.names["w_ih"] for d in layer._directions[0]}
@@ -113,7 +123,7 @@ def apply(
     y, *states = _nodes[layer._kind.function](
         x, *h, *c, *[params[name] for name in names],
         about=(
-            layer, names, len(h), len(h) + len(c), lengths, dropout, layer._noise(rng, masks),
+            layer, names, len(h), len(h) + len(c), lengths, dropout, layer._noise(rng, masks), ids,
         ),
     )  # fmt: skip
     if layer._alone and not layout.listed:

@@ -24,11 +24,12 @@ def forward(
     params: dict[str, Any],
     lengths: Any,
     keep: bool,
+    ids: Any,
 ) -> tuple[tuple[Array, ...], Tape | None] | None:
     """Return y, h_n and, of an LSTM, c_n as `apply` does, and the tape.
 
     Or None, where something has to be converted or explained: `Running._run` does. h and c hold one
-    array (1, N, ·), or none.
+    array (1, N, ·), or none. With ids (T, N), x is the table (1, V, G·H) that they name rows of.
     """
     ((direction,),) = layer._directions
     shapes, dtype = direction.shapes, layer.dtype
@@ -44,7 +45,7 @@ def forward(
     weights = w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr
     found = plain(
         direction.kind, x, weights, h[0][0] if h else None, c[0][0] if c else None, lengths, False,
-        layer.batch_first, None, keep,
+        layer.batch_first, None, keep, ids,
     )  # fmt: skip
     if found is None:
         return None

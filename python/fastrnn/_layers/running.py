@@ -2,6 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fastrnn._calls.arguments import INPUT_SIZE, check_x
 from fastrnn._calls.kinds import Kind
 from fastrnn._checks import Array, DType, allocate, exact
@@ -39,8 +42,12 @@ class Running(Params):
         record: Record | None = None,
         dropout: stack.Dropout | None = None,
         noise: Noise | None = None,
+        ids: NDArray[np.int64] | None = None,
     ) -> tuple[Array, Any, LayerTape | None]:
-        """Return (y, state, tape) in the caller's layout; there is a tape if there is a record."""
+        """Return (y, state, tape) in the caller's layout; there is a tape if there is a record.
+
+        With ids (T, N), x is the projected input of each symbol, (1, V, D·G·H).
+        """
         dtype = self.dtype
         columns, why = self.input_size, INPUT_SIZE
         if parts[0][0].weights[0] is None:
@@ -50,7 +57,7 @@ class Running(Params):
         single = x.ndim == 2
         batch_first = self.batch_first and not single
         x = x[:, None] if single else x.transpose(1, 0, 2) if batch_first else x
-        T, N, _ = x.shape
+        T, N = x.shape[:2] if ids is None else ids.shape
         if lengths is not None:
             lengths = checked_lengths(lengths, T, N, single)
         h0, c0 = self._layout.enter("state", state, N, single, dtype)
@@ -58,7 +65,7 @@ class Running(Params):
         final = self._layout.new(N, dtype)
         stack.forward(
             parts, self.merge_mode, x, h0, c0, lengths, y, final.flat_h, final.flat_c, team.get(),
-            record, dropout, noise,
+            record, dropout, noise, ids,
         )  # fmt: skip
         state = self._layout.leave(final, single)
         if record is None:

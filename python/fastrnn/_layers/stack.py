@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastrnn import _core
 from fastrnn._calls.call import Lengths, run
@@ -64,11 +65,13 @@ def forward(
     record: Record | None = None,
     dropout: Dropout | None = None,
     noise: Noise | None = None,
+    ids: NDArray[np.int64] | None = None,
 ) -> None:
     """Fill y (T, N, D·H of the top layer, or H when merged), h_n and c_n; all time-major.
 
     With a record the run can go back; dropout acts after every layer but the last. Where the bottom
-    layer has no w_ih, x is its projected input, a block of columns per direction.
+    layer has no w_ih, x is its projected input, a block of columns per direction; or, with ids
+    (T, N), a table (1, V, ·) of which these rows are.
     """
     k = 0
     projected = layers[0][0].weights[0] is None
@@ -77,18 +80,19 @@ def forward(
     for l, layer in enumerate(layers):
         top = l == len(layers) - 1
         D, P = len(layer), layer[0].output_size
-        shape = (*x.shape[:2], merge.width(mode, D, P))
+        shape = (*y.shape[:2], merge.width(mode, D, P))
         out = y if top else allocate("a layer's output", shape, x.dtype)
         outputs = merge.parts(mode, D, out)
         inputs = merge.parts("concat", D, x) if projected and l == 0 else [x] * D
         for part, source, target in zip(layer, inputs, outputs, strict=True):
             kind, masks = part.kind, NO_MASKS
             if noise is not None:
-                masks = noise.masks(k, part, x.shape[0], x.shape[1], x.dtype)
+                masks = noise.masks(k, part, y.shape[0], y.shape[1], x.dtype)
                 kind = general(kind) if any(m is not None for m in masks[:3]) else kind
             tape = run(
                 kind, source, part.weights, part.packed, h0[k], c0[k], lengths, target,
                 h_n[k], c_n[k], part.reverse, num_threads, record is not None, masks,
+                ids if l == 0 else None,
             )  # fmt: skip
             if record is not None and tape is not None:
                 record.tapes.append(tape)

@@ -73,13 +73,14 @@ def _traced(tracing: Tracing, params: Mapping[str, Any], name: str) -> dict[str,
     """Return the nested dict with every array as a leaf of the trace."""
     result: dict[str, Any] = {}
     for key, entry in params.items():
-        here = f"{name}[{key!r}]"
-        if isinstance(entry, Mapping):
-            result[key] = _traced(tracing, entry, here)
-        elif isinstance(entry, np.ndarray) and entry.dtype.kind == "f":
+        if isinstance(entry, np.ndarray) and entry.dtype.kind == "f":
             result[key] = tracing.leaf(entry)
+        elif isinstance(entry, Mapping):
+            result[key] = _traced(tracing, entry, f"{name}[{key!r}]")
         else:
-            raise TypeError(f"{here} must be a floating array, got {type(entry).__name__}")
+            raise TypeError(
+                f"{name}[{key!r}] must be a floating array, got {type(entry).__name__}"
+            )
     return result
 
 
@@ -87,7 +88,7 @@ def _own(params: Mapping[str, Any], gradients: Any, seen: set[int]) -> dict[str,
     """Return the gradients in the form of params, each an array that nobody else holds."""
     result: dict[str, Any] = {}
     for key, entry in params.items():
-        if isinstance(entry, Mapping):
+        if not isinstance(entry, np.ndarray):
             result[key] = _own(entry, gradients, seen)
             continue
         gradient: Array | None = next(gradients)

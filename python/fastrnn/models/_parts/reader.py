@@ -10,8 +10,10 @@ from numpy.typing import DTypeLike, NDArray
 from fastrnn import init, ops
 from fastrnn._checks import FLOAT64, Array, integer
 from fastrnn._checks import lengths as checked_lengths
+from fastrnn._layers.apply import apply
 from fastrnn._layers.layer import Layer
 from fastrnn.recurrent import GRU, LSTM, RNN
+from fastrnn.runtime import backend
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -162,7 +164,10 @@ class Reader:
             x = ops.linear(ops.embedding(embedding, x), own)
         else:
             # Each of few symbols stands there many times, so its product with W_ih is made once.
-            x = ops.embedding(ops.linear(embedding, own), x)
+            table = ops.linear(embedding, own)
+            if beside is None and backend.get() == "core":
+                return apply(self.layer, weights, table, state, lengths, rng, True, None, x)
+            x = ops.embedding(table, x)
         if beside is not None:
             x = x + ops.linear(beside, rest)
         return self.layer.apply(weights, x, state, lengths=lengths, rng=rng, projected=True)
