@@ -36,6 +36,8 @@ VARIANTS: dict[str, tuple[str, dict[str, Any], str]] = {
     "gru recurrent dropout": ("gru", {}, "m"),
     "gru zoneout": ("gru", {}, "h"),
     "gru layer norm": ("gru", {"layer_norm": True}, ""),
+    "gru reset before": ("gru", {"reset_after": False}, ""),
+    "gru reset before layer norm": ("gru", {"layer_norm": True, "reset_after": False}, ""),
     "rnn": ("rnn", {}, ""),
     "rnn clip": ("rnn", {"clip": 3.0}, ""),
     "rnn zoneout": ("rnn", {}, "h"),
@@ -135,9 +137,9 @@ def main() -> None:
         for H in given.hidden
         for training in (False, True)
     }
-    print(f"{'variant':26}" + "".join(f"{title:>16}" for title in columns))
+    print(f"{'variant':28}" + "".join(f"{title:>16}" for title in columns))
     for name in VARIANTS:
-        print(f"{name:26}" + "".join(f"{ratios[name]:15.2f}x" for ratios in columns.values()))
+        print(f"{name:28}" + "".join(f"{ratios[name]:15.2f}x" for ratios in columns.values()))
     if given.out is not None:
         sizes = {
             "T": given.steps,

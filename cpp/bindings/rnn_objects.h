@@ -48,7 +48,7 @@ struct WeightObjects {
     weights.w_hr = as_optional_input<T>("w_hr", w_hr, {{"P", P}, {"H", H}}, extents, any);
     weights.b_ih = as_optional_input<T>("b_ih", b_ih, {{"G*H", rows}}, extents, any);
     weights.b_hh = as_optional_input<T>("b_hh", b_hh, {{"G*H", rows}}, extents, any);
-    if (!w_norm.is_none() && !traits.normed)
+    if (!w_norm.is_none() && !traits.general)
       words::wrong("w_norm", std::string("be None for ") + traits.name);
     weights.w_norm = as_optional_input<T>(
         "w_norm", w_norm, {{traits.cell_state ? "2*G+2" : "2*G", gain_rows(traits)}, {"H", H}},

@@ -22,7 +22,7 @@ struct RnnWeights {
   // lstm_general only, absent: none.
   View<const T, 2> w_peephole_full;  // (3·H, H), matrices i f o, in the place of w_peephole
   View<const T, 2> w_hr;             // (P, H), 1 <= P <= H: h is w_hr times the cell's output
-  // General cells but gru_before, absent: nothing is normalised. (2·G, H), LSTM (2·G + 2, H):
+  // General cells, absent: nothing is normalised. (2·G, H), LSTM (2·G + 2, H):
   // the gains of W·x gate by gate, those of U·h, then gain and shift of c for the output.
   View<const T, 2> w_norm;
 };

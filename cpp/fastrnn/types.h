@@ -62,8 +62,8 @@ struct CellTraits {
   int slots;        // vectors per hidden unit in the workspace
   bool cell_state;  // has c beside h
   bool peephole;    // takes w_peephole
-  bool general;     // takes CellChoices, masks, w_hr and full w_peephole; w_peephole may be absent
-  bool normed;      // takes w_norm
+  bool general;     // takes CellChoices, masks, w_norm; of an LSTM w_hr and full w_peephole, and
+                    // w_peephole may be absent
 };
 
 // Rows of w_norm: the gains of W·x and of U·h gate by gate, an LSTM's gain and shift of c.

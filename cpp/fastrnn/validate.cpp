@@ -49,7 +49,7 @@ void check_weights(Cell cell, const RnnWeights<T>& w) {
   FASTRNN_CHECK(!w.w_peephole || !w.w_peephole_full, "w_peephole has one form at a time");
   check_optional("w_peephole_full", w.w_peephole_full, "(3*H, H)", {gate_rows({.gates = 3}, H), H});
   check_optional("w_hr", w.w_hr, "(P, H)", {P, H});
-  FASTRNN_CHECK(traits.normed || !w.w_norm, std::string("w_norm is not taken by ") + traits.name);
+  FASTRNN_CHECK(traits.general || !w.w_norm, std::string("w_norm is not taken by ") + traits.name);
   check_optional("w_norm", w.w_norm, "(2*G, H), for an LSTM (2*G + 2, H)", {gain_rows(traits), H});
 }
 

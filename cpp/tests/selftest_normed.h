@@ -34,7 +34,8 @@ inline void test_normed() {
   const fastrnn::Isa before = fastrnn::active_isa();
   for (fastrnn::Isa isa : fastrnn::available_isas()) {
     fastrnn::set_isa(isa);
-    for (Cell cell : {Cell::rnn_general, Cell::lstm_general, Cell::gru_after_general})
+    for (Cell cell :
+         {Cell::rnn_general, Cell::lstm_general, Cell::gru_after_general, Cell::gru_before_general})
       for (index_t H : {7, 16, 33})
         for (index_t T : {0, 1, 3}) check_normed(cell, {T, 3, 5, H, H}, modes[rng() % 2], rng);
   }

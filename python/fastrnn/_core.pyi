@@ -53,7 +53,7 @@ class PackedWeights:
         b_hh: _Array | None,  # (G*H,)
         w_peephole: _Array | None,  # (3, H), lstm_peephole; lstm_general with or without
         w_hr: _Array | None = None,  # (P, H), lstm_general
-        w_norm: _Array | None = None,  # (2*G, H), lstm_general (2*G + 2, H); not gru_before_general
+        w_norm: _Array | None = None,  # (2*G, H), lstm_general (2*G + 2, H); general cells
     ) -> None: ...
     @property
     def nbytes(self) -> int: ...

@@ -19,6 +19,8 @@ OPTIONS: list[tuple[Any, dict[str, Any]]] = [
     (fastrnn.GRU, {}),
     (fastrnn.GRU, {"num_layers": 2, "bidirectional": True, "bias": False}),
     (fastrnn.GRU, {"zoneout": 0.3, "recurrent_dropout": 0.3, "clip": 0.4}),
+    (fastrnn.GRU, {"reset_after": False, "num_layers": 2, "bidirectional": True}),
+    (fastrnn.GRU, {"reset_after": False, "zoneout": 0.3, "recurrent_dropout": 0.3, "clip": 0.4}),
     (fastrnn.RNN, {"num_layers": 2, "bidirectional": True}),
     (fastrnn.RNN, {"zoneout": 0.3, "recurrent_dropout": 0.3, "nonlinearity": "elu", "bias": False}),
 ]  # fmt: skip

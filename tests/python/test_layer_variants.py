@@ -186,6 +186,7 @@ def test_autograd_takes_the_same_masks() -> None:
     *CHOSEN,
     *((layer, {"clip": 0.4}) for layer in LAYERS),
     (fastrnn.LSTM, {"layer_norm": True}), (fastrnn.GRU, {"layer_norm": True}),
+    (fastrnn.GRU, {"layer_norm": True, "reset_after": False}),
 ])  # fmt: skip
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_stream_equals_the_whole_sequence(layer: Any, options: dict[str, Any], dtype: Any) -> None:
@@ -223,7 +224,7 @@ def test_projected_layers_equal_torch(bidirectional: bool) -> None:
     [
         fastrnn.LSTM(4, 7, proj_size=3, zoneout=0.2, activations=("elu", "tanh", "Softsign")),
         fastrnn.LSTM(4, 7, layer_norm=True),
-        fastrnn.GRU(4, 7, clip=0.5, reset_after=False, recurrent_dropout=0.1),
+        fastrnn.GRU(4, 7, clip=0.5, reset_after=False, recurrent_dropout=0.1, layer_norm=True),
         fastrnn.RNN(4, 7, nonlinearity=("leaky_relu", 0.3)),
         fastrnn.LSTM(4, 7, peephole=True),
         fastrnn.LSTM(4, 7, peephole="full"),

@@ -40,7 +40,7 @@ def draw(seed: int) -> tuple[Any, dict[str, Any]]:
     if layer is fastrnn.RNN:
         return layer, options | {"nonlinearity": squash()}
     if layer is fastrnn.GRU:
-        options["reset_after"] = options["layer_norm"] or some(0.5)
+        options["reset_after"] = some(0.5)
         return layer, options | ({"activations": (squash(), squash())} if some() else {})
     options["peephole"] = (False, True, "full")[rng.integers(3)]
     if options["peephole"] and options["zoneout"]:

@@ -14,9 +14,11 @@ namespace {
 struct GruBeforeShape {
   static constexpr int gates = 3, slots = 4, x_products = 3, stages = 2;
   static constexpr bool cell_state = false, peephole = false, carries_h = true;
-  static constexpr int aux_slot = 3, norm_groups = 0;
-  static constexpr Stage norm_x[1] = {}, norm_h[1] = {};  // nothing is normalised
+  static constexpr int aux_slot = 3;
   static constexpr Stage stage[stages] = {{1, 2}, {0, 1}};
+  static constexpr int norm_groups = 2;  // as in gru_after; each is all that one stage fills
+  static constexpr Stage norm_x[norm_groups] = {{1, 2}, {0, 1}};
+  static constexpr Stage norm_h[norm_groups] = {{1, 2}, {0, 1}};
   static constexpr int gate[slots] = {2, 0, 1, -1};  // the caller's order is r z n; rh is no gate
   enum { N, R, Z, RH };
 };

@@ -15,7 +15,7 @@ namespace {
 template <class C, class T>
 class ExtendedBackward : SweepTask<T>, BackwardSweep<C, T> {
   using Base = BackwardSweep<C, T>;
-  using Base::daux_rows_, Base::dc_, Base::c0_, Base::h0_, Base::grad_rows_, Base::gradients_;
+  using Base::dc_, Base::c0_, Base::h0_, Base::grad_rows_, Base::gradients_;
   using Base::own_panels_, Base::synchronise_;
   using Base::task_, Base::J_, Base::JP_, Base::truncation_, Base::own_rows_, Base::carry_rows_;
   using typename Base::Lines;
@@ -91,26 +91,28 @@ class ExtendedBackward : SweepTask<T>, BackwardSweep<C, T> {
     if (C::cell_state && (normed_ || task_.weights.w_peephole_full)) {
       if constexpr (C::cell_state) halved_step(q, rows, team);
     } else {
-      whole_step(q, rows, team);
+      for_stages<C>([&](auto s) { whole_step<decltype(s)::value>(q, rows, team); });
     }
     if (synchronise_) team.barrier();
-    if (!normed_) return;
-    normed_.through_products(q, chunk_end_, rows, synchronise_ ? team.rank() : 0,
-                             synchronise_ ? team.size() : 1);
-    if (synchronise_) team.barrier();
+    if (normed_) normed_.through_products(q, chunk_end_, rows, synchronise_, team);
   }
 
+  template <int Phase>
   void whole_step(index_t q, Range rows, Team& team) {
+    if (Phase == 1 && synchronise_) team.barrier();
+    if (Phase == 1 && normed_) normed_.through_second(q, chunk_end_, rows, synchronise_, team);
     this->for_blocks(q, rows, own_panels_, team, [&](Range block, index_t j) {
-      units<0>(q, block, j, [](auto& slot, auto& u) { C::template backward<0>(slot, u); });
+      if constexpr (Phase == 1) product<Phase>(q, block, j, kZeros<T>, this->daux_rows_);
+      units<Phase>(q, block, j, [](auto& slot, auto& u) { C::template backward<Phase>(slot, u); });
     });
-    if constexpr (C::stages == 2) {
-      if (synchronise_) team.barrier();
-      this->for_blocks(q, rows, own_panels_, team, [&](Range block, index_t j) {
-        this->template product<1>(q, block, j, kZeros<T>, daux_rows_);
-        units<1>(q, block, j, [](auto& slot, auto& u) { C::template backward<1>(slot, u); });
-      });
-    }
+  }
+
+  // As the base's, but from the gradients by what was normalised.
+  template <int Stage>
+  void product(index_t q, Range rows, index_t j, const T* init, T* const* into) {
+    for (index_t r = rows.begin; r < rows.end; ++r)
+      grad_rows_[r] = normed_ ? normed_.h_row(q, r) : this->grad_row(q, r);
+    this->template product_of_listed<Stage>(rows, j, init, into);
   }
 
   void step_out(index_t q, Team& team) {
@@ -121,15 +123,9 @@ class ExtendedBackward : SweepTask<T>, BackwardSweep<C, T> {
 
   // From the pre-activations of step q into the h and c before it.
   void flow(index_t q, Range rows, Team& team) {
-    const View<const T, 2>& mask = task_.masks.h_mask;
     this->for_blocks(q, rows, own_h_panels_, team, [&](Range block, index_t j) {
-      for (index_t r = block.begin; r < block.end; ++r)
-        grad_rows_[r] = normed_ ? normed_.h_row(q, r) : this->grad_row(q, r);
-      const auto product = [&](const T* init, T* const* into) {
-        this->template product_of_listed<0>(block, j, init, into);
-      };
-      if (!mask) return product(nullptr, carry_rows_);
-      product(kZeros<T>, spare_rows_);
+      if (!task_.masks.h_mask) return product<0>(q, block, j, nullptr, carry_rows_);
+      product<0>(q, block, j, kZeros<T>, spare_rows_);
       for (index_t r = block.begin; r < block.end; ++r)
         for (index_t p = j; p < least(j + kBackGroup, JP_); ++p) {
           T* const to = carry_rows_[r] + p * L;

@@ -19,7 +19,8 @@ namespace {
 template <class C, class T>
 class ExtendedForward : ForwardSweep<C, T> {
   using Base = ForwardSweep<C, T>;
-  using Base::own_rows_, Base::gate_rows_, Base::operand_rows_, Base::choices_, Base::own_panels_;
+  using Base::columns, Base::own_rows_, Base::gate_rows_, Base::operand_rows_, Base::choices_,
+      Base::own_panels_;
   using Base::task_, Base::J_, Base::panels_, Base::c_, Base::lines_, Base::synchronise_;
   using typename Base::Lines;
   static constexpr int L = kLanes<T>, S = C::slots;
@@ -123,16 +124,18 @@ class ExtendedForward : ForwardSweep<C, T> {
       else
         multiply_stage<s>(from + r, gates + r, 0, nullptr, n, j);
     };
-    if (normed_) {
+    const auto normalise_h = [&](auto stage) {
       this->for_blocks(q, rows, team,
-                       [&](index_t r, index_t n, index_t j) { recurrent(Int<0>{}, r, n, j); });
+                       [&](index_t r, index_t n, index_t j) { recurrent(stage, r, n, j); });
       if (synchronise_) team.barrier();
-      for (index_t i = 0; i < rows; ++i) normed_.add_h(i, gates[i]);
-    }
+      for (index_t i = 0; i < rows; ++i) normed_.add_h(stage, i, gates[i]);
+    };
     if (C::cell_state && (full_ || normed_)) {
+      if (normed_) normalise_h(Int<0>{});
       if constexpr (C::cell_state) halved_step(q, rows, gates, recurrent, team);
     } else {
       for_stages<C>([&](auto stage) {
+        if (normed_) normalise_h(stage);
         this->for_blocks(q, rows, team, [&](index_t r, index_t n, index_t j) {
           if (!normed_) recurrent(stage, r, n, j);
           for_units(r, n, j, [&](index_t i, index_t p) {
@@ -247,8 +250,6 @@ class ExtendedForward : ForwardSweep<C, T> {
     else
       settle(q, i, j, u.h);
   }
-
-  index_t columns(index_t j) const { return Base::columns(j); }
 
   // z∘before + (1 - z)∘now
   FASTRNN_INLINE Vec<T> kept(const View<const T, 3>& keep, index_t q, index_t i, index_t j,

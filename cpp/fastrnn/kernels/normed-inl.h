@@ -97,10 +97,10 @@ struct NormGroup {
   static FASTRNN_INLINE index_t at(index_t j, int s) { return (j * S + First + s) * L; }
 };
 
-// f(Int<g>) for every group of the cell.
+// f(Int<g>) for every group of the cell's pre-activations.
 template <class C, class F>
 FASTRNN_INLINE void for_norm_groups(F&& f) {
-  if constexpr (C::norm_groups > 0) f(Int<0>{});
+  f(Int<0>{});
   if constexpr (C::norm_groups > 1) f(Int<1>{});
 }
 
@@ -127,7 +127,7 @@ class NormedForward {
       : task_(task),
         J_(panels_of<T>(task.dims.H)),
         stride_(normed_row(J_ * L, S, C::cell_state)),
-        wanted_(C::norm_groups > 0 && wanted) {
+        wanted_(wanted) {
     const index_t N = wanted_ ? task.dims.N : 0;
     zeros_ = carver.take<T>(wanted_ ? J_ * S * L : 0);
     raw_ = carver.take<T>(N, J_ * L, S + 2 * C::cell_state);
@@ -177,13 +177,16 @@ class NormedForward {
   T* const* h_rows() const { return h_rows_; }
   T* c(index_t i) const { return rows_[i].c; }
 
-  void add_h(index_t i, T* gates) const {
+  // What a stage's product gives.
+  template <class Number>
+  void add_h(Number stage, index_t i, T* gates) const {
     const Row& row = rows_[i];
     for_norm_groups<C>([&](auto g) {
-      constexpr Stage slots = C::norm_h[g.value];
-      NormGroup<T, S, slots.slot, slots.products>::template forward<G>(
-          h_rows_[i], row.h, row.scales != nullptr ? row.scales + 2 + g.value : nullptr,
-          task_.dims.H, own_panels_, gains_ + S * L, gates, gates);
+      constexpr auto slots = C::norm_h[g.value];
+      if constexpr (C::stage[stage.value].fills(slots.slot))
+        NormGroup<T, S, slots.slot, slots.products>::template forward<G>(
+            h_rows_[i], row.h, row.scales != nullptr ? row.scales + 2 + g.value : nullptr,
+            task_.dims.H, own_panels_, gains_ + S * L, gates, gates);
     });
   }
 

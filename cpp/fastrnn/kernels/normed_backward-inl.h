@@ -51,7 +51,7 @@ class NormedBackward {
       : task_(task),
         J_(panels_of<T>(task.dims.H)),
         stride_(normed_row(J_ * L, S, C::cell_state)),
-        wanted_(C::norm_groups > 0 && task.weights.w_norm),
+        wanted_(bool(task.weights.w_norm)),
         h_task_(by_h(task)),
         sums_task_(by_sums(task)),
         h_weights_(h_task_, carver),
@@ -100,26 +100,27 @@ class NormedBackward {
     }
   }
 
-  // From the gradients in the gates of step q, which are complete. Of each row W·x is one piece of
-  // work and U·h another: this thread's are those of number `first`, and every `stride` further.
-  void through_products(index_t q, index_t q1, Range rows, index_t first, index_t stride) const {
-    const Range all{0, J_};
-    for (index_t i = first; i < 2 * (rows.end - rows.begin); i += stride) {
+  // From the gradients in the gates of step q, complete as far as the second stage's product fills
+  // them, to those by that product. Threads that share the units share the rows out for it.
+  void through_second(index_t q, index_t q1, Range rows, bool shared, Team& team) const {
+    for (index_t r = rows.begin + (shared ? team.rank() : 0); r < rows.end;
+         r += shared ? team.size() : 1)
+      through_h<C::stages - 1>(q, q1, r);
+    if (shared) team.barrier();
+  }
+
+  // The same of what is left, once all of them are complete. Of each row W·x is one piece of work
+  // and U·h another.
+  void through_products(index_t q, index_t q1, Range rows, bool shared, Team& team) const {
+    for (index_t i = shared ? team.rank() : 0; i < 2 * (rows.end - rows.begin);
+         i += shared ? team.size() : 1) {
       const index_t r = rows.begin + i / 2;
-      const NormedRow<C, T> row = kept(q, r);
-      const T* const d = gates(q, r);
-      T* const line = products(q, q1, r);
-      for_norm_groups<C>([&](auto g) {
-        constexpr Stage x = C::norm_x[g.value], h = C::norm_h[g.value];
-        if (i % 2 == 0)
-          NormGroup<T, S, x.slot, x.products>::template backward<G, S>(
-              d, gains_, row.x(), row.scales()[g.value], task_.dims.H, all, line, row.x());
-        else
-          NormGroup<T, S, h.slot, h.products>::template backward<G, S>(
-              d, gains_ + S * L, row.h(), row.scales()[2 + g.value], task_.dims.H, all,
-              line + S * L, row.h());
-      });
+      if (i % 2 == 0)
+        through_x(q, q1, r);
+      else
+        through_h<0>(q, q1, r);
     }
+    if (shared) team.barrier();
   }
 
   // The rows of steps q0 .. q1, in the order of Gradients; before the barrier that ends the steps.
@@ -169,6 +170,30 @@ class NormedBackward {
   }
 
  private:
+  template <int Stage>
+  void through_h(index_t q, index_t q1, index_t r) const {
+    const NormedRow<C, T> row = kept(q, r);
+    for_norm_groups<C>([&](auto g) {
+      constexpr auto h = C::norm_h[g.value];
+      if constexpr (C::stage[Stage].fills(h.slot))
+        NormGroup<T, S, h.slot, h.products>::template backward<G, S>(
+            gates(q, r), gains_ + S * L, row.h(), row.scales()[2 + g.value], task_.dims.H, {0, J_},
+            products(q, q1, r) + S * L, row.h());
+    });
+  }
+  void through_x(index_t q, index_t q1, index_t r) const {
+    const NormedRow<C, T> row = kept(q, r);
+    for_norm_groups<C>([&](auto g) {
+      constexpr auto x = C::norm_x[g.value];
+      NormGroup<T, S, x.slot, x.products>::template backward<G, S>(
+          gates(q, r), gains_, row.x(), row.scales()[g.value], task_.dims.H, {0, J_},
+          products(q, q1, r), row.x());
+    });
+    if constexpr (C::stages == 2)  // the gradient of w_hh finds the operand there
+      for (index_t at = C::aux_slot * L; at < J_ * S * L; at += S * L)
+        store(row.h() + at, load(gates(q, r) + at));
+  }
+
   NormedRow<C, T> kept(index_t q, index_t r) const {
     return {task_.normed + (task_.steps.first_row(q) + r) * stride_, J_};
   }

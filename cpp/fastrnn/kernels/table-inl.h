@@ -55,8 +55,7 @@ constexpr CellKernels<T> cell_kernels(const char* name) {
     extended_forward = sweep_kernel<ExtendedForward<C, T>, ForwardTask<T>>();
     extended_backward = sweep_kernel<ExtendedBackward<C, T>, BackwardTask<T>>();
   }
-  return {{name, C::gates, C::slots, C::cell_state, C::peephole, C::general,
-           C::general && (C::norm_groups > 0)},
+  return {{name, C::gates, C::slots, C::cell_state, C::peephole, C::general},
           kGroup<C>,
           {slot_of_gate[0], slot_of_gate[1], slot_of_gate[2], slot_of_gate[3]},
           packed_bytes<typename C::Shape, T>,

@@ -61,7 +61,7 @@ class GRU(Layer):
     TypeError
         An option has the wrong type.
     ValueError
-        An option has a value out of range, would have no effect, or is not supported yet.
+        An option has a value out of range, or would have no effect.
     MemoryError
         The weights do not fit.
 
@@ -110,8 +110,6 @@ class GRU(Layer):
         self.clip = clip
         choices = gru_choices(activations, clip)
         self.activations = choices.activations
-        if self.layer_norm and not self.reset_after:
-            raise ValueError("layer_norm is not supported together with reset_after=False")
         kind = kinds.gru(choices, self.reset_after)
         super().__init__(
             kinds.normed(kind) if self.layer_norm else kind,

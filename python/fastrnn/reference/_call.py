@@ -10,6 +10,8 @@ from fastrnn.reference._math import Array, affine, array_module, as_array, sum_o
 from fastrnn.reference._normed import row_product
 from fastrnn.reference._sequence import Sequence, check_shape
 
+ALL = slice(None)
+
 
 class Call(NamedTuple):
     """One call's arrays as they were given, and its layout."""
@@ -56,23 +58,24 @@ class Call(NamedTuple):
 
     def pre_h(self, h: Any) -> Any:
         """Return what the previous h gives to the pre-activations."""
-        h = self.recurrent_h(h)
-        if self.norm is not None:
-            return self.norm.of_h(self.xp, h, self.w_hh, self.b_hh)
-        return affine(self.xp, h, self.w_hh, self.b_hh)
+        return from_seen(self, self.recurrent_h(h))
 
     def back_h(self, h: Array, d: Array) -> tuple[Array, Array]:
         """Return the gradients by W_hh h and by the previous h from that by what h gave."""
-        if self.norm is None:
-            return d, self.recurrent_h(d @ self.w_hh)
-        d = self.norm.of_h_backward(self.recurrent_h(h), self.w_hh, d)
-        return d, self.recurrent_h(row_product(np, d, self.w_hh.T))
+        d, dseen = back_seen(self, self.recurrent_h(h), d)
+        return d, self.recurrent_h(dseen)
 
-    def gain_gradient(self, d_ih: Array, d_hh: Array, h: Array) -> Array:
-        """Return the gradients by the gains of W_ih x and W_hh h, a row for each gate."""
+    def gain_gradient(self, d_ih: Array, d_hh: Array, *seen: Array) -> Array | None:
+        """Return the gradients by the gains of W_ih x and W_hh h, a row for each gate.
+
+        W_hh multiplies `seen`: all of it, or of a GRU first the rows r z, then the rows n.
+        """
+        if self.norm is None:
+            return None
         ax = row_product(np, self.seq.enter(self.x), self.w_ih)
-        ah = row_product(np, self.recurrent_h(h), self.w_hh)
-        result: Array = self.norm.gradient(ax, ah, d_ih, d_hh)
+        rows = (ALL,) if len(seen) == 1 else rz_n(self.seq.H)
+        parts = [row_product(np, h, self.w_hh[part]) for h, part in zip(seen, rows, strict=True)]
+        result: Array = self.norm.gradient(ax, np.concatenate(parts, axis=-1), d_ih, d_hh)
         return result
 
     def projected(self, m: Any, back: bool = False) -> Any:
@@ -121,6 +124,28 @@ class Call(NamedTuple):
             "b_ih": None if self.b_ih is None else d_ih.sum(axis=(0, 1)),
             "b_hh": None if self.b_hh is None else d_hh.sum(axis=(0, 1)),
         }
+
+
+def rz_n(H: int) -> tuple[slice, slice]:
+    """Return a GRU's rows of w_hh: those of r and z, and those of n."""
+    return slice(2 * H), slice(2 * H, None)
+
+
+def from_seen(call: Any, seen: Any, rows: slice = ALL) -> Any:
+    """Return what these rows of W_hh give to the pre-activations; they multiply `seen`."""
+    w_hh, b_hh = call.w_hh[rows], None if call.b_hh is None else call.b_hh[rows]
+    if call.norm is not None:
+        return call.norm.of_h(call.xp, seen, w_hh, b_hh, rows)
+    return affine(call.xp, seen, w_hh, b_hh)
+
+
+def back_seen(call: Any, seen: Array, d: Array, rows: slice = ALL) -> tuple[Array, Array]:
+    """Return the gradients by the product and by `seen` from that by ``from_seen``."""
+    w_hh = call.w_hh[rows]
+    if call.norm is None:
+        return d, d @ w_hh
+    d = call.norm.of_h_backward(seen, w_hh, d, rows)
+    return d, row_product(np, d, w_hh.T)
 
 
 def enter_call(

@@ -6,11 +6,10 @@ import numpy as np
 
 from fastrnn import _checks
 from fastrnn._calls.choices import gru_choices
-from fastrnn.reference._call import Call
+from fastrnn.reference._call import Call, back_seen, from_seen, rz_n
 from fastrnn.reference._math import (
     Activation,
     Array,
-    affine,
     limited,
     split_gates,
     squash,
@@ -34,57 +33,49 @@ def gru_option(reset_after: Any, activations: Any, clip: Any = None) -> GRUOptio
     return GRUOption(_checks.flag("reset_after", reset_after), f, g)
 
 
-def recurrent(call: Call) -> tuple[Any, Any, Any, Any]:
-    """Return w_hh and b_hh, each cut into its rows r z and its rows n."""
-    w_hh, b_hh, cut = call.w_hh, call.b_hh, 2 * call.seq.H
-    if b_hh is None:
-        return w_hh[:cut], w_hh[cut:], None, None
-    return w_hh[:cut], w_hh[cut:], b_hh[:cut], b_hh[cut:]
-
-
 def gru_step(call: Call, pre_x: Any, h: Any) -> tuple[Any, Any]:
     """One step: the next h and the gates (N, 3·H) from W_ih x + b_ih (N, 3·H) and h."""
     xp, (reset_after, (squash_f, _), (squash_g, _)) = call.xp, call.option
-    w_rz, w_n, b_rz, b_n = recurrent(call)
-    x_r, x_z, x_n = split_gates(pre_x, 3)
+    split = split_gates if call.norm is None else contiguous_gates
+    rows_rz, rows_n = rz_n(call.seq.H)
+    x_r, x_z, x_n = split(pre_x, 3)
     masked = call.recurrent_h(h)
-    h_n = None
-    if call.norm is None:
-        h_r, h_z = split_gates(affine(xp, masked, w_rz, b_rz), 2)
-    else:
-        x_r, x_z, x_n = contiguous_gates(pre_x, 3)
-        h_r, h_z, h_n = contiguous_gates(call.pre_h(h), 3)
+    h_r, h_z = split(from_seen(call, masked, rows_rz), 2)
     r, z = squash_f(xp, x_r + h_r), squash_f(xp, x_z + h_z)
     if reset_after:
-        seen = r * (affine(xp, masked, w_n, b_n) if h_n is None else h_n)
+        h_n = r * from_seen(call, masked, rows_n)
     else:
-        seen = affine(xp, r * masked, w_n, b_n)
-    n = squash_g(xp, x_n + seen)
+        h_n = from_seen(call, r * masked, rows_n)
+    n = squash_g(xp, x_n + h_n)
     return (1.0 - z) * n + z * h, xp.concatenate([r, z, n], axis=1)
 
 
 def gru_step_backward(
     call: Call, gates: Array, h: Array, hn: Array | None, dh: Array, limit: float | None
-) -> tuple[Array, Array]:
-    """One step back: the gradients by W_ih x + b_ih (N, 3·H) and by h, from that by the next h.
+) -> tuple[Array, Array, Array]:
+    """One step back, from the gradient by the next h.
 
     h is the state the step saw; hn is W_hn h + b_hn with reset after, None with reset before.
+    Returns the gradients by W_ih x + b_ih (N, 3·H), by the products of W_hh (N, 3·H), and by h.
     """
-    w_rz, w_n, _, _ = recurrent(call)
+    rows_rz, rows_n = rz_n(call.seq.H)
     _, (_, through_f), (_, through_g) = call.option
     r, z, n = split_gates(gates, 3)
+    seen = call.recurrent_h(h)
     dn = limited(through_g(n, dh * (1.0 - z)), limit)
     dz = limited(through_f(z, dh * (h - n)), limit)
     if hn is not None:
         dr = limited(through_f(r, dn * hn), limit)
-        through_n = (dn * r) @ w_n
+        d_product_n, through_n = back_seen(call, seen, dn * r, rows_n)
     else:
-        drh = dn @ w_n
-        dr = limited(through_f(r, drh * call.recurrent_h(h)), limit)
+        d_product_n, drh = back_seen(call, r * seen, dn, rows_n)
+        dr = limited(through_f(r, drh * seen), limit)
         through_n = drh * r
-    through_products = np.concatenate([dr, dz], axis=1) @ w_rz + through_n
-    dh = dh * z + call.recurrent_h(through_products)
-    return np.concatenate([dr, dz, dn], axis=1), dh
+    d_rz = np.concatenate([dr, dz], axis=1)
+    d_product_rz, through_rz = back_seen(call, seen, d_rz, rows_rz)
+    dh = dh * z + call.recurrent_h(through_rz + through_n)
+    d_products = np.concatenate([d_product_rz, d_product_n], axis=1)
+    return np.concatenate([d_rz, dn], axis=1), d_products, dh
 
 
 def gru_sweep(call: Call) -> tuple[list[Any], list[Any]]:
@@ -108,33 +99,25 @@ def gru_sweep_backward(
     call: Call, kept: dict[str, Array], dy: Array, dh: Array, every: int | None, limit: float | None
 ) -> dict[str, Any]:
     """All steps back; return the gradients by name."""
-    seq, gates, norm = call.seq, kept["gates"], call.norm
+    seq, gates, after = call.seq, kept["gates"], call.option.reset_after
     h_prev = seq.existing(kept["h"][:-1])
-    _, w_n, _, b_n = recurrent(call)
-    seen = call.recurrent_h(h_prev)
-    after = call.option.reset_after
-    if norm is not None:
-        hn = call.pre_h(h_prev)[..., 2 * seq.H :]
-    else:
-        hn = affine(np, seen, w_n, b_n) if after else [None] * seq.T
-    r = gates[:, :, : seq.H]
+    seen, r = call.recurrent_h(h_prev), gates[:, :, : seq.H]
+    rows_rz, rows_n = rz_n(call.seq.H)
+    hn = from_seen(call, seen, rows_n) if after else [None] * seq.T
     d_ih, d_products = np.empty_like(gates), np.empty_like(gates)
     for t in reversed(range(seq.T)):
         stays = call.stays(t, dh + dy[t])
-        d_t, dh_t = gru_step_backward(call, gates[t], h_prev[t], hn[t], dh + dy[t] - stays, limit)
-        d_ih[t] = seq.select(t, d_t, 0.0)
-        if norm is not None:
-            through = np.concatenate([d_t[:, : 2 * seq.H], d_t[:, 2 * seq.H :] * r[t]], axis=1)
-            d_products[t], dh_h = call.back_h(h_prev[t], seq.select(t, through, 0.0))
-            dh_t = (dh + dy[t] - stays) * gates[t][:, seq.H : 2 * seq.H] + dh_h
+        *both, dh_t = gru_step_backward(call, gates[t], h_prev[t], hn[t], dh + dy[t] - stays, limit)
+        d_ih[t], d_products[t] = (seq.select(t, d_t, 0.0) for d_t in both)
         (dh,) = seq.forget(t, every, seq.select(t, dh_t + stays, dh))
-    d_rz, d_n = d_ih[:, :, : 2 * seq.H], d_ih[:, :, 2 * seq.H :]
-    d_hh = np.concatenate([d_rz, d_n * r], axis=2) if after else d_ih
+    seen_n, d_hh = seen, d_ih
     if after:
-        dw_hh = sum_outer(d_hh if norm is None else d_products, seen)
+        d_hh = np.concatenate([d_ih[:, :, rows_rz], d_ih[:, :, rows_n] * r], axis=2)
     else:
-        dw_hh = np.concatenate([sum_outer(d_rz, seen), sum_outer(d_n, r * seen)])
+        seen_n = r * seen
+    parts = ((d_products[:, :, rows_rz], seen), (d_products[:, :, rows_n], seen_n))
+    dw_hh = np.concatenate([sum_outer(d, operand) for d, operand in parts])
     return call.gradients(d_ih, d_hh, dw_hh) | {
-        "w_norm": None if norm is None else call.gain_gradient(d_ih, d_hh, h_prev),
+        "w_norm": call.gain_gradient(d_ih, d_hh, seen, seen_n),
         "h0": seq.dstate_out(dh, call.h0),
     }

@@ -135,13 +135,13 @@ def lstm_sweep_backward(
         d_hh[t], dh_t = call.back_h(h_prev[t], dgates[t])
         dh = seq.select(t, dh_t + h_stays, dh)
         dh, dc = seq.forget(t, every, dh, seq.select(t, dc_t + c_stays, dc))
-    dw_norm = None
+    seen = call.recurrent_h(h_prev)
+    dw_norm = call.gain_gradient(dgates, dgates, seen)
     if norm is not None:
         dseen = squash(call.option.activations[2])[1](h_c, dm_each * o)
-        dw_norm = call.gain_gradient(dgates, dgates, h_prev)
         c_rows = [(dseen * normalised(np, c, seq.H)).sum((0, 1)), dseen.sum((0, 1))]
         dw_norm = np.concatenate([dw_norm, c_rows])
-    return call.gradients(dgates, dgates, sum_outer(d_hh, call.recurrent_h(h_prev))) | {
+    return call.gradients(dgates, dgates, sum_outer(d_hh, seen)) | {
         "w_norm": dw_norm,
         "h0": seq.dstate_out(dh, call.h0),
         "c0": seq.dstate_out(dc, call.c0),

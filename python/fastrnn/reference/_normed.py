@@ -80,9 +80,9 @@ class Norm:
         value = self.x * normalised(xp, row_product(xp, x, w_ih), self.cut)
         return value if b_ih is None else value + b_ih
 
-    def of_h(self, xp: Any, h: Any, w_hh: Any, b_hh: Any) -> Any:
-        """Return what W_hh h gives to the pre-activations."""
-        value = self.h * normalised(xp, row_product(xp, h, w_hh), self.cut)
+    def of_h(self, xp: Any, h: Any, w_hh: Any, b_hh: Any, rows: slice) -> Any:
+        """Return what W_hh h gives to the pre-activations; w_hh, b_hh: these rows of them."""
+        value = self.h[rows] * normalised(xp, row_product(xp, h, w_hh), self.cut)
         return value if b_hh is None else value + b_hh
 
     def of_c(self, xp: Any, c: Any) -> Any:
@@ -93,9 +93,9 @@ class Norm:
         """Return the gradient by c from that by ``of_c(c)``."""
         return normalised_backward(c, dz * self.c[0], c.shape[-1])
 
-    def of_h_backward(self, h: Array, w_hh: Array, d: Array) -> Array:
+    def of_h_backward(self, h: Array, w_hh: Array, d: Array, rows: slice) -> Array:
         """Return the gradient by W_hh h from that by ``of_h``."""
-        return normalised_backward(row_product(np, h, w_hh), d * self.h, self.cut)
+        return normalised_backward(row_product(np, h, w_hh), d * self.h[rows], self.cut)
 
     def of_x_backward(self, x: Array, w_ih: Any, d: Array) -> Array:
         """Return the gradient by W_ih x from that by ``of_x``."""
@@ -136,7 +136,8 @@ def forward(
         h, c, gates = lstm_sweep(call)
         return call.y(h), (h[-1], c[-1]), Tape("lstm", call, gates, h, c)
     if kind.function == "gru":
-        option, sweep = gru_option(True, options["activations"], options["clip"]), gru_sweep
+        option = gru_option(options["reset_after"], options["activations"], options["clip"])
+        sweep = gru_sweep
     else:
         option, sweep = rnn_option(options["nonlinearity"], options["clip"]), rnn_sweep
     call = enter_call(

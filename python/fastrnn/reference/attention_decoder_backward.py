@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastrnn._calls.choices import LSTM_DEFAULT
+from fastrnn.reference._call import from_seen, rz_n
 from fastrnn.reference._gru_step import gru_step_backward
 from fastrnn.reference._lstm_step import lstm_step_backward
-from fastrnn.reference._math import Array, affine, split_gates, tanh_backward
+from fastrnn.reference._math import Array, tanh_backward
 from fastrnn.reference.attention_decoder import Step, open_call
 
 
@@ -149,11 +150,8 @@ class _Back:
             dpre, dc = lstm_step_backward(gates, c, c_t, dh, dc, None, LSTM_DEFAULT, None)
             self.add("weight_hh", "bias_hh", dpre, h)
             return dpre, dpre @ self.p["weight_hh"], dc
-        H, b = self.now.d.H, self.p["bias_hh"]
-        hn = affine(np, h, self.p["weight_hh"][2 * H :], None if b is None else b[2 * H :])
-        dpre, dh = gru_step_backward(self.now.recurrent, gates, h, hn, dh, None)
-        r = split_gates(gates, 3)[0]
-        dhh = np.concatenate([dpre[:, : 2 * H], dpre[:, 2 * H :] * r], axis=1)
+        hn = from_seen(self.now.recurrent, h, rz_n(self.now.d.H)[1])
+        dpre, dhh, dh = gru_step_backward(self.now.recurrent, gates, h, hn, dh, None)
         self.add("weight_hh", "bias_hh", dhh, h)
         return dpre, dh, dc
 

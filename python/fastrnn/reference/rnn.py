@@ -246,8 +246,9 @@ def rnn_sweep_backward(
         dgates[t] = seq.select(t, da, 0.0)
         d_hh[t], dh_t = call.back_h(h_prev[t], dgates[t])
         (dh,) = seq.forget(t, every, seq.select(t, dh_t + stays, dh))
-    return call.gradients(dgates, dgates, sum_outer(d_hh, call.recurrent_h(h_prev))) | {
-        "w_norm": None if call.norm is None else call.gain_gradient(dgates, dgates, h_prev),
+    seen = call.recurrent_h(h_prev)
+    return call.gradients(dgates, dgates, sum_outer(d_hh, seen)) | {
+        "w_norm": call.gain_gradient(dgates, dgates, seen),
         "h0": seq.dstate_out(dh, call.h0),
     }
 
