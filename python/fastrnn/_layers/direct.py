@@ -41,7 +41,7 @@ def forward(
     for state in (*h, *c):
         if type(state) is not _ndarray or state.ndim != 3 or len(state) != 1:
             return None
-    w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr = map(params.get, direction.in_order)
+    w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr = map(params.get, direction.in_order[:6])
     weights = w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr
     found = plain(
         direction.kind, x, weights, h[0][0] if h else None, c[0][0] if c else None, lengths, False,

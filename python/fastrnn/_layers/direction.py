@@ -81,7 +81,7 @@ class Direction:
         self.names = {name: _TORCH[name] + suffix for name in shapes}  # argument: name in params
         self.arguments = list(shapes)
         # As the functions take them; "" is none.
-        self.in_order = tuple([self.names.get(name, "") for name in NAMES[:6]])
+        self.in_order = tuple([self.names.get(name, "") for name in NAMES])
         self.shapes = {self.names[name]: shape for name, shape in shapes.items()}
         rows_in_words = "H" if kind.gates == 1 else f"{kind.gates}·H"
         letter = "P" if proj_size else "H"
@@ -124,15 +124,11 @@ class Direction:
 
         What params lacks is absent: w_ih, where x is the projected input.
         """
-        found = {
-            name: self.check(torch, params[torch])
-            for name, torch in self.names.items()
-            if torch in params
-        }
-        get = found.get
-        weights = (
-            get("w_ih"), found["w_hh"], get("b_ih"), get("b_hh"), get("w_peephole"), get("w_hr"),
-            get("w_norm"),
-        )  # fmt: skip
+        weights: Any = tuple(
+            [
+                self.check(name, params[name]) if name in params else None
+                for name in self.in_order
+            ]
+        )
         pack = _core.PackedWeights(self.kind.core, *weights) if packed else None
         return Part(self.kind, self.reverse, self.hidden_size, self.output_size, weights, pack)
