@@ -191,6 +191,7 @@ def test_a_tagger_learns(folder: Path, capsys: pytest.CaptureFixture[str]) -> No
         (("hidden_size", "hiden_size"), r"\[model\] unknown key hiden_size, did you mean hidden"),
         (("hidden_size = 8", ""), r"\[model\] needs hidden_size"),
         (("hidden_size = 8", "hidden_size = -8"), r"\[model\] .*-8"),
+        (("hidden_size = 8", "hidden_size = 8.0"), r"\[model\] hidden_size must be an integer"),
         (('cell = "gru"', 'cell = "gru"\npeephole = true'), r"\[model\] .*peephole"),
         (('"gru"', '"tree"'), r"\[model\] .*cell.*'tree'"),
         (("LanguageModel", "Oracle"), r"\[model\] kind must be one of LanguageModel.*'Oracle'"),

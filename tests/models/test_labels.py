@@ -111,6 +111,7 @@ def test_empty_batches(rng: Any) -> None:
         ({"vocab": 0}, ValueError, "vocab must be at least 1"),
         ({"input_size": 3, "pooling": "sum"}, ValueError, "pooling must be one of"),
         ({"input_size": 3, "dropout": 2.0}, ValueError, r"dropout must lie in 0\.\.1"),
+        ({"vocab": 9, "embedding_size": 2.0}, TypeError, "embedding_size must be an integer"),
         ({"input_size": 3, "merge_mode": "sum"}, ValueError, "needs bidirectional"),
         ({"input_size": 3, "dtype": np.int32}, TypeError, "dtype must be float32 or float64"),
         ({"input_size": 3, "zone": 1}, TypeError, "unexpected keyword argument 'zone'"),

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from toy import Shuffled, Toy, batches, trainer
 
+from fastrnn.train._loop import shown
+
 pytest.importorskip("autograd")
 
 LINE = r"update \d+  loss \d\.\d{4}  gradient [\d.e-]+  [\d,]+ tokens/s  \d+ s left"
@@ -76,3 +78,10 @@ class Uncounted:
 
     def __iter__(self) -> Any:
         return iter(batches())
+
+
+def test_figures_of_a_diverged_model_stay_readable() -> None:
+    assert [shown(value) for value in (0.5, -2.0, 9e5)] == ["0.5000", "-2.0000", "900000.0000"]
+    assert [shown(value) for value in (1e300, float("inf"), float("nan"))] == [
+        "1.000e+300", "inf", "nan",
+    ]  # fmt: skip

@@ -18,6 +18,11 @@ from fastrnn.train.checkpoint import Checkpoints
 from fastrnn.train.history import MetricsFile, Record, figures_of
 
 
+def shown(value: float) -> str:
+    """Return a figure as it is read: the perplexity of a diverged model has hundreds of digits."""
+    return f"{value:.4f}" if abs(value) < 1e6 else f"{value:.3e}"
+
+
 class Limits:
     """When a training ends; see `Trainer.fit`."""
 
@@ -217,7 +222,7 @@ class Loop:
                 observe(figures[self.checks.monitor])
             told = {f"validation_{name}": value for name, value in figures.items()}
             self._record({**self._when(), **told})
-        values = "  ".join(f"{name} {value:.4f}" for name, value in figures.items())
+        values = "  ".join(f"{name} {shown(value)}" for name, value in figures.items())
         self.shown.say(f"update {self.run.update}  epoch {self.run.epoch}  validation: {values}")
 
     def _when(self) -> Record:

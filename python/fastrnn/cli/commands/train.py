@@ -18,7 +18,7 @@ from fastrnn.cli.datasets.section import DATASETS, read_dataset
 from fastrnn.cli.datasets.text import Dataset
 from fastrnn.io._files import atomic_write
 from fastrnn.train import schedule
-from fastrnn.train._loop import Limits, Validation
+from fastrnn.train._loop import Limits, Validation, shown
 
 SECTIONS = ("model", "data", "optimiser", "schedule", "training")
 OPTIMISERS: dict[str, Callable[..., train.Optimiser]] = {
@@ -71,7 +71,7 @@ def run_train(path: Path, *, resume: bool) -> None:
             raise
         _leave(folder, model, dataset)
     figures = model.evaluate(dataset.held_out)
-    print("held out: " + "  ".join(f"{name} {value:.4f}" for name, value in figures.items()))
+    print("held out: " + "  ".join(f"{name} {shown(value)}" for name, value in figures.items()))
     print(f"model: {folder / MODEL_FILE}")
 
 

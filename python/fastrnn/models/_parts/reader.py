@@ -7,7 +7,7 @@ import autograd.numpy as anp
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from fastrnn import init, ops
+from fastrnn import _options, init, ops
 from fastrnn._checks import FLOAT64, Array, integer
 from fastrnn._checks import lengths as checked_lengths
 from fastrnn._layers.apply import apply
@@ -95,15 +95,15 @@ class Reader:
         if vocab is None and embedding_size is not None:
             raise ValueError("embedding_size needs vocab: vectors are not embedded")
         self.vocab = None if vocab is None else integer("vocab", vocab, 1)
-        first = hidden_size[0] if isinstance(hidden_size, Sequence) and hidden_size else hidden_size
+        sizes, _ = _options.sizes(hidden_size, num_layers)
         columns: Any = input_size
         if self.vocab is not None:
-            columns = first if embedding_size is None else embedding_size
-        L = len(hidden_size) if isinstance(hidden_size, Sequence) else num_layers
+            E = sizes[0] if embedding_size is None else embedding_size
+            columns = integer("embedding_size", E, 1)
         width = columns + beside if beside else columns
         self.layer: Layer = CELLS[cell](
             width, hidden_size, num_layers, bidirectional=bidirectional, merge_mode=merge_mode,
-            dropout=dropout if L != 1 else 0.0, dtype=dtype, rng=rng, **layer_options,
+            dropout=dropout if len(sizes) != 1 else 0.0, dtype=dtype, rng=rng, **layer_options,
         )  # fmt: skip
         self.width = self.layer._width
         self.params: dict[str, dict[str, Array]] = {}
