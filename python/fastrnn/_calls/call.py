@@ -115,7 +115,7 @@ def plain(
         w_ih, _, b_ih, b_hh, w_peephole, _ = weights
         _core.rnn_forward(
             kind.core, x, w_ih, w_hh, b_ih, b_hh, w_peephole, h0, c0, lengths, y, h_n, c_n, reverse,
-            num_threads, inner, None, kind.choices, w_hr, ids=ids,
+            num_threads, inner, None, kind.choices, w_hr, None, None, None, None, ids,
         )  # fmt: skip
     except (TypeError, ValueError, MemoryError):
         return None
