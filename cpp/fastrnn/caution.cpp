@@ -22,7 +22,7 @@ constexpr int kSlowInARow = 3;
 // that was busy for a moment, by a thread that spun before it slept, is soon used again. (Rests
 // that doubled up to a second until 16 calls had been good kept calls of 3 ms alone on an idle
 // machine: beside other libraries in turns there never were as many in a turn.)
-constexpr int kRestOfLoss = 4, kMostRestOfLoss = 40;
+constexpr int kRestOfLoss = 10, kMostRestOfLoss = 40;
 
 // Several threads may judge at once; whoever is last has the word.
 struct Class {

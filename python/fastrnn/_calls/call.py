@@ -82,7 +82,7 @@ def plain(
     The strict core is the judge. It checks everything anyway, and faster than it can be done here,
     where the checks of a small layer would take longer than the layer.
     """
-    w_hh, w_hr = weights[1], weights[5]
+    w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr = weights
     if type(x) is not _ndarray or type(w_hh) is not _ndarray or w_hh.ndim != 2:
         return None
     dtype = w_hh.dtype
@@ -107,17 +107,19 @@ def plain(
         H = w_hr.shape[1]
     try:
         result = y = np.empty((N, T, P) if batch_first else (T, N, P), dtype)
-        if batch_first:
-            y = result.transpose(1, 0, 2)
         h_n = np.empty((N, P), dtype)
         c_n = np.empty((N, H), dtype) if kind.cell_state else None
-        inner = _core.Tape() if keep else None
-        w_ih, _, b_ih, b_hh, w_peephole, _ = weights
+    except (ValueError, MemoryError):
+        return None
+    if batch_first:
+        y = result.transpose(1, 0, 2)
+    inner = _core.Tape() if keep else None
+    try:
         _core.rnn_forward(
             kind.core, x, w_ih, w_hh, b_ih, b_hh, w_peephole, h0, c0, lengths, y, h_n, c_n, reverse,
             num_threads, inner, None, kind.choices, w_hr, None, None, None, None, ids,
         )  # fmt: skip
-    except (TypeError, ValueError, MemoryError):
+    except (TypeError, ValueError):
         return None
     if single:
         result, h_n, c_n = result[:, 0], h_n[0], None if c_n is None else c_n[0]
