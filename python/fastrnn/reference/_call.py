@@ -7,7 +7,7 @@ import numpy as np
 from fastrnn import _checks
 from fastrnn._calls.masks import NO_MASKS, Masks
 from fastrnn.reference._math import Array, affine, array_module, as_array, sum_outer
-from fastrnn.reference._normed import row_product
+from fastrnn.reference._norm import row_product
 from fastrnn.reference._sequence import Sequence, check_shape
 
 ALL = slice(None)
@@ -28,7 +28,7 @@ class Call(NamedTuple):
     w_hr: Any = None
     option: Any = None  # what else the cell's step has to know
     masks: Masks = NO_MASKS
-    norm: Any = None  # of _normed.py
+    norm: Any = None  # of _norm.py
 
     @property
     def xp(self) -> Any:

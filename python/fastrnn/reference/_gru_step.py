@@ -15,7 +15,7 @@ from fastrnn.reference._math import (
     squash,
     sum_outer,
 )
-from fastrnn.reference._normed import contiguous_gates
+from fastrnn.reference._norm import contiguous_gates
 
 
 class GRUOption(NamedTuple):

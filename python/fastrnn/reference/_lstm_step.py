@@ -7,7 +7,7 @@ import numpy as np
 from fastrnn._calls.choices import Choices
 from fastrnn.reference._call import Call
 from fastrnn.reference._math import Array, limited, split_gates, squash, sum_outer
-from fastrnn.reference._normed import contiguous_gates, normalised
+from fastrnn.reference._norm import contiguous_gates, normalised
 
 
 def lstm_sweep(call: Call) -> tuple[list[Any], list[Any], list[Any]]:
