@@ -9,7 +9,7 @@ from fastrnn import _core, init
 from fastrnn._calls.kinds import Kind
 from fastrnn._calls.tape import NAMES
 from fastrnn._checks import Array, DType, exact
-from fastrnn._layers.stack import Part
+from fastrnn._layers.part import Part
 
 if TYPE_CHECKING:
     from numpy.random import Generator

@@ -6,11 +6,10 @@ import numpy as np
 
 from fastrnn._calls.masks import Masks, check_masks
 from fastrnn._checks import Array, DType, probability
+from fastrnn._layers.part import Part
 
 if TYPE_CHECKING:
     from numpy.random import Generator
-
-    from fastrnn._layers.stack import Part
 
 
 class Chance(NamedTuple):
@@ -52,7 +51,7 @@ class Noise:
         self._rng = rng
         self._given = given
 
-    def masks(self, k: int, part: "Part", T: int, N: int, dtype: DType) -> Masks:
+    def masks(self, k: int, part: Part, T: int, N: int, dtype: DType) -> Masks:
         """Return the masks of layer and direction k."""
         H, P = part.hidden_size, part.output_size
         if self._given is not None:

@@ -8,7 +8,7 @@ import numpy as np
 from fastrnn import _core
 from fastrnn._checks import Array, flag
 from fastrnn._layers.direction import Direction
-from fastrnn._layers.stack import Part
+from fastrnn._layers.part import Part
 
 _last_edit = object()
 

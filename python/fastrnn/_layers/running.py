@@ -12,6 +12,7 @@ from fastrnn._checks import lengths as checked_lengths
 from fastrnn._layers import stack
 from fastrnn._layers.noise import Chance, Noise
 from fastrnn._layers.params import Params
+from fastrnn._layers.part import Part
 from fastrnn._layers.record import LayerTape, Record
 from fastrnn._layers.state import StateLayout
 from fastrnn.runtime import team
@@ -38,7 +39,7 @@ class Running(Params):
         x: Any,
         state: Any,
         lengths: Any,
-        parts: list[list[stack.Part]],
+        parts: list[list[Part]],
         record: Record | None = None,
         dropout: stack.Dropout | None = None,
         noise: Noise | None = None,

@@ -1,34 +1,22 @@
 """All layers and directions of one call, bottom to top, and their backward, top to bottom."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastrnn import _core
 from fastrnn._calls.call import Lengths, run
-from fastrnn._calls.kinds import Kind, general
+from fastrnn._calls.kinds import general
 from fastrnn._calls.masks import NO_MASKS
-from fastrnn._calls.tape import Weights
 from fastrnn._checks import Array, allocate
 from fastrnn._layers import merge
 from fastrnn._layers.noise import Noise
+from fastrnn._layers.part import Part
 from fastrnn._layers.record import Record
 from fastrnn._layers.state import Flat
 
 if TYPE_CHECKING:
     from numpy.random import Generator
-
-
-class Part(NamedTuple):
-    """One layer and direction, ready to run; packed weights are for inference."""
-
-    kind: Kind
-    reverse: bool
-    hidden_size: int
-    output_size: int  # columns of h
-    weights: Weights
-    packed: _core.PackedWeights | None
 
 
 class Dropout:
