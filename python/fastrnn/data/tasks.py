@@ -167,10 +167,12 @@ def _strings(rows: list[tuple[str, list[str]]]) -> Sequences:
     lengths = np.array([len(text) for text, _ in rows])
     x = np.zeros((int(lengths.max()), len(rows)), np.int64)
     targets = np.zeros((*x.shape, len(REBER)), np.float32)
+    places = {symbol: place for place, symbol in enumerate(REBER)}
+    many = {symbols for _, following in rows for symbols in following}
+    allowed = {symbols: [symbol in symbols for symbol in REBER] for symbols in many}
     for n, (text, following) in enumerate(rows):
-        x[: len(text), n] = [REBER.index(symbol) for symbol in text]
-        for place, symbols in enumerate(following):
-            targets[place, n, [REBER.index(symbol) for symbol in symbols]] = 1
+        x[: len(text), n] = [places[symbol] for symbol in text]
+        targets[: len(text), n] = [allowed[symbols] for symbols in following]
     return Sequences(x, targets, lengths)
 
 
