@@ -14,6 +14,7 @@ from commands import only_line
 from fastrnn import models
 from fastrnn.cli import main
 from fastrnn.cli.datasets.section import DATASETS
+from fastrnn.models._parts.model import flatten
 
 pytest.importorskip("autograd")
 pytest.importorskip("safetensors")
@@ -88,7 +89,7 @@ def write(folder: Path, kind: str, epochs: int = 4, change: tuple[str, str] = ("
 
 def learned(kind: str, folder: Path) -> dict[str, bytes]:
     model = getattr(models, class_of(kind)).load(folder / "run" / "model.safetensors")
-    return {name: a.tobytes() for name, a in models._model.flatten(model.params).items()}
+    return {name: a.tobytes() for name, a in flatten(model.params).items()}
 
 
 @pytest.mark.parametrize("kind", KINDS)

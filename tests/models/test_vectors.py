@@ -14,6 +14,7 @@ from tolerances import assert_same_bits
 
 from fastrnn import models, ops
 from fastrnn.models import VAE, AutoEncoder
+from fastrnn.models._parts.model import flatten
 from fastrnn.testing import gradcheck
 from fastrnn.train import Adam
 from fastrnn.train.schedule import cosine
@@ -74,7 +75,7 @@ def test_gradients_are_central_differences(kind: str, backend: str, rng: Any) ->
 
 
 def flat_deep(params: Any) -> dict[str, np.ndarray]:
-    return models._model.flatten(params)
+    return flatten(params)
 
 
 @pytest.mark.parametrize("kind", KINDS)
