@@ -29,11 +29,11 @@ inline void test_caution() {
   check(!should_be_alone(other), "other sizes are not concerned");
   check(!should_be_alone(0), "nor calls without a size");
   std::this_thread::sleep_for(30ms);
-  check(!should_be_alone(work), "four times what was lost, then the rest is over");
+  check(!should_be_alone(work), "ten times what was lost, then the rest is over");
   judge(work, robbed);
   check(should_be_alone(work), "one lost time slice is enough");
-  std::this_thread::sleep_for(65ms);
-  check(!should_be_alone(work), "again four times");
+  std::this_thread::sleep_for(120ms);
+  check(!should_be_alone(work), "again ten times");
   for (int i = 0; i < 2; ++i) judge(work, robbed);
   std::this_thread::sleep_for(50ms);
   check(should_be_alone(work), "bad again so soon: longer");
