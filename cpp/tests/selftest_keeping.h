@@ -28,7 +28,7 @@ inline void test_caution() {
   check(should_be_alone(work), "a little slower, three times in a row");
   check(!should_be_alone(other), "other sizes are not concerned");
   check(!should_be_alone(0), "nor calls without a size");
-  std::this_thread::sleep_for(30ms);
+  std::this_thread::sleep_for(60ms);
   check(!should_be_alone(work), "ten times what was lost, then the rest is over");
   judge(work, robbed);
   check(should_be_alone(work), "one lost time slice is enough");
