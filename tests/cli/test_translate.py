@@ -166,6 +166,7 @@ def test_a_file_that_says_nonsense(
 
 def test_files_of_their_own_are_held_out(trained: Path, capfd: Any) -> None:
     dev = 'held_out_sources = "in.txt"\nheld_out_targets = "out.txt"\ntarget_level = "word"'
+    dev += "\nbucket = false"
     text = CONFIG.replace('target_level = "word"', dev).replace("epochs = 25", "epochs = 1")
     (trained / "dev.toml").write_text(text.replace('"run"', '"dev"'))
     assert main(["train", str(trained / "dev.toml")]) == 0

@@ -141,9 +141,13 @@ def test_batches_are_of_pairs_alike_in_both_lengths() -> None:
     model = Seq2Seq("gru", 9, 9, 2, rng=rng)
     lengths = rng.integers(1, 31, (2, 2_000))  # a long source says nothing of its target
     sides = [[np.full(n, 5) for n in one] for one in lengths]
-    found = np.zeros((2, 2))
-    for x, targets, steps, target_steps in model.pairs(*sides, 20):
-        found += [[x.size, steps.sum()], [targets.size, target_steps.sum()]]
-    assert found[:, 1].tolist() == [lengths[0].sum(), lengths[1].sum() + 2_000]  # each once
-    padding = found[:, 0] / found[:, 1] - 1
-    assert (padding < [0.3, 0.15]).all()  # sorted by the sum of both: 0.57 and 0.55
+
+    def padding(**options: bool) -> np.ndarray:
+        found = np.zeros((2, 2))
+        for x, targets, steps, target_steps in model.pairs(*sides, 20, **options):
+            found += [[x.size, steps.sum()], [targets.size, target_steps.sum()]]
+        assert found[:, 1].tolist() == [lengths[0].sum(), lengths[1].sum() + 2_000]  # each once
+        return found[:, 0] / found[:, 1] - 1
+
+    assert (padding() < [0.3, 0.15]).all()  # sorted by the sum of both: 0.57 and 0.55
+    assert (padding(bucket=False) > 0.7).all()  # the longest of 20 is twice the mean

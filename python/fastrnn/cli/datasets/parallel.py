@@ -27,8 +27,14 @@ def parallel_dataset(
     held_out_targets: str | None = None,
     batch_size: int = 64,
     seed: int = 0,
+    bucket: bool = True,
 ) -> Dataset:
     """Return pairs of lines; a share of them is held out, or the files that are named for it.
+
+    Parameters
+    ----------
+    bucket : bool
+        As `Seq2Seq.pairs`.
 
     Raises
     ------
@@ -61,7 +67,7 @@ def parallel_dataset(
             [table.encode(text) for text in texts]
             for table, texts in zip(tables, zip(*chosen, strict=True), strict=True)
         )
-        return batched_pairs(one, other, batch_size, seed)
+        return batched_pairs(one, other, batch_size, seed, bucket)
 
     return Dataset(
         batches(pairs),

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from fastrnn._checks import Array, flag
+from fastrnn.data.vocabulary import SPECIALS
 from fastrnn.models._parts.model import size_of
 from fastrnn.models._parts.reader import linear_params
 from fastrnn.ops._primitive import value_of
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 
 _SCORES = (None, "additive", "dot", "general")
 _QUERIES = ("previous", "current")
-_SPECIALS = 4
 
 
 def plain(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,8 +28,8 @@ def vocab_sizes(source_vocab: Any, target_vocab: Any) -> tuple[int, int]:
     """Return V of either side."""
     sizes = size_of(source_vocab, "source_vocab"), size_of(target_vocab, "target_vocab")
     for name, V in zip(("source_vocab", "target_vocab"), sizes, strict=True):
-        if V <= _SPECIALS:
-            raise ValueError(f"{name} must exceed the {_SPECIALS} specials, got {V}")
+        if V <= SPECIALS:
+            raise ValueError(f"{name} must exceed the {SPECIALS} specials, got {V}")
     return sizes
 
 
@@ -58,3 +58,15 @@ def out_params(
             )
         del out["weight"]
     return out
+
+
+def constraints_of(constraint: Any, chosen: list[int], N: int) -> Any:
+    """Return the constraints of some of N sources."""
+    if not isinstance(constraint, (list, tuple)):
+        return constraint
+    if len(constraint) != N:
+        raise ValueError(
+            f"constraint must be one function, or N = {N}, one for each source, got "
+            f"{len(constraint)}"
+        )
+    return [constraint[n] for n in chosen]

@@ -81,7 +81,9 @@ def opened_pairs(batch: Any, encoder: "Encoder", vocab: int) -> Pairs:
     return Pairs(sources, steps, fed, targets, target_steps.astype(np.int64, copy=False))
 
 
-def batched_pairs(questions: list[Ids], answers: list[Ids], batch_size: int, seed: int) -> Any:
+def batched_pairs(
+    questions: list[Ids], answers: list[Ids], batch_size: int, seed: int, bucket: bool
+) -> Any:
     """Return batches of pairs, EOS put after each answer; see `Seq2Seq.pairs`."""
     ended = [np.append(answer, EOS) for answer in answers]
 
@@ -91,7 +93,7 @@ def batched_pairs(questions: list[Ids], answers: list[Ids], batch_size: int, see
         return x, targets, lengths, target_lengths
 
     keys = _similar(np.array([len(q) for q in questions]), np.array([len(a) for a in ended]))
-    return batches(keys, batch_size, seed=seed, make=make)
+    return batches(keys, batch_size, seed=seed, bucket=bucket, make=make)
 
 
 def _similar(sources: Ids, targets: Ids) -> Ids:

@@ -12,6 +12,7 @@ from fastrnn._checks import Array, flag, integer
 from fastrnn.data import Vocabulary, pad
 from fastrnn.data.arrays import as_ids
 from fastrnn.decode import Hypothesis, Rules
+from fastrnn.models._seq2seq.options import constraints_of
 from fastrnn.models._seq2seq.pairs import batched_pairs, chunks
 
 if TYPE_CHECKING:
@@ -44,7 +45,13 @@ class Translating:
         return self._vocabularies.get("target_vocab")
 
     def pairs(
-        self, sources: Sequence[Any], targets: Sequence[Any], batch_size: int, *, seed: int = 0
+        self,
+        sources: Sequence[Any],
+        targets: Sequence[Any],
+        batch_size: int,
+        *,
+        seed: int = 0,
+        bucket: bool = True,
     ) -> Any:
         """Return shuffled batches of pairs of similar length, as `loss` takes them.
 
@@ -56,6 +63,9 @@ class Translating:
             N.
         seed : int
             With the epoch it decides the order.
+        bucket : bool
+            False: batches of any lengths, for sources whose several targets shall be drawn as often
+            as they stand there; see the notes of `fastrnn.data.batches`.
 
         Returns
         -------
@@ -75,6 +85,7 @@ class Translating:
             [self._ids("target", target) for target in targets],
             batch_size,
             seed,
+            bucket,
         )
 
     def encode(self, sources: Any) -> Array:
@@ -187,7 +198,7 @@ class Translating:
         for chosen in chunks(rows, integer("batch_size", batch_size, 1)):
             here = [rows[n] for n in chosen]
             step, state = self._steps(here, beams)
-            own = replace(rules, constraint=_constraints(constraint, chosen, len(rows)))
+            own = replace(rules, constraint=constraints_of(constraint, chosen, len(rows)))
             longest = [2 * len(row) + _MORE for row in here] if max_length is None else max_length
             results = search(step, state, len(here), max_length=longest, rules=own, **options)
             for n, row, hypotheses in zip(chosen, here, results, strict=True):
@@ -282,15 +293,3 @@ class Translating:
     def _empty(self) -> Hypothesis:
         text = None if self.target_vocabulary is None else ""
         return Hypothesis(np.empty(0, np.int64), 0.0, 0.0, True, None, text)
-
-
-def _constraints(constraint: Any, chosen: list[int], N: int) -> Any:
-    """Return the constraints of some of N sources."""
-    if not isinstance(constraint, (list, tuple)):
-        return constraint
-    if len(constraint) != N:
-        raise ValueError(
-            f"constraint must be one function, or N = {N}, one for each source, got "
-            f"{len(constraint)}"
-        )
-    return [constraint[n] for n in chosen]
