@@ -255,6 +255,8 @@ def test_a_bad_max_norm_is_named_before_the_first_update(max_norm: float) -> Non
 def test_bad_data_is_named() -> None:
     with pytest.raises(TypeError, match="one-way"):
         trainer(Toy()).fit(iter(batches()), epochs=1)
+    with pytest.raises(TypeError, match="data must be an iterable of batches, got NoneType"):
+        trainer(Toy()).fit(None, epochs=1)
     with pytest.raises(ValueError, match="no batch"):
         trainer(Toy()).fit([], epochs=1)
     with pytest.raises(ValueError, match="folder"):

@@ -30,7 +30,13 @@ class Position:
     def __init__(self, data: Iterable[Batch]) -> None:
         self._data: Any = data
         self._has_state = hasattr(data, "state_dict") and hasattr(data, "load_state_dict")
-        if not self._has_state and iter(data) is data:
+        try:
+            one_way = not self._has_state and iter(data) is data
+        except TypeError:
+            raise TypeError(
+                f"data must be an iterable of batches, got {type(data).__name__}"
+            ) from None
+        if one_way:
             raise TypeError(
                 "data must be a list or another iterable that can be run through again, "
                 f"got the one-way iterator {type(data).__name__}"
