@@ -150,7 +150,7 @@ class Tape:
         return self._c
 
     def _read_only(self, array: Array) -> Array:
-        array.flags.writeable = False
+        array.setflags(write=False)
         return array[:, 0] if self._layout[0] else array
 
     def _held(self, name: str) -> Held:

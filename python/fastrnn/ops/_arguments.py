@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastrnn import _checks
 from fastrnn._checks import INT64, Array, floats, leading, unit_stride, unmasked
 from fastrnn.reference._math import rows
 
@@ -55,21 +54,3 @@ def alike(first: str, value: Any, /, **others: Any) -> tuple[Array, ...]:
                 f"{name} must have the shape of {first}, {array.shape}, got {result[-1].shape}"
             )
     return tuple(result)
-
-
-def probability(name: str, value: Any) -> float:
-    """Return a number in 0..1 as a float.
-
-    Raises
-    ------
-    TypeError
-        It is no number.
-    ValueError
-        It is out of range.
-    """
-    try:
-        return _checks.probability(name, value)
-    except TypeError:
-        raise TypeError(f"{name} must be a number, got {value!r}") from None
-    except ValueError:
-        raise ValueError(f"{name} must be in 0..1, got {value!r}") from None

@@ -141,7 +141,7 @@ def _forward(
     if call.traced:  # backward reads them again
         call.kept = run, (*run.decoder.state_names[: len(state or ())], *names)
         for result in results[:3]:
-            result.flags.writeable = False
+            result.setflags(write=False)
     return results
 
 

@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastrnn import _core
-from fastrnn._checks import Array, allocate, leading
-from fastrnn.ops._arguments import probability
+from fastrnn._checks import Array, allocate, leading, probability
 from fastrnn.ops._primitive import Call, differentiable
 from fastrnn.reference.dropout import draw_key, masked
 

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastrnn import _core, reference
-from fastrnn._checks import Array, allocate, integer, leading
-from fastrnn.ops._arguments import as_rows, integers, probability
+from fastrnn._checks import Array, allocate, integer, leading, probability
+from fastrnn.ops._arguments import as_rows, integers
 from fastrnn.ops._primitive import Call, differentiable
 
 _REDUCTIONS = ("mean", "sum", "none")

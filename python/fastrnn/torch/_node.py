@@ -86,7 +86,7 @@ class Call(NamedTuple):
             given, state, None if rows is None else rows.lengths,
             layer._build(named, packed=False), Record() if keep else None, dropout,
         )  # fmt: skip
-        y.flags.writeable = True  # PyTorch keeps count of changes in place itself
+        y.setflags(write=True)  # PyTorch keeps count of changes in place itself
         h_n, c_n = layer._layout.split(final)
         return y if rows is None else rows.pick(y), [*h_n, *c_n], tape
 
