@@ -43,20 +43,13 @@ def exact(model, sources, targets, **decoding):
     return metrics.exact_match(texts(model, sources, **decoding), targets)
 
 
-def parameters(tree):
-    """How many numbers a model learns."""
-    if isinstance(tree, dict):
-        return sum(parameters(branch) for branch in tree.values())
-    return tree.size
-
-
 def as_many(make, wanted, most=2_000):
     """The model ``make(hidden)`` whose number of parameters is closest to `wanted`."""
     low, high = 1, most
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if parameters(make(middle).params) <= wanted else (low, middle)
-    return min((make(low), make(high)), key=lambda m: abs(parameters(m.params) - wanted))
+        low, high = (middle, high) if make(middle).parameter_count <= wanted else (low, middle)
+    return min((make(low), make(high)), key=lambda m: abs(m.parameter_count - wanted))
 
 
 def losses(found):

@@ -13,7 +13,7 @@ import numpy as np
 
 from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
 from fastrnn.data import Vocabulary, pairs
-from fastrnn.examples._translator import exact, fit, losses, parameters, texts
+from fastrnn.examples._translator import exact, fit, losses, texts
 from fastrnn.models import Seq2Seq
 
 SYMBOLS = "0123456789+"
@@ -49,7 +49,7 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 1) -> None:
             pictures.setdefault(kind, history)
         seconds = (perf_counter() - began) / seeds
         print(
-            f"{kind:<16} {parameters(model.params):,} parameters   right sums "
+            f"{kind:<16} {model.parameter_count:,} parameters   right sums "
             f"{np.mean(right):.4f} ± {np.std(right):.4f}   {seconds:.0f} s a run"
         )
     for question, answer in zip(questions[cut : cut + 3], texts(model, questions[cut : cut + 3])):

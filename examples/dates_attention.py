@@ -13,7 +13,7 @@ import numpy as np
 import fastrnn.plot
 from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
 from fastrnn.data import Vocabulary, pairs
-from fastrnn.examples._translator import as_many, exact, fit, losses, parameters
+from fastrnn.examples._translator import as_many, exact, fit, losses
 from fastrnn.models import Seq2Seq
 
 KINDS = ("attention", "none")
@@ -31,7 +31,7 @@ def made(kind, sources, targets, seed, hidden=128):
         )  # fmt: skip
 
     attentive = make(hidden, "additive")
-    return attentive if kind == "attention" else as_many(make, parameters(attentive.params))
+    return attentive if kind == "attention" else as_many(make, attentive.parameter_count)
 
 
 def own_field(model, sources):
@@ -68,7 +68,7 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 1) -> None:
             if kind == "attention" and seed == 0:
                 shares, attentive = own_field(model, asked), model
         print(
-            f"{kind:<10} {parameters(model.params):,} parameters   right dates "
+            f"{kind:<10} {model.parameter_count:,} parameters   right dates "
             f"{np.mean(right):.4f} ± {np.std(right):.4f}   "
             f"{(perf_counter() - began) / seeds:.0f} s a run"
         )

@@ -21,7 +21,7 @@ from fastrnn import metrics
 from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
 from fastrnn.data import Vocabulary
 from fastrnn.examples._packages import Data, read
-from fastrnn.examples._translator import as_many, fit, parameters, texts
+from fastrnn.examples._translator import as_many, fit, texts
 from fastrnn.models import Seq2Seq
 
 Say = Annotated[list[str] | None, Option("--say", metavar="WORD", help="A word to pronounce.")]
@@ -67,7 +67,7 @@ def made(kind, table, seed, hidden=128, **options):
         )  # fmt: skip
 
     if kind == "none":
-        return as_many(make, parameters(make(hidden, "additive").params))
+        return as_many(make, make(hidden, "additive").parameter_count)
     return make(hidden, kind)
 
 
@@ -111,7 +111,7 @@ def run(
         found.append(error_rates(model, judged, table))
     (wer, per), seconds = np.mean(found, 0), (perf_counter() - began) / seeds
     print(
-        f"LSTM-{hidden}, {parameters(model.params):,} parameters, {epochs} epochs: "
+        f"LSTM-{hidden}, {model.parameter_count:,} parameters, {epochs} epochs: "
         f"WER {wer:.3f}   PER {per:.3f}   {seconds:.0f} s a run"
     )
     if keep is not None:

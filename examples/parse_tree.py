@@ -13,7 +13,7 @@ import numpy as np
 from fastrnn import metrics
 from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
 from fastrnn.data import Vocabulary, expressions, formulas, grammar, trees
-from fastrnn.examples._translator import as_many, fit, losses, parameters, texts
+from fastrnn.examples._translator import as_many, fit, losses, texts
 from fastrnn.models import Seq2Seq
 
 KINDS = ("additive", "none")  # of attention
@@ -86,7 +86,7 @@ def made(language, kind, seed, hidden=128):
         )  # fmt: skip
 
     attentive = make(hidden, "additive")
-    return attentive if kind != "none" else as_many(make, parameters(attentive.params))
+    return attentive if kind != "none" else as_many(make, attentive.parameter_count)
 
 
 def judge(model, language, sources, targets):
@@ -136,7 +136,7 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 1) -> None:
                 told = "   ".join(f"{key} {mean:.4f}" for key, mean in means.items())
                 print(f"{name}, attention {kind}, {way}: {told}")
             seconds = (perf_counter() - began) / seeds
-            print(f"  {parameters(model.params):,} parameters, {seconds:.0f} s a run")
+            print(f"  {model.parameter_count:,} parameters, {seconds:.0f} s a run")
     if plot is not None:
         save(losses(pictures), plot, "parse_tree")
 

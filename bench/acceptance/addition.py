@@ -1,4 +1,4 @@
-"""Sums as texts without attention (models.md S7): plain, read backwards, and with peeking.
+"""Sums as texts without attention: plain, read backwards, and with peeking.
 
 H = 128 with peeking, as many parameters for the others, E = 16, Adam, clipping at 5, 25 epochs over
 45,000 of the 50,000 sums of the file; the other 5,000 are decoded freely.
@@ -29,7 +29,7 @@ def measure(bench: _frame.Frame) -> None:
     for seed in bench.seeds:
         for kind in addition_seq2seq.KINDS:
             model = addition_seq2seq.made(kind, seed)
-            with bench.run(kind, seed, parameters=_translator.parameters(model.params)):
+            with bench.run(kind, seed, parameters=model.parameter_count):
                 _translator.fit(
                     model, *learned, epochs=bench.given.epochs, seed=seed, rate=bench.given.rate,
                     seconds=bench.given.seconds,

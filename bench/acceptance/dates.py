@@ -1,4 +1,4 @@
-"""Dates in three spellings to ISO 8601 (models.md S9): with attention, and where it looks.
+"""Dates in three spellings to ISO 8601: with attention, and where it looks.
 
 H = 128, additive, 5 epochs over 45,000 of the 50,000 dates of the file. Judged on those of the
 others whose text is not among the first; without attention as many parameters.
@@ -31,7 +31,7 @@ def measure(bench: _frame.Frame) -> None:
     for seed in bench.seeds:
         for kind in dates_attention.KINDS:
             model = dates_attention.made(kind, sources[:45_000], targets[:45_000], seed)
-            with bench.run(kind, seed, parameters=_translator.parameters(model.params)):
+            with bench.run(kind, seed, parameters=model.parameter_count):
                 _translator.fit(
                     model, sources[:45_000], targets[:45_000], epochs=bench.given.epochs,
                     seed=seed, rate=bench.given.rate, seconds=bench.given.seconds,

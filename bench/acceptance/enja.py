@@ -1,4 +1,4 @@
-"""English to Japanese and back, 50,000 sentences (models.md S9): BLEU, with and without attention.
+"""English to Japanese and back, 50,000 sentences: BLEU, with and without attention.
 
 Words that occur once are UNK in sources and in what is learned; references keep their real words.
 BLEU is sacrebleu's on the tokens as given. Settings are chosen on dev, figures are of test.
@@ -34,7 +34,7 @@ def made(kind: str, vocabularies: list[Vocabulary], seed: int, given: object) ->
     attentive = make(given.hidden, "additive")
     if kind != "none":
         return attentive
-    return _translator.as_many(make, _translator.parameters(attentive.params))
+    return _translator.as_many(make, attentive.parameter_count)
 
 
 def measure(bench: _frame.Frame) -> None:
@@ -68,7 +68,7 @@ def one(bench: _frame.Frame, pair: str, texts: dict, source: str, target: str) -
         for kind in given.kinds.split(","):
             model = made(kind, tables, seed, given)
             name = f"{pair}, {kind}"
-            with bench.run(name, seed, parameters=_translator.parameters(model.params)) as note:
+            with bench.run(name, seed, parameters=model.parameter_count) as note:
                 history = _translator.fit(
                     model, *learned, epochs=given.epochs, seed=seed, N=given.batch,
                     rate=given.rate, seconds=given.seconds,

@@ -1,4 +1,4 @@
-"""Spelling to pronunciation on the standard split of CMUdict (models.md S8), several references.
+"""Spelling to pronunciation on the standard split of CMUdict, several references.
 
 A bidirectional LSTM encoder and an attentive LSTM decoder. Settings are chosen on 2,670 words of
 the training part (by hash), never on the test. ``--hidden 128 --words 20000`` is the short version.
@@ -50,7 +50,7 @@ def measure(bench: _frame.Frame) -> None:
                 kind, everything, seed, given.hidden, num_layers=given.layers,
                 dropout=given.dropout,
             )  # fmt: skip
-            with bench.run(kind, seed, parameters=_translator.parameters(model.params)):
+            with bench.run(kind, seed, parameters=model.parameter_count):
                 _translator.fit(
                     model, *g2p.every(train, learned), epochs=given.epochs, seed=seed,
                     N=given.batch, rate=given.rate, seconds=given.seconds,

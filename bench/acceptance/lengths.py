@@ -1,4 +1,4 @@
-"""Why attention: strings of 5 to 40 letters, copied and reversed (models.md S9, length robustness).
+"""Why attention: strings of 5 to 40 letters, copied and reversed.
 
 Equal parameters and epochs with and without attention; what is right, by the length of the source.
 """
@@ -30,7 +30,7 @@ def made(kind: str, seed: int, hidden: int) -> Seq2Seq:
     attentive = make(hidden, "additive")
     if kind == "additive":
         return attentive
-    return _translator.as_many(make, _translator.parameters(attentive.params))
+    return _translator.as_many(make, attentive.parameter_count)
 
 
 def measure(bench: _frame.Frame) -> None:
@@ -56,7 +56,7 @@ def one(bench: _frame.Frame, task: str, seed: int) -> None:
     lengths = np.array([len(text) for text in judged.sources])
     for kind in ("additive", "none"):
         model = made(kind, seed, given.hidden)
-        with bench.run(f"{task}, {kind}", seed, parameters=_translator.parameters(model.params)):
+        with bench.run(f"{task}, {kind}", seed, parameters=model.parameter_count):
             _translator.fit(
                 model, *learned, epochs=given.epochs, seed=seed, N=64, rate=given.rate,
                 seconds=given.seconds,

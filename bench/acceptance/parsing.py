@@ -1,4 +1,4 @@
-"""Reading as translation (models.md S10): formulas, English, and Python's standard library.
+"""Reading as translation: formulas, English, and Python's standard library.
 
 Truth is exact in all three. Each is decoded freely and under the constraint that only whole trees
 may be written, with attention and, with as many parameters, without.
@@ -43,7 +43,7 @@ def one(bench: _frame.Frame, name: str, language: parse_tree.Language) -> None:
         exact = {}
         for kind in parse_tree.KINDS:
             model = parse_tree.made(language, kind, seed)
-            count = _translator.parameters(model.params)
+            count = model.parameter_count
             with bench.run(f"{name}, {kind}", seed, parameters=count):
                 _translator.fit(
                     model, *learned, epochs=given.epochs or EPOCHS[name], seed=seed, N=64,
