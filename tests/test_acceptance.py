@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -113,3 +114,15 @@ def test_the_split_is_read_with_several_references_and_cut_by_words() -> None:
     words = [f"w{i}" for i in range(50)]
     assert g2p.by_hash(words) == g2p.by_hash(words[::-1])
     assert g2p.by_hash(words) != words
+
+
+def test_the_table_of_benches_names_every_bench_and_every_result() -> None:
+    folder = Path(command.__file__).parents[1]
+    table = (folder / "README.md").read_text()
+    runnable = [p.stem for p in folder.glob("*.py") if "__main__" in p.read_text()]
+    wanted = [f"bench.{name}`" for name in runnable if name != "worker"]  # grid starts that one
+    wanted += [f"`{task}`" for task in command.names()]
+    assert not [name for name in wanted if name not in table]
+    kinds = (*re.findall(r"`(\w+-)\*`", table), *(f"acceptance-{t}" for t in command.names()))
+    results = [path.name for path in (folder / "results").iterdir()]
+    assert not [name for name in results if not name.startswith(kinds)]

@@ -1,4 +1,4 @@
-"""S1, binary addition: three activations, what makes them fail, 32 bits from 8, and the latency.
+"""Binary addition: three activations, what makes them fail, 32 bits from 8, and the latency.
 
 The experiment of examples/binary_addition.py on ten seeds unless --seeds says otherwise, and the
 same training by `ops` and autograd, whose time and weights are compared with the explicit one's.

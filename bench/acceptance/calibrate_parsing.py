@@ -1,6 +1,6 @@
 """What PyTorch reaches on Python's expressions with the same model, weights, batches and updates.
 
-The figures of models.md S10 were estimates. Here a program of modules learns beside the library:
+What `parsing` is held to were estimates. Here a program of modules learns beside the library:
 first weights copied, batches in one order, the same Adam, rates and clipping. Its weights then go
 back into a `Seq2Seq`, once both are seen to give the test trees equal probabilities, so that one
 decoder judges both. PyTorch's mean less three standard deviations is what a gate may ask.

@@ -1,4 +1,4 @@
-"""S4 and a part of S5, a character language model: LSTM-256, GRU-256 and a tanh network.
+"""A character language model: LSTM-256, GRU-256 and a tanh network.
 
 tinyshakespeare, the last tenth kept for the test, 32 streams of 64 steps, as examples/char_lm.py;
 the test text is read as 32 streams with the state carried. Beside it a source of known entropy, and

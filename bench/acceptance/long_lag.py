@@ -1,4 +1,4 @@
-"""S2, the long-lag suite: adding, temporal order, copying, Reber, counting, spikes, LSTM variants.
+"""The long-lag suite: adding, temporal order, copying, Reber, counting, spikes, LSTM variants.
 
 The experiments of examples/, with their own settings; five seeds unless --seeds says otherwise, the
 embedded Reber grammar twice as many. --parts takes some of them by name.

@@ -1,4 +1,4 @@
-"""Texts into ids and back (models.md S15): every language at hand, characters, words, pieces.
+"""Texts into ids and back: every language at hand, characters, words, pieces.
 
 All languages of the wheel of chatterbot-corpus, if ``--wheels DIR`` holds it, and the text files of
 ``--data``. A line is right when characters and BPE give it back exactly, and words with its white

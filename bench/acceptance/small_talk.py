@@ -1,4 +1,4 @@
-"""Small talk held to its data (models.md S15): prompts are answered as there, and as often.
+"""Small talk held to its data: prompts are answered as there, and as often.
 
 The recipe of the example `chatbot`, in English. The figure is the total variation between a
 model's own probabilities of the replies to a prompt and how often they stand there, the mean over
