@@ -41,7 +41,10 @@ from fastrnn.stream import Stream
 __version__ = "0.1.0"
 
 # Loaded on first use: what a plain call does not need must not slow down the import.
-_LAZY = ("data", "decode", "init", "io", "models", "ops", "reference", "testing", "torch", "train")
+_LAZY = (
+    "data", "decode", "distributed", "init", "io", "models", "ops", "reference", "testing", "torch",
+    "train",
+)  # fmt: skip
 
 __all__ = [
     "GRU",
@@ -60,6 +63,7 @@ __all__ = [
     "Tape",
     "available_isas",
     "data",
+    "distributed",
     "functional",
     "get_num_threads",
     "gru",

@@ -13,7 +13,7 @@ from fastrnn.cli.commands.word2vec import word2vec
 from fastrnn.cli.demos import Demos
 from fastrnn.cli.options.drawing import Seed, Temperature, TopK, TopP, finite
 from fastrnn.cli.options.translate import translate
-from fastrnn.cli.options.trust import COMMANDS
+from fastrnn.cli.options.trust import COMMANDS, launch
 
 app = typer.Typer(
     name="fastrnn",
@@ -261,3 +261,6 @@ def tokenize(
 app.command()(one_line(word2vec))
 for command in COMMANDS:
     app.command()(command)
+# What follows the first word is the script's own, options too.
+own = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+app.command(context_settings=own)(launch)

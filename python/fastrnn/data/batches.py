@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastrnn._checks import flag, integer
-from fastrnn.data.loader import Loader, philox
+from fastrnn.data.loader import Loader, no_rows, philox
 
 B = TypeVar("B")
 Rows = NDArray[np.int64]
@@ -44,7 +44,10 @@ class Batches(Loader[B]):
     def _get(self, epoch: int, batch: int) -> B:
         if self._order[0] != epoch:
             self._order = epoch, self._shuffled(epoch)
-        rows = self._order[1][batch]
+        rows = self._order[1][batch][self._share]
+        if not len(rows):
+            nothing: B = no_rows()
+            return nothing
         made: Any = rows if self._make is None else self._make(rows)
         result: B = made
         return result

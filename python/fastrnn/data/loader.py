@@ -4,12 +4,16 @@ The order within an epoch depends on (seed, epoch) alone, through the counter-ba
 Philox, so nothing else has to be kept to go on exactly where a run stopped.
 """
 
+import copy
 from collections.abc import Iterator, Mapping
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import numpy as np
 
 from fastrnn._checks import integer
+
+if TYPE_CHECKING:
+    from fastrnn.distributed import Comm
 
 B = TypeVar("B")
 
@@ -17,6 +21,14 @@ B = TypeVar("B")
 def philox(*key: int) -> np.random.Generator:
     """Return a generator that depends on these integers alone, (seed, epoch) or more."""
     return np.random.Generator(np.random.Philox(np.random.SeedSequence(key)))
+
+
+def no_rows() -> Any:
+    """Return what a rank gets of a batch that has fewer rows than there are ranks.
+
+    None, which no type says: only a trainer of several ranks ever sees it.
+    """
+    return None
 
 
 class Loader(Generic[B]):
@@ -34,6 +46,7 @@ class Loader(Generic[B]):
         self.seed = integer("seed", seed, 0, 2**63 - 1)
         self.epoch = 0
         self.batch = 0
+        self._share = slice(None)
 
     def __len__(self) -> int:
         """Return the number of batches of an epoch."""
@@ -51,6 +64,26 @@ class Loader(Generic[B]):
             yield self._get(self.epoch, self.batch - 1)
         self.epoch += 1
         self.batch = 0
+
+    def shard(self, comm: "Comm") -> Self:
+        """Return a loader of one rank's rows of every batch, at the same position.
+
+        `fastrnn.train.Trainer` calls it, so that each batch is shared by its ranks.
+
+        Parameters
+        ----------
+        comm : fastrnn.distributed.Comm
+            Row n goes to rank n mod size, which spreads long and short rows evenly.
+
+        Returns
+        -------
+        Loader
+            With the same number of batches on all ranks; None for a batch without rows for this
+            one. Its positions are those of the whole.
+        """
+        part = copy.copy(self)
+        part._share = slice(comm.rank, None, comm.size)
+        return part
 
     def state_dict(self) -> dict[str, int]:
         """Return the position, and what tells this loader from another one."""

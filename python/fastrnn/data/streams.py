@@ -3,13 +3,16 @@
 Both read slices only, so the tokens may be an array or a `TokenFile` larger than memory.
 """
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastrnn._checks import integer
-from fastrnn.data.loader import Loader, philox
+from fastrnn.data.loader import Loader, no_rows, philox
+
+if TYPE_CHECKING:
+    from fastrnn.distributed import Comm
 
 Ids = NDArray[np.int64]
 Pair = tuple[Ids, Ids]
@@ -56,12 +59,32 @@ class Streams(Loader[Pair]):
         if self._steps < 1:
             raise ValueError(f"tokens must be at least N + 1 = {N + 1}, got {len(tokens)}")
 
+    def shard(self, comm: "Comm") -> Self:
+        """Return a loader of one rank's streams.
+
+        Parameters
+        ----------
+        comm : fastrnn.distributed.Comm
+            Stream n goes to rank n mod size.
+
+        Returns
+        -------
+        Streams
+
+        Raises
+        ------
+        ValueError
+            There are fewer streams than ranks.
+        """
+        integer("N", self.N, comm.size)
+        return super().shard(comm)
+
     def __len__(self) -> int:
         return (self._steps + self.T - 1) // self.T
 
     def _get(self, epoch: int, batch: int) -> Pair:  # noqa: ARG002  every epoch is the same
         begin = batch * self.T
-        starts = np.arange(self.N) * self._steps + begin
+        starts = np.arange(self.N)[self._share] * self._steps + begin
         return _gather(self._tokens, starts, min(self.T, self._steps - begin))
 
 
@@ -119,7 +142,10 @@ class Windows(Loader[Pair]):
         return (self._count + self.N - 1) // self.N
 
     def _get(self, epoch: int, batch: int) -> Pair:
-        places = np.arange(batch * self.N, min((batch + 1) * self.N, self._count))
+        places = np.arange(batch * self.N, min((batch + 1) * self.N, self._count))[self._share]
+        if not len(places):
+            nothing: Pair = no_rows()
+            return nothing
         return _gather(self._tokens, self._numbers(epoch, places) * self.T, self.T)
 
     def _numbers(self, epoch: int, places: Ids) -> Ids:

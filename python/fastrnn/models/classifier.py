@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fastrnn.models._parts.labels import Labels
+from fastrnn.models._parts.model import unpack
 from fastrnn.models._parts.pooling import POOLINGS, last, pool
 
 if TYPE_CHECKING:
@@ -101,6 +102,20 @@ class SequenceClassifier(Labels):
             merge_mode=merge_mode, dropout=dropout, dtype=dtype, rng=rng,
             layer_options=layer_options,
         )  # fmt: skip
+
+    def terms(self, batch: Any) -> int:
+        """Return how many rows a batch holds, of which its loss is the mean.
+
+        Parameters
+        ----------
+        batch : tuple
+            As `loss` takes it.
+
+        Returns
+        -------
+        int
+        """
+        return int(np.shape(unpack(batch)[1])[0])
 
     def _scores(
         self, params: Mapping[str, Any], x: Any, lengths: Any, rng: Any, learning: bool

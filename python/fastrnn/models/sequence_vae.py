@@ -166,6 +166,20 @@ class SequenceVAE(Annealing, Sentences, Bounds, Model):
         lengths = self._enter(batch)[1]
         return int(lengths.sum()) + len(lengths)
 
+    def terms(self, batch: Any) -> int:
+        """Return how many sentences a batch holds, of which its loss is the mean.
+
+        Parameters
+        ----------
+        batch : tuple or list
+            As `loss` takes it.
+
+        Returns
+        -------
+        int
+        """
+        return len(self._enter(batch)[1])
+
     def _enter(self, batch: Any) -> _Rows:
         """Return symbols (T, N), PAD beyond the lengths, and lengths (N,)."""
         if isinstance(batch, list):

@@ -38,6 +38,11 @@ class Interrupts:
             self._before = None
             self._pending = self._leaving = False
 
+    @property
+    def pending(self) -> bool:
+        """Whether Ctrl-C came and waits."""
+        return self._pending
+
     def held(self) -> "_Hold":
         """Return a context in which Ctrl-C waits; it is raised where the outermost one ends."""
         return _Hold(self)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastrnn._checks import integer, number
+from fastrnn.distributed._training import Ranks
 from fastrnn.train._interrupt import Interrupts
 from fastrnn.train._position import Position
 from fastrnn.train._progress import Display, Status
@@ -134,9 +135,15 @@ class Saving:
             return True
         return self.checkpoints is not None and perf_counter() - self._last >= self._seconds
 
-    def save(self, run: Run, position: Position, parts: tuple[Any, Stepper, Any]) -> None:
+    def save(
+        self, run: Run, position: Position, parts: tuple[Any, Stepper, Any], ranks: Ranks
+    ) -> None:
         if self.checkpoints is not None:
-            self.checkpoints.save(run.update, *to_checkpoint(*parts, run, position))
+            ranks.check(parts[0].params, parts[1].state_dict, run.update)
+            content = ranks.gathered(*to_checkpoint(*parts, run, position))
+            if ranks.first:
+                self.checkpoints.save(run.update, *content)
+            ranks.comm.barrier()
             self._last = perf_counter()
 
 
@@ -154,6 +161,7 @@ class Loop:
     metrics: MetricsFile | None
     log_every: int
     shown: Display
+    ranks: Ranks
     parts: tuple[Any, Stepper, np.random.Generator]
     batches: int | None
 
@@ -173,7 +181,7 @@ class Loop:
     def save(self) -> None:
         """Write a checkpoint, whole even if Ctrl-C comes."""
         with self.interrupts.held():
-            self.saving.save(self.run, self.position, self.parts)
+            self.saving.save(self.run, self.position, self.parts, self.ranks)
 
     def _epoch(self) -> None:
         """Train to the end of the epoch or to a limit, whatever comes first."""
@@ -195,7 +203,10 @@ class Loop:
         self._validate_if(self.checks.due(run))
 
     def _after_update(self) -> None:
-        run = self.run
+        run, save, stop = self.run, False, False
+        if not self.ranks.alone:
+            wanted = self.saving.due(run), self.interrupts.pending
+            run.seconds, save, stop = self.ranks.agree(run.seconds, *wanted)
         if run.update % self.log_every == 0:
             self._log()
             self.shown.log(self._status())
@@ -204,8 +215,10 @@ class Loop:
             self._shown_at = now
             self.shown.update(self._status())
         self._validate_if(self.checks.due(run))
-        if self.saving.due(run):
+        if save or (self.ranks.alone and self.saving.due(run)):
             self.save()
+        if stop:
+            raise KeyboardInterrupt
 
     def _finished(self) -> bool:
         done = self.limits.fraction(self.run, self.run.epoch) >= 1
@@ -214,7 +227,7 @@ class Loop:
     def _validate_if(self, due: bool) -> None:
         if not due:
             return
-        figures = self.checks.figures()
+        figures = self.ranks.of_first(self.checks.figures)
         with self.interrupts.held():
             self.checks.note(self.run, figures)
             observe = getattr(getattr(self.parts[1], "lr", None), "observe", None)

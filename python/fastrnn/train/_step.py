@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from fastrnn.distributed._training import Ranks
 from fastrnn.train._interrupt import Interrupts
 from fastrnn.train._nest import detached
 from fastrnn.train._position import Position
@@ -25,12 +26,26 @@ class Step:
         Handed to the model.
     max_norm : float or None
         For `clip_grad_norm`; None only measures.
+    ranks : Ranks
+        Who trains together.
     """
 
     def __init__(
-        self, model: Any, optimiser: Stepper, rng: np.random.Generator, max_norm: float | None
+        self,
+        model: Any,
+        optimiser: Stepper,
+        rng: np.random.Generator,
+        max_norm: float | None,
+        ranks: Ranks,
     ) -> None:
         from fastrnn.ops import value_and_grad
+
+        if not (ranks.alone or hasattr(model, "terms")):
+            raise TypeError(
+                "model must have terms(batch), of how many terms its loss is the mean, to be "
+                f"trained by {ranks.comm.size} ranks; {type(model).__name__} has none"
+            )
+        self._ranks = ranks
 
         self._model, self._optimiser, self._rng = model, optimiser, rng
         self._max_norm = inf if max_norm is None else positive("max_norm", max_norm)
@@ -57,10 +72,8 @@ class Step:
         """
         before = self._rng.bit_generator.state
         update, params = run.update, self._model.params
-        tokens = int(self._model.tokens(batch)) if hasattr(self._model, "tokens") else 0
         try:
-            value, grads = self._differentiate(params, batch, run.carry)
-            loss = float(value)
+            loss, tokens, grads = self._gradient(params, batch, run.carry)
             if not isfinite(loss):
                 raise FloatingPointError(
                     f"the loss is {loss} at update {update + 1}; "
@@ -79,6 +92,20 @@ class Step:
                 self._rng.bit_generator.state = before
             raise
         return loss, norm
+
+    def _gradient(self, params: Any, batch: Any, carry: Any) -> tuple[float, int, Any]:
+        """Return loss, tokens and gradient of a batch, of which this rank may have a part."""
+        ranks, loss, terms, tokens, grads = self._ranks, 0.0, 0, 0, None
+        if batch is not None or ranks.alone:
+            if hasattr(self._model, "tokens"):
+                tokens = int(self._model.tokens(batch))
+            value, grads = self._differentiate(params, batch, carry)
+            loss = float(value)
+            terms = 1 if ranks.alone else int(self._model.terms(batch))
+        if ranks.alone:
+            return loss, tokens, grads
+        grads, loss, tokens = ranks.mean(params, grads, loss, terms, tokens)
+        return loss, tokens, grads
 
     def _clip(self, grads: Any, update: int) -> float:
         try:

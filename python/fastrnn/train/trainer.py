@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from fastrnn._checks import integer
+from fastrnn.distributed import Comm
+from fastrnn.distributed._training import Ranks
 from fastrnn.init import generator
 from fastrnn.train._interrupt import Interrupts
 from fastrnn.train._loop import Limits, Loop, Saving, Validation
@@ -53,6 +55,11 @@ class Trainer:
         Updates from record to record.
     progress : bool
         Show a bar on a terminal, else a line for every record.
+    dist : fastrnn.distributed.Comm, optional
+        What `fastrnn.distributed.init` returns: the ranks that train together. Each takes its rows
+        of every batch, and the update is that of the whole batch. The model needs
+        ``terms(batch)``, of how many terms its loss is the mean, and the data ``shard(comm)``, as
+        the models and the data of fastrnn have them. Rank 0 alone validates, writes and shows.
 
     Raises
     ------
@@ -92,6 +99,7 @@ class Trainer:
         picture: str | os.PathLike[str] | None = None,
         log_every: int = 100,
         progress: bool = True,
+        dist: Comm | None = None,
     ) -> None:
         if isinstance(optimiser, type) or not hasattr(optimiser, "update"):
             raise TypeError(
@@ -99,17 +107,20 @@ class Trainer:
             )
         self.model, self.optimiser = model, optimiser
         self.rng = generator(rng)
-        self._step = Step(model, optimiser, self.rng, max_norm)
+        self._ranks = Ranks(dist)
+        self._step = Step(model, optimiser, self.rng, max_norm, self._ranks)
         checkpoints = None if checkpoint is None else Checkpoints(checkpoint, keep=keep)
         self._saving = Saving(checkpoints, save_every, save_seconds)
-        self._metrics = None if metrics is None else MetricsFile(metrics)
-        self._picture = None if picture is None else Path(picture)
+        first = self._ranks.first
+        self._metrics = MetricsFile(metrics) if metrics is not None and first else None
+        self._picture = Path(picture) if picture is not None and first else None
         if self._picture is not None:
             from fastrnn.plot import require_matplotlib
 
             require_matplotlib()
         self._log_every = integer("log_every", log_every, 1)
-        self._progress = progress
+        self._progress = progress and first
+        self._ranks.spread(self.rng)
         self._run = Run()
         self._data: Any = None
         self._position: Position | None = None
@@ -194,7 +205,7 @@ class Trainer:
         try:
             limits = Limits(epochs, updates, seconds)
             checks = Validation(self.model, validation, validate_every, patience, monitor, best)
-            with Interrupts() as interrupts:
+            with Interrupts() as interrupts, self._ranks.undisturbed(interrupts):
                 position = self._begin(data, resume, interrupts)
                 self._train(limits, checks, position, interrupts)
             return self._run.history
@@ -204,7 +215,7 @@ class Trainer:
     def _begin(self, data: Iterable[Any], resume: bool, interrupts: Interrupts) -> Position:
         """Find out where to begin: anew, where the last `fit` ended, or at a checkpoint."""
         if self._position is None or data is not self._data:
-            position = Position(data)
+            position = Position(self._ranks.data(data))
             self._run.carry = None
         else:
             position = self._position
@@ -212,18 +223,23 @@ class Trainer:
         if resume and checkpoints is None:
             raise ValueError("resume needs the trainer's checkpoint, a folder")
         if checkpoints is not None:
-            checkpoints.clean()
+            if self._ranks.first:
+                checkpoints.clean()
             files = checkpoints.files()
             if files and resume:
-                found = load_latest(checkpoints.folder)
+                found, whole = self._ranks.own(load_latest(checkpoints.folder))
                 parts = self.model, self.optimiser, self.rng
                 with interrupts.held():
                     self._run = from_checkpoint(found, *parts, position)
+                if not whole:
+                    self._ranks.spread(self.rng)
             elif files and not self._run.update:
                 raise ValueError(
                     f"{checkpoints.folder} has checkpoints of another training: "
                     "resume it, or take another folder"
                 )
+        kept = self.optimiser.state_dict
+        self._ranks.begin(self.model.params, kept, self._run.update)
         self._data, self._position = data, position
         if self._metrics is not None:
             self._metrics.start(self._run.history)
@@ -244,6 +260,7 @@ class Trainer:
                 metrics=self._metrics,
                 log_every=self._log_every,
                 shown=shown,
+                ranks=self._ranks,
                 parts=(self.model, self.optimiser, self.rng),
                 batches=len(self._data) if hasattr(self._data, "__len__") else None,
             )

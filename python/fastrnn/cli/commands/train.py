@@ -16,6 +16,7 @@ from fastrnn.cli._config import Config
 from fastrnn.cli._opening import MODEL_FILE
 from fastrnn.cli.datasets.section import DATASETS, read_dataset
 from fastrnn.cli.datasets.text import Dataset
+from fastrnn.distributed import Comm, init
 from fastrnn.io._files import atomic_write
 from fastrnn.train import schedule
 from fastrnn.train._loop import Limits, Validation, shown
@@ -43,6 +44,7 @@ def run_train(path: Path, *, resume: bool) -> None:
     resume : bool
         Go on from the newest checkpoint in the folder.
     """
+    dist = init()
     config = Config(path, SECTIONS)
     settings = config.section("training")
     seed, threads = settings.pop("seed", 0), settings.pop("threads", None)
@@ -55,9 +57,11 @@ def run_train(path: Path, *, resume: bool) -> None:
     if threads is not None:
         config.call("training", _set_threads, {}, threads=threads)
     dataset, model = _model(config, np.random.default_rng(seed))
-    print(f"data: {dataset.words}")
-    print(f"model: {model}, {model.parameter_count:,} parameters", flush=True)
-    trainer, limits = _trainer(config, settings, model, folder, np.random.default_rng(seed + 1))
+    if dist.rank == 0:
+        print(f"data: {dataset.words}")
+        print(f"model: {model}, {model.parameter_count:,} parameters", flush=True)
+    rng = np.random.default_rng(seed + 1)
+    trainer, limits = _trainer(config, settings, model, folder, rng, dist)
     _check_limits(config, model, dataset.held_out, limits)
     data = _as_fit_has_it(config, model, dataset.train, segment_turns)
     # BLAS threads that spin between products would take the cores away from the layers.
@@ -65,10 +69,12 @@ def run_train(path: Path, *, resume: bool) -> None:
         try:
             trainer.fit(data, validation=dataset.held_out, resume=resume, **limits)
         except KeyboardInterrupt:
-            if trainer.updates:
+            if trainer.updates and dist.rank == 0:
                 _leave(folder, model, dataset)
                 print(f"stopped after {trainer.updates} updates; --resume goes on from there")
             raise
+        if dist.rank > 0:
+            return
         _leave(folder, model, dataset)
     figures = model.evaluate(dataset.held_out)
     print("held out: " + "  ".join(f"{name} {shown(value)}" for name, value in figures.items()))
@@ -103,7 +109,12 @@ def _model(config: Config, rng: np.random.Generator) -> tuple[Dataset, Any]:
 
 
 def _trainer(
-    config: Config, settings: dict[str, Any], model: Any, folder: Path, rng: np.random.Generator
+    config: Config,
+    settings: dict[str, Any],
+    model: Any,
+    folder: Path,
+    rng: np.random.Generator,
+    dist: Comm,
 ) -> tuple[train.Trainer, dict[str, Any]]:
     """Return the trainer, and what its `fit` shall be called with."""
     given = {
@@ -114,6 +125,7 @@ def _trainer(
         "metrics": folder / "metrics.jsonl",
         "picture": folder / "loss.png" if _can_draw() else None,
         "progress": True,
+        "dist": dist,
     }
     limits = config.keys(train.Trainer.fit, {"data": 0, "validation": 0, "resume": 0})
     own = config.keys(train.Trainer, given)

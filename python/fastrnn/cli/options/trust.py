@@ -1,4 +1,4 @@
-"""The commands that check and hand over, and their options."""
+"""The commands that check, hand over and launch, and their options."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -76,6 +76,26 @@ def bench(
     from fastrnn.cli.commands.bench import run_bench
 
     run_bench(rounds=1 if quick else 3, threads=threads, out=out)
+
+
+@one_line
+def launch(
+    words: Annotated[
+        list[str],
+        Argument(metavar="SCRIPT.py|CONFIG.toml|COMMAND [OPTION]...", help="What each rank runs."),
+    ],
+    ranks: Annotated[
+        int, Option("-n", min=1, metavar="K", help="Ranks: processes that train together.")
+    ],
+) -> None:
+    """Run a script or a training as K processes that share every batch, on this machine's cores.
+
+    A script hands fastrnn.distributed.init() to its Trainer as dist; `fastrnn train` does so
+    itself. It is mpiexec with a share of the threads for each process; the command is printed.
+    """
+    from fastrnn.cli.commands.launch import run_launch
+
+    run_launch(ranks, words)
 
 
 COMMANDS = (export, verify, selftest, doctor, bench)

@@ -136,6 +136,10 @@ class Talking(Model):
         check_parts(batch)
         return int(np.sum(batch[1]))
 
+    def terms(self, batch: Any) -> int:
+        """Return how many symbols of a batch are said, of which its loss is the mean."""
+        return self._enter(batch).symbols
+
     def _unweighed(self, batch: Any) -> Any:
         """Return a batch without what only a latent code's loss takes."""
         return batch

@@ -1,10 +1,14 @@
 """Annealing: the divergence counts for nothing at first, and wholly after so many updates."""
 
+import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from fastrnn._checks import integer
 from fastrnn.train._position import Position
+
+if TYPE_CHECKING:
+    from fastrnn.distributed import Comm
 
 
 class Annealed:
@@ -27,15 +31,31 @@ class Annealed:
         updates: int | tuple[int, int],
         enter: Callable[[Any], tuple[Any, ...]],
     ) -> None:
-        self._position, self._enter, self._given = Position(data), enter, 0
+        self._data, self._enter, self._given = data, enter, 0
+        self._position = Position(data)
         self._begin, self._end = updates if isinstance(updates, tuple | list) else (0, updates)
 
     def __iter__(self) -> Iterator[Any]:
         for batch in self._position.rest_of_epoch():
+            if batch is None:  # no rows for this rank
+                self._given += 1
+                yield None
+                continue
             risen = (self._given - self._begin) / (self._end - self._begin)
             weight = min(1.0, max(0.0, risen))
             self._given += 1
             yield *(batch if isinstance(batch, tuple) else self._enter(batch)), weight
+
+    def shard(self, comm: "Comm") -> "Annealed":
+        """Return one rank's part of the batches, at the same position."""
+        data: Any = self._data
+        if not hasattr(data, "shard"):
+            raise TypeError(f"data must have shard(comm), and {type(data).__name__} has none")
+        part = copy.copy(self)
+        part._data = data.shard(comm)
+        part._position = Position(part._data)
+        part._position.load_state_dict(self._position.state_dict())
+        return part
 
     def state_dict(self) -> dict[str, Any]:
         """Return the position in the data and how many batches were given."""

@@ -68,6 +68,20 @@ class Model:
         T, N = np.shape(x)[:2]
         return int(T * N if lengths is None else np.sum(lengths))
 
+    def terms(self, batch: Any) -> int:
+        """Return of how many terms the loss of a batch is the mean, for training by many ranks.
+
+        Parameters
+        ----------
+        batch : tuple
+            As `loss` takes it.
+
+        Returns
+        -------
+        int
+        """
+        return self.tokens(batch)
+
     def fit(
         self,
         data: Iterable[Any],
@@ -76,6 +90,7 @@ class Model:
         max_norm: float | None = None,
         rng: "Generator | None" = None,
         progress: bool = True,
+        dist: Any = None,
         **limits: Any,
     ) -> Any:
         """Learn from batches: `fastrnn.train.Trainer` with its most common options.
@@ -92,6 +107,8 @@ class Model:
             Where dropout draws from; None: fresh entropy.
         progress : bool
             Show a bar on a terminal, else a line now and then.
+        dist : fastrnn.distributed.Comm or None
+            What `fastrnn.distributed.init` returns: the ranks that train together.
         **limits
             What `fastrnn.train.Trainer.fit` takes: epochs, updates or seconds, validation,
             patience, monitor.
@@ -111,7 +128,7 @@ class Model:
 
         trainer = Trainer(
             self, Adam() if optimiser is None else optimiser, max_norm=max_norm, rng=rng,
-            progress=progress,
+            progress=progress, dist=dist,
         )  # fmt: skip
         return trainer.fit(data, **limits)
 

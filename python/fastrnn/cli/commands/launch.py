@@ -1,0 +1,81 @@
+"""``fastrnn launch``: a script or command as several processes of this machine, under MPI."""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import fastrnn
+from fastrnn.distributed.mpi import NEEDED
+
+_THREADS = ("FASTRNN_NUM_THREADS", "OMP_NUM_THREADS")
+
+
+def run_launch(ranks: int, words: list[str]) -> None:
+    """Run the processes, and end as they end.
+
+    Parameters
+    ----------
+    ranks : int
+        K, how many.
+    words : list of str
+        What to run: ``SCRIPT.py`` or ``CONFIG.toml`` with its options, or a command of fastrnn.
+
+    Raises
+    ------
+    ChildProcessError
+        They failed.
+    FileNotFoundError
+        There is no mpiexec.
+    ImportError
+        There is no mpi4py.
+    ValueError
+        The script is not there.
+    """
+    command = [_mpiexec(), "-n", str(ranks), sys.executable, "-m", "mpi4py", *_job(words)]
+    env = dict(os.environ)
+    if not any(name in env for name in _THREADS):
+        share = max(1, fastrnn.get_num_threads() // ranks)
+        env |= dict.fromkeys(_THREADS, str(share))
+    print(f"{_THREADS[0]}={env.get(_THREADS[0], 'unset')} {shlex.join(command)}", flush=True)
+    # Ctrl-C reaches mpiexec too, which passes it on; what the ranks save then takes its time.
+    with subprocess.Popen(command, env=env) as process:
+        interrupted = False
+        while process.returncode is None:
+            try:
+                process.wait()
+            except KeyboardInterrupt:
+                interrupted = True
+    if interrupted or process.returncode == 130:  # a rank was told to stop, and all have saved
+        raise KeyboardInterrupt
+    if process.returncode == 2:  # a usage error, which a rank has told
+        sys.exit(2)
+    if process.returncode:
+        raise ChildProcessError(f"the {ranks} ranks ended with exit code {process.returncode}")
+
+
+def _mpiexec() -> str:
+    """Return the launcher of the MPI that mpi4py finds: the one beside Python comes first."""
+    if find_spec("mpi4py") is None:
+        raise ImportError(f"fastrnn launch needs mpi4py: {NEEDED}")
+    beside = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    found = shutil.which("mpiexec", path=beside)
+    if found is None:
+        raise FileNotFoundError(
+            f"fastrnn launch needs mpiexec, which no folder of PATH has: {NEEDED}"
+        )
+    return found
+
+
+def _job(words: list[str]) -> list[str]:
+    """Return what Python is to run."""
+    first = words[0]
+    if first.endswith(".py"):
+        if not Path(first).is_file():
+            raise ValueError(f"{first} is no file")
+        return words
+    command = ["train"] if first.endswith(".toml") else []
+    return ["-m", "fastrnn.cli", *command, *words]

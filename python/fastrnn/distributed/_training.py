@@ -1,0 +1,219 @@
+"""What a training does together with its other ranks; for one rank alone nearly all is nothing."""
+
+import copy
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+
+from fastrnn._checks import Array
+from fastrnn._layers.params import arrays_were_edited
+from fastrnn.distributed.comm import Comm, SerialComm
+from fastrnn.io import Checkpoint
+from fastrnn.train._trees import flatten
+
+Kept = Callable[[], Mapping[str, Array]]  # what an optimiser's state_dict is
+_BUCKET = 2**22  # bytes of gradients in one call
+
+
+class Ranks:
+    """The ranks of one training.
+
+    Every method is a collective call: all ranks make it, in the same order. Whatever decides how a
+    training goes on comes from one place, so that no rank waits for one that went another way.
+
+    Parameters
+    ----------
+    comm : Comm or None
+        None: this process alone.
+
+    Attributes
+    ----------
+    alone, first : bool
+        Whether there is no other rank, and whether this is rank 0, which writes and shows.
+    """
+
+    def __init__(self, comm: Comm | None) -> None:
+        if comm is not None and not isinstance(comm, Comm):
+            raise TypeError(
+                "dist must be what fastrnn.distributed.init() returns, or another Comm, "
+                f"got {type(comm).__name__}"
+            )
+        self.comm = SerialComm() if comm is None else comm
+        self.alone, self.first = self.comm.size == 1, self.comm.rank == 0
+        self._arena = Arena()
+
+    def spread(self, rng: np.random.Generator) -> None:
+        """Give the generators of all ranks but the first streams of their own, drawn from it."""
+        if self.alone:
+            return
+        source = np.random.Generator(copy.deepcopy(rng.bit_generator))
+        seed = source.integers(2**63, size=2)
+        self.comm.broadcast_(seed)
+        if not self.first:
+            kind: Any = type(rng.bit_generator)
+            fresh = kind(np.random.SeedSequence([*seed.tolist(), self.comm.rank]))
+            rng.bit_generator.state = fresh.state
+
+    def data(self, data: Any) -> Any:
+        """Return this rank's part of all batches."""
+        if self.alone:
+            return data
+        if not hasattr(data, "shard"):
+            raise TypeError(
+                f"data must have shard(comm) to be shared by {self.comm.size} ranks, and "
+                f"{type(data).__name__} has none; fastrnn.data.batches(…, make=…) makes batches "
+                "of anything"
+            )
+        return data.shard(self.comm)
+
+    def undisturbed(self, interrupts: Any) -> Any:
+        """Return a context in which Ctrl-C waits until all ranks know of it."""
+        return nullcontext() if self.alone else interrupts.held()
+
+    def begin(self, params: Mapping[str, Any], kept: Kept, update: int) -> None:
+        """Begin with the parameters of rank 0, and the same of all else."""
+        if self.alone:
+            return
+        for array in flatten("model.params", params).values():
+            self.comm.broadcast_(array)
+        arrays_were_edited()
+        self.check(params, kept, update)
+
+    def check(self, params: Mapping[str, Any], kept: Kept, update: int) -> None:
+        """Raise RuntimeError on all ranks if they differ in what must be the same, bit for bit."""
+        if self.alone:
+            return
+        digest = hashlib.blake2b(str(update).encode())
+        optim = {f"optim {name}": array for name, array in kept().items()}
+        for name, array in sorted((flatten("model.params", params) | optim).items()):
+            digest.update(f"{name} {array.dtype} {array.shape}".encode())
+            digest.update(array.tobytes())
+        found = self.comm.allgatherv(np.frombuffer(digest.digest(), np.uint8))
+        if any(other.tobytes() != found[0].tobytes() for other in found):
+            raise RuntimeError(
+                f"the ranks have diverged: model or optimiser differ after {update} updates; do "
+                "all see the same folder of checkpoints, and change params in fit alone?"
+            )
+
+    def mean(
+        self, params: Mapping[str, Any], grads: Any, loss: float, terms: int, tokens: int
+    ) -> tuple[Any, float, int]:
+        """Return gradient, loss and tokens of the whole batch.
+
+        Loss and gradient of a rank are means over its own terms. Means of these means would give
+        those of a rank with short rows too much weight, so each counts as often as it has terms.
+        """
+        sums = np.array([terms, loss * terms if terms else 0.0, tokens], np.float64)
+        self.comm.allreduce_(sums)
+        total = max(float(sums[0]), 1.0)
+        gradient = self._arena.sum(self.comm, params, grads if terms else None, terms / total)
+        return gradient, float(sums[1]) / total, int(sums[2])
+
+    def agree(self, seconds: float, save: bool, stop: bool) -> tuple[float, bool, bool]:
+        """Return the clock of rank 0, whether it wants to save, and whether any rank must stop."""
+        told = np.array([seconds * self.first, save and self.first, stop], np.float64)
+        self.comm.allreduce_(told)
+        return float(told[0]), bool(told[1]), bool(told[2])
+
+    def of_first(self, make: Callable[[], Any]) -> Any:
+        """Return what a function returns on rank 0, which alone calls it; JSON can say it."""
+        if self.alone:
+            return make()
+        row = np.frombuffer(json.dumps(make()).encode(), np.uint8) if self.first else _NOTHING
+        return json.loads(self.comm.allgatherv(row)[0].tobytes())
+
+    def gathered(
+        self, tensors: dict[str, Array], state: dict[str, Any]
+    ) -> tuple[dict[str, Array], dict[str, Any]]:
+        """Return what a checkpoint holds, on rank 0 with what is each rank's own."""
+        if self.alone:
+            return tensors, state
+        from safetensors.numpy import load, save
+
+        own = {name: array for name, array in tensors.items() if name.startswith("carry.")}
+        skeleton = json.dumps({"carry": state["carry"], "rng": state["rng"]}).encode()
+        packed = save({**own, "state": np.frombuffer(skeleton, np.uint8)})
+        found = self.comm.allgatherv(np.frombuffer(packed, np.uint8))
+        tensors, state = dict(tensors), {**state, "ranks": []}
+        for rank, row in enumerate(found[1:], 1):
+            theirs = load(row.tobytes())
+            state["ranks"].append(json.loads(theirs.pop("state").tobytes()))
+            tensors |= {f"rank{rank}.{name}": array for name, array in theirs.items()}
+        return tensors, state
+
+    def own(self, found: Checkpoint) -> tuple[Checkpoint, bool]:
+        """Return a checkpoint as this rank would have written it alone, and whether it could.
+
+        One of another number of ranks cannot be divided anew: states carried from batch to batch
+        begin at zero then, and generators need new streams.
+        """
+        others = found.state.get("ranks", [])
+        if self.alone and not others:
+            return found, True
+        if len(others) + 1 != self.comm.size:
+            return Checkpoint(found.path, found.tensors, {**found.state, "carry": None}), False
+        if self.first:
+            return found, True
+        start = f"rank{self.comm.rank}."
+        carried = {
+            name.removeprefix(start): array
+            for name, array in found.tensors.items()
+            if name.startswith(start)
+        }
+        state = {**found.state, **others[self.comm.rank - 1]}
+        return Checkpoint(found.path, found.tensors | carried, state), True
+
+
+_NOTHING = np.empty(0, np.uint8)
+
+
+class Arena:
+    """The gradients of all arrays in one stretch of memory a dtype, so that few calls add them."""
+
+    def __init__(self) -> None:
+        self._made_for: list[Any] = []
+        self._rows: list[Array] = []
+        self._views: dict[str, Array] = {}
+
+    def sum(self, comm: Comm, params: Mapping[str, Any], grads: Any, factor: float) -> Any:
+        """Return the sum over all ranks of gradient times factor; None is a gradient of zeros."""
+        self._make_for(flatten("model.params", params))
+        if grads is None:
+            for row in self._rows:
+                row.fill(0)
+        else:
+            for name, gradient in flatten("grads", grads, scalars=True).items():
+                np.multiply(gradient, factor, out=self._views[name])
+        for row in self._rows:
+            step = _BUCKET // row.itemsize
+            for start in range(0, row.size, step):
+                comm.allreduce_(row[start : start + step])
+        return _nested(params, self._views, "")
+
+    def _make_for(self, arrays: dict[str, Array]) -> None:
+        shapes = [(name, array.shape, array.dtype) for name, array in arrays.items()]
+        if shapes == self._made_for:
+            return
+        self._made_for, self._rows, self._views = shapes, [], {}
+        for dtype in dict.fromkeys(array.dtype for array in arrays.values()):
+            chosen = {name: a for name, a in arrays.items() if a.dtype == dtype}
+            row = np.empty(sum(array.size for array in chosen.values()), dtype)
+            self._rows.append(row)
+            start = 0
+            for name, array in chosen.items():
+                self._views[name] = row[start : start + array.size].reshape(array.shape)
+                start += array.size
+
+
+def _nested(tree: Mapping[str, Any], flat: Mapping[str, Array], prefix: str) -> dict[str, Any]:
+    """Return flat arrays in the form of a nested dict."""
+    return {
+        key: _nested(entry, flat, f"{prefix}{key}.")
+        if isinstance(entry, Mapping)
+        else flat[prefix + key]
+        for key, entry in tree.items()
+    }

@@ -1,0 +1,274 @@
+"""What ranks say to each other: the few collective calls that data-parallel training needs."""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+from fastrnn._checks import Array, integer
+
+R = TypeVar("R")
+
+
+class Comm:
+    """What every communicator can do. All ranks must make the same calls in the same order.
+
+    Attributes
+    ----------
+    rank, size : int
+        Which one of how many processes this is, 0..size−1.
+    """
+
+    rank: int
+    size: int
+
+    def allreduce_(self, array: Array) -> None:
+        """Replace an array by the sum of all ranks' arrays, in place.
+
+        Parameters
+        ----------
+        array : ndarray
+            C-contiguous, of one shape and dtype on all ranks.
+        """
+        raise NotImplementedError
+
+    def allgatherv(self, array: Array) -> list[Array]:
+        """Return the arrays of all ranks, by rank.
+
+        Parameters
+        ----------
+        array : ndarray, (n,)
+            C-contiguous, of one dtype; n may differ from rank to rank.
+
+        Returns
+        -------
+        list of ndarray
+        """
+        raise NotImplementedError
+
+    def broadcast_(self, array: Array) -> None:
+        """Replace an array by that of rank 0, in place.
+
+        Parameters
+        ----------
+        array : ndarray
+            C-contiguous, of one shape and dtype on all ranks.
+        """
+        raise NotImplementedError
+
+    def barrier(self) -> None:
+        """Wait until all ranks have come here."""
+        raise NotImplementedError
+
+    def abort(self, status: int = 1) -> None:
+        """End all ranks: this one cannot go on.
+
+        Parameters
+        ----------
+        status : int
+            The exit code.
+        """
+        raise NotImplementedError
+
+
+class SerialComm(Comm):
+    """One process alone.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrnn.distributed import SerialComm
+    >>> comm, x = SerialComm(), np.ones(3)
+    >>> comm.allreduce_(x)
+    >>> comm.rank, comm.size, x
+    (0, 1, array([1., 1., 1.]))
+    """
+
+    rank, size = 0, 1
+
+    def allreduce_(self, array: Array) -> None:
+        """Leave the array as it is: the sum of one."""
+
+    def allgatherv(self, array: Array) -> list[Array]:
+        """Return a list of a copy of the array alone.
+
+        Parameters
+        ----------
+        array : ndarray, (n,)
+
+        Returns
+        -------
+        list of ndarray
+        """
+        return [array.copy()]
+
+    def broadcast_(self, array: Array) -> None:
+        """Leave the array as it is."""
+
+    def barrier(self) -> None:
+        """Wait for nobody."""
+
+    def abort(self, status: int = 1) -> None:
+        """Raise SystemExit.
+
+        Parameters
+        ----------
+        status : int
+
+        Raises
+        ------
+        SystemExit
+            Always.
+        """
+        raise SystemExit(status)
+
+
+class ThreadComm(Comm):
+    """One of several ranks that are threads of this process: for tests, not for speed.
+
+    Only one rank computes at a time, the others wait for their turn. Sums are made in the order of
+    the ranks, so results are the same bit for bit in every run. `run` makes the ranks.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrnn.distributed import ThreadComm
+    >>> def job(comm):
+    ...     x = np.array([float(comm.rank + 1)])
+    ...     comm.allreduce_(x)
+    ...     return x
+    >>> ThreadComm.run(3, job)
+    [array([6.]), array([6.]), array([6.])]
+    """
+
+    def __init__(self, rank: int, meeting: "_Meeting") -> None:
+        self.rank, self.size = rank, meeting.size
+        self._meeting = meeting
+
+    @staticmethod
+    def run(size: int, job: Callable[["ThreadComm"], R]) -> list[R]:
+        """Run a function once a rank, each in a thread of its own.
+
+        Parameters
+        ----------
+        size : int
+            How many ranks.
+        job : callable
+            Called with the communicator of each rank.
+
+        Returns
+        -------
+        list
+            What the calls returned, by rank.
+
+        Raises
+        ------
+        BaseException
+            What the first rank that failed has raised; the others are stopped then.
+        """
+        meeting = _Meeting(integer("size", size, 1))
+        results: list[Any] = [None] * size
+
+        def work(rank: int) -> None:
+            with meeting.turn:
+                try:
+                    results[rank] = job(ThreadComm(rank, meeting))
+                except BaseException as error:  # noqa: BLE001  raised in the caller's thread
+                    meeting.fail(error)
+
+        threads = [threading.Thread(target=work, args=(rank,)) for rank in range(size)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if meeting.error is not None:
+            raise meeting.error
+        return results
+
+    def allreduce_(self, array: Array) -> None:
+        """Replace an array by the sum of all ranks' arrays, added in the order of the ranks.
+
+        Parameters
+        ----------
+        array : ndarray
+        """
+        first, *others = self._meeting.exchange(self.rank, array)
+        total = first.copy()
+        for other in others:
+            total += other
+        array[...] = total
+
+    def allgatherv(self, array: Array) -> list[Array]:
+        """Return the arrays of all ranks, by rank.
+
+        Parameters
+        ----------
+        array : ndarray, (n,)
+
+        Returns
+        -------
+        list of ndarray
+        """
+        return [each.copy() for each in self._meeting.exchange(self.rank, array)]
+
+    def broadcast_(self, array: Array) -> None:
+        """Replace an array by that of rank 0.
+
+        Parameters
+        ----------
+        array : ndarray
+        """
+        array[...] = self._meeting.exchange(self.rank, array)[0]
+
+    def barrier(self) -> None:
+        """Wait until all ranks have come here."""
+        self._meeting.exchange(self.rank, np.empty(0))
+
+    def abort(self, status: int = 1) -> None:
+        """Stop all ranks.
+
+        Parameters
+        ----------
+        status : int
+
+        Raises
+        ------
+        SystemExit
+            Always.
+        """
+        raise SystemExit(status)
+
+
+class _Meeting:
+    """Where the threads hand over arrays; the one whose turn it is computes."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.error: BaseException | None = None
+        self.turn = threading.Lock()
+        self._all = threading.Barrier(size)
+        self._brought: list[Any] = [None] * size
+
+    def exchange(self, rank: int, array: Array) -> Sequence[Array]:
+        """Hand over a copy, and return the copies of all, which are to be read only."""
+        self._brought[rank] = array.copy()
+        self._wait()
+        found = list(self._brought)
+        self._wait()  # nobody brings the next array before all have seen this one
+        return found
+
+    def _wait(self) -> None:
+        self.turn.release()
+        try:
+            self._all.wait()
+        except threading.BrokenBarrierError:
+            raise RuntimeError("another rank has failed") from None
+        finally:
+            self.turn.acquire()
+
+    def fail(self, error: BaseException) -> None:
+        """Remember the first error, and wake those that wait."""
+        if self.error is None:
+            self.error = error
+        self._all.abort()

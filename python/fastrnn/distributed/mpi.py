@@ -1,0 +1,210 @@
+"""Ranks that are processes under an MPI launcher; mpi4py is imported only there."""
+
+import os
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import sleep
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from fastrnn import runtime
+from fastrnn._checks import Array
+from fastrnn.distributed.comm import Comm, SerialComm
+
+# What MPICH and Intel MPI, Open MPI and PMIx (so Slurm too), and MVAPICH tell their processes.
+_RANKS = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "MV2_COMM_WORLD_RANK")
+_SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
+_MOST = 2**30  # elements of one call: MPI counts in 32 bits
+NEEDED = 'pip install "fastrnn[mpi]" mpich gives it to you; on a cluster, with its own MPI: mpi4py'
+
+_world: "MPIComm | None" = None
+
+
+class MPIComm(Comm):
+    """The ranks of an MPI communicator.
+
+    Parameters
+    ----------
+    comm : mpi4py.MPI.Intracomm
+        Which is duplicated, so that no message of yours is mistaken for one of ours.
+
+    Raises
+    ------
+    TypeError
+        comm is no communicator.
+
+    Examples
+    --------
+    >>> from mpi4py import MPI  # doctest: +SKIP
+    >>> MPIComm(MPI.COMM_WORLD).size  # doctest: +SKIP
+    2
+    """
+
+    def __init__(self, comm: Any) -> None:
+        if not hasattr(comm, "Dup"):
+            raise TypeError(f"comm must be a communicator of mpi4py, got {type(comm).__name__}")
+        self._mpi = comm.Dup()
+        self.rank, self.size = comm.rank, comm.size
+
+    def allreduce_(self, array: Array) -> None:
+        """Replace an array by the sum of all ranks' arrays, in place.
+
+        Parameters
+        ----------
+        array : ndarray
+            C-contiguous, of one shape and dtype on all ranks.
+        """
+        from mpi4py import MPI
+
+        row = array.reshape(-1)
+        for start in range(0, row.size, _MOST):
+            self._mpi.Allreduce(MPI.IN_PLACE, row[start : start + _MOST])
+
+    def allgatherv(self, array: Array) -> list[Array]:
+        """Return the arrays of all ranks, by rank.
+
+        Parameters
+        ----------
+        array : ndarray, (n,)
+            C-contiguous, of one dtype; together less than 2³¹ elements.
+
+        Returns
+        -------
+        list of ndarray
+        """
+        counts = np.empty(self.size, np.int64)
+        self._mpi.Allgather(np.array([array.size]), counts)
+        found = np.empty(int(counts.sum()), array.dtype)
+        self._mpi.Allgatherv(array, (found, counts.tolist()))
+        return np.split(found, np.cumsum(counts)[:-1])
+
+    def broadcast_(self, array: Array) -> None:
+        """Replace an array by that of rank 0, in place.
+
+        Parameters
+        ----------
+        array : ndarray
+            C-contiguous, of one shape and dtype on all ranks.
+        """
+        row = array.reshape(-1)
+        for start in range(0, row.size, _MOST):
+            self._mpi.Bcast(row[start : start + _MOST])
+
+    def barrier(self) -> None:
+        """Wait until all ranks have come here."""
+        self._mpi.Barrier()
+
+    def abort(self, status: int = 1) -> None:
+        """End the processes of all ranks at once.
+
+        Parameters
+        ----------
+        status : int
+            The exit code.
+        """
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self._mpi.Abort(status)
+
+
+def init() -> Comm:
+    """Return the ranks of this job: MPI's under ``mpiexec`` or ``srun``, else this process alone.
+
+    Under a launcher the processes of one machine share its cores: each takes its part as
+    `fastrnn.set_num_threads` does, unless ``FASTRNN_NUM_THREADS`` or ``OMP_NUM_THREADS`` says how
+    many. An exception that nobody catches ends all ranks, not only the one it came to. May be
+    called again, and returns the same ranks.
+
+    Returns
+    -------
+    Comm
+        For the argument ``dist`` of `fastrnn.train.Trainer`.
+
+    Raises
+    ------
+    ImportError
+        A launcher started this process, and mpi4py is missing.
+    RuntimeError
+        mpi4py belongs to another MPI than the launcher, so the ranks cannot find each other.
+
+    Examples
+    --------
+    >>> from fastrnn import distributed
+    >>> dist = distributed.init()
+    >>> dist.rank, dist.size
+    (0, 1)
+    """
+    global _world
+    if _world is not None:
+        return _world
+    if not any(name in os.environ for name in _RANKS):
+        return SerialComm()
+    try:
+        from mpi4py import MPI
+    except ImportError as error:
+        raise ImportError(
+            f"a launcher of MPI started this, and mpi4py is missing: {NEEDED}"
+        ) from error
+    wanted = next((int(os.environ[name]) for name in _SIZES if name in os.environ), None)
+    if wanted is not None and wanted != MPI.COMM_WORLD.size:
+        raise RuntimeError(
+            f"the launcher started {wanted} ranks, and mpi4py sees {MPI.COMM_WORLD.size}: they "
+            "belong to different MPI installations; fastrnn launch takes the one beside Python"
+        )
+    _world = MPIComm(MPI.COMM_WORLD)
+    if _world.size > 1:
+        _end_all_on_error()
+        _share_cores(MPI.COMM_WORLD.Split_type(MPI.COMM_TYPE_SHARED))
+    return _world
+
+
+@contextmanager
+def ending_all(status: int) -> Iterator[None]:
+    """Say what went wrong in the block, then end all ranks if this process is one of several.
+
+    What goes wrong on all of them is said once: the others give rank 0 time to end them.
+    """
+    together = _world is not None and _world.size > 1
+    if _world is not None and together and _world.rank > 0:
+        sleep(0.5)
+    yield
+    if _world is not None and together:
+        _world.abort(status)
+
+
+def _end_all_on_error() -> None:
+    """Have an exception that nobody catches end all ranks: the others would wait for ever."""
+    say, say_of_thread = sys.excepthook, threading.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        with ending_all(130 if issubclass(kind, KeyboardInterrupt) else 1):
+            say(kind, error, trace)
+
+    def thread_hook(args: threading.ExceptHookArgs) -> None:
+        with ending_all(1):
+            say_of_thread(args)
+
+    sys.excepthook, threading.excepthook = hook, thread_hook
+
+
+def _share_cores(node: Any) -> None:
+    """Take a share of the cores that several ranks of this machine may run on."""
+    if any(name in os.environ for name in ("FASTRNN_NUM_THREADS", "OMP_NUM_THREADS")):
+        return
+    if not hasattr(os, "sched_getaffinity"):
+        runtime.set_num_threads(max(1, runtime.get_num_threads() // node.size))
+        return
+    mine = os.sched_getaffinity(0)
+    sharing = sum(theirs == mine for theirs in node.allgather(mine))
+    if len(mine) == 1 and node.size < (os.cpu_count() or 1) // 2 and node.rank == 0:
+        warnings.warn(
+            "the launcher binds each rank to one core, and most cores are idle; with Open MPI "
+            "--bind-to none or --map-by socket:PE=n gives a rank more",
+            stacklevel=3,
+        )
+    runtime.set_num_threads(max(1, runtime.get_num_threads() // sharing))

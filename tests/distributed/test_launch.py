@@ -1,0 +1,95 @@
+"""Why: where MPI is missing or of another kind, ranks would each train alone and nobody notice."""
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from fastrnn import get_num_threads
+from fastrnn.cli import main
+from fastrnn.cli.commands import launch
+from fastrnn.distributed import SerialComm, init, mpi
+
+
+def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, code: int) -> None:
+    """Put an mpiexec beside Python that ends with this code, and an mpi4py."""
+    (tmp_path / "mpi4py.py").touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    python = tmp_path / "python"
+    python.touch()
+    monkeypatch.setattr(sys, "executable", str(python))
+    launcher = tmp_path / "mpiexec"
+    launcher.write_text(f'#!/bin/sh\necho "$FASTRNN_NUM_THREADS $@"\nexit {code}\n')
+    launcher.chmod(0o755)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.delenv("FASTRNN_NUM_THREADS", raising=False)
+
+
+@pytest.mark.parametrize(("code", "ours"), [(0, 0), (1, 1), (9, 1), (130, 130), (2, 2)])
+def test_exit_codes_and_the_share_of_threads(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: Any, code: int, ours: int
+) -> None:
+    fake(monkeypatch, tmp_path, code=code)
+    (tmp_path / "a.py").touch()
+    script = str(tmp_path / "a.py")
+    assert main(["launch", "-n", "3", script, "--seed", "4", "-n", "5"]) == ours
+    out, err = capfd.readouterr()
+    first, second = out.splitlines()
+    words = f"-n 3 {sys.executable} -m mpi4py {script} --seed 4 -n 5"
+    threads = max(1, get_num_threads() // 3)
+    assert first == f"FASTRNN_NUM_THREADS={threads} {tmp_path / 'mpiexec'} {words}"
+    assert second == f"{threads} {words}"
+    said = {1: "the 3 ranks ended with exit code 1", 130: "interrupted", 0: "", 2: ""}
+    assert err.strip().removeprefix("fastrnn: ") == said.get(
+        code, f"the 3 ranks ended with exit code {code}"
+    )
+
+
+def test_what_a_rank_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: Any) -> None:
+    fake(monkeypatch, tmp_path, code=0)
+    monkeypatch.setenv("FASTRNN_NUM_THREADS", "7")
+    cli = f"-n 2 {sys.executable} -m mpi4py -m fastrnn.cli"
+    for words, runs in (
+        (["a.toml"], f"7 {cli} train a.toml"),
+        (["train", "a.toml", "--resume"], f"7 {cli} train a.toml --resume"),
+    ):
+        assert main(["launch", "-n", "2", *words]) == 0
+        assert capfd.readouterr().out.splitlines()[1] == runs
+    assert main(["launch", "-n", "2", "absent.py"]) == 1
+    assert capfd.readouterr().err == "fastrnn: absent.py is no file\n"
+
+
+def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fake(monkeypatch, tmp_path, code=0)
+    (tmp_path / "mpiexec").unlink()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match=r"mpiexec.*fastrnn\[mpi\]"):
+        launch.run_launch(2, ["a.toml"])
+    monkeypatch.setattr(launch, "find_spec", {}.get)
+    with pytest.raises(ImportError, match=r"mpi4py.*fastrnn\[mpi\]"):
+        launch.run_launch(2, ["a.toml"])
+
+
+def test_wrong_usage() -> None:
+    for words in ((), ("-n", "2"), ("a.toml",), ("-n", "0", "a.toml")):
+        assert main(["launch", *words]) == 2
+
+
+def test_without_a_launcher_a_process_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in mpi._RANKS:
+        monkeypatch.delenv(name, raising=False)
+    assert isinstance(init(), SerialComm)
+
+
+def test_under_a_launcher_nobody_is_alone_by_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PMI_RANK", "0")
+    monkeypatch.setitem(sys.modules, "mpi4py", None)  # as if it were not there
+    with pytest.raises(ImportError, match=r"mpi4py is missing.*fastrnn\[mpi\]"):
+        init()
+    monkeypatch.setenv("PMI_SIZE", "4")
+    world = SimpleNamespace(COMM_WORLD=SimpleNamespace(size=1))
+    monkeypatch.setitem(sys.modules, "mpi4py", SimpleNamespace(MPI=world))
+    with pytest.raises(RuntimeError, match="started 4 ranks, and mpi4py sees 1"):
+        init()

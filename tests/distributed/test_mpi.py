@@ -1,0 +1,181 @@
+"""Why: under a real MPI a rank that fails, is killed or is told to stop leaves the others waiting
+for ever, unless somebody ends them; and what they learn must be what one process learns.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import jobs
+import numpy as np
+import pytest
+from processes import TIMEOUT, environment
+from tolerances import RANKS
+
+pytest.importorskip("autograd")
+pytest.importorskip("safetensors")
+pytest.importorskip("mpi4py")
+BESIDE = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+pytestmark = pytest.mark.skipif(shutil.which("mpiexec", path=BESIDE) is None, reason="no mpiexec")
+HERE = Path(__file__).parent
+SOON = 10.0  # seconds in which a job must end of which one rank is gone
+
+SCRIPT = """
+    import os, sys
+    import jobs, numpy as np
+    from fastrnn import distributed, get_num_threads
+    dist = distributed.init()
+    def say(*words):
+        sys.stdout.write(" ".join(map(str, (dist.rank, *words))) + "\\n")
+        sys.stdout.flush()
+"""
+LEARN = """
+    for name, job in jobs.JOBS.items():
+        params, _ = jobs.train(dist, job)
+        say(name, jobs.digest(params), jobs.distance(params, jobs.train(None, job)[0]))
+    say("threads", get_num_threads(), dist.size)
+"""
+WORK = """
+    say("pid", os.getpid())
+    jobs.train(dist, jobs.classifier, updates=10**7, checkpoint=sys.argv[1], save_every=10**7)
+"""
+RESUME = """
+    for updates in (6, 15):
+        jobs.train(dist, jobs.sentences, updates=updates, checkpoint="parts", resume=updates > 6)
+    parts = jobs.digest(jobs.train(dist, jobs.sentences, updates=20, checkpoint="parts",
+                                   resume=True)[0])
+    say(parts == jobs.digest(jobs.train(dist, jobs.sentences, updates=20)[0]))
+"""
+RAISE = """
+    if dist.rank == 1:
+        raise ValueError("boom")
+    dist.barrier()
+"""
+EXIT = RAISE.replace('raise ValueError("boom")', "sys.exit(5)")
+
+
+def start(folder: Path, code: str, ranks: int = 2, *args: str) -> subprocess.Popen[str]:
+    path = folder / "script.py"
+    path.write_text(textwrap.dedent(SCRIPT) + textwrap.dedent(code))
+    places = [str(HERE), str(HERE.parent), os.environ.get("PYTHONPATH", "")]
+    return subprocess.Popen(
+        [sys.executable, "-m", "fastrnn.cli", "launch", "-n", str(ranks), str(path), *args],
+        env=environment({"PYTHONPATH": os.pathsep.join(filter(None, places))}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=folder,
+        start_new_session=True,
+    )
+
+
+def lines_of(folder: Path, code: str, ranks: int) -> list[list[str]]:
+    process = start(folder, code, ranks)
+    out, err = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 0, out + err
+    return [line.split() for line in out.splitlines()[1:]]
+
+
+@pytest.mark.parametrize("ranks", [2, 3])
+def test_processes_learn_what_one_learns(tmp_path: Path, ranks: int) -> None:
+    lines = lines_of(tmp_path, LEARN, ranks)
+    assert len(lines) == ranks * (len(jobs.JOBS) + 1)
+    for name in jobs.JOBS:
+        found = [line for line in lines if line[1] == name]
+        assert len({bits for _, _, bits, _ in found}) == 1
+        assert max(float(far) for *_, far in found) < RANKS[np.dtype(np.float64)]
+    threads = {int(line[2]) for line in lines if line[1] == "threads"}
+    assert len(threads) == 1
+    assert threads.pop() * ranks <= max(ranks, os.cpu_count() or 1)
+
+
+def test_resumed_is_bitwise_never_stopped(tmp_path: Path) -> None:
+    assert sorted(lines_of(tmp_path, RESUME, 2)) == [["0", "True"], ["1", "True"]]
+
+
+@pytest.mark.parametrize(("code", "said"), [(RAISE, "ValueError: boom"), (EXIT, "exit code 5")])
+def test_a_rank_that_fails_ends_the_job(tmp_path: Path, code: str, said: str) -> None:
+    process = start(tmp_path, code)
+    began = time.monotonic()
+    _, err = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 1
+    assert said in err
+    assert time.monotonic() - began < SOON
+
+
+def working(folder: Path) -> tuple[subprocess.Popen[str], list[int]]:
+    """A job in the middle of its training, and the processes of its ranks."""
+    process = start(folder, WORK, 2, str(folder / "run"))
+    assert process.stdout is not None
+    process.stdout.readline()
+    found = sorted(process.stdout.readline().split() for _ in range(2))
+    time.sleep(0.5)
+    return process, [int(pid) for *_, pid in found]
+
+
+def test_a_killed_rank_ends_the_job(tmp_path: Path) -> None:
+    process, pids = working(tmp_path)
+    began = time.monotonic()
+    os.kill(pids[1], signal.SIGKILL)
+    _, err = process.communicate(timeout=TIMEOUT)
+    assert time.monotonic() - began < SOON
+    assert process.returncode == 1
+    assert "the 2 ranks ended with exit code" in err.splitlines()[-1]
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+
+
+@pytest.mark.parametrize("everybody", [True, False])
+def test_ctrl_c_saves_once_and_exits_with_130(tmp_path: Path, everybody: bool) -> None:
+    process, pids = working(tmp_path)
+    if everybody:
+        os.killpg(process.pid, signal.SIGINT)
+    else:
+        os.kill(pids[1], signal.SIGINT)
+    _, err = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 130, err
+    assert err.splitlines()[-1] == "fastrnn: interrupted"
+    assert len(list((tmp_path / "run").iterdir())) == 1
+
+
+def test_a_config_is_trained_by_two_ranks(tmp_path: Path) -> None:
+    (tmp_path / "t.txt").write_text("the cat sat on the mat and saw the rat . " * 40)
+    (tmp_path / "a.toml").write_text(
+        textwrap.dedent("""
+        [model]
+        kind = "LanguageModel"
+        cell = "gru"
+        hidden_size = 8
+        [data]
+        text = "t.txt"
+        level = "character"
+        N = 4
+        T = 8
+        [optimiser]
+        kind = "Adam"
+        [training]
+        folder = "run"
+        updates = 20
+    """)
+    )
+
+    def launched(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "fastrnn.cli", "launch", "-n", "2", *words]
+        return subprocess.run(
+            command, cwd=tmp_path, env=environment(), capture_output=True, text=True,
+            timeout=TIMEOUT, check=False,
+        )  # fmt: skip
+
+    done = launched("a.toml")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("held out: loss") == 1
+    assert done.stdout.count("model: LanguageModel") == 1
+    assert (tmp_path / "run" / "model.safetensors").exists()
+    again = launched("train", "a.toml")
+    assert again.returncode == 1
+    assert "has checkpoints of another training" in again.stderr
+    assert launched("train", "--nonsense").returncode == 2
