@@ -42,8 +42,8 @@ __version__ = "0.1.0"
 
 # Loaded on first use: what a plain call does not need must not slow down the import.
 _LAZY = (
-    "data", "decode", "distributed", "init", "io", "models", "ops", "reference", "testing", "torch",
-    "train",
+    "data", "decode", "distributed", "init", "io", "metrics", "models", "ops", "plot", "reference",
+    "testing", "torch", "train",
 )  # fmt: skip
 
 __all__ = [

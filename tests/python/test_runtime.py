@@ -187,7 +187,11 @@ def test_show_config(capsys: pytest.CaptureFixture[str]) -> None:
 def test_every_public_name_is_there() -> None:
     for name in fastrnn.__all__:
         assert getattr(fastrnn, name) is not None
-    assert set(fastrnn.__all__) | {"models", "decode", "torch"} <= set(dir(fastrnn))
+    package = Path(fastrnn.__file__).parent
+    folders = {path.parent.name for path in package.glob("[a-z]*/__init__.py")}
+    assert {*fastrnn.__all__, *folders} - {"cli", "examples"} <= {*dir(fastrnn)}
+    code = "import fastrnn; print(fastrnn.metrics.__name__, fastrnn.plot.__name__)"
+    assert fresh(code).stdout == "fastrnn.metrics fastrnn.plot\n"  # this one has imported them
     for name in fastrnn.functional.__all__:
         assert getattr(fastrnn, name) is getattr(fastrnn.functional, name)
     with pytest.raises(AttributeError, match="module 'fastrnn' has no attribute 'lstmm'"):
