@@ -68,3 +68,5 @@ def test_pad_refuses_what_does_not_fit_together() -> None:
         pad([])
     with pytest.raises(ValueError, match="number 1"):
         pad([np.zeros((3, 2)), np.zeros((3, 1))])
+    with pytest.raises(ValueError, match="must hold sequences, got 1 as number 0"):
+        pad([1, 2])

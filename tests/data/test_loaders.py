@@ -131,6 +131,8 @@ def test_tokens_are_integers() -> None:
     for cut in (contiguous_streams, windows):
         with pytest.raises(TypeError, match="tokens must hold integers, got float64"):
             cut(np.full(50, 0.5), 2, 3)
+        with pytest.raises(TypeError, match="got a text: encode it"):
+            cut("one text", 2, 3)
         with pytest.raises(ValueError, match=r"tokens must have shape \(n,\), got 2 axes"):
             cut(np.zeros((50, 2), int), 2, 3)
         assert next(iter(cut(list(range(50)), 2, 3)))[0].shape == (3, 2)
@@ -151,3 +153,11 @@ def test_batches_are_of_pairs_alike_in_both_lengths() -> None:
 
     assert (padding() < [0.3, 0.15]).all()  # sorted by the sum of both: 0.57 and 0.55
     assert (padding(bucket=False) > 0.7).all()  # the longest of 20 is twice the mean
+
+
+def test_one_text_is_no_sequence_of_texts() -> None:
+    model = Seq2Seq("gru", 9, 9, 2, rng=np.random.default_rng(0))
+    with pytest.raises(TypeError, match="sources must be a sequence of texts, got one text, 'abc'"):
+        model.pairs("abc", ["a", "b", "c"], 2)
+    with pytest.raises(TypeError, match="targets must be a sequence of texts"):
+        model.pairs(["a", "b", "c"], "abc", 2)

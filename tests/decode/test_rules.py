@@ -52,6 +52,8 @@ def test_least_and_greatest_length(kind: str) -> None:
     assert set(lengths(Rules(min_length=3))) <= {3, 4, 5}
     toy.table[..., EOS] -= 30
     assert max(lengths(Rules())) == 5
+    with pytest.raises(ValueError, match="min_length must be at most max_length, got 6 > 5"):
+        lengths(Rules(min_length=6))
 
 
 @pytest.mark.parametrize("kind", ["greedy", "beam", "draw"])

@@ -156,7 +156,9 @@ def pad(
     if not arrays:
         raise ValueError("sequences must hold at least one sequence, got none")
     for n, array in enumerate(arrays):
-        if array.ndim == 0 or array.shape[1:] != arrays[0].shape[1:]:
+        if array.ndim == 0:
+            raise ValueError(f"sequences must hold sequences, got {array} as number {n}")
+        if array.shape[1:] != arrays[0].shape[1:]:
             raise ValueError(
                 f"sequences must have shapes (T_n, …) that differ in T_n alone, got "
                 f"{arrays[0].shape} and, as number {n}, {array.shape}"

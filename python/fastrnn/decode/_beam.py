@@ -107,7 +107,7 @@ def beam_search(
     keep = flag("return_attention", return_attention)
     overwrite = flag("overwrite_scores", overwrite_scores)
     search = Search(
-        K, limits(max_length, N), rules, found, attention=keep, overwrite=overwrite
+        K, limits(max_length, N, rules), rules, found, attention=keep, overwrite=overwrite
     )
     while search.goes_on:
         scores, state, *weights = step(state, search.parents, search.fed)
@@ -137,17 +137,21 @@ def greedy(
     return beam_search(step, state, N, max_length=max_length, beam_size=1, **options)
 
 
-def limits(max_length: ArrayLike, N: int) -> Ids:
+def limits(max_length: ArrayLike, N: int, rules: Rules) -> Ids:
     """Return the greatest length of each source, (N,).
 
     Raises
     ------
     TypeError, ValueError
-        It is no integer of at least 1, and no array of N of them.
+        It is no integer of at least 1, and no array of N of them; or below the least length.
     """
-    if np.ndim(max_length) == 0:
-        return np.full(N, integer("max_length", max_length, 1))
     most = np.asarray(max_length)
-    if most.shape != (N,) or most.dtype.kind not in "iu" or (most < 1).any():
+    if most.ndim == 0:
+        most = np.full(N, integer("max_length", max_length, 1))
+    elif most.shape != (N,) or most.dtype.kind not in "iu" or (most < 1).any():
         raise ValueError(f"max_length must be N = {N} integers of at least 1, got {max_length!r}")
-    return most.astype(np.int64)
+    if (most < rules.min_length).any():
+        raise ValueError(
+            f"min_length must be at most max_length, got {rules.min_length} > {most.min()}"
+        )
+    return most.astype(np.int64, copy=False)

@@ -72,7 +72,7 @@ def draw(
     rules.check(N)
     keep = flag("return_attention", return_attention)
     source = generator(rng)
-    longest = np.repeat(limits(max_length, N), samples)
+    longest = np.repeat(limits(max_length, N, rules), samples)
     parents = owners = np.repeat(np.arange(N), samples)
     places = np.arange(len(owners))  # where each row that goes on belongs
     found: list[Hypothesis | None] = [None] * len(owners)

@@ -81,6 +81,17 @@ def opened_pairs(batch: Any, encoder: "Encoder", vocab: int) -> Pairs:
     return Pairs(sources, steps, fed, targets, target_steps.astype(np.int64, copy=False))
 
 
+def check_sides(sources: Any, targets: Any) -> None:
+    """Refuse a single text, which would be taken for a sequence of letters, and unequal numbers."""
+    for name, given in (("sources", sources), ("targets", targets)):
+        if isinstance(given, str):
+            raise TypeError(f"{name} must be a sequence of texts, got one text, {given!r:.60}")
+    if len(sources) != len(targets):
+        raise ValueError(
+            f"there must be as many targets as sources, got {len(targets)} and {len(sources)}"
+        )
+
+
 def batched_pairs(
     questions: list[Ids], answers: list[Ids], batch_size: int, seed: int, bucket: bool
 ) -> Any:

@@ -13,7 +13,7 @@ from fastrnn.data import Vocabulary, pad
 from fastrnn.data.arrays import as_ids
 from fastrnn.decode import Hypothesis, Rules
 from fastrnn.models._seq2seq.options import constraints_of
-from fastrnn.models._seq2seq.pairs import batched_pairs, chunks
+from fastrnn.models._seq2seq.pairs import batched_pairs, check_sides, chunks
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -74,12 +74,10 @@ class Translating:
         Raises
         ------
         TypeError, ValueError
-            Another number of targets than of sources, or a symbol out of range.
+            One text instead of several, another number of targets than of sources, or a symbol out
+            of range.
         """
-        if len(sources) != len(targets):
-            raise ValueError(
-                f"there must be as many targets as sources, got {len(targets)} and {len(sources)}"
-            )
+        check_sides(sources, targets)
         return batched_pairs(
             [self._ids("source", source) for source in sources],
             [self._ids("target", target) for target in targets],
@@ -147,7 +145,8 @@ class Translating:
         min_length, block_ngram_repeat, constraint
             As `fastrnn.decode.Rules`.
         max_length : int or None
-            The most symbols, without EOS; None: 20 more than twice those of the source.
+            The most symbols, without EOS; None: 20 more than twice those of the source, or
+            min_length if that is more.
         temperature, top_k, top_p : number or None
             As `fastrnn.decode.probabilities`. If one of them or rng is given, symbols are drawn.
         rng : numpy.random.Generator or None
@@ -199,7 +198,9 @@ class Translating:
             here = [rows[n] for n in chosen]
             step, state = self._steps(here, beams)
             own = replace(rules, constraint=constraints_of(constraint, chosen, len(rows)))
-            longest = [2 * len(row) + _MORE for row in here] if max_length is None else max_length
+            longest: Any = max_length
+            if max_length is None:
+                longest = [max(2 * len(row) + _MORE, min_length) for row in here]
             results = search(step, state, len(here), max_length=longest, rules=own, **options)
             for n, row, hypotheses in zip(chosen, here, results, strict=True):
                 found[n] = [self._finished(hypothesis, len(row)) for hypothesis in hypotheses]
