@@ -60,3 +60,10 @@ def test_other_programs_files_say_who_reads_them(tmp_path: Path) -> None:
     path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
     with pytest.raises(fastrnn.CheckpointError, match="; Keras reads it"):
         fastrnn.io.load(path)
+    path.write_text("What stands here was never a checkpoint.")
+    with pytest.raises(fastrnn.CheckpointError, match="; name a safetensors file"):
+        fastrnn.io.load(path)
+    fastrnn.io.save(path, {"w": np.eye(2)})
+    path.write_bytes(b"\xff" * 8 + path.read_bytes()[8:])
+    with pytest.raises(fastrnn.CheckpointError, match="; take the checkpoint before it"):
+        fastrnn.io.load(path)

@@ -156,7 +156,10 @@ def train(
 @one_line
 def generate(
     model: Annotated[Path, Argument(metavar="MODEL", help="Model file, or folder of a training.")],
-    prompt: Annotated[str, Option(metavar="TEXT", help="What the model goes on with.")] = "\n",
+    prompt: Annotated[
+        str,
+        Option(metavar="TEXT", help="What the model goes on with.", show_default="an end of line"),
+    ] = "\n",
     length: Annotated[int, Option(min=0, metavar="N", help="Most symbols to draw.")] = 400,
     temperature: Temperature = 1.0,
     top_k: TopK = None,
@@ -183,7 +186,10 @@ app.command()(translate)
 @app.command()
 @one_line
 def reply(
-    model: Annotated[Path, Argument(metavar="MODEL", help="File of an HRED, VHRED or Seq2Seq.")],
+    model: Annotated[
+        Path,
+        Argument(metavar="MODEL", help="HRED, VHRED or Seq2Seq: file, or folder of a training."),
+    ],
     max_length: Annotated[int, Option(min=1, metavar="N", help="Most words of a reply.")] = 50,
     beam: Annotated[
         int, Option(min=1, metavar="K", help="Beam of the search at temperature 0.")

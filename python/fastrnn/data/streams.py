@@ -29,11 +29,11 @@ class Tokens(Protocol):
         """Return those of a slice."""
 
 
-def _checked(tokens: Any) -> Tokens:
+def _checked(tokens: Tokens) -> Tokens:
     """Return tokens, of which the first must be an integer: copying would cut a fraction off."""
-    if isinstance(tokens, str):
-        raise TypeError("tokens must hold integers, got a text: encode it with a Vocabulary")
     first = np.asarray(tokens[:1])
+    if first.dtype.kind == "U":
+        raise TypeError("tokens must hold integers, got text: encode it with a Vocabulary")
     if first.ndim != 1:
         raise ValueError(f"tokens must have shape (n,), got {first.ndim} axes")
     if first.dtype.kind not in "iu" and len(first):

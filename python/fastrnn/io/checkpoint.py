@@ -20,7 +20,7 @@ import numpy as np
 from fastrnn._checks import Array
 from fastrnn.io._error import CheckpointError
 from fastrnn.io._files import atomic_write
-from fastrnn.io._header import check_header, check_name
+from fastrnn.io._header import MOST_HEADER_BYTES, check_header, check_name
 from fastrnn.io._json import strict_json
 
 __all__ = ["Checkpoint", "load_checkpoint", "load_weights", "save_checkpoint"]
@@ -29,6 +29,7 @@ FORMAT = "1"
 MOST_STATE_BYTES = 1 << 20
 _DIGEST = re.compile(rb'"fastrnn\.sha256":"([0-9a-f]{64})"')
 _OTHER_FILE = "take the checkpoint before it"
+_NO_SUCH_FILE = "name a safetensors file, such as fastrnn writes"
 # What other files begin with that people hand over as weights, and what to do with them.
 _FOREIGN = {
     b"PK\x03\x04": "torch.load or numpy.load reads it; hand over the arrays by name",
@@ -256,7 +257,9 @@ def _parse(
         header = check_header(data)
     except ValueError as error:
         hints = [hint for start, hint in _FOREIGN.items() if data.startswith(start)]
-        raise CheckpointError(path, str(error), (hints or [_OTHER_FILE])[0]) from None
+        ours = b'"fastrnn.' in data[:MOST_HEADER_BYTES]  # damaged, rather than something else
+        hints.append(_OTHER_FILE if ours else _NO_SUCH_FILE)
+        raise CheckpointError(path, str(error), hints[0]) from None
     try:
         tensors = library.load(data)
     except KeyError as error:  # that is how the library answers a dtype that NumPy lacks
