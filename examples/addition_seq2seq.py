@@ -11,7 +11,7 @@ from time import perf_counter
 
 import numpy as np
 
-from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
+from fastrnn.cli.demos import Plot, Quick, Seeds, save, spread, standalone
 from fastrnn.data import Vocabulary, pairs
 from fastrnn.examples._translator import exact, fit, losses, texts
 from fastrnn.models import Seq2Seq
@@ -50,7 +50,7 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 1) -> None:
         seconds = (perf_counter() - began) / seeds
         print(
             f"{kind:<16} {model.parameter_count:,} parameters   right sums "
-            f"{np.mean(right):.4f} ± {np.std(right):.4f}   {seconds:.0f} s a run"
+            f"{spread(right)}   {seconds:.0f} s a run"
         )
     for question, answer in zip(questions[cut : cut + 3], texts(model, questions[cut : cut + 3])):
         print(f"  {question} = {answer}")

@@ -11,7 +11,7 @@ from time import perf_counter
 import numpy as np
 
 import fastrnn
-from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
+from fastrnn.cli.demos import Plot, Quick, Seeds, plural, save, spread, standalone
 from fastrnn.plot import curves
 
 HIDDEN, RATE = 16, np.float32(0.1)
@@ -86,7 +86,8 @@ def first_good(right, window=200):
 def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 10) -> None:
     """Binary addition: three activations, what makes them fail, and 32 bits from 8."""
     seeds, iterations = (min(seeds, 2), 10_000) if quick else (seeds, 10_000)
-    print(f"8 bits, {HIDDEN} hidden units, {iterations:,} updates, {seeds} seeds: mean ± sd")
+    count = plural(seeds, "seed")
+    print(f"8 bits, {HIDDEN} hidden units, {iterations:,} updates, {count}: mean ± sd")
     print(f"{'':<18}{'last 1,000 right':>18}{'32 bits right':>18}{'learned after':>16}{'s/run':>7}")
     rights = {}
     for name, (activation, gain) in SETTINGS.items():
@@ -101,10 +102,7 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 10) -> None:
         seconds = (perf_counter() - began) / seeds
         when = [i for i in learned if i is not None]
         span = f"{min(when):,}-{max(when):,}" if when else "never"
-        print(
-            f"{name:<18}{np.mean(last):>10.3f} ± {np.std(last):.3f}"
-            f"{np.mean(wide):>10.3f} ± {np.std(wide):.3f}{span:>16}{seconds:>7.2f}"
-        )
+        print(f"{name:<18}{spread(last, 3):>18}{spread(wide, 3):>18}{span:>16}{seconds:>7.2f}")
     if plot is not None:
         smooth = np.ones(200) / 200
         for name, runs in rights.items():

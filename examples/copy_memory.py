@@ -10,7 +10,7 @@ from time import perf_counter
 
 import numpy as np
 
-from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
+from fastrnn.cli.demos import Plot, Quick, Seeds, save, spread, standalone
 from fastrnn.data import one_hot, tasks
 from fastrnn.examples._readout import softmax
 from fastrnn.examples.long_lag import network
@@ -44,7 +44,7 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 1) -> None:
             pictures.setdefault(cell, np.convolve(losses, np.ones(25) / 25, "valid"))
         seconds = (perf_counter() - began) / seeds
         print(
-            f"{cell}: {np.mean(found):.4f} ± {np.std(found):.4f} nats a step, "
+            f"{cell}: {spread(found)} nats a step, "
             f"{np.mean(found) / baseline:.1%} of it; {seconds:.0f} s a run"
         )
     if plot is not None:

@@ -11,7 +11,7 @@ from time import perf_counter
 import numpy as np
 
 import fastrnn.plot
-from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
+from fastrnn.cli.demos import Plot, Quick, Seeds, save, spread, standalone
 from fastrnn.data import Vocabulary, pairs
 from fastrnn.examples._translator import as_many, exact, fit, losses
 from fastrnn.models import Seq2Seq
@@ -69,7 +69,7 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 1) -> None:
                 shares, attentive = own_field(model, asked), model
         print(
             f"{kind:<10} {model.parameter_count:,} parameters   right dates "
-            f"{np.mean(right):.4f} ± {np.std(right):.4f}   "
+            f"{spread(right)}   "
             f"{(perf_counter() - began) / seeds:.0f} s a run"
         )
     told = ", ".join(f"{name} {share:.3f}" for name, share in shares.items())

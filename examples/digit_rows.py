@@ -11,7 +11,7 @@ from time import perf_counter
 import numpy as np
 
 import fastrnn
-from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
+from fastrnn.cli.demos import Plot, Quick, Seeds, plural, save, spread, standalone
 from fastrnn.examples._packages import Data, read
 from fastrnn.examples._readout import Readout, fit
 from fastrnn.examples.long_lag import lstm
@@ -66,8 +66,8 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 5, data: Data = 
             shares.append((scores.argmax(1) == labels[cut:]).mean())
             pictures.setdefault(name, losses)
         print(
-            f"{name:<8} {rows} rows, LSTM-{hidden}: accuracy {np.mean(shares):.4f} ± "
-            f"{np.std(shares):.4f}, {runs} seeds, {(perf_counter() - began) / runs:.1f} s a run"
+            f"{name:<8} {rows} rows, LSTM-{hidden}: accuracy {spread(shares)}, "
+            f"{plural(runs, 'seed')}, {(perf_counter() - began) / runs:.1f} s a run"
         )
     if plot is not None and pictures:
         figure = curves(pictures, xlabel="update", ylabel="training loss", log=True)

@@ -12,7 +12,7 @@ from time import perf_counter
 import numpy as np
 
 import fastrnn
-from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
+from fastrnn.cli.demos import Plot, Quick, Seeds, save, spread, standalone
 from fastrnn.data import batches, kmers, one_hot
 from fastrnn.examples._packages import Data, read
 from fastrnn.examples._readout import Readout, softmax
@@ -96,7 +96,7 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 1, data: Data = 
         pictures[f"{name}, {kind.__name__}, {directions} direction(s)"] = losses
         print(
             f"{name:<16}{kind.__name__:>5}-64, {directions} direction(s)   accuracy "
-            f"{np.mean(shares):.4f} ± {np.std(shares):.4f}   "
+            f"{spread(shares)}   "
             f"{(perf_counter() - began) / len(shares):.1f} s a fold"
         )
     if plot is not None:

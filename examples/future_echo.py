@@ -9,7 +9,7 @@ from time import perf_counter
 import numpy as np
 
 import fastrnn
-from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
+from fastrnn.cli.demos import Plot, Quick, Seeds, save, spread, standalone
 from fastrnn.data import one_hot, tasks
 from fastrnn.examples._readout import Readout, softmax
 from fastrnn.plot import curves
@@ -42,7 +42,7 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 3) -> None:
             found.append(share)
             pictures.setdefault(name, losses)
         seconds = (perf_counter() - began) / seeds
-        print(f"{name:<16}{np.mean(found):.4f} ± {np.std(found):.4f}   {seconds:.1f} s a run")
+        print(f"{name:<16}{spread(found)}   {seconds:.1f} s a run")
     if plot is not None:
         figure = curves(pictures, xlabel="update", ylabel="training loss, nats", log=True)
         save(figure, plot, "future_echo")

@@ -9,7 +9,7 @@ with it, the same network from the same first weights on the same data learns.
 import numpy as np
 
 import fastrnn
-from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
+from fastrnn.cli.demos import Plot, Quick, Seeds, save, spread, standalone
 from fastrnn.plot import curves
 
 T, N, H = 30, 32, 32
@@ -58,7 +58,7 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 5) -> None:
             row = f"{seed:>4} {name:>9} {norms.max():>13.3g} {errors.max():>14.3g}"
             print(f"{row} {ends[name][-1]:>9.3f}")
     for name, values in ends.items():
-        print(f"mean squared error, clipping {name}: {np.mean(values):.3f} ± {np.std(values):.3f}")
+        print(f"mean squared error, clipping {name}: {spread(values, 3)}")
     if plot is not None:
         figure = curves(pictures, xlabel="update", ylabel="mean squared error", log=True)
         save(figure, plot, "gradient_clipping")

@@ -9,7 +9,7 @@ from time import perf_counter
 import numpy as np
 
 import fastrnn
-from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
+from fastrnn.cli.demos import Plot, Quick, Seeds, save, spread, standalone
 from fastrnn.data import contiguous_streams, one_hot, tasks
 from fastrnn.examples._readout import Readout, softmax
 from fastrnn.plot import curves
@@ -68,7 +68,7 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 3) -> None:
             pictures.setdefault(name, np.convolve(losses, np.ones(10) / 10, "valid"))
         print(
             f"{name:<10}{parameters:>11,}{parameters / whole:>9.3f}{times[name]:>8.2f} ms"
-            f"{times[name] / times['LSTM']:>9.2f}   {np.mean(excess):.4f} ± {np.std(excess):.4f}"
+            f"{times[name] / times['LSTM']:>9.2f}   {spread(excess)}"
         )
     if plot is not None:
         figure = curves(pictures, xlabel="update", ylabel="training loss, nats")

@@ -8,7 +8,7 @@ from time import perf_counter
 
 import numpy as np
 
-from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
+from fastrnn.cli.demos import Plot, Quick, Seeds, save, spread, standalone
 from fastrnn.data import Vocabulary, batches, pack_dialogues
 from fastrnn.data.dialogues import slot_bounds, slot_dialogues
 from fastrnn.models import HRED
@@ -62,10 +62,7 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 3) -> None:
     print(f"right answers; chance is {share:.4f}\nlag    all turns         last turn alone")
     for lag, heard, last in zip(LAGS, np.transpose(shares), np.transpose(alone)):
         unseen = "   longer than any in training" if lag > most else ""
-        print(
-            f"{lag:>3}    {heard.mean():.3f} ± {heard.std():.3f}     "
-            f"{last.mean():.3f} ± {last.std():.3f}{unseen}"
-        )
+        print(f"{lag:>3}    {spread(heard, 3)}     {spread(last, 3)}{unseen}")
     talk = model.conversation()
     for turn in ("my name is anna .", "do you like music ?", "what is my name ?"):
         talk.hear(turn)

@@ -9,7 +9,7 @@ from time import perf_counter
 import numpy as np
 
 import fastrnn
-from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
+from fastrnn.cli.demos import Plot, Quick, Seeds, save, spread, standalone
 from fastrnn.data import one_hot, tasks
 from fastrnn.examples._readout import Readout, softmax, squared
 from fastrnn.plot import curves
@@ -90,8 +90,7 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 3) -> None:
                 found.append(figures)
                 smooth = np.convolve(losses, np.ones(25) / 25, "valid")
                 pictures.setdefault(f"{title}, {cell}", smooth)
-            mean, sd = np.mean(found, 0), np.std(found, 0)
-            words = "   ".join(f"{m:.4f} ± {d:.4f}" for m, d in zip(mean, sd))
+            words = "   ".join(map(spread, np.transpose(found)))
             print(f"{title:<11}{cell:<9}{words}   {(perf_counter() - began) / seeds:.1f} s a run")
     if plot is not None:
         figure = curves(pictures, xlabel="update", ylabel="training loss", log=True)

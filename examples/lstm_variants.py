@@ -10,7 +10,7 @@ from time import perf_counter
 
 import numpy as np
 
-from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
+from fastrnn.cli.demos import Plot, Quick, Seeds, plural, save, spread, standalone
 from fastrnn.data import tasks
 from fastrnn.examples._readout import Readout, squared
 from fastrnn.examples.long_lag import lstm
@@ -43,7 +43,7 @@ def train(options, seed, updates, T=100):
 def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 3) -> None:
     """LSTM variants: subsets of the gates, coupled gates, peepholes, on the adding problem."""
     seeds, updates = (1, 200) if quick else (seeds, 2000)
-    print(f"adding, 100 steps, {HIDDEN} cells, {updates:,} updates of {N}, {seeds} seeds")
+    print(f"adding, 100 steps, {HIDDEN} cells, {updates:,} updates of {N}, {plural(seeds, 'seed')}")
     print("mean squared error on fresh data (the mean alone: 0.167)")
     pictures = {}
     for name, options in VARIANTS.items():
@@ -54,7 +54,7 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 3) -> None:
             pictures.setdefault(name, np.convolve(losses, np.ones(50) / 50, "valid"))
         each = "  ".join(f"{error:.4f}" for error in errors)
         seconds = (perf_counter() - began) / seeds
-        print(f"{name:<20}{np.mean(errors):.4f} ± {np.std(errors):.4f}   {seconds:.1f} s a run")
+        print(f"{name:<20}{spread(errors)}   {seconds:.1f} s a run")
         print(f"{'':<20}{each}")
     if plot is not None:
         figure = curves(pictures, xlabel="update", ylabel="mean squared error", log=True)

@@ -12,7 +12,7 @@ from time import perf_counter
 import numpy as np
 
 import fastrnn
-from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
+from fastrnn.cli.demos import Plot, Quick, Seeds, plural, save, spread, standalone
 from fastrnn.data import one_hot, tasks
 from fastrnn.examples._readout import Readout, sigmoid
 from fastrnn.plot import gate_activations
@@ -81,8 +81,8 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 10) -> None:
     needed = [embedded(seed) for seed in range(seeds)]
     solved = [n for n in needed if n is not None]
     print(
-        f"embedded: {len(solved)} of {seeds} seeds right on 500 fresh strings, after "
-        f"{np.mean(solved):,.0f} ± {np.std(solved):,.0f} strings (least {min(solved):,}, most "
+        f"embedded: {len(solved)} of {plural(seeds, 'seed')} right on 500 fresh strings, after "
+        f"{spread(solved, 0)} strings (least {min(solved):,}, most "
         f"{max(solved):,}); {(perf_counter() - began) / seeds:.1f} s a run"
     )
     for gates, name in (("ifo", "with a forget gate"), ("io", "without one")):
@@ -90,8 +90,8 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 10) -> None:
         found = [continual(seed, gates, updates) for seed in range(runs)]
         every, far, cells = zip(*(f[:3] for f in found))
         print(
-            f"continual, {name}: right steps {np.mean(every):.4f} ± {np.std(every):.4f}, where the "
-            f"second symbol decides {np.mean(far):.4f} ± {np.std(far):.4f}, largest |c| "
+            f"continual, {name}: right steps {spread(every)}, where the "
+            f"second symbol decides {spread(far)}, largest |c| "
             f"{np.mean(cells):.0f}; {(perf_counter() - began) / runs:.1f} s a run"
         )
         if plot is not None:

@@ -12,7 +12,7 @@ from time import perf_counter
 import numpy as np
 
 import fastrnn
-from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
+from fastrnn.cli.demos import Plot, Quick, Seeds, plural, save, spread, standalone
 from fastrnn.data import pad
 from fastrnn.examples._packages import Data, read
 from fastrnn.examples._readout import Readout, fit
@@ -68,7 +68,8 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 5, data: Data = 
     (series, labels), (test, right) = parse(texts[0]), parse(texts[1])
     series, test = standardised(series, test)
     seeds, epochs = (1, 15) if quick else (seeds, 60)
-    print(f"JapaneseVowels: {len(series)} series to train, {len(test)} to test; {seeds} seeds")
+    runs = plural(seeds, "seed")
+    print(f"JapaneseVowels: {len(series)} series to train, {len(test)} to test; {runs}")
     pictures = {}
     for name, (kind, bidirectional) in MODELS.items():
         shares, seconds = [], 0.0
@@ -81,7 +82,7 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 5, data: Data = 
         count = sum(w.size for w in model.layer.params.values())
         print(
             f"{name:<24}{count:>8,} recurrent parameters   accuracy "
-            f"{np.mean(shares):.4f} ± {np.std(shares):.4f}   {seconds:.1f} s a run"
+            f"{spread(shares)}   {seconds:.1f} s a run"
         )
     if plot is not None:
         save(curves(pictures, xlabel="update", ylabel="training loss", log=True), plot, "speakers")

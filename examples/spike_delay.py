@@ -11,7 +11,7 @@ import autograd.numpy as anp
 import numpy as np
 
 import fastrnn
-from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
+from fastrnn.cli.demos import Plot, Quick, Seeds, save, spread, standalone
 from fastrnn.data import tasks
 from fastrnn.examples._readout import Readout
 from fastrnn.plot import curves
@@ -53,7 +53,7 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 7) -> None:
             found.append(share)
             pictures.setdefault(name, losses)
         print(
-            f"{name:<15} variance explained {np.mean(found):.3f} ± {np.std(found):.3f}, at least "
+            f"{name:<15} variance explained {spread(found, 3)}, at least "
             f"0.65 in {sum(f >= 0.65 for f in found)} of {seeds}; "
             f"{(perf_counter() - began) / seeds:.1f} s a run"
         )

@@ -10,7 +10,7 @@ from time import perf_counter
 
 import numpy as np
 
-from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
+from fastrnn.cli.demos import Plot, Quick, Seeds, save, spread, standalone
 from fastrnn.data import batches
 from fastrnn.examples._packages import Data, read
 from fastrnn.models import VAE, AutoEncoder
@@ -69,10 +69,10 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 3, data: Data = 
             f"{found['reconstruction']:.2f} - KL {found['kl']:.2f} nats, with 50 samples "
             f"{iwae:.2f}; {active} of 20 numbers of a code are used; {seconds:.1f} s"
         )
-    mean, sd = np.mean(figures, axis=0), np.std(figures, axis=0)
+    columns = np.transpose(figures)
     print("nearest neighbours with the same label, mean ± sd:")
     for k, name in enumerate(("pixels", "autoencoder's codes", "VAE's mean codes"), -3):
-        print(f"  {name:<20}{mean[k]:.3f} ± {sd[k]:.3f}")
+        print(f"  {name:<20}{spread(columns[k], 3)}")
     if plot is not None:
         flat = train(VAE(784, 2, hidden_sizes=[400], rng=rng), learn, epochs=epochs, seed=0)
         title = "mean codes of test digits, two numbers each"

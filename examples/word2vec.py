@@ -17,7 +17,7 @@ import numpy as np
 from typer import Option
 
 from fastrnn.cli.demo.corpus import python_topics
-from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
+from fastrnn.cli.demos import Plot, Quick, Seeds, plural, save, standalone
 from fastrnn.data import tasks
 from fastrnn.models import Word2Vec
 from fastrnn.plot import word_map
@@ -81,14 +81,13 @@ def learn(lines, epochs):
     return model, perf_counter() - began
 
 
-def run(
-    quick: Quick = False, plot: Plot = None, seeds: Seeds = 3, text_file: Text = None
-) -> None:
+def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 3, text_file: Text = None) -> None:
     """Word vectors: the known optimum, words per second, and neighbours in a real text."""
     seeds, chain, epochs = (1, 30_000, 30) if quick else (seeds, 100_000, 60)
     reached = [known(seed, chain, epochs) for seed in range(seeds)]
     r, error = np.mean(reached, axis=0)
-    print(f"known optimum, {seeds} seeds: correlation {r:.4f}, root mean square error {error:.3f}")
+    runs = plural(seeds, "seed")
+    print(f"known optimum, {runs}: correlation {r:.4f}, root mean square error {error:.3f}")
     name, lines = text(text_file)
     words = sum(line.count(" ") + 1 for line in lines)
     epochs = max(2 if quick else 5, min(50, (1_000_000 if quick else 10_000_000) // words))

@@ -5,6 +5,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -126,3 +127,21 @@ def test_the_table_of_benches_names_every_bench_and_every_result() -> None:
     kinds = (*re.findall(r"`(\w+-)\*`", table), *(f"acceptance-{t}" for t in command.names()))
     results = [path.name for path in (folder / "results").iterdir()]
     assert not [name for name in results if not name.startswith(kinds)]
+
+
+def test_a_cell_alone_is_held_beside_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("autograd", reason="autograd is not installed")
+    char_lm = importlib.import_module("bench.acceptance.char_lm")
+    monkeypatch.setattr(char_lm.example, "markov", lambda _: (1.01, 1.0))
+    trained = SimpleNamespace(parameter_count=3), (1.5, 1.6), None
+    monkeypatch.setattr(char_lm.example, "fit", lambda *_, **__: trained)
+    (tmp_path / "tinyshakespeare").mkdir()
+    (tmp_path / "tinyshakespeare" / "input.txt").write_text("a\n" * 40_000)
+    where = ["--data", str(tmp_path), "--out", str(tmp_path)]
+    assert char_lm.main([*where, "--cells", "gru", "--seeds", "0"]) == 0
+    metrics = json.loads((tmp_path / "acceptance-char_lm.json").read_text())["metrics"]
+    assert metrics["gru: nats a character"]["mean"] == 1.5
+    assert metrics["gru: nats more than lstm"]["verdict"] == "skipped"
+    assert "nats a character: 1.5000 (1 seed)" in capsys.readouterr().out

@@ -263,7 +263,8 @@ def line(name: str, found: dict[str, Any]) -> str:
     if "mean" not in found:
         return f"{name}: skipped"
     spread = "" if found["sd"] is None else f" ± {found['sd']:.4f}"
-    text = f"{name}: {found['mean']:.4f}{spread} ({len(found['per_seed'])} seeds)"
+    n = len(found["per_seed"])
+    text = f"{name}: {found['mean']:.4f}{spread} ({n} seed{'s' * (n != 1)})"
     if "gate" not in found:
         return text
     (bound, limit), *_ = found["gate"].items()

@@ -16,11 +16,12 @@ from fastrnn.examples import char_lm as example
 from fastrnn.models import LanguageModel
 
 HIDDEN, EPOCHS = 256, 7
+CELLS = ["lstm", "gru", "rnn"]
 DRAWS, P_LEAST = 100_000, 0.001
 
 
 def measure(frame: _frame.Frame) -> None:
-    """Train all three cells."""
+    """Train the cells that were asked for; where the LSTM is not, nothing is held beside it."""
     for seed in frame.seeds:
         nats, entropy = example.markov(seed)
         frame.record("Markov source: nats above the entropy", seed, nats - entropy)
@@ -45,7 +46,7 @@ def measure(frame: _frame.Frame) -> None:
                 frame.samples[f"seed {seed}"] = model.generate(
                     "ROMEO:\n", 300, temperature=0.8, rng=np.random.default_rng(seed)
                 )
-        for other in {"gru", "rnn"} & nats.keys():
+        for other in nats.keys() - {"lstm"} if "lstm" in nats else ():
             frame.record(f"{other}: nats more than lstm", seed, nats[other] - nats["lstm"])
     frame.gate("lstm: nats a character", at_most=1.50)
     frame.gate("gru: nats more than lstm", at_most=0.03)
@@ -76,7 +77,7 @@ def drawn(model: LanguageModel, letter: int, seed: int) -> float:
 def main(argv: list[str] | None = None) -> int:
     """Run the bench."""
     parser = _frame.options("char_lm", __doc__)
-    parser.add_argument("--cells", nargs="+", default=["lstm", "gru", "rnn"])
+    parser.add_argument("--cells", nargs="+", choices=CELLS, default=CELLS)
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     return _frame.main("char_lm", __doc__, measure, argv=argv, parser=parser)
 

@@ -6,7 +6,7 @@ import pytest
 from commands import run
 from source import ROOT
 
-from fastrnn.cli.demos import NAMES
+from fastrnn.cli.demos import NAMES, plural, spread
 
 
 def test_every_experiment_is_listed_and_every_file_is_an_experiment() -> None:
@@ -23,6 +23,13 @@ def test_the_installed_files_are_those_of_the_checkout() -> None:
     for name in NAMES:
         installed = Path(fastrnn.__file__).parent / "examples" / f"{name}.py"
         assert installed.read_bytes() == (ROOT / "examples" / f"{name}.py").read_bytes()
+
+
+def test_one_seed_has_no_deviation() -> None:
+    assert spread([0.25]) == "0.2500"
+    assert spread([0.25, 0.75], 2) == "0.50 ± 0.25"
+    assert spread([1200, 1800], 0) == "1,500 ± 300"
+    assert [plural(n, "seed") for n in (1, 2)] == ["1 seed", "2 seeds"]
 
 
 def test_a_short_run_prints_its_figures_and_draws_its_picture(tmp_path: Path) -> None:

@@ -4,11 +4,12 @@ They are installed as ``fastrnn.examples``, the same files that a reader opens u
 one copy, which works from a wheel, and which stays a script that one can take away and change.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import typer
 from typer import Option
 from typer.core import TyperGroup
@@ -91,6 +92,17 @@ class Demos(TyperGroup):
 def standalone(run: Callable[..., None]) -> None:
     """Run one experiment as a script of its own: ``python examples/NAME.py --quick``."""
     command(run, run.__module__)()
+
+
+def spread(values: Sequence[float], digits: int = 4) -> str:
+    """Return mean ± standard deviation as text; of one value, which has no deviation, itself."""
+    mean = f"{np.mean(values):,.{digits}f}"
+    return mean if len(values) == 1 else f"{mean} ± {np.std(values):,.{digits}f}"
+
+
+def plural(count: int, what: str) -> str:
+    """Return a count with its noun: 1 seed, 2 seeds."""
+    return f"{count:,} {what}" + "s" * (count != 1)
 
 
 def save(figure: "Figure", folder: Path, name: str) -> None:
