@@ -50,6 +50,8 @@ def test_one_sequence_needs_no_row() -> None:
 
 
 def test_bad_input_is_refused() -> None:
+    with pytest.raises(TypeError, match="named must be a dict of curves by name, got list"):
+        plot.curves([1, 2])
     with pytest.raises(ValueError, match="at least one curve"):
         plot.curves({})
     with pytest.raises(ValueError, match=r"a must have shape \(n,\)"):

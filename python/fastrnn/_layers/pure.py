@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 @cache
 def _autograd_side() -> Any:
     """Return the module that needs autograd; an import statement in each call would take 1 us."""
+    from fastrnn import ops  # noqa: F401  says what to install where autograd is missing
     from fastrnn._layers import apply
 
     return apply

@@ -157,6 +157,8 @@ def curves(
     ------
     ImportError
         matplotlib is missing; the message says how to get it.
+    TypeError
+        named is no dict.
     ValueError
         There is no curve, or one is not of shape (n,).
 
@@ -167,6 +169,8 @@ def curves(
     >>> figure.axes[0].get_yscale()
     'log'
     """
+    if not isinstance(named, Mapping):
+        raise TypeError(f"named must be a dict of curves by name, got {type(named).__name__}")
     if not named:
         raise ValueError("named must hold at least one curve, got none")
     figure = require_matplotlib()(figsize=(8, 4.5), dpi=120, layout="constrained")
