@@ -80,10 +80,12 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 10) -> None:
     began = perf_counter()
     needed = [embedded(seed) for seed in range(seeds)]
     solved = [n for n in needed if n is not None]
+    after = ""
+    if solved:
+        after = f", after {spread(solved, 0)} strings ({min(solved):,} to {max(solved):,})"
     print(
-        f"embedded: {len(solved)} of {plural(seeds, 'seed')} right on 500 fresh strings, after "
-        f"{spread(solved, 0)} strings (least {min(solved):,}, most "
-        f"{max(solved):,}); {(perf_counter() - began) / seeds:.1f} s a run"
+        f"embedded: {len(solved)} of {plural(seeds, 'seed')} right on 500 fresh strings{after}; "
+        f"{(perf_counter() - began) / seeds:.1f} s a run"
     )
     for gates, name in (("ifo", "with a forget gate"), ("io", "without one")):
         began, runs = perf_counter(), max(1, seeds // 2)

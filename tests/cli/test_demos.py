@@ -27,8 +27,8 @@ def test_the_installed_files_are_those_of_the_checkout() -> None:
 
 def test_one_seed_has_no_deviation() -> None:
     assert spread([0.25]) == "0.2500"
-    assert spread([0.25, 0.75], 2) == "0.50 ± 0.25"
-    assert spread([1200, 1800], 0) == "1,500 ± 300"
+    assert spread([0.25, 0.75], 2) == "0.50 ± 0.35"
+    assert spread([1000, 2000, 3000], 0) == "2,000 ± 1,000"
     assert [plural(n, "seed") for n in (1, 2)] == ["1 seed", "2 seeds"]
 
 

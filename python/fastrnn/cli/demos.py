@@ -95,9 +95,9 @@ def standalone(run: Callable[..., None]) -> None:
 
 
 def spread(values: Sequence[float], digits: int = 4) -> str:
-    """Return mean ± standard deviation as text; of one value, which has no deviation, itself."""
+    """Return mean ± sample deviation (n − 1) as text; of one value, which has none, itself."""
     mean = f"{np.mean(values):,.{digits}f}"
-    return mean if len(values) == 1 else f"{mean} ± {np.std(values):,.{digits}f}"
+    return mean if len(values) == 1 else f"{mean} ± {np.std(values, ddof=1):,.{digits}f}"
 
 
 def plural(count: int, what: str) -> str:
