@@ -72,6 +72,14 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
         launch.run_launch(2, ["a.toml"])
 
 
+def test_one_rank_is_looked_at_too(capfd: Any) -> None:
+    pytest.importorskip("autograd")
+    assert main(["selftest", "--dist"]) == main(["doctor", "--dist"]) == 0
+    out = capfd.readouterr().out
+    assert "1 rank: 20 updates as of one process, largest error 0.0e+00" in out
+    assert "1 rank: start this with fastrnn launch" in out
+
+
 def test_wrong_usage() -> None:
     for words in ((), ("-n", "2"), ("a.toml",), ("-n", "0", "a.toml")):
         assert main(["launch", *words]) == 2

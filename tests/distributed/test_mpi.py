@@ -17,6 +17,8 @@ import pytest
 from processes import TIMEOUT, environment
 from tolerances import RANKS
 
+from fastrnn.train import load_latest
+
 pytest.importorskip("autograd")
 pytest.importorskip("safetensors")
 pytest.importorskip("mpi4py")
@@ -42,7 +44,8 @@ LEARN = """
 """
 WORK = """
     say("pid", os.getpid())
-    jobs.train(dist, jobs.classifier, updates=10**7, checkpoint=sys.argv[1], save_every=10**7)
+    jobs.train(dist, jobs.classifier, updates=10**7, checkpoint=sys.argv[1], save_every=10**7,
+               on_signal="save")
 """
 RESUME = """
     for updates in (6, 15):
@@ -62,9 +65,13 @@ EXIT = RAISE.replace('raise ValueError("boom")', "sys.exit(5)")
 def start(folder: Path, code: str, ranks: int = 2, *args: str) -> subprocess.Popen[str]:
     path = folder / "script.py"
     path.write_text(textwrap.dedent(SCRIPT) + textwrap.dedent(code))
+    return launch(folder, str(ranks), str(path), *args)
+
+
+def launch(folder: Path, ranks: str, *words: str) -> subprocess.Popen[str]:
     places = [str(HERE), str(HERE.parent), os.environ.get("PYTHONPATH", "")]
     return subprocess.Popen(
-        [sys.executable, "-m", "fastrnn.cli", "launch", "-n", str(ranks), str(path), *args],
+        [sys.executable, "-m", "fastrnn.cli", "launch", "-n", ranks, *words],
         env=environment({"PYTHONPATH": os.pathsep.join(filter(None, places))}),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -142,6 +149,26 @@ def test_ctrl_c_saves_once_and_exits_with_130(tmp_path: Path, everybody: bool) -
     assert len(list((tmp_path / "run").iterdir())) == 1
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_scheduler_ends_all_ranks_after_the_same_update(tmp_path: Path, number: int) -> None:
+    process, pids = working(tmp_path)
+    os.kill(process.pid if number == signal.SIGTERM else pids[1], number)
+    out, err = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 0, out + err
+    found = load_latest(tmp_path / "run")
+    assert found.state["run"]["update"] > 0
+    assert len(found.state["ranks"]) == 1
+
+
+def test_the_commands_that_look_at_ranks(tmp_path: Path) -> None:
+    for command, said in (("selftest", "all right"), ("doctor", "GB/s")):
+        process = launch(tmp_path, "3", command, "--dist")
+        out, err = process.communicate(timeout=TIMEOUT)
+        assert process.returncode == 0, err
+        assert said in out.splitlines()[-1]
+        assert "3 ranks" in out
+
+
 def test_a_config_is_trained_by_two_ranks(tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_text("the cat sat on the mat and saw the rat . " * 40)
     (tmp_path / "a.toml").write_text(
@@ -163,19 +190,17 @@ def test_a_config_is_trained_by_two_ranks(tmp_path: Path) -> None:
     """)
     )
 
-    def launched(*words: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "fastrnn.cli", "launch", "-n", "2", *words]
-        return subprocess.run(
-            command, cwd=tmp_path, env=environment(), capture_output=True, text=True,
-            timeout=TIMEOUT, check=False,
-        )  # fmt: skip
+    def launched(*words: str) -> tuple[int, str, str]:
+        process = launch(tmp_path, "2", *words)
+        out, err = process.communicate(timeout=TIMEOUT)
+        return process.returncode, out, err
 
-    done = launched("a.toml")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("held out: loss") == 1
-    assert done.stdout.count("model: LanguageModel") == 1
+    code, out, err = launched("a.toml")
+    assert code == 0, err
+    assert out.count("held out: loss") == 1
+    assert out.count("model: LanguageModel") == 1
     assert (tmp_path / "run" / "model.safetensors").exists()
-    again = launched("train", "a.toml")
-    assert again.returncode == 1
-    assert "has checkpoints of another training" in again.stderr
-    assert launched("train", "--nonsense").returncode == 2
+    code, _, err = launched("train", "a.toml")
+    assert code == 1
+    assert err.count("has checkpoints of another training") == 1
+    assert launched("train", "--nonsense")[0] == 2

@@ -113,11 +113,11 @@ class Ranks:
         gradient = self._arena.sum(self.comm, params, grads if terms else None, terms / total)
         return gradient, float(sums[1]) / total, int(sums[2])
 
-    def agree(self, seconds: float, save: bool, stop: bool) -> tuple[float, bool, bool]:
-        """Return the clock of rank 0, whether it wants to save, and whether any rank must stop."""
-        told = np.array([seconds * self.first, save and self.first, stop], np.float64)
+    def agree(self, seconds: float, save: bool, *stop: bool) -> tuple[float, bool, list[bool]]:
+        """Return the clock of rank 0, whether it wants to save, and what holds on any rank."""
+        told = np.array([seconds * self.first, save and self.first, *stop], np.float64)
         self.comm.allreduce_(told)
-        return float(told[0]), bool(told[1]), bool(told[2])
+        return float(told[0]), bool(told[1]), [bool(flag) for flag in told[2:]]
 
     def of_first(self, make: Callable[[], Any]) -> Any:
         """Return what a function returns on rank 0, which alone calls it; JSON can say it."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastrnn._checks import integer, number
 from fastrnn.distributed._training import Ranks
-from fastrnn.train._interrupt import Interrupts
+from fastrnn.train._interrupt import Ended, Interrupts
 from fastrnn.train._position import Position
 from fastrnn.train._progress import Display, Status
 from fastrnn.train._run import Run, Stepper, put, to_checkpoint
@@ -203,9 +203,9 @@ class Loop:
         self._validate_if(self.checks.due(run))
 
     def _after_update(self) -> None:
-        run, save, stop = self.run, False, False
+        run, save, stop = self.run, False, [False, self.interrupts.ended]
         if not self.ranks.alone:
-            wanted = self.saving.due(run), self.interrupts.pending
+            wanted = self.saving.due(run), self.interrupts.pending, self.interrupts.ended
             run.seconds, save, stop = self.ranks.agree(run.seconds, *wanted)
         if run.update % self.log_every == 0:
             self._log()
@@ -217,8 +217,8 @@ class Loop:
         self._validate_if(self.checks.due(run))
         if save or (self.ranks.alone and self.saving.due(run)):
             self.save()
-        if stop:
-            raise KeyboardInterrupt
+        if any(stop):
+            raise KeyboardInterrupt if stop[0] else Ended(0)
 
     def _finished(self) -> bool:
         done = self.limits.fraction(self.run, self.run.epoch) >= 1
@@ -243,6 +243,7 @@ class Loop:
         return {"update": run.update, "epoch": run.epoch, "seconds": round(run.seconds, 6)}
 
     def _log(self) -> None:
+        self.ranks.check(self.parts[0].params, dict, self.run.update)
         with self.interrupts.held():
             told = {"lr": getattr(self.parts[1], "rate", None), "tokens": self.run.tokens}
             self._record({**self._when(), **self.run.window.means(), **told})

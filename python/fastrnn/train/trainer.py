@@ -12,7 +12,7 @@ from fastrnn._checks import integer
 from fastrnn.distributed import Comm
 from fastrnn.distributed._training import Ranks
 from fastrnn.init import generator
-from fastrnn.train._interrupt import Interrupts
+from fastrnn.train._interrupt import Ended, Interrupts
 from fastrnn.train._loop import Limits, Loop, Saving, Validation
 from fastrnn.train._position import Position
 from fastrnn.train._progress import display
@@ -55,6 +55,9 @@ class Trainer:
         Updates from record to record.
     progress : bool
         Show a bar on a terminal, else a line for every record.
+    on_signal : {None, "save"}
+        "save": SIGTERM and SIGUSR1, which schedulers send before time is up, end the training after
+        the update, with a checkpoint and exit code 0.
     dist : fastrnn.distributed.Comm, optional
         What `fastrnn.distributed.init` returns: the ranks that train together. Each takes its rows
         of every batch, and the update is that of the whole batch. The model needs
@@ -99,6 +102,7 @@ class Trainer:
         picture: str | os.PathLike[str] | None = None,
         log_every: int = 100,
         progress: bool = True,
+        on_signal: str | None = None,
         dist: Comm | None = None,
     ) -> None:
         if isinstance(optimiser, type) or not hasattr(optimiser, "update"):
@@ -111,6 +115,10 @@ class Trainer:
         self._step = Step(model, optimiser, self.rng, max_norm, self._ranks)
         checkpoints = None if checkpoint is None else Checkpoints(checkpoint, keep=keep)
         self._saving = Saving(checkpoints, save_every, save_seconds)
+        if on_signal not in (None, "save") or (on_signal and checkpoints is None):
+            rule = "None, or 'save' with a folder for checkpoints"
+            raise ValueError(f"on_signal must be {rule}, got {on_signal!r}")
+        self._listens = on_signal == "save"
         first = self._ranks.first
         self._metrics = MetricsFile(metrics) if metrics is not None and first else None
         self._picture = Path(picture) if picture is not None and first else None
@@ -186,7 +194,9 @@ class Trainer:
         OSError
             A checkpoint could not be written; the one before is still there.
         RuntimeError
-            Another thread is training with this trainer.
+            Another thread is training with this trainer, or the ranks of `dist` have diverged.
+        SystemExit
+            A signal of `on_signal` came. A checkpoint has been written then.
         TypeError, ValueError
             An argument breaks its rule, or the folder has checkpoints and resume is False.
 
@@ -205,7 +215,7 @@ class Trainer:
         try:
             limits = Limits(epochs, updates, seconds)
             checks = Validation(self.model, validation, validate_every, patience, monitor, best)
-            with Interrupts() as interrupts, self._ranks.undisturbed(interrupts):
+            with Interrupts(self._listens) as interrupts, self._ranks.undisturbed(interrupts):
                 position = self._begin(data, resume, interrupts)
                 self._train(limits, checks, position, interrupts)
             return self._run.history
@@ -266,7 +276,7 @@ class Trainer:
             )
             try:
                 loop.train()
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, Ended):
                 position.back()
                 loop.save()
                 raise

@@ -12,7 +12,7 @@ from fastrnn import runtime
 EXTRAS = {
     "autograd": "models and training", "safetensors": "files", "matplotlib": "pictures",
     "onnx": "ONNX files", "tokenizers": "BPE", "sacrebleu": "BLEU", "torch": "fastrnn.torch",
-    "keras": "", "onnxruntime": "",
+    "mpi4py": "", "keras": "", "onnxruntime": "",
 }  # fmt: skip
 Finding = tuple[str, str]  # "ok", "note" or "bad", and the line
 

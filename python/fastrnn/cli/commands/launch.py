@@ -3,6 +3,7 @@
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import fastrnn
 from fastrnn.distributed.mpi import NEEDED
+from fastrnn.train._interrupt import ENDING
 
 _THREADS = ("FASTRNN_NUM_THREADS", "OMP_NUM_THREADS")
 
@@ -41,20 +43,33 @@ def run_launch(ranks: int, words: list[str]) -> None:
         share = max(1, fastrnn.get_num_threads() // ranks)
         env |= dict.fromkeys(_THREADS, str(share))
     print(f"{_THREADS[0]}={env.get(_THREADS[0], 'unset')} {shlex.join(command)}", flush=True)
-    # Ctrl-C reaches mpiexec too, which passes it on; what the ranks save then takes its time.
+    code = _wait(command, env)
+    if code == 130:
+        raise KeyboardInterrupt
+    if code == 2:  # a usage error, which a rank has told
+        sys.exit(2)
+    if code:
+        raise ChildProcessError(f"the {ranks} ranks ended with exit code {code}")
+
+
+def _wait(command: list[str], env: dict[str, str]) -> int:
+    """Run mpiexec to its end, and return its exit code, 130 after Ctrl-C.
+
+    Ctrl-C in a terminal reaches it too, and what the ranks save then takes its time. What a
+    scheduler sends is passed on to it, and by it to the ranks.
+    """
+    interrupted = False
     with subprocess.Popen(command, env=env) as process:
-        interrupted = False
+        numbers = [getattr(signal, name) for name in ENDING if hasattr(signal, name)]
+        before = {n: signal.signal(n, lambda n, _: process.send_signal(n)) for n in numbers}
         while process.returncode is None:
             try:
                 process.wait()
             except KeyboardInterrupt:
                 interrupted = True
-    if interrupted or process.returncode == 130:  # a rank was told to stop, and all have saved
-        raise KeyboardInterrupt
-    if process.returncode == 2:  # a usage error, which a rank has told
-        sys.exit(2)
-    if process.returncode:
-        raise ChildProcessError(f"the {ranks} ranks ended with exit code {process.returncode}")
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return 130 if interrupted else process.returncode
 
 
 def _mpiexec() -> str:

@@ -40,20 +40,37 @@ def verify(
     run_verify(path)
 
 
+Ranks = Annotated[bool, Option("--dist", help="Of the ranks that fastrnn launch has started.")]
+
+
 @one_line
-def selftest() -> None:
-    """Compare all cells on all instruction sets of this machine with their NumPy twins."""
+def selftest(dist: Ranks = False) -> None:
+    """Compare all cells on all instruction sets of this machine with their NumPy twins.
+
+    With --dist: compare what all ranks learn together with what one process learns.
+    """
+    if dist:
+        from fastrnn.cli.commands.ranks import run_ranks_selftest
+
+        return run_ranks_selftest()
     from fastrnn.cli.commands.selftest import run_selftest
 
-    run_selftest()
+    return run_selftest()
 
 
 @one_line
-def doctor() -> None:
-    """Look at this machine: instruction set, threads, load, memory, libraries, packages."""
+def doctor(dist: Ranks = False) -> None:
+    """Look at this machine: instruction set, threads, load, memory, libraries, packages.
+
+    With --dist: where each rank is, what it has, and how fast the ranks add their gradients.
+    """
+    if dist:
+        from fastrnn.cli.commands.ranks import run_ranks_doctor
+
+        return run_ranks_doctor()
     from fastrnn.cli.commands.doctor import run_doctor
 
-    run_doctor()
+    return run_doctor()
 
 
 @one_line

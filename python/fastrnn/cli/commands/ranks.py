@@ -1,0 +1,75 @@
+"""``--dist`` of selftest and doctor: do ranks learn what one process does, and how are they?"""
+
+import os
+import platform
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+import fastrnn
+from fastrnn.distributed import Comm, SerialComm, init
+from fastrnn.train._trees import flatten
+
+UPDATES = 20
+BOUND = 1e-10  # float64: sums in another order, and Adam's first steps
+SIZES = (2**10, 2**22, 2**25)  # bytes of an allreduce
+
+
+def run_ranks_selftest() -> None:
+    """Train a small model with all ranks and with one; raise if they have not learned the same."""
+    dist = init()
+    together, alone = _learned(dist), _learned(SerialComm())
+    worst = max(
+        float(np.abs(together[name] - array).max() / np.abs(array).max())
+        for name, array in alone.items()
+    )
+    if not worst <= BOUND:
+        raise ValueError(f"rank {dist.rank} of {dist.size} is {worst:.1e} away from one process")
+    if dist.rank == 0:
+        print(f"{_ranks(dist)}: {UPDATES} updates as of one process, largest error {worst:.1e}")
+        print("all right")
+
+
+def _learned(dist: Comm) -> dict[str, Any]:
+    """Return the weights of a language model with a carried state and rows that do not divide."""
+    from fastrnn.data import contiguous_streams
+    from fastrnn.models import LanguageModel
+    from fastrnn.train import Adam, Trainer
+
+    rng = np.random.default_rng(0)
+    model = LanguageModel("lstm", 9, 24, dtype=np.float64, rng=rng)
+    N = 2 * init().size + 1
+    data = contiguous_streams(rng.integers(0, 9, N * 60 + 1), N=N, T=8)
+    trainer = Trainer(model, Adam(), max_norm=0.5, rng=rng, progress=False, dist=dist)
+    trainer.fit(data, updates=UPDATES)
+    return flatten("params", model.params)
+
+
+def run_ranks_doctor() -> None:
+    """Print a line for each rank, and how fast they add."""
+    dist = init()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    line = (
+        f"rank {dist.rank}: host {platform.node()}, process {os.getpid()}, {cores} cores of "
+        f"{os.cpu_count()}, {fastrnn.get_num_threads()} threads, {fastrnn.isa()}"
+    )
+    lines = dist.allgatherv(np.frombuffer(line.encode(), np.uint8))
+    if dist.rank == 0:
+        print("\n".join(each.tobytes().decode() for each in lines))
+        print(_ranks(dist) + ("" if dist.size > 1 else ": start this with fastrnn launch"))
+    for size in SIZES if dist.size > 1 else ():
+        row = np.ones(size // 4, np.float32)
+        seconds = []
+        for _ in range(5):
+            dist.barrier()
+            start = perf_counter()
+            dist.allreduce_(row)
+            seconds.append(perf_counter() - start)
+        if dist.rank == 0:
+            rate = size / min(seconds) / 1e9
+            print(f"sum of {size // 2**10} KiB: {min(seconds) * 1e3:.3f} ms, {rate:.2f} GB/s")
+
+
+def _ranks(dist: Comm) -> str:
+    return "1 rank" if dist.size == 1 else f"{dist.size} ranks"
