@@ -76,13 +76,14 @@ def plain(
     num_threads: Any,
     keep: bool,
     ids: Any = None,
+    packed: _core.PackedWeights | None = None,
 ) -> tuple[Array, Array, Array | None, Tape | None] | None:
     """Run a call that needs no conversion, or return None; then somebody has to convert or explain.
 
-    The strict core is the judge. It checks everything anyway, and faster than it can be done here,
-    where the checks of a small layer would take longer than the layer.
+    The strict core is the judge, for it checks everything anyway, and in less time. `packed`,
+    without `keep`, may hold what `weights` does.
     """
-    w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr = weights
+    w_hh, w_hr = weights[1], weights[5]
     if type(x) is not _ndarray or type(w_hh) is not _ndarray or w_hh.ndim != 2:
         return None
     dtype = w_hh.dtype
@@ -97,8 +98,7 @@ def plain(
         x, batch_first = x[:, None], False
     elif x.ndim != 3:
         return None
-    elif batch_first:
-        x = x.transpose(1, 0, 2)
+    x = x.transpose(1, 0, 2) if batch_first else x
     T, N = x.shape[:2] if ids is None else ids.shape
     H = P = w_hh.shape[1]
     if w_hr is not None:
@@ -106,18 +106,18 @@ def plain(
             return None
         H = w_hr.shape[1]
     try:
-        result = y = np.empty((N, T, P) if batch_first else (T, N, P), dtype)
+        result = np.empty((N, T, P) if batch_first else (T, N, P), dtype)
         h_n = np.empty((N, P), dtype)
         c_n = np.empty((N, H), dtype) if kind.cell_state else None
     except (ValueError, MemoryError):
         return None
-    if batch_first:
-        y = result.transpose(1, 0, 2)
+    y = result.transpose(1, 0, 2) if batch_first else result
     inner = _core.Tape() if keep else None
+    w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr = weights if packed is None else _PACKED[:6]
     try:
         _core.rnn_forward(
             kind.core, x, w_ih, w_hh, b_ih, b_hh, w_peephole, h0, c0, lengths, y, h_n, c_n, reverse,
-            num_threads, inner, None, kind.choices, w_hr, None, None, None, None, ids,
+            num_threads, inner, packed, kind.choices, w_hr, None, None, None, None, ids,
         )  # fmt: skip
     except (TypeError, ValueError):
         return None

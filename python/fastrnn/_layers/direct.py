@@ -1,4 +1,4 @@
-"""`apply` of one layer in one direction: arrays that need no conversion go straight to the core.
+"""One layer in one direction: arrays that need no conversion go straight to the core.
 
 What stack.py and state.py do for any number of layers takes longer than a small layer itself.
 """
@@ -11,9 +11,44 @@ import numpy as np
 from fastrnn._calls.call import plain
 from fastrnn._calls.tape import Tape, gradients
 from fastrnn._checks import Array
+from fastrnn._layers.part import Part
 from fastrnn._layers.running import Running
 
 _ndarray = np.ndarray
+
+
+def inference(
+    layer: Running, part: Part, x: Any, state: Any, lengths: Any
+) -> tuple[Array, Any] | None:
+    """Return y and the state as a call of the layer does, from packed weights.
+
+    Or None, where something has to be converted or explained, or sizes are a list. A call with
+    H = 32 and T = N = 1 takes 4.0 us with it instead of 7.1 (processor time, Zen 5).
+    """
+    layout = layer._layout
+    if layout.listed:
+        return None
+    h = c = None
+    if state is not None:
+        if not layout.cell_state:
+            h = state
+        elif type(state) is tuple and len(state) == 2:
+            h, c = state
+        else:
+            return None
+        for given in (h, c):
+            if given is not None and (
+                type(given) is not _ndarray or given.ndim != 3 or len(given) != 1
+            ):
+                return None
+    found = plain(
+        part.kind, x, part.weights[:6], None if h is None else h[0], None if c is None else c[0],
+        lengths, False, layer.batch_first, None, False, packed=part.packed,
+    )  # fmt: skip
+    if found is None:
+        return None
+    y, h_n, c_n, _ = found
+    return y, h_n[None] if c_n is None else (h_n[None], c_n[None])
 
 
 def forward(

@@ -11,7 +11,7 @@ from fastrnn._calls.choices import GATES, GRU_ACTIVATIONS, LSTM_ACTIVATIONS
 from fastrnn._calls.kinds import Kind
 from fastrnn._calls.masks import Masks
 from fastrnn._checks import Array, flag, integer, number
-from fastrnn._layers import merge, stack
+from fastrnn._layers import direct, merge, stack
 from fastrnn._layers.direction import Direction
 from fastrnn._layers.exchange import Exchanged
 from fastrnn._layers.noise import chance
@@ -138,8 +138,14 @@ class Layer(Exchanged):
             The result does not fit.
         """
         # Weights that a mask multiplies cannot have been packed before.
-        parts = self._parts(packed=backend.get() == "core" and masks is None)
-        y, state, _ = self._run(x, state, lengths, parts, noise=self._noise(None, masks))
+        packed = backend.get() == "core" and masks is None
+        parts = self._parts(packed=packed)
+        noise = self._noise(None, masks)
+        if packed and noise is None and len(parts) == len(parts[0]) == 1:
+            found = direct.inference(self, parts[0][0], x, state, lengths)
+            if found is not None:
+                return found
+        y, state, _ = self._run(x, state, lengths, parts, noise=noise)
         return y, state
 
     def forward(
