@@ -8,6 +8,7 @@ import copy
 import io
 import pickle
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -205,6 +206,24 @@ def test_what_cannot_be_computed_is_refused_in_words() -> None:
     for error, words, call in cases:
         with pytest.raises(error, match=words):
             call()
+
+
+@pytest.mark.filterwarnings("ignore")  # what is deprecated there
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda model, _: torch.jit.script(model),
+        lambda model, x: torch.jit.trace(model, (x,)),
+        lambda model, x: torch.export.export(model, (x,)),
+        lambda model, x: torch.func.vmap(lambda row: model(row)[0])(x[None]),
+        lambda model, x: torch.func.grad(lambda x: model(x)[0].sum())(x),
+    ],
+    ids=["script", "trace", "export", "vmap", "grad"],
+)
+def test_programs_that_look_into_a_call_are_refused(look: Any) -> None:
+    """A trace without gradients would have held the results of one call as constants."""
+    with torch.no_grad(), pytest.raises(NotImplementedError, match="load its state_dict into"):
+        look(torch.nn.Sequential(torch.nn.Identity(), module("GRU")), torch.ones(4, 2, 3))
 
 
 @pytest.mark.filterwarnings("ignore")  # the compiler has its own

@@ -56,15 +56,22 @@ class _Computed(torch.nn.RNNBase):
         ValueError
             A shape breaks its rule, or a tensor is not on the CPU.
         NotImplementedError
-            From backward: a second derivative is asked for.
+            The call is traced, exported, or transformed by torch.func; from backward: a second
+            derivative is asked for.
 
         Notes
         -----
         torch.compile leaves a call alone and goes on behind it.
         """
+        if torch.jit.is_tracing():  # the results would become constants
+            raise NotImplementedError(_node.NO_OTHER_PROGRAM)
         # Before somebody compiles there is no need to import the compiler, which takes seconds.
         compute = _alone() if "torch._dynamo" in sys.modules else _Computed._compute
         return compute(self, input, hx)
+
+    def __prepare_scriptable__(self) -> Any:
+        """Tell torch.jit.script, which asks here first, that it cannot translate this module."""
+        raise NotImplementedError(_node.NO_OTHER_PROGRAM)
 
     def _compute(self, input: Any, hx: Any) -> Any:  # noqa: A002
         """Check the call, run it as one node, and give it back in the form it came."""

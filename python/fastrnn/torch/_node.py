@@ -20,6 +20,12 @@ NO_SECOND = (
 )
 
 
+NO_OTHER_PROGRAM = (
+    "fastrnn.torch computes outside of PyTorch's programs: it can be neither scripted, traced, "
+    "exported nor transformed by torch.func; load its state_dict into torch.nn for that"
+)
+
+
 class Options(NamedTuple):
     """What makes a layer, in the words of torch.nn's modules."""
 
@@ -97,7 +103,12 @@ def run(
     """Return y, h_n and, of an LSTM, c_n; a node of the graph where a gradient may be asked for."""
     given = (x, h0, c0, *weights)
     if torch.is_grad_enabled() and any(a is not None and a.requires_grad for a in given):
-        results: tuple[Tensor, ...] = _Node.apply(call, *given)
+        try:
+            results: tuple[Tensor, ...] = _Node.apply(call, *given)
+        except RuntimeError as error:
+            if "functorch" in str(error):  # what torch.func's machinery calls itself
+                raise NotImplementedError(NO_OTHER_PROGRAM) from error
+            raise
         return results
     y, states, _ = call.run(x, h0, c0, weights, keep=False)
     return tuple(map(torch.from_numpy, (y, *states)))
@@ -181,5 +192,8 @@ def _refuse_second(
 
 
 def _array(tensor: Tensor) -> Array:
-    array: Array = tensor.detach().numpy()
+    try:
+        array: Array = tensor.detach().numpy()
+    except RuntimeError as error:  # it has no memory: it stands for others while PyTorch looks on
+        raise NotImplementedError(NO_OTHER_PROGRAM) from error
     return array
