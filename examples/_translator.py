@@ -14,7 +14,7 @@ def fit(
     model, sources, targets, *, epochs, seed=0, N=128, rate=1e-2, max_norm=5.0, seconds=None,
     **more,
 ):  # fmt: skip
-    """Train with Adam, its rate falling to a hundredth; return 200 losses on the way.
+    """Train with Adam, its rate falling to a hundredth; return some 200 losses on the way.
 
     With `seconds` it may end before its epochs are over. `more` goes to `Trainer.fit`.
     """
@@ -54,4 +54,6 @@ def as_many(make, wanted, most=2_000):
 
 def losses(found):
     """A picture of the losses of several runs."""
-    return curves(found, xlabel="1/200 of the training", ylabel="loss, nats a symbol", log=True)
+    parts = max(map(len, found.values()))
+    xlabel = f"training, in {parts} parts"
+    return curves(found, xlabel=xlabel, ylabel="loss, nats a symbol", log=True)

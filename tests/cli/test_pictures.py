@@ -13,7 +13,7 @@ def test_curves_hold_their_numbers_and_leave_gaps() -> None:
     first, second = axes.get_lines()
     np.testing.assert_array_equal(first.get_ydata(), [1, 2, np.nan, np.nan])
     np.testing.assert_array_equal(second.get_xydata(), [[0, 3]])
-    assert (first.get_markevery(), second.get_markevery()) == ([], [0])  # a line of one is a point
+    assert (first.get_marker(), second.get_marker()) == ("None", "o")  # a line of one is a point
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a", "b"]
     assert (axes.get_title(), axes.get_xlabel(), axes.get_yscale()) == ("t", "x", "log")
     (axes,) = plot.curves({"a": [1, -1]}).axes

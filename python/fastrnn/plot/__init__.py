@@ -184,7 +184,9 @@ def curves(
         beside = np.pad(shown, 1)
         points = np.flatnonzero(shown & ~beside[:-2] & ~beside[2:])  # no line would show them
         y = np.where(shown, y, np.nan)
-        axes.plot(y, style, label=name, linewidth=1.5, marker="o", markevery=points.tolist())
+        line = axes.plot(y, style, label=name, linewidth=1.5)[0]
+        if len(points):  # else the legend would show a mark that no curve has
+            line.set(marker="o", markevery=points.tolist())
     if log:
         axes.set_yscale("log")
     axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
