@@ -155,6 +155,29 @@ def test_bad_batches(rng: Any) -> None:
         symbols.predict(tokens * 1.0)
 
 
+def test_no_label_is_made_of_nan(rng: Any) -> None:
+    vectors, symbols = make("classifier-last"), make("tagger-bi-mul")
+    x, targets, lengths = batch_for(vectors, rng, lengths=LENGTHS)
+    whole = vectors.predict_proba(x, lengths)
+    lost = x.copy()
+    lost[0, 2] = np.nan
+    with pytest.raises(ValueError, match="x must give scores for every label, got NaN for row 2"):
+        vectors.predict(lost, lengths)
+    p = vectors.predict_proba(lost, lengths)
+    assert np.isnan(p[2]).all()
+    assert_same_bits("other rows", np.delete(p, 2, 0), np.delete(whole, 2, 0))
+    score = vectors.evaluate([(lost, np.zeros_like(targets), lengths)])
+    assert np.isnan(score["loss"])
+    assert score["accuracy"] == (np.delete(whole, 2, 0).argmax(1) == 0).sum() / N
+    lost[0, 2] = x[0, 2]
+    lost[np.arange(T)[:, None] >= lengths] = np.nan
+    np.testing.assert_array_equal(vectors.predict(lost, lengths), whole.argmax(1))
+    tokens, *_ = batch_for(symbols, rng, lengths=LENGTHS)
+    symbols.params["out"]["bias"][1] = np.nan
+    with pytest.raises(ValueError, match="got NaN for row 0 at step 0"):
+        symbols.predict(tokens, LENGTHS)
+
+
 def test_the_vocabulary_may_be_given_itself() -> None:
     letters = fastrnn.data.Vocabulary.from_texts(["abc"], level="character")
     model = SequenceTagger("rnn", C, 4, vocab=letters)

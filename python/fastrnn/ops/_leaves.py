@@ -75,7 +75,7 @@ def _traced(tracing: Tracing, params: Mapping[str, Any], name: str) -> dict[str,
     for key, entry in params.items():
         if isinstance(entry, np.ndarray) and entry.dtype.kind == "f":
             result[key] = tracing.leaf(entry)
-        elif isinstance(entry, Mapping):
+        elif type(entry) is dict or isinstance(entry, Mapping):
             result[key] = _traced(tracing, entry, f"{name}[{key!r}]")
         else:
             raise TypeError(

@@ -28,7 +28,7 @@ def flatten(name: str, tree: Any, *, scalars: bool = False) -> dict[str, Array]:
     ValueError
         Two arrays have the same name, because a key has a dot in it.
     """
-    if not isinstance(tree, Mapping):
+    if type(tree) is not dict and not isinstance(tree, Mapping):
         raise TypeError(f"{name} must be a dict of arrays, got {type(tree).__name__}")
     found: dict[str, Array] = {}
     _collect(name, tree, "", found, scalars)
@@ -44,7 +44,7 @@ def _collect(
         path = prefix + key
         value = entry
         if type(entry) is not _ndarray:
-            if isinstance(entry, Mapping):
+            if type(entry) is dict or isinstance(entry, Mapping):
                 _collect(name, entry, f"{path}.", found, scalars)
                 continue
             if scalars and isinstance(entry, np.floating):

@@ -103,12 +103,13 @@ class Labels(Model):
         Returns
         -------
         ndarray, (…, C)
-            One row of C for each label that `predict` returns; 0 where nothing exists.
+            One row of C for each label that `predict` returns; 0 where nothing exists. NaN where
+            x or the parameters lead to it.
 
         Raises
         ------
         TypeError, ValueError
-            As `predict`.
+            x or lengths have the wrong type, shape, or a value out of range.
         """
         scores, exists = self._scores(self.params, x, lengths, None, learning=False)
         rows = np.exp(scores - scores.max(axis=-1, keepdims=True))
@@ -134,9 +135,14 @@ class Labels(Model):
         Raises
         ------
         TypeError, ValueError
-            x or lengths have the wrong type, shape, or a value out of range.
+            x or lengths have the wrong type, shape, or a value out of range; the scores of a label
+            are NaN, because x or a parameter is.
         """
         scores, exists = self._scores(self.params, x, lengths, None, learning=False)
+        lost = np.argwhere(exists & np.isnan(scores).any(axis=-1))
+        if len(lost):
+            place = f"row {lost[0][-1]}" + (f" at step {lost[0][0]}" if exists.ndim == 2 else "")
+            raise ValueError(f"x must give scores for every label, got NaN for {place}")
         found: NDArray[np.int64] = np.where(exists, scores.argmax(axis=-1), NOTHING)
         return found
 
@@ -166,7 +172,8 @@ class Labels(Model):
             here = int(exists.sum())
             count += here
             nats += here * float(mean_nats(scores, targets))
-            right += int((exists & (scores.argmax(axis=-1) == targets)).sum())
+            found = (scores.argmax(axis=-1) == targets) & ~np.isnan(scores).any(axis=-1)
+            right += int((exists & found).sum())
         if count == 0:
             raise ValueError("batches must hold at least one label, got none")
         return {"loss": nats / count, "accuracy": right / count}
