@@ -68,6 +68,16 @@ def dialogues(dtype: Any) -> tuple[Any, Any]:
     )
 
 
+def segmented(dtype: Any) -> tuple[Any, Any]:
+    """Long dialogues, cut, the context carried on; one of them is alone in its batch."""
+    model = HRED("gru", V, 4, context_size=3, dtype=dtype, rng=np.random.default_rng(1))
+    rng = np.random.default_rng(6)
+    turns = [7, 2, 5, 1, 3, 4, 6]
+    talks = [[rng.integers(4, V, n) for n in rng.integers(0, 4, u)] for u in turns]
+    data = batches(turns, 3, make=lambda rows: pack_dialogues([talks[i] for i in rows]))
+    return model, model.segmented(data, 2)
+
+
 def sentences(dtype: Any) -> tuple[Any, Any]:
     """Noise in every update, and a schedule that counts batches."""
     model = SequenceVAE("gru", V, 4, 2, kl_schedule=9, dtype=dtype, rng=np.random.default_rng(1))
@@ -83,6 +93,7 @@ JOBS: dict[str, Callable[..., tuple[Any, Any]]] = {
     "classifier": classifier,
     "seq2seq": seq2seq,
     "dialogues": dialogues,
+    "segments": segmented,
 }
 
 

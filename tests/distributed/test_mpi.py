@@ -14,6 +14,7 @@ from pathlib import Path
 import jobs
 import numpy as np
 import pytest
+from commands import only_line
 from processes import TIMEOUT, environment
 from tolerances import RANKS
 
@@ -202,5 +203,6 @@ def test_a_config_is_trained_by_two_ranks(tmp_path: Path) -> None:
     assert (tmp_path / "run" / "model.safetensors").exists()
     code, _, err = launched("train", "a.toml")
     assert code == 1
-    assert err.count("has checkpoints of another training") == 1
+    ours = [line for line in err.splitlines() if not line.startswith("Abort(1)")]  # MPICH's own
+    assert "has checkpoints of another training" in only_line("\n".join(ours))
     assert launched("train", "--nonsense")[0] == 2

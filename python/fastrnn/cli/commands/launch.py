@@ -46,8 +46,8 @@ def run_launch(ranks: int, words: list[str]) -> None:
     code = _wait(command, env)
     if code == 130:
         raise KeyboardInterrupt
-    if code == 2:  # a usage error, which a rank has told
-        sys.exit(2)
+    if code in (1, 2):  # failed or wrong usage, which a rank has told
+        sys.exit(code)
     if code:
         raise ChildProcessError(f"the {ranks} ranks ended with exit code {code}")
 

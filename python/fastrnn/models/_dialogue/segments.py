@@ -1,5 +1,6 @@
 """Segments: long dialogues learned a few turns an update, the state of the context carried on."""
 
+import copy
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,9 @@ import numpy as np
 from fastrnn._checks import integer
 from fastrnn.models._dialogue.dialogues import columns_of, opened
 from fastrnn.train._position import Position
+
+if TYPE_CHECKING:
+    from fastrnn.distributed import Comm
 
 
 def segments(batch: Any, turns: int, V: int, speakers: int) -> list[tuple[Any, ...]]:
@@ -60,6 +64,7 @@ class Segments:
 
     def __init__(self, data: Iterable[Any], turns: int, V: int, speakers: int) -> None:
         self._position, self._how = Position(data), (turns, V, speakers)
+        self._share: slice | None = None
         self._given = 0  # segments of the batch that is being given
         self._here = self._position.state_dict()  # before that batch
 
@@ -70,11 +75,33 @@ class Segments:
             batch = next(batches, None)
             if batch is None:
                 return
-            parts = segments(batch, *self._how)
+            parts = [self._shared(part) for part in segments(batch, *self._how)]
             while self._given < len(parts):
                 self._given += 1
                 yield parts[self._given - 1]
             self._given = 0
+
+    def _shared(self, part: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        """Return this rank's dialogues of a segment; None if it has none in the batch."""
+        if self._share is None:
+            return part
+        tokens, lengths, turns, *marks, goes_on = part
+        N = len(turns)
+        mine = np.zeros(N, np.bool_)
+        mine[self._share] = True
+        chosen = np.repeat(mine, turns)
+        columns = columns_of(tokens, lengths, chosen)
+        own = *columns, turns[mine], *(mark[chosen] for mark in marks), goes_on
+        return own if mine.any() else None
+
+    def shard(self, comm: "Comm") -> "Segments":
+        """Return one rank's dialogues of every batch, at the same position.
+
+        Every rank reads all batches, for how many segments there are depends on all dialogues.
+        """
+        part = copy.copy(self)
+        part._share = slice(comm.rank, None, comm.size)
+        return part
 
     def state_dict(self) -> dict[str, Any]:
         """Return the position in the data, and how many segments of the next batch were given."""
