@@ -14,6 +14,12 @@ from fastrnn.distributed.mpi import NEEDED
 from fastrnn.train._interrupt import ENDING
 
 _THREADS = ("FASTRNN_NUM_THREADS", "OMP_NUM_THREADS")
+# Open MPI binds every rank to one core, and lets those that wait keep it busy.
+_OPEN_MPI = {
+    "PRTE_MCA_hwloc_default_binding_policy": "none",
+    "OMPI_MCA_hwloc_base_binding_policy": "none",
+    "OMPI_MCA_mpi_yield_when_idle": "1",
+}
 
 
 def run_launch(ranks: int, words: list[str]) -> None:
@@ -38,7 +44,7 @@ def run_launch(ranks: int, words: list[str]) -> None:
         The script is not there.
     """
     command = [_mpiexec(), "-n", str(ranks), sys.executable, "-m", "mpi4py", *_job(words)]
-    env = dict(os.environ)
+    env = _OPEN_MPI | dict(os.environ)
     if not any(name in env for name in _THREADS):
         share = max(1, fastrnn.get_num_threads() // ranks)
         env |= dict.fromkeys(_THREADS, str(share))
