@@ -18,7 +18,10 @@ extensions = [
 myst_enable_extensions = ["amsmath", "dollarmath"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build"]
-suppress_warnings = ["myst.xref_missing"]  # links to files of the repository outside of docs/
+suppress_warnings = [
+    "myst.xref_missing",  # links to files of the repository outside of docs/
+    "ref.python",  # a word of a type, which is prose, that two classes have as an attribute
+]
 
 autodoc_typehints = "none"  # the docstrings say shapes, which the hints cannot
 autodoc_member_order = "bysource"

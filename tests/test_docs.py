@@ -193,3 +193,15 @@ def test_contributing_names_files_that_exist() -> None:
     there |= {f"/{path.name}" for path in ROOT.glob("*.*")}
     lost = [name for name in sorted(names) if not any(path.endswith(f"/{name}") for path in there)]
     assert not lost, f"CONTRIBUTING.md names files that do not exist: {lost}"
+
+
+def test_every_public_name_has_its_place_in_the_reference() -> None:
+    pages = "\n".join(path.read_text("utf-8") for path in (ROOT / "docs/reference").glob("*.md"))
+    package = Path(fastrnn.__file__).parent
+    modules = {path.parent.name for path in package.glob("[a-z]*/__init__.py")} | {"init"}
+    modules -= {"cli", "examples", "torch"}  # docs/howto has these
+    listed = set(re.findall(r"(?:auto|current)module:: fastrnn\.(\w+)", pages))
+    assert modules <= listed, f"no page for {modules - listed}"
+    single = {n for n in fastrnn.__all__ if not inspect.ismodule(getattr(fastrnn, n))}
+    shown = set(re.findall(r"auto(?:function|class|exception):: (\w+)", pages))
+    assert single <= shown, f"not in the reference: {single - shown}"
