@@ -12,7 +12,7 @@ from tolerances import RANKS
 
 from fastrnn.data import contiguous_streams
 from fastrnn.distributed import Comm, SerialComm, ThreadComm
-from fastrnn.io import load_checkpoint
+from fastrnn.io import CheckpointError, load_checkpoint, save_checkpoint
 from fastrnn.train import Adam, Trainer
 
 pytest.importorskip("autograd")
@@ -109,6 +109,31 @@ def test_rank_0_alone_validates_and_writes(tmp_path: Path) -> None:
     assert sum("validation_loss" in line for line in lines) == 4
     newest = load_checkpoint(max((tmp_path / "c").iterdir()))
     assert len(newest.state["ranks"]) == 2
+
+
+def test_fit_of_a_model_takes_the_ranks_too() -> None:
+    def run(comm: Comm | None) -> Any:
+        dist = {"dist": comm, "progress": False, "updates": 12}
+        model, data = jobs.segmented(np.float64)
+        model.fit(data._position._data, Adam(lr=0.02), segment_turns=2, **dist)
+        other, data = jobs.sentences(np.float64)
+        other.fit(data._data, Adam(lr=0.02), rng=np.random.default_rng(0), **dist)
+        return jobs.flatten(model.params), jobs.digest(jobs.flatten(other.params))
+
+    alone = run(None)
+    found = ThreadComm.run(2, run)
+    assert found[0][1] == found[1][1] != alone[1]  # each rank draws noise of its own
+    assert jobs.distance(found[0][0], alone[0]) < 1e-10
+
+
+@pytest.mark.parametrize("ranks", [5, [3], [{"carry": None}], "ab"])
+def test_a_checkpoint_with_other_ranks_than_any_is_refused(tmp_path: Path, ranks: Any) -> None:
+    jobs.train(None, jobs.classifier, updates=2, checkpoint=tmp_path)
+    path = next(tmp_path.iterdir())
+    found = load_checkpoint(path)
+    save_checkpoint(path, found.tensors, {**found.state, "ranks": ranks})
+    with pytest.raises(CheckpointError, match="its state of the ranks is not one"):
+        jobs.train(None, jobs.classifier, updates=3, checkpoint=tmp_path, resume=True)
 
 
 def test_seconds_are_those_of_rank_0() -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from fastrnn._checks import Array
 from fastrnn._layers.params import arrays_were_edited
 from fastrnn.distributed.comm import Comm, SerialComm
-from fastrnn.io import Checkpoint
+from fastrnn.io import Checkpoint, CheckpointError
 from fastrnn.train._trees import flatten
 
 Kept = Callable[[], Mapping[str, Array]]  # what an optimiser's state_dict is
@@ -135,7 +135,7 @@ class Ranks:
         from safetensors.numpy import load, save
 
         own = {name: array for name, array in tensors.items() if name.startswith("carry.")}
-        skeleton = json.dumps({"carry": state["carry"], "rng": state["rng"]}).encode()
+        skeleton = json.dumps({name: state[name] for name in sorted(_OWN)}).encode()
         packed = save({**own, "state": np.frombuffer(skeleton, np.uint8)})
         found = self.comm.allgatherv(np.frombuffer(packed, np.uint8))
         tensors, state = dict(tensors), {**state, "ranks": []}
@@ -152,6 +152,8 @@ class Ranks:
         begin at zero then, and generators need new streams.
         """
         others = found.state.get("ranks", [])
+        if not isinstance(others, list) or any(set(_keys(each)) != _OWN for each in others):
+            raise CheckpointError(found.path, "its state of the ranks is not one", "take another")
         if self.alone and not others:
             return found, True
         if len(others) + 1 != self.comm.size:
@@ -169,6 +171,11 @@ class Ranks:
 
 
 _NOTHING = np.empty(0, np.uint8)
+_OWN = {"carry", "rng"}  # what a checkpoint keeps of each rank
+
+
+def _keys(value: Any) -> Any:
+    return value if isinstance(value, dict) else ()
 
 
 class Arena:
