@@ -223,6 +223,7 @@ def test_bad_vectors(kind: str, x: Any, error: type, message: str) -> None:
         ({"hidden_sizes": [0]}, ValueError, "hidden_sizes must be at least 1"),
         ({"learn_sigma": True}, ValueError, "learn_sigma needs a Gaussian likelihood"),
         ({"dtype": np.int32}, TypeError, "dtype must be float32 or float64"),
+        ({"dtype": None}, TypeError, "dtype must be float32 or float64"),
     ],
 )
 def test_bad_options(options: dict[str, Any], error: type, message: str) -> None:

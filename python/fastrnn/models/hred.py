@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fastrnn.init import generator
+from fastrnn.metrics import perplexity
 from fastrnn.models._dialogue.segments import Segmented
 from fastrnn.models._dialogue.talking import Talking
 
@@ -225,8 +226,7 @@ class HRED(Segmented, Talking):
             symbols += self._enter(batch).symbols
         if symbols == 0:
             raise ValueError("batches must hold at least one turn to be said, got none")
-        loss = total / symbols
-        return {"loss": loss, "perplexity": float(np.exp(min(loss, 700.0)))}
+        return {"loss": total / symbols, "perplexity": perplexity(total, symbols)}
 
     def reply(
         self,

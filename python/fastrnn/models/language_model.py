@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
-from math import exp, log
+from math import log
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from fastrnn import _options, ops
 from fastrnn._checks import flag, integer
 from fastrnn.init import generator
+from fastrnn.metrics import perplexity
 from fastrnn.models._parts.generation import continued, prompt_tokens
 from fastrnn.models._parts.model import Model, size_of, unpack
 from fastrnn.models._parts.reader import NOTHING, Reader, labels, linear_params, mean_nats
@@ -18,7 +19,6 @@ from fastrnn.models._parts.reader import NOTHING, Reader, labels, linear_params,
 if TYPE_CHECKING:
     from numpy.random import Generator
 
-_MOST_NATS = 700.0  # whose exp is still a number
 
 
 class LanguageModel(Model):
@@ -228,7 +228,7 @@ class LanguageModel(Model):
         if count == 0:
             raise ValueError("data must hold at least one symbol to predict, got none")
         nats = total / count
-        return {"loss": nats, "bits": nats / log(2), "perplexity": exp(min(nats, _MOST_NATS))}
+        return {"loss": nats, "bits": nats / log(2), "perplexity": perplexity(nats)}
 
     def generate(
         self,

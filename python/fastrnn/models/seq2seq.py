@@ -1,7 +1,6 @@
 """Seq2Seq: one sequence of symbols to another one, with or without attention."""
 
 from collections.abc import Iterable, Mapping
-from math import exp
 from typing import TYPE_CHECKING, Any
 
 import autograd.numpy as anp
@@ -11,6 +10,7 @@ from numpy.typing import DTypeLike
 from fastrnn import _options, decode, ops
 from fastrnn._checks import flag, integer, probability
 from fastrnn.init import generator
+from fastrnn.metrics import perplexity
 from fastrnn.models._parts.model import Model
 from fastrnn.models._parts.reader import NOTHING
 from fastrnn.models._seq2seq.encoder import Encoded, Encoder
@@ -21,8 +21,6 @@ from fastrnn.models._seq2seq.writer import AttentiveDecoder, PlainDecoder, Plan
 
 if TYPE_CHECKING:
     from numpy.random import Generator
-
-_MOST_NATS = 700.0  # whose exp is still a number
 
 
 class Seq2Seq(Translating, Model):
@@ -290,4 +288,4 @@ class Seq2Seq(Translating, Model):
             count += pairs.symbols
         if count == 0:
             raise ValueError("batches must hold at least one target symbol, got none")
-        return {"loss": total / count, "perplexity": exp(min(total / count, _MOST_NATS))}
+        return {"loss": total / count, "perplexity": perplexity(total, count)}

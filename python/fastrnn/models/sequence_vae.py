@@ -10,6 +10,7 @@ from fastrnn import _options, ops
 from fastrnn._checks import integer, number, probability
 from fastrnn.data import pad
 from fastrnn.init import generator
+from fastrnn.metrics import perplexity
 from fastrnn.models._latent.annealing import Annealing, schedule
 from fastrnn.models._latent.bounds import Bounds
 from fastrnn.models._latent.gaussians import (
@@ -279,8 +280,7 @@ class SequenceVAE(Annealing, Sentences, Bounds, Model):
         if rows == 0:
             raise ValueError("batches must hold at least one sentence, got none")
         reconstruction, kl = (sums / rows).tolist()
-        perplexity = float(np.exp(min((sums[1] - sums[0]) / symbols, 700.0)))
         return {
             "loss": kl - reconstruction, "reconstruction": reconstruction, "kl": kl,
-            "perplexity": perplexity,
+            "perplexity": perplexity(float(sums[1] - sums[0]), symbols),
         }  # fmt: skip

@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike
 from fastrnn import ops
 from fastrnn._checks import integer, number
 from fastrnn.init import generator
+from fastrnn.metrics import perplexity
 from fastrnn.models._dialogue.segments import Segmented
 from fastrnn.models._dialogue.turn_codes import TurnCodes, bag_nats, weighed
 from fastrnn.models._latent.annealing import Annealing, schedule
@@ -236,7 +237,7 @@ class VHRED(Segmented, Annealing, TurnCodes):
         loss = float(sums[1] - sums[0]) / symbols
         return {
             "loss": loss, "reconstruction": float(sums[0] / turns), "kl": float(sums[1] / turns),
-            "perplexity": float(np.exp(min(loss, 700.0))),
+            "perplexity": perplexity(loss),
         }  # fmt: skip
 
     def reply(

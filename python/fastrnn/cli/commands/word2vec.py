@@ -29,7 +29,7 @@ def word2vec(
     alpha: Annotated[float, Option(min=0.0, help="First learning rate.")] = 0.025,
     epochs: Annotated[int, Option(min=1, help="Times through the text.")] = 5,
     threads: Annotated[
-        int | None, Option(min=1, metavar="N", help="What fastrnn finds.", show_default=False)
+        int | None, Option(min=1, metavar="N", help="Those that fastrnn finds.", show_default=False)
     ] = None,
     seed: Annotated[int, Option(min=0, metavar="K", help="Of everything random.")] = 1,
     deterministic: Annotated[

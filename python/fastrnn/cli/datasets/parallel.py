@@ -3,9 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
-from fastrnn.cli.datasets.text import Dataset, named, read_lines, share
+from fastrnn.cli.datasets.text import Dataset, divided, named, read_lines
 from fastrnn.data import BPE, Vocabulary
 from fastrnn.models._seq2seq.pairs import batched_pairs
 
@@ -51,12 +49,10 @@ def parallel_dataset(
     if held_out_sources is not None and held_out_targets is not None:
         judged = _lines(folder, held_out_sources, held_out_targets)
     else:
-        order = np.random.default_rng(seed).permutation(len(pairs))
-        cut = max(1, int(len(pairs) * share(held_out)))
-        judged = [pairs[i] for i in order[:cut]]
-        pairs = [pairs[i] for i in order[cut:]]
+        pairs, judged = divided(pairs, held_out, seed, sources, "pairs of lines")
     if not pairs or not judged:
-        raise ValueError(f"{sources} must hold at least two pairs of lines")
+        empty = sources if not pairs else held_out_sources
+        raise ValueError(f"{empty} must hold at least one pair of lines")
     tables = [
         vocabulary_of(texts, level, min_count, max_size)
         for texts, level in zip(zip(*pairs, strict=True), (source_level, target_level), strict=True)

@@ -106,11 +106,10 @@ def labelled_dataset(
     """
     lines = read_lines(path)
     pairs = [_example(path, i, line, each_step) for i, line in enumerate(lines)]
-    if len(pairs) < 2:
-        raise ValueError(f"{path} must hold at least two examples, got {len(pairs)}")
-    order = np.random.default_rng(seed).permutation(len(pairs))
-    cut = len(pairs) - max(1, int(len(pairs) * share(held_out)))
-    inputs, labels = zip(*(pairs[i] for i in order), strict=True)
+    parts = divided(list(enumerate(pairs, 1)), held_out, seed, str(path), "examples")
+    cut = len(parts[0])
+    numbers, examples = zip(*parts[0], *parts[1], strict=True)
+    inputs, labels = zip(*examples, strict=True)
     sizes = [None if isinstance(x, str) else np.shape(x)[1] for x, _ in pairs]
     if len(set(sizes)) > 1:
         odd = next(i for i, size in enumerate(sizes) if size != sizes[0])
@@ -126,12 +125,12 @@ def labelled_dataset(
         sequences = [np.asarray(x, np.float32) for x in inputs]
         model = {"input_size": sizes[0]}
     names = sorted({name for each in labels for name in each})
-    numbers = {name: i for i, name in enumerate(names)}
-    targets = [np.array([numbers[name] for name in each], np.int64) for each in labels]
-    for i, sequence, target in zip(order.tolist(), sequences, targets, strict=True):
+    classes = {name: i for i, name in enumerate(names)}
+    targets = [np.array([classes[name] for name in each], np.int64) for each in labels]
+    for number, sequence, target in zip(numbers, sequences, targets, strict=True):
         if each_step and len(target) != len(sequence):
             raise ValueError(
-                f"{path}, line {i + 1}: {len(sequence)} steps have {len(target)} labels"
+                f"{path}, line {number}: {len(sequence)} steps have {len(target)} labels"
             )
 
     def make(rows: Rows) -> tuple[Any, ...]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from fastrnn import _options
 from fastrnn._checks import Array, integer
 from fastrnn.models._parts.dense import (
     ACTIVATIONS,
@@ -16,7 +17,6 @@ from fastrnn.models._parts.dense import (
     choice,
     dense,
     dense_params,
-    float_dtype,
     mean_of,
     sizes_of,
     vectors,
@@ -47,7 +47,7 @@ class VectorModel(Model):
         hidden = sizes_of("hidden_sizes", hidden_sizes)
         self._activation = choice("activation", activation, list(ACTIVATIONS))
         self._likelihood = choice("likelihood", likelihood, LIKELIHOODS)
-        self.dtype = float_dtype(dtype)
+        self.dtype = _options.dtype(dtype)
         down, up = [I, *hidden], [Z, *hidden[::-1]]
         self.params = {
             "encoder": dense_params(down, self.dtype, rng),

@@ -9,7 +9,7 @@ import autograd.numpy as anp
 import numpy as np
 
 from fastrnn import ops
-from fastrnn._checks import FLOAT32, FLOAT64, Array, DType, floats, integer
+from fastrnn._checks import FLOAT64, Array, floats, integer
 from fastrnn.models._parts.reader import linear_params
 from fastrnn.ops._primitive import value_of
 
@@ -24,20 +24,6 @@ ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
 LIKELIHOODS = ("bernoulli", "gaussian")
 
 _LOG_2PI = log(2 * pi)
-
-
-def float_dtype(dtype: Any) -> DType:
-    """Return float32 or float64 as a dtype.
-
-    Raises
-    ------
-    TypeError
-        It is another one.
-    """
-    found = np.dtype(dtype)
-    if found.kind != "f" or found.itemsize not in (4, 8):
-        raise TypeError(f"dtype must be float32 or float64, got {found}")
-    return FLOAT32 if found.itemsize == 4 else FLOAT64
 
 
 def choice(name: str, value: Any, choices: Sequence[str]) -> str:
