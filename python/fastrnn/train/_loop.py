@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from fastrnn._checks import integer, number
-from fastrnn.distributed._training import Ranks
 from fastrnn.train._interrupt import Ended, Interrupts
 from fastrnn.train._position import Position
 from fastrnn.train._progress import Display, Status
+from fastrnn.train._ranks import Ranks
 from fastrnn.train._run import Run, Stepper, put, to_checkpoint
 from fastrnn.train._step import Step
 from fastrnn.train._trees import flatten

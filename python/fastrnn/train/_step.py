@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from fastrnn.distributed._training import Ranks
 from fastrnn.train._interrupt import Interrupts
 from fastrnn.train._nest import detached
 from fastrnn.train._position import Position
+from fastrnn.train._ranks import Ranks
 from fastrnn.train._run import Run, Stepper
 from fastrnn.train.clip import clip_grad_norm, positive
 

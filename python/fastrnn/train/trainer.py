@@ -10,12 +10,12 @@ import numpy as np
 
 from fastrnn._checks import integer
 from fastrnn.distributed import Comm
-from fastrnn.distributed._training import Ranks
 from fastrnn.init import generator
 from fastrnn.train._interrupt import Ended, Interrupts
 from fastrnn.train._loop import Limits, Loop, Saving, Validation
 from fastrnn.train._position import Position
 from fastrnn.train._progress import display
+from fastrnn.train._ranks import Ranks
 from fastrnn.train._run import Run, Stepper, from_checkpoint
 from fastrnn.train._step import Step
 from fastrnn.train.checkpoint import Checkpoints, load_latest
