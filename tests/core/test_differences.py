@@ -38,20 +38,25 @@ def difference(problem: Problem, name: str) -> np.ndarray:
     return gradient
 
 
-@pytest.mark.parametrize("shape", SHAPES, ids=["whole", "ragged", "reverse", "projected"])
-@pytest.mark.parametrize("cell", CELLS)
-def test_every_gradient_is_the_slope(cell: str, shape: dict, isa: str) -> None:
-    problem = draw(Case(cell, **shape))
-    gradients = run_core(problem)
-    check_trusted(problem, gradients)
+def assert_slopes(problem: Problem, gradients: dict[str, np.ndarray], words: str) -> None:
+    """Every gradient of a problem is the slope that its differences find."""
     for name in (name for name in INPUTS if getattr(problem, name) is not None):
         np.testing.assert_allclose(
             gradients[f"d{name}"],
             difference(problem, name),
             rtol=DIFFERENCE_RELATIVE,
             atol=DIFFERENCE_ABSOLUTE,
-            err_msg=f"d{name} by {isa}",
+            err_msg=f"d{name} {words}",
         )
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=["whole", "ragged", "reverse", "projected"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_every_gradient_is_the_slope(cell: str, shape: dict, isa: str) -> None:
+    problem = draw(Case(cell, **shape))
+    gradients = run_core(problem)
+    check_trusted(problem, gradients)
+    assert_slopes(problem, gradients, f"by {isa}")
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -60,12 +65,4 @@ def test_more_shapes(cell: str, long: bool) -> None:
     for seed in range(20 if long else 2):
         T, N, I, H = (int(n) for n in rng.integers(1, 6, 4))
         problem = draw(Case(cell, T=T, N=N, I=I, H=H, lengths="ragged", seed=seed))
-        gradients = run_core(problem)
-        for name in (name for name in INPUTS if getattr(problem, name) is not None):
-            np.testing.assert_allclose(
-                gradients[f"d{name}"],
-                difference(problem, name),
-                rtol=DIFFERENCE_RELATIVE,
-                atol=DIFFERENCE_ABSOLUTE,
-                err_msg=f"d{name} of {problem.case}",
-            )
+        assert_slopes(problem, run_core(problem), f"of {problem.case}")
