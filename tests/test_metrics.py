@@ -84,6 +84,8 @@ def test_bleu_is_that_of_sacrebleu() -> None:
 def test_bleu_takes_one_reference_each() -> None:
     pytest.importorskip("sacrebleu", reason="sacrebleu is not installed")
     for metric in (metrics.bleu, metrics.chrf):
+        with pytest.raises(TypeError, match=r"must be texts, got .*; join the tokens"):
+            metric([["a", "b"]], [["a", "b"]])
         with pytest.raises(ValueError, match="references must be one for each"):
             metric(["a b"], [["a b", "a"]])
 

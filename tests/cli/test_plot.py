@@ -48,6 +48,8 @@ def test_the_first_updates_do_not_press_the_rest_together() -> None:
 def test_bad_input_is_refused() -> None:
     with pytest.raises(ValueError, match="held_out must hold two sequences of one length"):
         plot.loss_curve((SECONDS, BITS), ([1.0], []))
+    with pytest.raises(ValueError, match=r"train must hold two sequences .*got shapes \(\), \(\)"):
+        plot.loss_curve([1.0, 2.0])
     with pytest.raises(ValueError, match="train must hold at least one point"):
         plot.loss_curve(([], []))
 

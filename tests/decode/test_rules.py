@@ -155,6 +155,9 @@ def test_bad_arguments() -> None:
             decode.beam_search(
                 lambda *_, r=result: (r.copy(), None), None, 2, max_length=4, beam_size=3
             )
+    for search in (decode.greedy, decode.draw):
+        with pytest.raises(TypeError, match=r"step must return \(scores, state\) .* got ndarray"):
+            search(lambda *_: np.zeros((1, 8)), None, 1, max_length=4)
     with pytest.raises(TypeError, match="float32 or float64, got list"):
         decode.greedy(lambda *_: ([[1.0]], None), None, 1, max_length=4)
 

@@ -119,7 +119,7 @@ def test_an_error_leaves_autograd_as_it_was() -> None:
     [
         ([np.ones(2)], "params must be a nested dict, got list"),
         ({"a": {"b": [1.0]}}, r"params\['a'\]\['b'\] must be a floating array, got list"),
-        ({"a": np.arange(3)}, r"params\['a'\] must be a floating array, got ndarray"),
+        ({"a": np.arange(3)}, r"params\['a'\] must be a floating array, got int64"),
     ],
 )
 def test_params_that_are_none(params: Any, message: str) -> None:

@@ -264,6 +264,9 @@ def test_bad_data_is_named() -> None:
 
 
 def test_what_trains_is_what_can() -> None:
+    for model in (object(), None, np.zeros(3)):
+        with pytest.raises(TypeError, match="model must have params, and loss or loss_with_state"):
+            Trainer(model, Adam())
     for optimiser in ("adam", Adam, None):
         with pytest.raises(TypeError, match=r"optimiser must be .* such as Adam\(\), got"):
             Trainer(Toy(), optimiser)  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from fastrnn._checks import flag, integer
 from fastrnn.decode._found import Found
 from fastrnn.decode._hypothesis import Hypothesis, Ids, LengthPenalty
 from fastrnn.decode._rules import Rules
-from fastrnn.decode._search import Search, StepFunction
+from fastrnn.decode._search import Search, StepFunction, taken
 
 
 def beam_search(
@@ -110,8 +110,8 @@ def beam_search(
         K, limits(max_length, N, rules), rules, found, attention=keep, overwrite=overwrite
     )
     while search.goes_on:
-        scores, state, *weights = step(state, search.parents, search.fed)
-        search.advance(scores, weights[0] if weights else None)
+        scores, state, weights = taken(step(state, search.parents, search.fed))
+        search.advance(scores, weights)
     return found.best()
 
 

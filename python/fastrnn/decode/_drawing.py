@@ -10,7 +10,7 @@ from fastrnn.decode._beam import limits
 from fastrnn.decode._hypothesis import Hypothesis
 from fastrnn.decode._rules import Rules
 from fastrnn.decode._sampling import sample
-from fastrnn.decode._search import StepFunction, checked_scores
+from fastrnn.decode._search import StepFunction, checked_scores, taken
 from fastrnn.decode._select import log_normalisers
 from fastrnn.init import generator
 
@@ -80,7 +80,7 @@ def draw(
     prefixes = np.empty((len(owners), 0), np.int64)
     maps: Any = None
     while len(places):
-        scores, state, *weights = step(state, parents, fed)
+        scores, state, weights = taken(step(state, parents, fed))
         scores = checked_scores(scores, len(places))
         normalisers = log_normalisers(scores)
         may_come = scores.copy()
@@ -92,8 +92,8 @@ def draw(
         rows = np.arange(len(places))
         allowed = may_come[rows, fed] > -np.inf  # EOS at the greatest length may not be
         totals = totals + np.where(allowed, scores[rows, fed] - normalisers, 0)
-        if keep and weights:
-            now = weights[0][:, None]
+        if keep and weights is not None:
+            now = weights[:, None]
             maps = np.concatenate([now[:, :0] if maps is None else maps, now], axis=1)
         t = prefixes.shape[1]
         ends = fed == rules.eos

@@ -20,6 +20,23 @@ Flags = NDArray[np.bool_]
 _LEAVE = 0.25
 
 
+def taken(found: Any) -> tuple[Any, Any, Any]:
+    """Return scores, state and weights, None if there are none, of what a step function returned.
+
+    Raises
+    ------
+    TypeError
+        It is neither a pair nor a triple.
+    """
+    if not isinstance(found, (tuple, list)) or len(found) not in (2, 3):
+        raise TypeError(
+            "step must return (scores, state) or (scores, state, weights), got "
+            f"{type(found).__name__}"
+        )
+    scores, state, *weights = found
+    return scores, state, weights[0] if weights else None
+
+
 class Search:
     """The sequences of A sources that are not done: a beam of K each, and the greedy one.
 

@@ -22,6 +22,8 @@ def bleu(
     ------
     ImportError
         sacrebleu is missing; the message says how to get it.
+    TypeError
+        A prediction or reference is no str.
     ValueError
         There are no predictions, or another number of references than one for each.
 
@@ -52,7 +54,7 @@ def chrf(predictions: Sequence[str], references: Sequence[str]) -> float:
     ------
     ImportError
         sacrebleu is missing; the message says how to get it.
-    ValueError
+    TypeError, ValueError
         As `bleu`.
 
     References
@@ -72,9 +74,14 @@ def chrf(predictions: Sequence[str], references: Sequence[str]) -> float:
 def _one_each(predictions: Sequence[str], references: Sequence[str]) -> list[str]:
     """Return the references, of which each prediction has one."""
     pairs = paired(predictions, references)
-    for _, may in pairs:
+    for prediction, may in pairs:
         if len(may) != 1:
             raise ValueError(f"references must be one for each prediction, got {may!r:.60}")
+        for text in (prediction, *may):
+            if not isinstance(text, str):
+                raise TypeError(
+                    f"predictions and references must be texts, got {text!r:.60}; join the tokens"
+                )
     return [reference for _, (reference,) in pairs]
 
 

@@ -101,9 +101,10 @@ def loss_curve(
     ['training, running mean', 'held-out: 2.600', 'bz2: 2.000']
     """
     for name, (x, y) in {"train": train, "held_out": held_out}.items():
-        if len(x) != len(y):
+        shapes = np.shape(x), np.shape(y)
+        if len(shapes[0]) != 1 or shapes[0] != shapes[1]:
             raise ValueError(
-                f"{name} must hold two sequences of one length, got {len(x)}, {len(y)}"
+                f"{name} must hold two sequences of one length, got shapes {shapes[0]}, {shapes[1]}"
             )
     if not len(train[0]):
         raise ValueError("train must hold at least one point, got none")

@@ -40,16 +40,19 @@ class Step:
     ) -> None:
         from fastrnn.ops import value_and_grad
 
+        self._carries = hasattr(model, "loss_with_state")
+        if not hasattr(model, "params") or not (self._carries or hasattr(model, "loss")):
+            raise TypeError(
+                f"model must have params, and loss or loss_with_state, got {model!r:.40}"
+            )
         if not (ranks.alone or hasattr(model, "terms")):
             raise TypeError(
                 "model must have terms(batch), of how many terms its loss is the mean, to be "
                 f"trained by {ranks.comm.size} ranks; {type(model).__name__} has none"
             )
         self._ranks = ranks
-
         self._model, self._optimiser, self._rng = model, optimiser, rng
         self._max_norm = inf if max_norm is None else positive("max_norm", max_norm)
-        self._carries = hasattr(model, "loss_with_state")
         self._carry: Any = None
         self._differentiate = value_and_grad(self._loss)
 
