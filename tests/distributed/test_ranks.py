@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tolerances import RANKS
 
-from fastrnn.data import contiguous_streams
+from fastrnn.data import contiguous_streams, windows
 from fastrnn.distributed import Comm, SerialComm, ThreadComm
 from fastrnn.io import CheckpointError, load_checkpoint, save_checkpoint
 from fastrnn.train import Adam, Trainer
@@ -78,12 +78,13 @@ def test_resumed_by_another_number_of_ranks(tmp_path: Path, name: str) -> None:
 def test_noise_differs_from_rank_to_rank() -> None:
     def draws(comm: Comm) -> tuple[float, float]:
         rng = np.random.default_rng(4)
-        Trainer(jobs.windowed(np.float64)[0], Adam(), rng=rng, dist=comm)
-        return rng.random(), rng.random()
+        made = Trainer(jobs.windowed(np.float64)[0], Adam(), rng=rng, dist=comm)
+        assert made.rng is rng or rng.random() == expected
+        return made.rng.random(), made.rng.random()
 
+    expected = np.random.default_rng(4).random()
     found = ThreadComm.run(3, draws)
-    rng = np.random.default_rng(4)
-    assert found[0] == (rng.random(), rng.random())
+    assert found[0][0] == expected
     assert len({value for pair in found for value in pair}) == 6
 
 
@@ -212,6 +213,16 @@ def test_parts_are_the_whole() -> None:
 class _Size:
     def __init__(self, size: int) -> None:
         self.size = size
+
+
+def test_other_data_on_another_rank_are_found_out() -> None:
+    def run(comm: Comm) -> None:
+        model, _ = jobs.windowed(np.float64)
+        data = windows(jobs.TEXT, N=6, T=3, seed=comm.rank)
+        Trainer(model, Adam(), dist=comm, progress=False).fit(data, updates=2)
+
+    with pytest.raises(ValueError, match=r'the same on all ranks, got .*"seed": 0.* and .*: 1'):
+        ThreadComm.run(3, run)
 
 
 def test_what_cannot_be_shared_is_refused() -> None:

@@ -49,6 +49,15 @@ class Ranks:
         self.alone, self.first = self.comm.size == 1, self.comm.rank == 0
         self._arena = Arena()
 
+    def generator(self, rng: np.random.Generator) -> np.random.Generator:
+        """Return the generator of rank 0, and others for the others, each with its own stream.
+
+        The caller's is left alone there: it may still have to draw the same on all ranks.
+        """
+        own = rng if self.first else copy.deepcopy(rng)
+        self.spread(own)
+        return own
+
     def spread(self, rng: np.random.Generator) -> None:
         """Give the generators of all ranks but the first streams of their own, drawn from it."""
         if self.alone:
@@ -77,10 +86,17 @@ class Ranks:
         """Return a context in which Ctrl-C waits until all ranks know of it."""
         return nullcontext() if self.alone else interrupts.held()
 
-    def begin(self, params: Mapping[str, Any], kept: Kept, update: int) -> None:
+    def begin(
+        self, params: Mapping[str, Any], kept: Kept, update: int, position: Mapping[str, Any]
+    ) -> None:
         """Begin with the parameters of rank 0, and the same of all else."""
         if self.alone:
             return
+        where = json.dumps(position, sort_keys=True).encode()
+        places = {place.tobytes() for place in self._all(where)}
+        if len(places) > 1:
+            told = " and ".join(place.decode() for place in sorted(places)[:2])
+            raise ValueError(f"data must be the same on all ranks, got {told}")
         for array in flatten("model.params", params).values():
             self.comm.broadcast_(array)
         arrays_were_edited()
@@ -95,12 +111,16 @@ class Ranks:
         for name, array in sorted((flatten("model.params", params) | optim).items()):
             digest.update(f"{name} {array.dtype} {array.shape}".encode())
             digest.update(array.tobytes())
-        found = self.comm.allgatherv(np.frombuffer(digest.digest(), np.uint8))
+        found = self._all(digest.digest())
         if any(other.tobytes() != found[0].tobytes() for other in found):
             raise RuntimeError(
                 f"the ranks have diverged: model or optimiser differ after {update} updates; do "
                 "all see the same folder of checkpoints, and change params in fit alone?"
             )
+
+    def _all(self, told: bytes) -> list[Array]:
+        """Return what all ranks tell, as rows of bytes."""
+        return self.comm.allgatherv(np.frombuffer(told, np.uint8))
 
     def mean(
         self, params: Mapping[str, Any], grads: Any, loss: float, terms: int, tokens: int
@@ -126,8 +146,8 @@ class Ranks:
         """Return what a function returns on rank 0, which alone calls it; JSON can say it."""
         if self.alone:
             return make()
-        row = np.frombuffer(json.dumps(make()).encode(), np.uint8) if self.first else _NOTHING
-        return json.loads(self.comm.allgatherv(row)[0].tobytes())
+        told = json.dumps(make()).encode() if self.first else b""
+        return json.loads(self._all(told)[0].tobytes())
 
     def gathered(
         self, tensors: dict[str, Array], state: dict[str, Any]
@@ -140,7 +160,7 @@ class Ranks:
         own = {name: array for name, array in tensors.items() if name.startswith("carry.")}
         skeleton = json.dumps({name: state[name] for name in sorted(_OWN)}).encode()
         packed = save({**own, "state": np.frombuffer(skeleton, np.uint8)})
-        found = self.comm.allgatherv(np.frombuffer(packed, np.uint8))
+        found = self._all(packed)
         tensors, state = dict(tensors), {**state, "ranks": []}
         for rank, row in enumerate(found[1:], 1):
             theirs = load(row.tobytes())
@@ -173,7 +193,6 @@ class Ranks:
         return Checkpoint(found.path, found.tensors | carried, state), True
 
 
-_NOTHING = np.empty(0, np.uint8)
 _OWN = {"carry", "rng"}  # what a checkpoint keeps of each rank
 
 

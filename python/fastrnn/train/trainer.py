@@ -110,8 +110,8 @@ class Trainer:
                 f"optimiser must be one of fastrnn.train, such as Adam(), got {optimiser!r}"
             )
         self.model, self.optimiser = model, optimiser
-        self.rng = generator(rng)
         self._ranks = Ranks(dist)
+        self.rng = self._ranks.generator(generator(rng))
         self._step = Step(model, optimiser, self.rng, max_norm, self._ranks)
         checkpoints = None if checkpoint is None else Checkpoints(checkpoint, keep=keep)
         self._saving = Saving(checkpoints, save_every, save_seconds)
@@ -128,7 +128,6 @@ class Trainer:
             require_matplotlib()
         self._log_every = integer("log_every", log_every, 1)
         self._progress = progress and first
-        self._ranks.spread(self.rng)
         self._run = Run()
         self._data: Any = None
         self._position: Position | None = None
@@ -249,7 +248,7 @@ class Trainer:
                     "resume it, or take another folder"
                 )
         kept = self.optimiser.state_dict
-        self._ranks.begin(self.model.params, kept, self._run.update)
+        self._ranks.begin(self.model.params, kept, self._run.update, position.state_dict())
         self._data, self._position = data, position
         if self._metrics is not None:
             self._metrics.start(self._run.history)
