@@ -46,7 +46,7 @@ def said(model, source, c, **how):
     return metrics.mode_coverage(modes, M), metrics.total_variation(counts, source.p[c]), replies
 
 
-def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 3) -> None:
+def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 2) -> None:
     """A latent code that decides the kind of a reply: bounds, kinds, and a collapse."""
     seeds, n, epochs = (1, 6000, 12) if quick else (seeds, 12_000, 20)
     for seed in range(seeds):
