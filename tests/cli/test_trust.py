@@ -12,7 +12,7 @@ import pytest
 from tolerances import ONNX
 
 import fastrnn
-from fastrnn import models
+from fastrnn import _core, models
 from fastrnn.io import load_checkpoint, save_checkpoint
 
 
@@ -30,7 +30,7 @@ def test_selftest_and_doctor() -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "all right"
     for isa in fastrnn.available_isas():
-        assert f"{isa}: 9 cells" in done.stdout
+        assert f"{isa}: 13 cells" in done.stdout
     done = commands.run("doctor", FASTRNN_ISA="baseline")
     assert done.returncode == 0, done.stderr
     assert "isa             baseline" in done.stdout
@@ -38,6 +38,17 @@ def test_selftest_and_doctor() -> None:
         assert re.search(f"^(ok|note) +{name} ", done.stdout, re.MULTILINE)
     if fastrnn.available_isas()[-1] != "baseline":
         assert "baseline is active" in done.stdout
+
+
+def test_selftest_runs_every_cell() -> None:
+    from fastrnn.cli.commands import selftest
+
+    found = set()
+    for family, G, options in selftest.CELLS.values():
+        given = {**options, **({"w_peephole": np.ones((3, 1))} if "w_peephole" in options else {})}
+        call = getattr(fastrnn, f"{family}_forward")
+        found.add(call(np.ones((1, 1, 1)), np.ones((G, 1)), np.ones((G, 1)), **given)[2]._kind.core)
+    assert found == set(_core.Cell.__members__.values())
 
 
 def test_selftest_sees_a_wrong_result(monkeypatch: pytest.MonkeyPatch) -> None:

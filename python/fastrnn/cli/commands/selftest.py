@@ -12,7 +12,10 @@ T, N, I, H = 7, 5, 9, 35  # H is no multiple of any vector's length
 LENGTHS = np.array([7, 0, 4, 7, 1])
 CELLS: dict[str, tuple[str, int, dict[str, Any]]] = {
     "rnn": ("rnn", 1, {}),
-    "rnn relu": ("rnn", 1, {"nonlinearity": "relu"}),
+    **{
+        f"rnn {name}": ("rnn", 1, {"nonlinearity": name})
+        for name in ("relu", "sigmoid", "linear", "softsign")
+    },
     "lstm": ("lstm", 4, {}),
     "lstm peephole": ("lstm", 4, {"w_peephole": None}),
     "lstm input_forget": ("lstm", 4, {"input_forget": True}),
@@ -20,7 +23,10 @@ CELLS: dict[str, tuple[str, int, dict[str, Any]]] = {
     "gru": ("gru", 3, {}),
     "gru elu": ("gru", 3, {"activations": ("sigmoid", ("elu", 0.5))}),
     "gru reset before": ("gru", 3, {"reset_after": False}),
-}
+    "gru reset before, elu": (
+        "gru", 3, {"reset_after": False, "activations": ("sigmoid", ("elu", 0.5))}
+    ),
+}  # fmt: skip
 # Rounding of T steps of products over I + H terms, forward and back, in units of eps.
 EPS_FACTOR = 300
 
