@@ -127,23 +127,33 @@ class Crew {
 // libgomp ends the process when it cannot make a thread, so a team that is larger than this
 // thread's last one (whose threads it still holds) is first tried out with threads of our own,
 // while some memory is held back for libgomp's other needs.
-int probe(int threads) {
+struct Probe {
+  int threads;
+  bool more;  // than before: libgomp is about to make some
+};
+Probe probe(int threads) {
   thread_local int last = 1;
-  if (threads > last) {
+  const bool more = threads > last;
+  if (more) {
     void* reserve = ::operator new(std::size_t{1} << 20, std::nothrow);
     asm volatile("" : : "r"(reserve) : "memory");  // or the pair new, delete may be dropped
     threads = reserve == nullptr ? 1 : Crew(threads, [](int, int) {}).size();
     ::operator delete(reserve);
   }
   if (threads > 1) last = threads;
-  return threads;
+  return {threads, more};
 }
 
-void region(TeamState& state, int threads, TeamBody body, void* context) noexcept {
-  threads = probe(threads);
-  if (threads == 1) return work(state, 0, 1, body, context);
-#pragma omp parallel num_threads(threads)
+// Returns whether threads had to be made for it that stay for the next one.
+bool region(TeamState& state, int asked, TeamBody body, void* context) noexcept {
+  const Probe found = probe(asked);
+  if (found.threads == 1) {
+    work(state, 0, 1, body, context);
+    return found.more;
+  }
+#pragma omp parallel num_threads(found.threads)
   work(state, omp_get_thread_num(), omp_get_num_threads(), body, context);
+  return found.more;
 }
 
 bool in_foreign_region() { return omp_in_parallel() != 0; }
@@ -156,9 +166,10 @@ int within_openmp_limit(int threads, bool from_user) {
   return from_user && limit >= openmp_threads_at_start ? threads : std::min(threads, limit);
 }
 #else
-void region(TeamState& state, int threads, TeamBody body, void* context) noexcept {
+bool region(TeamState& state, int threads, TeamBody body, void* context) noexcept {
   const Crew crew(threads, [&](int rank, int size) { work(state, rank, size, body, context); });
   work(state, 0, crew.size(), body, context);
+  return false;  // they go with it
 }
 
 bool in_foreign_region() { return false; }
@@ -236,12 +247,15 @@ void run_team_raw(int threads, double multiply_adds, TeamBody body, void* contex
 #endif
   TeamState state(budget.threads(), !fresh_master, worth_measuring(multiply_adds));
   const auto start = TeamState::Clock::now();
+  bool made = false;
   if (fresh_master) {
     region_in_child(state, budget.threads(), body, context);
   } else {
-    region(state, budget.threads(), body, context);
+    made = region(state, budget.threads(), body, context);
   }
-  judge(multiply_adds, state.cost(TeamState::Clock::now() - start));
+  // To make threads takes milliseconds, once: after such a loss the first 30 ms of a training were
+  // on one thread.
+  if (!made) judge(multiply_adds, state.cost(TeamState::Clock::now() - start));
   state.rethrow();
 }
 

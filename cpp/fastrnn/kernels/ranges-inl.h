@@ -18,19 +18,26 @@ FASTRNN_INLINE Range share(index_t count, int rank, int size, index_t grain) {
           least(grains * (rank + 1) / size * grain, count)};
 }
 
+// Of items that cost different amounts, those whose middles lie in this thread's share of the sum.
+template <class F>
+FASTRNN_INLINE Range share_costs(index_t count, int rank, int size, F&& cost) {
+  index_t total = 0, before = 0;
+  for (index_t i = 0; i < count; ++i) total += cost(i);
+  Range mine{count, count};
+  for (index_t i = 0; i < count; ++i) {
+    const index_t middle = (2 * before + cost(i)) * size;
+    if (middle >= 2 * total * rank) mine.begin = least(mine.begin, i);
+    if (middle >= 2 * total * (rank + 1)) mine.end = least(mine.end, i);
+    before += cost(i);
+  }
+  if (rank + 1 == size) mine.end = count;  // items at the end may cost nothing
+  return mine;
+}
+
 // Rows [begin, end) of the sorted batch whose lengths add up to this thread's share.
 FASTRNN_INLINE Range share_rows(const Steps& steps, int rank, int size) {
   if (steps.length == nullptr) return share(steps.batch, rank, size, 1);
-  const index_t total = steps.first_row(steps.count);
-  Range range{steps.batch, steps.batch};
-  index_t before = 0;
-  for (index_t r = 0; r < steps.batch; ++r) {
-    if (before * size >= total * rank && r < range.begin) range.begin = r;
-    if (before * size >= total * (rank + 1) && r < range.end) range.end = r;
-    before += steps.length[r];
-  }
-  if (rank + 1 == size) range.end = steps.batch;
-  return {least(range.begin, range.end), range.end};
+  return share_costs(steps.batch, rank, size, [&](index_t r) { return steps.length[r]; });
 }
 
 // Rows of a long product between two looks for Ctrl-C: milliseconds, and too many to notice.

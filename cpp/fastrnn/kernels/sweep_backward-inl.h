@@ -259,11 +259,11 @@ class BackwardSweep {
     if constexpr (C::cell_state) store(line.dc + at, u.dc);
   }
 
-  // Rows that exist at step q + 1 but not at q: what is left flows into h0.
+  // Rows that exist at step q + 1 but not at q: what is left flows into h0, if anybody asks.
   void step_out(index_t q, Team& team) {
     const Range rows{most(own_rows_.begin, task_.steps.rows(q)),
                      least(own_rows_.end, task_.steps.rows(q + 1))};
-    if (rows.begin >= rows.end) return;
+    if (!task_.args.dh0 || rows.begin >= rows.end) return;
     for_blocks(q, rows, own_panels_, team,
                [&](Range block, index_t j) { product<0>(q + 1, block, j, nullptr, carry_rows_); });
   }

@@ -241,11 +241,12 @@ def gradients(
     dc_n: Any,
     *,
     want_x: bool = True,
+    want_states: bool = True,
     truncate: Any = None,
     clip_step: Any = None,
 ) -> dict[str, Array]:
-    """Check, run backward, and return the gradients in the caller's layout, by name; none by x if
-    nobody wants it.
+    """Check, run backward, and return the gradients in the caller's layout, by name; none by x, or
+    by the initial states, if nobody wants it.
     """
     if not isinstance(tape, Tape):
         raise TypeError(f"tape must be what {function}_forward returned, got {type(tape).__name__}")
@@ -264,7 +265,7 @@ def gradients(
         dh_n = _checked_final(tape, "dh_n", dh_n, tape._dims[2])
     if dc_n is not None:
         dc_n = _checked_final(tape, "dc_n", dc_n, tape._hidden)
-    h0, c0 = tape._states
+    h0, c0 = tape._states if want_states else (None, None)
     N = tape._dims[1]
     dh0 = None if h0 is None else allocate("dh0", (N, h0[-1]), tape._dtype)
     dc0 = None if c0 is None else allocate("dc0", (N, c0[-1]), tape._dtype)

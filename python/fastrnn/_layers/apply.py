@@ -60,7 +60,8 @@ def _backward(call: Call, g: tuple[Array | None, ...]) -> tuple[Array | None, ..
     """Return the gradients by x, the arrays of the state, and the weights; the tape is used up."""
     layer, names, tape, kept, table = call.kept
     if type(tape) is Tape:
-        dx, *others = direct.backward(layer, tape, g, kept, names, call.wanted[0])
+        want_x, states = call.wanted[0], any(call.wanted[1 : 1 + sum(kept)])
+        dx, *others = direct.backward(layer, tape, g, kept, names, want_x, states)
         return (dx[0] if table and dx is not None else dx, *others)
     dy, *dfinal = g
     final = kept[1:]

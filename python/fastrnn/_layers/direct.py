@@ -95,6 +95,7 @@ def backward(
     states: tuple[int, int],
     names: list[str],
     want_x: bool,
+    want_states: bool,
 ) -> tuple[Array | None, ...]:
     """Return the gradients by x, the initial states and the weights; the tape is used up.
 
@@ -104,10 +105,10 @@ def backward(
     dh_n, dc_n = g[1], g[2] if len(g) > 2 else None
     found = gradients(
         tape, direction.kind.function, g[0], None if dh_n is None else dh_n[0],
-        None if dc_n is None else dc_n[0], want_x=want_x,
+        None if dc_n is None else dc_n[0], want_x=want_x, want_states=want_states,
     )  # fmt: skip
     weights = map(found.__getitem__, direction.arguments[-len(names) :])
-    if not any(states):
-        return (found.get("x"), *weights)
+    if not want_states:
+        return (found.get("x"), *[None] * sum(states), *weights)
     initial = [found[name][None] for name, count in zip(("h0", "c0"), states, strict=True) if count]
     return (found.get("x"), *initial, *weights)
