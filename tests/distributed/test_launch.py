@@ -59,6 +59,9 @@ def test_what_a_rank_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd
         assert capfd.readouterr().out.splitlines()[1] == runs
     assert main(["launch", "-n", "2", "absent.py"]) == 1
     assert capfd.readouterr().err == "fastrnn: absent.py is no file\n"
+    assert main(["launch", "-n", "2", "demo"]) == 1
+    rule = "launch runs SCRIPT.py, CONFIG.toml or one of train, selftest, doctor, got 'demo'"
+    assert capfd.readouterr().err == f"fastrnn: {rule}\n"
 
 
 def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

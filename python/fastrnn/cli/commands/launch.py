@@ -14,6 +14,7 @@ from fastrnn.distributed.mpi import NEEDED
 from fastrnn.train._interrupt import ENDING
 
 _THREADS = ("FASTRNN_NUM_THREADS", "OMP_NUM_THREADS")
+_COMMANDS = ("train", "selftest", "doctor")  # those that know what ranks are
 # Open MPI binds every rank to one core, and lets those that wait keep it busy.
 _OPEN_MPI = {
     "PRTE_MCA_hwloc_default_binding_policy": "none",
@@ -41,7 +42,7 @@ def run_launch(ranks: int, words: list[str]) -> None:
     ImportError
         There is no mpi4py.
     ValueError
-        The script is not there.
+        The script is not there, or the command is one that ranks cannot share.
     """
     command = [_mpiexec(), "-n", str(ranks), sys.executable, "-m", "mpi4py", *_job(words)]
     env = _OPEN_MPI | dict(os.environ)
@@ -98,5 +99,9 @@ def _job(words: list[str]) -> list[str]:
         if not Path(first).is_file():
             raise ValueError(f"{first} is no file")
         return words
+    if not first.endswith(".toml") and first not in _COMMANDS:
+        raise ValueError(
+            f"launch runs SCRIPT.py, CONFIG.toml or one of {', '.join(_COMMANDS)}, got {first!r}"
+        )
     command = ["train"] if first.endswith(".toml") else []
     return ["-m", "fastrnn.cli", *command, *words]
