@@ -155,20 +155,21 @@ def pad(
     arrays = [np.asarray(sequence) for sequence in sequences]
     if not arrays:
         raise ValueError("sequences must hold at least one sequence, got none")
+    further = arrays[0].shape[1:]
     for n, array in enumerate(arrays):
         if array.ndim == 0:
             raise ValueError(f"sequences must hold sequences, got {array} as number {n}")
-        if array.shape[1:] != arrays[0].shape[1:]:
+        if array.shape[1:] != further:
             raise ValueError(
                 f"sequences must have shapes (T_n, …) that differ in T_n alone, got "
                 f"{arrays[0].shape} and, as number {n}, {array.shape}"
             )
-    lengths = np.array([len(array) for array in arrays], np.int64)
-    kind = np.result_type(*arrays) if dtype is None else dtype
-    N, T = len(arrays), int(lengths.max())
+    steps = [len(array) for array in arrays]
+    kind = np.result_type(*{array.dtype for array in arrays}) if dtype is None else dtype
+    N, T = len(arrays), max(steps)
     shape = (N, T) if flag("batch_first", batch_first) else (T, N)
-    x = np.full((*shape, *arrays[0].shape[1:]), value, kind)
+    x = np.full((*shape, *further), value, kind)
     rows = x if batch_first else x.swapaxes(0, 1)
-    for row, array in zip(rows, arrays, strict=True):
-        row[: len(array)] = array
-    return x, lengths
+    for row, t, array in zip(rows, steps, arrays, strict=True):
+        row[:t] = array
+    return x, np.array(steps, np.int64)
