@@ -1,13 +1,12 @@
 // The time loop of any cell, forward: one team for the whole call.
 //
-// Per chunk of steps the input product of all its rows is taken at once (bias included; an x that
-// comes projected is added step by step, while the lines are in the L1); then each step adds the
-// recurrent product to the same lines, and the cell turns them into gates while they are in the L1.
-// Threads own rows (no synchronisation at all) or units (one barrier per stage).
+// Per chunk of steps the input product of all its rows is taken at once (an x that comes projected
+// is added step by step); then each step adds the recurrent product to the same lines, and the cell
+// turns them into gates while they are in the L1. Threads own rows, or units with barriers.
 #pragma once
 
-#include "fastrnn/kernels/pack-inl.h"
 #include "fastrnn/kernels/ranges-inl.h"
+#include "fastrnn/kernels/row_product-inl.h"
 
 namespace fastrnn::FASTRNN_TARGET {
 namespace {
@@ -30,8 +29,7 @@ class ForwardSweep {
     panels_ = task.panels != nullptr ? *task.panels
                                      : carve_panels<typename C::Shape, T>(carver, task.weights,
                                                                           task.dims.I, task.dims.H);
-    state_[0] = carver.take<T>(N, padded);
-    state_[1] = carver.take<T>(N, padded);
+    for (T*& state : state_) state = carver.take<T>(N, padded);
     if (C::cell_state) c_ = carver.take<T>(N, padded);
     if (C::stages == 2) aux_ = carver.take<T>(N, padded);
     gates_ = task.gates != nullptr ? task.gates : carver.take<T>(regions * limit_ + N, padded, S);
@@ -62,16 +60,15 @@ class ForwardSweep {
     own_rows_ = units ? Range{0, task_.dims.N} : share_rows(task_.steps, team.rank(), team.size());
     own_panels_ = units ? share(J_, team.rank(), team.size(), kGroup<C>) : Range{0, J_};
     synchronise_ = units && team.size() > 1;
-    lines_ += task_.dims.N * team.rank();
-    x_rows_ += (limit_ + task_.dims.N) * team.rank();
-    gate_rows_ += (limit_ + task_.dims.N) * team.rank();
+    const index_t N = task_.dims.N, mine = (limit_ + N) * team.rank();
+    x_rows_ += mine, gate_rows_ += mine, lines_ += N * team.rank();
     // Without a tape the gates of a chunk share one block: threads that own rows go through their
     // chunks at their own pace, so each has a region to itself.
     region_ = units ? 0 : limit_ * team.rank() + own_rows_.begin;
     const T* const operands[3] = {state_[0], state_[1], aux_};
     for (int i = 0; i < 2 + (C::stages == 2); ++i) {
-      operand_rows_[i] += task_.dims.N * team.rank();
-      for (index_t r = 0; r < task_.dims.N; ++r) operand_rows_[i][r] = operands[i] + r * J_ * L;
+      operand_rows_[i] += N * team.rank();
+      for (index_t r = 0; r < N; ++r) operand_rows_[i][r] = operands[i] + r * J_ * L;
     }
   }
 
@@ -198,22 +195,25 @@ class ForwardSweep {
 
   // Step q, whose rows begin at `first` in the lists of the chunk.
   void step(index_t q, index_t first, Team& team) {
-    const index_t rows = own_rows_at(q);
+    const index_t rows = own_rows_at(q), group = rows == 1 ? kAlone<C> : kGroup<C>;
     list_lines(q, first, rows);
     for_stages<C>([&](auto s) {
-      for_blocks(q, rows, team, [&](index_t r, index_t n, index_t j) {
-        if (decltype(s)::value == 0 && panels_.projected)
+      const auto block = [&](index_t r, index_t n, index_t j) {
+        const Range panels{j, least(j + group, own_panels_.end)};
+        for (; decltype(s)::value == 0 && panels_.projected && j < panels.end; j += kGroup<C>)
           project_block({first + r, first + r + n}, j);
-        step_block<decltype(s)::value>(q, r, n, j, gate_rows_ + first + r);
-      });
+        step_block<decltype(s)::value>(q, r, n, panels, gate_rows_ + first + r);
+      };
+      group == kGroup<C> ? for_blocks(q, rows, team, block)
+                         : for_blocks<kAlone<C>>(q, rows, team, block);
       if (synchronise_) team.barrier();
     });
   }
 
   // f(first of the own rows, how many, panel), a few rows at a time.
-  template <class F>
+  template <int Group = kGroup<C>, class F>
   void for_blocks(index_t q, index_t rows, Team& team, F&& f) const {
-    for_groups<kGroup<C>>(own_panels_, q % 2 != 0, [&](index_t j) {
+    for_groups<Group>(own_panels_, q % 2 != 0, [&](index_t j) {
       index_t r = 0;
       do {
         team.check();
@@ -224,18 +224,18 @@ class ForwardSweep {
 
   // The product of a few of the own rows, then the cell on the same lines.
   template <int Stage>
-  void step_block(index_t q, index_t row, index_t rows, index_t j, T* const* gates) {
+  void step_block(index_t q, index_t row, index_t rows, Range panels, T* const* gates) {
     constexpr auto stage = C::stage[Stage];
-    const index_t H = task_.dims.H, width = least(kGroup<C>, J_ - j);
-    multiply<T>({rows,
-                 width * stage.products,
-                 {operand_rows_[Stage == 0 ? q % 2 : 2] + own_rows_.begin + row, 0},
-                 {1, H, 0},
-                 panels_.w_hh + stage_offset<C, T>(Stage, H) + j * H * stage.products * L,
-                 nullptr,
-                 {gates, (j * S + stage.slot) * L}});
+    constexpr bool several = kAlone<C> > kGroup<C>;
+    const index_t H = task_.dims.H, j = panels.begin, width = panels.end - j;
+    const index_t panel = H * stage.products * L, vectors = (several ? 1 : width) * stage.products;
+    const Rows<const T> from{operand_rows_[Stage == 0 ? q % 2 : 2] + own_rows_.begin + row, 0};
+    const Rows<T> to{gates, (j * S + stage.slot) * L};
+    const T* const w = panels_.w_hh + stage_offset<C, T>(Stage, H) + j * panel;
+    multiply_groups<T, stage.products, several ? kAlone<C> : 1>(
+        {rows, vectors, from, {1, H, 0}, w, nullptr, to}, several ? width : 1, panel, S * L);
     for (index_t r = row; r < row + rows; ++r)
-      for (index_t p = j; p < j + width; ++p) unit<Stage>(lines_[r], p);
+      for (index_t p = j; p < panels.end; ++p) unit<Stage>(lines_[r], p);
   }
 
   // One row, one panel: the cell itself, and where its results go.
