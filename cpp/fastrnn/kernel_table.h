@@ -84,6 +84,7 @@ struct Plan {
   double multiply_adds = 0;   // of the whole call; 0 where the plan was forced
   index_t forward_rows = 1;   // the input projection is hoisted over a chunk
   index_t backward_rows = 1;  // weight gradients are taken chunk by chunk
+  index_t gradient_rows = 1;  // ... and so many rows of one are packed at once
 };
 
 // One layer, one direction, forward, as the kernels see it. Workspace rows are (step, sorted row).

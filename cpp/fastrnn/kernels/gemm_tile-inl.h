@@ -144,12 +144,38 @@ FASTRNN_NOINLINE void multiply_block(const Product<T>& p, index_t row) {
 }
 
 template <class T>
-FASTRNN_NOINLINE void multiply(const Product<T>& p) {
+FASTRNN_NOINLINE void multiply_rows(const Product<T>& p) {
   with_int<kMostVectors>(p.vectors, [&](auto nv) {
     constexpr int NV = decltype(nv)::value;
     for_row_blocks<max_rows(NV)>(
         p.rows, [&](index_t row, auto mr) { multiply_block<T, decltype(mr)::value, NV>(p, row); });
   });
+}
+
+// Weights of so many steps of k, 512 kB of the widest vectors, stay in the L2 until all rows have
+// used them: of dx of an LSTM with H = 1024 the tiles then run at 94 % of the peak instead of 88.
+inline constexpr index_t kStepsAtOnce = 2048;
+
+template <class T>
+FASTRNN_NOINLINE void multiply_deep(const Product<T>& p) {
+  const bool runs = p.k.runs > 1;  // cut into fewer of them, or a single one into shorter ones
+  const index_t whole = runs ? p.k.runs : p.k.length, each = runs ? p.k.length : 1;
+  const index_t parts = least(whole, ceil_div(whole * each, kStepsAtOnce));
+  Product<T> part = p;
+  for (index_t i = 0; i < parts; ++i) {
+    const index_t begin = whole * i / parts;
+    (runs ? part.k.runs : part.k.length) = whole * (i + 1) / parts - begin;
+    part.a.offset = p.a.offset + begin * (runs ? p.k.jump : p.k.step);
+    part.w = p.w + begin * each * p.vectors * kLanes<T>;
+    if (i > 0) part.init = nullptr;
+    multiply_rows(part);
+  }
+}
+
+template <class T>
+FASTRNN_INLINE void multiply(const Product<T>& p) {
+  const bool deep = p.rows > max_rows(kMostVectors) && p.k.runs * p.k.length > kStepsAtOnce;
+  deep ? multiply_deep(p) : multiply_rows(p);
 }
 
 // What a sum starts from that starts from nothing.

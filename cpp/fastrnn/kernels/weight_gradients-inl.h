@@ -47,19 +47,19 @@ struct SlotOperand {
 template <class C, class T>
 class WeightGradients {
   static constexpr int L = kLanes<T>, S = C::slots, XP = C::x_products;
-  // Packed: 64 kB of columns beside at most 256 kB of gradients, which share an L2. Every column is
-  // packed once a strip: with one group to a strip that was 6 to 8 % of backward.
-  static constexpr index_t kRowsAtOnce = 256;
+  // Packed: 128 kB of columns beside at most 512 kB of gradients, which share an L2 (half of it
+  // with 256 rows at once). Every column is packed once a strip: with one group to a strip that was
+  // 6 to 8 % of backward.
   static constexpr int kGroupVectors = 4;     // of gradients in a group, at most
   static constexpr index_t kStripGroups = 4;  // of groups in a strip, at most
 
  public:
   WeightGradients(const BackwardTask<T>& task, Carver& carver)
-      : task_(task), J_(panels_of<T>(task.dims.H)) {
+      : task_(task), J_(panels_of<T>(task.dims.H)), at_once_(task.plan.gradient_rows) {
     const index_t threads = task.plan.threads, padded = J_ * L;
     strip_units_ = least(ceil_div(J_, kGroup<C>), kStripGroups) * kGroupVectors * L;
-    packed_units_ = carver.take<T>(threads, strip_units_ * kRowsAtOnce);
-    packed_columns_ = carver.take<T>(threads, kRowsAtOnce * kMostVectors * L);
+    packed_units_ = carver.take<T>(threads, strip_units_ * at_once_);
+    packed_columns_ = carver.take<T>(threads, at_once_ * kMostVectors * L);
     for (Matrix& matrix : matrices_) {
       matrix.unit_rows = carver.take<const T*>(threads, strip_units_);
       matrix.dw_rows = carver.take<T*>(threads, strip_units_);
@@ -69,8 +69,8 @@ class WeightGradients {
   }
 
   void start(const Team& team) {
-    packed_units_ += team.rank() * strip_units_ * kRowsAtOnce;
-    packed_columns_ += team.rank() * kRowsAtOnce * kMostVectors * L;
+    packed_units_ += team.rank() * strip_units_ * at_once_;
+    packed_columns_ += team.rank() * at_once_ * kMostVectors * L;
     for (Matrix& matrix : matrices_) {
       matrix.unit_rows += team.rank() * strip_units_;
       matrix.dw_rows += team.rank() * strip_units_;
@@ -97,9 +97,9 @@ class WeightGradients {
       const index_t strip = item / blocks_, first = item % blocks_;
       const index_t last = least(first + own_items_.end - item, blocks_);
       for (Matrix& m : matrices_) list_units(strip, m);
-      for (index_t row = 0; row < rows.count; row += kRowsAtOnce) {
+      for (index_t row = 0; row < rows.count; row += at_once_) {
         team.check();
-        const index_t count = least(kRowsAtOnce, rows.count - row);
+        const index_t count = least(at_once_, rows.count - row);
         pack_units(strip, row, count, first == 0);
         with_operand<0>(row, count, first, last, team);
       }
@@ -214,7 +214,7 @@ class WeightGradients {
         }
   }
 
-  T* packed_vector(index_t v) const { return packed_units_ + v * kRowsAtOnce * L; }
+  T* packed_vector(index_t v) const { return packed_units_ + v * at_once_ * L; }
 
   // The vectors of a strip, each a stretch of its own: a tile then reads whole cache lines of it.
   void pack_units(index_t strip, index_t row, index_t count, bool sum) {
@@ -237,7 +237,7 @@ class WeightGradients {
         FASTRNN_UNROLL
         for (int v = 0; v < n.value; ++v) {
           const Vec<T> line = load(rows_.grads[i] + (panel * S + v) * L);
-          store(to + v * kRowsAtOnce * L, line);
+          store(to + v * at_once_ * L, line);
           sums[v] += line;
         }
       }
@@ -281,6 +281,7 @@ class WeightGradients {
 
   const BackwardTask<T>& task_;
   index_t J_;
+  index_t at_once_;      // rows that are packed
   index_t strip_units_;  // of one strip, at most
   bool first_ = true;
   ChunkRows<T> rows_{};
