@@ -87,6 +87,16 @@ def test_row_alone_in_a_batch_and_elsewhere(
         assert_identical(alone, {k: v[row : row + 1] for k, v in batch.items()}, f"{isa} {row}")
 
 
+@pytest.mark.parametrize(("cell", "H"), [("lstm", 520), ("gru_after", 690), ("rnn_tanh", 2056)])
+def test_long_sums_that_many_rows_take_in_parts(cell: str, H: int, isa: str) -> None:
+    """Sums over more than 2048 are cut for 7 rows or more, so that weights are used while near."""
+    problem = draw(Case(cell, T=1, N=9, I=5, H=H)).astype(np.float32)
+    batch = row_results(run_core(problem))
+    for rows in (slice(0, 4), slice(6, 9)):
+        few = row_results(run_core(problem.rows(rows)))
+        assert_identical(few, {k: v[rows] for k, v in batch.items()}, f"{isa} {rows}")
+
+
 @pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
 @pytest.mark.parametrize("cell", CELLS)
 def test_ragged_row_equals_the_row_cut_to_its_length(cell: str, reverse: bool, isa: str) -> None:
