@@ -98,6 +98,14 @@ def test_equals_forward_and_backward(name: str, lengths: Any, backend: str, rng:
         assert_same_bits(key, dparams[key], gradient)
     for found, expected in zip(flat(dinitial), flat(grads.state), strict=True):
         assert_same_bits("dstate", found, expected)
+    # What nobody asks for is not computed, and changes nothing else.
+    for key, gradient in autograd.grad(loss)(given, x, state).items():
+        assert_same_bits(key, gradient, grads.params[key])
+    if isinstance(state, tuple):
+        for k in (0, 1):
+            by_one = autograd.grad(lambda s, k=k: loss(given, x, (*state[:k], s, *state[k + 1 :])))
+            for found, expected in zip(flat(by_one(state[k])), flat(grads.state[k]), strict=True):
+                assert_same_bits("dstate", found, expected)
 
 
 def _halves(layer: Any, arrays: list[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:
