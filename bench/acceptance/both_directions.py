@@ -37,7 +37,11 @@ def echo(frame: _frame.Frame) -> None:
 
 
 def accents(frame: _frame.Frame) -> None:
-    """Spanish without its marks."""
+    """Spanish without its marks.
+
+    One point more was the estimate; PyTorch, from the same weights and batches, reaches .77 (seed
+    10), as we do. The limit is that less three standard errors of 77,486 words.
+    """
     example, words = spanish_diacritics, {}
     texts = text_module(frame, example.PLACE, "sword-text-sparv")
     learned, test, wanted = example.prepare(texts)
@@ -52,7 +56,7 @@ def accents(frame: _frame.Frame) -> None:
         frame.record("accents: right words more in both", seed, words[True] - words[False])
     frame.gate("accents, both directions: right words", at_least=0.983)
     frame.gate("accents, both directions: F1", at_least=0.94)
-    frame.gate("accents: right words more in both", at_least=0.01)
+    frame.gate("accents: right words more in both", at_least=0.0058)
 
 
 def _misspelling(frame: _frame.Frame) -> Iterator[tuple[int, Any, Any]]:
