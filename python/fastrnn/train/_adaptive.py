@@ -29,7 +29,7 @@ class RMSprop(Optimiser):
     TypeError
         An argument is of the wrong type.
     ValueError
-        A number is negative or not finite, or alpha is above 1.
+        A number is negative or not finite, or alpha is not below 1.
 
     References
     ----------
