@@ -227,6 +227,9 @@ def test_other_data_on_another_rank_are_found_out() -> None:
 
 def test_what_cannot_be_shared_is_refused() -> None:
     class NoTerms:
+        def __init__(self) -> None:
+            self.params = {"w": np.zeros(1)}
+
         def loss(self, params: Any, batch: Any, rng: Any) -> Any:
             return 0.0
 
