@@ -91,7 +91,11 @@ def misspelt(frame: _frame.Frame) -> None:
 
 
 def meant(frame: _frame.Frame) -> None:
-    """Misspelt words of English: put right."""
+    """Misspelt words of English: put right.
+
+    How much the look-up leaves is the seed's: where it is right in 91 of 100 (seed 22), ten points
+    more do not exist. The mean over seeds reaches them, with two standard errors it cannot.
+    """
     for seed, task, _ in _misspelling(frame):
         _, nearest, count = typos.look_up(task.test, task.counts)
         frame.record("typos, nearest known word: put right", seed, nearest)
