@@ -11,8 +11,10 @@ from models.zoo import LENGTHS, V, batch_for, make
 from tolerances import assert_same_bits
 
 from fastrnn import decode
-from fastrnn.data import BOS, EOS, PAD, UNK, Vocabulary, contiguous_streams
+from fastrnn.data import BOS, EOS, PAD, UNK, Vocabulary, contiguous_streams, windows
 from fastrnn.models import LanguageModel
+from fastrnn.train import SGD, Trainer
+from fastrnn.train._trees import flatten
 
 TEXT = "the cat sat on the mat and the dog sat on the log. "
 LETTERS = Vocabulary.from_texts([TEXT], level="character")
@@ -38,6 +40,22 @@ def test_evaluate_is_the_cross_entropy(rng: Any) -> None:
     assert np.isclose(found["loss"], nats, rtol=1e-12)
     assert np.isclose(found["bits"], nats / np.log(2), rtol=1e-12)
     assert np.isclose(found["perplexity"], np.exp(nats), rtol=1e-12)
+
+
+def test_windows_begin_from_zero() -> None:
+    """Also behind a longer batch: the last one of an epoch has fewer rows, which no state fits."""
+    tokens = np.random.default_rng(0).integers(0, V, 22)
+    first, second = (make("lm-lstm") for _ in range(2))
+    data = windows(tokens, N=5, T=3)
+    assert [x.shape[1] for x, _ in windows(tokens, N=5, T=3)] == [5, 2]
+    own = [first.loss(first.params, batch) * batch[1].size for batch in data]
+    assert np.isclose(first.evaluate(windows(tokens, N=5, T=3))["loss"], sum(own) / 21, rtol=1e-12)
+    Trainer(first, SGD(0.1), progress=False).fit(windows(tokens, N=5, T=3), epochs=2)
+    alone = Trainer(second, SGD(0.1), progress=False)
+    for batch in [*(data := windows(tokens, N=5, T=3)), *data]:
+        alone.fit([batch], updates=alone.updates + 1)
+    for name, array in flatten("params", first.params).items():
+        assert_same_bits(name, array, flatten("params", second.params)[name])
 
 
 @pytest.mark.parametrize("name", ["lm-lstm", "lm-gru-tied", "lm-rnn"])

@@ -40,7 +40,11 @@ class Loader(Generic[B]):
         The position: batches 0..batch−1 of this epoch have been given.
     seed : int
         With the epoch, it decides the order.
+    carries : bool
+        Whether a model's state after a batch is where the next one begins.
     """
+
+    carries = True
 
     def __init__(self, seed: int) -> None:
         self.seed = integer("seed", seed, 0, 2**63 - 1)

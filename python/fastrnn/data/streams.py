@@ -132,6 +132,8 @@ def contiguous_streams(tokens: Tokens, N: int, T: int) -> Streams:
 class Windows(Loader[Pair]):
     """Windows in shuffled order; see `windows`."""
 
+    carries = False
+
     def __init__(self, tokens: Tokens, N: int, T: int, *, seed: int = 0) -> None:
         super().__init__(seed)
         self.N, self.T = integer("N", N, 1), integer("T", T, 1)
@@ -179,7 +181,7 @@ def windows(tokens: Tokens, N: int, T: int, *, seed: int = 0) -> Windows:
     Parameters
     ----------
     tokens : array of int, (n,), or TokenFile
-        One long text, of which windows are independent examples.
+        One long text, of which windows are independent examples: a model begins each from zero.
     N : int
         Windows of a batch; the last one of an epoch may have fewer.
     T : int

@@ -204,7 +204,8 @@ class LanguageModel(Model):
             Batches as `loss_with_state` takes them, such as one epoch of
             `fastrnn.data.contiguous_streams`.
         carry : bool
-            Each batch goes on where the one before ended; False: each starts from the zero state.
+            Each batch goes on where the one before ended, unless they are of
+            `fastrnn.data.windows`; False: each starts from the zero state.
 
         Returns
         -------
@@ -218,7 +219,7 @@ class LanguageModel(Model):
             As `loss_with_state`; there is no symbol in all batches.
         """
         total, count, state = 0.0, 0, None
-        flag("carry", carry)
+        carry = flag("carry", carry) and bool(getattr(data, "carries", True))
         for batch in data:
             nats, here, state = self._nats(
                 self.params, batch, state if carry else None, None, learning=False

@@ -25,6 +25,8 @@ class Position:
     ----------
     index : int
         Batches of this epoch that were given.
+    carries : bool
+        Whether a batch goes on where the one before ended, which data deny by `carries`.
     """
 
     def __init__(self, data: Iterable[Batch]) -> None:
@@ -41,6 +43,7 @@ class Position:
                 "data must be a list or another iterable that can be run through again, "
                 f"got the one-way iterator {type(data).__name__}"
             )
+        self.carries = bool(getattr(data, "carries", True))
         self.index = 0
         self._entered = False  # in the middle of an epoch
         self._before: dict[str, Any] | None = None

@@ -87,7 +87,8 @@ class Step:
                 self._optimiser.update(params, grads)
                 run.update += 1
                 run.tokens += tokens
-                run.carry, self._carry = self._carry, None
+                run.carry = self._carry if position.carries else None
+                self._carry = None
                 run.window.add(loss, norm)
                 position.done()
         except BaseException:
