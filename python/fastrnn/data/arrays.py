@@ -170,6 +170,6 @@ def pad(
     shape = (N, T) if flag("batch_first", batch_first) else (T, N)
     x = np.full((*shape, *further), value, kind)
     rows = x if batch_first else x.swapaxes(0, 1)
-    for row, t, array in zip(rows, steps, arrays, strict=True):
-        row[:t] = array
+    for row, length, array in zip(rows, steps, arrays, strict=True):
+        row[:length] = array
     return x, np.array(steps, np.int64)
