@@ -164,12 +164,12 @@ def pad(
                 f"sequences must have shapes (T_n, …) that differ in T_n alone, got "
                 f"{arrays[0].shape} and, as number {n}, {array.shape}"
             )
-    steps = [len(array) for array in arrays]
+    lengths = [len(array) for array in arrays]
     kind = np.result_type(*{array.dtype for array in arrays}) if dtype is None else dtype
-    N, T = len(arrays), max(steps)
+    N, T = len(arrays), max(lengths)
     shape = (N, T) if flag("batch_first", batch_first) else (T, N)
     x = np.full((*shape, *further), value, kind)
     rows = x if batch_first else x.swapaxes(0, 1)
-    for row, length, array in zip(rows, steps, arrays, strict=True):
+    for row, length, array in zip(rows, lengths, arrays, strict=True):
         row[:length] = array
-    return x, np.array(steps, np.int64)
+    return x, np.array(lengths, np.int64)
