@@ -140,7 +140,7 @@ def test_a_cell_alone_is_held_beside_none(
     (tmp_path / "tinyshakespeare").mkdir()
     (tmp_path / "tinyshakespeare" / "input.txt").write_text("a\n" * 40_000)
     where = ["--data", str(tmp_path), "--out", str(tmp_path)]
-    assert char_lm.main([*where, "--cells", "gru", "--seeds", "0"]) == 0
+    assert char_lm.main([*where, "--runs", "gru", "--seeds", "0"]) == 0
     metrics = json.loads((tmp_path / "acceptance-char_lm.json").read_text())["metrics"]
     assert metrics["gru: nats a character"]["mean"] == 1.5
     assert metrics["gru: nats more than lstm"]["verdict"] == "skipped"
