@@ -1,7 +1,7 @@
 """A character language model: LSTM-256 on tinyshakespeare, or on whole plays that it never saw.
 
 Truncated backpropagation through time: 32 streams side by side, 64 steps an update, the state
-carried from update to update and cut out of the gradient. Adam from 3e-3 down in a line, no
+carried from update to update and cut out of the gradient. Adam from 5e-3 down in a line, no
 dropout. Figures are nats a character of the last tenth of the text, read as 32 streams with the
 state carried; and with the state reset every 64 characters, with the same weights. Longer training
 needs what keeps the network from learning the text by heart: weight decay, and the model's options.

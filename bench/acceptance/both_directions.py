@@ -94,7 +94,7 @@ def meant(frame: _frame.Frame) -> None:
     """Misspelt words of English: put right.
 
     How much the look-up leaves is the seed's: where it is right in 91 of 100 (seed 22), ten points
-    more do not exist. The mean over seeds reaches them, with two standard errors it cannot.
+    more do not exist. The mean over seeds reaches them, but not its margin of two standard errors.
     """
     for seed, task, _ in _misspelling(frame):
         _, nearest, count = typos.look_up(task.test, task.counts)

@@ -13,6 +13,7 @@ from fastrnn import _core
 from fastrnn._checks import MAX_THREADS, flag, integer
 
 BACKENDS = ("core", "reference")
+THREAD_VARIABLES = ("FASTRNN_NUM_THREADS", "OMP_NUM_THREADS")  # what may say how many
 
 # Context variables, not globals: a with block in one thread does not reach the others.
 backend: ContextVar[str] = ContextVar("fastrnn_backend", default="core")

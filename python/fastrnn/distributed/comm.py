@@ -68,8 +68,14 @@ class Comm:
         ----------
         status : int
             The exit code.
+
+        Raises
+        ------
+        SystemExit
+            Where leaving this rank's own work is enough: in one process, whose other ranks, if any,
+            are threads that stop with it.
         """
-        raise NotImplementedError
+        raise SystemExit(status)
 
 
 class SerialComm(Comm):
@@ -108,20 +114,6 @@ class SerialComm(Comm):
 
     def barrier(self) -> None:
         """Wait for nobody."""
-
-    def abort(self, status: int = 1) -> None:
-        """Raise SystemExit.
-
-        Parameters
-        ----------
-        status : int
-
-        Raises
-        ------
-        SystemExit
-            Always.
-        """
-        raise SystemExit(status)
 
 
 class ThreadComm(Comm):
@@ -224,20 +216,6 @@ class ThreadComm(Comm):
     def barrier(self) -> None:
         """Wait until all ranks have come here."""
         self._meeting.exchange(self.rank, np.empty(0))
-
-    def abort(self, status: int = 1) -> None:
-        """Stop all ranks.
-
-        Parameters
-        ----------
-        status : int
-
-        Raises
-        ------
-        SystemExit
-            Always.
-        """
-        raise SystemExit(status)
 
 
 class _Meeting:

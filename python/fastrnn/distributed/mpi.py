@@ -194,7 +194,7 @@ def _end_all_on_error() -> None:
 
 def _share_cores(node: Any) -> None:
     """Take a share of the cores that several ranks of this machine may run on."""
-    if any(name in os.environ for name in ("FASTRNN_NUM_THREADS", "OMP_NUM_THREADS")):
+    if any(name in os.environ for name in runtime.THREAD_VARIABLES):
         return
     if not hasattr(os, "sched_getaffinity"):
         runtime.set_num_threads(max(1, runtime.get_num_threads() // node.size))

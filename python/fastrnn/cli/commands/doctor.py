@@ -44,14 +44,16 @@ def _instructions() -> Iterator[Finding]:
         yield "bad", f"tanh(1) is off by {error.max():.1e}: run fastrnn selftest"
 
 
+def usable_cores() -> tuple[int, int]:
+    """Return on how many cores this process may run, and how many there are."""
+    cores = os.cpu_count() or 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores, cores
+
+
 def _threads() -> Iterator[Finding]:
     threads = fastrnn.get_num_threads()
-    cores = os.cpu_count() or 1
-    mine = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores
-    said = {
-        name: os.environ[name] for name in ("FASTRNN_NUM_THREADS", "OMP_NUM_THREADS")
-        if name in os.environ
-    }  # fmt: skip
+    mine, cores = usable_cores()
+    said = {name: os.environ[name] for name in runtime.THREAD_VARIABLES if name in os.environ}
     why = [f"{name}={value}" for name, value in said.items()]
     why += [f"the affinity mask has {mine}"] if mine < cores else []
     yield "ok" if threads >= mine else "note", (

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import fastrnn
 from fastrnn.distributed.mpi import NEEDED
+from fastrnn.runtime import THREAD_VARIABLES
 from fastrnn.train._interrupt import ENDING
 
-_THREADS = ("FASTRNN_NUM_THREADS", "OMP_NUM_THREADS")
 _COMMANDS = ("train", "selftest", "doctor")  # those that know what ranks are
 # Open MPI binds every rank to one core, and lets those that wait keep it busy.
 _OPEN_MPI = {
@@ -46,10 +46,11 @@ def run_launch(ranks: int, words: list[str]) -> None:
     """
     command = [_mpiexec(), "-n", str(ranks), sys.executable, "-m", "mpi4py", *_job(words)]
     env = _OPEN_MPI | dict(os.environ)
-    if not any(name in env for name in _THREADS):
+    if not any(name in env for name in THREAD_VARIABLES):
         share = max(1, fastrnn.get_num_threads() // ranks)
-        env |= dict.fromkeys(_THREADS, str(share))
-    print(f"{_THREADS[0]}={env.get(_THREADS[0], 'unset')} {shlex.join(command)}", flush=True)
+        env |= dict.fromkeys(THREAD_VARIABLES, str(share))
+    first = THREAD_VARIABLES[0]
+    print(f"{first}={env.get(first, 'unset')} {shlex.join(command)}", flush=True)
     code = _wait(command, env)
     if code == 130:
         raise KeyboardInterrupt

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 import fastrnn
+from fastrnn.cli.commands.doctor import usable_cores
 from fastrnn.distributed import Comm, SerialComm, init
 from fastrnn.train._trees import flatten
 
@@ -49,10 +50,10 @@ def _learned(dist: Comm) -> dict[str, Any]:
 def run_ranks_doctor() -> None:
     """Print a line for each rank, and how fast they add."""
     dist = init()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    mine, cores = usable_cores()
     line = (
-        f"rank {dist.rank}: host {platform.node()}, process {os.getpid()}, {cores} cores of "
-        f"{os.cpu_count()}, {fastrnn.get_num_threads()} threads, {fastrnn.isa()}"
+        f"rank {dist.rank}: host {platform.node()}, process {os.getpid()}, {mine} cores of "
+        f"{cores}, {fastrnn.get_num_threads()} threads, {fastrnn.isa()}"
     )
     lines = dist.allgatherv(np.frombuffer(line.encode(), np.uint8))
     if dist.rank == 0:
