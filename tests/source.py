@@ -1,8 +1,6 @@
-"""Reading the project's own source: files, functions and their lengths, includes."""
+"""Reading the project's own source: files and includes."""
 
-import ast
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -53,67 +51,6 @@ def without_comments(text: str) -> str:
     # A digit separator (1'000) is no character constant.
     text = re.sub(r"(?<=\d)'(?=\d)", "_", text)
     return re.sub(pattern, blank, text, flags=re.DOTALL)
-
-
-def cpp_functions(text: str) -> Iterator[tuple[str, int]]:
-    """(heading, number of lines) of every function body in C++ source, lambdas inside included.
-
-    A brace opens a function when what stands before it, back to the last `;`, `{` or `}`, has
-    parentheses and is no control statement, type, namespace or initialiser.
-    """
-    text = without_comments(text)
-    text = re.sub(r"^[ \t]*#(?:[^\n]*\\\n)*[^\n]*", _blank_lines, text, flags=re.MULTILINE)
-    stack: list[tuple[str, int] | None] = []
-    start, inside = 0, 0
-    for index, character in enumerate(text):
-        if character == "{":
-            heading = text[start:index].strip()
-            is_function = not inside and _opens_function(heading)
-            begin = text.index(heading, start) if heading else index
-            stack.append((heading, begin) if is_function else None)
-            inside += is_function
-        elif character == "}" and stack:
-            opened = stack.pop()
-            if opened is not None:
-                inside -= 1
-                yield opened[0], text.count("\n", opened[1], index) + 1
-        if character in "{};" and not (
-            character == ";" and _inside_parentheses(text, start, index)
-        ):
-            start = index + 1
-
-
-def _blank_lines(match: re.Match[str]) -> str:
-    return "\n" * match.group().count("\n")
-
-
-def _inside_parentheses(text: str, start: int, end: int) -> bool:
-    return text.count("(", start, end) > text.count(")", start, end)
-
-
-def _opens_function(heading: str) -> bool:
-    if "(" not in heading or heading.endswith(("=", ",", "(", "return")):
-        return False
-    first = re.match(r"\w*", heading)
-    words = ("if", "for", "while", "switch", "do", "else", "catch", "namespace", "enum", "try")
-    if first and first.group() in words:
-        return False
-    plain = re.sub(r"__attribute__\(\(.*?\)\)|alignas\(.*?\)|template\s*<[^{]*?>\s*", "", heading)
-    return not re.match(r"(?:inline\s+|static\s+)*(struct|class|union|extern\s*$)\b", plain.strip())
-
-
-def python_functions(text: str) -> Iterator[tuple[str, int]]:
-    """(name, number of lines without decorators and docstring) of every function."""
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            first = node.body[0]
-            documented = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
-            assert node.end_lineno is not None
-            lines = node.end_lineno - node.lineno + 1
-            if documented:
-                assert first.end_lineno is not None
-                lines -= first.end_lineno - first.lineno + 1
-            yield node.name, lines
 
 
 def includes(path: Path) -> list[str]:
