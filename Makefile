@@ -14,7 +14,7 @@ BUILT  := CMakeLists.txt pyproject.toml \
 NATIVE := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cmake -G Ninja -S . -DFASTRNN_PYTHON=OFF -DFASTRNN_SELFTEST=ON
 CROSS  ?= aarch64-linux-gnu
 
-.PHONY: help demo test full dev lint format bench wheel asan selftest aarch64 docs clean
+.PHONY: help demo test full scorecard dev lint format bench wheel asan selftest aarch64 docs clean
 
 help:  ## list the tasks
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -44,7 +44,13 @@ test: $(HAVE)fastrnn $(HAVE)group-test  ## all tests, and every bench once
 
 # ---- more checks ----
 full: $(HAVE)fastrnn $(HAVE)group-test  ## the long tier, for which CI has no time
-	$(PY) -m pytest tests --long $(ARGS)
+	$(PY) -m pytest tests --long --scorecard $(ARGS)
+	$(PY) tools/scorecard.py
+
+# Both tiers write down what came of the checks of docs/reliability.md; this is the quick one.
+scorecard: $(HAVE)fastrnn $(HAVE)group-test  ## the forty checks alone, and the page of their outcomes
+	$(PY) -m pytest tests -m check --scorecard $(ARGS)
+	$(PY) tools/scorecard.py
 
 CPP := find cpp bench -name '*.h' -o -name '*.cpp' | xargs $(VENV)/bin/clang-format
 

@@ -1,14 +1,16 @@
 """Fixtures of all tests: instruction set, dtype, backend, generator; and the long tier.
 
 `pytest` runs the quick sizes; `pytest --long` adds the tests under tests/long and widens the
-others, which ask the `long` fixture. `FASTRNN_ISA` in the environment narrows the `isa` fixture
-to that one, so that a run can be pinned to an instruction set.
+others, which ask the `long`, `count` or `seeds` fixture. `FASTRNN_ISA` in the environment narrows
+the `isa` fixture to that one, so that a run can be pinned to an instruction set.
 """
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
+import checks
 import numpy as np
 import pytest
 
@@ -28,6 +30,23 @@ else:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="run the long tier as well")
+    checks.add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    path = config.getoption("--scorecard")
+    if path is not None:
+        tier = "full" if config.getoption("--long") else "quick"
+        config.pluginmanager.register(checks.Recorder(path, tier))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
+    report = yield
+    if report.failed and "seeds" in getattr(item, "fixturenames", ()):
+        words = f"some are those of --commit {checks.commit_of(item.config)}"
+        report.sections.append(("seeds", words))
+    return report
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -46,6 +65,25 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def long(request: pytest.FixtureRequest) -> bool:
     """Whether the long tier was asked for."""
     return bool(request.config.getoption("--long"))
+
+
+@pytest.fixture
+def count(request: pytest.FixtureRequest, long: bool) -> int:
+    """How many cases the test's check asks for in this tier."""
+    return checks.cases(list(request.node.iter_markers("check")), long)
+
+
+@pytest.fixture
+def seeds(request: pytest.FixtureRequest, long: bool, count: int) -> list[int]:
+    """The same number of seeds, and in the quick tier a tenth that the commit draws."""
+    drawn = [] if long else checks.drawn_seeds(checks.commit_of(request.config), count)
+    return [*range(count), *drawn]
+
+
+@pytest.fixture
+def tally(record_property: Callable[[str, object], None]) -> Callable[[int], None]:
+    """Says how many cases a test has had, where no mark can know."""
+    return lambda cases: record_property("cases", cases)
 
 
 @pytest.fixture

@@ -131,6 +131,7 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return library
 
 
+@pytest.mark.check(21)
 @pytest.mark.parametrize("all_after", ["0", "1"], ids=["one", "all"])
 @pytest.mark.parametrize("threads", ["1", "2"])
 @pytest.mark.parametrize("name", CALLS)

@@ -61,13 +61,15 @@ SUBINTERPRETER = """
 """
 
 
-def test_exit_with_daemon_threads_inside_kernels(long: bool) -> None:
-    for _ in range(100 if long else 5):
+@pytest.mark.check(25, quick=5, full=100)
+def test_exit_with_daemon_threads_inside_kernels(count: int) -> None:
+    for _ in range(count):
         done = run_python(DAEMONS, timeout=30)
         assert done.returncode == 0, f"{done.returncode}\n{done.stderr}"
         assert not done.stderr, done.stderr
 
 
+@pytest.mark.check(25)
 def test_exit_after_an_interrupt_inside_a_thread_pool() -> None:
     code = """
         from concurrent.futures import ThreadPoolExecutor
@@ -84,6 +86,7 @@ def test_exit_after_an_interrupt_inside_a_thread_pool() -> None:
     assert (done.returncode, done.stdout.strip(), done.stderr) == (7, "99", "")
 
 
+@pytest.mark.check(25)
 def test_subinterpreter_is_refused_cleanly() -> None:
     pytest.importorskip("_interpreters" if _has("_interpreters") else "_xxsubinterpreters")
     assert output_of(SUBINTERPRETER) == "ImportError True"

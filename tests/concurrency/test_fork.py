@@ -71,14 +71,14 @@ COMMON = """
 """
 
 
-def test_children_finish_and_compute_right(long: bool) -> None:
-    count = 100 if long else 12
+@pytest.mark.check(20, quick=12, full=100)
+def test_children_finish_and_compute_right(count: int) -> None:
     code = COMMON + f"    print([child(right) for _ in range({count})])"
     assert output_of(code, timeout=30 + 6 * count) == str([0] * count)
 
 
-def test_children_forked_while_another_thread_computes(long: bool) -> None:
-    count = 40 if long else 6
+@pytest.mark.check(20, quick=6, full=40)
+def test_children_forked_while_another_thread_computes(count: int) -> None:
     code = (
         COMMON
         + f"""
@@ -95,11 +95,13 @@ def test_children_forked_while_another_thread_computes(long: bool) -> None:
     assert output_of(code, timeout=30 + 6 * count) == str([0] * count)
 
 
+@pytest.mark.check(20)
 def test_grandchildren_finish_and_compute_right() -> None:
     code = COMMON + "    print([child(lambda: right() and child(right) == 0) for _ in range(4)])"
     assert output_of(code) == str([0] * 4)
 
 
+@pytest.mark.check(20)
 @pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="needs /proc")  # noqa: PTH112
 def test_the_child_has_a_full_team() -> None:
     """Main, watcher and a worker at least; with OpenMP also the fresh thread that leads."""
@@ -113,16 +115,19 @@ def test_the_child_has_a_full_team() -> None:
     assert output_of(code) == "0"
 
 
+@pytest.mark.check(20)
 def test_serial_on_request_in_the_child() -> None:
     code = COMMON + "    print(child(lambda: right() and largest_team() == 2))"
     assert output_of(code, env={"FASTRNN_FORK": "serial"}) == "0"
 
 
+@pytest.mark.check(20)
 def test_the_parent_goes_on_after_forking() -> None:
     code = COMMON + "    print([child(right) for _ in range(3)], right())"
     assert output_of(code) == "[0, 0, 0] True"
 
 
+@pytest.mark.check(20)
 def test_a_fork_pool_of_multiprocessing() -> None:
     code = (
         COMMON
@@ -137,6 +142,7 @@ def test_a_fork_pool_of_multiprocessing() -> None:
     assert output_of(code) == "12"
 
 
+@pytest.mark.check(20)
 def test_fork_before_any_call() -> None:
     code = (
         COMMON.replace("    assert call(2) == expected\n", "") + "    print(child(right), right())"

@@ -162,9 +162,10 @@ RUNS = [
 ]
 
 
+@pytest.mark.check(18, quick=1, full=4)
 @pytest.mark.parametrize("args", RUNS, ids="-".join)
-def test_control_c_ends_a_long_kernel(args: tuple[str, ...], long: bool) -> None:
-    for _ in range(4 if long else 1):
+def test_control_c_ends_a_long_kernel(args: tuple[str, ...], count: int) -> None:
+    for _ in range(count):
         delay = interrupt(*args)
         assert delay <= INTERRUPT_SECONDS, f"{delay:.3f} s until KeyboardInterrupt"
 
@@ -178,9 +179,10 @@ LARGE_RUNS = [
 ]
 
 
+@pytest.mark.check(18, quick=3, full=12)
 @pytest.mark.parametrize("args", LARGE_RUNS, ids="-".join)
-def test_control_c_ends_a_large_step(args: tuple[str, ...], long: bool) -> None:
-    delays = np.random.default_rng(0).uniform(0.05, 0.6, 12 if long else 3).tolist()
+def test_control_c_ends_a_large_step(args: tuple[str, ...], count: int) -> None:
+    delays = np.random.default_rng(0).uniform(0.05, 0.6, count).tolist()
     took = interrupt_large(delays, *args)
     assert max(took) <= INTERRUPT_SECONDS, f"{max(took):.3f} s until KeyboardInterrupt"
 
@@ -218,6 +220,7 @@ HANDLER = """
 """
 
 
+@pytest.mark.check(18)
 @pytest.mark.parametrize("threads", ["1", "2"])
 def test_a_signal_handler_may_use_the_package_and_may_raise(threads: str) -> None:
     """It runs in the middle of a kernel, whose result and floating-point mode are not touched."""

@@ -159,6 +159,7 @@ LEAKS = """
 """
 
 
+@pytest.mark.check(21)
 @linux
 @pytest.mark.parametrize("threads", ["1", "2", "8"])
 @pytest.mark.parametrize("room", ["1", "8", "64"])
@@ -166,13 +167,15 @@ def test_too_little_address_space(room: str, threads: str) -> None:
     assert output_of(LIMITED, room, threads).split() == ["MemoryError"] * 3
 
 
+@pytest.mark.check(21)
 @linux
 @pytest.mark.parametrize("threads", ["1", "2"])
 def test_too_little_address_space_for_backward(threads: str) -> None:
     assert output_of(BACKWARD, threads) == "MemoryError True True"
 
 
+@pytest.mark.check(22, quick=2_000, full=10_000)
 @linux
-def test_nothing_leaks(long: bool) -> None:
-    grown = int(output_of(LEAKS, "10000" if long else "2000", timeout=300))
+def test_nothing_leaks(count: int) -> None:
+    grown = int(output_of(LEAKS, str(count), timeout=300))
     assert grown < LEAK_BYTES, f"{grown / 2**20:.1f} MiB more after the calls"

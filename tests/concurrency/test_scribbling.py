@@ -60,6 +60,7 @@ NAMES = ["lengths", "embedding", "its gradient", "targets", "their gradient", "a
 NAMES += ["rows of a table"]
 
 
+@pytest.mark.check(8)
 @pytest.mark.parametrize("name", [*NAMES, "its gradient by keys"])
 def test_positions_that_change_during_a_call(name: str) -> None:
     """The process lives, and some calls are served."""

@@ -43,10 +43,12 @@ def unlimited() -> int:
     return int(output_of(REPORT))
 
 
+@pytest.mark.check(23)
 def test_the_default_is_within_the_affinity_mask() -> None:
     assert 1 <= unlimited() <= CORES
 
 
+@pytest.mark.check(23)
 @pytest.mark.parametrize(
     ("env", "limit"),
     [
@@ -65,6 +67,7 @@ def test_the_default_is_the_smallest_limit(env: str, limit: int) -> None:
     assert int(output_of(REPORT, env=variables)) == min(limit, unlimited())
 
 
+@pytest.mark.check(23)
 @pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", "99999"])
 def test_a_limit_that_is_no_number_is_refused_by_name(text: str) -> None:
     done = run_python(REPORT, env={"FASTRNN_NUM_THREADS": text})
@@ -74,6 +77,7 @@ def test_a_limit_that_is_no_number_is_refused_by_name(text: str) -> None:
     assert text in last
 
 
+@pytest.mark.check(23)
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity masks here")
 def test_the_affinity_mask_is_respected() -> None:
     one = min(os.sched_getaffinity(0))
@@ -81,11 +85,13 @@ def test_the_affinity_mask_is_respected() -> None:
     assert output_of(code) == "1"
 
 
+@pytest.mark.check(23)
 def test_set_num_threads_overrides_the_environment() -> None:
     code = "import fastrnn; fastrnn.set_num_threads(8); print(fastrnn.get_num_threads())"
     assert output_of(code, env={"OMP_NUM_THREADS": "1"}) == "8"
 
 
+@pytest.mark.check(23)
 @linux
 @pytest.mark.parametrize("threads", [1, 2, 3, 8])
 def test_the_team_has_the_size_that_was_asked_for(threads: int) -> None:
@@ -93,6 +99,7 @@ def test_the_team_has_the_size_that_was_asked_for(threads: int) -> None:
     assert int(output_of(COUNT, str(threads), env=QUIET)) == threads - 1
 
 
+@pytest.mark.check(23)
 @linux
 def test_small_work_starts_no_threads_by_itself() -> None:
     code = COUNT.replace('_core.force_plan("rows", 0)', "").replace(
@@ -101,6 +108,7 @@ def test_small_work_starts_no_threads_by_itself() -> None:
     assert int(output_of(code, "0", env=QUIET)) == 0
 
 
+@pytest.mark.check(23)
 @linux
 def test_many_callers_do_not_pile_up_threads() -> None:
     """16 callers with teams of 2: at most one more thread each, and none is left behind busy."""
@@ -131,6 +139,7 @@ def test_idle_threads_do_not_spin_after_a_call() -> None:
     assert used < 0.3, f"{used:.2f} s of processor time during one second of sleep"
 
 
+@pytest.mark.check(23)
 @linux
 def test_threadpoolctl_is_honoured() -> None:
     """It lowers the default and set_num_threads for its block; a block's or a call's own stays."""

@@ -46,20 +46,23 @@ def in_threads(count: int, work: Callable[[int], object]) -> None:
             future.result(120)
 
 
-def test_eight_python_threads_equal_serial(isa: str, long: bool) -> None:
+@pytest.mark.check(8, quick=400, full=3_200)
+def test_many_python_threads_equal_serial(isa: str, count: int, long: bool) -> None:
     problems = [draw(case).astype(np.float32) for case in CASES]
     serial = [run_core(problem) for problem in problems]
+    callers = 16 if long else 8
 
     def work(index: int) -> None:
-        for turn in range(200 if long else 50):
+        for turn in range(count // callers):
             which = (index + turn) % len(problems)
             split = ("rows", "units", None)[turn % 3]
             found = run_core(problems[which], threads=1 + turn % 3, split=split)
             assert_identical(found, serial[which], f"{isa} thread {index} turn {turn}")
 
-    in_threads(16 if long else 8, work)
+    in_threads(callers, work)
 
 
+@pytest.mark.check(8)
 def test_public_functions_and_one_layer_from_many_threads() -> None:
     problems = [draw(case).astype(np.float32) for case in CASES]
     serial = [run_functions(problem) for problem in problems]
@@ -95,6 +98,7 @@ def test_forced_plan_belongs_to_its_thread() -> None:
     other.join()
 
 
+@pytest.mark.check(8)
 def test_scribbling_on_the_input_meanwhile_does_no_harm_elsewhere() -> None:
     """Values are then unspecified; memory around them and other calls are not."""
     problem = draw(Case("lstm", T=50, N=8, I=16, H=64)).astype(np.float32)
@@ -155,6 +159,7 @@ def test_the_gil_is_released_during_a_call() -> None:
     assert during > 200_000, f"only {during} turns of another thread during a call of 3,000 steps"
 
 
+@pytest.mark.check(23)
 def test_inside_another_parallel_region_a_call_is_serial_and_right() -> None:
     """A caller's own OpenMP region: no nested team, no hang."""
     problem = draw(Case("lstm", T=6, N=8, I=9, H=33)).astype(np.float32)

@@ -39,11 +39,13 @@ SCRIPT = """
 """
 
 
+@pytest.mark.check(18)
 @posix
 def test_an_interrupted_update_is_a_whole_one() -> None:
     assert output_of(SCRIPT).split() == ["whole", "True"]
 
 
+@pytest.mark.check(8)
 def test_optimisers_in_many_threads_do_not_meet(rng: np.random.Generator) -> None:
     grads = [{"w": rng.standard_normal(80_000).astype(np.float32)} for _ in range(6)]
     results: list[np.ndarray] = [np.zeros(0)] * 6
@@ -65,6 +67,7 @@ def test_optimisers_in_many_threads_do_not_meet(rng: np.random.Generator) -> Non
         np.testing.assert_array_equal(results[k], together[k])
 
 
+@pytest.mark.check(20)
 @posix
 def test_an_update_after_fork() -> None:
     script = """

@@ -43,6 +43,7 @@ def dense(dtype: np.dtype, rng: np.random.Generator) -> np.ndarray:
     return rng.uniform(-25, 25, 2**18).astype(dtype)
 
 
+@pytest.mark.check(4)
 @pytest.mark.parametrize("sample", ["half", "stratified", "edges", "dense"])
 @pytest.mark.parametrize("name", NAMES)
 def test_error_in_units_of_the_last_place(
@@ -61,6 +62,7 @@ def test_error_in_units_of_the_last_place(
     assert error <= ACTIVATION_ULP, f"{isa} {name}({where!r}) is {error:.3g} ULP off"
 
 
+@pytest.mark.check(4)
 def test_tanh_is_odd_to_the_bit(isa: str, dtype: np.dtype, rng: np.random.Generator) -> None:
     x = np.concatenate([all_half_floats(dtype), around_edges(dtype), dense(dtype, rng)])
     x = x[~np.isnan(x)]
@@ -69,6 +71,7 @@ def test_tanh_is_odd_to_the_bit(isa: str, dtype: np.dtype, rng: np.random.Genera
     assert np.array_equal((-positive).view(unsigned), negative.view(unsigned)), isa
 
 
+@pytest.mark.check(4)
 @pytest.mark.parametrize(("name", "low"), [("tanh", -1.0), ("sigmoid", 0.0), ("exp", 0.0)])
 def test_range(name: str, low: float, isa: str, dtype: np.dtype, rng: np.random.Generator) -> None:
     x = np.concatenate([stratified(dtype, rng), around_edges(dtype), dense(dtype, rng)])
@@ -77,6 +80,7 @@ def test_range(name: str, low: float, isa: str, dtype: np.dtype, rng: np.random.
     assert (y <= (np.inf if name == "exp" else 1.0)).all(), isa
 
 
+@pytest.mark.check(4)
 @pytest.mark.parametrize(
     ("name", "expected"),
     [("tanh", (0.0, -0.0, 1.0, -1.0)), ("sigmoid", (0.5, 0.5, 1.0, 0.0))],
@@ -87,6 +91,7 @@ def test_exact_values(name: str, expected: tuple, isa: str, dtype: np.dtype) -> 
     assert np.signbit(y).tolist() == [bool(np.signbit(v)) for v in expected], isa
 
 
+@pytest.mark.check(4)
 @pytest.mark.parametrize("name", NAMES)
 def test_nan_comes_through(name: str, isa: str, dtype: np.dtype) -> None:
     assert np.isnan(apply(name, np.array([np.nan, -np.nan], dtype))).all(), isa
@@ -99,6 +104,7 @@ def test_exp_saturates_at_its_ends(isa: str, dtype: np.dtype) -> None:
     assert apply("exp", np.array([0.0, -0.0], dtype)).tolist() == [1.0, 1.0]
 
 
+@pytest.mark.check(4)
 @pytest.mark.parametrize("name", NAMES)
 def test_lanes_and_tails_agree(name: str, isa: str, dtype: np.dtype) -> None:
     """A number's result does not depend on its place in a vector or in the tail."""
@@ -109,6 +115,7 @@ def test_lanes_and_tails_agree(name: str, isa: str, dtype: np.dtype) -> None:
         assert np.array_equal(apply(name, x[size : size + 1].copy()), whole[size : size + 1])
 
 
+@pytest.mark.check(4)
 def test_the_judge_sees_an_error(dtype: np.dtype) -> None:
     """A positive control: numbers moved by ten units (five past a power of two) are found."""
     x = dense(dtype, np.random.default_rng(1))[:1000]

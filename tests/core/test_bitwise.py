@@ -7,9 +7,17 @@ import dataclasses
 
 import numpy as np
 import pytest
-from cases import CELLS, Case, Problem, draw
+from cases import CELLS, Case, Problem, draw, random_case
 from compare import assert_identical, row_results
-from runners import core_backward, core_forward, forced_plan, run_core, run_functions
+from runners import (
+    core_backward,
+    core_forward,
+    forced_isa,
+    forced_plan,
+    isas_under_test,
+    run_core,
+    run_functions,
+)
 from tolerances import GRADIENT, assert_close
 
 import fastrnn
@@ -21,12 +29,6 @@ SHAPES = [
     {"T": 19, "N": 2, "I": 1, "H": 65, "reverse": True, "batch_first": True},
     {"T": 12, "N": 13, "I": 7, "H": 64, "lengths": "ragged", "reverse": True},
 ]
-MANY = [  # check 6 of the long tier: more sizes, more threads
-    {"T": T, "N": N, "I": 11, "H": H, "lengths": "ragged"}
-    for T in (2, 9, 31)
-    for N in (1, 4, 17)
-    for H in (5, 32, 70)
-]
 
 
 @pytest.fixture(params=SHAPES, ids=lambda s: "T{T}N{N}I{I}H{H}".format(**s))
@@ -34,6 +36,7 @@ def shape(request: pytest.FixtureRequest) -> dict:
     return request.param
 
 
+@pytest.mark.check(6)
 @pytest.mark.parametrize("cell", CELLS)
 def test_number_of_threads(cell: str, shape: dict, isa: str, dtype: np.dtype) -> None:
     problem = draw(Case(cell, **shape)).astype(dtype)
@@ -44,12 +47,13 @@ def test_number_of_threads(cell: str, shape: dict, isa: str, dtype: np.dtype) ->
             assert_identical(several, one, f"{isa} {threads} threads, {split}")
 
 
+@pytest.mark.check(6, quick=3, full=17)
 @pytest.mark.parametrize("cell", CELLS)
-def test_number_of_threads_on_more_shapes(cell: str, long: bool) -> None:
-    for shape in MANY if long else MANY[::9]:
-        problem = draw(Case(cell, **shape)).astype(np.float32)
+def test_number_of_threads_on_random_shapes(cell: str, seeds: list[int], long: bool) -> None:
+    for seed in seeds:
+        problem = draw(random_case(cell, seed)).astype(np.float32)
         one = run_core(problem)
-        for threads in (2, 3, 4, 7, 8, 16) if long else (2, 8):
+        for threads in (2, 3, 4, 7, 8, 16) if long else (2, 3, 8):
             for split in ("rows", "units"):
                 several = run_core(problem, threads=threads, split=split)
                 assert_identical(several, one, f"{problem.case} {threads} threads, {split}")
@@ -67,6 +71,7 @@ def test_length_of_chunks(cell: str, shape: dict, isa: str, dtype: np.dtype) -> 
             assert_identical(forced, automatic, f"{isa} {chunk} steps, {split}")
 
 
+@pytest.mark.check(7)
 @pytest.mark.parametrize("split", ["rows", "units"])
 @pytest.mark.parametrize("lengths", ["none", "ragged"])
 @pytest.mark.parametrize("cell", CELLS)
@@ -87,6 +92,23 @@ def test_row_alone_in_a_batch_and_elsewhere(
         assert_identical(alone, {k: v[row : row + 1] for k, v in batch.items()}, f"{isa} {row}")
 
 
+@pytest.mark.check(7, quick=9, full=42)
+@pytest.mark.parametrize("cell", CELLS)
+def test_any_rows_in_any_order(cell: str, seeds: list[int]) -> None:
+    """Some rows of a batch in another order, by another plan, have the bits of the whole batch."""
+    isas = isas_under_test()
+    for seed in seeds:
+        problem, rng = draw(random_case(cell, seed)), np.random.default_rng([7, seed])
+        problem = problem.astype(np.float32 if seed % 2 else np.float64)
+        rows = rng.permutation(problem.case.N)[: rng.integers(problem.case.N + 1)]
+        with forced_isa(isas[seed % len(isas)]):
+            batch = row_results(run_core(problem))
+            plan = {"threads": 1 + seed % 3, "split": (None, "rows", "units")[seed % 3]}
+            some = row_results(run_core(problem.rows(rows), **plan, chunk=seed % 4))
+        assert_identical(some, {k: v[rows] for k, v in batch.items()}, f"{problem.case} {rows}")
+
+
+@pytest.mark.check(7)
 @pytest.mark.parametrize(("cell", "H"), [("lstm", 520), ("gru_after", 690), ("rnn_tanh", 2056)])
 def test_long_sums_that_many_rows_take_in_parts(cell: str, H: int, isa: str) -> None:
     """Sums over more than 2048 are cut for 7 rows or more, so that weights are used while near."""
@@ -97,6 +119,7 @@ def test_long_sums_that_many_rows_take_in_parts(cell: str, H: int, isa: str) -> 
         assert_identical(few, {k: v[rows] for k, v in batch.items()}, f"{isa} {rows}")
 
 
+@pytest.mark.check(7)
 @pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
 @pytest.mark.parametrize("cell", CELLS)
 def test_ragged_row_equals_the_row_cut_to_its_length(cell: str, reverse: bool, isa: str) -> None:
@@ -128,6 +151,7 @@ def test_weight_gradients_of_halves_add_up(cell: str, isa: str) -> None:
             assert_close(f"{isa} {name}", total, whole[name], GRADIENT[np.dtype(np.float64)])
 
 
+@pytest.mark.check(13)
 @pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
 @pytest.mark.parametrize("cell", CELLS)
 def test_padding_is_never_read(cell: str, reverse: bool, isa: str, dtype: np.dtype) -> None:
@@ -185,6 +209,7 @@ def test_every_subset_of_gradients_is_the_same(cell: str, isa: str) -> None:
         assert_identical(found, everything, f"{isa} {wanted}", names=wanted)
 
 
+@pytest.mark.check(3, 6)
 @pytest.mark.parametrize("cell", CELLS)
 def test_repeated_calls_and_the_public_functions(cell: str, shape: dict, isa: str) -> None:
     problem: Problem = draw(Case(cell, **shape)).astype(np.float32)

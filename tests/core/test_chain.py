@@ -9,6 +9,8 @@ from runners import run_core
 from tolerances import CHAIN, assert_close
 
 STEPS = 2000
+# H, N
+SIZES = [(8, 1), (9, 3), (1, 2), (17, 2), (33, 1), (2, 5), (16, 1), (31, 2), (64, 1), (7, 19)]
 
 
 def chain(H: int, N: int, seed: int) -> tuple:
@@ -24,11 +26,12 @@ def chain(H: int, N: int, seed: int) -> tuple:
     )
 
 
+@pytest.mark.check(5, quick=1, full=10)
 @pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
-def test_two_thousand_linear_steps(reverse: bool, isa: str, dtype: np.dtype, long: bool) -> None:
+def test_two_thousand_linear_steps(reverse: bool, isa: str, dtype: np.dtype, count: int) -> None:
     import dataclasses
 
-    for seed, (H, N) in enumerate([(8, 1), (9, 3), (1, 2), (17, 2), (33, 1)][: 5 if long else 1]):
+    for seed, (H, N) in enumerate(SIZES[:count]):
         problem = chain(H, N, seed)
         case = dataclasses.replace(problem.case, T=STEPS, reverse=reverse)
         problem = problem.replace(case=case)

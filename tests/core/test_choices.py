@@ -32,6 +32,7 @@ SHAPES = itertools.cycle([
 OPTIONS = itertools.cycle([{}, {"truncate": 2}, {"clip_step": 0.3}])
 
 
+@pytest.mark.check(2)
 @pytest.mark.parametrize(
     ("case", "options"),
     [
@@ -55,6 +56,7 @@ def test_core_equals_twin(case: Case, options: dict[str, Any]) -> None:
                 assert_identical(found, first, f"{isa} {plan}")
 
 
+@pytest.mark.check(3)
 @pytest.mark.parametrize("case", cases(T=3, N=2, I=2, H=3)[::3], ids=str)
 def test_every_gradient_is_the_slope(case: Case, isa: str) -> None:
     problem = draw_smooth(

@@ -50,6 +50,7 @@ def assert_slopes(problem: Problem, gradients: dict[str, np.ndarray], words: str
         )
 
 
+@pytest.mark.check(3)
 @pytest.mark.parametrize("shape", SHAPES, ids=["whole", "ragged", "reverse", "projected"])
 @pytest.mark.parametrize("cell", CELLS)
 def test_every_gradient_is_the_slope(cell: str, shape: dict, isa: str) -> None:
@@ -59,10 +60,11 @@ def test_every_gradient_is_the_slope(cell: str, shape: dict, isa: str) -> None:
     assert_slopes(problem, gradients, f"by {isa}")
 
 
+@pytest.mark.check(3, quick=2, full=20)
 @pytest.mark.parametrize("cell", CELLS)
-def test_more_shapes(cell: str, long: bool) -> None:
-    rng = np.random.default_rng(20)
-    for seed in range(20 if long else 2):
+def test_more_shapes(cell: str, seeds: list[int]) -> None:
+    for seed in seeds:
+        rng = np.random.default_rng([20, seed])
         T, N, I, H = (int(n) for n in rng.integers(1, 6, 4))
         problem = draw(Case(cell, T=T, N=N, I=I, H=H, lengths="ragged", seed=seed))
         assert_slopes(problem, run_core(problem), f"of {problem.case}")

@@ -33,6 +33,7 @@ def check(problem: Problem, dtype: np.dtype, where: str) -> dict[str, np.ndarray
     return left_alone
 
 
+@pytest.mark.check(13)
 @pytest.mark.parametrize(("T", "N"), [(0, 0), (0, 1), (0, 5), (1, 0), (5, 0)])
 @pytest.mark.parametrize("cell", CELLS)
 def test_no_steps_or_no_rows(cell: str, T: int, N: int, isa: str, dtype: np.dtype) -> None:
@@ -50,6 +51,7 @@ def test_no_steps_or_no_rows(cell: str, T: int, N: int, isa: str, dtype: np.dtyp
                 assert array is None or np.array_equal(found[name], array), f"{where} {name}"
 
 
+@pytest.mark.check(13)
 @pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
 @pytest.mark.parametrize("lengths", [[0, 0, 0], [0, 4, 0], [4, 0, 0], [0, 0, 1], [1, 4, 0]])
 @pytest.mark.parametrize("cell", CELLS)
@@ -75,6 +77,7 @@ def test_rows_of_length_zero(
     assert not found["dx"][:, empty].any()
 
 
+@pytest.mark.check(13)
 @pytest.mark.parametrize("cell", CELLS)
 def test_input_of_no_features(cell: str, isa: str, dtype: np.dtype) -> None:
     """I = 0: only state and biases drive the layer; dx and dw_ih are empty."""
@@ -85,6 +88,7 @@ def test_input_of_no_features(cell: str, isa: str, dtype: np.dtype) -> None:
     assert cell == "rnn_relu" or found["y"].all()
 
 
+@pytest.mark.check(13)
 @pytest.mark.parametrize("cell", CELLS)
 def test_everything_absent(cell: str, isa: str) -> None:
     """No weights of the input, no bias, no state, and backward without any upstream gradient."""
@@ -96,6 +100,7 @@ def test_everything_absent(cell: str, isa: str) -> None:
             assert not array.any(), f"{isa} {name}"
 
 
+@pytest.mark.check(13)
 def test_no_hidden_units_are_refused() -> None:
     with pytest.raises(ValueError, match="w_hh"):
         fastrnn.rnn(np.ones((2, 1, 3)), np.ones((0, 3)), np.ones((0, 0)))

@@ -60,6 +60,7 @@ def calls() -> list[Callable[[], object]]:
 linux = pytest.mark.skipif(platform.system() != "Linux", reason="fegetenv layout of glibc")
 
 
+@pytest.mark.check(15)
 @linux
 def test_the_probe_sees_flush_to_zero() -> None:
     """A positive control: switching flushing on in a throw-away thread changes what we look at."""
@@ -82,6 +83,7 @@ def test_the_probe_sees_flush_to_zero() -> None:
     assert seen == [True, False]
 
 
+@pytest.mark.check(15)
 @linux
 def test_calling_thread_is_left_as_it_was(isa: str) -> None:
     before = control_word()
@@ -91,6 +93,7 @@ def test_calling_thread_is_left_as_it_was(isa: str) -> None:
         assert subnormals_live()
 
 
+@pytest.mark.check(15)
 @linux
 def test_new_threads_are_normal_and_stay_so() -> None:
     found: list[object] = []
@@ -112,6 +115,7 @@ def test_new_threads_are_normal_and_stay_so() -> None:
     assert all(found)
 
 
+@pytest.mark.check(15)
 @linux
 def test_pooled_workers_are_normal_after_a_call() -> None:
     """The OpenMP pool is shared with other libraries: look into its threads through libgomp."""
@@ -133,12 +137,14 @@ def test_pooled_workers_are_normal_after_a_call() -> None:
     assert all(found.values())
 
 
+@pytest.mark.check(15)
 def test_import_leaves_the_environment_alone() -> None:
     code = "import numpy as np, warnings; warnings.simplefilter('error'); import fastrnn;"
     code += "np.finfo(np.float32), np.finfo(np.float64); print(np.float64(5e-324) * 1.0 != 0)"
     assert output_of(code) == "True"
 
 
+@pytest.mark.check(15, 16)
 @pytest.mark.parametrize("split", ["rows", "units"])
 def test_subnormals_are_flushed_inside_on_every_thread(
     split: str, isa: str, dtype: np.dtype
@@ -155,6 +161,7 @@ def test_subnormals_are_flushed_inside_on_every_thread(
         assert not y.any(), f"{isa} {threads} threads"
 
 
+@pytest.mark.check(16)
 @pytest.mark.parametrize("cell", CELLS)
 def test_subnormal_weights_do_no_harm(cell: str, isa: str) -> None:
     problem = draw(Case(cell, T=3, N=2, I=5, H=9)).astype(np.float32)

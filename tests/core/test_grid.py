@@ -21,6 +21,7 @@ PLANS = list(itertools.product((0, 1), (1, 2), ("rows", "units")))  # chunk, thr
 HALF = [(0, 1, "rows"), (0, 2, "units"), (1, 1, "units"), (1, 2, "rows")]
 
 
+@pytest.mark.check(2)
 @pytest.mark.parametrize("case", GRID, ids=str)
 def test_core_equals_twin(case: Case) -> None:
     expected = run_twin(draw(case))
@@ -43,6 +44,7 @@ def test_core_equals_twin(case: Case) -> None:
             assert_identical(first[1], first[0], isa)
 
 
+@pytest.mark.check(2)
 @pytest.mark.parametrize("cell", CELLS)
 def test_left_alone_the_planner_agrees_with_every_forced_plan(cell: str, isa: str) -> None:
     # Large enough for the planner to want two threads and several chunks.
@@ -54,6 +56,7 @@ def test_left_alone_the_planner_agrees_with_every_forced_plan(cell: str, isa: st
     assert_equals_twin(automatic, run_twin(draw(problem.case)), np.float32, isa)
 
 
+@pytest.mark.check(2)
 @pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
 @pytest.mark.parametrize("lengths", ["none", "ragged"])
 @pytest.mark.parametrize("cell", CELLS)

@@ -29,6 +29,7 @@ def refused(call: object, *names: str) -> None:
     assert any(name in str(raised.value) for name in names), str(raised.value)
 
 
+@pytest.mark.check(17)
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_too_many_steps_or_rows(name: str, size: int) -> None:
@@ -41,6 +42,7 @@ def test_too_many_steps_or_rows(name: str, size: int) -> None:
             )
 
 
+@pytest.mark.check(17)
 @pytest.mark.parametrize("size", [2**20, 2**24, 2**28])
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_too_many_hidden_units(name: str, size: int) -> None:
@@ -53,6 +55,7 @@ def test_too_many_hidden_units(name: str, size: int) -> None:
     refused(lambda: _core.PackedWeights(cell, w_ih, w_hh, None, None, None), "w_hh", "memory")
 
 
+@pytest.mark.check(17)
 @pytest.mark.parametrize(("T", "N"), list(itertools.product((2**31, 2**40, 2**56), (1, 3))))
 def test_strict_core_refuses_sizes_without_memory_for_them(T: int, N: int) -> None:
     """Outputs cannot have that many elements of their own, so zero strides are refused by name."""
@@ -69,6 +72,7 @@ def test_strict_core_refuses_sizes_without_memory_for_them(T: int, N: int) -> No
     assert not h_n.any()
 
 
+@pytest.mark.check(17)
 def test_the_largest_lengths_are_refused_by_value() -> None:
     x, w = np.ones((3, 2, 1)), np.ones((4, 1))
     for value in (2**31, 2**62, np.iinfo(np.int64).max, np.iinfo(np.int64).min, -1, 4):

@@ -68,6 +68,7 @@ def assert_close(found: dict[str, Any], wanted: dict[str, Any], worst: float) ->
         assert np.abs(found[name] - array).max(initial=0) / scale < worst, name
 
 
+@pytest.mark.check(2)
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize(("layer", "options"), OPTIONS)
 def test_core_equals_twin(layer: Any, options: dict[str, Any], isa: str, dtype: Any) -> None:
@@ -79,6 +80,7 @@ def test_core_equals_twin(layer: Any, options: dict[str, Any], isa: str, dtype: 
         assert_close(found, wanted, WORST[dtype])
 
 
+@pytest.mark.check(7)
 @pytest.mark.parametrize(("layer", "options"), [OPTIONS[0], OPTIONS[5], OPTIONS[6]])
 def test_rows_depend_neither_on_batch_nor_threads(layer: Any, options: dict[str, Any]) -> None:
     cell = make(layer, 19, np.float32, **options)
@@ -92,6 +94,7 @@ def test_rows_depend_neither_on_batch_nor_threads(layer: Any, options: dict[str,
     assert np.array_equal(one["x"][:, 4:5], alone["x"])
 
 
+@pytest.mark.check(6)
 @pytest.mark.parametrize(("layer", "options"), OPTIONS)
 def test_threads_that_share_units_change_no_bit(layer: Any, options: dict[str, Any]) -> None:
     cell = make(layer, 150, np.float32, **options)
@@ -104,6 +107,7 @@ def test_threads_that_share_units_change_no_bit(layer: Any, options: dict[str, A
                 assert np.array_equal(one[name], many[name]), (N, count, name)
 
 
+@pytest.mark.check(7)
 @pytest.mark.parametrize("layer", [fastrnn.LSTM, fastrnn.GRU])
 def test_a_stream_equals_the_sequence(layer: Any, isa: str) -> None:
     cell = make(layer, 21, np.float32, num_layers=2)

@@ -81,6 +81,7 @@ def changed(problem: Problem, layout: Callable, names: tuple[str, ...]) -> Probl
     return problem.replace(**{k: layout(v) for k, v in present.items() if v is not None})
 
 
+@pytest.mark.check(11)
 @pytest.mark.parametrize("batch_first", [False, True], ids=["time", "batch"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("cell", CELLS)
@@ -98,6 +99,7 @@ def test_layouts_of_all_arguments(
     assert {name: a.tobytes() for name, a in other.floats().items()} == before
 
 
+@pytest.mark.check(11)
 @pytest.mark.parametrize("name", [*INPUTS, *UPSTREAM, "lengths"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_layouts_of_one_argument(layout: str, name: str, isa: str) -> None:
@@ -107,6 +109,7 @@ def test_layouts_of_one_argument(layout: str, name: str, isa: str) -> None:
         assert_identical(run_functions(other), run_functions(problem), f"{isa} {cell}")
 
 
+@pytest.mark.check(11)
 def test_memory_mapped_input(tmp_path: Path) -> None:
     problem = draw(Case("lstm", **CASE)).astype(np.float32)
     np.save(tmp_path / "x.npy", problem.x)
@@ -115,6 +118,7 @@ def test_memory_mapped_input(tmp_path: Path) -> None:
     assert_identical(run_functions(other), run_functions(problem))
 
 
+@pytest.mark.check(11)
 @pytest.mark.parametrize("cell", CELLS)
 def test_broadcast_inputs(cell: str, isa: str) -> None:
     """Zero strides: one row's input, state and upstream gradient for the whole batch."""
@@ -131,9 +135,12 @@ def test_broadcast_inputs(cell: str, isa: str) -> None:
         assert_identical(run(broadcast), run(copies), isa)
 
 
+@pytest.mark.check(12, quick=3, full=21)
 @pytest.mark.parametrize("name", ["x", "h0", "c0", "w_hh", "b_hh"])
 @pytest.mark.parametrize("out", ["y", "h_n", "c_n"])
-def test_output_over_input_of_the_strict_core(name: str, out: str, isa: str) -> None:
+def test_output_over_input_of_the_strict_core(
+    name: str, out: str, isa: str, count: int
+) -> None:
     """Right as if there were no overlap, or refused by name and nothing written."""
     from fastrnn import _core
 
@@ -141,7 +148,7 @@ def test_output_over_input_of_the_strict_core(name: str, out: str, isa: str) -> 
     expected = core_forward(problem)
     size = {"y": 128, "h_n": 32, "c_n": 32}[out]
     source = getattr(problem, name)
-    for shift in (0, 8, -8):
+    for shift in (0, 8, -8, *range(1, 8), *range(9, 20))[:count]:
         block = np.full(source.size + size + 16, 0.5, np.float32)
         start = max(0, min(8 + shift, block.size - size))
         inside = block[8 : 8 + source.size].reshape(source.shape)
@@ -162,6 +169,7 @@ def test_output_over_input_of_the_strict_core(name: str, out: str, isa: str) -> 
             assert_identical(outputs, expected, f"{isa} {out} over {name} {shift}")
 
 
+@pytest.mark.check(12)
 @pytest.mark.parametrize("pair", [("y", "h_n"), ("h_n", "c_n"), ("y", "c_n")])
 def test_output_over_output_is_refused(pair: tuple[str, str]) -> None:
     from fastrnn import _core
@@ -180,6 +188,7 @@ BACKWARD_PAIRS = [("dx", "dy"), ("dh0", "dh_n"), ("dc0", "dc_n"), ("dx", "x"), (
 BACKWARD_PAIRS += [("db_ih", "db_hh"), ("dw_ih", "dw_hh"), ("dh0", "dc0"), ("dx", "y")]
 
 
+@pytest.mark.check(12)
 @pytest.mark.parametrize("pair", BACKWARD_PAIRS, ids="-over-".join)
 def test_gradient_over_something_else_of_the_strict_core(pair: tuple[str, str], isa: str) -> None:
     """MXNet #17898: dy overwritten. Right as if there were no overlap, or refused by name."""

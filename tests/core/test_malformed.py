@@ -4,6 +4,7 @@ one argument, must end in TypeError, ValueError or MemoryError that names it, to
 leave the next good call right.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import malformed
@@ -221,12 +222,16 @@ BUILDERS = {
 done: dict[str, int] = {}
 
 
+@pytest.mark.check(10)
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("builder", BUILDERS)
-def test_malformed_calls_are_refused_by_name(builder: str, cell: str, dtype: np.dtype) -> None:
+def test_malformed_calls_are_refused_by_name(
+    builder: str, cell: str, dtype: np.dtype, tally: Callable[[int], None]
+) -> None:
     problem = problem_of(cell, dtype)
     expected = run_core(problem)
-    done[f"{builder} {cell} {dtype}"] = BUILDERS[builder](cell, dtype).run()
+    done[f"{builder} {cell} {dtype}"] = calls = BUILDERS[builder](cell, dtype).run()
+    tally(calls)
     assert_identical(run_core(problem), expected, "the next good call")
     assert_identical(run_functions(problem), expected, "the next good call")
 

@@ -67,6 +67,7 @@ WRONG: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
 }
 
 
+@pytest.mark.check(10)
 @pytest.mark.parametrize("case", WRONG)
 def test_a_wrong_array_is_refused_by_name(case: str, rng: np.random.Generator) -> None:
     run, (inputs, outputs, words) = ready(rng), WRONG[case]
@@ -80,6 +81,7 @@ def test_a_wrong_array_is_refused_by_name(case: str, rng: np.random.Generator) -
         forward(run)
 
 
+@pytest.mark.check(10)
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
@@ -100,6 +102,7 @@ def test_a_wrong_kind_is_refused(kind: dict, words: str, rng: np.random.Generato
         forward(ready(rng), **kind)
 
 
+@pytest.mark.check(12)
 def test_outputs_share_no_memory(rng: np.random.Generator) -> None:
     run = ready(rng)
     run.outputs["queries"] = run.outputs["gates"].reshape(-1)[: T * N * A].reshape(T, N, A)

@@ -35,6 +35,7 @@ def sample(dtype: Any = np.float32) -> np.ndarray:
     return np.random.default_rng(5).standard_normal((T, N, I)).astype(dtype)
 
 
+@pytest.mark.check(10)
 @pytest.mark.parametrize("kind", LAYERS)
 def test_options_of_the_constructor(kind: str) -> None:
     good = {"input_size": I, "hidden_size": H, "num_layers": L}
@@ -58,6 +59,7 @@ def test_options_of_the_constructor(kind: str) -> None:
     assert Subject(kind, getattr(fastrnn, kind), good, wrong).run() > 80
 
 
+@pytest.mark.check(10)
 @pytest.mark.parametrize("call", ["plain", "forward"])
 @pytest.mark.parametrize("batch_first", [False, True], ids=["time", "batch"])
 @pytest.mark.parametrize("kind", LAYERS)
@@ -90,6 +92,7 @@ def test_arguments_of_a_call(kind: str, batch_first: bool, call: str, dtype: np.
     assert_identical({"y": layer(x)[0]}, {"y": y}, "the next good call")
 
 
+@pytest.mark.check(10)
 @pytest.mark.parametrize("kind", LAYERS)
 def test_arguments_of_backward(kind: str) -> None:
     layer, other = make(kind), make(kind)
@@ -112,6 +115,7 @@ def test_arguments_of_backward(kind: str) -> None:
         layer.backward(tape)
 
 
+@pytest.mark.check(10)
 @pytest.mark.parametrize("kind", LAYERS)
 def test_weight_dictionaries(kind: str) -> None:
     layer = make(kind)
@@ -135,6 +139,7 @@ def test_weight_dictionaries(kind: str) -> None:
     assert_identical({"y": layer(x)[0]}, {"y": y})
 
 
+@pytest.mark.check(10)
 @pytest.mark.parametrize("kind", LAYERS)
 def test_steps_of_a_stream(kind: str) -> None:
     layer, x = make(kind), sample()
@@ -163,6 +168,7 @@ def test_steps_of_a_stream(kind: str) -> None:
     assert_identical({"y": np.concatenate([first[None], rest])}, {"y": layer(x)[0]})
 
 
+@pytest.mark.check(10)
 def test_switches() -> None:
     before = fastrnn.isa(), fastrnn.get_num_threads()
     subjects = [
@@ -199,6 +205,7 @@ def test_switches() -> None:
     assert (fastrnn.isa(), fastrnn.get_num_threads()) == before
 
 
+@pytest.mark.check(10)
 def test_activation_hook() -> None:
     x, y = np.linspace(-1, 1, 9), np.zeros(9)
     Subject(

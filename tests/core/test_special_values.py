@@ -21,6 +21,7 @@ def poisoned(problem: Problem, name: str, row: int, value: float) -> Problem:
     return problem.replace(**{name: array})
 
 
+@pytest.mark.check(14)
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("name", ["x", "h0", "c0", "dy", "dh_n", "dc_n"])
 @pytest.mark.parametrize("lengths", ["none", "ragged"])
@@ -43,6 +44,7 @@ def test_a_bad_row_stays_alone(cell: str, lengths: str, name: str, value: float,
         assert np.isnan(bad[reached][row]).any(), f"NaN in {name} vanished"
 
 
+@pytest.mark.check(14)
 @pytest.mark.parametrize("cell", CELLS)
 def test_nan_masks_equal_the_twins(cell: str, isa: str, dtype: np.dtype) -> None:
     """NaN appears in exactly the elements in which it appears in the twin, gradients included."""
@@ -83,6 +85,7 @@ def test_saturated_units_stay_finite(cell: str, isa: str, dtype: np.dtype) -> No
     assert np.isfinite(actual["dx"]).all(), f"{isa} dx"
 
 
+@pytest.mark.check(14)
 def test_infinite_gates_are_exact(isa: str, dtype: np.dtype) -> None:
     """tanh of +-Inf is +-1 and sigmoid is 1 or 0: an open or closed gate is not nearly so."""
     for cell, low in (("rnn_tanh", -1.0), ("rnn_sigmoid", 0.0)):

@@ -67,6 +67,7 @@ def run(layer: Any, given: dict, ragged: bool) -> dict[str, np.ndarray]:
     return results | {f"d{name}": array for name, array in grads.params.items()}
 
 
+@pytest.mark.check(2)
 @pytest.mark.parametrize("merge_mode", ["concat", "sum", "mul", "ave"])
 @pytest.mark.parametrize("ragged", [False, True], ids=["whole", "ragged"])
 @pytest.mark.parametrize("kind", KINDS)
@@ -84,6 +85,7 @@ def test_three_bidirectional_layers(
     assert_identical(run(layer, given, ragged), actual, f"{isa}, second run")
 
 
+@pytest.mark.check(2)
 @pytest.mark.parametrize("kind", KINDS)
 def test_three_layers_in_float32(kind: str, isa: str, rng: np.random.Generator) -> None:
     layer = make(kind, bidirectional=True)
@@ -117,6 +119,7 @@ def test_bidirectional_is_two_one_way_runs(kind: str, isa: str, rng: np.random.G
     assert_identical({"y": both(x)[0]}, {"y": expected}, isa)
 
 
+@pytest.mark.check(7)
 @pytest.mark.parametrize("batch", [1, 2, 5])
 @pytest.mark.parametrize("kind", KINDS)
 def test_stream_equals_the_sequence(
@@ -138,6 +141,7 @@ def test_stream_equals_the_sequence(
             assert_identical({"state": np.asarray(one)}, {"state": other}, f"{isa} {pieces}")
 
 
+@pytest.mark.check(7)
 @pytest.mark.parametrize("kind", KINDS)
 def test_layer_row_alone_equals_row_in_batch(
     kind: str, isa: str, dtype: np.dtype, rng: np.random.Generator

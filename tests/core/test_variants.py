@@ -25,6 +25,7 @@ def assert_close(found: dict[str, np.ndarray], wanted: dict[str, np.ndarray], wo
         assert error < worst, (name, error)
 
 
+@pytest.mark.check(2)
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
 def test_core_equals_twin(variant: Variant, isa: str, dtype: Any) -> None:
@@ -34,6 +35,7 @@ def test_core_equals_twin(variant: Variant, isa: str, dtype: Any) -> None:
         assert_close(found, wanted, WORST[dtype])
 
 
+@pytest.mark.check(3)
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
 def test_backward_is_the_slope_of_forward(variant: Variant) -> None:
     sizes = Sizes(T=3, N=2, I=2, H=5, ragged=True)
@@ -58,6 +60,7 @@ def test_backward_is_the_slope_of_forward(variant: Variant) -> None:
         assert abs(slope - exact) < 1e-6 * max(1.0, abs(exact)), name
 
 
+@pytest.mark.check(7)
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
 def test_a_row_depends_neither_on_its_batch_nor_on_threads(variant: Variant) -> None:
     sizes = Sizes(N=9, H=19, ragged=True)
@@ -86,6 +89,7 @@ def test_a_row_depends_neither_on_its_batch_nor_on_threads(variant: Variant) -> 
 ALONE = Sizes(N=1, H=150)
 
 
+@pytest.mark.check(6)
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
 def test_threads_that_share_the_units_of_one_row_change_no_bit(variant: Variant) -> None:
     wide = dataclasses.replace(variant, P=variant.P and 90)

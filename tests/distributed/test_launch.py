@@ -75,6 +75,7 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
         launch.run_launch(2, ["a.toml"])
 
 
+@pytest.mark.check(38)
 def test_one_rank_is_looked_at_too(capfd: Any) -> None:
     pytest.importorskip("autograd")
     assert main(["selftest", "--dist"]) == main(["doctor", "--dist"]) == 0

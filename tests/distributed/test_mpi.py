@@ -89,6 +89,7 @@ def lines_of(folder: Path, code: str, ranks: int) -> list[list[str]]:
     return [line.split() for line in out.splitlines()[1:]]
 
 
+@pytest.mark.check(36)
 @pytest.mark.parametrize("ranks", [2, 3])
 def test_processes_learn_what_one_learns(tmp_path: Path, ranks: int) -> None:
     lines = lines_of(tmp_path, LEARN, ranks)
@@ -102,10 +103,12 @@ def test_processes_learn_what_one_learns(tmp_path: Path, ranks: int) -> None:
     assert threads.pop() * ranks <= max(ranks, os.cpu_count() or 1)
 
 
+@pytest.mark.check(37)
 def test_resumed_is_bitwise_never_stopped(tmp_path: Path) -> None:
     assert sorted(lines_of(tmp_path, RESUME, 2)) == [["0", "True"], ["1", "True"]]
 
 
+@pytest.mark.check(37)
 @pytest.mark.parametrize(("code", "said"), [(RAISE, "ValueError: boom"), (EXIT, "exit code 5")])
 def test_a_rank_that_fails_ends_the_job(tmp_path: Path, code: str, said: str) -> None:
     process = start(tmp_path, code)
@@ -126,6 +129,7 @@ def working(folder: Path) -> tuple[subprocess.Popen[str], list[int]]:
     return process, [int(pid) for *_, pid in found]
 
 
+@pytest.mark.check(37)
 def test_a_killed_rank_ends_the_job(tmp_path: Path) -> None:
     process, pids = working(tmp_path)
     began = time.monotonic()
@@ -137,6 +141,7 @@ def test_a_killed_rank_ends_the_job(tmp_path: Path) -> None:
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
 
 
+@pytest.mark.check(37)
 @pytest.mark.parametrize("everybody", [True, False])
 def test_ctrl_c_saves_once_and_exits_with_130(tmp_path: Path, everybody: bool) -> None:
     process, pids = working(tmp_path)
@@ -150,6 +155,7 @@ def test_ctrl_c_saves_once_and_exits_with_130(tmp_path: Path, everybody: bool) -
     assert len(list((tmp_path / "run").iterdir())) == 1
 
 
+@pytest.mark.check(37)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
 def test_a_scheduler_ends_all_ranks_after_the_same_update(tmp_path: Path, number: int) -> None:
     process, pids = working(tmp_path)
@@ -161,6 +167,7 @@ def test_a_scheduler_ends_all_ranks_after_the_same_update(tmp_path: Path, number
     assert len(found.state["ranks"]) == 1
 
 
+@pytest.mark.check(38)
 def test_the_commands_that_look_at_ranks(tmp_path: Path) -> None:
     for command, said in (("selftest", "all right"), ("doctor", "GB/s")):
         process = launch(tmp_path, "3", command, "--dist")

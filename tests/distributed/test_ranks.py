@@ -19,6 +19,7 @@ pytest.importorskip("autograd")
 pytest.importorskip("safetensors")
 
 
+@pytest.mark.check(36)
 @pytest.mark.parametrize("size", [2, 3])
 @pytest.mark.parametrize("name", list(jobs.JOBS))
 def test_many_ranks_learn_what_one_learns(name: str, size: int) -> None:
@@ -33,6 +34,7 @@ def test_many_ranks_learn_what_one_learns(name: str, size: int) -> None:
             assert record["tokens"] == wanted["tokens"]
 
 
+@pytest.mark.check(36)
 def test_one_rank_is_a_process_alone_and_runs_repeat_bitwise() -> None:
     alone = jobs.digest(jobs.train(None, jobs.sentences)[0])
     for comm in (SerialComm(), None):
@@ -58,6 +60,7 @@ def test_resumed_is_bitwise_never_stopped(tmp_path: Path, job: Any) -> None:
     assert ThreadComm.run(2, lambda comm: run(comm, "parts", 17, True)) == whole
 
 
+@pytest.mark.check(37)
 @pytest.mark.parametrize("name", ["streams", "windows", "classifier"])
 def test_resumed_by_another_number_of_ranks(tmp_path: Path, name: str) -> None:
     alone = jobs.train(None, jobs.JOBS[name], updates=18)[0]
@@ -146,6 +149,7 @@ def test_seconds_are_those_of_rank_0() -> None:
     assert found[0] == found[1] >= 0.05
 
 
+@pytest.mark.check(37)
 def test_an_error_on_one_rank_stops_all() -> None:
     def broken(comm: Comm) -> Any:
         def job(dtype: Any) -> tuple[Any, Any]:
@@ -174,6 +178,7 @@ def test_a_loss_that_is_not_finite_stops_all_ranks_at_the_same_update() -> None:
     assert ThreadComm.run(2, run) == [True, True]
 
 
+@pytest.mark.check(36)
 def test_ranks_that_differ_are_found_out(tmp_path: Path) -> None:
     def run(comm: Comm) -> None:
         model, data = jobs.classifier(np.float64)

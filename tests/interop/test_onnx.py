@@ -29,6 +29,7 @@ def node_cases() -> dict[str, Any]:
     return {name: case for name, case in found.items() if re.match("gru|lstm|rnn|simple_rnn", name)}
 
 
+@pytest.mark.check(35)
 def test_the_node_cases_of_onnx() -> None:
     cases = node_cases()
     assert len(cases) >= 12  # 18 today, and fewer in older versions
@@ -144,8 +145,9 @@ def largest(found: Any, expected: Any) -> float:
     )
 
 
-def test_random_nodes_equal_onnx_runtime() -> None:
-    for seed in range(500):
+@pytest.mark.check(35, quick=100, full=500)
+def test_random_nodes_equal_onnx_runtime(seeds: list[int]) -> None:
+    for seed in seeds:
         worst_node(seed)
 
 
@@ -211,8 +213,9 @@ def worst_export(seed: int, folder: Path) -> float:
     return largest(found, expected)
 
 
-def test_random_exports_run_in_onnx_runtime(tmp_path: Path) -> None:
-    for seed in range(500):
+@pytest.mark.check(35, quick=100, full=500)
+def test_random_exports_run_in_onnx_runtime(tmp_path: Path, seeds: list[int]) -> None:
+    for seed in seeds:
         worst_export(seed, tmp_path)
 
 

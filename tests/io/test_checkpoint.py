@@ -113,7 +113,10 @@ def broken(data: bytes, folder: Path) -> bool:
     return False
 
 
-def test_every_bit_flip_is_found(tmp_path: Path, long: bool) -> None:
+@pytest.mark.check(33)
+def test_every_bit_flip_is_found(
+    tmp_path: Path, long: bool, tally: Callable[[int], None]
+) -> None:
     """All bits of the header, and of the data all in the long tier, else 200 of them."""
     save_checkpoint(tmp_path / "small", {"w": np.arange(64, dtype=np.float32)}, {"step": 1})
     data = (tmp_path / "small").read_bytes()
@@ -121,15 +124,18 @@ def test_every_bit_flip_is_found(tmp_path: Path, long: bool) -> None:
     rest = range(8 * end, 8 * len(data))
     bits = [*range(8 * end), *(rest if long else list(rest)[:: max(1, len(rest) // 200)])]
     assert len(bits) > 1900
+    tally(len(bits))
     for bit in bits:
         flipped = bytearray(data)
         flipped[bit // 8] ^= 1 << bit % 8
         assert broken(bytes(flipped), tmp_path), f"bit {bit}"
 
 
-def test_every_cut_is_found(path: Path, long: bool) -> None:
+@pytest.mark.check(33)
+def test_every_cut_is_found(path: Path, long: bool, tally: Callable[[int], None]) -> None:
     data = path.read_bytes()
     cuts = range(len(data)) if long else {*range(0, len(data), 11), len(data) - 1}
+    tally(len(cuts))
     for cut in cuts:
         assert broken(data[:cut], path.parent), f"the first {cut} bytes"
     for extra in (b"\0", b"x" * 100, data):
@@ -203,6 +209,7 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
 }
 
 
+@pytest.mark.check(30)
 @pytest.mark.parametrize("trick", HOSTILE)
 def test_a_hostile_file_is_refused(tmp_path: Path, trick: str) -> None:
     assert broken(HOSTILE[trick](), tmp_path)
@@ -237,6 +244,7 @@ def test_a_state_in_which_a_digest_hides(tmp_path: Path) -> None:
     assert json.dumps(state) not in (tmp_path / "a").read_text()
 
 
+@pytest.mark.check(32)
 def test_a_full_disk_leaves_the_old_checkpoint(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -248,6 +256,7 @@ def test_a_full_disk_leaves_the_old_checkpoint(path: Path, monkeypatch: pytest.M
     assert load_checkpoint(path).state == STATE
 
 
+@pytest.mark.check(30)
 def test_loading_neither_imports_nor_writes_nor_runs_anything(path: Path) -> None:
     code = """
         import sys

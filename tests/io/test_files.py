@@ -57,6 +57,7 @@ def test_a_new_file_has_the_mode_the_umask_leaves(tmp_path: Path, umask: int) ->
     assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o666 & ~umask
 
 
+@pytest.mark.check(32)
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o664, 0o444])
 def test_an_old_file_hands_its_mode_on(target: Path, mode: int) -> None:
     target.chmod(mode)
@@ -65,6 +66,7 @@ def test_an_old_file_hands_its_mode_on(target: Path, mode: int) -> None:
     assert target.read_bytes() == NEW
 
 
+@pytest.mark.check(32)
 @pytest.mark.parametrize("absolute", [True, False])
 def test_a_link_stays_and_its_target_is_replaced(target: Path, absolute: bool) -> None:
     folder = target.parent / "elsewhere"
@@ -129,6 +131,7 @@ def test_nothing_is_written_after_the_block(target: Path) -> None:
 CALLS = ("write", "fsync", "fchmod", "replace", "close")
 
 
+@pytest.mark.check(32)
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC])
 def test_every_failing_call_is_one_error_and_no_loss(
@@ -167,6 +170,7 @@ def test_every_failing_call_is_one_error_and_no_loss(
     assert target.read_bytes() == NEW
 
 
+@pytest.mark.check(32)
 def test_short_writes_are_finished(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = os.write
     monkeypatch.setattr(_files.os, "write", lambda fd, data: real(fd, bytes(data)[:1000]))
@@ -208,6 +212,7 @@ FSIZE = """
 """
 
 
+@pytest.mark.check(32)
 def test_a_file_too_large_for_the_system(target: Path) -> None:
     assert output_of(FSIZE, str(target)) == "EFBIG True"
     assert target.read_bytes() == OLD
@@ -230,6 +235,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], check=True)
 
 
+@pytest.mark.check(32)
 def test_a_full_disk(small_disk: Path) -> None:
     path = small_disk / "a"
     path.write_bytes(OLD)

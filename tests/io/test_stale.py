@@ -43,6 +43,7 @@ KILLED = """
 """
 
 
+@pytest.mark.check(31)
 def test_a_killed_writer_leaves_the_old_file_and_a_stale_one_that_is_removed(target: Path) -> None:
     assert run_python(KILLED, str(target)).returncode == -9
     assert target.read_bytes() == OLD

@@ -9,6 +9,7 @@ from tolerances import ACTIVATION_ULP
 CHUNK = 2**22
 
 
+@pytest.mark.check(4)
 @pytest.mark.parametrize("name", NAMES)
 def test_every_float32(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     worst = dict.fromkeys(isas_under_test(), (0.0, 0.0))
@@ -30,6 +31,7 @@ def test_every_float32(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert all(error <= ACTIVATION_ULP for error, _ in worst.values()), worst
 
 
+@pytest.mark.check(4)
 def test_tanh_is_odd_everywhere() -> None:
     for isa in isas_under_test():
         with forced_isa(isa):

@@ -1,5 +1,5 @@
-"""Why: the promises of a resume at the numbers the project names: 200 killed saves, 50 killed
-trainings, ten of them compared bit by bit with one that was never stopped.
+"""Why: the promise of a resume at the numbers the project names: 50 killed trainings, ten of them
+compared bit by bit with one that was never stopped.
 """
 
 import sys
@@ -8,17 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from kills import kill_savers, outcome, start, stop_training, toy
+from kills import outcome, start, stop_training, toy
 
 pytest.importorskip("autograd")
 pytest.importorskip("safetensors")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is POSIX")
 
 
-def test_killed_while_saving(tmp_path: Path) -> None:
-    kill_savers(tmp_path / "a.safetensors", times=200, seed=0)
-
-
+@pytest.mark.check(34)
 def test_killed_or_interrupted_while_training(tmp_path: Path) -> None:
     whole = outcome(toy(tmp_path / "whole", 300)(2))
     for kills in (True, False):
@@ -55,6 +52,7 @@ max_norm = 0.5
 """
 
 
+@pytest.mark.check(34)
 @pytest.mark.parametrize("kills", [True, False])
 def test_the_command_is_stopped(tmp_path: Path, kills: bool) -> None:
     """The whole of it: recurrent kernels, dropout, plateaus and best weights, on 1 or 2 threads."""

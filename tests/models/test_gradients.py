@@ -38,6 +38,7 @@ def test_equal_autograd_through_the_twins(name: str, lengths: Any, backend: str,
         assert gradient.any(), path
 
 
+@pytest.mark.check(3)
 @pytest.mark.parametrize("name", ["classifier-max-symbols", "tagger-bi-mul", "lm-gru-tied"])
 def test_central_differences_with_dropout(name: str, rng: Any) -> None:
     model = make(name, dropout=0.3)
@@ -57,6 +58,7 @@ def test_central_differences_with_dropout(name: str, rng: Any) -> None:
     assert plain == make(name).loss(model.params, batch)
 
 
+@pytest.mark.check(13)
 @pytest.mark.parametrize("name", SINGLE)
 def test_padding_leaves_no_trace(name: str, rng: Any) -> None:
     """100 more steps of NaN, or of no symbol at all, with labels that are none: the same bits."""

@@ -83,6 +83,7 @@ def test_one_batch_is_learned_by_heart(name: str, rng: Any) -> None:
         np.testing.assert_array_equal(found.tokens, targets[: target_lengths[n] - 1, n])
 
 
+@pytest.mark.check(3)
 @pytest.mark.parametrize("name", ["s2s-peek", "s2s-additive", "s2s-dot"])
 def test_central_differences_with_dropout_and_smoothing(name: str, rng: Any) -> None:
     model = make(name, dropout=0.3, label_smoothing=0.1)

@@ -97,6 +97,7 @@ WRONG: dict[str, Case] = {
 }  # fmt: skip
 
 
+@pytest.mark.check(10)
 @pytest.mark.parametrize("case", WRONG.values(), ids=WRONG)
 def test_a_mistake_is_named(case: Case) -> None:
     call, error, words = case
@@ -104,6 +105,7 @@ def test_a_mistake_is_named(case: Case) -> None:
         call()
 
 
+@pytest.mark.check(11)
 def test_any_layout_is_taken(rng: np.random.Generator) -> None:
     big = rng.normal(size=(7, 6, 10))
     w, b = rng.normal(size=(9, 5)), rng.normal(size=9)
@@ -149,6 +151,7 @@ def test_a_gradient_in_another_order_or_precision_is_taken(rng: np.random.Genera
     np.testing.assert_allclose(slope, expected, rtol=1e-5)
 
 
+@pytest.mark.check(12)
 def test_gradients_share_no_memory(rng: np.random.Generator) -> None:
     """In-place clipping must not scale twice, nor change the gradient of another operation."""
     mu, logvar = rng.normal(size=(2, 3, 4))

@@ -33,6 +33,7 @@ def draw(rng: np.random.Generator, *choice: Any, ragged: bool = True) -> Any:
     return arrays, options, g
 
 
+@pytest.mark.check(3)
 @EACH
 def test_the_gradient_is_the_slope(
     cell: str, score: str, query: str, feed: bool, output: bool, rng: np.random.Generator
@@ -66,6 +67,7 @@ def test_each_road_into_memory_alone(cut: str, rng: np.random.Generator) -> None
     )
 
 
+@pytest.mark.check(13)
 @pytest.mark.parametrize("query", ["previous", "current"])
 def test_padding_is_not_read(query: str, rng: np.random.Generator) -> None:
     arrays, options = draw_decoder(rng, 5, 4, 6, query=query, output=True, ragged=True)

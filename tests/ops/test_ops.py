@@ -76,6 +76,7 @@ def test_the_operation_equals_its_twin(
         assert_same_bits(name, given[name], before[name])
 
 
+@pytest.mark.check(6)
 @EACH
 def test_the_result_depends_on_no_thread_count(
     operation: Operation, isa: str, dtype: np.dtype, rng: np.random.Generator
@@ -112,6 +113,7 @@ def test_the_other_backend_is_the_twin(operation: Operation, rng: np.random.Gene
         compare(f"d{name}", gradient, expected[name], OPERATION[np.dtype(np.float64)])
 
 
+@pytest.mark.check(3)
 @pytest.mark.parametrize(("operation", "sizes"), cases("small"), ids=name_of)
 def test_the_twins_gradient_is_the_slope(
     operation: Operation, sizes: dict, rng: np.random.Generator

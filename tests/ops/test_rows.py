@@ -54,6 +54,7 @@ def parts(result: Any) -> tuple[Any, ...]:
     return result if isinstance(result, tuple) else (result,)
 
 
+@pytest.mark.check(7)
 @BY_ROW
 def test_a_row_alone_has_the_same_bits(
     name: str, isa: str, dtype: np.dtype, rng: np.random.Generator
@@ -74,6 +75,7 @@ def test_a_row_alone_has_the_same_bits(
                 assert_same_bits(f"d{key} of row {row}", slopes[key], expected)
 
 
+@pytest.mark.check(14)
 @BY_ROW
 def test_nan_stays_in_its_row(
     name: str, isa: str, dtype: np.dtype, rng: np.random.Generator

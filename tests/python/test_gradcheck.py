@@ -14,6 +14,7 @@ from fastrnn.testing import gradcheck
 LIMITS = {"eps": DIFFERENCE_STEP, "atol": DIFFERENCE_ABSOLUTE, "rtol": DIFFERENCE_RELATIVE}
 
 
+@pytest.mark.check(3)
 def test_it_finds_a_planted_mistake(rng: Any) -> None:
     arrays = {"a": rng.standard_normal((2, 3)), "b": rng.standard_normal(3)}
 
@@ -59,6 +60,7 @@ LAYERS: dict[str, tuple[Any, dict[str, Any]]] = {
 }
 
 
+@pytest.mark.check(3)
 @pytest.mark.parametrize("options", [
     {"merge_mode": "concat"},
     {"merge_mode": "mul", "hidden_size": [3, 2, 3]},

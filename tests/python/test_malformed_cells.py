@@ -15,6 +15,7 @@ N, I, H = 3, 4, 6
 LEAST = 200  # calls per cell
 
 
+@pytest.mark.check(10)
 @pytest.mark.parametrize("family", ["rnn", "lstm", "gru"])
 def test_every_argument_of_a_step(family: str, dtype: np.dtype) -> None:
     G = {"rnn": 1, "lstm": 4, "gru": 3}[family]

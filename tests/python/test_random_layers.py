@@ -10,7 +10,6 @@ import pytest
 
 import fastrnn
 
-QUICK, LONG = 40, 600
 WORST = {np.float64: 1e-11, np.float32: 1e-4}
 LAYERS = (fastrnn.LSTM, fastrnn.GRU, fastrnn.RNN)
 SQUASHES = ("sigmoid", "tanh", "softsign", ("hard_sigmoid", 0.3, 0.5), ("scaled_tanh", 0.8, 1.1))
@@ -89,8 +88,9 @@ def everything(model: Any, given: dict[str, Any], dy: np.ndarray) -> list[np.nda
     return found + ([] if grads.state is None else arrays(grads.state))
 
 
-def test_core_equals_twin(long: bool) -> None:
-    for seed in range(LONG if long else QUICK):
+@pytest.mark.check(1, quick=40, full=600)
+def test_core_equals_twin(seeds: list[int]) -> None:
+    for seed in seeds:
         for dtype, worst in WORST.items():
             model, given, rng = make(seed, dtype)
             dy = rng.standard_normal(model(given["x"])[0].shape).astype(dtype)
@@ -105,8 +105,9 @@ def test_core_equals_twin(long: bool) -> None:
                 assert error < worst, (seed, error, draw(seed))
 
 
-def test_check_cell_and_copies(long: bool) -> None:
-    for seed in range(LONG if long else QUICK):
+@pytest.mark.check(3, quick=40, full=600)
+def test_check_cell_and_copies(seeds: list[int]) -> None:
+    for seed in seeds:
         model, given, _ = make(seed, np.float64)
         try:
             fastrnn.testing.check_cell(model, seed)
@@ -120,9 +121,10 @@ def test_check_cell_and_copies(long: bool) -> None:
         assert np.array_equal(again(**given)[0], y)
 
 
+@pytest.mark.check(7, quick=40, full=600)
 @pytest.mark.parametrize("dtype", WORST)
-def test_streams_equal_the_call(dtype: Any, long: bool) -> None:
-    for seed in range(LONG if long else QUICK):
+def test_streams_equal_the_call(dtype: Any, seeds: list[int]) -> None:
+    for seed in seeds:
         model, given, _ = make(seed, dtype)
         if model.bidirectional:
             continue

@@ -28,6 +28,7 @@ def parts(state: Any) -> list[np.ndarray]:
     return [state] if isinstance(state, np.ndarray) else [a for s in state for a in parts(s)]
 
 
+@pytest.mark.check(7)
 @pytest.mark.parametrize("options", [{}, {"hidden_size": [6, 3]}, {"batch_first": True}], ids=str)
 @pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
 def test_steps_and_chunks_make_the_sequence(
@@ -187,6 +188,7 @@ def test_refused_calls_change_nothing(backend: str, x: np.ndarray) -> None:
         np.testing.assert_array_equal(got, expected)
 
 
+@pytest.mark.check(12)
 def test_out_over_the_input_is_refused() -> None:
     layer = fastrnn.GRU(H, H)
     s, both = layer.stream(N), np.ones((N, H), np.float32)
@@ -194,6 +196,7 @@ def test_out_over_the_input_is_refused() -> None:
         s.step(both, out=both)
 
 
+@pytest.mark.check(11)
 def test_layouts_of_a_step(backend: str, x: np.ndarray) -> None:
     layer = make()
     expected = layer.stream(N).step(x[0])

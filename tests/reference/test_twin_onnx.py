@@ -112,6 +112,7 @@ def row_by_row(problem: Problem) -> dict[str, np.ndarray]:
     }
 
 
+@pytest.mark.check(35)
 @pytest.mark.parametrize("case", [Case(c, **row) for c in ATTRIBUTES for row in GRID], ids=str)
 def test_forward_equals_the_onnx_evaluator(case: Case) -> None:
     problem = draw(case)

@@ -43,6 +43,7 @@ def test_the_last_two_are_kept(tmp_path: Path) -> None:
     assert names(tmp_path) == [f"checkpoint-000000{n}.safetensors" for n in (20, 23)]
 
 
+@pytest.mark.check(33)
 def test_a_damaged_one_is_passed_over_and_training_goes_on(tmp_path: Path) -> None:
     whole = run(tmp_path / "whole", 30)
     run(tmp_path / "a", 20)
@@ -171,6 +172,7 @@ def test_every_tensor_and_number_of_the_state_is_needed(tmp_path: Path) -> None:
             run(folder, 6, resume=True)
 
 
+@pytest.mark.check(32)
 def test_a_full_disk_is_one_error_and_the_training_can_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -89,6 +89,7 @@ def test_an_array_in_two_places_counts_twice_and_is_scaled_once(backend: str) ->
     np.testing.assert_allclose(g, [1.5, 2.0], rtol=1e-15)
 
 
+@pytest.mark.check(11)
 def test_layouts(backend: str, rng: np.random.Generator) -> None:
     g = rng.standard_normal((4, 3))
     gaps = np.zeros((8, 6))[::2, ::2]
@@ -129,6 +130,7 @@ def test_mistakes_are_named_and_change_nothing(
     assert all((a == 1).all() for a in leaves(grads).values() if isinstance(a, np.ndarray))
 
 
+@pytest.mark.check(12)
 def test_overlap_is_refused() -> None:
     block = np.full(6, 3.0)
     for clip in (clip_grad_norm, clip_grad_value):

@@ -13,10 +13,12 @@ pytest.importorskip("safetensors")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is POSIX")
 
 
-def test_killed_while_saving(tmp_path: Path) -> None:
-    kill_savers(tmp_path / "a.safetensors", times=3, seed=0)
+@pytest.mark.check(31, quick=20, full=200)
+def test_killed_while_saving(tmp_path: Path, count: int) -> None:
+    kill_savers(tmp_path / "a.safetensors", times=count, seed=0)
 
 
+@pytest.mark.check(34)
 def test_killed_or_interrupted_while_training(tmp_path: Path) -> None:
     whole = outcome(toy(tmp_path / "whole", 90)(1))
     for kills in (True, False):

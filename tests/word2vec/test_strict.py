@@ -40,6 +40,7 @@ def test_the_good_call_is_good() -> None:
     assert loss > 0
 
 
+@pytest.mark.check(10)
 @pytest.mark.parametrize(
     ("name", "bad", "error"),
     [

@@ -1,0 +1,85 @@
+"""Why: a promise whose test has gone, or was never run, is still read as one. Every check of the
+scorecard has tests, and its page says what they said last, which was not that they fail.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import checks
+import pytest
+import source
+
+pytestmark = pytest.mark.skipif(not source.CORE.is_dir(), reason="the source tree is not here")
+
+if source.CORE.is_dir():
+    sys.path.insert(0, str(source.ROOT / "tools"))
+    import scorecard
+
+AGAIN = "; run `python tools/scorecard.py`, or `make scorecard` for new outcomes"
+
+
+def test_every_mark_is_of_a_check_there_is() -> None:
+    proved = {number for proof in scorecard.proofs() for number in proof.numbers}
+    assert proved <= set(scorecard.CHECKS) == set(range(1, 41))
+
+
+def test_the_page_is_what_the_program_writes() -> None:
+    written = scorecard.page(scorecard.read_record(), scorecard.proofs())
+    assert scorecard.PAGE.read_text() == written, f"{scorecard.PAGE} is old{AGAIN}"
+
+
+def test_no_outcome_is_a_failure() -> None:
+    for rows in scorecard.read_record().values():
+        for name, row in rows.items():
+            assert not row["failed"], f"{name} fails{AGAIN}"
+
+
+EXAMPLE = """
+    import pytest
+
+    @pytest.mark.check(3, quick=20, full=200)
+    @pytest.mark.parametrize("k", [0, 1, 2])
+    def test_some(k, seeds):
+        assert k < 2 and len(seeds) in (20, 22, 200)
+
+    @pytest.mark.check(4)
+    def test_one():
+        pass
+"""
+
+
+@pytest.mark.parametrize(("options", "tier", "drawn"), [
+    ((), "quick", None), (("--commit", ""), "quick", 0), (("--long",), "full", 0),
+])  # fmt: skip
+def test_a_run_is_recorded(
+    options: tuple[str, ...], tier: str, drawn: int | None, tmp_path: Path
+) -> None:
+    folder = source.ROOT / "tests"
+    test, record = tmp_path / "test_example.py", tmp_path / "record.json"
+    test.write_text("\n".join(line[4:] for line in EXAMPLE.splitlines()))
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", tmp_path]
+    words += ["--confcutdir", tmp_path, "-c", source.ROOT / "pyproject.toml", "-p", "conftest"]
+    env = {**os.environ, "PYTHONPATH": str(folder)}
+    words += [f"--scorecard={record}", *options, test]
+    done = subprocess.run(
+        [str(w) for w in words], env=env, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    rows = json.loads(record.read_text())[tier]
+    some, one = (rows[f"test_example.py::test_{name}"] for name in ("some", "one"))
+    assert (some["passed"], some["failed"]) == (2, 1)
+    assert some["cases"] == 2 * (200 if tier == "full" else 20)
+    assert (one["passed"], one["failed"], one["cases"]) == (1, 0, 1)
+    commit = checks.head() if drawn is None else ""
+    assert f"--commit {commit}" in done.stdout
+
+
+def test_seeds_of_a_commit_depend_on_it_alone() -> None:
+    once, again, other = (checks.drawn_seeds(commit, 95) for commit in ("a1", "a1", "b2"))
+    assert once == again != other
+    assert len(once) == 10
+    assert min(once) >= checks.DRAWN
+    assert checks.drawn_seeds("", 95) == []
