@@ -65,6 +65,10 @@ format: $(HAVE)group-lint  ## what of the style a tool can put right
 	$(PY) -m ruff check --fix .
 	$(CPP) -i
 
+.PHONY: api
+api: $(HAVE)fastrnn  ## write down the public names and signatures, which a test compares
+	$(PY) tools/public_api.py tests/public_api.txt
+
 selftest: $(HAVE)group-native  ## the core's own tests, without Python
 	$(NATIVE) -B build/selftest -DCMAKE_BUILD_TYPE=Release
 	$(VENV)/bin/cmake --build build/selftest
