@@ -146,8 +146,8 @@ class StepObject {
     if (Py_TYPE(object.ptr()) != numpy.PyArray_Type_) return nullptr;
     const auto* const array = py::detail::array_proxy(object.ptr());
     static const py::handle descr = py::dtype::of<std::remove_const_t<T>>().release();
-    constexpr int wanted = numpy.NPY_ARRAY_C_CONTIGUOUS_ | numpy.NPY_ARRAY_ALIGNED_ |
-                           (std::is_const_v<T> ? 0 : numpy.NPY_ARRAY_WRITEABLE_);
+    const int wanted = numpy.NPY_ARRAY_C_CONTIGUOUS_ | numpy.NPY_ARRAY_ALIGNED_ |
+                       (std::is_const_v<T> ? 0 : numpy.NPY_ARRAY_WRITEABLE_);
     const py::ssize_t* const shape = array->dimensions;
     const bool fits = array->nd == 2 ? shape[0] == rows_ && shape[1] == columns
                                      : array->nd == 1 && rows_ == 1 && shape[0] == columns;

@@ -83,13 +83,15 @@ Block take_block(std::size_t bytes) {
     Cache& c = cache();
     // Not waited for: after a fork in another thread it might never be free.
     const std::unique_lock lock(c.mutex, std::try_to_lock);
-    std::size_t best = c.count;
-    for (std::size_t i = 0; lock && i < c.count; ++i) {
-      const std::size_t size = c.kept[i].bytes;
-      if (size < bytes || size > 2 * bytes) continue;  // a larger one is worth keeping for others
-      if (best == c.count || size < c.kept[best].bytes) best = i;
+    if (lock) {
+      std::size_t best = c.count;
+      for (std::size_t i = 0; i < c.count; ++i) {
+        const std::size_t size = c.kept[i].bytes;
+        if (size < bytes || size > 2 * bytes) continue;  // a larger one is worth keeping for others
+        if (best == c.count || size < c.kept[best].bytes) best = i;
+      }
+      if (best < c.count) return c.remove(best);
     }
-    if (lock && best < c.count) return c.remove(best);
   }
   return new_block(bytes);
 }

@@ -37,6 +37,7 @@ thread_local bool in_team = false;
 
 #ifdef FASTRNN_TEST_HOOKS
 std::atomic<int> hook_rank{-1}, hook_calls{0};
+std::atomic<void (*)()> check_hook{nullptr};
 #endif
 
 #ifndef _WIN32
@@ -227,6 +228,7 @@ void Team::check() {
   if (rank_ == hook_rank && hook_calls.fetch_sub(1) == 0) {
     throw std::runtime_error("throw_in_worker");
   }
+  if (void (*const hook)() = check_hook; hook != nullptr && rank_ == 0) hook();
 #endif
   if (rank_ == 0 && state_.time_to_look()) state_.look_at_clock();
   if (state_.stopped()) throw Stopped{};
@@ -284,6 +286,7 @@ void throw_in_worker(int rank, int calls) {
   hook_calls = calls;
   hook_rank = rank;
 }
+void call_in_check(void (*hook)()) { check_hook = hook; }
 #endif
 
 }  // namespace fastrnn

@@ -63,6 +63,8 @@ const char* threads_backend();  // "openmp" or "std::thread"
 // The thread of this rank throws std::runtime_error from its check() number `calls` (from 0) of
 // the next region it takes part in; rank -1 disarms.
 void throw_in_worker(int rank, int calls);
+// hook is called by rank 0 in each of its check(); null: no more.
+void call_in_check(void (*hook)());
 #endif
 
 }  // namespace fastrnn

@@ -5,6 +5,7 @@
 #include "tests/selftest_cells.h"
 #include "tests/selftest_check.h"
 #include "tests/selftest_faults.h"
+#include "tests/selftest_fresh.h"
 #include "tests/selftest_keeping.h"
 #include "tests/selftest_nn.h"
 #include "tests/selftest_normed.h"
@@ -38,6 +39,7 @@ int main() {
   section("a thread throws", selftest::test_throwing_bodies);
 #ifdef FASTRNN_TEST_HOOKS
   section("a thread throws inside of a kernel", selftest::test_throwing_kernels);
+  section("memory written between two looks", selftest::test_fresh_memory);
 #endif
   section("every allocation fails", selftest::test_allocation_faults);
   section("all tables, cells and float types", selftest::test_cells);

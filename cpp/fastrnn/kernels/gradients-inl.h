@@ -99,7 +99,7 @@ class Gradients {
     const Range rows = share(rows_.count, team.rank(), team.size(), 1);
     if (projected_) return copy_gradient(rows);
     const index_t I = task_.dims.I, panels = panels_of<T>(I);
-    const index_t at_once = rows_at_once(J_ * XP * L);
+    const index_t at_once = rows_at_once(J_ * XP * L, I * index_t{sizeof(T)});
     for (index_t j = 0; j < panels; j += kBackGroup) {
       index_t row = rows.begin;
       do {

@@ -91,6 +91,7 @@ class LinearBackward {
     const index_t units = least(units_, O_ - unit);
     const T* from[kMostUnits];
     T* to[kMostUnits];
+    const index_t at_once = listed_rows<T>(args_.dw ? args_.dw.stride[0] : 0, kMostUnits);
     for (index_t row = 0; row == 0 || row < M_; row += kDepth) {
       team.check();
       const index_t count = least(kDepth, M_ - row), line = panels_of<T>(count) * L;
@@ -107,14 +108,17 @@ class LinearBackward {
         const index_t column = g * kGroupColumns<T>, left = args_.dw.shape[1] - column;
         if (left <= 0) break;  // I = 0
         pack_right(args_.x, false, row, count, column, right_, team);
-        multiply<T>({units,
-                     least(kMostVectors, panels_of<T>(left)),
-                     {from, 0},
-                     {1, count, 0},
-                     right_,
-                     row == 0 ? kZeros<T> : nullptr,
-                     {to, column},
-                     left});
+        for (index_t u = 0; u < units; u += at_once) {
+          team.check();
+          multiply<T>({least(at_once, units - u),
+                       least(kMostVectors, panels_of<T>(left)),
+                       {from + u, 0},
+                       {1, count, 0},
+                       right_,
+                       row == 0 ? kZeros<T> : nullptr,
+                       {to + u, column},
+                       left});
+        }
       }
     }
   }

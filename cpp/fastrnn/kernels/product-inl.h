@@ -12,8 +12,9 @@
 namespace fastrnn::FASTRNN_TARGET {
 namespace {
 
-inline constexpr index_t kDepth = 256;       // packed: 64 kB of the widest vectors
-inline constexpr index_t kRowsInList = 252;  // 42 tiles of 6, 36 of 7
+inline constexpr index_t kDepth = 256;      // packed: 64 kB of the widest vectors
+inline constexpr index_t kWholeTiles = 42;  // rows: 7 tiles of 6, 6 of 7
+inline constexpr index_t kRowsInList = 6 * kWholeTiles;
 inline constexpr index_t kRowsToShare = 64;  // so many times each packed element is used, or more
 
 template <class T>
@@ -64,6 +65,14 @@ FASTRNN_INLINE void load_bias(const View<const T, 1>& b, index_t column, index_t
     to[i] = b && column + i < b.shape[0] ? *b.at(column + i) : T(0);
 }
 
+// How many of at most `limit` rows, `stride` elements apart, are multiplied between two looks for
+// Ctrl-C: whole tiles, whatever their height.
+template <class T>
+FASTRNN_INLINE index_t listed_rows(index_t stride, index_t limit) {
+  const index_t rows = least(rows_at_once(kDepth, stride * index_t{sizeof(T)}), limit);
+  return most(1, rows / kWholeTiles) * kWholeTiles;
+}
+
 // The outputs in these rows and groups of columns; packed is this thread's.
 template <class T>
 void multiply_part(const MatrixProduct<T>& p, Range rows, Range groups, T* packed, Team& team) {
@@ -72,16 +81,17 @@ void multiply_part(const MatrixProduct<T>& p, Range rows, Range groups, T* packe
   T* to[kRowsInList];
   alignas(64) T bias[kGroupColumns<T>];
   if (rows.begin == rows.end) return;
+  const index_t at_once = listed_rows<T>(p.out.stride[0], kRowsInList);
   for (index_t g = groups.begin; g < groups.end; ++g) {
     const index_t column = g * kGroupColumns<T>, left = C - column;
     const index_t vectors = least(kMostVectors, panels_of<T>(left));
     load_bias(p.b, column, kGroupColumns<T>, bias);
     for (index_t k = 0; k == 0 || k < K; k += kDepth) {
-      team.check();
       const index_t count = least(kDepth, K - k);
       pack_right(p.w, p.transposed, k, count, column, packed, team);
-      for (index_t row = rows.begin; row < rows.end; row += kRowsInList) {
-        const index_t n = least(kRowsInList, rows.end - row);
+      for (index_t row = rows.begin; row < rows.end; row += at_once) {
+        team.check();
+        const index_t n = least(at_once, rows.end - row);
         for (index_t r = 0; r < n; ++r) {
           from[r] = p.a.at(row + r);
           to[r] = p.out.at(row + r);

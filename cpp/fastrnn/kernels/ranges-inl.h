@@ -40,8 +40,16 @@ FASTRNN_INLINE Range share_rows(const Steps& steps, int rank, int size) {
   return share_costs(steps.batch, rank, size, [&](index_t r) { return steps.length[r]; });
 }
 
-// Rows of a long product between two looks for Ctrl-C: milliseconds, and too many to notice.
-FASTRNN_INLINE index_t rows_at_once(index_t K) { return most(24, (index_t{1} << 20) / most(1, K)); }
+// Rows of a long product between two looks for Ctrl-C: milliseconds, and too many to notice. They
+// are counted by their multiply-adds, K an output, and by the memory that their first write brings
+// in: for a row as far as row_bytes from the next one, up to a huge page that has to be cleared.
+FASTRNN_INLINE index_t rows_at_once(index_t K, index_t row_bytes) {
+  constexpr index_t kMultiplyAdds = index_t{1} << 20;
+  constexpr index_t kFreshBytes = index_t{4} << 20, kHugePage = index_t{2} << 20;
+  const index_t by_work = kMultiplyAdds / most(1, K);
+  const index_t by_memory = kFreshBytes / most(1, least(row_bytes, kHugePage));
+  return most(24, least(by_work, by_memory));
+}
 
 // f(first panel) for the groups of a range. Every other step begins at the end: what of the weights
 // is still in the cache is used before it goes.

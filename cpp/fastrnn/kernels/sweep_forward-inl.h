@@ -129,7 +129,7 @@ class ForwardSweep {
   }
 
   void project(Team& team) {
-    const index_t at_once = rows_at_once(panels_.I);
+    const index_t at_once = rows_at_once(panels_.I, J_ * S * L * index_t{sizeof(T)});
     for (index_t j = own_panels_.begin; j < own_panels_.end; j += kGroup<C>) {
       index_t row = 0;
       do {  // once at least: a thread without rows is to stop, too

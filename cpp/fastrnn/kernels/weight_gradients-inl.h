@@ -229,10 +229,12 @@ class WeightGradients {
   void pack_group_units(index_t panel, index_t vectors, index_t row, index_t count, bool sum,
                         T* to) {
     with_int<kGroupVectors>(vectors, [&](auto n) {
-      Vec<T> sums[n.value];
+      Vec<T> sums[n.value] = {};
       T* const db = db_ + panel * S * L;
-      FASTRNN_UNROLL
-      for (int v = 0; v < n.value; ++v) sums[v] = load(db + v * L);
+      if (sum) {  // else they are another thread's, who may be writing them
+        FASTRNN_UNROLL
+        for (int v = 0; v < n.value; ++v) sums[v] = load(db + v * L);
+      }
       for (index_t i = row; i < row + count; ++i, to += L) {
         FASTRNN_UNROLL
         for (int v = 0; v < n.value; ++v) {
