@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from processes import run_python
+from processes import output_of, run_python
 
 from fastrnn.data import TokenFile, Vocabulary, contiguous_streams, windows
 
@@ -194,3 +194,47 @@ def test_a_file_larger_than_memory_needs_little_of_it(tmp_path: Path, count: int
         pytest.skip("no file system with holes here")
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) < 100  # MiB
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_an_id_outside_of_the_vocabulary_is_not_handed_on(backend: str, path: Path) -> None:
+    ids = np.fromfile(path, "<u2")
+    ids[7] = 1000
+    path.write_bytes(ids.tobytes())
+    with TokenFile(path, backend=backend) as file:
+        np.testing.assert_array_equal(file[:7], ids[:7])
+        with pytest.raises(ValueError, match=r"1000 in 5\.\.9 is no id below 1000"):
+            file[5:9]
+
+
+@pytest.mark.parametrize(
+    ("i", "place"), [(0, 1), (3, 2**63), (5, 0), (-1, 0), (-1, 2**64 - 1)], ids=str
+)
+def test_lengths_of_a_damaged_index_are_refused(path: Path, i: int, place: int) -> None:
+    index = np.fromfile(path.with_suffix(".idx"), "<u8")
+    index[i] = place
+    path.with_suffix(".idx").write_bytes(index.tobytes())
+    for backend in BACKENDS:
+        with TokenFile(path, backend=backend) as file, pytest.raises(ValueError, match="damaged"):
+            file.lengths()
+
+
+LIMITED = """
+    import resource, signal, sys
+    from fastrnn.data import TokenFile
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
+    try:
+        TokenFile.write(sys.argv[1], [[i % 7] for i in range(1900)], vocab_size=1000)
+    except OSError as error:
+        print("refused", error.filename)
+"""
+
+
+@pytest.mark.parametrize("limit", [200, 3000, 10_000])
+def test_a_full_disk_leaves_the_old_file_whole(path: Path, limit: int) -> None:
+    """The limit meets the record, the ids (3,800 bytes) or the index, at the last of the bytes."""
+    before = {part: part.read_bytes() for part in path.parent.iterdir()}
+    assert len(before) == 3
+    assert output_of(LIMITED, str(path), str(limit)).startswith("refused")
+    assert {part: part.read_bytes() for part in path.parent.iterdir()} == before

@@ -14,7 +14,7 @@ import pytest
 from processes import output_of
 
 from fastrnn.io import _files
-from fastrnn.io._files import append, atomic_write
+from fastrnn.io._files import append, atomic_write, make_folder, on_disk, open_regular, remove
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="rules of POSIX file systems")
 
@@ -255,3 +255,85 @@ def test_append_adds_lines(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as caught:
         write(tmp_path / "nowhere" / "model")
     assert caught.value.filename == str(tmp_path / "nowhere" / "model")  # not the temporary one
+
+
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The paths of what is synced, in order."""
+    found: list[str] = []
+    real = os.fsync
+
+    def noted(descriptor: int) -> None:
+        found.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+        real(descriptor)
+
+    monkeypatch.setattr(_files.os, "fsync", noted)
+    return found
+
+
+def test_files_that_belong_together_change_together(tmp_path: Path, synced: list[str]) -> None:
+    """`on_disk` says of each that it is safe before any of them is renamed."""
+    for name in ("a", "b"):
+        (tmp_path / name).write_bytes(OLD)
+    with atomic_write(tmp_path / "a") as a, atomic_write(tmp_path / "b") as b:
+        for file in (a, b):
+            file.write(NEW)
+            on_disk(file)
+        assert [Path(name).name[:2] for name in synced] == [".a", ".b"]
+        assert {(tmp_path / name).read_bytes() for name in ("a", "b")} == {OLD}
+        assert {path.stat().st_size for path in tmp_path.glob(".?.tmp-*")} == {len(NEW)}
+        remove(tmp_path / "c")
+        assert synced[-1] == str(tmp_path)
+    assert {(tmp_path / name).read_bytes() for name in ("a", "b")} == {NEW}
+
+
+def test_a_folder_that_cannot_be_synced(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the rename the old file stays; after it, the error says that the new one is there."""
+    real, calls = os.fsync, 0
+
+    def failing(descriptor: int) -> None:
+        nonlocal calls
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            calls += 1
+            if calls == bad:
+                raise OSError(errno.EIO, "broken")
+        real(descriptor)
+
+    monkeypatch.setattr(_files.os, "fsync", failing)
+    bad = 1
+    with pytest.raises(OSError, match="broken"):
+        write(target)
+    assert target.read_bytes() == OLD
+    assert names(target.parent) == [target.name]
+    bad, calls = 2, 0
+    with pytest.raises(OSError, match="the new file is there, but its folder") as caught:
+        write(target)
+    assert (caught.value.errno, caught.value.filename) == (errno.EIO, str(target))
+    assert target.read_bytes() == NEW
+
+
+def test_a_new_folder_is_on_the_disk(tmp_path: Path, synced: list[str]) -> None:
+    for _ in range(2):
+        make_folder(tmp_path / "runs" / "first" / "part")
+        assert synced == [
+            str(tmp_path), str(tmp_path / "runs"), str(tmp_path / "runs" / "first"),
+        ]  # fmt: skip
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(FileExistsError):
+        make_folder(tmp_path / "file")
+
+
+def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
+    """A pipe without a writer would be waited for, and a device need not end."""
+    os.mkfifo(tmp_path / "fifo")
+    for path in (tmp_path / "fifo", Path("/dev/zero"), Path("/dev/tty")):
+        with pytest.raises(OSError, match=r"no regular file|No such device"):
+            open_regular(path)
+    with pytest.raises(IsADirectoryError):
+        open_regular(tmp_path)
+    with pytest.raises(TypeError):
+        open_regular(0)  # type: ignore[arg-type]
+    write(tmp_path / "a")
+    with open_regular(tmp_path / "a") as file:
+        assert file.name == str(tmp_path / "a")
+        assert file.read() == NEW

@@ -105,3 +105,27 @@ def test_writers_and_cleaners_at_once(tmp_path: Path) -> None:
         thread.join()
     assert not failures
     assert names(tmp_path) == ["a"]
+
+
+def test_the_next_save_removes_what_a_killed_one_left(target: Path) -> None:
+    """Of its own target: what others left may be another program's matter."""
+    for name in (target.name, "other"):
+        assert run_python(KILLED, str(target.with_name(name))).returncode == -9
+    assert len(names(target.parent)) == 3
+    with atomic_write(target) as file:
+        file.write(NEW)
+        living = [name for name in names(target.parent) if name.startswith(f".{target.name}.tmp")]
+        write(target)  # a second writer leaves the living first one alone
+        assert set(living) < set(names(target.parent))
+    assert [name[:10] for name in names(target.parent)] == [".other.tmp", "model.safe"]
+
+
+def test_a_folder_that_cannot_be_listed_can_be_written_to(
+    target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(_files.os, "scandir", refused)
+    write(target)
+    assert target.read_bytes() == NEW

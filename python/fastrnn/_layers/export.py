@@ -80,7 +80,8 @@ class Exported(Pure):
         ImportError
             The package onnx is missing.
         OSError
-            The file could not be written; the old one is still there.
+            The file could not be written; the old one is still there, unless the message says
+            that only its folder could not be synced.
         ValueError
             The layer has an option that ONNX lacks.
 

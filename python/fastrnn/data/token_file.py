@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastrnn._checks import integer
 from fastrnn.data.arrays import as_ids
 from fastrnn.data.vocabulary import Vocabulary
-from fastrnn.io._files import atomic_write
+from fastrnn.io._files import atomic_write, on_disk, open_regular, remove
 from fastrnn.io._json import read_json
 
 _FORMAT = "fastrnn-tokens"
@@ -62,7 +62,8 @@ class TokenFile:
 
     Notes
     -----
-    Opening compares sizes only; `verify` reads everything.
+    Opening compares sizes only; `verify` reads everything. What is read in between is checked as it
+    is read: no id is V or more, and no sequence leads outside.
 
     Examples
     --------
@@ -137,30 +138,47 @@ class TokenFile:
         index, commit = path.with_suffix(".idx"), path.with_suffix(".json")
         if path in (index, commit):
             raise ValueError(f"path must not end in {path.suffix}, got {path}")
-        with atomic_write(path) as data, atomic_write(index) as places:
-            counts = _write_sequences(sequences, V, dtype, data, places)
-            commit.unlink(missing_ok=True)  # from here to the new one, there is no token file
-        record = {
-            "format": _FORMAT,
-            "version": 1,
-            "dtype": dtype.newbyteorder("=").name,
-            "vocab_size": V,
-            "vocabulary_sha256": vocabulary.sha256 if vocabulary is not None else None,
-            **counts,
-        }
-        with atomic_write(commit) as file:
+        # They are renamed in the reverse order: the record comes last.
+        with (
+            atomic_write(commit) as file,
+            atomic_write(path) as data,
+            atomic_write(index) as places,
+        ):
+            record = {
+                "format": _FORMAT,
+                "version": 1,
+                "dtype": dtype.newbyteorder("=").name,
+                "vocab_size": V,
+                "vocabulary_sha256": vocabulary.sha256 if vocabulary is not None else None,
+                **_write_sequences(sequences, V, dtype, data, places),
+            }
             file.write(json.dumps(record, indent=1).encode())
+            for part in (data, places, file):
+                on_disk(part)
+            remove(commit)  # from here to the new one, there is no token file
 
     def __len__(self) -> int:
         """Return the number of tokens of all sequences."""
         return self._count
 
     def __getitem__(self, part: slice) -> NDArray[Any]:
-        """Return the ids of a slice with step 1, (n,), as an array of their own."""
+        """Return the ids of a slice with step 1, (n,), as an array of their own.
+
+        Raises
+        ------
+        ValueError
+            NAME.bin is damaged: an id is V or more.
+        """
         if not isinstance(part, slice) or part.step not in (None, 1):
             raise TypeError(f"a token file is read in slices with step 1, got {part!r}")
         start, stop, _ = part.indices(self._count)
-        return self._read(0, start, max(start, stop), self.dtype.newbyteorder("<"))
+        ids = self._read(0, start, max(start, stop), self.dtype.newbyteorder("<"))
+        if self.vocab_size <= np.iinfo(self.dtype).max and (ids >= self.vocab_size).any():
+            raise ValueError(
+                f"{self.path} is damaged: {ids.max()} in {start}..{stop} is no id below "
+                f"{self.vocab_size}"
+            )
+        return ids
 
     def sequence(self, i: int) -> NDArray[Any]:
         """Return the ids of sequence i, (n,).
@@ -177,8 +195,17 @@ class TokenFile:
         return self[start:stop]
 
     def lengths(self) -> NDArray[np.int64]:
-        """Return the lengths of all sequences, (sequences,), for `fastrnn.data.batches`."""
+        """Return the lengths of all sequences, (sequences,), for `fastrnn.data.batches`.
+
+        Raises
+        ------
+        ValueError
+            NAME.idx is damaged: its places do not increase from 0 to the number of tokens.
+        """
         places = self._read(1, 0, self.sequences + 1, np.dtype("<u8"))
+        ends = int(places[0]), int(places[-1])
+        if ends != (0, self._count) or (places[1:] < places[:-1]).any():
+            raise ValueError(f"{self.path.with_suffix('.idx')} is damaged: its places are not ones")
         signed = places.astype(np.int64)
         return signed[1:] - signed[:-1]
 
@@ -187,6 +214,8 @@ class TokenFile:
 
         Raises
         ------
+        OSError
+            A file cannot be read.
         ValueError
             The content of a file has changed.
         """
@@ -212,7 +241,7 @@ class TokenFile:
 
     def _open(self, path: Path, size: int) -> None:
         """Open a file for reading if it has this size."""
-        file = path.open("rb")
+        file = open_regular(path)
         self._files.append(file)
         found = os.fstat(file.fileno()).st_size
         if found != size:
@@ -272,6 +301,8 @@ def _read_record(path: Path) -> dict[str, Any]:
     for name in ("vocab_size", "tokens", "sequences"):
         if type(record[name]) is not int or record[name] < 0:
             raise ValueError(f"{path}: {name} must be a number, 0 or more, got {record[name]!r}")
+    if not 1 <= record["vocab_size"] <= 2**32:
+        raise ValueError(f"{path}: vocab_size must be in 1..2^32, got {record['vocab_size']}")
     if record["dtype"] not in ("uint16", "uint32"):
         raise ValueError(f"{path}: dtype must be uint16 or uint32, got {record['dtype']!r}")
     return record

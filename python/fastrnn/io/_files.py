@@ -1,7 +1,8 @@
-"""The one place that opens files for writing: a file is there whole, or it is the old one.
+"""The one place that opens files: what is written is there whole, what is read has an end.
 
 A process that is killed, a full disk or a power cut must never leave half a file under a name that
-somebody reads. So everything is written beside its target and moved over it when it is safe.
+somebody reads. So everything is written beside its target and moved over it when it is safe. And a
+loader must never wait for a pipe or read a device that has no end.
 """
 
 import contextlib
@@ -20,7 +21,16 @@ from typing import Any, BinaryIO, cast
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["append", "atomic_write", "remove_stale"]
+__all__ = [
+    "NoRegularFileError",
+    "append",
+    "atomic_write",
+    "make_folder",
+    "on_disk",
+    "open_regular",
+    "remove",
+    "remove_stale",
+]
 
 # Errors that say "this file system has no such thing", not "this failed".
 _NOT_HERE = (errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
@@ -40,13 +50,16 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     ------
     binary file
         Written to a temporary file in the folder of the target. It is on the disk (``fsync``)
-        before it is renamed, and so is the folder afterwards.
+        before it is renamed, and so is the folder afterwards. What writers of the same target left
+        behind that were killed is removed first.
 
     Raises
     ------
     OSError
         Writing failed, or the target is no regular file. What stood at `path` is still there
-        and the temporary file is gone; likewise after an exception in the block.
+        and the temporary file is gone; likewise after an exception in the block. There is one
+        exception, which its message names: the new file stands at `path`, and only its folder
+        could not be synced, so that a power cut may bring the old one back.
 
     Examples
     --------
@@ -59,6 +72,8 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """
     target = Path(os.path.realpath(path))
     mode = _mode_to_keep(target)
+    with contextlib.suppress(OSError):  # a folder that may be written to, but not listed
+        _remove_stale(target.parent, target.name)
     temporary, descriptor = _create(target)
     raw = _Descriptor(descriptor, target)
     file = io.BufferedWriter(raw)
@@ -69,6 +84,8 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             if mode is not None and sys.platform != "win32":
                 os.fchmod(descriptor, mode)
             raw.sync()
+            # Most of what can go wrong with the folder goes wrong here, before anything changes.
+            _sync_folder(target.parent)
             # The lock is held across the rename: until then a cleaner must not take the file away.
             if sys.platform != "win32":
                 temporary.replace(target)
@@ -82,7 +99,84 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
-    _sync_folder(target.parent)
+    try:
+        _sync_folder(target.parent)
+    except OSError as error:
+        text = f"the new file is there, but its folder could not be synced ({error.strerror})"
+        raise OSError(error.errno, text, str(target)) from None
+
+
+def on_disk(file: BinaryIO) -> None:
+    """Bring all that was written to a file of `atomic_write` so far onto the disk.
+
+    For several files that belong together: none is renamed before all of them are safe.
+
+    Raises
+    ------
+    OSError
+        The disk is full or broken.
+    """
+    file.flush()
+    raw = getattr(file, "raw")  # noqa: B009  BinaryIO has none, a buffered file has
+    raw.sync()
+
+
+def remove(path: str | os.PathLike[str]) -> None:
+    """Remove a file, if it is there, and have the disk know before anything else is done."""
+    Path(path).unlink(missing_ok=True)
+    _sync_folder(Path(path).parent)
+
+
+def make_folder(path: str | os.PathLike[str]) -> None:
+    """Make a folder and those above it that are missing, so that they survive a power cut.
+
+    Raises
+    ------
+    OSError
+        One cannot be made, or a file stands in its place.
+    """
+    folder = Path(path)
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in reversed(missing):
+        _sync_folder(each.parent)
+
+
+class NoRegularFileError(OSError):
+    """What should be read is a pipe or a device."""
+
+
+def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
+    """Open a file for reading, at once: a pipe might never begin, and a device never end.
+
+    Raises
+    ------
+    NoRegularFileError
+        It is a pipe or a device.
+    OSError
+        It cannot be opened, or is a folder.
+
+    Examples
+    --------
+    >>> from fastrnn.io._files import open_regular
+    >>> open_regular("/dev/zero")
+    Traceback (most recent call last):
+    fastrnn.io._files.NoRegularFileError: [Errno 22] it is no regular file...: '/dev/zero'
+    """
+    file: BinaryIO = open(os.fspath(path), "rb", opener=_at_once)  # noqa: SIM115
+    try:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            text = "it is no regular file; write what a pipe gives to a file first"
+            raise NoRegularFileError(errno.EINVAL, text, os.fspath(path))
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open without waiting for the other end of a pipe."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
 
 
 def append(path: str | os.PathLike[str], data: bytes) -> None:
@@ -133,12 +227,19 @@ def remove_stale(folder: str | os.PathLike[str]) -> list[Path]:
     >>> remove_stale(".")
     []
     """
+    return _remove_stale(Path(folder), None) if Path(folder).is_dir() else []
+
+
+def _remove_stale(folder: Path, target: str | None) -> list[Path]:
+    """Do the same for one target, or for all."""
     removed: list[Path] = []
-    if sys.platform == "win32" or not Path(folder).is_dir():
+    if sys.platform == "win32":
         return removed
-    for path in sorted(Path(folder).iterdir()):
-        if not re.fullmatch(r"\..+\.tmp-.+-\d+-[0-9a-f]{8}", path.name):
-            continue
+    head = ".+" if target is None else re.escape(target)
+    pattern = re.compile(rf"\.{head}\.tmp-[^/]+-\d+-[0-9a-f]{{8}}")
+    with os.scandir(folder) as entries:
+        names = sorted(entry.name for entry in entries if pattern.fullmatch(entry.name))
+    for path in (folder / name for name in names):
         with contextlib.suppress(OSError):  # gone by now, locked, not ours: somebody else's matter
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
             try:

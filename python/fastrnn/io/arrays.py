@@ -24,7 +24,8 @@ def save(path: str | os.PathLike[str], tensors: Mapping[str, Array]) -> None:
     ImportError
         safetensors is missing; the message says how to get it.
     OSError
-        The file could not be written; the old one is still there.
+        The file could not be written; the old one is still there, unless the message says that
+        only its folder could not be synced.
     TypeError
         A tensor has a dtype that the format does not know.
     ValueError

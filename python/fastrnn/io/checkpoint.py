@@ -75,7 +75,8 @@ def save_checkpoint(
     ImportError
         safetensors is missing; the message says how to get it.
     OSError
-        The file could not be written; the old one is still there.
+        The file could not be written; the old one is still there, unless the message says that
+        only its folder could not be synced.
     TypeError
         tensors is no mapping, one has a dtype that the format does not know, or the state is no
         JSON.

@@ -38,7 +38,8 @@ def save_word2vec_format(
     TypeError, ValueError
         A word or the shape of the vectors breaks its rule.
     OSError
-        The file could not be written; the old one is still there.
+        The file could not be written; the old one is still there, unless the message says that
+        only its folder could not be synced.
 
     Examples
     --------

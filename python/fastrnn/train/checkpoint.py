@@ -9,7 +9,7 @@ from typing import Any
 
 from fastrnn._checks import Array, integer
 from fastrnn.io import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
-from fastrnn.io._files import remove_stale
+from fastrnn.io._files import make_folder, remove_stale
 
 __all__ = ["Checkpoints", "load_latest"]
 
@@ -145,7 +145,7 @@ class Checkpoints:
         OSError
             It could not be written. All checkpoints are still there then.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         path = self.path(update)
         save_checkpoint(path, tensors, state)
         files = self.files()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fastrnn.io._files import append, atomic_write
+from fastrnn.io._files import append, atomic_write, make_folder
 from fastrnn.io._json import strict_json
 
 Record = dict[str, float | None]
@@ -78,7 +78,7 @@ class MetricsFile:
 
     def start(self, history: History) -> None:
         """Begin with what is known: lines after the checkpoint of a resumed run go."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path.parent)
         with atomic_write(self.path) as file:
             file.write(history.lines())
 

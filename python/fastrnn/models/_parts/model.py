@@ -145,7 +145,8 @@ class Model:
         ImportError
             safetensors is missing; the message says how to get it.
         OSError
-            The file could not be written; the old one is still there.
+            The file could not be written; the old one is still there, unless the message says
+            that only its folder could not be synced.
         """
         save_checkpoint(path, flatten(self.params) | self._tensors(), self._state())
 
