@@ -189,11 +189,14 @@ void read_kept(Named& in, DecoderBackwardArgs<T>& a, Extents& extents) {
 }
 
 void backward_any(py::handle lstm, py::handle score, py::handle current, py::handle feed,
-                  py::handle inputs, py::handle outputs, py::handle num_threads) {
+                  py::handle inputs, py::handle outputs, py::handle num_threads,
+                  py::handle truncate, py::handle clip_step) {
   Named in("inputs", inputs), out("outputs", outputs);
   with_float_type("weight_hh", in.peek("weight_hh"), [&]<class T>(T) {
     Extents extents;
     DecoderBackwardArgs<T> a;
+    a.truncate = as_truncate(truncate);
+    a.clip_step = as_clip_step<T>(clip_step);
     read_inputs<T>({lstm, score, current, feed, num_threads}, in, a, extents);
     in.need("x", bool(a.x));
     read_kept<T>(in, a, extents);
@@ -242,7 +245,7 @@ void bind_decoder(py::module_& m) {
         arg("outputs"), arg("num_threads") = 0, arg("weights") = py::none());
   m.def("attention_decoder_backward", backward_any, "Gradients of attention_decoder.", arg("lstm"),
         arg("score"), arg("current"), arg("feed"), arg("inputs"), arg("outputs"),
-        arg("num_threads") = 0);
+        arg("num_threads") = 0, arg("truncate") = py::none(), arg("clip_step") = py::none());
 }
 
 }  // namespace fastrnn::bindings

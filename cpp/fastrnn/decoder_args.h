@@ -77,6 +77,11 @@ struct DecoderBackwardArgs : DecoderInputs<T> {
   View<T, 2> dh, dc;  // (N, H), dc LSTM
   View<T, 2> dfed;    // (N, F), where the query is the current state
 
+  // As in RnnBackwardArgs: where the gradient by the state before a step is cut, and the limit of
+  // the gradients by the gates' pre-activations. What flows into memory is not cut.
+  index_t truncate = 0;
+  T clip_step = T(__builtin_inf());
+
   // Outputs, each absent where it is not wanted.
   View<T, 3> dx;       // (T, N, E)
   View<T, 3> dmemory;  // (S, N, C); 0 from the row's memory length on

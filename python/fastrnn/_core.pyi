@@ -255,6 +255,8 @@ def attention_decoder_backward(
     inputs: dict[str, _Array],  # DecoderInputs and what forward kept
     outputs: dict[str, _Array],  # DecoderBackwardArgs
     num_threads: int = 0,
+    truncate: int | None = None,
+    clip_step: float | None = None,
 ) -> None: ...
 def gaussian_kl_forward(
     mu: _Array,  # (M, Z)

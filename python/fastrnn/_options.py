@@ -1,15 +1,38 @@
 """The options of a layer: each one checked, none ignored."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastrnn._calls.kinds import Peephole
-from fastrnn._checks import FLOAT32, FLOAT64, DType, integer, probability
+from fastrnn._checks import FLOAT32, FLOAT64, DType, integer, probability, step_limit
 from fastrnn._layers.merge import MERGE_MODES
 
 MAX_LAYERS = 1024
+
+
+class GradientLimits(NamedTuple):
+    """What acts on the gradients on their way back through time; None: nothing does.
+
+    Attributes
+    ----------
+    truncate : int or None
+        Every how many steps the recurrent gradient is cut.
+    clip_step : float or None
+        The limit of each step's gradients by the pre-activations.
+    """
+
+    truncate: int | None
+    clip_step: float | None
+
+
+def gradient_limits(truncate: Any, clip_step: Any) -> GradientLimits:
+    """Return both options, checked."""
+    return GradientLimits(
+        None if truncate is None else integer("truncate", truncate, 1),
+        None if clip_step is None else step_limit(clip_step),
+    )
 
 
 def sizes(hidden_size: Any, num_layers: Any) -> tuple[list[int], bool]:

@@ -276,3 +276,70 @@ def test_a_missing_array_is_named(missing: str, rng: np.random.Generator) -> Non
     del arrays[missing]
     with pytest.raises(ValueError, match=f"must have {missing}"):
         run_decoder(ops, arrays, options)
+
+
+@EACH
+@pytest.mark.parametrize("limits", [{"truncate": 2}, {"clip_step": 0.02}], ids=str)
+def test_limits_of_the_gradient_are_the_twins(
+    cell: str, score: str, query: str, feed: bool, output: bool, limits: Any,
+    rng: np.random.Generator,
+) -> None:  # fmt: skip
+    chosen = {"cell": cell, "score": score, "query": query, "feed": feed, "output": output}
+    arrays, options = draw_decoder(rng, 5, 3, 3, (2, 3, 3, 2, 2), ragged=True, **chosen)
+    g = [rng.normal(size=r.shape) for r in run_decoder(reference, arrays, options)]
+
+    def grads(**more: Any) -> Any:
+        return autograd.grad(lambda a: total(ops, a, options | more, g))(arrays)
+
+    plain, limited = grads(), grads(**limits)
+    with fastrnn.use_backend("reference"):
+        twin = grads(**limits)
+    for name, gradient in limited.items():
+        np.testing.assert_allclose(gradient, twin[name], rtol=1e-10, atol=1e-12, err_msg=name)
+    assert not np.allclose(plain["weight_hh"], limited["weight_hh"])
+
+
+@EACH
+def test_truncation_is_two_calls_that_hand_on_their_state(
+    cell: str, score: str, query: str, feed: bool, output: bool, rng: np.random.Generator
+) -> None:
+    chosen = {"cell": cell, "score": score, "query": query, "feed": feed, "output": output}
+    arrays, options = draw_decoder(rng, 4, 3, 3, (2, 3, 3, 2, 2), **chosen)
+    g = [rng.normal(size=r.shape) for r in run_decoder(reference, arrays, options)]
+    found = autograd.grad(lambda a: total(ops, a, options | {"truncate": 2}, g))(arrays)
+    constant = run_decoder(reference, arrays | {"x": arrays["x"][:2]}, options)[3:]
+    names = [name for name in ("h0", "c0", "fed0") if name in arrays]
+
+    def chunk(a: Any, steps: slice, state: Any, last: list[Any]) -> Any:
+        given = {name: state.get(name, a[name]) for name in arrays} | {"x": a["x"][steps]}
+        return total(ops, given, options, [part[:, steps] for part in g[:3]] + last)
+
+    zeros = [np.zeros_like(part) for part in g[3:]]
+    one = autograd.grad(lambda a: chunk(a, slice(2), {}, zeros))(arrays)
+    state = dict(zip(names, constant, strict=True))
+    two = autograd.grad(lambda a: chunk(a, slice(2, 4), state, g[3:]))(arrays)
+    for name, gradient in found.items():
+        wanted = one[name] + two[name]
+        np.testing.assert_allclose(gradient, wanted, rtol=1e-10, atol=1e-12, err_msg=name)
+
+
+def test_a_step_limit_clips_the_gradient_by_the_gates(rng: np.random.Generator) -> None:
+    """One step of one row: the gradient by the bias is that by the pre-activations."""
+    arrays, options = draw_decoder(rng, 1, 1, 3, cell="lstm")
+    g = [rng.normal(size=r.shape) for r in run_decoder(reference, arrays, options)]
+    by_bias = [
+        autograd.grad(lambda a, m=more: total(ops, a, options | m, g))(arrays)["bias_ih"]
+        for more in ({}, {"clip_step": 0.05})
+    ]
+    np.testing.assert_allclose(by_bias[1], np.clip(by_bias[0], -0.05, 0.05), rtol=1e-12)
+    assert (np.abs(by_bias[0]) > 0.05).any()
+
+
+WRONG: list[dict[str, Any]] = [{"truncate": 0}, {"clip_step": 0.0}, {"clip_step": "a"}]
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=str)
+def test_wrong_limits_are_refused(wrong: dict[str, Any], rng: np.random.Generator) -> None:
+    arrays, options = draw_decoder(rng, 2, 1, 3)
+    with pytest.raises((ValueError, TypeError), match=next(iter(wrong))):
+        run_decoder(ops, arrays, options | wrong)

@@ -15,7 +15,11 @@ class DecoderBackward {
 
  public:
   DecoderBackward(const DecoderBackwardTask<T>& task, Carver& carver, int threads)
-      : a_(task.args), work_(task.work), H_(task.args.w_hh.shape[1]), panels_(task.args, false) {
+      : a_(task.args),
+        work_(task.work),
+        H_(task.args.w_hh.shape[1]),
+        limit_(task.args.clip_step < T(__builtin_inf()) ? &task.args.clip_step : nullptr),
+        panels_(task.args, false) {
     rows_.take(carver, threads);
     panels_.take(carver);
   }
@@ -55,6 +59,15 @@ class DecoderBackward {
       rows_.product(
           panels_.feed, true, dgates, [&](index_t n) { return work_.dcontext.at(t, n); }, team);
     if (!a_.current) attend(t, team);
+    if (a_.truncate > 0 && t > 0 && t % a_.truncate == 0)
+      rows_.for_active([&](index_t n) { cut(n); });
+  }
+
+  // No gradient flows into the state before the step.
+  void cut(index_t n) {
+    clear_row(a_.dh.at(n), H_);
+    if (C::cell_state) clear_row(a_.dc.at(n), H_);
+    if (a_.current && a_.F > 0) clear_row(a_.dfed.at(n), a_.F);
   }
 
   void idle(index_t t, index_t n) {
@@ -130,6 +143,7 @@ class DecoderBackward {
       FASTRNN_UNROLL
       for (int s = 0; s < C::slots; ++s) slot[s] = load(gates + column_of<C>(s) * H_ + i, left);
       BackwardUnit<T> u{};
+      u.limit = limit_;
       u.dh = load(dh + i, left);
       u.h_before = load(a_.states.at(t, n) + i, left);
       if constexpr (C::cell_state) {
@@ -148,6 +162,7 @@ class DecoderBackward {
   const DecoderBackwardArgs<T>& a_;
   const DecoderWork<T>& work_;
   index_t H_;
+  const T* limit_;  // clip_step; null: none
   DecoderRows<T> rows_;
   DecoderPanels<T> panels_;
 };

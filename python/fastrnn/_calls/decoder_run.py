@@ -8,6 +8,7 @@ import numpy as np
 from fastrnn import _checks, _core
 from fastrnn._calls.decoder import NAMES, Decoder, open_decoder, open_state
 from fastrnn._checks import Array, DType, allocate, floats, leading
+from fastrnn._options import GradientLimits
 
 _SHARED = {"weight_general": "weight_query"}  # the core's name for the matrix of either score
 _KEPT = ("outputs", "contexts", "attn", "keys", "queries", "states", "cells", "fed")
@@ -44,7 +45,9 @@ class DecoderRun:
         last = [o[name][-1].copy() for name in ("states", "cells", "fed") if name in o]
         return (o["outputs"], o["contexts"], o["attn"], *last)
 
-    def backward(self, g: tuple[Array | None, ...], wanted: set[str]) -> dict[str, Array]:
+    def backward(
+        self, g: tuple[Array | None, ...], wanted: set[str], limits: GradientLimits
+    ) -> dict[str, Array]:
         """Return the gradients of what is wanted, given those by the results.
 
         Raises
@@ -72,7 +75,7 @@ class DecoderRun:
             grads[_gradient(name)] = allocate(f"d{name}", like.shape, like.dtype)
         if not d.T and "dmemory" in grads:  # the dot products write it step by step
             grads["dmemory"][...] = 0
-        _core.attention_decoder_backward(*d.kind, given, grads, self._threads)
+        _core.attention_decoder_backward(*d.kind, given, grads, self._threads, *limits)
         return {name: grads[_gradient(name)] for name in wanted}
 
 

@@ -12,13 +12,17 @@ from fastrnn._layers import direct, stack
 from fastrnn._layers.noise import Noise
 from fastrnn._layers.record import Record
 from fastrnn._layers.running import Running
+from fastrnn._options import GradientLimits
 from fastrnn.init import generator
 from fastrnn.ops._primitive import Call, differentiable, opened
 
 # The layer, whose own weights are not looked at; what the weights of a call are called; the numbers
 # of the first array that is not of h, and not of c; lengths; what chance does.
 # The last: ids (T, N) of int64, where x is a table (V, D·G·H) whose rows are the projected input.
-About = tuple[Running, list[str], int, int, Any, stack.Dropout | None, Noise | None, Any]
+# What limits the gradients on their way back.
+About = tuple[
+    Running, list[str], int, int, Any, stack.Dropout | None, Noise | None, Any, GradientLimits
+]
 
 
 def _forward(
@@ -36,7 +40,7 @@ def _forward(
     about : tuple
         The rest of a call, which is no array.
     """
-    layer, names, after_h, after_c, lengths, dropout, noise, ids = about
+    layer, names, after_h, after_c, lengths, dropout, noise, ids, limits = about
     h, c = arrays[:after_h], arrays[after_h:after_c]
     params = dict(zip(names, arrays[after_c:] if after_c else arrays, strict=True))
     table = ids is not None
@@ -44,7 +48,7 @@ def _forward(
     if layer._alone and dropout is None and noise is None:
         found = direct.forward(layer, x, h, c, params, lengths, call.traced, ids)
         if found is not None:
-            call.kept = layer, names, found[1], (after_h, after_c - after_h), table
+            call.kept = layer, names, found[1], (after_h, after_c - after_h), table, limits
             return found[0]
     state = layer._layout.join(list(h), list(c))
     parts = layer._build(params, packed=False)
@@ -52,23 +56,25 @@ def _forward(
     y, state, tape = layer._run(x, state, lengths, parts, record, dropout, noise, ids)
     h_n, c_n = layer._layout.split(state)
     results = (y, *h_n, *c_n)
-    call.kept = layer, names, tape, results, table
+    call.kept = layer, names, tape, results, table, limits
     return results
 
 
 def _backward(call: Call, g: tuple[Array | None, ...]) -> tuple[Array | None, ...]:
     """Return the gradients by x, the arrays of the state, and the weights; the tape is used up."""
-    layer, names, tape, kept, table = call.kept
+    layer, names, tape, kept, table, limits = call.kept
     if type(tape) is Tape:
         want_x, states = call.wanted[0], any(call.wanted[1 : 1 + sum(kept)])
-        dx, *others = direct.backward(layer, tape, g, kept, names, want_x, states)
+        dx, *others = direct.backward(layer, tape, g, kept, names, want_x, states, limits)
         return (dx[0] if table and dx is not None else dx, *others)
     dy, *dfinal = g
     final = kept[1:]
     layout = layer._layout
     half = len(final) // (2 if layout.cell_state else 1)
     dh_n, dc_n = _filled(dfinal[:half], final[:half]), _filled(dfinal[half:], final[half:])
-    dx, dstate, weights = layer._back(tape, dy, layout.join(dh_n, dc_n), want_x=call.wanted[0])
+    dx, dstate, weights = layer._back(
+        tape, dy, layout.join(dh_n, dc_n), limits, want_x=call.wanted[0]
+    )
     dh, dc = layout.split(dstate)
     dx = dx[0] if table and dx is not None else dx
     return (dx, *dh, *dc, *[weights[name] for name in names])
@@ -103,6 +109,7 @@ def apply(
     projected: Any,
     masks: Any,
     ids: Any = None,
+    limits: GradientLimits | None = None,
 ) -> tuple[Any, Any]:
     """Return y and the final state, as one node where something is being differentiated.
 
@@ -125,6 +132,7 @@ def apply(
         x, *h, *c, *[params[name] for name in names],
         about=(
             layer, names, len(h), len(h) + len(c), lengths, dropout, layer._noise(rng, masks), ids,
+            limits or layer._gradient_limits(None, None),
         ),
     )  # fmt: skip
     if layer._alone and not layout.listed:

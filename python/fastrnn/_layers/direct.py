@@ -13,6 +13,7 @@ from fastrnn._calls.tape import Tape, gradients
 from fastrnn._checks import Array
 from fastrnn._layers.part import Part
 from fastrnn._layers.running import Running
+from fastrnn._options import GradientLimits
 
 _ndarray = np.ndarray
 
@@ -96,6 +97,7 @@ def backward(
     names: list[str],
     want_x: bool,
     want_states: bool,
+    limits: GradientLimits,
 ) -> tuple[Array | None, ...]:
     """Return the gradients by x, the initial states and the weights; the tape is used up.
 
@@ -106,6 +108,7 @@ def backward(
     found = gradients(
         tape, direction.kind.function, g[0], None if dh_n is None else dh_n[0],
         None if dc_n is None else dc_n[0], want_x=want_x, want_states=want_states,
+        truncate=limits.truncate, clip_step=limits.clip_step,
     )  # fmt: skip
     weights = map(found.__getitem__, direction.arguments[-len(names) :])
     if not want_states:

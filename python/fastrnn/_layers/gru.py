@@ -53,6 +53,9 @@ class GRU(Layer):
         Probability of dropping a weight of `weight_hh`, once a call; training only.
     clip : float or None
         What the activations are applied to is first limited to ±clip.
+    truncate, clip_step : int, float or None
+        What `backward` and `apply` do unless they are told otherwise: cut the recurrent gradient
+        every so many steps; limit the gradients by the pre-activations at each step.
     layer_norm : bool
         Normalise W x and U h; `weight_norm` (6, H) has the gains of W x and of U h, gate by gate.
 
@@ -100,6 +103,8 @@ class GRU(Layer):
         layer_norm: bool = False,
         weight_drop: float = 0.0,
         clip: float | None = None,
+        truncate: int | None = None,
+        clip_step: float | None = None,
         reset_after: bool = True,
         activations: tuple[Squash, Squash] = GRU_ACTIVATIONS,
         dtype: DTypeLike = np.float32,
@@ -116,5 +121,5 @@ class GRU(Layer):
             input_size, hidden_size, num_layers, bias=bias, batch_first=batch_first,
             dropout=dropout, bidirectional=bidirectional, merge_mode=merge_mode,
             recurrent_dropout=recurrent_dropout, zoneout=zoneout, weight_drop=weight_drop,
-            forget_bias=0.0, dtype=dtype, rng=rng,
+            forget_bias=0.0, dtype=dtype, rng=rng, truncate=truncate, clip_step=clip_step,
         )  # fmt: skip

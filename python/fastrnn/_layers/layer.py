@@ -55,6 +55,8 @@ class Layer(Exchanged):
         forget_bias: float,
         dtype: DTypeLike,
         rng: "Generator | None",
+        truncate: int | None,
+        clip_step: float | None,
         proj_size: int = 0,
     ) -> None:
         self.input_size = integer("input_size", input_size, 0)
@@ -67,6 +69,7 @@ class Layer(Exchanged):
         self.dropout = _options.dropout(dropout, self.num_layers)
         self.merge_mode = _options.merge_mode(merge_mode, self.bidirectional)
         self.dtype = _options.dtype(dtype)
+        self.truncate, self.clip_step = _options.gradient_limits(truncate, clip_step)
         forget_bias = number("forget_bias", forget_bias)
         if forget_bias != 0 and not self.bias:
             raise ValueError(f"forget_bias needs bias=True, got forget_bias={forget_bias!r}")
@@ -200,7 +203,13 @@ class Layer(Exchanged):
         return y, state, tape
 
     def backward(
-        self, tape: LayerTape, dy: ArrayLike | None = None, dstate: Any = None
+        self,
+        tape: LayerTape,
+        dy: ArrayLike | None = None,
+        dstate: Any = None,
+        *,
+        truncate: int | None = None,
+        clip_step: float | None = None,
     ) -> LayerGrads:
         """Backpropagate through time and through all layers.
 
@@ -213,6 +222,12 @@ class Layer(Exchanged):
         dstate : in the form of the final states, or None
             Gradient of the loss by them, zeros if None; for an LSTM a pair, either of them may be
             None.
+        truncate : int or None
+            Cut the recurrent gradient every so many steps of each direction; None: as the layer
+            was made.
+        clip_step : float or None
+            Limit the gradients by the gates' pre-activations to ±clip_step at each step; None: as
+            the layer was made.
 
         Returns
         -------
@@ -224,14 +239,16 @@ class Layer(Exchanged):
         TypeError
             tape is no LayerTape, or a gradient is no array of the layer's dtype.
         ValueError
-            tape has been used or is another layer's, or a gradient has the wrong shape. The tape
-            stays good for another try, unless it had been used.
+            tape has been used or is another layer's, a gradient has the wrong shape, truncate is
+            below 1, or clip_step is not above 0. The tape stays good for another try, unless it
+            had been used.
         MemoryError
             The gradients do not fit; the tape is used up.
         """
         if not isinstance(tape, LayerTape):
             raise TypeError(f"tape must be what forward returned, got {type(tape).__name__}")
-        dx, state, params = self._back(tape, dy, dstate)
+        limits = self._gradient_limits(truncate, clip_step)
+        dx, state, params = self._back(tape, dy, dstate, limits)
         assert dx is not None  # it was wanted
         return LayerGrads(dx, state, params)
 
@@ -275,7 +292,7 @@ class Layer(Exchanged):
         plain |= {"proj_size": 0, "peephole": False, "layer_norm": False, "clip": None}
         plain |= {"nonlinearity": "tanh", "reset_after": True, "gates": GATES}
         usual = LSTM_ACTIVATIONS if self._kind.cell_state else GRU_ACTIVATIONS
-        plain |= {"input_forget": False, "activations": usual}
+        plain |= {"input_forget": False, "activations": usual, "truncate": None, "clip_step": None}
         for name, default in (plain | {"bidirectional": False, "merge_mode": "concat"}).items():
             if getattr(self, name, default) != default:
                 words.append(f"{name}={getattr(self, name)!r}")

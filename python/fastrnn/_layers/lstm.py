@@ -61,6 +61,9 @@ class LSTM(Layer):
         Probability of dropping a weight of `weight_hh`, once a call; training only.
     clip : float or None
         What the activations are applied to is first limited to ±clip.
+    truncate, clip_step : int, float or None
+        What `backward` and `apply` do unless they are told otherwise: cut the recurrent gradient
+        every so many steps; limit the gradients by the pre-activations at each step.
     proj_size : int
         P, less than H: h is `weight_hr` (P, H) times the cell's output, and y, h and the columns of
         `weight_hh` are P. 0: no projection.
@@ -126,6 +129,8 @@ class LSTM(Layer):
         layer_norm: bool = False,
         weight_drop: float = 0.0,
         clip: float | None = None,
+        truncate: int | None = None,
+        clip_step: float | None = None,
         activations: tuple[Squash, Squash, Squash] = LSTM_ACTIVATIONS,
         input_forget: bool = False,
         gates: str = GATES,
@@ -145,5 +150,6 @@ class LSTM(Layer):
             hidden_size, num_layers, bias=bias, batch_first=batch_first,
             dropout=dropout, bidirectional=bidirectional, merge_mode=merge_mode,
             recurrent_dropout=recurrent_dropout, zoneout=zoneout, weight_drop=weight_drop,
-            forget_bias=forget_bias, dtype=dtype, rng=rng, proj_size=self.proj_size,
+            forget_bias=forget_bias, dtype=dtype, rng=rng, truncate=truncate, clip_step=clip_step,
+            proj_size=self.proj_size,
         )  # fmt: skip

@@ -35,6 +35,8 @@ class Pure(Running):
         rng: "Generator | None" = None,
         projected: bool = False,
         masks: Sequence[Masks] | None = None,
+        truncate: int | None = None,
+        clip_step: float | None = None,
     ) -> tuple[Any, Any]:
         """Run all layers with the given weights: a pure function, differentiable under autograd.
 
@@ -54,6 +56,8 @@ class Pure(Running):
             weights in `input_weight` are not used, and may be absent.
         masks : sequence of Masks or None
             As in `forward`.
+        truncate, clip_step : int, float or None
+            As in `backward`.
 
         Returns
         -------
@@ -78,7 +82,10 @@ class Pure(Running):
         >>> grads["weight_hh_l1_reverse"].shape
         (12, 4)
         """
-        return _autograd_side().apply(self, params, x, state, lengths, rng, projected, masks)  # type: ignore[no-any-return]
+        return _autograd_side().apply(  # type: ignore[no-any-return]
+            self, params, x, state, lengths, rng, projected, masks,
+            limits=self._gradient_limits(truncate, clip_step),
+        )  # fmt: skip
 
     def input_weight(self, params: Mapping[str, Any]) -> Any:
         """Return W_ih of the bottom layer, what `apply` with a projected input goes without.

@@ -51,6 +51,9 @@ class RNN(Layer):
         Probability of dropping a weight of `weight_hh`, once a call; training only.
     clip : float or None
         What the activations are applied to is first limited to ±clip.
+    truncate, clip_step : int, float or None
+        What `backward` and `apply` do unless they are told otherwise: cut the recurrent gradient
+        every so many steps; limit the gradients by the pre-activations at each step.
     layer_norm : bool
         Normalise W_ih x and W_hh h of every step, with gains `weight_norm` (2, H): those of W_ih x,
         then those of W_hh h.
@@ -100,6 +103,8 @@ class RNN(Layer):
         layer_norm: bool = False,
         weight_drop: float = 0.0,
         clip: float | None = None,
+        truncate: int | None = None,
+        clip_step: float | None = None,
         dtype: DTypeLike = np.float32,
         rng: "Generator | None" = None,
     ) -> None:
@@ -112,5 +117,5 @@ class RNN(Layer):
             input_size, hidden_size, num_layers, bias=bias, batch_first=batch_first,
             dropout=dropout, bidirectional=bidirectional, merge_mode=merge_mode,
             recurrent_dropout=recurrent_dropout, zoneout=zoneout, weight_drop=weight_drop,
-            forget_bias=0.0, dtype=dtype, rng=rng,
+            forget_bias=0.0, dtype=dtype, rng=rng, truncate=truncate, clip_step=clip_step,
         )  # fmt: skip

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastrnn import _options
 from fastrnn._calls.arguments import INPUT_SIZE, check_x
 from fastrnn._calls.kinds import Kind
 from fastrnn._checks import Array, DType, allocate, exact
@@ -15,6 +16,7 @@ from fastrnn._layers.params import Params
 from fastrnn._layers.part import Part
 from fastrnn._layers.record import LayerTape, Record
 from fastrnn._layers.state import StateLayout
+from fastrnn._options import GradientLimits
 from fastrnn.runtime import team
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ class Running(Params):
     batch_first: bool
     merge_mode: str
     dropout: float
+    truncate: int | None
+    clip_step: float | None
     _chance: Chance
     _kind: Kind
     _layout: StateLayout
@@ -88,8 +92,23 @@ class Running(Params):
         active = any(self._chance) if rng is not None else any(self._chance[1:3])
         return Noise(self._chance, rng) if active else None
 
+    def _gradient_limits(self, truncate: Any, clip_step: Any) -> GradientLimits:
+        """Return what acts on the gradients of one way back: as given, else as the layer says."""
+        if truncate is None and clip_step is None:
+            return GradientLimits(self.truncate, self.clip_step)
+        given = _options.gradient_limits(truncate, clip_step)
+        return GradientLimits(
+            self.truncate if truncate is None else given.truncate,
+            self.clip_step if clip_step is None else given.clip_step,
+        )
+
     def _back(
-        self, tape: LayerTape, dy: Any, dstate: Any, want_x: bool = True
+        self,
+        tape: LayerTape,
+        dy: Any,
+        dstate: Any,
+        limits: GradientLimits,
+        want_x: bool = True,
     ) -> tuple[Array | None, Any, dict[str, Array]]:
         """Use the tape up; return the gradients by x, state and weights in the caller's layout."""
         tape.check(self)
@@ -100,7 +119,7 @@ class Running(Params):
         initial = self._layout.new(N, self.dtype, has_h0, has_c0)
         dx, weights = stack.backward(
             tape.take(), self.merge_mode, self.dropout, dy, dh_n, dc_n,
-            initial.flat_h, initial.flat_c, want_x,
+            initial.flat_h, initial.flat_c, limits, want_x,
         )  # fmt: skip
         if dx is None:
             pass

@@ -14,6 +14,7 @@ from fastrnn._layers.noise import Noise
 from fastrnn._layers.part import Part
 from fastrnn._layers.record import Record
 from fastrnn._layers.state import Flat
+from fastrnn._options import GradientLimits
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -104,6 +105,7 @@ def backward(
     dc_n: Flat,
     dh0: Flat,
     dc0: Flat,
+    limits: GradientLimits,
     want_x: bool = True,
 ) -> tuple[Array | None, list[dict[str, Array]]]:
     """Use the record up; fill dh0 and dc0 where given.
@@ -124,6 +126,7 @@ def backward(
             k = l * len(outputs) + d
             weights[k] = record.tapes[k].unwind(
                 piece, dh_n[k], dc_n[k], dh0[k], dc0[k], want_x=want_x or l > 0,
+                truncate=limits.truncate, clip_step=limits.clip_step,
                 add_to=found[0] if found and not projected else None,
             )  # fmt: skip
             if "x" in weights[k]:

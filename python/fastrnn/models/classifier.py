@@ -42,7 +42,8 @@ class SequenceClassifier(Labels):
     rng : numpy.random.Generator or None
         Where the first weights come from; None: fresh entropy.
     **layer_options
-        More options of the layer: `forget_bias`, `peephole`, `reset_after`, `nonlinearity`, `bias`.
+        More options of the layer: `forget_bias`, `peephole`, `reset_after`, `nonlinearity`, `bias`,
+        `truncate`, `clip_step` (norm clipping cannot help a gradient that overflows on its way).
 
     Attributes
     ----------

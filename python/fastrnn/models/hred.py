@@ -51,7 +51,8 @@ class HRED(Segmented, Talking):
     rng : numpy.random.Generator or None
         Where the first weights come from; None: fresh entropy.
     **layer_options
-        Without attention: `forget_bias`, `peephole`, `reset_after`, `nonlinearity` of the layers.
+        More options of the layers: `truncate`, `clip_step`; without attention `forget_bias`,
+        `peephole`, `reset_after` and `nonlinearity`, too.
 
     Attributes
     ----------

@@ -69,7 +69,8 @@ class Seq2Seq(Translating, Model):
         Where the first weights come from; None: fresh entropy.
     **layer_options
         More options of the layers: `forget_bias`, `peephole`, `reset_after`, `nonlinearity`,
-        `bias`; with attention `forget_bias` alone.
+        `bias`, `truncate`, `clip_step`; with attention `forget_bias`, `truncate` and `clip_step`
+        alone.
 
     Attributes
     ----------

@@ -67,7 +67,8 @@ class SequenceVAE(Annealing, Sentences, Bounds, Model):
     rng : numpy.random.Generator or None
         Where the first weights come from; None: fresh entropy.
     **layer_options
-        More options of the layers: `forget_bias`, `peephole`, `reset_after`, `nonlinearity`.
+        More options of the layers: `forget_bias`, `peephole`, `reset_after`, `nonlinearity`,
+        `truncate`, `clip_step`.
 
     Attributes
     ----------

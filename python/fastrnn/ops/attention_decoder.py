@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 from fastrnn import reference
 from fastrnn._calls.decoder_run import open_run
 from fastrnn._checks import Array
+from fastrnn._options import GradientLimits, gradient_limits
 from fastrnn.ops._primitive import Call, differentiable, opened
 
 
@@ -23,6 +24,8 @@ def attention_decoder(
     lengths: ArrayLike | None = None,
     state: Any = None,
     num_threads: int | None = None,
+    truncate: int | None = None,
+    clip_step: float | None = None,
 ) -> tuple[Array, Array, Array, tuple[Array, ...]]:
     """Run a decoder that attends to memory: all its steps in one call.
 
@@ -58,6 +61,12 @@ def attention_decoder(
         is True (it may be left out). None: zeros.
     num_threads : int or None
         None: the process-wide setting.
+    truncate : int or None
+        Let no gradient flow from a row's steps k, 2k, … into the state before them, that which the
+        score sees included; None: no cut. What flows into memory is not cut.
+    clip_step : float or None
+        Limit each step's gradients by the gates' pre-activations to ±clip_step, element by
+        element; None: no limit.
 
     Returns
     -------
@@ -76,7 +85,8 @@ def attention_decoder(
     TypeError
         An array is no floating array of one dtype, lengths are no integers, params no dict.
     ValueError
-        An option or a name is unknown, or a shape does not fit.
+        An option or a name is unknown, a shape does not fit, truncate is below 1, or clip_step is
+        not above 0.
     MemoryError
         A result or the workspace does not fit.
     NotImplementedError
@@ -115,6 +125,7 @@ def attention_decoder(
         "lengths": lengths,
         "num_threads": num_threads,
     }
+    limits = gradient_limits(truncate, clip_step)
     given = {name: params[name] for name in params if params[name] is not None}
     states = () if state is None else opened(state)
     if state is not None and not isinstance(states, (tuple, list)):
@@ -122,24 +133,28 @@ def attention_decoder(
     if state is not None and not states:
         raise ValueError("state must be a tuple of one array or more, or None, got none")
     outputs, contexts, weights, *after = _attention_decoder(
-        x, memory, *states, *given.values(), names=tuple(given), options=options
+        x, memory, *states, *given.values(), names=tuple(given), options=options, limits=limits
     )
     return outputs, contexts, weights, tuple(after)
 
 
 def _forward(
-    call: Call, *arrays: Any, names: tuple[str, ...], options: dict[str, Any]
+    call: Call,
+    *arrays: Any,
+    names: tuple[str, ...],
+    options: dict[str, Any],
+    limits: GradientLimits,
 ) -> tuple[Any, ...]:
     x, memory, state, params = _split(arrays, names)
     if not call.core:
         *first, after = reference.attention_decoder(x, memory, params, state=state, **options)
-        call.kept = arrays, names, options
+        call.kept = arrays, names, options | limits._asdict()
         return (*first, *after)
     run = open_run(x, memory, params, state, call.num_threads, **options)
     run.forward()
     results = run.results()
     if call.traced:  # backward reads them again
-        call.kept = run, (*run.decoder.state_names[: len(state or ())], *names)
+        call.kept = run, (*run.decoder.state_names[: len(state or ())], *names), limits
         for result in results[:3]:
             result.setflags(write=False)
     return results
@@ -147,9 +162,10 @@ def _forward(
 
 def _backward(call: Call, g: tuple[Array | None, ...]) -> tuple[Array | None, ...]:
     if call.core:
-        run, names = call.kept
+        run, names, limits = call.kept
         keys = ("x", "memory", *names)
-        found = run.backward(g, {key for key, w in zip(keys, call.wanted, strict=True) if w})
+        wanted = {key for key, w in zip(keys, call.wanted, strict=True) if w}
+        found = run.backward(g, wanted, limits)
         return tuple(found.get(key) for key in keys)
     arrays, names, options = call.kept
     x, memory, state, params = _split(arrays, names)

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fastrnn import _checks
 from fastrnn._calls.choices import LSTM_DEFAULT
 from fastrnn.reference._call import from_seen, rz_n
 from fastrnn.reference._gru_step import gru_step_backward
@@ -27,6 +28,8 @@ def attention_decoder_backward(
     lengths: ArrayLike | None = None,
     state: Any = None,
     num_threads: int | None = None,
+    truncate: int | None = None,
+    clip_step: float | None = None,
 ) -> dict[str, Any]:
     """Return the gradients of `attention_decoder`, given those by its results.
 
@@ -37,6 +40,10 @@ def attention_decoder_backward(
         the state; None: zeros.
     x, memory, params, cell, score, query, input_feed, memory_lengths, lengths, state, num_threads
         As forward had them.
+    truncate : int or None
+        Let no gradient flow from steps k, 2k, … into the state before them; None: no cut.
+    clip_step : float or None
+        Limit each step's gradients by the gates' pre-activations to ±clip_step; None: no limit.
 
     Returns
     -------
@@ -80,7 +87,9 @@ def attention_decoder_backward(
         for part, width in zip(g[:3], widths, strict=True)
     ]
     last = dict(zip(d.state_names, g[3:], strict=True))
-    back = _Back(step, inputs)
+    every = None if truncate is None else _checks.truncation(truncate, d.T)
+    limit = None if clip_step is None else _checks.step_limit(clip_step)
+    back = _Back(step, inputs, limit)
     dstate = [np.zeros_like(s) for s in now]
     for k, name in enumerate(("h", "c", "fed")):
         if last.get(name) is not None:
@@ -90,6 +99,8 @@ def attention_decoder_backward(
         own = [np.where(there, part[t], 0) for part in dresults]
         came = [np.where(there, part, 0) for part in dstate]
         went = back.step(t, before[t], own, came)
+        if every is not None and t and t % every == 0:
+            went = [np.zeros_like(part) for part in went]
         dstate = [np.where(there, new, old) for new, old in zip(went, dstate, strict=True)]
     kept = dict(zip(("h", "c", "fed"), dstate, strict=True))
     return back.gradients() | {"state": tuple(kept[name] for name in d.state_names)}
@@ -98,8 +109,8 @@ def attention_decoder_backward(
 class _Back:
     """What the steps add to, from the last to the first."""
 
-    def __init__(self, step: Step, inputs: Array) -> None:
-        self.now, self.inputs, self.p = step, inputs, step.p
+    def __init__(self, step: Step, inputs: Array, limit: float | None) -> None:
+        self.now, self.inputs, self.p, self.limit = step, inputs, step.p, limit
         self.sums = {name: np.zeros_like(a) for name, a in step.p.items() if a is not None}
         self.dx = np.zeros_like(inputs)
         self.dmemory, self.dkeys = np.zeros_like(step.memory), np.zeros_like(step.keys)
@@ -147,11 +158,11 @@ class _Back:
         fed = context if self.now.d.query == "previous" else fed
         gates = self.now.advance(x, h, c, fed)[2]
         if self.now.d.cell == "lstm":
-            dpre, dc = lstm_step_backward(gates, c, c_t, dh, dc, None, LSTM_DEFAULT, None)
+            dpre, dc = lstm_step_backward(gates, c, c_t, dh, dc, None, LSTM_DEFAULT, self.limit)
             self.add("weight_hh", "bias_hh", dpre, h)
             return dpre, dpre @ self.p["weight_hh"], dc
         hn = from_seen(self.now.recurrent, h, rz_n(self.now.d.H)[1])
-        dpre, dhh, dh = gru_step_backward(self.now.recurrent, gates, h, hn, dh, None)
+        dpre, dhh, dh = gru_step_backward(self.now.recurrent, gates, h, hn, dh, self.limit)
         self.add("weight_hh", "bias_hh", dhh, h)
         return dpre, dh, dc
 

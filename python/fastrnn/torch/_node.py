@@ -160,7 +160,8 @@ def _gradients(
     dstate: Any = dfinal[0]
     if layer._layout.cell_state:
         dstate = None if dfinal[0] is None and dfinal[1] is None else (dfinal[0], dfinal[1])
-    dx, dinitial, named = layer._back(tape, dy, dstate, want_x)
+    limits = layer._gradient_limits(None, None)
+    dx, dinitial, named = layer._back(tape, dy, dstate, limits, want_x)
     dh, dc = layer._layout.split(dinitial)
     if dx is not None and rows is not None:
         dx = rows.pick(dx)

@@ -49,7 +49,7 @@ class Attending(Decoder):
             raise ValueError(f"attention needs cell 'lstm' or 'gru', got {cell!r}")
         if decoder_input == "gated":
             raise ValueError("decoder_input must be 'init' or 'every' with attention, got 'gated'")
-        more = set(options) - {"num_layers", "dtype"}
+        more = set(options) - {"num_layers", "dtype", "truncate", "clip_step"}
         if more:
             raise TypeError(f"{sorted(more)} are no options of a model with attention")
         super().__init__(
@@ -97,6 +97,7 @@ class Attending(Decoder):
         y, _, _, after = ops.attention_decoder(
             x, memory.vectors, params["rnn"], cell=self._cell, score="additive",
             memory_lengths=memory.lengths, lengths=lengths, state=state,
+            truncate=self.layer.truncate, clip_step=self.layer.clip_step,
         )  # fmt: skip
         return y, after
 

@@ -22,7 +22,7 @@ Ids = NDArray[np.int64]
 
 # What a decoder with attention can do: the options of a layer that its kernel has.
 _ATTENTIVE_CELLS = ("lstm", "gru")
-_ATTENTIVE_OPTIONS = ("forget_bias",)
+_ATTENTIVE_OPTIONS = ("forget_bias", "truncate", "clip_step")
 
 
 class Plan(NamedTuple):
@@ -155,6 +155,7 @@ class AttentiveDecoder:
         self._options: dict[str, Any] = {
             "cell": cell, "score": score, "query": query, "input_feed": input_feed,
         }  # fmt: skip
+        self._limits = {"truncate": bottom.truncate, "clip_step": bottom.clip_step}
         self._beside, self._dropout = plan.beside > 0, plan.dropout
         self._above: Layer | None = None
         self.width, dtype = H, bottom.dtype
@@ -190,7 +191,7 @@ class AttentiveDecoder:
             x = anp.concatenate([x, anp.reshape(vector, (1, *vector.shape)) + zeros], axis=2)
         y, _, weights, _ = ops.attention_decoder(
             x, encoded.memory, params["attention"], memory_lengths=encoded.lengths,
-            lengths=lengths, state=_bottom(encoded.h, encoded.c), **self._options,
+            lengths=lengths, state=_bottom(encoded.h, encoded.c), **self._options, **self._limits,
         )  # fmt: skip
         if self._above is not None:
             if rng is not None and self._dropout > 0:
