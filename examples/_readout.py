@@ -42,7 +42,6 @@ class Readout:
 
     def scores(self, x, *, lengths=None, state=None):
         """Scores (T, N, outputs), or (N, outputs) of the last states; and the final state."""
-        self.layer.repack()  # the updates changed the weights in place
         y, state = self.layer(x, state, lengths=lengths)
         return ops.linear(self._features(y, state), self.params["w"], self.params["b"]), state
 

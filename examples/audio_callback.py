@@ -57,7 +57,6 @@ class Effect:
     """What the sound card calls: all its arrays are there before the first block comes."""
 
     def __init__(self, model):
-        model.layer.repack()  # the updates changed the weights in place
         self.stream = model.layer.stream()
         self.w, self.b = model.params["w"][0].copy(), model.params["b"].copy()
         self.h = np.empty((BLOCK, len(self.w)), np.float32)

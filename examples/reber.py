@@ -69,7 +69,6 @@ class Truncated(Readout):
     def _loss(self, params, x, loss, lengths, state):  # noqa: ARG002  as in the base class
         weights, size = list(params["rnn"].values()), (1, x.shape[1], self.layer.hidden_size)
         h, c = (np.zeros(size, x.dtype), None) if state is None else state
-        self.layer.repack()
         y, self._state = self.layer(x, state)
         x = np.concatenate([x, np.concatenate([h, y[:-1]])], -1)
         none = np.zeros(weights[1].shape, x.dtype)

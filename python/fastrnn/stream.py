@@ -23,8 +23,9 @@ _ndarray, _empty = np.ndarray, np.empty
 class Stream:
     """One step, or one chunk of steps, at a time; `Layer.stream` makes it.
 
-    What it puts out equals the call on the whole sequence bit for bit. It keeps the weights that
-    the layer has when the stream is made. One stream is for one thread at a time.
+    What it puts out equals the call on the whole sequence bit for bit. It is frozen: it keeps the
+    weights that the layer has when the stream is made, whatever becomes of them, so make another
+    after an edit; and one made on the core stays there. One stream is for one thread at a time.
 
     Parameters
     ----------
@@ -60,7 +61,7 @@ class Stream:
     """
 
     __slots__ = (
-        "_dtype", "_layer", "_layers", "_n", "_noise", "_out_shape", "_pair", "_run",
+        "_backend", "_dtype", "_layer", "_layers", "_n", "_noise", "_out_shape", "_pair", "_run",
         "_scratch", "_step", "_x_shape",
     )  # fmt: skip
 
@@ -73,7 +74,8 @@ class Stream:
             )
         self._layer = layer
         self._dtype = layer.dtype
-        self._layers = layer._parts(packed=True)
+        self._backend = backend.get()
+        self._layers = layer._frozen(copied=self._backend == "reference")
         self._x_shape = (self._n, layer.input_size)
         self._out_shape = (self._n, layer._width)
         # A step reads one and writes the other; they change places once it has succeeded.
@@ -106,7 +108,8 @@ class Stream:
         TypeError
             x_t is no array of the layer's dtype, or out is no such ndarray.
         ValueError
-            x_t or out has the wrong shape or layout. The state has not changed.
+            x_t or out has the wrong shape or layout, or the stream was made on the core and the
+            backend is another. The state has not changed.
 
         Examples
         --------
@@ -128,6 +131,7 @@ class Stream:
                 return y_t
             except (TypeError, ValueError, MemoryError):
                 pass  # somebody has to convert, or to explain
+        self._check_backend()
         x_t = self._enter(x_t)
         single = x_t.ndim == 1
         x = x_t[None, None] if single else x_t[None]
@@ -166,7 +170,8 @@ class Stream:
         TypeError
             chunk is no array of the layer's dtype.
         ValueError
-            chunk has the wrong shape. The state has not changed.
+            chunk has the wrong shape, or the stream was made on the core and the backend is
+            another. The state has not changed.
         MemoryError
             The result does not fit.
 
@@ -178,6 +183,7 @@ class Stream:
         >>> s.run(np.zeros((2, 7, 3), np.float32)).shape
         (2, 7, 4)
         """
+        self._check_backend()
         layer = self._layer
         x = check_x("chunk", chunk, 3, self._dtype, layer.input_size, INPUT_SIZE)
         single = x.ndim == 2
@@ -269,6 +275,13 @@ class Stream:
     def _swap(self) -> None:
         """Make the states that a run has written the ones that the next one reads."""
         self._step.swap()
+
+    def _check_backend(self) -> None:
+        if self._backend == "core" != backend.get():
+            raise ValueError(
+                "a stream that was made on the core has packed weights alone; make one within "
+                "use_backend"
+            )
 
     def _enter(self, x_t: Any) -> Array:
         """Return x_t of another layout, or of one row without its axis, or say what is wrong."""

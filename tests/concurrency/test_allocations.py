@@ -71,7 +71,6 @@ SCRIPT = """
             return stream.step(x[0]), stream.run(x)
 
     def new_stream():
-        gru.repack()
         with fastrnn.threads(threads):
             return gru.stream(N).run(x)
 

@@ -33,7 +33,6 @@ def make(layer: Any, H: int, dtype: Any, **options: Any) -> Any:
     for name, array in cell.params.items():
         if "norm" in name:
             array[...] = rng.uniform(0.5, 1.5, array.shape)
-    cell.repack()
     return cell
 
 

@@ -28,7 +28,6 @@ def make(layer: Any, **options: Any) -> Any:
     for name, array in cell.params.items():
         if "norm" in name:
             array[...] = rng.uniform(0.5, 1.5, array.shape)
-    cell.repack()
     return cell
 
 

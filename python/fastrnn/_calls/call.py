@@ -11,7 +11,7 @@ from fastrnn._calls.arguments import COLUMNS, check_state, check_weights, check_
 from fastrnn._calls.kinds import Kind, general
 from fastrnn._calls.masks import NO_MASKS, Masks, check_masks
 from fastrnn._calls.tape import Held, Tape, Weights
-from fastrnn._checks import FLOAT32, FLOAT64, Array, allocate, flag
+from fastrnn._checks import FLOAT32, FLOAT64, Array, DType, allocate, flag
 from fastrnn._checks import lengths as checked_lengths
 from fastrnn.runtime import backend, team
 
@@ -20,7 +20,7 @@ Lengths = NDArray[np.int64] | None
 Given = tuple[Any, Any, Any, Any, Any, Any]
 
 _ndarray = np.ndarray
-_PACKED = (None, None, None, None, None, None, None)
+PACKED: Any = (None, None, None, None, None, None, None)  # in the place of weights that are packed
 
 
 def run(
@@ -52,7 +52,7 @@ def run(
     name = backend.get()
     if name == "core":
         inner = _core.Tape() if keep else None
-        w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr, w_norm = weights if packed is None else _PACKED
+        w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr, w_norm = weights if packed is None else PACKED
         _core.rnn_forward(
             kind.core, x, w_ih, w_hh, b_ih, b_hh, w_peephole, h0, c0, lengths, y, h_n, c_n,
             reverse, num_threads, inner, packed, kind.choices, w_hr, *masks[:3], w_norm, ids,
@@ -77,18 +77,29 @@ def plain(
     keep: bool,
     ids: Any = None,
     packed: _core.PackedWeights | None = None,
+    sizes: tuple[DType, int, int] | None = None,
 ) -> tuple[Array, Array, Array | None, Tape | None] | None:
     """Run a call that needs no conversion, or return None; then somebody has to convert or explain.
 
     The strict core is the judge, for it checks everything anyway, and in less time. `packed`,
-    without `keep`, may hold what `weights` does.
+    without `keep`, may stand for the weights, which are None then; sizes are its dtype, H and P.
     """
-    w_hh, w_hr = weights[1], weights[5]
-    if type(x) is not _ndarray or type(w_hh) is not _ndarray or w_hh.ndim != 2:
+    w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr = weights
+    if type(x) is not _ndarray or backend.get() != "core":
         return None
-    dtype = w_hh.dtype
-    if (dtype is not FLOAT32 and dtype is not FLOAT64) or backend.get() != "core":
-        return None
+    if sizes is not None:
+        dtype, H, P = sizes
+    else:
+        if type(w_hh) is not _ndarray or w_hh.ndim != 2:
+            return None
+        dtype = w_hh.dtype
+        if dtype is not FLOAT32 and dtype is not FLOAT64:
+            return None
+        H = P = w_hh.shape[1]
+        if w_hr is not None:
+            if type(w_hr) is not _ndarray or w_hr.ndim != 2:
+                return None
+            H = w_hr.shape[1]
     if num_threads is None:
         num_threads = team.get()
     elif type(num_threads) is not int or num_threads < 1:
@@ -100,11 +111,6 @@ def plain(
         return None
     x = x.transpose(1, 0, 2) if batch_first else x
     T, N = x.shape[:2] if ids is None else ids.shape
-    H = P = w_hh.shape[1]
-    if w_hr is not None:
-        if type(w_hr) is not _ndarray or w_hr.ndim != 2:
-            return None
-        H = w_hr.shape[1]
     try:
         result = np.empty((N, T, P) if batch_first else (T, N, P), dtype)
         h_n = np.empty((N, P), dtype)
@@ -113,7 +119,6 @@ def plain(
         return None
     y = result.transpose(1, 0, 2) if batch_first else result
     inner = _core.Tape() if keep else None
-    w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr = weights if packed is None else _PACKED[:6]
     try:
         _core.rnn_forward(
             kind.core, x, w_ih, w_hh, b_ih, b_hh, w_peephole, h0, c0, lengths, y, h_n, c_n, reverse,

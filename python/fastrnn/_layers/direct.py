@@ -21,7 +21,7 @@ _ndarray = np.ndarray
 def inference(
     layer: Running, part: Part, x: Any, state: Any, lengths: Any
 ) -> tuple[Array, Any] | None:
-    """Return y and the state as a call of the layer does, from packed weights.
+    """Return y and the state as a call of the layer does.
 
     Or None, where something has to be converted or explained, or sizes are a list. A call with
     H = 32 and T = N = 1 takes 4.0 us with it instead of 7.1 (processor time, Zen 5).
@@ -44,7 +44,9 @@ def inference(
                 return None
     found = plain(
         part.kind, x, part.weights[:6], None if h is None else h[0], None if c is None else c[0],
-        lengths, False, layer.batch_first, None, False, packed=part.packed,
+        lengths, False, layer.batch_first, None, False,
+        packed=part.packed,
+        sizes=(part.dtype, part.hidden_size, part.output_size) if part.packed else None,
     )  # fmt: skip
     if found is None:
         return None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastrnn import _core, init
+from fastrnn._calls.call import PACKED
 from fastrnn._calls.kinds import Kind
 from fastrnn._calls.tape import NAMES
 from fastrnn._checks import Array, DType, exact
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.random import Generator
 
 _ndarray = np.ndarray
+_absent = object()
 
 # The function argument, and the name that PyTorch gives it in a layer.
 _TORCH = {
@@ -106,29 +108,34 @@ class Direction:
 
     def check(self, name: str, value: Any) -> Array:
         """Return the value of one weight as an array of the right shape and dtype."""
-        shape = self.shapes[name]
-        if (
-            type(value) is _ndarray
-            and value.dtype is self.dtype
-            and value.shape == shape
-            and value.flags.aligned
-        ):
-            return value
         return exact(
-            name, value, shape, self.dtype, self._symbols[name], self.kind.title,
+            name, value, self.shapes[name], self.dtype, self._symbols[name], self.kind.title,
             self.hidden_size, weight=True,
         )  # fmt: skip
 
     def part(self, params: Mapping[str, Any], packed: bool) -> Part:
-        """Return the checked weights, and their packed form for the active instruction set.
+        """Return the checked weights, or their packed form alone for the active instruction set.
 
         What params lacks is absent: w_ih, where x is the projected input.
         """
-        weights: Any = tuple(
-            [
-                self.check(name, params[name]) if name in params else None
-                for name in self.in_order
-            ]
-        )
+        found: list[Array | None] = []
+        dtype, shapes = self.dtype, self.shapes
+        for name in self.in_order:
+            value = params.get(name, _absent)
+            if value is _absent:
+                found.append(None)
+            elif (  # what needs no conversion; `check` takes as long for one weight
+                type(value) is _ndarray
+                and value.dtype is dtype
+                and value.shape == shapes[name]
+                and value.flags.aligned
+            ):
+                found.append(value)
+            else:
+                found.append(self.check(name, value))
+        weights: Any = tuple(found)
         pack = _core.PackedWeights(self.kind.core, *weights) if packed else None
-        return Part(self.kind, self.reverse, self.hidden_size, self.output_size, weights, pack)
+        return Part(
+            self.kind, self.reverse, self.hidden_size, self.output_size, self.dtype,
+            PACKED if pack else weights, pack,
+        )  # fmt: skip

@@ -30,7 +30,8 @@ class Layer(Exchanged):
     Attributes
     ----------
     params : dict of str to ndarray
-        The weights under PyTorch's names: ``weight_ih_l0``, …, ``bias_hh_l1_reverse``.
+        The weights under PyTorch's names: ``weight_ih_l0``, …, ``bias_hh_l1_reverse``. Edit them in
+        place, or replace them, between calls: the next call sees it.
     input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, merge_mode
         As given; read them, do not set them.
     dtype : dtype
@@ -99,7 +100,7 @@ class Layer(Exchanged):
         source = init.generator(rng)
         super().__init__()
         for direction in self._each():
-            self.params |= direction.draw(source, forget_bias)
+            self._params |= direction.draw(source, forget_bias)
 
     def __call__(
         self,
@@ -263,7 +264,8 @@ class Layer(Exchanged):
         Returns
         -------
         Stream
-            It starts from zero states, and keeps the weights that the layer has now.
+            It starts from zero states, and keeps the weights that the layer has now: it is frozen,
+            and later edits of them do not reach it.
 
         Raises
         ------

@@ -1,7 +1,15 @@
-"""The weights of a layer by name: read them, replace them, save them, load them."""
+"""The weights of a layer by name: read them, edit them, replace them, save them, load them.
 
+Inference is fastest from weights in the order in which the kernels read them: packed. A layer keeps
+them packed only while nobody else can edit the arrays; else every call packs what they hold then.
+"""
+
+import warnings
 from collections.abc import Iterable, Mapping
+from sys import getrefcount
+from types import SimpleNamespace
 from typing import Any, NamedTuple
+from weakref import getweakrefcount
 
 import numpy as np
 
@@ -10,23 +18,26 @@ from fastrnn._checks import Array, flag
 from fastrnn._layers.direction import Direction
 from fastrnn._layers.part import Part
 
-_last_edit = object()
-
-
-def arrays_were_edited() -> None:
-    """Say that an optimiser has changed arrays in place, which may be any layer's weights."""
-    global _last_edit
-    _last_edit = object()
-
 
 class Ready(NamedTuple):
-    """Checked weights; immutable, so that threads share it while another one is being built."""
+    """Packed weights; immutable, so that threads share it while another one is being built."""
 
     isa: str  # what they are packed for
-    edit: object  # the last edit in place when they were packed
-    ids: tuple[int, ...]  # of the objects in params, to see at once that they are still the same
-    given: tuple[Any, ...]  # these objects; while they live nothing else has their ids
     parts: list[list[Part]]
+
+
+def _references(owner: Any) -> list[int]:
+    """Return how many references there are to the dict of weights, and to each of them."""
+    return [getrefcount(owner._params), *map(getrefcount, owner._params.values())]
+
+
+# Where only the owner has the dict, and only the dict has an array.
+_ALONE = _references(SimpleNamespace(_params={"": np.zeros(1)}))
+
+
+def _own(array: Any) -> bool:
+    """Return whether the memory is the array's own, so that whoever edits it has the array."""
+    return type(array) is np.ndarray and array.flags.owndata and not getweakrefcount(array)
 
 
 class Params:
@@ -35,45 +46,94 @@ class Params:
     Attributes
     ----------
     params : dict of str to ndarray
-        The weights under PyTorch's names. You may replace an entry; an optimiser of `fastrnn.train`
-        may change the arrays in place; after an edit of your own in place call `repack`.
+        The weights under PyTorch's names. You may replace entries, and edit arrays in place in any
+        way: the next call sees it. Only while a call is running nobody may.
     """
 
-    params: dict[str, Array]
     _directions: list[list[Direction]]
 
     def __init__(self) -> None:
-        self.params = {}
+        self._params: dict[str, Array] = {}
+        self._lent = True  # somebody may have references to the arrays
+        self._ready: Ready | None = None  # means nothing while they are lent
         each = self._each()
         self._all_names = [name for direction in each for name in direction.shapes]
         # One layer, one direction, and a cell that the functions have.
         self._alone = len(each) == 1 and not each[0].kind.layer_norm
-        self._ready: dict[bool, Ready] = {}
+
+    @property
+    def params(self) -> dict[str, Array]:
+        """The weights under PyTorch's names, (G·H, I) and so on.
+
+        You may replace entries, and edit arrays in place in any way: the next call sees it, and no
+        other layer is touched. Do not edit while a call is running.
+
+        Notes
+        -----
+        Inference is fastest from weights that are packed in the order in which the kernels read
+        them. A layer keeps them packed as long as nothing outside of it refers to its arrays: this
+        dict, an array, a view, a tensor that shares the memory, an optimiser that holds them, a
+        tape. While something does, each call packs them anew, which takes longer than the rest of a
+        call with few steps and rows; let go of them, copy the layer, or use `stream`. Writing
+        through a bare address, which refers to nothing, is the one edit that cannot be seen.
+        """
+        # In this order: a call in another thread that looks in between finds the reference.
+        params = self._params
+        self._lent = True
+        return params
+
+    @params.setter
+    def params(self, params: dict[str, Array]) -> None:
+        self._params = params
+        self._lent = True
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_ready": {}}  # packed weights are made anew in a copy
+        # Packed weights are made anew in a copy; copy.copy shares the arrays.
+        state = self.__dict__ | {"_ready": None, "_lent": True}
+        self._lent = True
+        return state
 
     def _each(self) -> list[Direction]:
         """Return every layer and direction in the order of the states."""
         return [direction for layer in self._directions for direction in layer]
 
     def _parts(self, packed: bool) -> list[list[Part]]:
-        """Return every layer and direction ready to run, built anew if params or ISA changed."""
-        params = self.params
-        isa, edit = (_core.isa(), _last_edit) if packed else ("", None)
-        ready = self._ready.get(packed)
-        if (
-            ready
-            and ready.isa == isa
-            and ready.edit is edit
-            and ready.ids == tuple(map(id, params.values()))
-        ):
-            return ready.parts
-        self._check_names(params, self._names())
-        given = tuple(params.values())
-        parts = self._build(params, packed)
-        self._ready[packed] = Ready(isa, edit, tuple(map(id, given)), given, parts)
-        return parts
+        """Return every layer and direction ready to run; packed, if wanted and if nobody edits."""
+        if packed:
+            if self._lent:
+                self._take_back()
+            if not self._lent:
+                ready, isa = self._ready, _core.isa()
+                if ready is None or ready.isa != isa:
+                    ready = self._ready = Ready(isa, self._build_own(packed=True))
+                return ready.parts
+        return self._build_own(packed=False)
+
+    def _take_back(self) -> None:
+        """End the time for which the arrays are lent, if nobody has them any more."""
+        self._ready = None
+        self._lent = False  # before the look: whoever asks for them from now on sets it again
+        owner, *arrays = _references(self)
+        alone = owner == _ALONE[0] and arrays == _ALONE[1:] * len(arrays)
+        if not (alone and type(self._params) is dict and all(map(_own, self._params.values()))):
+            self._lent = True
+
+    def _frozen(self, copied: bool) -> list[list[Part]]:
+        """Return packed parts, which no edit reaches; with copies of the weights, if wanted."""
+        if not copied:
+            parts = self._parts(packed=True)
+            return parts if parts[0][0].packed else self._build_own(packed=True)
+        params = self.state_dict()
+        packed, plain = self._build(params, packed=True), self._build(params, packed=False)
+        return [
+            [one._replace(weights=other.weights) for one, other in zip(*layer, strict=True)]
+            for layer in zip(packed, plain, strict=True)
+        ]
+
+    def _build_own(self, packed: bool) -> list[list[Part]]:
+        """Return every layer and direction with the weights that `params` has now."""
+        self._check_names(self._params, self._names())
+        return self._build(self._params, packed)
 
     def _names(self) -> list[str]:
         """Return the names of all weights in the order of `params`."""
@@ -104,7 +164,7 @@ class Params:
         >>> list(fastrnn.GRU(3, 4).state_dict())
         ['weight_ih_l0', 'weight_hh_l0', 'bias_ih_l0', 'bias_hh_l0']
         """
-        return {name: np.array(array) for name, array in self.params.items()}
+        return {name: np.array(array) for name, array in self._params.items()}
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True
@@ -151,8 +211,8 @@ class Params:
             for name, direction in owners.items()
             if name in state_dict
         }
-        self.params.update(fresh)
-        self.repack()
+        self._params.update(fresh)
+        self._lent = True
         return missing, unexpected
 
     def set_params(self, params: Mapping[str, Any]) -> None:
@@ -177,7 +237,15 @@ class Params:
         self.load_state_dict(params)
 
     def repack(self) -> None:
-        """Pack the weights anew on their next use; call it after an edit of an array in place.
+        """Do nothing: every call sees the weights as they are, also after an edit in place.
+
+        .. deprecated:: 0.2
+            Leave it out.
+
+        Warns
+        -----
+        DeprecationWarning
+            Always.
 
         Examples
         --------
@@ -187,8 +255,10 @@ class Params:
         >>> x = np.ones((2, 3), np.float32)
         >>> y, h_n = rnn(x)
         >>> rnn.params["weight_ih_l0"][:] = 0
-        >>> rnn.repack()
         >>> bool((rnn(x)[0] == 0).all())
         True
         """
-        self._ready = {}
+        warnings.warn(
+            "repack has no effect: a call sees the weights as they are; leave it out",
+            DeprecationWarning, stacklevel=2,
+        )  # fmt: skip

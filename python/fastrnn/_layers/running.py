@@ -55,7 +55,7 @@ class Running(Params):
         """
         dtype = self.dtype
         columns, why = self.input_size, INPUT_SIZE
-        if parts[0][0].weights[0] is None:
+        if parts[0][0].projected:
             columns = sum(part.kind.gates * part.hidden_size for part in parts[0])
             why = "is D·G·H of a projected input"
         x = check_x("x", x, 3, dtype, columns, why)

@@ -63,7 +63,7 @@ def forward(
     (T, N), a table (1, V, ·) of which these rows are.
     """
     k = 0
-    projected = layers[0][0].weights[0] is None
+    projected = layers[0][0].projected
     if record is not None:
         record.projected = projected
     for l, layer in enumerate(layers):

@@ -66,7 +66,6 @@ def check_cell(cell: Any, rng: "np.random.Generator | int" = 0) -> list[str]:
     finally:
         cell.batch_first = batch_first
         cell.params.update(before)
-        cell.repack()
     return list(CHECKS)
 
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from fastrnn import _core
 from fastrnn._checks import Array, integer, number
-from fastrnn._layers.params import arrays_were_edited
 from fastrnn.runtime import backend, team
 from fastrnn.train._trees import (
     alike,
@@ -108,7 +107,7 @@ class Optimiser:
         """Do one step: change the arrays of `params` in place, against the gradients `grads`.
 
         All arrays are changed by one team of threads. The result does not depend on its size, bit
-        for bit. Layers pack their weights anew on their next use.
+        for bit.
 
         Parameters
         ----------
@@ -149,8 +148,6 @@ class Optimiser:
         except (TypeError, ValueError, MemoryError):  # raised before the first change
             self.steps, self._kept = before
             raise
-        finally:  # also when Ctrl-C is noticed at the end
-            arrays_were_edited()
 
     def _run(
         self,

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from fastrnn._checks import Array
-from fastrnn._layers.params import arrays_were_edited
 from fastrnn.distributed.comm import Comm, SerialComm
 from fastrnn.io import Checkpoint, CheckpointError
 from fastrnn.train._trees import flatten
@@ -99,7 +98,6 @@ class Ranks:
             raise ValueError(f"data must be the same on all ranks, got {told}")
         for array in flatten("model.params", params).values():
             self.comm.broadcast_(array)
-        arrays_were_edited()
         self.check(params, kept, update)
 
     def check(self, params: Mapping[str, Any], kept: Kept, update: int) -> None:

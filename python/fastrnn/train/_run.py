@@ -7,7 +7,6 @@ from typing import Any, Protocol
 import numpy as np
 
 from fastrnn._checks import Array, integer, number
-from fastrnn._layers.params import arrays_were_edited
 from fastrnn.io import Checkpoint, CheckpointError
 from fastrnn.train._generator import generator_state, set_generator_state
 from fastrnn.train._nest import put_together, take_apart
@@ -125,10 +124,9 @@ def from_checkpoint(
 
 
 def put(arrays: Mapping[str, Array], values: Mapping[str, Array]) -> None:
-    """Write values into the arrays of a model, and have its layers pack them anew."""
+    """Write values into the arrays of a model."""
     for name, array in arrays.items():
         array[...] = values[name]
-    arrays_were_edited()
 
 
 def _identity(model: Any, optimiser: Stepper) -> dict[str, Any]:

@@ -100,8 +100,7 @@ class PlainDecoder:
         The function takes (state, parents, sources, tokens) and returns features (M, width), the
         new state, and None.
         """
-        layer, embedding = copy(self._reader.layer), params["embedding"]["weight"]
-        layer.params = params["rnn"]
+        layer, embedding = _own(self._reader.layer, params["rnn"]), params["embedding"]["weight"]
 
         def step(state: Any, parents: Ids, sources: Ids, tokens: Ids) -> tuple[Any, Any, Any]:
             x = embedding[tokens]
@@ -209,8 +208,7 @@ class AttentiveDecoder:
         """
         embedding, above = params["embedding"]["weight"], None
         if self._above is not None:
-            above = copy(self._above)
-            above.params = params["rnn"]
+            above = _own(self._above, params["rnn"])
         beside = encoded.vector if self._beside else None
         attend = AttentionStep(
             encoded.memory, params["attention"], memory_lengths=encoded.lengths, rows=beams,
@@ -250,6 +248,13 @@ def _rows(state: Any, parents: Ids) -> Any:
     """Return h, or h and c, (L, M, H) of these rows."""
     h, c = state
     return h[:, parents] if c is None else (h[:, parents], c[:, parents])
+
+
+def _own(layer: Layer, params: Mapping[str, Array]) -> Layer:
+    """Return a layer with copies of these weights: nobody edits them, so it packs them once."""
+    own = copy(layer)
+    own.params = {name: array.copy() for name, array in params.items()}
+    return own
 
 
 def _one_step(layer: Layer, x: Array, state: Any) -> tuple[Array, Any]:
