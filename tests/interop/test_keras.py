@@ -88,23 +88,90 @@ def test_the_gates_are_where_keras_has_them() -> None:
         np.testing.assert_array_equal(layer.params["weight_ih_l0"][::2, 0], ours)
 
 
-def test_biases_of_cudnn() -> None:
-    rng = np.random.default_rng(0)
-    for kind, G in (("LSTM", 4), ("GRU", 3)):
-        kernel, recurrent = rng.standard_normal((3, G * 2)), rng.standard_normal((2, G * 2))
-        b = rng.standard_normal(2 * G * 2)
-        flat = getattr(fastrnn, kind).from_keras([kernel, recurrent, b])
-        assert (flat.params["bias_ih_l0"] != flat.params["bias_hh_l0"]).all()
-        if kind == "GRU":
-            assert flat.reset_after
-            pair = fastrnn.GRU.from_keras([kernel, recurrent, b.reshape(2, -1)])
-            before = fastrnn.GRU.from_keras([kernel, recurrent, b[:6]])
-            assert not before.reset_after
+def sigmoid(x: Any) -> Any:
+    return 1 / (1 + np.exp(-x))
+
+
+def cudnn(kind: str, weights: list[np.ndarray], x: np.ndarray) -> np.ndarray:
+    """CuDNN's equations on what CuDNNLSTM and CuDNNGRU hold.
+
+    The layer hands each gate's kernel (I, H) to CuDNN flat, row after row (TensorFlow 1.15,
+    cudnn_recurrent_layers: ``array_ops.reshape(x, [-1])``), and CuDNN takes these numbers for the
+    rows of its matrix (H, I) (cudnnGetRNNWeightParams). Equations: cudnnRNNMode_t in CuDNN's
+    documentation; the layers hold CuDNNLSTM's gates as i f c o, and CuDNNGRU's as z r h.
+    """
+    kernel, recurrent, bias = weights
+    I, H, G = kernel.shape[0], recurrent.shape[0], recurrent.shape[1] // recurrent.shape[0]
+
+    def of_gate(g: int) -> Any:
+        W = [float(kernel[n // H, g * H + n % H]) for n in range(I * H)]  # flat, row after row
+        R = [float(recurrent[n // H, g * H + n % H]) for n in range(H * H)]
+        b_w, b_r = bias[g * H : (g + 1) * H], bias[(G + g) * H : (G + g + 1) * H]
+
+        def products(x_t: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            w = [sum(W[j * I + k] * x_t[k] for k in range(I)) for j in range(H)]
+            r = [sum(R[j * H + k] * h[k] for k in range(H)) for j in range(H)]
+            return np.array(w) + b_w, np.array(r) + b_r
+
+        return products
+
+    gates, h, c, y = [of_gate(g) for g in range(G)], np.zeros(H), np.zeros(H), []
+    for x_t in x:
+        pre = [gate(x_t, h) for gate in gates]
+        if kind == "LSTM":
+            i, f, new, o = (sum(both) for both in pre)
+            c = sigmoid(f) * c + sigmoid(i) * np.tanh(new)
+            h = sigmoid(o) * np.tanh(c)
         else:
-            summed = b.reshape(2, -1).sum(0)
-            pair = fastrnn.LSTM.from_keras([kernel, recurrent, summed])
-        x = rng.standard_normal((4, 1, 3))
-        np.testing.assert_allclose(flat(x)[0], pair(x)[0], rtol=1e-12)
+            z, r = (sigmoid(sum(both)) for both in pre[:2])
+            h = (1 - z) * np.tanh(pre[2][0] + r * pre[2][1]) + z * h
+        y.append(h)
+    return np.array(y)
+
+
+@pytest.mark.parametrize(("I", "H"), [(3, 2), (2, 5), (4, 4), (1, 3)])
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+def test_layers_of_cudnn(kind: str, I: int, H: int) -> None:
+    rng, G = np.random.default_rng([I, H]), KINDS[kind][1]
+    shapes = [(I, G * H), (H, G * H), (2 * G * H,)]
+    there, back = ([rng.uniform(-1, 1, shape) for shape in shapes] for _ in range(2))
+    x = rng.standard_normal((6, I))
+    layer = getattr(fastrnn, kind).from_keras(there)
+    np.testing.assert_allclose(layer(x)[0], cudnn(kind, there, x), rtol=1e-12, atol=1e-14)
+    assert (layer.params["bias_ih_l0"] != layer.params["bias_hh_l0"]).all()
+    both = getattr(fastrnn, kind).from_keras(
+        [np.asfortranarray(a) for a in there + back], bidirectional=True
+    )
+    expected = [cudnn(kind, there, x), cudnn(kind, back, x[::-1])[::-1]]
+    np.testing.assert_allclose(both(x)[0], np.hstack(expected), rtol=1e-12, atol=1e-14)
+
+
+def converted(weights: list[np.ndarray], G: int) -> list[np.ndarray]:
+    """What Keras 2 makes of them when LSTM or GRU load them: _convert_rnn_weights, hdf5_format."""
+    kernel, recurrent, bias = weights
+    return [
+        np.hstack([k.T.reshape(k.shape, order="F") for k in np.hsplit(kernel, G)]),
+        np.hstack([k.T for k in np.hsplit(recurrent, G)]),
+        bias.reshape(2, -1) if G == 3 else bias.reshape(2, -1).sum(0),
+    ]
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+def test_layers_of_cudnn_as_keras_loads_them(kind: str) -> None:
+    rng, G = np.random.default_rng(0), KINDS[kind][1]
+    weights = [rng.uniform(-1, 1, shape) for shape in [(3, G * 4), (4, G * 4), (2 * G * 4,)]]
+    of = getattr(fastrnn, kind).from_keras
+    x = rng.standard_normal((6, 2, 3))
+    found, plain = of(weights), of(converted(weights, G))
+    np.testing.assert_allclose(found(x)[0], plain(x)[0], rtol=1e-12, atol=1e-14)
+    if kind == "GRU":
+        assert found.reset_after
+        assert not of([*weights[:2], weights[2][:12]]).reset_after
+
+
+def test_there_is_no_simple_layer_of_cudnn() -> None:
+    with pytest.raises(ValueError, match=r"weights\[2\] must have shape"):
+        fastrnn.RNN.from_keras([np.ones((3, 4)), np.ones((4, 4)), np.ones(8)])
 
 
 K, R = np.ones((3, 16)), np.ones((4, 16))

@@ -70,7 +70,8 @@ class Exchanged(Exported):
         weights : list of array_like, or a layer of Keras
             What ``get_weights()`` returns: kernel, recurrent_kernel and bias of each layer and
             direction; lists of several layers one after the other. The bias says whether a GRU
-            resets after the product; those of CuDNN's layers have 8·H or 6·H numbers. A layer, also
+            resets after the product, and a flat one of 8·H or 6·H numbers that the arrays are of
+            CuDNNLSTM or CuDNNGRU, whose kernels hold each gate's matrix transposed. A layer, also
             in ``Bidirectional``, says all of the following itself.
         bidirectional : bool
             The second half of each layer's arrays is of the backward direction.

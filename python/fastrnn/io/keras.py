@@ -103,16 +103,25 @@ def _one(name: str, given: Sequence[Any], k: int) -> tuple[dict[str, Any], bool]
     if len(given) < 3:
         return found, True
     value, label = given[2], f"weights[{k + 2}]"
-    size = np.size(value)
-    if size == G * H:
-        found["b_ih"] = blocks(array(label, value, (G * H,), f"({words},)"), order)
-        return found, name != "GRU"
     # CuDNN's layers and the GRU with its reset gate after have one bias for each product.
     if np.ndim(value) == 2 and name == "GRU":
         both = array(label, value, (2, G * H), f"(2, {words})")
-    else:
+    elif np.size(value) == 2 * G * H != G * H and name != "RNN":
         both = array(label, value, (2 * G * H,), f"({2 * G}·H,)").reshape(2, -1)
+        found = {"w_ih": blocks(_cudnn(W, G), order), "w_hh": blocks(_cudnn(R, G), order)}
+    else:
+        found["b_ih"] = blocks(array(label, value, (G * H,), f"({words},)"), order)
+        return found, name != "GRU"
     return found | {"b_ih": blocks(both[0], order), "b_hh": blocks(both[1], order)}, True
+
+
+def _cudnn(kernel: Array, G: int) -> Array:
+    """Return the rows (G·H, ·) of a kernel of CuDNN's layers.
+
+    Their columns of one gate, (·, H), are CuDNN's matrix (H, ·) in the order of its memory: only
+    the shape is that of the other layers.
+    """
+    return np.concatenate([gate.reshape(gate.shape[::-1]) for gate in np.hsplit(kernel, G)])
 
 
 def _choices(name: str, activation: Squash, recurrent_activation: Squash) -> dict[str, Any]:
