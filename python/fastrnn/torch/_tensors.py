@@ -1,0 +1,84 @@
+"""Which tensors can be computed with, and what PyTorch does around a call: compile, autocast."""
+
+import warnings
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
+
+from fastrnn._checks import FLOAT32, FLOAT64
+
+DTYPES = {torch.float32: FLOAT32, torch.float64: FLOAT64}
+
+
+@cache
+def outside_of_compilers(compute: Callable[..., Any]) -> Any:
+    """Return the computation such that torch.compile does not look into it."""
+    return torch.compiler.disable(compute)
+
+
+def check(name: str, tensor: Any, dtype: Any) -> None:
+    """Refuse a tensor that cannot be computed with here; dtype is the one it must have, if any."""
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"{name} must be a Tensor, got {type(tensor).__name__}")
+    if tensor.device.type != "cpu":
+        raise ValueError(
+            f"{name} must be on the CPU, where fastrnn computes, got device {tensor.device}; "
+            f"move it with to('cpu'), or use torch.nn for this module"
+        )
+    if tensor.layout is not torch.strided:
+        raise TypeError(f"{name} must be a dense tensor, got {tensor.layout}")
+    if tensor.dtype not in DTYPES:
+        raise TypeError(f"{name} must be float32 or float64, got {tensor.dtype}")
+    if dtype is not None and tensor.dtype is not dtype:
+        raise TypeError(f"{name} must be {dtype} as the input is, got {tensor.dtype}")
+
+
+def autocast_dtype() -> torch.dtype | None:
+    """Return the dtype of torch.autocast for the CPU, None where it is off."""
+    return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else None
+
+
+def full_precision(given: Any) -> Any:
+    """Return the tensors of an input or a state, those of 16 bits as float32.
+
+    Under torch.autocast the weights stay in float32, and so do all products here.
+    """
+    if isinstance(given, tuple | list) and not isinstance(given, PackedSequence):
+        return tuple(full_precision(each) for each in given)
+    if isinstance(given, Tensor | PackedSequence) and _dtype(given) in _HALF:
+        return given.to(torch.float32)
+    return given
+
+
+_HALF = (torch.bfloat16, torch.float16)
+
+
+def _dtype(given: Any) -> torch.dtype:
+    dtype: torch.dtype = given.data.dtype
+    return dtype
+
+
+def _quantise(module: Any, value: Any) -> None:
+    if value is not None:
+        raise NotImplementedError(
+            "fastrnn.torch has no quantised modules: call fastrnn.torch.revert(model) first, and "
+            "PyTorch quantises torch.nn's"
+        )
+    warnings.warn(
+        f"PyTorch's quantisation leaves this {type(module).__name__} of fastrnn.torch as it is; "
+        "call fastrnn.torch.revert(model) first if it is to be quantised",
+        stacklevel=2,
+    )
+
+
+def _no_qconfig(_: Any) -> None:
+    raise AttributeError("qconfig")
+
+
+# torch.ao.quantization sets this attribute on every module that it looks at, and passes over the
+# classes that it does not know: without a word, a model would stay as it was.
+refuse_quantisation = property(_no_qconfig, _quantise, lambda _: None)
