@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.box import SIMPLE
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 import fastrnn
@@ -121,7 +122,9 @@ def report_speed(console: Console, *, rounds: int) -> Speeds:
         "training is forward and backward)",
         soft_wrap=True,
     )
-    console.print(table)
+    # Rich shortens what is wider than the output; a figure without its end is a wrong one.
+    table.width = Measurement.get(console, console.options.update(max_width=1000), table).maximum
+    console.print(table, crop=False)
     if missing:
         console.print(f"not importable here: {', '.join(missing)}", soft_wrap=True)
     return speeds
