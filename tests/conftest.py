@@ -1,4 +1,4 @@
-"""Fixtures of all tests: instruction set, dtype, backend, generator; and the long tier.
+"""Fixtures of all tests: instruction set, dtype, backend, generator; seeds, skips, the long tier.
 
 `pytest` runs the quick sizes; `pytest --long` adds the tests under tests/long and widens the
 others, which ask the `long`, `count` or `seeds` fixture. `FASTRNN_ISA` in the environment narrows
@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import checks
+import luck
 import numpy as np
 import pytest
+import skips
 
 TESTS = Path(__file__).parent
+luck.install()
 
 try:
     import hypothesis
@@ -31,9 +34,11 @@ else:
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="run the long tier as well")
     checks.add_options(parser)
+    skips.add_options(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(skips.Skips(config), "skips")
     path = config.getoption("--scorecard")
     if path is not None:
         tier = "full" if config.getoption("--long") else "quick"
@@ -52,6 +57,21 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     is_long = TESTS / "long" in (collection_path, *collection_path.parents)
     return True if is_long and not config.getoption("--long") else None
+
+
+def pytest_collectstart(collector: pytest.Collector) -> None:
+    luck.start(collector.nodeid)
+
+
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object]) -> None:
+    if fixturedef.scope != "function":  # made for whichever test comes first
+        luck.start(f"{fixturedef.baseid}::{fixturedef.argname}")
+
+
+@pytest.fixture(autouse=True)
+def _no_luck(request: pytest.FixtureRequest) -> None:
+    """Nothing that this test draws depends on the tests before it."""
+    luck.start(request.node.nodeid)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
