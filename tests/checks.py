@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from processes import TIMEOUT
 
 ROOT = Path(__file__).parents[1]
 RECORD = ROOT / "docs" / "reliability.json"
@@ -52,7 +53,7 @@ def head() -> str:
     """The id of the commit that is checked out, or nothing outside of this project's git."""
     words = ["git", "-C", str(ROOT), "rev-parse", "--show-toplevel", "HEAD"]
     try:
-        done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=30)
+        done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=TIMEOUT)
     except (OSError, subprocess.SubprocessError):
         return ""
     top, commit = done.stdout.split("\n")[:2]

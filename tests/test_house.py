@@ -5,11 +5,11 @@ read them: layers and choke points, names, build flags, and what an import costs
 import ast
 import re
 import shutil
-import statistics
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import source
 from processes import output_of
@@ -181,10 +181,30 @@ def test_rule_10_importing_loads_numpy_alone() -> None:
 def test_rule_10_importing_is_quick() -> None:
     code = """
         import time
+        first = time.process_time()
         import numpy
-        start = time.perf_counter()
+        second = time.process_time()
         import fastrnn
-        print(time.perf_counter() - start)
+        print(second - first, time.process_time() - second)
     """
-    seconds = [float(output_of(code)) for _ in range(7)]
-    assert statistics.median(seconds) < IMPORT_SECONDS, seconds
+    seconds = np.array([output_of(code).split() for _ in range(5)], float)
+    theirs, ours = seconds.min(axis=0)
+    assert ours < max(IMPORT_SECONDS, theirs), seconds  # a slow machine is slow with NumPy, too
+
+
+# A test that waits a moment and hopes guesses how fast the machine is. These wait for what they
+# then look at, or want a moment at random.
+SLEEPS = {
+    "tests/processes.py", "tests/train/kills.py", "tests/distributed/test_mpi.py",
+    "tests/concurrency/test_exit.py", "tests/concurrency/test_fork.py",
+    "tests/concurrency/test_team_size.py",
+}  # fmt: skip
+
+
+def test_no_test_passes_by_luck_clock_or_load() -> None:
+    paths = [p for p in files(ROOT / "tests", ".py") if p.name != "test_house.py"]
+    assert not hits(paths, r"default_rng\(\)|\bRandom\(\)|RandomState\(\)", code_only=False)
+    clocks = r"assert .*\b(perf_counter|monotonic|time)\(\)(?!.*(TIMEOUT|SOON|deadline))"
+    assert not hits(paths, clocks, code_only=False)
+    assert not hits(paths, r"timeout=\d", code_only=False)  # but TIMEOUT of tests/processes.py
+    assert {name(p) for p in paths if re.search(r"\bsleep\(", p.read_text())} <= SLEEPS

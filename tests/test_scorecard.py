@@ -11,6 +11,7 @@ from pathlib import Path
 import checks
 import pytest
 import source
+from processes import TIMEOUT
 
 pytestmark = pytest.mark.skipif(not source.CORE.is_dir(), reason="the source tree is not here")
 
@@ -65,7 +66,8 @@ def test_a_run_is_recorded(
     env = {**os.environ, "PYTHONPATH": str(folder)}
     words += [f"--scorecard={record}", *options, test]
     done = subprocess.run(
-        [str(w) for w in words], env=env, capture_output=True, text=True, timeout=120, check=False
+        [str(w) for w in words], env=env, capture_output=True, text=True, timeout=TIMEOUT,
+        check=False,
     )
     assert done.returncode == 1, done.stdout + done.stderr
     rows = json.loads(record.read_text())[tier]

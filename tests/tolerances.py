@@ -66,10 +66,10 @@ MISTRUSTED_ZEROS = 0.30
 # (K eps max|a| max|b| is 1e-5 for K = 140); such a case is drawn again.
 KINK = 1e-5
 
-# Ctrl-C: polled every 50 ms, plus one time step and the scheduler of a busy machine.
+# Ctrl-C: polled every 50 ms, plus one time step.
 INTERRUPT_SECONDS = 0.3
 
-# `import fastrnn` beyond numpy's own import.
+# `import fastrnn` beyond numpy's own import, in processor time, which others hardly change.
 IMPORT_SECONDS = 0.1
 
 # Resident memory after 2,000 calls: one leaked 64-byte object a call would be 128 kB, one leaked

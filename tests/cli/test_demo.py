@@ -7,18 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import COMMAND, TIMEOUT, only_line, run
+from commands import COMMAND, TIMEOUT, demo_command, only_line, run, run_command
 from processes import environment, run_python
 
 # Small and short, but every stage: what the tests look at does not depend on the quality.
-SHORT = ("demo", "--quick", "--hidden", "32", "--sample", "120", "--seed", "3")
+SHORT = ("--quick", "--hidden", "32", "--sample", "120", "--seed", "3")
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
-    """Output and folder of one finished run, its output a pipe."""
+    """Output and folder of one finished run of some 300 updates, its output a pipe."""
     folder = tmp_path_factory.mktemp("demo") / "new" / "folder"
-    done = run(*SHORT, "--out", str(folder))
+    done = run_command([*demo_command(0.01), *SHORT, "--out", str(folder)])
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     return done.stdout, folder

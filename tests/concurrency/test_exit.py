@@ -64,7 +64,7 @@ SUBINTERPRETER = """
 @pytest.mark.check(25, quick=5, full=100)
 def test_exit_with_daemon_threads_inside_kernels(count: int) -> None:
     for _ in range(count):
-        done = run_python(DAEMONS, timeout=30)
+        done = run_python(DAEMONS)
         assert done.returncode == 0, f"{done.returncode}\n{done.stderr}"
         assert not done.stderr, done.stderr
 

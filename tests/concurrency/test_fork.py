@@ -10,7 +10,7 @@ from processes import output_of
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 
-# Every script starts by using two threads, and ends children that take longer than 5 s.
+# Every script starts by using two threads, and ends children that hang.
 COMMON = """
     import os, signal, sys, threading, time
     import numpy as np
@@ -37,15 +37,19 @@ COMMON = """
         return len(os.listdir("/proc/self/task"))
 
     def largest_team():
-        most, stop = [0], threading.Event()
+        most, looks, stop = [0], [0], threading.Event()
         def watch():
             while not stop.is_set():
                 most[0] = max(most[0], tasks())
+                looks[0] += calling[0]
                 time.sleep(0.0005)
+        calling = [False]
         watcher = threading.Thread(target=watch)
         watcher.start()
-        for _ in range(5):
+        while looks[0] < 20:  # however seldom a busy machine lets it look
+            calling[0] = True
             call(2, steps=400)
+            calling[0] = False
         stop.set(); watcher.join()
         return most[0]
 
@@ -58,7 +62,7 @@ COMMON = """
                 import traceback
                 traceback.print_exc()
                 os._exit(4)
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             done, status = os.waitpid(pid, os.WNOHANG)
             if done:
@@ -74,7 +78,7 @@ COMMON = """
 @pytest.mark.check(20, quick=12, full=100)
 def test_children_finish_and_compute_right(count: int) -> None:
     code = COMMON + f"    print([child(right) for _ in range({count})])"
-    assert output_of(code, timeout=30 + 6 * count) == str([0] * count)
+    assert output_of(code) == str([0] * count)
 
 
 @pytest.mark.check(20, quick=6, full=40)
@@ -92,7 +96,7 @@ def test_children_forked_while_another_thread_computes(count: int) -> None:
     print(results)
 """
     )
-    assert output_of(code, timeout=30 + 6 * count) == str([0] * count)
+    assert output_of(code) == str([0] * count)
 
 
 @pytest.mark.check(20)
@@ -136,7 +140,7 @@ def test_a_fork_pool_of_multiprocessing() -> None:
     def work(_):
         return right()
     with multiprocessing.get_context("fork").Pool(2) as pool:
-        print(sum(pool.map_async(work, range(12)).get(30)))
+        print(sum(pool.map_async(work, range(12)).get(200)))
 """
     )
     assert output_of(code) == "12"

@@ -6,7 +6,7 @@ nothing, and the next call works; and nothing leaks over thousands of calls, goo
 import os
 
 import pytest
-from processes import output_of
+from processes import TIMEOUT, output_of
 from tolerances import LEAK_BYTES
 
 linux = pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs /proc")  # noqa: PTH112
@@ -177,5 +177,5 @@ def test_too_little_address_space_for_backward(threads: str) -> None:
 @pytest.mark.check(22, quick=2_000, full=10_000)
 @linux
 def test_nothing_leaks(count: int) -> None:
-    grown = int(output_of(LEAKS, str(count), timeout=300))
+    grown = int(output_of(LEAKS, str(count), timeout=TIMEOUT))
     assert grown < LEAK_BYTES, f"{grown / 2**20:.1f} MiB more after the calls"

@@ -7,7 +7,7 @@ import pytest
 from processes import output_of
 
 SCRIPT = """
-    import sys, threading, time
+    import sys, threading
     import numpy as np
     from fastrnn import _core
 
@@ -42,18 +42,18 @@ SCRIPT = """
     calls[name]()
     writer = threading.Thread(target=scribble)
     writer.start()
-    done = 0
-    end = time.monotonic() + 0.5
-    while time.monotonic() < end:
+    done = refused = 0
+    while done == 0 or done + refused < 200:
         try:
             calls[name]()
         except ValueError as error:
             assert "must" in str(error)
+            refused += 1
         else:
             done += 1
     stop.set()
     writer.join()
-    print(done > 0)
+    print("served")
 """
 
 NAMES = ["lengths", "embedding", "its gradient", "targets", "their gradient", "attention"]
@@ -64,4 +64,4 @@ NAMES += ["rows of a table"]
 @pytest.mark.parametrize("name", [*NAMES, "its gradient by keys"])
 def test_positions_that_change_during_a_call(name: str) -> None:
     """The process lives, and some calls are served."""
-    assert output_of(SCRIPT, name) == "True"
+    assert output_of(SCRIPT, name) == "served"

@@ -22,27 +22,26 @@ SCRIPT = """
 
     params = {"a": np.zeros(1_500_000, np.float32), "b": np.zeros(300_000)}
     grads = {name: np.full_like(a, -1) for name, a in params.items()}
-    sgd, rng, caught, signals = SGD(1.0), np.random.default_rng(0), 0, 40
+    sgd, rng, caught = SGD(1.0), np.random.default_rng(0), 0
     signal.signal(signal.SIGALRM, signal.default_int_handler)
     fastrnn.set_num_threads(2)
-    for _ in range(signals):
-        signal.setitimer(signal.ITIMER_REAL, rng.uniform(1e-4, 4e-3))
+    while caught < 40 or params["a"][0] < 40:
         try:
+            signal.setitimer(signal.ITIMER_REAL, rng.uniform(1e-4, 4e-3))
             while True:
                 sgd.update(params, grads)
         except KeyboardInterrupt:
             caught += 1
         values = {float(v) for a in params.values() for v in (a.min(), a.max())}
         assert len(values) == 1, values
-    assert caught == signals
-    print("whole", values.pop() > signals)
+    print("whole")
 """
 
 
 @pytest.mark.check(18)
 @posix
 def test_an_interrupted_update_is_a_whole_one() -> None:
-    assert output_of(SCRIPT).split() == ["whole", "True"]
+    assert output_of(SCRIPT) == "whole"
 
 
 @pytest.mark.check(8)

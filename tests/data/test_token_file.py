@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from processes import output_of, run_python
+from processes import TIMEOUT, output_of, run_python
 
 from fastrnn.data import TokenFile, Vocabulary, contiguous_streams, windows
 
@@ -188,7 +188,7 @@ def test_a_file_larger_than_memory_needs_little_of_it(tmp_path: Path, count: int
         """,
         str(tmp_path / "big.bin"),
         str(count),
-        timeout=600,
+        timeout=TIMEOUT,
     )
     if "No space" in done.stderr or "File too large" in done.stderr:
         pytest.skip("no file system with holes here")

@@ -26,7 +26,7 @@ pytest.importorskip("mpi4py")
 BESIDE = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 pytestmark = pytest.mark.skipif(shutil.which("mpiexec", path=BESIDE) is None, reason="no mpiexec")
 HERE = Path(__file__).parent
-SOON = 10.0  # seconds in which a job must end of which one rank is gone
+SOON = 60.0  # seconds in which a job must end of which one rank is gone; it takes 2
 
 SCRIPT = """
     import os, sys
@@ -46,7 +46,7 @@ LEARN = """
 WORK = """
     say("pid", os.getpid())
     jobs.train(dist, jobs.classifier, updates=10**7, checkpoint=sys.argv[1], save_every=10**7,
-               on_signal="save")
+               on_signal="save", metrics=sys.argv[1] + ".jsonl")
 """
 RESUME = """
     for updates in (6, 15):
@@ -125,7 +125,11 @@ def working(folder: Path) -> tuple[subprocess.Popen[str], list[int]]:
     assert process.stdout is not None
     process.stdout.readline()
     found = sorted(process.stdout.readline().split() for _ in range(2))
-    time.sleep(0.5)
+    metrics, deadline = folder / "run.jsonl", time.monotonic() + TIMEOUT
+    while not (metrics.exists() and metrics.read_text()):  # the first updates that all have made
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, "no update is made"
+        time.sleep(0.01)
     return process, [int(pid) for *_, pid in found]
 
 

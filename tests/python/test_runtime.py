@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from processes import TIMEOUT
 
 import fastrnn
 from fastrnn import runtime
@@ -27,7 +28,7 @@ def fresh(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=TIMEOUT,
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from processes import environment
+from processes import TIMEOUT, environment
 
 from fastrnn.io import load_checkpoint
 from fastrnn.io._files import remove_stale
@@ -42,7 +42,7 @@ def start(*command: str, threads: int = 1) -> subprocess.Popen[str]:
 
 def kill(process: subprocess.Popen[str]) -> None:
     process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=60)
+    process.communicate(timeout=TIMEOUT)
 
 
 def kill_savers(path: Path, times: int, seed: int) -> None:
@@ -69,7 +69,7 @@ def toy(folder: Path, updates: int) -> Callable[[int], subprocess.Popen[str]]:
 
 def outcome(process: subprocess.Popen[str]) -> str:
     """What a training that is left alone prints: a digest of all its weights, and its last loss."""
-    out, errors = process.communicate(timeout=120)
+    out, errors = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 0, errors
     return out
 
@@ -79,7 +79,7 @@ def interrupted(process: subprocess.Popen[str], twice: bool) -> None:
     process.send_signal(signal.SIGINT)
     if twice:
         process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=TIMEOUT)
     assert process.returncode in (0, 130), errors  # 0: it had just come to its end
 
 
@@ -101,7 +101,7 @@ def stop_training(
         process = begin(1 + k % 2)
         began = time.monotonic()
         while state_of(folder) == before and process.poll() is None:
-            assert time.monotonic() - began < 60
+            assert time.monotonic() - began < TIMEOUT, "no checkpoint is written"
             time.sleep(0.002)
         time.sleep(rng.uniform(0, 0.06))
         if kills:
