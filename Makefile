@@ -5,6 +5,8 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
+# What archives say of the age of their files: always the same, so that builds can be compared.
+export SOURCE_DATE_EPOCH ?= 1767225600
 VENV   := build/venv
 PY     := $(VENV)/bin/python
 PIP    := $(PY) -m pip install --quiet --disable-pip-version-check
@@ -27,13 +29,14 @@ help:  ## list the tasks
 $(HAVE)venv:
 	@$(PYTHON) -c 'import sys; sys.exit("fastrnn needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.12 ...") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) --upgrade "pip>=25.1"
+	$(PIP) --upgrade "pip>=25.3"
 	touch $@
 
-$(HAVE)fastrnn: $(HAVE)venv $(BUILT) README.md LICENSE
+$(HAVE)fastrnn: $(HAVE)venv $(BUILT) README.md LICENSE constraints/build.txt
 	@echo "installing fastrnn from source: this compiles C++ for a minute or two"
 	rm -rf build/wheel
-	$(PY) -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/wheel .
+	$(PY) -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/wheel \
+	  --build-constraint constraints/build.txt .
 	$(PIP) --force-reinstall --no-deps build/wheel/*.whl
 	$(PIP) "fastrnn[cli,plot,train]"
 	touch $@
@@ -65,7 +68,8 @@ judges: $(if $(ARGS),,$(RAN)) $(JUDGES)have-fastrnn  ## what `make test` skips, 
 
 full: $(JUDGES)have-fastrnn  ## the long tier, for which CI has no time, with the judges
 	$(JUDGED) --benchmark-disable --long --scorecard $(or $(ARGS),--only-known-skips)
-	$(JUDGES)bin/python tools/scorecard.py
+	$(JUDGES)bin/python tools/scorecard.py run make wheel
+	$(JUDGES)bin/python tools/scorecard.py run make reproducible
 
 # Both tiers write down what came of the checks of docs/reliability.md; this is the quick one.
 scorecard: $(HAVE)fastrnn $(HAVE)group-test  ## the forty checks alone, and the page of their outcomes
@@ -116,13 +120,27 @@ bench: $(HAVE)fastrnn $(HAVE)group-bench  ## this machine against whatever peers
 docs: $(HAVE)fastrnn $(HAVE)group-docs  ## the pages, into build/docs
 	$(PY) -m sphinx -W --keep-going -n -b html docs build/docs
 
-# The wheel is built from the sdist, so both are proved; it is tested where nothing else is installed.
-wheel: $(HAVE)group-wheel  ## a manylinux wheel, tested in an empty environment
+# What builds a wheel is installed from a list of hashes, and nothing else is.
+RELEASE := build/venv-release
+WITH_RELEASE := PATH="$(CURDIR)/$(RELEASE)/bin:$$PATH"
+OFFLINE := $(shell unshare --map-root-user --net true 2>/dev/null && echo unshare --map-root-user --net)
+
+$(RELEASE)/ready: constraints/wheel.txt
+	rm -rf $(RELEASE)
+	$(PYTHON) -m venv $(RELEASE)
+	$(RELEASE)/bin/python -m pip install --quiet --require-hashes -r constraints/wheel.txt
+	touch $@
+
+# The wheel is built from the sdist, so both are proved: without a network, in another folder than
+# the one that `make test` installs, with the same bits. It is tested where nothing else is installed.
+wheel: $(RELEASE)/ready $(HAVE)fastrnn  ## a manylinux wheel, tested in an empty environment
 	rm -rf build/dist build/wheelhouse build/venv-wheel
-	$(PY) -m build --outdir build/dist .
-	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" auditwheel repair --zip-compression-level 9 --wheel-dir build/wheelhouse build/dist/*.whl
-	$(PY) -m twine check --strict build/dist/*.tar.gz build/wheelhouse/*.whl
-	$(PY) tools/check_wheel.py build/wheelhouse/*.whl
+	$(WITH_RELEASE) $(OFFLINE) python -m build --no-isolation --outdir build/dist .
+	$(WITH_RELEASE) python tools/reproducible.py compare build/wheel/*.whl build/dist/*.whl
+	$(WITH_RELEASE) auditwheel repair --zip-compression-level 9 --wheel-dir build/wheelhouse build/dist/*.whl
+	$(WITH_RELEASE) twine check --strict build/dist/*.tar.gz build/wheelhouse/*.whl
+	$(WITH_RELEASE) check-wheel-contents build/wheelhouse/*.whl
+	$(WITH_RELEASE) python tools/check_wheel.py build/wheelhouse/*.whl
 	$(PYTHON) -m venv build/venv-wheel
 	build/venv-wheel/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	build/venv-wheel/bin/python -m pip install --quiet build/wheelhouse/*.whl
@@ -130,6 +148,19 @@ wheel: $(HAVE)group-wheel  ## a manylinux wheel, tested in an empty environment
 	build/venv-wheel/bin/python -m pip install --quiet --group bench
 	build/venv-wheel/bin/python -m pytest tests/test_minimal.py
 	build/venv-wheel/bin/python -m pytest bench/ --benchmark-only $(ARGS)
+
+.PHONY: reproducible
+reproducible: $(RELEASE)/ready  ## build once more what `make wheel` made, sdist and all, and compare
+	test -d build/wheelhouse || $(MAKE) wheel
+	$(WITH_RELEASE) python tools/reproducible.py again build/dist build/wheelhouse
+
+.PHONY: pins
+pins: $(HAVE)venv  ## choose the newest versions of what builds a wheel, and write down their hashes
+	$(PIP) uv
+	for group in build wheel; do \
+	  $(VENV)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	    --no-annotate --custom-compile-command "make pins" --group $$group -o constraints/$$group.txt; \
+	done
 
 # ---- development ----
 dev:  ## .venv with an editable install that rebuilds itself, and every tool

@@ -1,9 +1,11 @@
-"""Look into a finished wheel: its size, its files, and how the extension module was linked.
+"""Look into a finished wheel: its size, files and bill of materials, and how its module was linked.
 
 Usage: python tools/check_wheel.py WHEEL. Prints what it found; exit code 1 names what is wrong.
 """
 
 import io
+import json
+import re
 import sys
 import zipfile
 from pathlib import Path
@@ -28,11 +30,12 @@ def dynamic_tags(elf: ELFFile) -> list[tuple[str, str]]:
     return found
 
 
-def exported(elf: ELFFile) -> list[str]:
-    """Return the names of the dynamic symbols that the module defines."""
+def symbols(elf: ELFFile, defined: bool) -> list[str]:
+    """Return the names of the dynamic symbols that the module defines, or those that it needs."""
     table = elf.get_section_by_name(".dynsym")
     assert isinstance(table, SymbolTableSection)
-    return [s.name for s in table.iter_symbols() if s.entry.st_shndx != "SHN_UNDEF" and s.name]
+    named = [symbol for symbol in table.iter_symbols() if symbol.name]
+    return sorted(s.name for s in named if (s.entry.st_shndx != "SHN_UNDEF") == defined)
 
 
 def check_module(content: bytes) -> list[str]:
@@ -40,8 +43,11 @@ def check_module(content: bytes) -> list[str]:
     elf = ELFFile(io.BytesIO(content))
     tags = dynamic_tags(elf)
     wrong = []
-    if exported(elf) != ["PyInit__core"]:
-        wrong.append(f"exports {exported(elf)}, wanted PyInit__core alone")
+    exports = symbols(elf, defined=True)
+    if exports != ["PyInit__core"]:
+        wrong.append(f"exports {exports}, wanted PyInit__core alone")
+    if "__stack_chk_fail" not in symbols(elf, defined=False):
+        wrong.append("has no stack protector")
     flags = {name: int(value) for name, value in tags if name in ("DT_FLAGS", "DT_FLAGS_1")}
     if not flags.get("DT_FLAGS", 0) & 0x8 and not flags.get("DT_FLAGS_1", 0) & 0x1:
         wrong.append("is not linked with -z now")
@@ -61,6 +67,28 @@ def check_module(content: bytes) -> list[str]:
     return wrong
 
 
+def check_bill(archive: zipfile.ZipFile) -> list[str]:
+    """Return what is wrong with the bills of materials: ours, and auditwheel's of its libraries."""
+    wrong, known = [], set()
+    names = [n for n in archive.namelist() if re.search(r"\.dist-info/sboms/.*\.json$", n)]
+    for name in names:
+        bill = json.loads(archive.read(name))
+        if bill.get("bomFormat") != "CycloneDX" or "specVersion" not in bill:
+            wrong.append(f"{name} is no CycloneDX")
+        for component in bill.get("components", []):
+            lacks = [key for key in ("type", "name", "version", "purl") if not component.get(key)]
+            if lacks:
+                wrong.append(f"{name}: {component.get('name')} lacks {lacks}")
+            known.add(str(component.get("name")))
+    if "pybind11" not in known:
+        wrong.append("no bill of materials names pybind11, which is compiled in")
+    for name in archive.namelist():
+        library = re.match(r"fastrnn\.libs/(lib[a-z+]+)", name)
+        if library and not any(component.startswith(library[1]) for component in known):
+            wrong.append(f"{name} is in no bill of materials")
+    return wrong
+
+
 def check(wheel: Path) -> list[str]:
     """Return what is wrong with the wheel."""
     wrong = []
@@ -74,13 +102,17 @@ def check(wheel: Path) -> list[str]:
         names = [name for name in archive.namelist() if not name.endswith("/")]
         package = [name for name in names if name.startswith("fastrnn/")]
         wrong += [f"{n} does not belong there" for n in package if not n.endswith(ALLOWED)]
-        wrong += [f"fastrnn/{n} is missing" for n in ("__init__.py", "_core.pyi", "py.typed")
-                  if f"fastrnn/{n}" not in names]
+        wrong += [
+            f"fastrnn/{n} is missing"
+            for n in ("__init__.py", "_core.pyi", "py.typed")
+            if f"fastrnn/{n}" not in names
+        ]
         modules = [n for n in package if n.endswith(".so")]
         if len(modules) != 1:
             wrong.append(f"one extension module is wanted, found {modules}")
         for name in modules:
             wrong += [f"{name} {what}" for what in check_module(archive.read(name))]
+        wrong += check_bill(archive)
     return wrong
 
 

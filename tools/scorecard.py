@@ -150,6 +150,8 @@ CHECKS = {
 # Proofs that no test of Python can give by itself, with the checks that they prove.
 COMMANDS = {
     "make asan": (27,),
+    "make wheel": (40,),
+    "make reproducible": (40,),
 }
 TIERS = ("quick", "full")
 HEAD = """<!-- Written by tools/scorecard.py: `make scorecard` runs the checks and writes it. -->
