@@ -19,6 +19,9 @@ THREAD_VARIABLES = ("FASTRNN_NUM_THREADS", "OMP_NUM_THREADS")  # what may say ho
 backend: ContextVar[str] = ContextVar("fastrnn_backend", default="core")
 team: ContextVar[int] = ContextVar("fastrnn_threads", default=0)
 
+_fork = os.environ.get("FASTRNN_FORK", "")
+if _fork not in ("", "serial"):  # now, rather than in a child that was forked hours later
+    raise ImportError(f"FASTRNN_FORK must be 'serial' or unset, got {_fork!r}")
 _debug = os.environ.get("FASTRNN_DEBUG", "0") not in ("", "0")
 
 

@@ -55,6 +55,13 @@ def test_unknown_isa_fails_the_import_and_names_the_available_ones() -> None:
         assert word in last, last
 
 
+def test_an_unknown_way_to_fork_fails_the_import_too() -> None:
+    done = run_python("import fastrnn", env={"FASTRNN_FORK": "foo"})
+    assert done.returncode == 1
+    assert "ImportError: FASTRNN_FORK must be 'serial' or unset, got 'foo'" in done.stderr
+    assert run_python("import fastrnn", env={"FASTRNN_FORK": ""}).returncode == 0
+
+
 @pytest.mark.parametrize("set_isa", [_core.set_isa, fastrnn.set_isa], ids=["_core", "fastrnn"])
 def test_unknown_isa_raises_and_changes_nothing(set_isa: object) -> None:
     before = _core.isa()

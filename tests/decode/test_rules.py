@@ -131,11 +131,11 @@ def test_bad_arguments() -> None:
     toy = Toy(V=8, N=2, seed=7)
     given = (toy.step, toy.start, 2)
     for match, options in {
-        "beam_size must be at least 1": {"beam_size": 0},
+        r"beam_size must be in 1\.\.16777216, got 0": {"beam_size": 0},
         "n_best must be at most beam_size, got 3 > 2": {"beam_size": 2, "n_best": 3},
         r"length_penalty must be one of .*got 'long'": {"length_penalty": "long"},
         "alpha must be at least 0": {"alpha": -1.0},
-        "max_length must be at least 1": {"max_length": 0},
+        r"max_length must be in 1\.\.2147483647, got 0": {"max_length": 0},
         "max_length must be N = 2 integers": {"max_length": [3, 4, 5]},
         "one for each source, got 1": {"rules": Rules(constraint=[alternating])},
         r"mask of bool, \(V,\) = \(8,\)": {"rules": Rules(constraint=lambda _: np.ones(3, bool))},
@@ -185,3 +185,37 @@ def test_draws_are_as_frequent_as_they_are_likely(options: dict[str, Any]) -> No
     log_probs = {tuple_of(h): h.log_prob for h in drawn}
     for tokens, log_prob in log_probs.items():
         assert np.isclose(log_prob, toy.log_prob(0, tokens), rtol=1e-10)
+
+
+HUGE: list[tuple[str, dict[str, Any]]] = [
+    ("beam_size", {"beam_size": 2**63}),
+    ("n_best", {"n_best": 2**63}),
+    ("N", {"N": 2**63}),
+    ("max_length", {"max_length": 2**63}),
+    ("max_length", {"max_length": np.full(2, 2**63, np.uint64)}),
+    ("max_length", {"max_length": [2**63, 2**63]}),
+    ("eos", {"rules": Rules(eos=99)}),
+    ("forbidden", {"rules": Rules(forbidden=[99])}),
+]
+
+
+@pytest.mark.parametrize(("name", "given"), HUGE, ids=[str(given) for _, given in HUGE])
+def test_numbers_that_no_array_holds_are_refused_by_name(name: str, given: dict[str, Any]) -> None:
+    toy = Toy(V=9, N=2, seed=0)
+    whole: dict[str, Any] = {"N": 2, "max_length": 3, "beam_size": 2} | given
+    with pytest.raises(ValueError, match=name):
+        decode.beam_search(toy.step, toy.start, whole.pop("N"), **whole)
+    if name not in ("beam_size", "n_best"):
+        del whole["beam_size"]
+        for search in (decode.greedy, decode.draw):
+            with pytest.raises(ValueError, match=name):
+                search(toy.step, toy.start, given.get("N", 2), **whole)
+
+
+def test_rules_of_no_symbols_are_refused_by_name() -> None:
+    for wrong in ({"bos": 2**63}, {"eos": -1}, {"forbidden": [2**63]}, {"forbidden": ["a"]}):
+        with pytest.raises((TypeError, ValueError), match=next(iter(wrong))):
+            Rules(**wrong)  # type: ignore[arg-type]
+    toy = Toy(V=9, N=2, seed=0)
+    with pytest.raises(ValueError, match="samples"):
+        decode.draw(toy.step, toy.start, 2, max_length=3, samples=2**63)

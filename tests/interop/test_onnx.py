@@ -294,3 +294,68 @@ def test_what_onnx_cannot_say(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="has no gates='io'"):
         fastrnn.LSTM(3, 4, gates="io").to_onnx(tmp_path / "a.onnx")
     assert not list(tmp_path.iterdir())
+
+
+def lstm_model(**changes: Any) -> Any:
+    """A model of one LSTM, with a different list of inputs, tensors or attributes."""
+    tensors = {"W": np.ones((1, 16, 3), np.float32), "R": np.ones((1, 16, 4), np.float32)}
+    tensors |= changes.pop("tensors", {})
+    inputs = changes.pop("inputs", ["X", "W", "R"])
+    node = onnx.helper.make_node("LSTM", inputs, ["Y"], name="a", **changes)
+    made = [onnx.numpy_helper.from_array(array, name) for name, array in tensors.items()]
+    return onnx.helper.make_model(onnx.helper.make_graph([node], "g", [], [], made))
+
+
+def with_dtype(number: int) -> Any:
+    model = lstm_model()
+    model.graph.initializer[1].data_type = number
+    return model
+
+
+def twice() -> Any:
+    model = lstm_model(clip=1.0)
+    model.graph.node[0].attribute.append(onnx.helper.make_attribute("clip", 2.0))
+    return model
+
+
+FOUR = np.ones((1, 2, 4), np.float32)
+REFUSED: dict[str, tuple[Any, str]] = {
+    "no R": (lambda: lstm_model(inputs=["X", "W"]), "has no R"),
+    "no inputs": (lambda: lstm_model(inputs=[]), "has no W"),
+    "an unknown dtype": (lambda: with_dtype(99), "'R' must hold floats or doubles, its type is 99"),
+    "integers": (lambda: with_dtype(6), "'R' must hold floats or doubles"),
+    "text for a number": (lambda: lstm_model(clip="abc"), "'clip' of node 'a' must be of the type"),
+    "a number for text": (lambda: lstm_model(direction=1), "'direction' of node 'a' must be"),
+    "a clip below 0": (lambda: lstm_model(clip=-1.0), "clip must be above 0"),
+    "a clip that is none": (lambda: lstm_model(clip=float("nan")), "clip must be finite"),
+    "the same twice": (twice, "has the attribute 'clip' twice"),
+    "a state of another size": (
+        lambda: lstm_model(inputs=["X", "W", "R", "", "", "h0"], tensors={"h0": FOUR[..., :3]}),
+        "h0 must have shape",
+    ),
+    "an empty file": (lambda: b"", "it has no graph"),
+}
+
+
+@pytest.mark.parametrize("trick", REFUSED)
+def test_a_malformed_node_is_a_value_error(trick: str) -> None:
+    make, words = REFUSED[trick]
+    with pytest.raises(ValueError, match=words):
+        load_onnx(make())
+
+
+def test_arrays_of_two_dtypes_are_refused_at_once() -> None:
+    double = {"tensors": {"W": np.ones((1, 16, 3))}}
+    with pytest.raises(TypeError, match="W must be float32 as R is"):
+        load_onnx(lstm_model(**double))
+    with pytest.raises(TypeError, match="c0 must be float32 as R is"):
+        load_onnx(lstm_model(inputs=["X", "W", "R", "", "", "", "c0"]), {"c0": np.ones((1, 2, 4))})
+
+
+def test_a_node_deep_inside_is_not_overlooked() -> None:
+    inner = lstm_model().graph
+    for _ in range(3):
+        branch = onnx.helper.make_node("If", ["c"], ["y"], then_branch=inner, else_branch=inner)
+        inner = onnx.helper.make_graph([branch], "g", [], [])
+    with pytest.raises(ValueError, match="body of a node"):
+        load_onnx(onnx.helper.make_model(inner))

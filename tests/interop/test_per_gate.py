@@ -132,6 +132,10 @@ def test_what_does_not_fit_is_named() -> None:
          lambda: fastrnn.GRU.from_dynet(gru, reset_after=True)),
         (ValueError, r"params lacks \['W_in_to_hid', 'W_hid_to_hid'\] and has \['a'\]",
          lambda: fastrnn.RNN.from_lasagne({"a": ones(3)})),
+        (ValueError, r"params has \['b'\] too many for RNN",
+         lambda: fastrnn.RNN.from_lasagne(
+             {"W_in_to_hid": ones((3, 4)), "W_hid_to_hid": ones((4, 4)), "b": ones(4)}
+         )),
         (TypeError, "params must be a mapping", lambda: fastrnn.RNN.from_lasagne([ones(3)])),
     ]  # fmt: skip
     for error, words, call in cases:

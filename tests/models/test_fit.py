@@ -69,3 +69,14 @@ def test_ragged_batches_of_data_and_validation(rng: Any) -> None:
     )
     assert model.evaluate([make_batch(np.arange(96))])["accuracy"] > 0.95
     assert any("validation_accuracy" in record for record in history.records)
+
+
+@pytest.mark.parametrize(
+    "lengths",
+    [[5, 3, 1, np.inf], [5, 3, 1, np.nan], [5.0, 3.0, 2.0, 1.0], [5, 3, 1, 99], [5, 3, 1, -1], [5]],
+)
+def test_lengths_that_are_none_are_refused_by_name(lengths: Any) -> None:
+    model = make("tagger")
+    x, targets, _ = batch_for(model, np.random.default_rng(0), lengths=[5, 3, 1, 2])
+    with pytest.raises((TypeError, ValueError), match="lengths"):
+        model.fit([(x, targets, lengths)], updates=1, progress=False)

@@ -2,11 +2,13 @@
 programs must read.
 """
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from fastrnn import CheckpointError
 from fastrnn.data import Phrases, WordVectors
 from fastrnn.io.word2vec_format import load_word2vec_format, save_word2vec_format
 
@@ -151,3 +153,28 @@ def test_the_map_shows_the_two_directions_of_most_spread() -> None:
     assert not plane([[1.0], [2.0]])[:, 1].any()
     with pytest.raises(ValueError, match="n >= 2"):
         plane([[1.0, 2.0]])
+
+
+def test_one_long_number_does_not_widen_the_others(tmp_path: Path) -> None:
+    """A text of two megabytes took a gigabyte: every field was made as long as the longest."""
+    path = tmp_path / "v.txt"
+    path.write_bytes(b"1 1001\ncat " + b"1" * 950_000 + b" 1" * 1000 + b"\n")
+    tracemalloc.start()
+    try:
+        with pytest.raises(CheckpointError, match="line 2 "):
+            WordVectors.load_word2vec_format(path)
+        assert tracemalloc.get_traced_memory()[1] < 5e6
+    finally:
+        tracemalloc.stop()
+    path.write_bytes(b"1 2\ncat " + b"0." + b"3" * 60 + b" -1.25e-3\n")
+    found = WordVectors.load_word2vec_format(path)
+    np.testing.assert_array_equal(found["cat"], np.float32([1 / 3, -1.25e-3]))
+
+
+@pytest.mark.parametrize("size", [2**60, 10**21, 2**18 + 1, 0])
+@pytest.mark.parametrize("binary", [False, True])
+def test_a_size_that_no_vector_has(tmp_path: Path, size: int, binary: bool) -> None:
+    path = tmp_path / "v"
+    path.write_text(f"0 {size}\n")
+    with pytest.raises(CheckpointError, match=r"must have 1\.\.262144 elements"):
+        WordVectors.load_word2vec_format(path, binary=binary)

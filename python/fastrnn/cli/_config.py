@@ -5,13 +5,21 @@ the file, the section and the key.
 """
 
 import inspect
+import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
+from fastrnn.io._files import read_regular
+
 R = TypeVar("R")
+_MOST_BYTES = 1 << 16  # of a configuration
+# Python's reader takes a time that grows with the square of a key's parts.
+_LONG_KEY = re.compile(
+    r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){33}"""
+)
 
 
 class Config:
@@ -35,8 +43,11 @@ class Config:
     def __init__(self, path: Path, sections: tuple[str, ...]) -> None:
         self.path = path
         try:
-            content = tomllib.loads(path.read_text("utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+            text = read_regular(path, _MOST_BYTES).decode("utf-8")
+            if _LONG_KEY.search(text):
+                raise ValueError("a key has more than 32 dots")
+            content = tomllib.loads(text)
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"{path}: it is no TOML: {error}") from None
         for name, value in content.items():
             if not isinstance(value, dict):

@@ -1,11 +1,13 @@
 """The two usual tests of word vectors: analogies, and agreement with people about similarity."""
 
+import io
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from fastrnn.io._files import open_regular
 
 if TYPE_CHECKING:
     from fastrnn.data.word_vectors import WordVectors
@@ -18,7 +20,7 @@ def read_analogies(path: str | os.PathLike[str]) -> dict[str, list[Question]]:
     """Return the questions by section."""
     sections: dict[str, list[Question]] = {}
     name = ""
-    with Path(path).open(encoding="utf-8") as file:
+    with io.TextIOWrapper(open_regular(path), encoding="utf-8") as file:
         for number, line in enumerate(file, 1):
             words = line.split()
             if line.startswith(":"):
@@ -70,7 +72,7 @@ def answer(
 def read_pairs(path: str | os.PathLike[str], delimiter: str) -> list[tuple[str, str, float]]:
     """Return word, word, number of every line."""
     pairs = []
-    with Path(path).open(encoding="utf-8") as file:
+    with io.TextIOWrapper(open_regular(path), encoding="utf-8") as file:
         for number, line in enumerate(file, 1):
             if not line.strip() or line.startswith("#"):
                 continue

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from fastrnn._checks import flag, integer
 from fastrnn.decode._found import Found
 from fastrnn.decode._hypothesis import Hypothesis, Ids, LengthPenalty
-from fastrnn.decode._rules import Rules
+from fastrnn.decode._rules import MOST_ROWS, MOST_STEPS, Rules
 from fastrnn.decode._search import Search, StepFunction, taken
 
 
@@ -97,7 +97,7 @@ def beam_search(
     >>> first.tokens, best.tokens, bool(first.log_prob < best.log_prob)
     (array([4]), array([5]), True)
     """
-    K = integer("beam_size", beam_size, 1)
+    K = integer("beam_size", beam_size, 1, MOST_ROWS)
     n_best = integer("n_best", n_best, 1)
     if n_best > K:
         raise ValueError(f"n_best must be at most beam_size, got {n_best} > {K}")
@@ -147,9 +147,13 @@ def limits(max_length: ArrayLike, N: int, rules: Rules) -> Ids:
     """
     most = np.asarray(max_length)
     if most.ndim == 0:
-        most = np.full(N, integer("max_length", max_length, 1))
-    elif most.shape != (N,) or most.dtype.kind not in "iu" or (most < 1).any():
-        raise ValueError(f"max_length must be N = {N} integers of at least 1, got {max_length!r}")
+        most = np.full(N, integer("max_length", max_length, 1, MOST_STEPS))
+    elif most.shape != (N,) or most.dtype.kind not in "iu" or (
+        (most < 1) | (most > MOST_STEPS)
+    ).any():
+        raise ValueError(
+            f"max_length must be N = {N} integers in 1..{MOST_STEPS}, got {max_length!r:.80}"
+        )
     if (most < rules.min_length).any():
         raise ValueError(
             f"min_length must be at most max_length, got {rules.min_length} > {most.min()}"

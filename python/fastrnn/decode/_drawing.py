@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from fastrnn._checks import flag, integer
 from fastrnn.decode._beam import limits
 from fastrnn.decode._hypothesis import Hypothesis
-from fastrnn.decode._rules import Rules
+from fastrnn.decode._rules import MOST_ROWS, Rules
 from fastrnn.decode._sampling import sample
 from fastrnn.decode._search import StepFunction, checked_scores, taken
 from fastrnn.decode._select import log_normalisers
@@ -67,7 +67,7 @@ def draw(
     >>> [len(each.tokens) for each in drawn]
     [8, 0, 0, 0]
     """
-    samples = integer("samples", samples, 1)
+    samples = integer("samples", samples, 1, MOST_ROWS)
     rules = Rules() if rules is None else rules
     rules.check(N)
     keep = flag("return_attention", return_attention)

@@ -12,6 +12,8 @@ from fastrnn.data import BOS, EOS, PAD, UNK
 
 Ids = NDArray[np.int64]
 Constraint = Callable[[Ids], Any]
+MOST_STEPS = 2**31 - 1  # symbols of a sequence, and of a vocabulary
+MOST_ROWS = 2**24  # sources, and sequences of one source
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,10 @@ class Rules:
     constraint: Constraint | Sequence[Constraint] | None = None
 
     def __post_init__(self) -> None:
+        for name in ("bos", "eos"):
+            integer(name, getattr(self, name), 0, MOST_STEPS)
+        for symbol in self.forbidden:
+            integer("forbidden", symbol, 0, MOST_STEPS)
         integer("min_length", self.min_length, 0)
         integer("block_ngram_repeat", self.block_ngram_repeat, 0)
         each = self.constraint if isinstance(self.constraint, Sequence) else [self.constraint]
@@ -59,7 +65,8 @@ class Rules:
             raise TypeError(f"constraint must be callable, got {self.constraint!r}")
 
     def check(self, N: int) -> None:
-        """Raise ValueError if there are constraints for another number of sources than N."""
+        """Raise TypeError or ValueError if N is none, or constraints are for another number."""
+        integer("N", N, 0, MOST_ROWS)
         if isinstance(self.constraint, Sequence) and len(self.constraint) != N:
             raise ValueError(
                 f"constraint must be one function, or N = {N}, one for each source, "
@@ -77,6 +84,10 @@ class Rules:
         sources : ndarray of int64, (M,)
             Which source each sequence belongs to.
         """
+        V = scores.shape[1]
+        for name, symbols in (("eos", [self.eos]), ("forbidden", self.forbidden)):
+            if max(symbols, default=0) >= V:
+                raise ValueError(f"{name} must lie in 0..V−1 = 0..{V - 1}, got {max(symbols)}")
         scores[:, list(self.forbidden)] = -np.inf
         t = prefixes.shape[1]
         if t < self.min_length:

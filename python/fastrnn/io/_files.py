@@ -28,6 +28,7 @@ __all__ = [
     "make_folder",
     "on_disk",
     "open_regular",
+    "read_regular",
     "remove",
     "remove_stale",
 ]
@@ -172,6 +173,25 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
         file.close()
         raise
     return file
+
+
+def read_regular(path: str | os.PathLike[str], max_bytes: int) -> bytes:
+    """Return the content of a regular file.
+
+    Raises
+    ------
+    OSError
+        As `open_regular`.
+    ValueError
+        It has more than `max_bytes`; the message names it.
+    """
+    with open_regular(path) as file:
+        content = b""
+        if os.fstat(file.fileno()).st_size <= max_bytes:
+            content = file.read(max_bytes + 1)  # it may grow while it is read
+            if len(content) <= max_bytes:
+                return content
+    raise ValueError(f"{os.fspath(path)} is larger than {max_bytes} bytes")
 
 
 def _at_once(path: str, flags: int) -> int:

@@ -1,6 +1,6 @@
 """What an ONNX node RNN, GRU or LSTM says, in the words of this package."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -60,6 +60,22 @@ def activations(
     return [tuple(found[d * count : (d + 1) * count]) for d in range(D)]
 
 
+def check_states(states: Mapping[str, Any], layout: int, D: int, w_hh: Array | None) -> None:
+    """Refuse initial states that do not fit the weights of a node; the number of rows is free."""
+    assert w_hh is not None  # every node has R
+    H = w_hh.shape[1]
+    shape, words = ((None, D, H), "(N, D, H)") if layout else ((D, None, H), "(D, N, H)")
+    for name, state in states.items():
+        if state is not None:
+            _same_dtype(name, array(name, state, shape, words), w_hh)
+
+
+def _same_dtype(name: str, given: Array, leader: Array) -> Array:
+    if given.dtype != leader.dtype:
+        raise TypeError(f"{name} must be {leader.dtype} as R is, got {given.dtype}")
+    return given
+
+
 def _shortest(value: float) -> float:
     """Return the number that was meant by one that has been stored as float32: 0.2."""
     return float(str(np.float32(value)))
@@ -92,12 +108,13 @@ def weights(
     R = array("R", R, (D, G * H, H), f"(D, {words}, H)")
     if hidden_size is not None and hidden_size != H:
         raise ValueError(f"hidden_size must be H = {H} as R has it, got {hidden_size}")
-    W = array("W", W, (D, G * H, None), f"(D, {words}, I)")
-    B = None if B is None else array("B", B, (D, 2 * G * H), f"(D, {2 * G}·H)")
+    W = _same_dtype("W", array("W", W, (D, G * H, None), f"(D, {words}, I)"), R)
+    if B is not None:
+        B = _same_dtype("B", array("B", B, (D, 2 * G * H), f"(D, {2 * G}·H)"), R)
     if P is not None:
         if op != "LSTM":
             raise ValueError(f"P exists for LSTM only, got one for {op}")
-        P = array("P", P, (D, 3 * H), "(D, 3·H)")
+        P = _same_dtype("P", array("P", P, (D, 3 * H), "(D, 3·H)"), R)
     found: list[dict[str, Array | None]] = []
     for d in range(D):
         one: dict[str, Array | None] = {"w_ih": blocks(W[d], order), "w_hh": blocks(R[d], order)}

@@ -1,15 +1,18 @@
 """The recurrent nodes of an ONNX file, their attributes and the tensors that they name."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
+
+from fastrnn.io._files import read_regular
 
 OPS = ("RNN", "GRU", "LSTM")
 # A node's inputs in order. x and lengths come when it runs; the others must be known now.
+_MOST_BYTES = 2**31 - 1  # of a message of protobuf
 _SLOTS = ("X", "W", "R", "B", "sequence_lens", "h0", "c0", "P")
 _ATTRIBUTES = {
-    "direction", "layout", "hidden_size", "clip", "activations", "activation_alpha",
-    "activation_beta", "input_forget", "linear_before_reset",
+    "direction": "STRING", "layout": "INT", "hidden_size": "INT", "clip": "FLOAT",
+    "activations": "STRINGS", "activation_alpha": "FLOATS", "activation_beta": "FLOATS",
+    "input_forget": "INT", "linear_before_reset": "INT",
 }  # fmt: skip
 
 
@@ -29,6 +32,8 @@ def nodes(
     """Yield name, op, tensors and attributes of each recurrent node."""
     onnx = require_onnx()
     graph = _model(onnx, source).graph
+    if any(node.op_type in OPS for body in _bodies(graph) for node in body.node):
+        raise ValueError("the body of a node, such as Loop or If, holds a recurrent node")
     known = {tensor.name: tensor for tensor in graph.initializer}
     known |= {
         node.output[0]: attribute.t
@@ -38,10 +43,6 @@ def nodes(
         if attribute.name == "value"
     }
     for k, node in enumerate(graph.node):
-        for attribute in node.attribute:
-            inner = [attribute.g, *attribute.graphs]
-            if any(deep.op_type in OPS for g in inner for deep in g.node):
-                raise ValueError(f"node {node.name!r} holds a recurrent node in its body")
         if node.op_type not in OPS or node.domain not in ("", "ai.onnx"):
             continue
         name = node.name or f"{node.op_type}_{k}"
@@ -62,25 +63,48 @@ def nodes(
                     f"{slot} of node {name!r} is {tensor!r}, which is neither a constant of the "
                     f"file nor among inputs"
                 )
+        for slot in ("W", "R"):
+            if slot not in tensors:
+                raise ValueError(f"node {name!r} has no {slot}")
         yield name, node.op_type, tensors, _attributes(onnx, name, node)
 
 
 def _model(onnx: Any, source: Any) -> Any:
     if isinstance(source, onnx.ModelProto):
         return source
-    data = source if isinstance(source, bytes) else Path(source).read_bytes()
+    data = source if isinstance(source, bytes) else read_regular(source, _MOST_BYTES)
     try:
         model = onnx.load_model_from_string(data)
     except Exception as error:  # noqa: BLE001  the parser's own class is no part of its interface
         where = "source" if isinstance(source, bytes) else str(source)
         raise ValueError(f"{where} is no ONNX model: {error}") from None
+    if not model.HasField("graph"):  # of nothing, or of a message of another kind
+        where = "source" if isinstance(source, bytes) else str(source)
+        raise ValueError(f"{where} is no ONNX model: it has no graph")
     return model
+
+
+def _bodies(graph: Any) -> Iterator[Any]:
+    """Yield the graphs inside of a graph's nodes, however deep; the parser bounds that."""
+    for node in graph.node:
+        for attribute in node.attribute:
+            for body in (attribute.g, *attribute.graphs):
+                yield body
+                yield from _bodies(body)
 
 
 def _array(onnx: Any, name: str, tensor: Any) -> Any:
     if tensor.data_location == onnx.TensorProto.EXTERNAL:
         raise ValueError(f"tensor {name!r} lies in another file; save the model in one file first")
-    return onnx.numpy_helper.to_array(tensor)
+    known = onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE
+    if tensor.data_type not in known:
+        raise ValueError(
+            f"tensor {name!r} must hold floats or doubles, its type is {tensor.data_type}"
+        )
+    try:
+        return onnx.numpy_helper.to_array(tensor)
+    except Exception as error:  # noqa: BLE001  sizes that do not fit come as whatever NumPy says
+        raise ValueError(f"tensor {name!r} cannot be read: {error}") from None
 
 
 def _attributes(onnx: Any, name: str, node: Any) -> dict[str, Any]:
@@ -90,10 +114,15 @@ def _attributes(onnx: Any, name: str, node: Any) -> dict[str, Any]:
             continue  # of the first version of the operators: Y is wanted
         if attribute.name not in _ATTRIBUTES:
             raise ValueError(f"node {name!r} has the attribute {attribute.name!r}, unknown here")
+        kind = _ATTRIBUTES[attribute.name]
+        if attribute.type != getattr(onnx.AttributeProto, kind):
+            raise ValueError(f"{attribute.name!r} of node {name!r} must be of the type {kind}")
+        if attribute.name in found:
+            raise ValueError(f"node {name!r} has the attribute {attribute.name!r} twice")
         value = onnx.helper.get_attribute_value(attribute)
         if isinstance(value, bytes):
             value = value.decode()
-        elif isinstance(value, (list, tuple)) or hasattr(value, "__len__"):
+        elif kind.endswith("S"):
             value = [v.decode() if isinstance(v, bytes) else v for v in value]
         found[attribute.name] = value
     return found

@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 import re
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +18,14 @@ import numpy as np
 
 from fastrnn._checks import Array
 from fastrnn.io._error import CheckpointError
-from fastrnn.io._files import atomic_write
-from fastrnn.io._header import MOST_HEADER_BYTES, check_header, check_name
+from fastrnn.io._files import NoRegularFileError, atomic_write, open_regular
+from fastrnn.io._header import (
+    MOST_HEADER_BYTES,
+    Header,
+    check_header,
+    check_name,
+    header_length,
+)
 from fastrnn.io._json import strict_json
 
 __all__ = ["Checkpoint", "load_checkpoint", "load_weights", "save_checkpoint"]
@@ -108,7 +113,7 @@ def save_checkpoint(
     arrays = {name: _plain(name, array) for name, array in tensors.items()}
     metadata = {"fastrnn.format": FORMAT, "fastrnn.state": text, "fastrnn.sha256": "0" * 64}
     data = library.save(arrays, metadata)
-    start = _digits_of(data, check_header(data).end)
+    start = _digits_of(data, check_header(data, len(data)).end)
     digest = hashlib.sha256(data).hexdigest().encode()
     view = memoryview(data)
     with atomic_write(path) as file:
@@ -153,8 +158,7 @@ def load_checkpoint(
     >>> load_checkpoint("a.safetensors").tensors["w"][0]
     array([1., 0.])
     """
-    data = _read(path, max_bytes)
-    tensors, metadata, end = _parse(path, data)
+    data, (end, metadata) = _read(path, max_bytes)
     if metadata.get("fastrnn.format") != FORMAT:
         raise CheckpointError(
             path,
@@ -163,8 +167,12 @@ def load_checkpoint(
         )
     if verify:
         _verify(path, data, end, metadata)
+    tensors = _parse(path, data)
     try:
-        state = strict_json(metadata.get("fastrnn.state", ""))
+        text = metadata.get("fastrnn.state", "")
+        if len(text) > MOST_STATE_BYTES:
+            raise ValueError(f"its state has {len(text)} bytes, more than {MOST_STATE_BYTES}")
+        state = strict_json(text)
         if not isinstance(state, dict):
             raise ValueError("its state is no JSON object")
     except ValueError as error:
@@ -208,8 +216,8 @@ def load_weights(
     >>> sorted(load_weights("a.safetensors"))
     ['w']
     """
-    data = _read(path, max_bytes)
-    tensors, metadata, end = _parse(path, data)
+    data, (end, metadata) = _read(path, max_bytes)
+    tensors = _parse(path, data)
     if verify and metadata.keys() & {"fastrnn.format", "fastrnn.sha256"}:  # one may be damaged
         _verify(path, data, end, metadata)
     return tensors
@@ -237,30 +245,34 @@ def _plain(name: str, array: Array) -> Array:
     return plain.astype(plain.dtype.newbyteorder("="), copy=False)
 
 
-def _read(path: str | os.PathLike[str], max_bytes: int | None) -> bytes:
-    """Return the whole file; a pipe or a device, which might never end, is refused."""
-    there = Path(path).stat()
-    if not stat.S_ISREG(there.st_mode):
-        raise CheckpointError(path, "it is no regular file", "name a file")
-    if max_bytes is not None and there.st_size > max_bytes:
-        raise CheckpointError(
-            path, f"it has {there.st_size} bytes, more than {max_bytes}", "raise max_bytes"
-        )
-    return Path(path).read_bytes()
-
-
-def _parse(
-    path: str | os.PathLike[str], data: bytes
-) -> tuple[dict[str, Array], dict[str, str], int]:
-    """Return tensors, metadata and the end of the header."""
-    library = require_safetensors()
+def _read(path: str | os.PathLike[str], max_bytes: int | None) -> tuple[bytes, Header]:
+    """Return the whole file and its header; most of what is wrong is seen in the header alone."""
     try:
-        header = check_header(data)
-    except ValueError as error:
-        hints = [hint for start, hint in _FOREIGN.items() if data.startswith(start)]
-        ours = b'"fastrnn.' in data[:MOST_HEADER_BYTES]  # damaged, rather than something else
-        hints.append(_OTHER_FILE if ours else _NO_SUCH_FILE)
-        raise CheckpointError(path, str(error), hints[0]) from None
+        file = open_regular(path)
+    except (IsADirectoryError, NoRegularFileError):
+        raise CheckpointError(path, "it is no regular file", "name a file") from None
+    with file:
+        size = os.fstat(file.fileno()).st_size
+        if max_bytes is not None and size > max_bytes:
+            raise CheckpointError(
+                path, f"it has {size} bytes, more than {max_bytes}", "raise max_bytes"
+            )
+        front = file.read(8)
+        front += file.read(min(header_length(front), MOST_HEADER_BYTES))
+        try:
+            header = check_header(front, size)
+        except ValueError as error:
+            hints = [hint for start, hint in _FOREIGN.items() if front.startswith(start)]
+            ours = b'"fastrnn.' in front  # damaged, rather than something else
+            hints.append(_OTHER_FILE if ours else _NO_SUCH_FILE)
+            raise CheckpointError(path, str(error), hints[0]) from None
+        file.seek(0)
+        return file.read(size), header
+
+
+def _parse(path: str | os.PathLike[str], data: bytes) -> dict[str, Array]:
+    """Return the tensors of a file whose header has been checked."""
+    library = require_safetensors()
     try:
         tensors = library.load(data)
     except KeyError as error:  # that is how the library answers a dtype that NumPy lacks
@@ -270,10 +282,9 @@ def _parse(
     except Exception as error:  # noqa: BLE001  its own exception class differs between versions
         text = " ".join(str(error).split())
         raise CheckpointError(path, f"it is no safetensors file ({text})", _OTHER_FILE) from None
-    owned = {
+    return {
         name: array if array.flags.writeable else array.copy() for name, array in tensors.items()
     }
-    return owned, header.metadata, header.end
 
 
 def _digits_of(data: bytes, end: int) -> int:

@@ -45,7 +45,9 @@ def from_lasagne(
     absent = [key for key in (*w_ih, *w_hh) if key not in own]
     extra = [prefix + key for key in own if key not in {*w_ih, *w_hh, *optional}]
     if absent or extra:
-        raise ValueError(f"params lacks {absent} and has {extra} too many for {cls.__name__}")
+        wrong = [f"lacks {absent}"] if absent else []
+        wrong += [f"has {extra} too many"] if extra else []
+        raise ValueError(f"params {' and '.join(wrong)} for {cls.__name__}")
     H = array(w_hh[0], own[w_hh[0]], (None, None), "(H, H)").shape[0]
     weights: dict[str, Any] = {
         "w_ih": _stack(own, w_ih, (None, H), "(I, H)", name),

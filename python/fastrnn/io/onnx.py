@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 import fastrnn
+from fastrnn._calls.choices import gru_choices, lstm_choices, rnn_choices
 from fastrnn._checks import Array, integer
 from fastrnn.io import _onnx_cell as cell
 from fastrnn.io._assemble import assemble, family
@@ -94,7 +95,7 @@ class OnnxNode:
         Raises
         ------
         TypeError
-            An input is no array of float32 or float64.
+            An input is no array of float32 or float64, or not of the dtype of the others.
         ValueError
             A shape breaks its rule, or an attribute is unknown or not supported.
         """
@@ -112,13 +113,17 @@ class OnnxNode:
         for names in chosen:
             own: dict[str, Any] = {"clip": clip}
             if op == "RNN":
+                rnn_choices(names[0], clip)  # here, rather than when the node is called
                 own["nonlinearity"] = names[0]
             elif op == "GRU":
+                gru_choices(names, clip)
                 own |= {"activations": names, "reset_after": bool(linear_before_reset)}
             else:
+                lstm_choices(names, "ifo", bool(input_forget), clip)
                 own |= {"activations": names, "input_forget": bool(input_forget)}
             options.append(own)
         weights = cell.weights(op, D, W, R, B, P, hidden_size)
+        cell.check_states({"h0": h0, "c0": c0}, layout, D, weights[0]["w_hh"])
         return cls(name, op, direction, layout, weights, options, (h0, c0))
 
     def __call__(
@@ -218,6 +223,8 @@ def load_onnx(
         The package onnx is missing.
     OSError
         The file could not be read.
+    TypeError
+        One of `inputs` is no array of float32 or float64, or not of the dtype of the others.
     ValueError
         It is no ONNX model; an attribute is unknown or not supported; or a weight is not in the
         file. The message names node and tensor.

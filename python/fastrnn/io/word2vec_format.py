@@ -2,18 +2,19 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastrnn.io._error import CheckpointError
-from fastrnn.io._files import atomic_write
+from fastrnn.io._files import atomic_write, open_regular
 
 _AGAIN = "get or write the file again"
 _HEADER_BYTES = 64
 _WORD_BYTES = 1 << 16
+_MOST_ELEMENTS = 1 << 18  # of a vector; no one's has more than thousands
+_NUMBER_BYTES = 64  # of a number in a text; Python and C write at most 24 of a double
 
 Vectors = NDArray[np.float32]
 
@@ -97,7 +98,7 @@ def load_word2vec_format(
     >>> words, vectors.tolist()
     (['cat', 'dog'], [[1.0, 0.5], [0.0, 2.0]])
     """
-    with Path(path).open("rb") as file:
+    with open_regular(path) as file:
         V, E = _header(path, file.readline(_HEADER_BYTES))
         here = file.tell()
         left = file.seek(0, os.SEEK_END) - here
@@ -117,8 +118,10 @@ def _header(path: Any, line: bytes) -> tuple[int, int]:
     if len(numbers) != 2 or not all(number.isdigit() for number in numbers) or line[-1:] != b"\n":
         raise CheckpointError(path, "its first line is not two numbers, words and size", _AGAIN)
     V, E = int(numbers[0]), int(numbers[1])
-    if E < 1:
-        raise CheckpointError(path, "its vectors have no elements", _AGAIN)
+    if not 1 <= E <= _MOST_ELEMENTS:
+        raise CheckpointError(
+            path, f"its vectors must have 1..{_MOST_ELEMENTS} elements, it says {E}", _AGAIN
+        )
     return V, E
 
 
@@ -154,16 +157,22 @@ def _read_text(path: Any, file: Any, V: int, E: int) -> tuple[list[str], Vectors
     words: list[str] = []
     vectors = np.empty((V, E), np.float32)
     for row in vectors:
-        line = file.readline()
-        fields = line.rstrip().split(b" ")
+        most = _WORD_BYTES + (_NUMBER_BYTES + 1) * E
+        line = file.readline(most)
+        fields = line.rstrip().split(b" ", E + 1)
         if line[-1:] != b"\n":  # half a number may look like one
-            raise CheckpointError(path, f"it ends within line {len(words) + 2}", _AGAIN)
+            what = f"it ends within line {len(words) + 2}"
+            if len(line) == most:
+                what = f"line {len(words) + 2} has more than {most} bytes"
+            raise CheckpointError(path, what, _AGAIN)
         if len(fields) != E + 1:
             raise CheckpointError(
                 path, f"line {len(words) + 2} has {len(fields) - 1} numbers instead of {E}", _AGAIN
             )
         words.append(_word(path, fields[0]))
         try:
+            if max(map(len, fields[1:])) > _NUMBER_BYTES:  # NumPy would make all as long
+                raise ValueError
             row[...] = np.array(fields[1:]).astype(np.float32)
         except ValueError:
             raise CheckpointError(path, f"line {len(words) + 1} holds no numbers", _AGAIN) from None

@@ -1,5 +1,6 @@
 """Files of examples for ``fastrnn train``: a text to continue, or JSON lines with labels."""
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from fastrnn._checks import integer
 from fastrnn.data import Vocabulary, batches, contiguous_streams, pad
+from fastrnn.io._files import open_regular
 from fastrnn.io._json import strict_json
 
 Level = Literal["character", "word"]
@@ -209,7 +211,8 @@ def read_text(path: Path) -> str:
         It cannot be read, or is no UTF-8.
     """
     try:
-        return path.read_text("utf-8")
+        with io.TextIOWrapper(open_regular(path), encoding="utf-8") as file:
+            return file.read()
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not UTF-8: byte {error.start}") from None
 

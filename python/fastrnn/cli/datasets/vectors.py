@@ -1,14 +1,23 @@
 """Files of vectors, one array each, for ``fastrnn train``."""
 
+import math
+import os
+import zipfile
+import zlib
 from pathlib import Path
-from typing import Any
-from zipfile import BadZipFile
+from typing import IO, Any
 
 import numpy as np
+from numpy.lib.format import read_array_header_1_0, read_array_header_2_0, read_magic
 
 from fastrnn._checks import Array, integer, number
 from fastrnn.cli.datasets.text import Dataset, divided, named
 from fastrnn.data import batches
+from fastrnn.io._files import open_regular
+
+_ZIP = b"PK\x03\x04"
+_BROKEN = (ValueError, EOFError, OSError, OverflowError, zipfile.BadZipFile, zlib.error)
+_PACKED, _SMALL = 100, 1 << 24  # more than hundredfold, and more than 16 MiB, is a bomb
 
 
 def vectors_dataset(
@@ -66,22 +75,53 @@ def vectors_dataset(
 
 def _read(path: Path, name: str | None) -> Array:
     """Return one array of a file."""
-    try:
-        content: Any = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, BadZipFile):  # NumPy's own words advise to run what it holds
-        raise ValueError(f"{path.name} is no array file of NumPy, or holds objects") from None
-    if isinstance(content, np.ndarray):
-        if name is not None:
-            raise ValueError(f"array chooses from an .npz, and {path.name} holds one array alone")
-        return content
-    with content:
-        names = list(content.files)
-        if name is None and len(names) != 1:
-            raise ValueError(f"array must be one of {names}: {path.name} holds several")
-        if name is not None and name not in names:
-            raise ValueError(f"array must be one of {names}, got {name!r}")
+    with open_regular(path) as file:
+        if file.read(4) != _ZIP:
+            if name is not None:
+                raise ValueError(
+                    f"array chooses from an .npz, and {path.name} holds one array alone"
+                )
+            size = file.seek(0, os.SEEK_END)
+            file.seek(0)
+            return _array(path.name, file, size)
         try:
-            found: Array = content[name if name is not None else names[0]]
-        except (ValueError, BadZipFile) as error:
+            with zipfile.ZipFile(file) as archive:
+                return _member(path, archive, name)
+        except (*_BROKEN, NotImplementedError, RuntimeError) as error:  # encrypted, or odd methods
             raise ValueError(f"{path.name} cannot be read: {error}") from None
-        return found
+
+
+def _member(path: Path, archive: zipfile.ZipFile, name: str | None) -> Array:
+    """Return one array of an archive, whose names are never those of files."""
+    names = [each.filename.removesuffix(".npy") for each in archive.infolist()]
+    if name is None and len(names) != 1:
+        raise ValueError(f"array must be one of {names[:20]}: {path.name} holds several")
+    if name is not None and names.count(name) != 1:
+        raise ValueError(f"array must be one of {names[:20]}, got {name!r}")
+    entry = archive.infolist()[0 if name is None else names.index(name)]
+    if entry.file_size > max(_PACKED * entry.compress_size, _SMALL):
+        raise ValueError(
+            f"{entry.filename} of {path.name} is packed more than {_PACKED} times; "
+            "save it with numpy.save, which packs nothing"
+        )
+    with archive.open(entry) as stream:
+        return _array(f"{entry.filename} of {path.name}", stream, entry.file_size)
+
+
+def _array(what: str, stream: IO[bytes], size: int) -> Array:
+    """Return the array of a stream that has so many bytes; none is made before they are there."""
+    try:
+        version = read_magic(stream)
+        read = {(1, 0): read_array_header_1_0, (2, 0): read_array_header_2_0}[version]
+        shape, by_columns, dtype = read(stream)
+    except Exception:  # noqa: BLE001  what Python's parser says to a header that is none of ours
+        raise ValueError(f"{what} is no array file of NumPy") from None
+    if dtype.kind not in "fiub":
+        raise ValueError(f"{what} must hold numbers, got {dtype}")
+    left = size - stream.tell()
+    if math.prod(shape) * dtype.itemsize != left or not left:
+        raise ValueError(f"{what} must have the bytes of {dtype} {shape}, got {left}")
+    content = stream.read(left)
+    if len(content) != left:
+        raise ValueError(f"{what} is cut short")
+    return np.frombuffer(content, dtype).reshape(shape, order="F" if by_columns else "C")

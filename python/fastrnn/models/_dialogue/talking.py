@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike
 from fastrnn import _options, init, ops
 from fastrnn._checks import flag, integer, probability
 from fastrnn.data import pack_dialogues
+from fastrnn.data.arrays import as_ids
 from fastrnn.init import generator
 from fastrnn.models._dialogue.attending import Attending
 from fastrnn.models._dialogue.dialogues import Dialogues, arranged, check_parts
@@ -134,7 +135,7 @@ class Talking(Model):
         """
         batch = self._unweighed(batch)
         check_parts(batch)
-        return int(np.sum(batch[1]))
+        return int(as_ids("lengths", batch[1], 2**40).sum())
 
     def terms(self, batch: Any) -> int:
         """Return how many symbols of a batch are said, of which its loss is the mean."""

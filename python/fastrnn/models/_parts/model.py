@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from fastrnn._checks import Array, integer
+from fastrnn._checks import lengths as checked_lengths
 from fastrnn.data import Vocabulary
 from fastrnn.init import at_most
 from fastrnn.io import CheckpointError, load_checkpoint, save_checkpoint
+from fastrnn.io._json import strict_json
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -66,7 +68,9 @@ class Model:
         """
         x, _, lengths = unpack(batch)
         T, N = np.shape(x)[:2]
-        return int(T * N if lengths is None else np.sum(lengths))
+        if lengths is None:
+            return int(T * N)
+        return int(checked_lengths(lengths, T, N, single=False).sum())
 
     def terms(self, batch: Any) -> int:
         """Return of how many terms the loss of a batch is the mean, for training by many ranks.
@@ -203,7 +207,7 @@ class Model:
         for name in inspect.signature(cls.__init__).parameters:
             text = tensors.pop(_tensor_of(name), None)
             if text is not None:
-                options[name] = Vocabulary.from_content(json.loads(text.tobytes()))
+                options[name] = Vocabulary.from_content(strict_json(text.tobytes()))
         maker: Any = cls
         # A config that asks for much more than the file has is refused before memory is taken for
         # it. Not for any more: a tied embedding, for one, is drawn and then replaced.

@@ -4,13 +4,13 @@ import os
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastrnn import _core
+from fastrnn.io._files import open_regular
 
 _ABSENT = -2  # a word that is not in the vocabulary, beside -1 for the end of a sentence
 
@@ -41,8 +41,7 @@ class TextFile:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = os.fsencode(path)
-        with Path(path).open("rb"):  # the error of the system, where there is one
-            pass
+        open_regular(path).close()  # the error of the system, where there is one
 
     def count(self, min_count: int, workers: int) -> Counted:
         """Count the words, on several threads."""
