@@ -84,6 +84,9 @@ lint: $(HAVE)fastrnn $(HAVE)group-lint  ## style, types, stub, spelling
 	$(PY) -m mypy
 	$(PY) -m mypy.stubtest fastrnn._core
 	$(VENV)/bin/codespell
+	$(VENV)/bin/zizmor --offline --quiet .github
+	$(VENV)/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	if command -v actionlint >/dev/null; then actionlint; fi  # it cannot be had from PyPI alone
 
 format: $(HAVE)group-lint  ## what of the style a tool can put right
 	$(PY) -m ruff check --fix .
