@@ -60,7 +60,31 @@ RAISE = """
         raise ValueError("boom")
     dist.barrier()
 """
-EXIT = RAISE.replace('raise ValueError("boom")', "sys.exit(5)")
+LEAVE = """
+    x = np.zeros(5)
+    dist.allreduce_(x)
+    if dist.rank == LEAVER:
+        sys.exit(CODE)
+    CALL
+"""
+CALLS = {
+    "barrier": "dist.barrier()",
+    "allreduce_": "dist.allreduce_(x)",
+    "allgatherv": "dist.allgatherv(x)",
+    "broadcast_": "dist.broadcast_(x)",
+    "later": "import time; time.sleep(1); dist.allreduce_(x)",
+    "fit": "jobs.train(dist, jobs.classifier)",
+}
+APART = """
+    import time
+    x = np.ones(3)
+    for _ in range(100):
+        dist.allreduce_(x)
+    if dist.rank == 1:
+        sys.exit(0)
+    time.sleep(0.3 * dist.rank)
+    say("ended")
+"""
 
 
 def start(folder: Path, code: str, ranks: int = 2, *args: str) -> subprocess.Popen[str]:
@@ -109,14 +133,40 @@ def test_resumed_is_bitwise_never_stopped(tmp_path: Path) -> None:
 
 
 @pytest.mark.check(37)
-@pytest.mark.parametrize(("code", "said"), [(RAISE, "ValueError: boom"), (EXIT, "exit code 5")])
-def test_a_rank_that_fails_ends_the_job(tmp_path: Path, code: str, said: str) -> None:
-    process = start(tmp_path, code)
+def test_a_rank_that_fails_ends_the_job(tmp_path: Path) -> None:
+    process = start(tmp_path, RAISE)
     began = time.monotonic()
     _, err = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 1
-    assert said in err
+    assert "ValueError: boom" in err
     assert time.monotonic() - began < SOON
+
+
+@pytest.mark.check(37)
+@pytest.mark.parametrize(("code", "leaver", "call", "ranks"), [
+    ("0", 1, "barrier", 2), ("", 0, "allreduce_", 3), ("1", 1, "allgatherv", 2),
+    ("5", 1, "broadcast_", 2), ("0", 2, "later", 3), ("0", 1, "fit", 2),
+])  # fmt: skip
+def test_a_rank_that_leaves_ends_those_that_wait(
+    tmp_path: Path, code: str, leaver: int, call: str, ranks: int
+) -> None:
+    script = LEAVE.replace("LEAVER", str(leaver)).replace("CODE", code)
+    process = start(tmp_path, script.replace("CALL", CALLS[call]), ranks)
+    try:
+        _, err = process.communicate(timeout=TIMEOUT)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 1
+    said = [line for line in err.splitlines() if "has ended" in line]
+    words = "has ended while others wait for it: all ranks must make the same calls"
+    assert said == [f"fastrnn: rank {leaver} {words}"]
+    assert "Traceback" not in err
+
+
+@pytest.mark.check(37)
+def test_ranks_may_end_one_after_the_other(tmp_path: Path) -> None:
+    assert sorted(lines_of(tmp_path, APART, 3)) == [["0", "ended"], ["2", "ended"]]
 
 
 def working(folder: Path) -> tuple[subprocess.Popen[str], list[int]]:

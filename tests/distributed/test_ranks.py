@@ -2,6 +2,7 @@
 another way than the others, all of them wait for ever. So many ranks must do what one does.
 """
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from tolerances import RANKS
 
 from fastrnn.data import contiguous_streams, windows
 from fastrnn.distributed import Comm, SerialComm, ThreadComm
+from fastrnn.distributed.comm import RankEndedError
 from fastrnn.io import CheckpointError, load_checkpoint, save_checkpoint
 from fastrnn.train import Adam, Trainer
 
@@ -93,7 +95,7 @@ def test_noise_differs_from_rank_to_rank() -> None:
 
 def test_rank_0_alone_validates_and_writes(tmp_path: Path) -> None:
     asked: list[int] = []
-    falling = iter([3.0, 2.0, 2.5, 2.6, 1.0])
+    falling = iter([9.0, 3.0, 2.0, 2.5, 2.6, 1.0])  # the first before the first update
 
     def run(comm: Comm) -> Any:
         def validation() -> float:
@@ -106,7 +108,7 @@ def test_rank_0_alone_validates_and_writes(tmp_path: Path) -> None:
         return jobs.digest(params), [r for r in records if "validation_loss" in r][-1]["update"]
 
     found = ThreadComm.run(3, run)
-    assert asked == [0] * 4
+    assert asked == [0] * 5
     assert found == [found[0]] * 3
     assert found[0][1] == 8
     lines = (tmp_path / "m.jsonl").read_text().splitlines()
@@ -250,3 +252,59 @@ def test_what_cannot_be_shared_is_refused() -> None:
     ThreadComm.run(2, run)
     with pytest.raises(TypeError, match="dist must be what"):
         Trainer(jobs.classifier(np.float64)[0], Adam(), dist=2)  # type: ignore[arg-type]
+
+
+@pytest.mark.check(37)
+@pytest.mark.parametrize("leaver", [0, 1, 2])
+@pytest.mark.parametrize("way", ["returns", "sys.exit(0)", "sys.exit()", "sys.exit(1)", "abort(0)"])
+@pytest.mark.parametrize("calls", [0, 2])
+def test_a_rank_that_leaves_ends_those_that_wait(way: str, leaver: int, calls: int) -> None:
+    def job(comm: ThreadComm) -> str:
+        for _ in range(calls):
+            comm.allreduce_(np.ones(2))
+        if comm.rank == leaver:
+            if way == "abort(0)":
+                comm.abort(0)
+            elif way != "returns":
+                sys.exit({"sys.exit(0)": 0, "sys.exit()": None, "sys.exit(1)": 1}[way])
+            return "left"
+        comm.barrier()
+        return "stayed"
+
+    with pytest.raises((RuntimeError, SystemExit)) as caught:
+        ThreadComm.run(3, job)
+    assert caught.type is RankEndedError or way in ("sys.exit(1)", "abort(0)")
+    if caught.type is SystemExit:
+        assert caught.value.code == {"sys.exit(1)": 1, "abort(0)": 0}[way]
+
+
+def test_ranks_may_end_one_after_the_other() -> None:
+    def job(comm: ThreadComm) -> int:
+        comm.barrier()
+        if comm.rank == 1:
+            sys.exit(0)
+        return comm.rank
+
+    assert ThreadComm.run(3, job) == [0, None, 2]
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_a_validation_that_fails_on_rank_0_fails_on_all_and_loses_nothing(
+    tmp_path: Path, size: int
+) -> None:
+    figures = iter([{"loss": 1.0}, {"loss": 2.0}, {"error": 3.0}])
+    said = []
+
+    def job(comm: Comm) -> None:
+        options: Any = {"validation": lambda: next(figures), "validate_every": 3}
+        try:
+            jobs.train(comm, jobs.classifier, checkpoint=tmp_path, fit=options)
+        except (ValueError, RuntimeError) as error:
+            said.append(f"{type(error).__name__}: {error}")
+
+    ThreadComm.run(size, job)
+    assert len(said) == size
+    assert all("monitor must name a figure of ['error']" in words for words in said)
+    assert sum(words.startswith("ValueError") for words in said) == 1
+    (file,) = tmp_path.iterdir()
+    assert load_checkpoint(file).state["run"]["update"] == 6

@@ -15,7 +15,7 @@ pytest.importorskip("safetensors")
 
 def test_early_stopping_keeps_the_best_parameters(tmp_path: Path) -> None:
     model, seen = Toy(), []
-    values = iter([5.0, 3.0, 4.0, 3.5, 3.0, 9.0])
+    values = iter([9.0, 5.0, 3.0, 4.0, 3.5, 3.0, 9.0])  # the first before the first update
 
     def judge() -> dict[str, float]:
         seen.append(digest(model.params))
@@ -26,16 +26,16 @@ def test_early_stopping_keeps_the_best_parameters(tmp_path: Path) -> None:
     history = made.fit(batches(), epochs=20, **options)
     assert history.column("validation_error")[1] == [5.0, 3.0, 4.0, 3.5, 3.0]
     assert history.column("validation_error", by="epoch")[0] == [1, 2, 3, 4, 5]
-    assert digest(model.params) == seen[1] != seen[-1]
+    assert digest(model.params) == seen[2] != seen[-1]
     saved = load_latest(tmp_path)
     np.testing.assert_array_equal(saved.tensors["best.cell.w_hh"], model.params["cell"]["w_hh"])
     again = Toy()
     trainer(again, checkpoint=tmp_path).fit(batches(), epochs=20, resume=True, **options)
-    assert digest(again.params) == seen[1]
+    assert digest(again.params) == seen[2]
 
 
 def test_the_larger_figure_can_be_the_better_one() -> None:
-    values = iter([0.1, 0.9, 0.8])
+    values = iter([1.0, 0.1, 0.9, 0.8])  # the first before the first update
     made = trainer(Toy())
     history = made.fit(batches(), epochs=9, validation=lambda: next(values), patience=1, best="max")
     assert history.column("validation_loss")[1] == [0.1, 0.9, 0.8]
@@ -86,3 +86,50 @@ def test_data_that_shuffles_itself_is_judged_in_one_order() -> None:
     made.fit(batches(), epochs=3, validation=held_out)
     assert len(set(orders)) == 1
     assert held_out.state_dict() == Shuffled(5).state_dict()
+
+
+def test_a_figure_that_does_not_exist_is_refused_before_the_first_update(tmp_path: Path) -> None:
+    for options in (
+        {"validation": lambda: {"error": 1.0}},
+        {"validation": lambda: 1.0, "monitor": "error"},
+        {"validation": batches(), "monitor": "perplexity", "patience": 2},
+    ):
+        model = Toy()
+        before, made = digest(model.params), trainer(model, checkpoint=tmp_path)
+        with pytest.raises(ValueError, match="monitor must name a figure of"):
+            made.fit(batches(), epochs=2, **options)
+        assert made.updates == 0
+        assert digest(model.params) == before
+        assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("failure", [ZeroDivisionError, KeyboardInterrupt])
+def test_a_validation_that_fails_later_loses_nothing(tmp_path: Path, failure: Any) -> None:
+    def fit(after: int | None, resume: bool = False) -> str:
+        calls = []
+
+        def judge() -> dict[str, float]:
+            calls.append(1)
+            if len(calls) == after:
+                raise failure
+            return {"loss": 1.0}
+
+        model = Toy()
+        made = trainer(model, checkpoint=tmp_path)
+        made.fit(batches(), epochs=4, validation=judge, resume=resume)
+        return digest(model.params)
+
+    with pytest.raises(failure):
+        fit(after=3)
+    assert load_latest(tmp_path).state["run"]["update"] == 2 * len(batches())
+    alone = Toy()
+    trainer(alone).fit(batches(), epochs=4)
+    assert fit(None, resume=True) == digest(alone.params)
+
+
+def test_a_figure_that_is_gone_later_loses_nothing(tmp_path: Path) -> None:
+    figures = iter([{"loss": 1.0}, {"loss": 1.0}, {"error": 1.0}])
+    made = trainer(Toy(), checkpoint=tmp_path)
+    with pytest.raises(ValueError, match="monitor must name a figure of"):
+        made.fit(batches(), epochs=4, validation=lambda: next(figures))
+    assert load_latest(tmp_path).state["run"]["update"] == 2 * len(batches())

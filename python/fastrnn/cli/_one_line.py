@@ -3,7 +3,7 @@
 import functools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from contextlib import AbstractContextManager, nullcontext
 from typing import ParamSpec
 
@@ -29,17 +29,17 @@ def one_line(command: Callable[P, None]) -> Callable[P, None]:
             print("fastrnn: the reader of the output went away", file=sys.stderr)
             raise typer.Exit(1) from None
         except Exception as error:  # noqa: BLE001  the boundary: whatever it was, say it in one line
-            with _ending_all(1):
+            with _ending_all(1, getattr(error, "ended", ())):
                 print(f"fastrnn: {_describe(error)}", file=sys.stderr)
             raise typer.Exit(1) from None
 
     return guarded
 
 
-def _ending_all(status: int) -> AbstractContextManager[None]:
+def _ending_all(status: int, ended: Container[int]) -> AbstractContextManager[None]:
     """End the other processes of a job under MPI too: they would wait for this one for ever."""
     mpi = sys.modules.get("fastrnn.distributed.mpi")
-    return nullcontext() if mpi is None else mpi.ending_all(status)
+    return nullcontext() if mpi is None else mpi.ending_all(status, ended)
 
 
 def _describe(error: Exception) -> str:

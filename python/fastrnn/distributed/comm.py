@@ -11,8 +11,27 @@ from fastrnn._checks import Array, integer
 R = TypeVar("R")
 
 
+class RankEndedError(RuntimeError):
+    """A rank has ended, by ``sys.exit(0)`` or as its program did, and others wait for it.
+
+    Attributes
+    ----------
+    ended : set of int
+        The ranks that are known to have ended.
+    """
+
+    def __init__(self, ended: set[int]) -> None:
+        self.ended = ended
+        who = f"rank {min(ended)} has" if len(ended) == 1 else f"ranks {sorted(ended)} have"
+        super().__init__(
+            f"{who} ended while others wait for it: all ranks must make the same calls"
+        )
+
+
 class Comm:
     """What every communicator can do. All ranks must make the same calls in the same order.
+
+    A call raises `RuntimeError` where a rank that has ended will never make it.
 
     Attributes
     ----------
@@ -157,7 +176,8 @@ class ThreadComm(Comm):
         Raises
         ------
         BaseException
-            What the first rank that failed has raised; the others are stopped then.
+            What the first rank that failed has raised; the others are stopped then. RuntimeError,
+            where they wait for a rank that has returned, or ended by ``sys.exit(0)``.
         """
         meeting = _Meeting(integer("size", size, 1))
         results: list[Any] = [None] * size
@@ -166,6 +186,12 @@ class ThreadComm(Comm):
             with meeting.turn:
                 try:
                     results[rank] = job(ThreadComm(rank, meeting))
+                    meeting.leave(rank)
+                except SystemExit as error:
+                    if error.code in (None, 0):
+                        meeting.leave(rank)
+                    else:
+                        meeting.fail(error)
                 except BaseException as error:  # noqa: BLE001  raised in the caller's thread
                     meeting.fail(error)
 
@@ -217,6 +243,23 @@ class ThreadComm(Comm):
         """Wait until all ranks have come here."""
         self._meeting.exchange(self.rank, np.empty(0))
 
+    def abort(self, status: int = 1) -> None:
+        """End all ranks: this one cannot go on.
+
+        Parameters
+        ----------
+        status : int
+            The exit code.
+
+        Raises
+        ------
+        SystemExit
+            In this rank, and out of `run`.
+        """
+        error = SystemExit(status)
+        self._meeting.fail(error)
+        raise error
+
 
 class _Meeting:
     """Where the threads hand over arrays; the one whose turn it is computes."""
@@ -226,17 +269,29 @@ class _Meeting:
         self.error: BaseException | None = None
         self.turn = threading.Lock()
         self._all = threading.Barrier(size)
+        self._ended: set[int] = set()
+        self._waits = [0] * size  # how often each rank has begun to wait
         self._brought: list[Any] = [None] * size
 
     def exchange(self, rank: int, array: Array) -> Sequence[Array]:
         """Hand over a copy, and return the copies of all, which are to be read only."""
         self._brought[rank] = array.copy()
-        self._wait()
+        self._wait(rank)
         found = list(self._brought)
-        self._wait()  # nobody brings the next array before all have seen this one
+        self._wait(rank)  # nobody brings the next array before all have seen this one
         return found
 
-    def _wait(self) -> None:
+    def leave(self, rank: int) -> None:
+        """Say that a rank makes no more calls, which ends those that wait for it."""
+        self._ended.add(rank)
+        if max(self._waits) > self._waits[rank]:
+            self.fail(RankEndedError({rank}))
+
+    def _wait(self, rank: int) -> None:
+        self._waits[rank] += 1
+        absent = {other for other in self._ended if self._waits[other] < self._waits[rank]}
+        if absent:
+            raise RankEndedError(absent)
         self.turn.release()
         try:
             self._all.wait()

@@ -1,10 +1,11 @@
 """Ranks that are processes under an MPI launcher; mpi4py is imported only there."""
 
+import atexit
 import os
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from time import sleep
 from types import TracebackType
@@ -14,7 +15,7 @@ import numpy as np
 
 from fastrnn import runtime
 from fastrnn._checks import Array
-from fastrnn.distributed.comm import Comm, SerialComm
+from fastrnn.distributed.comm import Comm, RankEndedError, SerialComm
 
 # What MPICH and Intel MPI, Open MPI and PMIx (so Slurm too), and MVAPICH tell their processes.
 _RANKS = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "MV2_COMM_WORLD_RANK")
@@ -50,6 +51,7 @@ class MPIComm(Comm):
             raise TypeError(f"comm must be a communicator of mpi4py, got {type(comm).__name__}")
         self._mpi = comm.Dup()
         self.rank, self.size = comm.rank, comm.size
+        self._ends = _Ends(self._mpi) if self.size > 1 else None
 
     def allreduce_(self, array: Array) -> None:
         """Replace an array by the sum of all ranks' arrays, in place.
@@ -61,6 +63,7 @@ class MPIComm(Comm):
         """
         from mpi4py import MPI
 
+        self.barrier()
         row = array.reshape(-1)
         for start in range(0, row.size, _MOST):
             self._mpi.Allreduce(MPI.IN_PLACE, row[start : start + _MOST])
@@ -77,6 +80,7 @@ class MPIComm(Comm):
         -------
         list of ndarray
         """
+        self.barrier()
         counts = np.empty(self.size, np.int64)
         self._mpi.Allgather(np.array([array.size]), counts)
         found = np.empty(int(counts.sum()), array.dtype)
@@ -91,13 +95,21 @@ class MPIComm(Comm):
         array : ndarray
             C-contiguous, of one shape and dtype on all ranks.
         """
+        self.barrier()
         row = array.reshape(-1)
         for start in range(0, row.size, _MOST):
             self._mpi.Bcast(row[start : start + _MOST])
 
     def barrier(self) -> None:
-        """Wait until all ranks have come here."""
-        self._mpi.Barrier()
+        """Wait until all ranks have come here, as every call does first.
+
+        Raises
+        ------
+        RuntimeError
+            A rank has ended and will never come.
+        """
+        if self._ends is not None:
+            self._ends.meet()
 
     def abort(self, status: int = 1) -> None:
         """End the processes of all ranks at once.
@@ -112,13 +124,69 @@ class MPIComm(Comm):
         self._mpi.Abort(status)
 
 
+class _Ends:
+    """Who has ended: a rank that leaves tells the others how many calls it has made.
+
+    MPI lets a process that ends with code 0 wait for the others in its last function, and these
+    wait for it in theirs.
+    """
+
+    def __init__(self, comm: Any) -> None:
+        from mpi4py import MPI
+
+        self._mpi, self._comm, self._end = MPI, comm, comm.Dup()
+        self._calls = 0
+        self._made: dict[int, int] = {}  # calls of the ranks that have ended
+        self._message, self._process = np.zeros(2, np.int64), os.getpid()
+        self._listen()
+        atexit.register(self._leave)
+
+    def meet(self) -> None:
+        """Wait until all ranks have come to their call of this number, or one never will."""
+        self._calls += 1
+        self._check()
+        arrived = self._comm.Ibarrier()
+        while self._mpi.Request.Waitany([arrived, self._next]) != 0:
+            self._heard()
+            self._check()
+
+    def _check(self) -> None:
+        absent = {rank for rank, calls in self._made.items() if calls < self._calls}
+        if absent:
+            raise RankEndedError(absent)
+
+    def _listen(self) -> None:
+        self._next = self._end.Irecv(self._message, source=self._mpi.ANY_SOURCE)
+
+    def _heard(self) -> None:
+        rank, calls = self._message.tolist()
+        self._made[rank] = calls
+        if len(self._made) < self._comm.size - 1:
+            self._listen()
+
+    def _leave(self) -> None:
+        """Tell all others, and hear of them, as MPI's last function would wait for them, too."""
+        if self._process != os.getpid() or self._mpi.Is_finalized():
+            return  # a child made by fork, or too late
+        mine = np.array([self._comm.rank, self._calls])
+        others = [rank for rank in range(self._comm.size) if rank != self._comm.rank]
+        told = [self._end.Isend(mine, dest=rank) for rank in others]
+        while len(self._made) < len(others):
+            if self._next.Test():
+                self._heard()
+            else:
+                sleep(0.01)
+        self._mpi.Request.Waitall(told)
+
+
 def init() -> Comm:
     """Return the ranks of this job: MPI's under ``mpiexec`` or ``srun``, else this process alone.
 
     Under a launcher the processes of one machine share its cores: each takes its part as
     `fastrnn.set_num_threads` does, unless ``FASTRNN_NUM_THREADS`` or ``OMP_NUM_THREADS`` says how
-    many. An exception that nobody catches ends all ranks, not only the one it came to. May be
-    called again, and returns the same ranks.
+    many. An exception that nobody catches ends all ranks, not only the one it came to; a rank that
+    ends while others wait for it ends them, too, whatever its exit code. May be called again, and
+    returns the same ranks.
 
     Returns
     -------
@@ -164,13 +232,14 @@ def init() -> Comm:
 
 
 @contextmanager
-def ending_all(status: int) -> Iterator[None]:
+def ending_all(status: int, ended: Container[int] = ()) -> Iterator[None]:
     """Say what went wrong in the block, then end all ranks if this process is one of several.
 
-    What goes wrong on all of them is said once: the others give rank 0 time to end them.
+    What goes wrong on all of them is said once: the others give the first of those that have not
+    ended time to end them.
     """
     together = _world is not None and _world.size > 1
-    if _world is not None and together and _world.rank > 0:
+    if _world is not None and any(rank not in ended for rank in range(_world.rank)):
         sleep(0.5)
     yield
     if _world is not None and together:
@@ -182,6 +251,10 @@ def _end_all_on_error() -> None:
     say, say_of_thread = sys.excepthook, threading.excepthook
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if isinstance(error, RankEndedError):
+            with ending_all(1, error.ended):
+                sys.stderr.write(f"fastrnn: {error}\n")
+            return
         with ending_all(130 if issubclass(kind, KeyboardInterrupt) else 1):
             say(kind, error, trace)
 

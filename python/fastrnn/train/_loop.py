@@ -64,6 +64,10 @@ class Validation:
             raise ValueError(f"best must be 'min' or 'max', got {best!r}")
         self.monitor, self._sign = monitor, 1 if best == "min" else -1
 
+    def unseen(self, run: Run) -> bool:
+        """Whether no validation has shown yet that the figure which decides exists."""
+        return self._source is not None and not run.validated_update
+
     def due(self, run: Run) -> bool:
         if self._source is None:
             return False
@@ -164,12 +168,16 @@ class Loop:
     ranks: Ranks
     parts: tuple[Any, Stepper, np.random.Generator]
     batches: int | None
+    judging: bool = False  # also after a validation that has failed
 
     def train(self) -> None:
         """Train to the end. What was due when a run was stopped is done first."""
         self._mean = self._weight = self._norm = 0.0
         self._shown_at = -inf
         self._start = self.run.tokens, self.run.update, self.run.seconds
+        if self.checks.unseen(self.run) and not self._finished():
+            # What would stop the training at its first validation stops it before the first update.
+            self.ranks.of_first(self.checks.figures)
         self._validate_if(self.checks.due(self.run))
         while not self._finished():
             self._epoch()
@@ -227,7 +235,9 @@ class Loop:
     def _validate_if(self, due: bool) -> None:
         if not due:
             return
+        self.judging = True
         figures = self.ranks.of_first(self.checks.figures)
+        self.judging = False
         with self.interrupts.held():
             self.checks.note(self.run, figures)
             observe = getattr(getattr(self.parts[1], "lr", None), "observe", None)

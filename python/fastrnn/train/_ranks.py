@@ -141,11 +141,24 @@ class Ranks:
         return float(told[0]), bool(told[1]), [bool(flag) for flag in told[2:]]
 
     def of_first(self, make: Callable[[], Any]) -> Any:
-        """Return what a function returns on rank 0, which alone calls it; JSON can say it."""
+        """Return what a function returns on rank 0, which alone calls it; JSON can say it.
+
+        What it raises there, the others raise as RuntimeError: all go the same way.
+        """
         if self.alone:
             return make()
-        told = json.dumps(make()).encode() if self.first else b""
-        return json.loads(self._all(told)[0].tobytes())
+        told, failed = b"", None
+        if self.first:
+            try:
+                told = json.dumps([make()]).encode()
+            except Exception as error:  # noqa: BLE001  raised again when the others know
+                told, failed = json.dumps(f"{type(error).__name__}: {error}").encode(), error
+        found = json.loads(self._all(told)[0].tobytes())
+        if failed is not None:
+            raise failed
+        if isinstance(found, str):
+            raise RuntimeError(f"rank 0 has failed: {found}")
+        return found[0]
 
     def gathered(
         self, tensors: dict[str, Array], state: dict[str, Any]

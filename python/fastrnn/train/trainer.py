@@ -164,7 +164,8 @@ class Trainer:
             was done before a stop or by an earlier `fit`; seconds without validation and saving.
         validation : optional
             A function without arguments that returns a figure or a dict of them, or data for
-            ``model.evaluate``.
+            ``model.evaluate``. It is tried before the first update, so that what is wrong with it
+            costs no training; where it fails later, a checkpoint is written first.
         validate_every : int, optional
             Updates from validation to validation; default: after each epoch. The last one is at
             the end in any case.
@@ -197,7 +198,8 @@ class Trainer:
         SystemExit
             A signal of `on_signal` came. A checkpoint has been written then.
         TypeError, ValueError
-            An argument breaks its rule, or the folder has checkpoints and resume is False.
+            An argument breaks its rule, or the folder has checkpoints and resume is False; no
+            figure of the validation is called monitor, which is seen before the first update.
 
         Notes
         -----
@@ -275,12 +277,10 @@ class Trainer:
             )
             try:
                 loop.train()
-            except (KeyboardInterrupt, Ended):
+            except BaseException as error:
                 position.back()
-                loop.save()
-                raise
-            except BaseException:
-                position.back()
+                if loop.judging or isinstance(error, (KeyboardInterrupt, Ended)):
+                    loop.save()
                 raise
             with interrupts.held():
                 checks.restore(self._run)
