@@ -239,8 +239,8 @@ class Params:
     def repack(self) -> None:
         """Do nothing: every call sees the weights as they are, also after an edit in place.
 
-        .. deprecated:: 0.2
-            Leave it out.
+        .. deprecated:: 0.1
+            Leave it out; it goes in 0.3.
 
         Warns
         -----
@@ -259,6 +259,7 @@ class Params:
         True
         """
         warnings.warn(
-            "repack has no effect: a call sees the weights as they are; leave it out",
+            "repack has no effect, as a call sees the weights as they are: leave it out; it goes in "
+            "version 0.3",
             DeprecationWarning, stacklevel=2,
         )  # fmt: skip
