@@ -259,7 +259,7 @@ class Params:
         True
         """
         warnings.warn(
-            "repack has no effect, as a call sees the weights as they are: leave it out; it goes in "
-            "version 0.3",
+            "repack has no effect, as a call sees the weights as they are: leave it out; "
+            "it goes in version 0.3",
             DeprecationWarning, stacklevel=2,
         )  # fmt: skip
