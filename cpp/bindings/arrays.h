@@ -82,6 +82,16 @@ inline std::string type_of(py::handle object) {
 
 }  // namespace words
 
+inline std::string as_text(const char* name, py::handle object) {
+  if (!PyUnicode_Check(object.ptr())) words::wrong_type(name, "a str", object);
+  py::ssize_t size = 0;
+  const char* const text = PyUnicode_AsUTF8AndSize(object.ptr(), &size);
+  if (text != nullptr) return {text, static_cast<std::size_t>(size)};
+  if (PyErr_ExceptionMatches(PyExc_UnicodeError) == 0) throw py::error_already_set();
+  PyErr_Clear();
+  words::wrong(name, "hold no lone surrogates");
+}
+
 // A plain numpy.ndarray, no subclass: a masked array's mask would be lost.
 inline py::array as_array(const char* name, py::handle object) {
   if (Py_TYPE(object.ptr()) != py::detail::npy_api::get().PyArray_Type_) {

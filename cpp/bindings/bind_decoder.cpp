@@ -60,8 +60,7 @@ class Named {
 };
 
 Score as_score(py::handle object) {
-  if (!PyUnicode_CheckExact(object.ptr())) words::wrong_type("score", "a str", object);
-  const std::string name = py::cast<std::string>(object);
+  const std::string name = as_text("score", object);
   if (name == "additive") return Score::additive;
   if (name == "dot") return Score::dot;
   if (name == "general") return Score::general;

@@ -101,19 +101,29 @@ Parameter<T> as_parameter(py::handle name, py::handle param, py::handle grad, py
 }
 
 UpdateRule as_rule(py::handle object) {
-  if (!PyUnicode_CheckExact(object.ptr())) words::wrong_type("rule", "a string", object);
-  const auto text = object.cast<std::string>();
+  const std::string text = as_text("rule", object);
   for (int k = 0; k < kRules; ++k) {
     if (text == rule_name(static_cast<UpdateRule>(k))) return static_cast<UpdateRule>(k);
   }
   words::wrong("rule", "be one of the core's, got '" + text + "'");
 }
 
+// A float, or what Python makes one of.
+double as_double(const char* name, py::handle object) {
+  const double value = PyFloat_AsDouble(object.ptr());
+  if (value != -1 || PyErr_Occurred() == nullptr) return value;
+  const bool type = PyErr_ExceptionMatches(PyExc_TypeError) != 0;
+  if (!type && PyErr_ExceptionMatches(PyExc_OverflowError) == 0) throw py::error_already_set();
+  PyErr_Clear();
+  if (type) words::wrong_type(name, "a tuple of 7 floats", object);
+  words::wrong(name, "be within the range of a float");
+}
+
 UpdateNumbers as_numbers(py::handle object) {
   if (!PyTuple_Check(object.ptr()) || PyTuple_GET_SIZE(object.ptr()) != 7)
     words::wrong_type("numbers", "a tuple of 7 floats", object);
   double n[7];
-  for (int k = 0; k < 7; ++k) n[k] = py::handle(PyTuple_GET_ITEM(object.ptr(), k)).cast<double>();
+  for (int k = 0; k < 7; ++k) n[k] = as_double("numbers", PyTuple_GET_ITEM(object.ptr(), k));
   return {n[0], n[1], n[2], n[3], n[4], n[5], n[6]};
 }
 

@@ -98,7 +98,7 @@ class StepObject {
     const MaskObjects masks{none, h_keep, c_keep};
     args.masks = masks.views<T>({"T", 1}, n, p, all, cell_traits(args.cell), extents);
     View<T, 2> h[2], c[2];
-    for (std::size_t i : {0, 1}) {
+    for (std::size_t i = 0; i < 2; ++i) {
       h[i] = as_output<T>(i == 0 ? "h0" : "h_n", items[2 + 2 * i], {n, p}, extents);
       if (cell_traits(args.cell).cell_state)
         c[i] = as_output<T>(i == 0 ? "c0" : "c_n", items[3 + 2 * i], {n, all}, extents);

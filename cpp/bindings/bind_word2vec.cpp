@@ -81,7 +81,8 @@ Word2VecRows as_rows(py::handle vectors, py::handle outputs, py::handle nodes,
 std::vector<std::int32_t> as_ids(const char* name, py::handle object, index_t V, index_t least) {
   const View<const std::int32_t, 1> row = as_flat<const std::int32_t>(name, object);
   std::vector<std::int32_t> ids(row.data, row.data + row.shape[0]);
-  check_ids(name, row.data, row.shape[0], V, least);
+  // Not the array, which is the caller's and may change.
+  check_ids(name, std::to_address(ids.begin()), row.shape[0], V, least);
   return ids;
 }
 
@@ -94,7 +95,7 @@ Word2VecSource as_source(py::handle object, std::optional<index_t> V) {
   }
   const View<const std::int32_t, 1> ids = as_flat<const std::int32_t>("source", object);
   if (V) check_ids("source", ids.data, ids.shape[0], *V, kSentenceEnd);
-  return source_of(ids.data, ids.shape[0]);
+  return source_of(ids.data, ids.shape[0], V.value_or(0));
 }
 
 py::tuple count(py::handle path, std::int64_t min_count, py::handle num_threads) {

@@ -58,9 +58,7 @@ class ChoicesObject {
     return {activation(parts[0]), py::cast<double>(parts[1]), py::cast<double>(parts[2])};
   }
   static Activation activation(py::handle object) {
-    if (!PyUnicode_Check(object.ptr()))
-      words::wrong_type("activations", "a tuple of names", object);
-    const std::string name = py::cast<std::string>(object);
+    const std::string name = as_text("activations", object);
 #define FASTRNN_NAMED(which) \
   if (name == #which) return Activation::which;
     FASTRNN_FOR_EACH_ACTIVATION(FASTRNN_NAMED)

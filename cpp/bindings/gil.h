@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "fastrnn/error.h"
+#include "fastrnn/thread_local.h"
 
 #ifdef __GLIBCXX__
 #include <cxxabi.h>
@@ -19,7 +20,7 @@ namespace fastrnn::bindings {
 namespace py = pybind11;
 
 // What this thread's innermost without_gil has to give back; the interrupt poll borrows it.
-inline constinit thread_local PyThreadState* released = nullptr;
+inline constinit FASTRNN_THREAD_LOCAL PyThreadState* released = nullptr;
 
 // At exit, Python before 3.14 ends a daemon thread that asks for the GIL by unwinding its stack.
 // That would pass through functions that must not throw and abort the process, so such a thread

@@ -3,6 +3,7 @@
 #include <pybind11/pybind11.h>
 
 #include "bindings/bindings.h"
+#include "bindings/safe_base.h"
 #include "fastrnn/types.h"
 
 namespace py = pybind11;
@@ -20,6 +21,7 @@ bool in_subinterpreter() {
 
 PYBIND11_MODULE(core_of_main, m, py::mod_gil_not_used()) {
   if (in_subinterpreter()) throw py::error_already_set();
+  fastrnn::bindings::make_base_safe();
   m.doc() = "The strict layer: exact dtypes, no conversions, no copies; see _core.pyi.";
 
   py::native_enum<fastrnn::Cell> cell(m, "Cell", "enum.Enum", "The recurrent cells.");

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "fastrnn/thread_local.h"
+
 namespace fastrnn {
 namespace {
 
@@ -11,7 +13,7 @@ struct Forced {
   std::optional<Split> split;
   index_t chunk_steps = 0;
 };
-thread_local Forced forced;
+FASTRNN_THREAD_LOCAL Forced forced;
 
 // Multiply-adds, from timing every split of LSTM, GRU and RNN at H = 32 .. 256, N = 1 .. 16 on two
 // Zen 4 cores. A barrier costs the more the more threads meet, so n threads that share the units

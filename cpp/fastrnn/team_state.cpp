@@ -4,11 +4,17 @@
 #include <time.h>
 
 #include <algorithm>
+#include <memory>
+#include <stdexcept>
 #include <thread>
 #include <utility>
 
 #include "fastrnn/error.h"
 #include "fastrnn/thread_limit.h"
+
+#ifndef _WIN32
+#include <unistd.h>
+#endif
 
 namespace fastrnn {
 namespace {
@@ -47,6 +53,14 @@ std::int64_t cpu_clock() {
   return std::int64_t{time.tv_sec} * 1000000000 + time.tv_nsec;
 #else
   return 0;
+#endif
+}
+
+auto process_id() {
+#ifdef _WIN32
+  return 0;  // no fork
+#else
+  return getpid();
 #endif
 }
 
@@ -172,8 +186,26 @@ void TeamState::rethrow() {
 void TeamState::ask_poll() noexcept {
   const InterruptPoll poll = interrupt_poll.load();
   if (poll == nullptr) return;
-  const FpScope scope(caller_mode_);  // the poll runs other people's code
-  if (poll()) fail(std::make_exception_ptr(Interrupted{}));
+  const auto process = process_id();
+  bool stop = false;
+  {
+    const FpScope scope(caller_mode_);  // the poll runs other people's code
+    stop = poll();
+  }
+  if (way_out_ != nullptr && process_id() != process) {
+    fault_ = stop ? std::make_exception_ptr(Interrupted{})
+                  : std::make_exception_ptr(std::runtime_error(
+                        "this process was forked by a signal handler during a call, whose other "
+                        "threads it does not have"));
+    std::longjmp(*way_out_, 1);
+  }
+  if (stop) fail(std::make_exception_ptr(Interrupted{}));
+}
+
+// Nobody will ever wake those who slept here, and the destructor would wait for them.
+void TeamState::end_in_child() {
+  set_fp_mode(caller_mode_);
+  std::construct_at(&awake_);
 }
 
 // The clock costs as much as a tiny time step, so quick steps share one look.

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <csetjmp>
 #include <cstdint>
 #include <exception>
 #include <memory>
@@ -39,6 +40,10 @@ class TeamState {
   TeamCost cost(Clock::duration wall) const;  // after the join, as is
   void rethrow();
 
+  // Where the thread that called run_team goes on if the poll returns in another process.
+  void in_child_jump_to(std::jmp_buf* way_out) { way_out_ = way_out; }
+  void end_in_child();
+
  private:
   // A thread counts its barriers in a line of its own (two: they are fetched in pairs), so that
   // meeting costs one hop and no shared counter.
@@ -67,6 +72,7 @@ class TeamState {
   std::condition_variable awake_;
   std::exception_ptr fault_;
   const FpMode caller_mode_ = fp_mode();
+  std::jmp_buf* way_out_ = nullptr;
 
   // Rank 0 alone: when to look at the clock, and when to ask the poll.
   const bool rank0_polls_;

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <csetjmp>
 #include <cstdlib>
 #include <mutex>
 #include <new>
@@ -19,6 +20,7 @@
 #include "fastrnn/error.h"
 #include "fastrnn/team_state.h"
 #include "fastrnn/thread_limit.h"
+#include "fastrnn/thread_local.h"
 
 #ifdef FASTRNN_USE_OPENMP
 #include <omp.h>
@@ -32,8 +34,10 @@ namespace {
 
 std::atomic<int> user_threads{0};  // 0: thread_limit()
 std::atomic<int> busy_threads{0};  // in teams of more than one
-std::atomic<bool> forked{false};   // never cleared, so that grandchildren are covered
-thread_local bool in_team = false;
+std::atomic<int> forks{0};         // how many forks lie between this process and its first one
+FASTRNN_THREAD_LOCAL bool in_team = false;
+FASTRNN_THREAD_LOCAL bool stranded =
+    false;  // left a region by fork; OpenMP believes that it is inside
 
 #ifdef FASTRNN_TEST_HOOKS
 std::atomic<int> hook_rank{-1}, hook_calls{0};
@@ -43,7 +47,7 @@ std::atomic<void (*)()> check_hook{nullptr};
 #ifndef _WIN32
 // Atomics only: another thread of the parent may have held any lock, and part of the budget.
 void in_child() {
-  forked = true;
+  ++forks;
   busy_threads = 0;
 }
 [[maybe_unused]] const int at_fork = pthread_atfork(nullptr, nullptr, in_child);
@@ -59,13 +63,16 @@ class Budget {
       threads_ = std::clamp(total - used, 1, want);
     } while (!busy_threads.compare_exchange_weak(used, used + threads_));
   }
-  ~Budget() { busy_threads.fetch_sub(threads_); }
+  ~Budget() {
+    if (forks == forks_before_) busy_threads.fetch_sub(threads_);  // a child begins with none
+  }
   Budget(const Budget&) = delete;
   Budget& operator=(const Budget&) = delete;
   int threads() const { return threads_; }
 
  private:
   int threads_ = 1;
+  const int forks_before_ = forks;
 };
 
 // One thread's part in a team. Nothing leaves it but through the state.
@@ -133,7 +140,7 @@ struct Probe {
   bool more;  // than before: libgomp is about to make some
 };
 Probe probe(int threads) {
-  thread_local int last = 1;
+  static FASTRNN_THREAD_LOCAL int last = 1;
   const bool more = threads > last;
   if (more) {
     void* reserve = ::operator new(std::size_t{1} << 20, std::nothrow);
@@ -205,6 +212,23 @@ void region_in_child(TeamState& state, int threads, TeamBody body, void* context
   thread.join();
 }
 
+// Runs work, and returns whether this is a child process that a signal handler forked in the middle
+// of it. Then the other threads of the team do not exist, and both runtimes would wait for them at
+// the end of the region: the way out of it is a jump. What the team held is left alone.
+template <class F>
+bool forks_inside(TeamState& state, F work) {
+  std::jmp_buf way_out;
+  if (setjmp(way_out) == 0) {
+    state.in_child_jump_to(&way_out);
+    work();
+    return false;
+  }
+  in_team = false;
+  stranded = true;
+  state.end_in_child();
+  return true;
+}
+
 // FASTRNN_FORK=serial keeps forked children on one thread.
 bool serial_children() {
   static const bool serial = [] {
@@ -236,25 +260,27 @@ void Team::check() {
 
 void run_team_raw(int threads, double multiply_adds, TeamBody body, void* context) {
   FASTRNN_DCHECK(threads >= 1);
-  if (threads <= 1 || in_team || in_foreign_region())
+  if (threads <= 1 || in_team || (in_foreign_region() && !stranded))
     return run_serial(body, context, multiply_adds);
   if (should_be_alone(multiply_adds)) return run_serial(body, context);
-  if (forked && serial_children()) return run_serial(body, context);
+  if (forks > 0 && serial_children()) return run_serial(body, context);
   const Budget budget(threads);
   if (budget.threads() == 1) return run_serial(body, context);
 #ifdef FASTRNN_USE_OPENMP
-  const bool fresh_master = forked;
+  const bool fresh_master = forks > 0;
 #else
   const bool fresh_master = false;  // a crew is new for every call
 #endif
   TeamState state(budget.threads(), !fresh_master, worth_measuring(multiply_adds));
   const auto start = TeamState::Clock::now();
   bool made = false;
-  if (fresh_master) {
-    region_in_child(state, budget.threads(), body, context);
-  } else {
-    made = region(state, budget.threads(), body, context);
-  }
+  const bool forked = forks_inside(state, [&] {
+    if (fresh_master)
+      region_in_child(state, budget.threads(), body, context);
+    else
+      made = region(state, budget.threads(), body, context);
+  });
+  if (forked) state.rethrow();
   // To make threads takes milliseconds, once: after such a loss the first 30 ms of a training were
   // on one thread.
   if (!made) judge(multiply_adds, state.cost(TeamState::Clock::now() - start));

@@ -69,7 +69,20 @@ void check_linear(index_t M, index_t I, index_t O, int threads, std::mt19937& rn
 // A small decoder in double with the additive score, and all that it needs.
 class SmallDecoder {
  public:
-  enum Input { X, MEMORY, W_IH, W_HH, B_IH, B_HH, W_QUERY, W_KEY, B_KEY, VECTOR, H0, kInputs };
+  enum Input {
+    IN_X,
+    IN_MEMORY,
+    IN_W_IH,
+    IN_W_HH,
+    IN_B_IH,
+    IN_B_HH,
+    IN_W_QUERY,
+    IN_W_KEY,
+    IN_B_KEY,
+    IN_VECTOR,
+    IN_H0,
+    kInputs
+  };
   static constexpr index_t T = 3, N = 5, S = 4, E = 3, C = 6, H = 9, A = 7;
 
   SmallDecoder(bool lstm, bool current, int threads, std::mt19937& rng)
@@ -94,7 +107,7 @@ class SmallDecoder {
     states_.assign(at((T + 1) * N * H), 0);
     cells_.assign(at((T + 1) * N * H), 0);
     fed_.assign(at((T + 1) * N * C), 0);
-    std::copy(in[H0].begin(), in[H0].end(), states_.begin());
+    std::copy(in[IN_H0].begin(), in[IN_H0].end(), states_.begin());
     a.outputs = cube<double>(outputs_, T, N, H);
     a.contexts = cube<double>(contexts_, T, N, C);
     a.attn = cube<double>(attn_, T, N, S);
@@ -126,19 +139,19 @@ class SmallDecoder {
     if (lstm_) a.cells = cube<const double>(cells_, T + 1, N, H);
     if (current_) a.fed = cube<const double>(fed_, T + 1, N, C);
     a.doutputs = cube<const double>(g_, T, N, H);
-    a.dh = matrix<double>(d[H0], N, H);
+    a.dh = matrix<double>(d[IN_H0], N, H);
     if (lstm_) a.dc = matrix<double>(dc, N, H);
     if (current_) a.dfed = matrix<double>(dfed, N, C);
-    a.dx = cube<double>(d[X], T, N, E);
-    a.dmemory = cube<double>(d[MEMORY], S, N, C);
-    a.dw_ih = matrix<double>(d[W_IH], G_ * H, E + C);
-    a.dw_hh = matrix<double>(d[W_HH], G_ * H, H);
-    a.db_ih = {d[B_IH].data(), {G_ * H}, {1}};
-    a.db_hh = {d[B_HH].data(), {G_ * H}, {1}};
-    a.dw_query = matrix<double>(d[W_QUERY], A, H);
-    a.dw_key = matrix<double>(d[W_KEY], A, C);
-    a.db_key = {d[B_KEY].data(), {A}, {1}};
-    a.dvector = {d[VECTOR].data(), {A}, {1}};
+    a.dx = cube<double>(d[IN_X], T, N, E);
+    a.dmemory = cube<double>(d[IN_MEMORY], S, N, C);
+    a.dw_ih = matrix<double>(d[IN_W_IH], G_ * H, E + C);
+    a.dw_hh = matrix<double>(d[IN_W_HH], G_ * H, H);
+    a.db_ih = {d[IN_B_IH].data(), {G_ * H}, {1}};
+    a.db_hh = {d[IN_B_HH].data(), {G_ * H}, {1}};
+    a.dw_query = matrix<double>(d[IN_W_QUERY], A, H);
+    a.dw_key = matrix<double>(d[IN_W_KEY], A, C);
+    a.db_key = {d[IN_B_KEY].data(), {A}, {1}};
+    a.dvector = {d[IN_VECTOR].data(), {A}, {1}};
     fastrnn::attention_decoder_backward(a);
   }
 
@@ -150,18 +163,18 @@ class SmallDecoder {
     a.lstm = lstm_;
     a.current = current_;
     a.F = C;
-    a.x = cube<const double>(in[X], T, N, E);
-    a.memory = cube<const double>(in[MEMORY], S, N, C);
+    a.x = cube<const double>(in[IN_X], T, N, E);
+    a.memory = cube<const double>(in[IN_MEMORY], S, N, C);
     a.lengths = {lengths_, {N}, {1}};
     a.memory_lengths = {memory_lengths_, {N}, {1}};
-    a.w_ih = matrix<const double>(in[W_IH], G_ * H, E + C);
-    a.w_hh = matrix<const double>(in[W_HH], G_ * H, H);
-    a.b_ih = {in[B_IH].data(), {G_ * H}, {1}};
-    a.b_hh = {in[B_HH].data(), {G_ * H}, {1}};
-    a.w_query = matrix<const double>(in[W_QUERY], A, H);
-    a.w_key = matrix<const double>(in[W_KEY], A, C);
-    a.b_key = {in[B_KEY].data(), {A}, {1}};
-    a.vector = {in[VECTOR].data(), {A}, {1}};
+    a.w_ih = matrix<const double>(in[IN_W_IH], G_ * H, E + C);
+    a.w_hh = matrix<const double>(in[IN_W_HH], G_ * H, H);
+    a.b_ih = {in[IN_B_IH].data(), {G_ * H}, {1}};
+    a.b_hh = {in[IN_B_HH].data(), {G_ * H}, {1}};
+    a.w_query = matrix<const double>(in[IN_W_QUERY], A, H);
+    a.w_key = matrix<const double>(in[IN_W_KEY], A, C);
+    a.b_key = {in[IN_B_KEY].data(), {A}, {1}};
+    a.vector = {in[IN_VECTOR].data(), {A}, {1}};
   }
 
   static constexpr index_t lengths_[N] = {3, 0, 2, 3, 1}, memory_lengths_[N] = {4, 2, 0, 1, 3};

@@ -159,7 +159,7 @@ double lstm_unit(const Problem& p, const Gate& gate, index_t j, double& c, doubl
 
 // One step of one row: h and c are replaced by their successors.
 inline void step(const Problem& p, const double* x, Vector& h, Vector& c, double& closest) {
-  const auto [T, N, I, H, P] = p.dims;
+  const index_t I = p.dims.I, H = p.dims.H;
   const auto& in = p.in;
   const auto gate = [&](index_t g, index_t j) {
     return affine(in[W_IH], x, I, in[B_IH], g * H + j) +
@@ -218,8 +218,8 @@ inline Results oracle(const Problem& p) {
   const auto [T, N, I, H, P] = p.dims;
   Results r{Vector(at(T * N * H)), p.in[H0], p.in[C0]};
   for (index_t n = 0; n < N; ++n) {
-    const auto row = [&, n = n, H = H](const Vector& v) {
-      return v.empty() ? v : Vector(v.begin() + n * H, v.begin() + (n + 1) * H);
+    const auto row = [n, width = H](const Vector& v) {
+      return v.empty() ? v : Vector(v.begin() + n * width, v.begin() + (n + 1) * width);
     };
     Vector h = row(p.in[H0]), c = row(p.in[C0]);
     const index_t length = p.lengths[at(n)];

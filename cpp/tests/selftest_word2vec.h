@@ -37,7 +37,8 @@ inline void check_training(const fastrnn::Word2VecOptions& options, int threads,
     vectors[i] = i % stride < 20 ? 0.1f * std::sin(static_cast<float>(i)) : 0.0f;
   const fastrnn::Word2VecRows rows{vectors.data(), outputs.data(), nodes.data(), stride};
   const std::vector<std::int32_t> ids = two_groups(6000);
-  const auto source = fastrnn::source_of(ids.data(), static_cast<index_t>(ids.size()));
+  const auto source =
+      fastrnn::source_of(ids.data(), static_cast<index_t>(ids.size()), tables.plan().V);
   double losses[2];
   for (int epoch = 0; epoch < 2; ++epoch) {  // one that learns nothing, to know where it begins
     const double alpha = epoch * 0.05;

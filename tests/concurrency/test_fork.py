@@ -152,3 +152,60 @@ def test_fork_before_any_call() -> None:
         COMMON.replace("    assert call(2) == expected\n", "") + "    print(child(right), right())"
     )
     assert output_of(code) == "0 True"
+
+
+# A signal handler forks while two threads are in a kernel. Neither the other thread nor the end of
+# the call will ever come in the child: what was called ends there with an error, or with what the
+# handler raised. A signal that came between two calls is no case, and another one is sent.
+IN_A_HANDLER = (
+    COMMON
+    + """
+    ending, process, children = sys.argv[1], os.getpid(), []
+    if sys.argv[2] == "child":
+        pid = os.fork()
+        if pid:
+            sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+        process = os.getpid()
+    def handler(*_):
+        children.append(os.fork())
+        if children[-1] == 0:
+            if ending == "exit":
+                sys.exit(7)
+            if ending == "raise":
+                raise LookupError("its own")
+            assert call(2) == expected
+    signal.signal(signal.SIGALRM, handler)
+    def code_of_child():
+        children.clear()
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        try:
+            while not children:
+                call(2, steps=4000)
+        except (RuntimeError, LookupError) as error:
+            assert os.getpid() != process
+            wanted = "its own" if ending == "raise" else "forked by a signal handler"
+            os._exit(7 if wanted in str(error) and right() and 5e-324 * 1.0 != 0 else 3)
+        if os.getpid() != process:
+            os._exit(9)  # between two calls
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            done, status = os.waitpid(children[0], os.WNOHANG)
+            if done:
+                return os.waitstatus_to_exitcode(status)
+            time.sleep(0.002)
+        os.kill(children[0], signal.SIGKILL)
+        os.waitpid(children[0], 0)
+        return "hung"
+    codes = [code_of_child()]
+    while codes[-1] == 9:
+        codes.append(code_of_child())
+    assert right()
+    print(codes[-1])
+"""
+)
+
+
+@pytest.mark.parametrize("where", ["parent", "child"])
+@pytest.mark.parametrize("ending", ["return", "raise", "exit"])
+def test_a_signal_handler_forks_during_a_call(ending: str, where: str) -> None:
+    assert output_of(IN_A_HANDLER, ending, where, timeout=120) == "7"

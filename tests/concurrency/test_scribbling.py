@@ -17,7 +17,10 @@ SCRIPT = """
     logits, loss, kept = np.ones((M, 5)), np.empty(M), np.empty((M, 2))
     keys, attn, x = np.ones((S, M, 4)), np.empty((M, S)), np.ones((S, M, 2))
     h, hs, w_ih, w_hh = np.ones((M, 4)), np.empty((S, M, 4)), np.ones((4, 2)), np.ones((4, 4))
-    positions = np.zeros(M, np.int64)
+    positions, words = np.zeros(M, np.int64), np.zeros(M, np.int32)
+    tables = _core.Word2VecTables(
+        np.ones(5, np.int64), True, False, True, True, 2, 3, 0.75, 0.0)
+    vectors, outputs = np.zeros((5, 16), np.float32), np.zeros((5, 16), np.float32)
     calls = {
         "lengths": lambda: _core.rnn_forward(
             _core.Cell.rnn_tanh, x, w_ih, w_hh, *[None] * 5, positions, hs, h, None),
@@ -33,12 +36,18 @@ SCRIPT = """
         "attention": lambda: _core.attention_forward(h, keys, positions, h.copy(), attn),
         "its gradient by keys": lambda: _core.attention_backward(
             h, None, h, keys, positions, attn, None, np.empty_like(keys)),
+        "words": lambda: _core.word2vec_train(
+            tables, vectors, outputs, None, words, 0, _core.word2vec_pieces(words), (0.1, 0.0),
+            (0.0, 3e4), 1, 1),
+        "pairs of words": lambda: _core.word2vec_block(
+            tables, vectors, outputs, words[-2:], words[-1:], b"1", 0.1),
     }
     stop = threading.Event()
     def scribble():
         while not stop.is_set():
             positions[-1] = 2**40
-            positions[-1] = 0
+            words[-1] = 2**30
+            positions[-1] = words[-1] = 0
     calls[name]()
     writer = threading.Thread(target=scribble)
     writer.start()
@@ -57,7 +66,7 @@ SCRIPT = """
 """
 
 NAMES = ["lengths", "embedding", "its gradient", "targets", "their gradient", "attention"]
-NAMES += ["rows of a table"]
+NAMES += ["rows of a table", "words", "pairs of words"]
 
 
 @pytest.mark.check(8)

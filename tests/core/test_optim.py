@@ -160,7 +160,8 @@ READ_ONLY.flags.writeable = False
     ("changes", "error", "words"),
     [
         ({"rule": "adamant"}, ValueError, "rule must be one of the core's, got 'adamant'"),
-        ({"rule": 1}, TypeError, "rule must be a string"),
+        ({"rule": 1}, TypeError, "rule must be a str"),
+        ({"rule": "\ud800"}, ValueError, "rule must hold no lone surrogates"),
         ({"rule": "sgd"}, TypeError, "kept must be a list of tuples of the rule's length"),
         ({"names": ("w",)}, TypeError, "names must be a list"),
         ({"params": []}, ValueError, "params must have as many elements as names"),
@@ -172,6 +173,9 @@ READ_ONLY.flags.writeable = False
         ({"grads": [np.ones(5)]}, ValueError, "grads must have as many elements"),
         ({"kept": [(np.ones(6), np.ones(7))]}, ValueError, "kept must have as many elements"),
         ({"numbers": NUMBERS[:-1]}, TypeError, "numbers must be a tuple of 7 floats"),
+        ({"numbers": (*NUMBERS[:-1], "1")}, TypeError, "numbers must be a tuple of 7 floats"),
+        ({"numbers": (None, *NUMBERS[1:])}, TypeError, "numbers must be a tuple of 7 floats"),
+        ({"numbers": (10**400, *NUMBERS[1:])}, ValueError, "numbers must be within the range"),
         ({"num_threads": -1}, ValueError, "num_threads must be in"),
     ],
 )

@@ -123,7 +123,7 @@ Word2VecSource source_of(const TextPieces& text, const WordTable& table) {
           }};
 }
 
-Word2VecSource source_of(const std::int32_t* ids, index_t count) {
+Word2VecSource source_of(const std::int32_t* ids, index_t count, index_t V) {
   const std::int32_t* const end = ids + count;
   return {(count + kIds - 1) / kIds,
           [=](index_t piece, std::vector<std::int32_t>& to, std::vector<char>&) {
@@ -137,6 +137,7 @@ Word2VecSource source_of(const std::int32_t* ids, index_t count) {
             };
             const std::int32_t *from = border(piece * kIds), *until = border((piece + 1) * kIds);
             to.assign(from, std::max(from, until));
+            check_ids("source", to.data(), static_cast<index_t>(to.size()), V, kSentenceEnd);
           }};
 }
 

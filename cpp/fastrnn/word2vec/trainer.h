@@ -18,7 +18,8 @@ struct Word2VecSource {
 
 // Words that are not in the table are left out. Both arguments must outlive the source.
 Word2VecSource source_of(const TextPieces& text, const WordTable& words);
-Word2VecSource source_of(const std::int32_t* ids, index_t count);
+// Numbers beyond V-1 are an Error when a piece is filled: somebody may change them in the meantime.
+Word2VecSource source_of(const std::int32_t* ids, index_t count, index_t V);
 
 // Error when a number is not in least..V-1.
 void check_ids(const char* name, const std::int32_t* ids, index_t count, index_t V, index_t least);
