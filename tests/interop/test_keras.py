@@ -197,3 +197,39 @@ def test_the_bias_and_the_option_must_agree() -> None:
     weights = [np.ones((3, 12)), np.ones((4, 12)), np.ones(12)]
     with pytest.raises(ValueError, match=r"bias of a GRU with reset_after=False"):
         fastrnn.GRU.from_keras(weights, reset_after=True)
+
+
+class Fake:
+    """What from_keras asks of a layer of Keras 2 and 3."""
+
+    def __init__(self, name: str, weights: list[np.ndarray], **config: Any) -> None:
+        self.__class__ = type(name, (Fake,), {})
+        self._weights, self._config = weights, config
+
+    def get_weights(self) -> list[np.ndarray]:
+        return self._weights
+
+    def get_config(self) -> dict[str, Any]:
+        return self._config
+
+
+PLAIN = {"units": 4, "activation": "tanh", "recurrent_activation": "sigmoid", "use_bias": True}
+
+
+def both_ways(**other: Any) -> Any:
+    """A Bidirectional with a backward_layer of its own, which differs in this."""
+    weights = [np.ones((3, 16)), np.ones((4, 16)), np.ones(16)]
+    both = Fake("Bidirectional", weights * 2, merge_mode="concat")
+    both.forward_layer = Fake("LSTM", weights, **PLAIN)
+    both.backward_layer = Fake(other.pop("class", "LSTM"), weights, **PLAIN | other)
+    return both
+
+
+def test_a_backward_layer_of_another_kind_is_refused() -> None:
+    assert fastrnn.LSTM.from_keras(both_ways(go_backwards=True)).bidirectional
+    for name, value in (
+        ("activation", "relu"), ("recurrent_activation", "hard_sigmoid"), ("class", "GRU"),
+        ("use_bias", False), ("units", 5),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=f"Bidirectional must be alike, got {name}"):
+            fastrnn.LSTM.from_keras(both_ways(**{name: value}))

@@ -63,7 +63,7 @@ def test_no_seconds_are_used_up_by_waiting_for_validation(monkeypatch: pytest.Mo
     monkeypatch.setattr(_loop, "perf_counter", look)
     fit = {"validation": validation, "validate_every": 1}
     history = trainer(Toy()).fit(batches(), updates=4, **fit)  # type: ignore[arg-type]
-    assert now == [4000]
+    assert now == [5000], "before the first update, and after each"
     assert history.records[-1]["seconds"] == 0
     tick = 0.01
     assert 0.05 <= trainer(Toy()).fit(batches(), seconds=0.05).records[-1]["seconds"] < 0.1  # type: ignore[operator]
@@ -133,3 +133,8 @@ def test_a_figure_that_is_gone_later_loses_nothing(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="monitor must name a figure of"):
         made.fit(batches(), epochs=4, validation=lambda: next(figures))
     assert load_latest(tmp_path).state["run"]["update"] == 2 * len(batches())
+
+
+def test_data_that_can_be_judged_once_only_is_refused() -> None:
+    with pytest.raises(TypeError, match="validation must be a function, or data that can be run"):
+        trainer(Toy()).fit(batches(), epochs=2, validation=iter(batches()))

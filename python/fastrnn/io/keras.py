@@ -74,6 +74,7 @@ def _from_layer(cls: type[L], layer: Any, options: dict[str, Any]) -> L:
         merge = {"merge_mode": config["merge_mode"]}
         inner = layer.forward_layer
         config = inner.get_config()
+        _same_both_ways(inner, layer.backward_layer)
     name = type(inner).__name__
     if {"SimpleRNN": "RNN"}.get(name, name) != family(cls):
         raise TypeError(f"{cls.__name__}.from_keras cannot read a {name}")
@@ -89,6 +90,22 @@ def _from_layer(cls: type[L], layer: Any, options: dict[str, Any]) -> L:
     return from_keras(
         cls, layer.get_weights(), bool(merge), config["use_bias"], g, f, own | options
     )
+
+
+def _same_both_ways(forward: Any, backward: Any) -> None:
+    """Refuse a Bidirectional whose backward_layer is another kind of layer than its layer."""
+    one, other = (
+        {"class": type(each).__name__, **each.get_config()} for each in (forward, backward)
+    )
+    names = (
+        "class", "units", "activation", "recurrent_activation", "use_bias", "reset_after", "cell",
+    )  # fmt: skip
+    for name in names:
+        if one.get(name) != other.get(name):
+            raise ValueError(
+                f"both directions of a Bidirectional must be alike, got {name} "
+                f"{one.get(name)!r} forward and {other.get(name)!r} backward"
+            )
 
 
 def _one(name: str, given: Sequence[Any], k: int) -> tuple[dict[str, Any], bool]:

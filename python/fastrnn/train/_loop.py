@@ -1,5 +1,6 @@
 """The loop of a training: what is due after an update or an epoch, and when it ends."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import inf, isfinite
 from time import perf_counter
@@ -60,6 +61,11 @@ class Validation:
             raise ValueError("validate_every and patience need validation, a function or data")
         if source is not None and not callable(source) and not hasattr(model, "evaluate"):
             raise TypeError("validation must be a function, because the model has no evaluate")
+        if not callable(source) and isinstance(source, Iterator):
+            raise TypeError(
+                "validation must be a function, or data that can be run through again, got the "
+                f"one-way iterator {type(source).__name__}"
+            )
         if best not in ("min", "max"):
             raise ValueError(f"best must be 'min' or 'max', got {best!r}")
         self.monitor, self._sign = monitor, 1 if best == "min" else -1
