@@ -74,6 +74,13 @@ def classifier() -> Any:
     )  # fmt: skip
 
 
+def regressor() -> Any:
+    return models.SequenceRegressor(
+        "gru", 2, 4, input_size=I, each_step=True, target_center=[1.0, -2.0], target_scale=3.0,
+        input_scale=2.0, dtype=np.float32, rng=seeded(),
+    )  # fmt: skip
+
+
 def tagger() -> Any:
     return models.SequenceTagger(
         "gru", 3, 4, vocab=words(), embedding_size=3, num_layers=2, dtype=np.float64, rng=seeded()
@@ -261,6 +268,10 @@ ENTRIES = {
     "classifier": model(
         classifier,
         lambda m: {"proba": m.predict_proba(vectors(np.float32), LENGTHS)},
+    ),
+    "regressor": model(
+        regressor,
+        lambda m: {"said": m.predict(vectors(np.float32), LENGTHS)},
     ),
     "tagger": model(
         tagger,

@@ -278,3 +278,15 @@ def test_the_error_survives_pickling() -> None:
     again = pickle.loads(pickle.dumps(error))
     assert (str(again), again.path, again.reason, again.hint) == ("a: b; c", "a", "b", "c")
     assert isinstance(error, ValueError)
+
+
+def test_no_header_begins_like_a_pickle(tmp_path: Path) -> None:
+    """The first bytes are the header's length, whatever that is; 0x80 and a small one would be."""
+    seen = set()
+    for length in range(1000, 1500, 8):
+        save_checkpoint(tmp_path / "file", {"a": np.ones(2)}, {"text": "x" * length})
+        start = (tmp_path / "file").read_bytes()[:2]
+        seen.add(start[1])
+        assert not (start[0] == 0x80 and start[1] < 6), length
+        assert load_checkpoint(tmp_path / "file").state == {"text": "x" * length}
+    assert 5 in seen

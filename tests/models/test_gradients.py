@@ -65,14 +65,19 @@ def test_padding_leaves_no_trace(name: str, rng: Any) -> None:
     model = make(name)
     x, targets, lengths = batch_for(model, rng, lengths=LENGTHS)
     symbols = "embedding" in model.params
-    exists = np.arange(len(x))[:, None] < lengths
-    nothing = -(10**9) if symbols else np.nan
-    dirty = np.where(exists if symbols else exists[:, :, None], x, nothing)
-    dirty = np.concatenate([dirty, np.full((100, *x.shape[1:]), nothing)])
-    labels = targets
-    if targets.ndim == 2:
-        labels = np.full((len(dirty), len(lengths)), -77)
-        labels[: len(x)] = np.where(exists, targets, 99)
+    first = model.config.get("batch_first", False)
+    each_step = targets.shape[:2] == x.shape[:2]
+
+    def padded(array: np.ndarray, nothing: Any) -> np.ndarray:
+        array = array.swapaxes(0, 1) if first else array
+        whole = np.full((len(array) + 100, *array.shape[1:]), nothing, array.dtype)
+        exists = np.arange(len(array))[:, None] < lengths
+        whole[: len(array)][exists] = array[exists]
+        return whole.swapaxes(0, 1) if first else whole
+
+    dirty = padded(x, -(10**9) if symbols else np.nan)
+    nothing = np.nan if targets.dtype.kind == "f" else -77
+    labels = padded(targets, nothing) if each_step else targets
     run = ops.value_and_grad(model.loss)
     value, grads = run(model.params, (x, targets, lengths))
     found, found_grads = run(model.params, (dirty, labels, lengths))

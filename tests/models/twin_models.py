@@ -11,7 +11,7 @@ import numpy as np
 from models import twin_seq2seq
 
 from fastrnn import reference
-from fastrnn.models import LanguageModel, Seq2Seq, SequenceClassifier
+from fastrnn.models import Seq2Seq, SequenceClassifier, SequenceRegressor
 
 MERGES = {
     "concat": lambda f, b: anp.concatenate([f, b], axis=-1),
@@ -56,11 +56,12 @@ def pooled(pooling: str, y: Any, last: Any, lengths: np.ndarray) -> Any:
     return anp.stack(rows)
 
 
-def cross_entropy(scores: Any, targets: np.ndarray) -> Any:
-    """Mean over the rows of scores (M, V)."""
+def cross_entropy(scores: Any, targets: np.ndarray, weights: Any = None) -> Any:
+    """Mean over the rows of scores (M, V), each times the weight of its class."""
     peak = anp.max(scores, axis=1, keepdims=True)
     log_total = anp.log(anp.sum(anp.exp(scores - peak), axis=1)) + peak[:, 0]
-    return anp.mean(log_total - scores[np.arange(len(targets)), targets])
+    each = log_total - scores[np.arange(len(targets)), targets]
+    return anp.mean(each if weights is None else each * np.array(weights)[targets])
 
 
 def loss(model: Any, params: Any, batch: Any) -> Any:
@@ -68,18 +69,30 @@ def loss(model: Any, params: Any, batch: Any) -> Any:
     if isinstance(model, Seq2Seq):
         return twin_seq2seq.loss(model, params, batch)
     x, targets, *more = batch
+    config = model.config
+    whole = isinstance(model, SequenceClassifier) or config.get("each_step") is False
+    if config.get("batch_first"):
+        x = x.swapaxes(0, 1)
+        targets = targets if whole else targets.swapaxes(0, 1)
     T, N = np.shape(x)[:2]
     lengths = np.asarray(more[0]) if more else np.full(N, T)
     exists = np.arange(T)[:, None] < lengths
-    config = model.config
+    if config.get("input_scale") is not None:
+        x = (x - np.array(config["input_center"])) / config["input_scale"]
     if "embedding" in params:
         x = params["embedding"]["weight"][np.where(exists, x, 0)]
     y, last = run_layers(config, params["rnn"], x, lengths)
     out = params["out"]
     weight = params["embedding"]["weight"] if config.get("tied") else out["weight"]
-    if isinstance(model, SequenceClassifier):
+    targets = np.asarray(targets)
+    if whole:
         features = pooled(config["pooling"], y, last, lengths)
-        return cross_entropy(features @ weight.T + out["bias"], np.asarray(targets))
-    assert isinstance(model, LanguageModel) or y.shape[:2] == exists.shape
-    scores = anp.reshape(y, (T * N, y.shape[2]))[np.flatnonzero(exists)] @ weight.T + out["bias"]
-    return cross_entropy(scores, np.asarray(targets)[exists])
+    else:
+        assert y.shape[:2] == exists.shape
+        features = anp.reshape(y, (T * N, y.shape[2]))[np.flatnonzero(exists)]
+        targets = targets[exists]
+    said = features @ weight.T + out["bias"]
+    if isinstance(model, SequenceRegressor):
+        wanted = (targets - np.array(config["target_center"])) / np.array(config["target_scale"])
+        return anp.mean((said - wanted) ** 2)
+    return cross_entropy(said, targets, config.get("class_weight"))

@@ -12,6 +12,7 @@ from fastrnn.models import (
     Model,
     Seq2Seq,
     SequenceClassifier,
+    SequenceRegressor,
     SequenceTagger,
     SequenceVAE,
 )
@@ -42,6 +43,24 @@ SINGLE: dict[str, tuple[type[Model], tuple[Any, ...], dict[str, Any]]] = {
         SequenceTagger,
         ("lstm", C, 4),
         {"vocab": V, "bidirectional": True, "merge_mode": "mul", "num_layers": 2},
+    ),
+    "tagger-batch-first": (SequenceTagger, ("gru", C, 4), {"input_size": I, "batch_first": True}),
+    "classifier-scaled": (
+        SequenceClassifier,
+        ("gru", ["a", "b", "c"], 4),
+        {
+            "input_size": I,
+            "batch_first": True,
+            "class_weight": [1.0, 2.0, 0.5],
+            "input_center": [0.1, 0.2, 0.0, -0.1, 0.3],
+            "input_scale": 1.5,
+        },
+    ),
+    "regressor": (SequenceRegressor, ("lstm", 2, 4), {"input_size": I, "target_scale": 2.0}),
+    "regressor-steps": (
+        SequenceRegressor,
+        ("gru", 2, 4),
+        {"vocab": V, "each_step": True, "target_center": [0.5, -1.0], "bidirectional": True},
     ),
     "lm-lstm": (LanguageModel, ("lstm", V, 5), {"embedding_size": 3}),
     "lm-gru-tied": (LanguageModel, ("gru", V, 4), {"tied": True, "num_layers": 2}),
@@ -156,8 +175,15 @@ def batch_for(model: Any, rng: Any, steps: int = T, rows: int = N, lengths: Any 
     else:
         x = rng.standard_normal((steps, rows, I)).astype(model.dtype)
     labels = V if isinstance(model, LanguageModel) else C
-    shape = (rows,) if isinstance(model, SequenceClassifier) else (steps, rows)
+    config = model.config
+    whole = isinstance(model, SequenceClassifier) or config.get("each_step") is False
+    shape = (rows,) if whole else (steps, rows)
     targets = rng.integers(0, labels, shape)
+    if isinstance(model, SequenceRegressor):
+        targets = rng.standard_normal((*shape, config["outputs"]))
+    if config.get("batch_first"):
+        x = x.swapaxes(0, 1)
+        targets = targets if whole else targets.swapaxes(0, 1)
     return (x, targets) if lengths is None else (x, targets, lengths)
 
 

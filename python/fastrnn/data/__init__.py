@@ -1,7 +1,7 @@
 """Data on its way to a model: vocabularies, padding, batches, streams, token files, test tasks."""
 
 from fastrnn.data.arrays import kmers, one_hot, pad
-from fastrnn.data.batches import Batches, batches
+from fastrnn.data.batches import Batch, Batches, batches
 from fastrnn.data.bpe import BPE
 from fastrnn.data.loader import Loader
 from fastrnn.data.phrases import Phrases
@@ -17,6 +17,7 @@ __all__ = [
     "EOS",
     "PAD",
     "UNK",
+    "Batch",
     "Batches",
     "Loader",
     "Phrases",

@@ -1,7 +1,7 @@
 """Shuffled batches of sequences of similar length, so that little padding is computed."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +12,36 @@ from fastrnn.data.loader import Loader, no_rows, philox
 B = TypeVar("B")
 Rows = NDArray[np.int64]
 _POOL = 64  # batches whose sequences are sorted by length together
+
+
+class Batch(NamedTuple):
+    """What a model with targets learns from at once: a tuple whose places have names.
+
+    Attributes
+    ----------
+    x : ndarray, (T, N, I), or of int, (T, N)
+        Vectors or symbols; (N, T, ·) for a model with ``batch_first=True``.
+    targets : ndarray
+        What the model is to say, as its `loss` describes it.
+    lengths : ndarray of int or None, (N,)
+        Steps that exist in each row; None: all T.
+    weights : ndarray or None
+        How much each target counts, one number for each row, or for each step of a row where the
+        model says something at each step; None: all alike.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrnn.data import Batch
+    >>> x, targets = np.ones((5, 2, 3), np.float32), [0, 1]
+    >>> Batch(x, targets, weights=[1.0, 0.5]).lengths is None
+    True
+    """
+
+    x: Any
+    targets: Any
+    lengths: Any = None
+    weights: Any = None
 
 
 class Batches(Loader[B]):

@@ -113,6 +113,8 @@ def save_checkpoint(
     arrays = {name: _plain(name, array) for name, array in tensors.items()}
     metadata = {"fastrnn.format": FORMAT, "fastrnn.state": text, "fastrnn.sha256": "0" * 64}
     data = library.save(arrays, metadata)
+    if data[0] == 0x80 and data[1] < 6:  # a length of the header that looks like a pickle's start
+        data = library.save(arrays, metadata | {"fastrnn.space": ""})
     start = _digits_of(data, check_header(data, len(data)).end)
     digest = hashlib.sha256(data).hexdigest().encode()
     view = memoryview(data)

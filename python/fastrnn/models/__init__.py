@@ -10,6 +10,7 @@ from fastrnn.models.classifier import SequenceClassifier
 from fastrnn.models.conversation import Conversation
 from fastrnn.models.hred import HRED
 from fastrnn.models.language_model import LanguageModel
+from fastrnn.models.regressor import SequenceRegressor
 from fastrnn.models.seq2seq import Seq2Seq
 from fastrnn.models.sequence_vae import SequenceVAE
 from fastrnn.models.tagger import SequenceTagger
@@ -27,6 +28,7 @@ __all__ = [
     "Model",
     "Seq2Seq",
     "SequenceClassifier",
+    "SequenceRegressor",
     "SequenceTagger",
     "SequenceVAE",
     "Word2Vec",
@@ -43,6 +45,7 @@ _MODELS: dict[str, type[Model]] = {
         LanguageModel,
         Seq2Seq,
         SequenceClassifier,
+        SequenceRegressor,
         SequenceTagger,
         SequenceVAE,
         Word2Vec,

@@ -1,14 +1,12 @@
 """SequenceClassifier: one label for a whole sequence of vectors or symbols."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike
 
 from fastrnn.models._parts.labels import Labels
-from fastrnn.models._parts.model import unpack
-from fastrnn.models._parts.pooling import POOLINGS, last, pool
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -20,8 +18,8 @@ class SequenceClassifier(Labels):
     Parameters
     ----------
     cell : {"lstm", "gru", "rnn"}
-    classes : int
-        C, how many labels there are.
+    classes : int or sequence of str
+        C, how many labels there are; or their names, which are kept in the file of the model.
     hidden_size : int or sequence of int
         H, or one for each layer.
     input_size : int or None
@@ -37,6 +35,13 @@ class SequenceClassifier(Labels):
         steps that exist.
     dropout : float
         Probability of dropping a feature, and an output between two layers, while learning.
+    batch_first : bool
+        x is (N, T, ·); the first two axes are never told apart by their sizes.
+    class_weight : sequence of C numbers, or None
+        How much each label counts in the loss; None: all alike.
+    input_center, input_scale : sequence of I numbers, a number, or None
+        The layer reads ``(x − input_center) / input_scale``, such as the mean and the standard
+        deviation of what it learns from, computed in the precision of x.
     dtype : dtype
         float32 or float64.
     rng : numpy.random.Generator or None
@@ -50,6 +55,8 @@ class SequenceClassifier(Labels):
     params : dict
         ``"rnn"`` with the names of `fastrnn.LSTM.params`, ``"out"`` with weight (C, W) and bias
         (C,), and for symbols ``"embedding"`` with weight (V, E).
+    labels : tuple of str or None
+        The names of the labels, where the model was given names.
 
     Raises
     ------
@@ -79,7 +86,7 @@ class SequenceClassifier(Labels):
     def __init__(
         self,
         cell: str,
-        classes: int,
+        classes: int | Sequence[str],
         hidden_size: int | Sequence[int],
         *,
         input_size: int | None = None,
@@ -90,41 +97,18 @@ class SequenceClassifier(Labels):
         merge_mode: str = "concat",
         pooling: str = "last",
         dropout: float = 0.0,
+        batch_first: bool = False,
+        class_weight: Sequence[float] | None = None,
+        input_center: ArrayLike | None = None,
+        input_scale: ArrayLike | None = None,
         dtype: DTypeLike = np.float32,
         rng: "Generator | None" = None,
         **layer_options: Any,
     ) -> None:
-        if pooling not in POOLINGS:
-            raise ValueError(f"pooling must be one of {POOLINGS}, got {pooling!r}")
-        self._pooling = pooling
         super().__init__(
             cell, classes, hidden_size, {"pooling": pooling}, input_size=input_size, vocab=vocab,
             embedding_size=embedding_size, num_layers=num_layers, bidirectional=bidirectional,
-            merge_mode=merge_mode, dropout=dropout, dtype=dtype, rng=rng,
-            layer_options=layer_options,
+            merge_mode=merge_mode, pooling=pooling, dropout=dropout, batch_first=batch_first,
+            class_weight=class_weight, input_center=input_center, input_scale=input_scale,
+            dtype=dtype, rng=rng, layer_options=layer_options,
         )  # fmt: skip
-
-    def terms(self, batch: Any) -> int:
-        """Return how many rows a batch holds, of which its loss is the mean.
-
-        Parameters
-        ----------
-        batch : tuple
-            As `loss` takes it.
-
-        Returns
-        -------
-        int
-        """
-        return int(np.shape(unpack(batch)[1])[0])
-
-    def _scores(
-        self, params: Mapping[str, Any], x: Any, lengths: Any, rng: Any, learning: bool
-    ) -> tuple[Any, NDArray[np.bool_]]:
-        x, steps, exists = self._reader.enter(x, lengths)
-        y, state = self._reader(params, x, lengths=lengths, rng=rng, learning=learning)
-        if self._pooling == "last":
-            features = last(self._reader.layer, state)
-        else:
-            features = pool(self._pooling, y, steps, exists)
-        return self._top(params, features, rng), np.ones(len(steps), np.bool_)

@@ -181,7 +181,9 @@ class LanguageModel(Model):
         self, params: Mapping[str, Any], batch: Any, state: Any, rng: Any, learning: bool
     ) -> tuple[Any, int, Any]:
         """Return the mean nats of a batch, how many targets it has, and the state after it."""
-        x, targets, lengths = unpack(batch)
+        x, targets, lengths, weights = unpack(batch)
+        if weights is not None:
+            raise ValueError("a batch of a language model has no weights: all symbols count alike")
         x, _, exists = self._reader.enter(x, lengths)
         targets = labels("targets", targets, exists, self._vocab, NOTHING)
         y, state = self._reader(params, x, state, lengths=lengths, rng=rng, learning=learning)

@@ -1,10 +1,10 @@
 """SequenceTagger: one label for each step of a sequence of vectors or symbols."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike
 
 from fastrnn.models._parts.labels import Labels
 
@@ -18,8 +18,8 @@ class SequenceTagger(Labels):
     Parameters
     ----------
     cell : {"lstm", "gru", "rnn"}
-    classes : int
-        C, how many labels there are.
+    classes : int or sequence of str
+        C, how many labels there are; or their names, which are kept in the file of the model.
     hidden_size : int or sequence of int
         H, or one for each layer.
     input_size : int or None
@@ -32,6 +32,14 @@ class SequenceTagger(Labels):
         As `fastrnn.LSTM`. Only with both directions does a label depend on later steps.
     dropout : float
         Probability of dropping a feature, and an output between two layers, while learning.
+    batch_first : bool
+        x is (N, T, ·), targets and predictions (N, T); the first two axes are never told apart by
+        their sizes.
+    class_weight : sequence of C numbers, or None
+        How much each label counts in the loss; None: all alike.
+    input_center, input_scale : sequence of I numbers, a number, or None
+        The layer reads ``(x − input_center) / input_scale``, such as the mean and the standard
+        deviation of what it learns from, computed in the precision of x.
     dtype : dtype
         float32 or float64.
     rng : numpy.random.Generator or None
@@ -45,6 +53,8 @@ class SequenceTagger(Labels):
     params : dict
         ``"rnn"`` with the names of `fastrnn.LSTM.params`, ``"out"`` with weight (C, W) and bias
         (C,), and for symbols ``"embedding"`` with weight (V, E).
+    labels : tuple of str or None
+        The names of the labels, where the model was given names.
 
     Raises
     ------
@@ -76,7 +86,7 @@ class SequenceTagger(Labels):
     def __init__(
         self,
         cell: str,
-        classes: int,
+        classes: int | Sequence[str],
         hidden_size: int | Sequence[int],
         *,
         input_size: int | None = None,
@@ -86,6 +96,10 @@ class SequenceTagger(Labels):
         bidirectional: bool = False,
         merge_mode: str = "concat",
         dropout: float = 0.0,
+        batch_first: bool = False,
+        class_weight: Sequence[float] | None = None,
+        input_center: ArrayLike | None = None,
+        input_scale: ArrayLike | None = None,
         dtype: DTypeLike = np.float32,
         rng: "Generator | None" = None,
         **layer_options: Any,
@@ -93,13 +107,7 @@ class SequenceTagger(Labels):
         super().__init__(
             cell, classes, hidden_size, {}, input_size=input_size, vocab=vocab,
             embedding_size=embedding_size, num_layers=num_layers, bidirectional=bidirectional,
-            merge_mode=merge_mode, dropout=dropout, dtype=dtype, rng=rng,
-            layer_options=layer_options,
+            merge_mode=merge_mode, pooling=None, dropout=dropout, batch_first=batch_first,
+            class_weight=class_weight, input_center=input_center, input_scale=input_scale,
+            dtype=dtype, rng=rng, layer_options=layer_options,
         )  # fmt: skip
-
-    def _scores(
-        self, params: Mapping[str, Any], x: Any, lengths: Any, rng: Any, learning: bool
-    ) -> tuple[Any, NDArray[np.bool_]]:
-        x, _, exists = self._reader.enter(x, lengths)
-        y, _ = self._reader(params, x, lengths=lengths, rng=rng, learning=learning)
-        return self._top(params, y, rng), exists

@@ -10,7 +10,7 @@ import numpy as np
 
 from fastrnn._checks import Array, integer
 from fastrnn._checks import lengths as checked_lengths
-from fastrnn.data import Vocabulary
+from fastrnn.data import Batch, Vocabulary
 from fastrnn.init import at_most
 from fastrnn.io import CheckpointError, load_checkpoint, save_checkpoint
 from fastrnn.io._json import strict_json
@@ -66,7 +66,7 @@ class Model:
         -------
         int
         """
-        x, _, lengths = unpack(batch)
+        x, _, lengths, _ = unpack(batch)
         T, N = np.shape(x)[:2]
         if lengths is None:
             return int(T * N)
@@ -130,6 +130,12 @@ class Model:
         """
         from fastrnn.train import Adam, Trainer
 
+        if isinstance(data, np.ndarray) or isinstance(optimiser, (np.ndarray, list, tuple)):
+            raise TypeError(
+                "fit takes batches as `loss` takes them, such as fastrnn.data.batches makes, and "
+                "an optimiser; for arrays X and y there is fastrnn.sklearn, as in "
+                "RNNClassifier().fit(X, y)"
+            )
         trainer = Trainer(
             self, Adam() if optimiser is None else optimiser, max_norm=max_norm, rng=rng,
             progress=progress, dist=dist,
@@ -253,24 +259,26 @@ def flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, Array]:
     return found
 
 
-def unpack(batch: Any) -> tuple[Any, Any, Any]:
-    """Return x, targets and lengths, None where a batch is a pair.
+def unpack(batch: Any) -> Batch:
+    """Return x, targets, lengths and weights, None where a batch has none.
 
     Raises
     ------
     TypeError
         batch is no tuple or list.
     ValueError
-        It has neither two nor three elements.
+        It has fewer than two elements, or more than four.
     """
     if not isinstance(batch, (tuple, list)):
-        raise TypeError(f"batch must be (x, targets, lengths), got {type(batch).__name__}")
-    if len(batch) not in (2, 3):
-        raise ValueError(
-            f"batch must be (x, targets) or (x, targets, lengths), got {len(batch)} elements"
+        raise TypeError(
+            f"batch must be (x, targets, lengths, weights), got {type(batch).__name__}"
         )
-    x, targets, *lengths = batch
-    return x, targets, lengths[0] if lengths else None
+    if not 2 <= len(batch) <= 4:
+        raise ValueError(
+            "batch must be (x, targets), (x, targets, lengths) or (x, targets, lengths, weights), "
+            f"got {len(batch)} elements"
+        )
+    return Batch(*batch)
 
 
 def _tensor_of(argument: str) -> str:

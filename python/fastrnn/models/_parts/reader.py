@@ -88,7 +88,7 @@ class Reader:
                 f"got input_size={input_size!r}, vocab={vocab!r}"
             )
         if "batch_first" in layer_options:
-            raise TypeError("batch_first is no option of a model: x is (T, N, ·)")
+            raise TypeError("batch_first is no option of this model: x is (T, N)")
         for name in _DECIDED:
             if name in layer_options:
                 raise TypeError(f"{name} is no option of this model: it decides that itself")
