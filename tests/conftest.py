@@ -69,9 +69,12 @@ def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _no_luck(request: pytest.FixtureRequest) -> None:
-    """Nothing that this test draws depends on the tests before it."""
+def _no_luck(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Nothing that this test draws or finds switched depends on the tests before it."""
     luck.start(request.node.nodeid)
+    before = luck.switches()
+    yield
+    luck.put_back(before)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
