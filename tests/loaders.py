@@ -230,20 +230,21 @@ def _load_questions(path: Path) -> Any:
     return found
 
 
+FILE = (fastrnn.CheckpointError,)
 LOADERS = {
-    "checkpoint": Loader("a.safetensors", _checkpoint, fastrnn.io.load_checkpoint),
-    "weights": Loader("a.safetensors", _checkpoint, fastrnn.io.load_weights),
-    "arrays": Loader("a.safetensors", _checkpoint, fastrnn.io.load),
-    "model": Loader("a.safetensors", _model, _load_model),
-    "resume": Loader("a.safetensors", _run, _resume),
+    "checkpoint": Loader("a.safetensors", _checkpoint, fastrnn.io.load_checkpoint, FILE),
+    "weights": Loader("a.safetensors", _checkpoint, fastrnn.io.load_weights, FILE),
+    "arrays": Loader("a.safetensors", _checkpoint, fastrnn.io.load, FILE),
+    "model": Loader("a.safetensors", _model, _load_model, FILE),
+    "resume": Loader("a.safetensors", _run, _resume, FILE),
     "vocabulary": Loader("a.json", _vocabulary, _load_vocabulary),
     "pieces": Loader("b.json", _pieces, _load_vocabulary),
     "token record": Loader("c.json", _token_record, _load_tokens),
     "token index": Loader("c.idx", _token_record, _load_tokens),
     "token ids": Loader("c.bin", _token_record, _load_tokens),
     "onnx": Loader("a.onnx", _onnx, _load_onnx),
-    "word2vec text": Loader("v.txt", _word_vectors(False), _load_word_vectors(False)),
-    "word2vec binary": Loader("v.bin", _word_vectors(True), _load_word_vectors(True)),
+    "word2vec text": Loader("v.txt", _word_vectors(False), _load_word_vectors(False), FILE),
+    "word2vec binary": Loader("v.bin", _word_vectors(True), _load_word_vectors(True), FILE),
     "npy": Loader("x.npy", _npy, _load_rows),
     "npz": Loader("x.npz", _npz, _load_rows),
     "examples": Loader("e.jsonl", _examples, _load_examples),
