@@ -19,7 +19,7 @@ BUILT  := CMakeLists.txt pyproject.toml \
 NATIVE := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cmake -G Ninja -S . -DFASTRNN_PYTHON=OFF -DFASTRNN_SELFTEST=ON
 CROSS  ?= aarch64-linux-gnu
 
-.PHONY: help demo test judges full scorecard dev lint format bench wheel asan selftest aarch64 docs clean
+.PHONY: help demo test judges full scorecard fuzz dev lint format bench wheel asan selftest aarch64 docs clean
 
 help:  ## list the tasks
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -69,12 +69,18 @@ judges: $(if $(ARGS),,$(RAN)) $(JUDGES)have-fastrnn  ## what `make test` skips, 
 full: $(JUDGES)have-fastrnn  ## the long tier, for which CI has no time, with the judges
 	$(JUDGED) --benchmark-disable --long --scorecard $(or $(ARGS),--only-known-skips)
 	$(JUDGES)bin/python tools/scorecard.py run make wheel
+	$(JUDGES)bin/python tools/scorecard.py run make fuzz SECONDS=1800
 	$(JUDGES)bin/python tools/scorecard.py run make reproducible
 
 # Both tiers write down what came of the checks of docs/reliability.md; this is the quick one.
 scorecard: $(HAVE)fastrnn $(HAVE)group-test  ## the forty checks alone, and the page of their outcomes
 	$(PY) -m pytest tests -m check --scorecard $(ARGS)
 	$(PY) tools/scorecard.py
+
+# Two targets at a time; what it finds is under build/fuzz/found.
+fuzz: SECONDS ?= 60
+fuzz: $(HAVE)fastrnn $(HAVE)group-test $(HAVE)group-fuzz  ## the core's boundary and every loader, SECONDS=60 for each target
+	$(PY) tests/fuzz/run.py --seconds $(SECONDS) $(ARGS)
 
 CPP := find cpp bench -name '*.h' -o -name '*.cpp' | xargs $(VENV)/bin/clang-format
 

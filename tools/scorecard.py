@@ -150,6 +150,7 @@ CHECKS = {
 # Proofs that no test of Python can give by itself, with the checks that they prove.
 COMMANDS = {
     "make asan": (27,),
+    "make fuzz SECONDS=1800": (29,),
     "make wheel": (40,),
     "make reproducible": (40,),
 }

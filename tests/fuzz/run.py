@@ -16,6 +16,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 BUILD = HERE.parents[1] / "build" / "fuzz"
+HANG = 60  # seconds by the clock after which an input is given up
 sys.path.insert(0, str(HERE.parent))
 
 
@@ -37,7 +38,7 @@ def fuzz(name: str, seconds: int) -> None:
         (corpus / f"seed-{i}").write_bytes(seed)
     kept = HERE / "corpus" / name
     folders = [str(corpus), *([str(kept)] if kept.is_dir() else [])]
-    limits = [f"-max_total_time={seconds}", "-rss_limit_mb=512", "-timeout=60", "-max_len=32768"]
+    limits = [f"-max_total_time={seconds}", "-rss_limit_mb=512", f"-timeout={HANG}", "-max_len=32768"]
     limits += [f"-artifact_prefix={found}/", "-print_final_stats=1", "-close_fd_mask=1"]
     atheris.Setup([sys.argv[0], *limits, *folders], lambda data: checked(target, data))
     atheris.Fuzz()
@@ -48,7 +49,7 @@ def run(name: str, seconds: int) -> str | None:
     words = [sys.executable, __file__, "--only", name, "--seconds", str(seconds)]
     try:
         done = subprocess.run(
-            words, capture_output=True, text=True, errors="replace", timeout=seconds + 240,
+            words, capture_output=True, text=True, errors="replace", timeout=seconds + 4 * HANG,
             check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pytest
 from loaders import LOADERS
-from processes import run_python
+from processes import TIMEOUT, run_python
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pipes and devices of POSIX")
 for package in ("safetensors", "autograd", "onnx", "tokenizers", "threadpoolctl", "typer"):
@@ -602,7 +602,7 @@ def test_hostile_files_are_refused(name: str, tmp_path: Path, tally: Callable[[i
         "import sys; from pathlib import Path; sys.path[:0] = sys.argv[3:]\n"
         "import test_hostile; test_hostile.attack(sys.argv[1], Path(sys.argv[2]))",
         name, str(tmp_path), str(Path(__file__).parent), str(Path(__file__).parents[1]),
-        timeout=600,
+        timeout=TIMEOUT * 5,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     rows = [json.loads(line) for line in done.stdout.splitlines()]

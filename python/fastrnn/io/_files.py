@@ -159,10 +159,12 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
 
     Examples
     --------
-    >>> from fastrnn.io._files import open_regular
-    >>> open_regular("/dev/zero")
-    Traceback (most recent call last):
-    fastrnn.io._files.NoRegularFileError: [Errno 22] it is no regular file...: '/dev/zero'
+    >>> from fastrnn.io._files import atomic_write, open_regular
+    >>> with atomic_write("notes.txt") as file:
+    ...     _ = file.write(b"to the end")
+    >>> with open_regular("notes.txt") as file:
+    ...     file.read()
+    b'to the end'
     """
     file: BinaryIO = open(os.fspath(path), "rb", opener=_at_once)  # noqa: SIM115
     try:
