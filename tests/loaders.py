@@ -87,10 +87,10 @@ def _run(path: Path) -> None:
 def _resume(path: Path) -> Any:
     folder = path.parent / "resumed"
     folder.mkdir(exist_ok=True)
-    link = folder / "checkpoint-00000001.safetensors"
-    link.unlink(missing_ok=True)
-    link.symlink_to(path)
-    return _trainer(folder, _language_model()).fit(BATCHES, updates=1, resume=True)
+    for old in folder.iterdir():
+        old.unlink()
+    (folder / "checkpoint-00000001.safetensors").symlink_to(path)
+    return _trainer(folder, _language_model()).fit(BATCHES, updates=2, resume=True)
 
 
 def _vocabulary(path: Path) -> None:

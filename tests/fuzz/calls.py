@@ -30,7 +30,7 @@ class Parameter(NamedTuple):
     name: str
     kind: str  # its annotation
     shape: tuple[str, ...]  # sizes of an array in symbols
-    optional: bool
+    default: bool
 
 
 @cache
@@ -58,7 +58,7 @@ def _parameters(node: ast.FunctionDef, lines: list[str]) -> list[Parameter]:
         shape = tuple(s.strip() for s in sizes[1].split(",") if s.strip()) if sizes else ()
         if not shape and found and "rray" in kind:
             shape = found[-1].shape  # "as the next two"
-        found.append(Parameter(argument.arg, kind, shape, default is not None or "None" in kind))
+        found.append(Parameter(argument.arg, kind, shape, default is not None))
     return found
 
 
@@ -73,9 +73,18 @@ def call_of(draw: Draw) -> Callable[[], Any]:
     arguments = {}
     for parameter in functions()[name]:
         value = _value(parameter, draw, cell, sizes, dtype)
-        if parameter.optional and draw.below(3) == 0:
+        absent = draw.below(3) == 0
+        if parameter.name in ("c0", "c_n", "dc0", "dc_n") and "lstm" not in cell.name:
+            value = None
+        elif parameter.name in ("dw_hr", "dw_norm") or (
+            parameter.name.endswith("peephole") and cell.name != "lstm_peephole"
+        ):
+            value = None
+        elif "None" in parameter.kind and (absent or parameter.name.startswith("w_")):
+            value = value if parameter.name in ("w_ih", "w_hh") else None
+        elif parameter.default and absent:
             continue
-        arguments[parameter.name] = _spoilt(value, draw) if draw.below(12) == 1 else value
+        arguments[parameter.name] = _spoilt(value, draw) if draw.below(24) == 1 else value
     return lambda: getattr(_core, name)(**arguments)
 
 
@@ -102,7 +111,7 @@ def _value(p: Parameter, draw: Draw, cell: Any, sizes: dict[str, int], dtype: st
     if p.kind.startswith("int"):
         return draw.below(3) if p.name in ("num_threads", "n") else draw.pick(NUMBERS)
     makers = {
-        "Tape": _core.Tape,
+        "Tape": lambda: _tape(cell, sizes, dtype) if p.kind == "Tape" else _core.Tape(),
         "Choices": lambda: _core.Choices(("tanh",)),
         "Word2VecTables": lambda: _core.Word2VecTables(
             np.arange(4, 0, -1), True, False, True, True, 2, 2, 0.75, 0.0
@@ -115,6 +124,22 @@ def _value(p: Parameter, draw: Draw, cell: Any, sizes: dict[str, int], dtype: st
             except (TypeError, ValueError):
                 return None
     return None
+
+
+def _tape(cell: Any, sizes: dict[str, int], dtype: str) -> Any:
+    """A tape of a forward call of these sizes; an empty one for cells with more options."""
+    T, N, I, H, G = (sizes[size] for size in "TNIHG")
+    tape, lstm = _core.Tape(), "lstm" in cell.name
+    shapes = (T, N, I), (G * H, I), (G * H, H), (G * H,), (N, H), (T, N, H)
+    x, w_ih, w_hh, b, h0, y = (np.ones(shape, dtype) for shape in shapes)
+    c0, h_n, c_n = h0.copy(), h0.copy(), h0.copy()
+    peephole = np.ones((3, H), dtype) if cell.name == "lstm_peephole" else None
+    if "general" not in cell.name:
+        _core.rnn_forward(
+            cell, x, w_ih, w_hh, b, b.copy(), peephole, h0, c0 if lstm else None, None, y, h_n,
+            c_n if lstm else None, tape=tape,
+        )  # fmt: skip
+    return tape
 
 
 def _name(draw: Draw) -> str:
@@ -142,7 +167,7 @@ def _spoilt(value: Any, draw: Draw) -> Any:
         frozen.flags.writeable = False
         return frozen
     if how == 6:
-        return np.broadcast_to(value.ravel()[:1], (2**40,) * min(1, value.ndim) + value.shape[1:])
+        return np.broadcast_to(np.ones((), value.dtype), (2**40, *value.shape[1:]))
     if how == 7:
         return np.empty((0, *value.shape[1:]), value.dtype)
     if how == 8:

@@ -38,8 +38,9 @@ def fuzz(name: str, seconds: int) -> None:
         (corpus / f"seed-{i}").write_bytes(seed)
     kept = HERE / "corpus" / name
     folders = [str(corpus), *([str(kept)] if kept.is_dir() else [])]
-    limits = [f"-max_total_time={seconds}", "-rss_limit_mb=512", f"-timeout={HANG}", "-max_len=32768"]
-    limits += [f"-artifact_prefix={found}/", "-print_final_stats=1", "-close_fd_mask=1"]
+    limits = [f"-max_total_time={seconds}", "-rss_limit_mb=512", f"-timeout={HANG}"]
+    limits += ["-max_len=32768", f"-artifact_prefix={found}/"]
+    limits += ["-print_final_stats=1", "-close_fd_mask=1"]
     atheris.Setup([sys.argv[0], *limits, *folders], lambda data: checked(target, data))
     atheris.Fuzz()
 

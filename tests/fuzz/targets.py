@@ -141,7 +141,7 @@ class ForeignArrays:
                     clip=draw.pick([None, 1.0, -1.0, "x", np.nan]),
                     activations=draw.pick([None, ["Tanh"], ["Sigmoid", "Tanh", "Relu"], "x", 3]),
                 )  # fmt: skip
-        except (TypeError, ValueError) as error:
+        except (MemoryError, TypeError, ValueError) as error:
             told(error)
 
     def _arrays(self, draw: Draw, shapes: list[tuple[int, ...]]) -> list[object]:

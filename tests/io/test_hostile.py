@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pytest
 from loaders import LOADERS
-from processes import TIMEOUT, run_python
+from processes import run_python
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pipes and devices of POSIX")
 for package in ("safetensors", "autograd", "onnx", "tokenizers", "threadpoolctl", "typer"):
@@ -229,6 +229,15 @@ def runs() -> Iterator[tuple[str, Trick]]:
                 run = {**state["run"], key: value}
                 if not (key == "seconds" and value == -1):
                     yield f"run.{key} is {value!r}", saved(found.tensors, {**state, "run": run})
+    for position in (
+        {"index": 5}, {"index": -1}, {"index": 2**62, "entered": False}, {"entered": 1},
+        {"index": 0, "entered": True}, {"data": {}}, {"index": 1.0},
+    ):  # fmt: skip
+        changed = {**state["position"], **position}
+        yield f"position {position}", saved(found.tensors, {**state, "position": changed})
+    for lines in (b"[1]\n", b"7\n", b'{"update": "x"}\n', b'{"update": [1]}\n', b"{", b"\xff\n"):
+        history = np.frombuffer(lines, np.uint8)
+        yield f"history {lines!r}", saved({**found.tensors, "history": history}, state)
     for name, array in found.tensors.items():
         rest = {other: a for other, a in found.tensors.items() if other != name}
         yield f"no {name}", saved(rest, state)
@@ -602,7 +611,6 @@ def test_hostile_files_are_refused(name: str, tmp_path: Path, tally: Callable[[i
         "import sys; from pathlib import Path; sys.path[:0] = sys.argv[3:]\n"
         "import test_hostile; test_hostile.attack(sys.argv[1], Path(sys.argv[2]))",
         name, str(tmp_path), str(Path(__file__).parent), str(Path(__file__).parents[1]),
-        timeout=TIMEOUT * 5,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     rows = [json.loads(line) for line in done.stdout.splitlines()]

@@ -103,6 +103,10 @@ class Position:
         if (state["data"] is not None) != self._has_state:
             raise ValueError("the position is one of another kind of data")
         index, entered = integer("index", state["index"], 0), flag("entered", state["entered"])
+        if entered != (index > 0):
+            raise ValueError(f"index is {index}, and entered {entered}: one of them is wrong")
         if self._has_state:
             self._data.load_state_dict(state["data"])
+        elif hasattr(self._data, "__len__") and index > len(self._data):
+            raise ValueError(f"index is {index}, and the data has {len(self._data)} batches")
         self.index, self._entered = index, entered

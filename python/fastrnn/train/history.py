@@ -62,8 +62,13 @@ class History:
 
 
 def history_of(lines: bytes) -> History:
-    """Return what `History.lines` wrote."""
-    return History([strict_json(line) for line in lines.splitlines()])
+    """Return what `History.lines` wrote; ValueError if it is something else."""
+    records = [strict_json(line) for line in lines.splitlines()]
+    for record in records:
+        figures = record.values() if isinstance(record, dict) else ["no record"]
+        if not all(figure is None or type(figure) in (int, float) for figure in figures):
+            raise ValueError(f"a record of its history is {record!r:.80}")
+    return History(records)
 
 
 def _line(record: Record) -> bytes:
