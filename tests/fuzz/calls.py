@@ -74,11 +74,7 @@ def call_of(draw: Draw) -> Callable[[], Any]:
     for parameter in functions()[name]:
         value = _value(parameter, draw, cell, sizes, dtype)
         absent = draw.below(3) == 0
-        if parameter.name in ("c0", "c_n", "dc0", "dc_n") and "lstm" not in cell.name:
-            value = None
-        elif parameter.name in ("dw_hr", "dw_norm") or (
-            parameter.name.endswith("peephole") and cell.name != "lstm_peephole"
-        ):
+        if not _has(cell, parameter.name):
             value = None
         elif "None" in parameter.kind and (absent or parameter.name.startswith("w_")):
             value = value if parameter.name in ("w_ih", "w_hh") else None
@@ -86,6 +82,14 @@ def call_of(draw: Draw) -> Callable[[], Any]:
             continue
         arguments[parameter.name] = _spoilt(value, draw) if draw.below(24) == 1 else value
     return lambda: getattr(_core, name)(**arguments)
+
+
+def _has(cell: Any, argument: str) -> bool:
+    """Whether calls for this cell take the argument, apart from those with more options."""
+    if argument.endswith("peephole"):
+        return bool(cell.name == "lstm_peephole")
+    states = ("c0", "c_n", "dc0", "dc_n")
+    return argument not in ("dw_hr", "dw_norm", *(() if "lstm" in cell.name else states))
 
 
 def _value(p: Parameter, draw: Draw, cell: Any, sizes: dict[str, int], dtype: str) -> Any:
