@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fastrnn import plot
+from fastrnn.train import History
 
 SECONDS, BITS = [0.1, 0.5, 1.0, 2.0], [6.7, 4.0, 3.0, 2.4]
 HELD_OUT = ([1.0, 2.0], [3.1, 2.5])
@@ -20,7 +21,7 @@ def test_everything_given_is_drawn_and_in_sight() -> None:
     np.testing.assert_array_equal(points.get_xydata(), np.transpose(HELD_OUT))
     assert [level.get_ydata()[0] for level in levels] == list(LEVELS.values())
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
-    expected = ["training, running mean", "held-out: 2.500", "bz2 -9: 2.005", "xz -9e: 2.008"]
+    expected = ["training", "held-out: 2.500", "bz2 -9: 2.005", "xz -9e: 2.008"]
     assert labels == expected
     assert (axes.get_title(), axes.get_xlabel(), axes.get_ylabel()) == (
         "t",
@@ -39,10 +40,30 @@ def test_a_curve_alone_is_enough() -> None:
     assert axes.get_ylim()[0] < min(BITS) < max(BITS) < axes.get_ylim()[1]
 
 
-def test_the_first_updates_do_not_press_the_rest_together() -> None:
-    (axes,) = plot.loss_curve(([0, 1, 2], [500.0, 3.0, -1.0]), ([2], [1.0])).axes
-    bottom, top = axes.get_ylim()
-    assert bottom < -1 < 1 < top < 10
+@pytest.mark.parametrize("losses", [[500.0, 3.0, -1.0], [500.0, 3.0, 0.5], [2.0]])
+def test_every_point_is_in_sight(losses: list[float]) -> None:
+    updates = list(range(1, len(losses) + 1))
+    (axes,) = plot.loss_curve((updates, losses), (updates[-1:], [0.4])).axes
+    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    assert left < updates[0] <= updates[-1] < right
+    assert bottom < min(*losses, 0.4) <= max(losses) < top
+    assert axes.get_yscale() == ("log" if len(losses) == 3 and min(losses) > 0 else "linear")
+    assert axes.get_lines()[0].get_marker() == "o"  # a line would not show a point alone
+
+
+def test_a_history_is_drawn_over_the_updates() -> None:
+    records: list[dict[str, float | None]] = [
+        {"update": 5, "loss": 3.0}, {"update": 10, "loss": 2.0},
+        {"update": 10, "validation_loss": 2.5},
+    ]  # fmt: skip
+    history = History(records)
+    (axes,) = plot.loss_curve(history).axes
+    train, held_out = axes.get_lines()
+    np.testing.assert_array_equal(train.get_xydata(), [[5, 3], [10, 2]])
+    np.testing.assert_array_equal(held_out.get_xydata(), [[10, 2.5]])
+    assert axes.get_xlabel() == "updates"
+    with pytest.raises(TypeError, match="held_out must be left out"):
+        plot.loss_curve(history, HELD_OUT)
 
 
 def test_bad_input_is_refused() -> None:

@@ -211,6 +211,9 @@ def test_a_tagger_learns(folder: Path, capsys: pytest.CaptureFixture[str]) -> No
         (("warmup = 5", "warmup = -5"), r"\[schedule\] warmup must be at least 0"),
         (('folder = "run"', ""), r"\[training\] needs folder"),
         (("save_every = 15", "save_every = 0"), r"\[training\] save_every must be at least 1"),
+        (("warmup = 5", "wramup = 5"), r"\[schedule\] unknown key wramup, did you mean warmup"),
+        (("warmup = 5", 'follow = "hours"'), r"\[schedule\] follow must be one of"),
+        (('kind = "cosine"', 'knd = "cosine"'), r"\[schedule\] needs kind.*did you mean kind"),
         (("[schedule]", "[schedules]"), r"unknown section \[schedules\], did you mean schedule"),
     ],
 )
@@ -222,6 +225,16 @@ def test_a_wrong_file_is_one_line_and_1(
     assert main(["train", write(folder, text.replace(*change))]) == 1
     assert re.search(words, only_line(capsys.readouterr().err))
     assert not (folder / "run").exists()
+
+
+@pytest.mark.parametrize("cut", [r"\[optimiser\].*?(?=\[training)", r"(?<=warmup = 5)"])
+def test_the_optimiser_may_be_left_out_and_a_rate_may_follow_the_work(
+    folder: Path, cut: str
+) -> None:
+    text = LANGUAGE.format(updates=20)
+    changed = re.sub(cut, "" if "opt" in cut else '\nfollow = "percent"', text, flags=re.DOTALL)
+    assert changed != text
+    assert main(["train", write(folder, changed)]) == 0
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from processes import TIMEOUT
 
 import fastrnn._core
 
@@ -101,6 +102,6 @@ int SPARE(void) { return 1; }
 def test_each_flag_that_is_taken_back_is_seen(what: str, tmp_path: Path) -> None:
     (tmp_path / "core.c").write_text(MODULE)
     words = ["cc", "-shared", "-fPIC", "-o", "core.so", "core.c", *SOUND, *FAULTS.get(what, [])]
-    subprocess.run(words, cwd=tmp_path, check=True, timeout=60)
+    subprocess.run(words, cwd=tmp_path, check=True, timeout=TIMEOUT)
     found = check_wheel.check_module((tmp_path / "core.so").read_bytes())
     assert found == ([what] if what else [])

@@ -90,3 +90,15 @@ def test_plateau_state_goes_round_and_is_strict() -> None:
     with pytest.raises(TypeError, match="bad must be an integer"):
         other.load_state_dict({"rate": 1.0, "best": 1.0, "bad": 0.5})
     assert other(0) == 0.1
+
+
+def test_they_pickle_and_print_as_they_were_made() -> None:
+    import pickle
+
+    inner = schedule.chain(0.1, 50, schedule.cosine(0.1, 50))
+    rate = schedule.follow("percent", schedule.warmup(inner, 3))
+    again = pickle.loads(pickle.dumps(rate))
+    for each in (rate, again):
+        each.progress(percent=75.0)
+    assert again(0) == rate(0) == pytest.approx(0.05)
+    assert repr(schedule.linear(1, 0, 4)) == "linear(lr=1.0, last=0.0, steps=4)"

@@ -82,8 +82,8 @@ def batches(count: int = 7) -> list[np.ndarray]:
 def trainer(model: Toy, **options: Any) -> Trainer:
     """A trainer with a seeded generator and nothing to see."""
     options = {"progress": False, "max_norm": 1.0, "log_every": 5, **options}
-    rng = np.random.default_rng(2)
-    return Trainer(model, Adam(lr=0.01), rng=rng, **options)
+    rng, optimiser = np.random.default_rng(2), options.pop("optimiser", None) or Adam(lr=0.01)
+    return Trainer(model, optimiser, rng=rng, **options)
 
 
 def flat(params: Any) -> list[np.ndarray]:

@@ -64,11 +64,20 @@ class Config:
         """Return an error that says where in the file it is."""
         return ValueError(f"{self.path}: [{section}] {text}")
 
-    def choice(self, section: str, key: str, choices: Mapping[str, R]) -> tuple[R, dict[str, Any]]:
-        """Return what a key chooses, and the rest of its section."""
+    def choice(
+        self, section: str, key: str, choices: Mapping[str, R], default: str | None = None
+    ) -> tuple[R, dict[str, Any]]:
+        """Return what a key chooses, and the rest of its section.
+
+        default is what an absent or empty section chooses.
+        """
         table = self.section(section)
+        if not table and default is not None:
+            table = {key: default}
         if key not in table:
-            raise self.error(section, f"needs {key}, one of {', '.join(choices)}")
+            close = get_close_matches(key, table, 1)
+            meant = f", got {close[0]}; did you mean {key}?" if close else ""
+            raise self.error(section, f"needs {key}, one of {', '.join(choices)}{meant}")
         name = table.pop(key)
         if not isinstance(name, str) or name not in choices:
             raise self.error(section, f"{key} must be one of {', '.join(choices)}, got {name!r}")
@@ -89,7 +98,7 @@ class Config:
         section, function, table, **given
             The function's arguments are the section's keys, but for those that are given.
         also : sequence of str
-            Keys that its ``**options`` take.
+            Keys that its ``**options`` take, or that were read before: who misspells one is told.
 
         Raises
         ------

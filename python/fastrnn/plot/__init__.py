@@ -16,6 +16,8 @@ from fastrnn.plot._words import word_map
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from fastrnn.train import History
+
 __all__ = [
     "attention",
     "curves",
@@ -28,6 +30,9 @@ __all__ = [
     "save",
     "word_map",
 ]
+
+
+_FEW = 40  # points, each of which gets a mark: a line would not show one that stands alone
 
 
 def require_matplotlib() -> "type[Figure]":
@@ -55,26 +60,28 @@ def require_matplotlib() -> "type[Figure]":
 
 
 def loss_curve(
-    train: tuple[Sequence[float], Sequence[float]],
+    train: "History | tuple[Sequence[float], Sequence[float]]",
     held_out: tuple[Sequence[float], Sequence[float]] = ((), ()),
     *,
     levels: Mapping[str, float] | None = None,
     title: str = "",
-    xlabel: str = "seconds of training",
+    xlabel: str | None = None,
     ylabel: str = "loss",
 ) -> "Figure":
-    """Draw how a loss fell.
+    """Draw how a loss fell: every point that is given.
 
     Parameters
     ----------
-    train : (x, y), two sequences of floats of one length
-        The training loss, drawn as a line.
+    train : History, or (x, y), two sequences of floats of one length
+        What a training returns, of which the losses over the updates are drawn, or the training
+        loss. A line, with a mark at each point where there are few.
     held_out : (x, y), two sequences of floats of one length
-        The loss on held-out data, drawn as points.
+        The loss on held-out data, drawn as points; a `History` has its own.
     levels : dict of str to float, optional
         Losses to compare with, drawn as labelled horizontal lines.
     title, xlabel, ylabel : str
-        What is written above and beside the picture.
+        What is written above and beside the picture; xlabel by default "updates" for a `History`,
+        else "seconds of training".
 
     Returns
     -------
@@ -85,21 +92,31 @@ def loss_curve(
     ------
     ImportError
         matplotlib is missing; the message says how to get it.
+    TypeError
+        There are a History and held_out.
     ValueError
         x and y differ in length, or there is nothing to draw.
 
     Notes
     -----
-    The range of the last training loss and all the other numbers fills at least a quarter of the
-    height: the first few updates would otherwise press all the rest together.
+    Positive losses that span more than a factor of ten stand on a logarithmic axis: the first few
+    updates would otherwise press all the rest together.
 
     Examples
     --------
     >>> from fastrnn.plot import loss_curve
     >>> figure = loss_curve(([1, 2, 3], [4.0, 3.0, 2.5]), ([3], [2.6]), levels={"bz2": 2.0})
     >>> [label.get_text() for label in figure.axes[0].get_legend().get_texts()]
-    ['training, running mean', 'held-out: 2.600', 'bz2: 2.000']
+    ['training', 'held-out: 2.600', 'bz2: 2.000']
     """
+    if isinstance(train, tuple | list):
+        xlabel = "seconds of training" if xlabel is None else xlabel
+    else:
+        if len(held_out[0]):
+            raise TypeError("held_out must be left out where train is a History, which has its own")
+        history, train = train, train.column("loss")
+        held_out = history.column("validation_loss")
+        xlabel = "updates" if xlabel is None else xlabel
     for name, (x, y) in {"train": train, "held_out": held_out}.items():
         shapes = np.shape(x), np.shape(y)
         if len(shapes[0]) != 1 or shapes[0] != shapes[1]:
@@ -111,7 +128,8 @@ def loss_curve(
     levels = levels or {}
     figure = require_matplotlib()(figsize=(8, 4.5), dpi=120, layout="constrained")
     axes = figure.add_subplot()
-    axes.plot(*train, color="tab:blue", label="training, running mean")
+    few = "o" if len(train[0]) <= _FEW else ""
+    axes.plot(*train, color="tab:blue", marker=few, markersize=3, label="training")
     if len(held_out[0]):
         label = f"held-out: {held_out[1][-1]:.3f}"
         axes.plot(*held_out, "o", color="tab:red", markersize=5, label=label)
@@ -119,12 +137,10 @@ def loss_curve(
         style = ("--", ":", "-.")[i % 3]
         label = f"{name}: {level:.3f}"
         axes.axhline(level, color=f"C{i + 1}", linestyle=style, linewidth=1.2, label=label)
-    rest = [train[1][-1], *held_out[1], *levels.values()]
-    low, high, first = min(rest), max(rest), max(train[1])
-    top = min(first, high + 3 * (high - low)) if high > low else first
-    margin = 0.05 * (top - low) or 1.0
-    axes.set_ylim(low - margin, top + margin)
-    axes.set_xlim(left=0)
+    drawn = np.array([*train[1], *held_out[1], *levels.values()], np.float64)
+    drawn = drawn[np.isfinite(drawn)]
+    if len(drawn) and drawn.min() > 0 and drawn.max() > 10 * drawn.min():
+        axes.set_yscale("log")
     axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
     axes.grid(alpha=0.25)
     axes.legend(frameon=False)

@@ -1,6 +1,7 @@
 """Training: optimisers over nested dicts of arrays, clipping, learning rates, and the trainer."""
 
 from fastrnn.train import schedule
+from fastrnn.train.callbacks import Callback, TensorBoard
 from fastrnn.train.checkpoint import Checkpoints, load_latest
 from fastrnn.train.clip import clip_grad_norm, clip_grad_value, global_norm
 from fastrnn.train.history import History
@@ -12,10 +13,12 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "Callback",
     "Checkpoints",
     "History",
     "Optimiser",
     "RMSprop",
+    "TensorBoard",
     "Trainer",
     "clip_grad_norm",
     "clip_grad_value",

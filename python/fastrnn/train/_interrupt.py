@@ -6,7 +6,8 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-ENDING = ("SIGTERM", "SIGUSR1")  # what schedulers send before they take the machine away
+# What schedulers send before they take the machine away, and a terminal that closes.
+ENDING = ("SIGTERM", "SIGUSR1", "SIGHUP")
 
 
 class Ended(SystemExit):
@@ -49,7 +50,9 @@ class Interrupts:
         main = threading.current_thread() is threading.main_thread()
         if main and self._listens:
             numbers = [getattr(signal, name) for name in ENDING if hasattr(signal, name)]
-            self._others = {n: signal.signal(n, self._on_ending) for n in numbers}
+            # A handler of the user's, and what nohup ignores, stay.
+            free = [n for n in numbers if signal.getsignal(n) == signal.SIG_DFL]
+            self._others = {n: signal.signal(n, self._on_ending) for n in free}
         if main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             self._before = signal.signal(signal.SIGINT, self._on_signal)
         return self

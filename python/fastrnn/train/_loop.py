@@ -17,7 +17,10 @@ from fastrnn.train._run import Run, Stepper, put, to_checkpoint
 from fastrnn.train._step import Step
 from fastrnn.train._trees import flatten
 from fastrnn.train.checkpoint import Checkpoints
-from fastrnn.train.history import MetricsFile, Record, figures_of
+from fastrnn.train.history import MetricsFile, Record, Window, figures_of
+
+SAVE_SECONDS = 300.0  # from checkpoint to checkpoint, where nobody says otherwise
+RECORD_SECONDS = 5.0  # of training, from record to record, likewise
 
 
 def shown(value: float) -> str:
@@ -137,7 +140,8 @@ class Saving:
             require_safetensors()
         self.checkpoints = checkpoints
         self._every = None if every is None else integer("save_every", every, 1)
-        self._seconds = inf if seconds is None else number("save_seconds", seconds, 0)
+        usual = SAVE_SECONDS if every is None else inf
+        self._seconds = usual if seconds is None else number("save_seconds", seconds, 0)
         self._last = perf_counter()
 
     def due(self, run: Run) -> bool:
@@ -169,7 +173,8 @@ class Loop:
     checks: Validation
     saving: Saving
     metrics: MetricsFile | None
-    log_every: int
+    log_every: int | None
+    callbacks: list[tuple[Any, Any]]  # each with the trainer that it is told about
     shown: Display
     ranks: Ranks
     parts: tuple[Any, Stepper, np.random.Generator]
@@ -178,12 +183,15 @@ class Loop:
 
     def train(self) -> None:
         """Train to the end. What was due when a run was stopped is done first."""
-        self._mean = self._weight = self._norm = 0.0
+        self._loss = self._norm = 0.0
         self._shown_at = -inf
+        self._recorded_at = self.run.seconds
+        self._epoch_window = Window()
         self._start = self.run.tokens, self.run.update, self.run.seconds
         if self.checks.unseen(self.run) and not self._finished():
             # What would stop the training at its first validation stops it before the first update.
             self.ranks.of_first(self.checks.figures)
+        self._tell("on_fit_begin")
         self._validate_if(self.checks.due(self.run))
         while not self._finished():
             self._epoch()
@@ -191,6 +199,7 @@ class Loop:
             self._log()
         self._validate_if(self.checks.due_at_the_end(self.run))
         self.save()
+        self._tell("on_fit_end")
 
     def save(self) -> None:
         """Write a checkpoint, whole even if Ctrl-C comes."""
@@ -201,27 +210,35 @@ class Loop:
         """Train to the end of the epoch or to a limit, whatever comes first."""
         run = self.run
         began = perf_counter()
+        self._tell_schedule()
         for batch in self.position.rest_of_epoch():
             loss, self._norm = self.step(batch, run, self.position, self.interrupts)
-            self._mean = 0.98 * self._mean + 0.02 * loss
-            self._weight = 0.98 * self._weight + 0.02
+            self._epoch_window.add(loss, self._norm)
+            self._loss = run.window.loss / run.window.updates
             run.seconds += perf_counter() - began
             self._after_update()
             if self._finished():
                 return
+            self._tell_schedule()
             began = perf_counter()
         with self.interrupts.held():
             run.epoch += 1
             run.carry = None
             self.position.done()
-        self._validate_if(self.checks.due(run))
+        if self.log_every is None and run.window.updates:
+            self._log()
+            self.shown.log(self._status())
+        figures = self._validate_if(self.checks.due(run))
+        # Resumed after the last batch of an epoch, there is nothing to take the mean of.
+        means = self._epoch_window.means() if self._epoch_window.updates else {}
+        self._tell("on_epoch_end", {**self._when(), **means, **self._pace(), **figures})
 
     def _after_update(self) -> None:
         run, save, stop = self.run, False, [False, self.interrupts.ended]
         if not self.ranks.alone:
             wanted = self.saving.due(run), self.interrupts.pending, self.interrupts.ended
             run.seconds, save, stop = self.ranks.agree(run.seconds, *wanted)
-        if run.update % self.log_every == 0:
+        if self._record_due():
             self._log()
             self.shown.log(self._status())
         now = perf_counter()
@@ -238,9 +255,30 @@ class Loop:
         done = self.limits.fraction(self.run, self.run.epoch) >= 1
         return done or self.checks.enough(self.run)
 
-    def _validate_if(self, due: bool) -> None:
+    def _record_due(self) -> bool:
+        if self.log_every is not None:
+            return self.run.update % self.log_every == 0
+        # By the seconds that all ranks agree on: each of them takes part in a record.
+        return self.run.seconds - self._recorded_at >= RECORD_SECONDS
+
+    def _tell_schedule(self) -> None:
+        """Tell a learning rate that follows something else than updates how far the training is."""
+        progress = getattr(getattr(self.parts[1], "lr", None), "progress", None)
+        if progress is not None:
+            epochs = self._epochs()
+            percent = 100 * min(1.0, self.limits.fraction(self.run, epochs))
+            progress(epochs=epochs, seconds=self.run.seconds, percent=percent)
+
+    def _tell(self, event: str, *told: Any) -> None:
+        """Call the callbacks that have this method."""
+        for callback, trainer in self.callbacks:
+            method = getattr(callback, event, None)
+            if method is not None:
+                method(trainer, *told)
+
+    def _validate_if(self, due: bool) -> Record:
         if not due:
-            return
+            return {}
         self.judging = True
         figures = self.ranks.of_first(self.checks.figures)
         self.judging = False
@@ -249,10 +287,11 @@ class Loop:
             observe = getattr(getattr(self.parts[1], "lr", None), "observe", None)
             if observe is not None:  # the learning rate depends on how the training goes
                 observe(figures[self.checks.monitor])
-            told = {f"validation_{name}": value for name, value in figures.items()}
+            told: Record = {f"validation_{name}": value for name, value in figures.items()}
             self._record({**self._when(), **told})
         values = "  ".join(f"{name} {shown(value)}" for name, value in figures.items())
         self.shown.say(f"update {self.run.update}  epoch {self.run.epoch}  validation: {values}")
+        return told
 
     def _when(self) -> Record:
         run = self.run
@@ -261,14 +300,22 @@ class Loop:
     def _log(self) -> None:
         self.ranks.check(self.parts[0].params, dict, self.run.update)
         with self.interrupts.held():
-            told = {"lr": getattr(self.parts[1], "rate", None), "tokens": self.run.tokens}
-            self._record({**self._when(), **self.run.window.means(), **told})
+            self._recorded_at = self.run.seconds
+            self._record({**self._when(), **self.run.window.means(), **self._pace()})
+
+    def _pace(self) -> Record:
+        return {"lr": getattr(self.parts[1], "rate", None), "tokens": self.run.tokens}
 
     def _record(self, record: Record) -> None:
         finite = {k: v if v is not None and isfinite(v) else None for k, v in record.items()}
         self.run.history.records.append(finite)
         if self.metrics is not None:
             self.metrics.add(finite)
+        self._tell("on_record", finite)
+
+    def _epochs(self) -> float:
+        """Return the epochs done, with the part of the one that runs, if that is known."""
+        return self.run.epoch + (self.position.index / self.batches if self.batches else 0)
 
     def _status(self) -> Status:
         run = self.run
@@ -277,12 +324,11 @@ class Loop:
         done, unit = run.tokens - tokens, "tokens"
         if not done:
             done, unit = run.update - updates, "updates"
-        epochs = run.epoch + (self.position.index / self.batches if self.batches else 0)
-        fraction = min(1.0, self.limits.fraction(run, epochs))
+        fraction = min(1.0, self.limits.fraction(run, self._epochs()))
         return Status(
             run.update,
             run.epoch,
-            self._mean / self._weight,
+            self._loss,
             self._norm,
             done / worked,
             unit,

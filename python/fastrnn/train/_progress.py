@@ -15,7 +15,7 @@ class Status(NamedTuple):
     update, epoch : int
         Done so far.
     loss : float
-        Its running mean.
+        Its mean since the last record, as in the log and the picture.
     gradient_norm : float
         Of the last update, before clipping.
     rate, unit : float, str

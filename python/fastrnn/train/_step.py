@@ -1,5 +1,6 @@
 """One update of a model: differentiate, clip, change; the whole of it, or nothing at all."""
 
+from collections.abc import Mapping
 from math import inf, isfinite
 from typing import Any
 
@@ -79,10 +80,9 @@ class Step:
             loss, tokens, grads = self._gradient(params, batch, run.carry)
             if not isfinite(loss):
                 raise FloatingPointError(
-                    f"the loss is {loss} at update {update + 1}; "
-                    "a lower learning rate or clipping may help"
+                    f"the loss is {loss} at update {update + 1}; {_what_may_help(batch)}"
                 )
-            norm = self._clip(grads, update)
+            norm = self._clip(grads, update, batch)
             with interrupts.held():
                 self._optimiser.update(params, grads)
                 run.update += 1
@@ -111,10 +111,32 @@ class Step:
         grads, loss, tokens = ranks.mean(params, grads, loss, terms, tokens)
         return loss, tokens, grads
 
-    def _clip(self, grads: Any, update: int) -> float:
+    def _clip(self, grads: Any, update: int, batch: Any) -> float:
         try:
             return clip_grad_norm(grads, self._max_norm)
         except ValueError as error:
             raise FloatingPointError(
-                f"{error}, at update {update + 1}; a lower learning rate or clipping may help"
+                f"{error}, at update {update + 1}; {_what_may_help(batch)}"
             ) from error
+
+
+def _what_may_help(batch: Any) -> str:
+    """Return what to do about a loss or gradient that is not finite."""
+    if not _finite(batch):
+        return "its batch holds NaN or infinite numbers, so look at the data first"
+    return (
+        "a lower learning rate may help, or clipping: max_norm limits the whole gradient, "
+        "clip_step of the model or layer one that overflows on its way back through many steps"
+    )
+
+
+def _finite(batch: Any) -> bool:
+    """Whether all floating numbers of a batch, a nest of arrays, are finite."""
+    if isinstance(batch, Mapping):
+        return all(map(_finite, batch.values()))
+    if isinstance(batch, (list, tuple)):
+        return all(map(_finite, batch))
+    if not isinstance(batch, (np.ndarray, np.floating, float)):
+        return True
+    array = np.asarray(batch)
+    return array.dtype.kind != "f" or bool(np.isfinite(array).all())

@@ -120,11 +120,8 @@ def draw(history: History, path: str | os.PathLike[str], title: str) -> None:
     """Draw the losses over the updates into a PNG file, if there is anything to draw."""
     from fastrnn import plot
 
-    train = history.column("loss")
-    if train[0]:
-        held_out = history.column("validation_loss")
-        figure = plot.loss_curve(train, held_out, title=title, xlabel="updates")
-        plot.save(figure, path)
+    if history.column("loss")[0]:
+        plot.save(plot.loss_curve(history, title=title), path)
 
 
 def figures_of(answer: Any) -> dict[str, float]:

@@ -1,13 +1,16 @@
 """Learning rates that change: each is a function of the number of updates done so far.
 
 Give one to an optimiser as ``lr``, or call it yourself. Any function of your own will do as well.
-`warmup` and `chain` make a schedule of others.
+`warmup` and `chain` make a schedule of others; `follow` lets one count epochs, seconds or percent
+of the work in place of updates.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from math import cos, pi, sqrt
+from typing import Any
 
-from fastrnn._checks import integer, number
+from fastrnn._checks import Array, integer, number
 from fastrnn.train._plateau import ReduceOnPlateau
 
 Schedule = Callable[[int], float]
@@ -19,11 +22,98 @@ __all__ = [
     "constant",
     "cosine",
     "exponential",
+    "follow",
     "inverse_sqrt",
     "linear",
     "step_decay",
     "warmup",
 ]
+
+FOLLOWED = ("epochs", "seconds", "percent")
+
+_RULES: dict[str, Callable[..., float]] = {
+    "constant": lambda _, lr: lr,
+    "step_decay": lambda step, lr, every, gamma: lr * gamma ** (step // every),
+    "exponential": lambda step, lr, gamma: lr * gamma**step,
+    "linear": lambda step, lr, last, steps: lr + (last - lr) * min(step / steps, 1.0),
+    "cosine": lambda step, lr, steps, last: (
+        last + (lr - last) * (1 + cos(pi * min(step / steps, 1.0))) / 2
+    ),
+    "inverse_sqrt": lambda step, lr, steps: lr * sqrt(steps / max(step, steps)),
+    "warmup": lambda step, schedule, steps: (
+        schedule(step) * min((step + 1) / (steps + 1), 1.0)
+    ),
+    "chain": lambda step, first, steps, then: first(step) if step < steps else then(step - steps),
+}
+
+
+@dataclass(repr=False)
+class _Rule:
+    """A rule by its name with its settings: it pickles, and prints as the call that made it."""
+
+    name: str
+    settings: dict[str, Any]
+
+    def __call__(self, step: float) -> float:
+        return _RULES[self.name](step, **self.settings)
+
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{name}={value!r}" for name, value in self.settings.items())
+        return f"{self.name}({settings})"
+
+    def _parts(self, method: str) -> dict[str, Any]:
+        """Return by setting the schedules inside that have this method."""
+        return {name: part for name, part in self.settings.items() if hasattr(part, method)}
+
+    def progress(self, **done: float) -> None:
+        """Tell the schedules inside how far the training is."""
+        for part in self._parts("progress").values():
+            part.progress(**done)
+
+    def observe(self, loss: float) -> None:
+        """Tell the schedules inside a loss."""
+        for part in self._parts("observe").values():
+            part.observe(loss)
+
+    def state_dict(self) -> dict[str, Array]:
+        """Return what the schedules inside remember, by ``setting.name``."""
+        return {
+            f"{setting}.{name}": array
+            for setting, part in self._parts("state_dict").items()
+            for name, array in part.state_dict().items()
+        }
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        parts = self._parts("load_state_dict")
+        extra = [name for name in state_dict if name.partition(".")[0] not in parts]
+        if extra:
+            raise ValueError(f"state_dict has {extra[0]!r}, which {self.name} does not remember")
+        for setting, part in parts.items():
+            prefix = f"{setting}."
+            own = {k.removeprefix(prefix): v for k, v in state_dict.items() if k.startswith(prefix)}
+            part.load_state_dict(own)
+
+
+@dataclass(repr=False)
+class _Follow(_Rule):
+    """A schedule that is given something else than the number of updates."""
+
+    done: dict[str, float] = field(default_factory=dict)
+
+    def __call__(self, _: float) -> float:
+        what = self.settings["what"]
+        if what not in self.done:
+            raise ValueError(
+                f"this learning rate follows {what}, which a Trainer tells it before each update; "
+                f"without one call its progress({what}=...)"
+            )
+        return float(self.settings["schedule"](self.done[what]))
+
+    def progress(self, **done: float) -> None:
+        """Take note of how far the training is, and tell the schedule inside."""
+        self.done = done
+        super().progress(**done)
 
 
 def constant(lr: float) -> Schedule:
@@ -43,8 +133,7 @@ def constant(lr: float) -> Schedule:
     >>> schedule.constant(0.1)(1000)
     0.1
     """
-    lr = number("lr", lr, 0)
-    return lambda _: lr
+    return _Rule("constant", {"lr": number("lr", lr, 0)})
 
 
 def step_decay(lr: float, every: int, gamma: float = 0.1) -> Schedule:
@@ -72,7 +161,7 @@ def step_decay(lr: float, every: int, gamma: float = 0.1) -> Schedule:
     """
     lr, gamma = number("lr", lr, 0), number("gamma", gamma, 0)
     every = integer("every", every, 1)
-    return lambda step: lr * gamma ** (step // every)
+    return _Rule("step_decay", {"lr": lr, "every": every, "gamma": gamma})
 
 
 def exponential(lr: float, gamma: float) -> Schedule:
@@ -96,7 +185,7 @@ def exponential(lr: float, gamma: float) -> Schedule:
     0.125
     """
     lr, gamma = number("lr", lr, 0), number("gamma", gamma, 0)
-    return lambda step: lr * gamma**step
+    return _Rule("exponential", {"lr": lr, "gamma": gamma})
 
 
 def linear(lr: float, last: float, steps: int) -> Schedule:
@@ -120,7 +209,7 @@ def linear(lr: float, last: float, steps: int) -> Schedule:
     """
     lr, last = number("lr", lr, 0), number("last", last, 0)
     steps = integer("steps", steps, 1)
-    return lambda step: lr + (last - lr) * min(step / steps, 1.0)
+    return _Rule("linear", {"lr": lr, "last": last, "steps": steps})
 
 
 def cosine(lr: float, steps: int, last: float = 0.0) -> Schedule:
@@ -153,7 +242,7 @@ def cosine(lr: float, steps: int, last: float = 0.0) -> Schedule:
     """
     lr, last = number("lr", lr, 0), number("last", last, 0)
     steps = integer("steps", steps, 1)
-    return lambda step: last + (lr - last) * (1 + cos(pi * min(step / steps, 1.0))) / 2
+    return _Rule("cosine", {"lr": lr, "steps": steps, "last": last})
 
 
 def inverse_sqrt(lr: float, steps: int) -> Schedule:
@@ -181,7 +270,7 @@ def inverse_sqrt(lr: float, steps: int) -> Schedule:
     (1.0, 0.5)
     """
     lr, steps = number("lr", lr, 0), integer("steps", steps, 1)
-    return lambda step: lr * sqrt(steps / max(step, steps))
+    return _Rule("inverse_sqrt", {"lr": lr, "steps": steps})
 
 
 def warmup(schedule: float | Schedule, steps: int) -> Schedule:
@@ -205,7 +294,7 @@ def warmup(schedule: float | Schedule, steps: int) -> Schedule:
     (0.25, 0.5, 0.75, 1.0)
     """
     inner, steps = _as_schedule("schedule", schedule), integer("steps", steps, 0)
-    return lambda step: inner(step) * min((step + 1) / (steps + 1), 1.0)
+    return _Rule("warmup", {"schedule": inner, "steps": steps})
 
 
 def chain(first: float | Schedule, steps: int, then: float | Schedule) -> Schedule:
@@ -229,7 +318,44 @@ def chain(first: float | Schedule, steps: int, then: float | Schedule) -> Schedu
     """
     one, two = _as_schedule("first", first), _as_schedule("then", then)
     steps = integer("steps", steps, 0)
-    return lambda step: one(step) if step < steps else two(step - steps)
+    return _Rule("chain", {"first": one, "steps": steps, "then": two})
+
+
+def follow(what: str, schedule: float | Schedule) -> Schedule:
+    """Return a schedule that counts something else than updates; a Trainer tells it how much.
+
+    Parameters
+    ----------
+    what : {"epochs", "seconds", "percent"}
+        Epochs done, with the part of the one that runs where data has a length; seconds of
+        training, without validation and saving; or percent of the work that the limits of
+        `Trainer.fit` allow, the nearest one deciding, so that ``fit(seconds=60)`` is at 50 when
+        half a minute is up.
+    schedule : float or callable
+        What is given this number in place of that of the updates.
+
+    Returns
+    -------
+    callable
+
+    Raises
+    ------
+    ValueError
+        what is none of the three; when it is called, nobody has told it how far the training is.
+
+    Examples
+    --------
+    Constant for half of the time, then down in a line:
+
+    >>> from fastrnn.train import schedule
+    >>> lr = schedule.follow("percent", schedule.chain(0.1, 50, schedule.linear(0.1, 0.0, 50)))
+    >>> lr.progress(percent=75.0)  # as a Trainer does it
+    >>> lr(123)
+    0.05
+    """
+    if what not in FOLLOWED:
+        raise ValueError(f"what must be one of {FOLLOWED}, got {what!r}")
+    return _Follow("follow", {"what": what, "schedule": _as_schedule("schedule", schedule)})
 
 
 def _as_schedule(name: str, value: float | Schedule) -> Schedule:

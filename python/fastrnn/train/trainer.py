@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from fastrnn.train._progress import display
 from fastrnn.train._ranks import Ranks
 from fastrnn.train._run import Run, Stepper, from_checkpoint
 from fastrnn.train._step import Step
+from fastrnn.train.callbacks import checked_callbacks
 from fastrnn.train.checkpoint import Checkpoints, load_latest
 from fastrnn.train.history import History, MetricsFile, draw
 
@@ -43,21 +44,26 @@ class Trainer:
     checkpoint : path, optional
         Folder for checkpoints.
     save_every, save_seconds : int, float, optional
-        Save after so many updates, or so many seconds since the last time. A checkpoint is also
-        written at the end, and on Ctrl-C.
+        Save after so many updates, or so many seconds since the last time; default, where there is
+        a folder: every five minutes. A checkpoint is also written at the end, and on Ctrl-C.
     keep : int
         How many checkpoints stay in the folder.
     metrics : path, optional
         File of the log: one JSON object a line, see `History`.
     picture : path, optional
         PNG file of the loss, drawn at the end.
-    log_every : int
-        Updates from record to record.
+    log_every : int, optional
+        Updates from record to record; default: a record after every epoch, and one whenever five
+        seconds of training have gone by.
     progress : bool
         Show a bar on a terminal, else a line for every record.
-    on_signal : {None, "save"}
-        "save": SIGTERM and SIGUSR1, which schedulers send before time is up, end the training after
-        the update, with a checkpoint and exit code 0.
+    on_signal : {"save", None}
+        "save", where there is a folder for checkpoints: SIGTERM and SIGUSR1, which schedulers send
+        before time is up, and SIGHUP of a terminal that closes end the training after the update,
+        with a checkpoint and exit code 0. A signal that the program has a handler for, or ignores
+        as under nohup, is left to it.
+    callbacks : sequence of `Callback`
+        Told about records, epochs and the end; see `TensorBoard`. Under `dist` on rank 0 alone.
     dist : fastrnn.distributed.Comm, optional
         What `fastrnn.distributed.init` returns: the ranks that train together. Each takes its rows
         of every batch, and the update is that of the whole batch. The model needs
@@ -100,9 +106,10 @@ class Trainer:
         keep: int = 2,
         metrics: str | os.PathLike[str] | None = None,
         picture: str | os.PathLike[str] | None = None,
-        log_every: int = 100,
+        log_every: int | None = None,
         progress: bool = True,
-        on_signal: str | None = None,
+        on_signal: str | None = "save",
+        callbacks: Sequence[Any] = (),
         dist: Comm | None = None,
     ) -> None:
         if isinstance(optimiser, type) or not hasattr(optimiser, "update"):
@@ -115,10 +122,9 @@ class Trainer:
         self._step = Step(model, optimiser, self.rng, max_norm, self._ranks)
         checkpoints = None if checkpoint is None else Checkpoints(checkpoint, keep=keep)
         self._saving = Saving(checkpoints, save_every, save_seconds)
-        if on_signal not in (None, "save") or (on_signal and checkpoints is None):
-            rule = "None, or 'save' with a folder for checkpoints"
-            raise ValueError(f"on_signal must be {rule}, got {on_signal!r}")
-        self._listens = on_signal == "save"
+        if on_signal not in (None, "save"):
+            raise ValueError(f"on_signal must be 'save' or None, got {on_signal!r}")
+        self._listens = on_signal == "save" and checkpoints is not None
         first = self._ranks.first
         self._metrics = MetricsFile(metrics) if metrics is not None and first else None
         self._picture = Path(picture) if picture is not None and first else None
@@ -126,7 +132,8 @@ class Trainer:
             from fastrnn.plot import require_matplotlib
 
             require_matplotlib()
-        self._log_every = integer("log_every", log_every, 1)
+        self._log_every = None if log_every is None else integer("log_every", log_every, 1)
+        self._callbacks = checked_callbacks(callbacks) if first else []
         self._progress = progress and first
         self._run = Run()
         self._data: Any = None
@@ -270,6 +277,7 @@ class Trainer:
                 saving=self._saving,
                 metrics=self._metrics,
                 log_every=self._log_every,
+                callbacks=[(callback, self) for callback in self._callbacks],
                 shown=shown,
                 ranks=self._ranks,
                 parts=(self.model, self.optimiser, self.rng),

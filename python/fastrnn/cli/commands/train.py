@@ -125,6 +125,7 @@ def _trainer(
         "metrics": folder / "metrics.jsonl",
         "picture": folder / "loss.png" if _can_draw() else None,
         "progress": True,
+        "callbacks": (),
         "dist": dist,
     }
     limits = config.keys(train.Trainer.fit, {"data": 0, "validation": 0, "resume": 0})
@@ -148,22 +149,31 @@ def _check_limits(config: Config, model: Any, held_out: Any, limits: dict[str, A
 
 
 def _optimiser(config: Config) -> train.Optimiser:
-    kind, table = config.choice("optimiser", "kind", OPTIMISERS)
+    kind, table = config.choice("optimiser", "kind", OPTIMISERS, default="Adam")
     if not config.section("schedule"):
-        return config.call("optimiser", kind, table)
+        return config.call("optimiser", kind, table, also=("kind",))
     if "lr" in table:
         raise config.error("optimiser", "lr stands in [schedule] too; leave out one of them")
     make, own = config.choice("schedule", "kind", SCHEDULES)
-    warmup = own.pop("warmup", None)
-    lr = config.call("schedule", make, own)
+    warmup, followed = own.pop("warmup", None), own.pop("follow", None)
+    lr = config.call("schedule", make, own, also=("kind", "warmup", "follow"))
+    if followed is not None:
+        lr = config.call("schedule", _followed, {}, lr=lr, follow=followed)
     if warmup is not None:
         lr = config.call("schedule", _warmed, {}, lr=lr, warmup=warmup)
-    return config.call("optimiser", kind, table, lr=lr)
+    return config.call("optimiser", kind, table, also=("kind",), lr=lr)
 
 
 def _set_threads(threads: Any) -> None:
     """Set the number of threads, which an error calls by the file's name for it."""
     fastrnn.set_num_threads(integer("threads", threads, 1, MAX_THREADS))
+
+
+def _followed(lr: Any, follow: Any) -> Any:
+    """Return the schedule as one of epochs, seconds or percent of the work."""
+    if follow not in schedule.FOLLOWED:
+        raise ValueError(f"follow must be one of {schedule.FOLLOWED}, got {follow!r}")
+    return schedule.follow(follow, lr)
 
 
 def _warmed(lr: Any, warmup: Any) -> Any:

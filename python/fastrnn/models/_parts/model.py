@@ -3,7 +3,7 @@
 import inspect
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -50,6 +50,36 @@ class Model:
         """How many numbers are learned."""
         return sum(array.size for array in flatten(self.params).values())
 
+    def summary(self) -> str:
+        """Return what the model is made of: each array with its shape, and how many numbers.
+
+        Returns
+        -------
+        str
+            A table of lines.
+
+        Examples
+        --------
+        >>> from fastrnn.models import SequenceClassifier
+        >>> print(SequenceClassifier("rnn", 2, 4, input_size=3).summary())
+        SequenceClassifier: 46 parameters, float32, 184 bytes
+        rnn.weight_ih_l0  (4, 3)  12
+        rnn.weight_hh_l0  (4, 4)  16
+        rnn.bias_ih_l0    (4,)     4
+        rnn.bias_hh_l0    (4,)     4
+        out.weight        (2, 4)   8
+        out.bias          (2,)     2
+        """
+        arrays = flatten(self.params)
+        rows = [(name, str(array.shape), f"{array.size:,}") for name, array in arrays.items()]
+        widths = [max(map(len, column), default=0) for column in zip(*rows, strict=True)]
+        dtypes = ", ".join(dict.fromkeys(array.dtype.name for array in arrays.values()))
+        size = sum(array.nbytes for array in arrays.values())
+        count = f"{self.parameter_count:,} parameters"
+        head = f"{type(self).__name__}: {count}, {dtypes}, {size:,} bytes"
+        lines = [f"{n:{widths[0]}}  {s:{widths[1]}}  {c:>{widths[2]}}" for n, s, c in rows]
+        return "\n".join([head, *lines])
+
     def loss(self, params: Mapping[str, Any], batch: Any, rng: Any = None) -> Any:
         """Return the mean loss of a batch: a pure function, differentiable by params."""
         raise NotImplementedError
@@ -95,6 +125,7 @@ class Model:
         rng: "Generator | None" = None,
         progress: bool = True,
         dist: Any = None,
+        callbacks: Sequence[Any] = (),
         **limits: Any,
     ) -> Any:
         """Learn from batches: `fastrnn.train.Trainer` with its most common options.
@@ -113,6 +144,8 @@ class Model:
             Show a bar on a terminal, else a line now and then.
         dist : fastrnn.distributed.Comm or None
             What `fastrnn.distributed.init` returns: the ranks that train together.
+        callbacks : sequence of fastrnn.train.Callback
+            Told about records, epochs and the end.
         **limits
             What `fastrnn.train.Trainer.fit` takes: epochs, updates or seconds, validation,
             patience, monitor.
@@ -138,7 +171,7 @@ class Model:
             )
         trainer = Trainer(
             self, Adam() if optimiser is None else optimiser, max_norm=max_norm, rng=rng,
-            progress=progress, dist=dist,
+            progress=progress, dist=dist, callbacks=callbacks,
         )  # fmt: skip
         return trainer.fit(data, **limits)
 
