@@ -208,4 +208,4 @@ IN_A_HANDLER = (
 @pytest.mark.parametrize("where", ["parent", "child"])
 @pytest.mark.parametrize("ending", ["return", "raise", "exit"])
 def test_a_signal_handler_forks_during_a_call(ending: str, where: str) -> None:
-    assert output_of(IN_A_HANDLER, ending, where, timeout=120) == "7"
+    assert output_of(IN_A_HANDLER, ending, where) == "7"
