@@ -123,7 +123,10 @@ def test_unknown_words_are_named() -> None:
     ):
         with pytest.raises(UnknownWordError, match="'zebra' has no vector"):
             ask()
-    for ask in (lambda: wv[3], lambda: wv.most_similar(3)):  # type: ignore[index, arg-type]
+    for ask in (lambda: wv[3], lambda: wv.most_similar(3)):
+        with pytest.raises(UnknownWordError, match="the word 3 has no vector"):
+            ask()
+    for ask in (lambda: wv[3.5], lambda: wv.most_similar(3.5)):
         with pytest.raises(TypeError, match="words must be a str, or a list"):
             ask()
     assert issubclass(UnknownWordError, KeyError)

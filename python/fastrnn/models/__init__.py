@@ -3,6 +3,7 @@
 import os
 
 import fastrnn.ops  # noqa: F401  first: where autograd is missing, it says how to get it
+from fastrnn.data.word_vectors import WordVectors as KeyedVectors
 from fastrnn.io import CheckpointError, load_checkpoint
 from fastrnn.models._parts.model import Model, model_name
 from fastrnn.models.autoencoder import AutoEncoder
@@ -24,6 +25,7 @@ __all__ = [
     "VHRED",
     "AutoEncoder",
     "Conversation",
+    "KeyedVectors",
     "LanguageModel",
     "Model",
     "Seq2Seq",

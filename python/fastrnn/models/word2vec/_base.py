@@ -8,9 +8,11 @@ from numpy.typing import NDArray
 
 from fastrnn import _core
 from fastrnn._checks import Array, integer, number
+from fastrnn.data.word_vectors import WordVectors
 from fastrnn.models._parts.model import Model
 from fastrnn.models.word2vec._corpus import Counted
-from fastrnn.models.word2vec._run import Rows, Schedule, padded_rows, run
+from fastrnn.models.word2vec._rules import Rule, chosen
+from fastrnn.models.word2vec._run import Rows, Schedule, Watch, padded_rows, run
 
 _MOST_SOFTMAX = 4096  # words over which a full softmax is sensible
 _WORDS, _COUNTS, _LOSSES = "words", "counts", "losses"
@@ -20,6 +22,11 @@ class Word2VecBase(Model):
     """The state of a Word2Vec; its public methods are in `__init__.py`."""
 
     _progress = False
+    _trim_rule: Rule | None = None
+    _callbacks: tuple[Any, ...] = ()
+    _latest_loss = 0.0
+    _wv: WordVectors | None = None
+    _source_of_wv: Any = None
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__(config)
@@ -63,21 +70,25 @@ class Word2VecBase(Model):
         for name, array in old.items():
             self.params[name][:known] = array
 
-    def _take_words(self, text: Any, update: bool) -> int:
+    def _take_words(self, text: Any, update: bool, rule: Rule | None = None) -> int:
         """Set or extend the vocabulary; return how many words of the text are in it."""
-        least = self.config["min_count"]
-        counted = text.count(1 if update else least, self._threads)
+        config, least = self.config, self.config["min_count"]
+        rule = rule or self._trim_rule
+        counted = text.count(1 if update or rule else least, self._threads)
         if counted.total == 0:
             raise ValueError("the text must hold at least one word, got none")
-        words, counts = counted.words, counted.counts
+        taken = chosen(
+            counted, least, config["max_vocab_size"], config["max_final_vocab"], rule
+        )
+        words, counts = taken.words, taken.counts
         if update:
-            words, counts = _merged(self._words, self._counts, counted, least)
+            words, counts = _merged(self._words, self._counts, counted, taken)
         else:
             self.params = {}
         if not words:
             raise ValueError(
-                f"min_count must leave at least one word, got {least}, which none of "
-                f"{counted.distinct} different words reaches"
+                f"min_count must leave at least one word, got {least}, with which none of "
+                f"{counted.distinct} different words is taken"
             )
         self._set_words(words, counts)
         self.corpus_count, self.corpus_total_words = counted.sentences, counted.total
@@ -90,7 +101,13 @@ class Word2VecBase(Model):
         return sum(n for word, n in rows if word in known)
 
     def _teach(
-        self, text: Any, words: int, epochs: Any, start_alpha: Any, end_alpha: Any
+        self,
+        text: Any,
+        words: int,
+        epochs: Any,
+        start_alpha: Any,
+        end_alpha: Any,
+        callbacks: Any = (),
     ) -> list[float]:
         if words == 0:
             raise ValueError("the text must hold words of the vocabulary, got none")
@@ -102,7 +119,7 @@ class Word2VecBase(Model):
         losses = run(
             self._tables(), self._rows, text.source(self._words),
             Schedule(times, words, first, last, config["seed"], self._threads),
-            len(self.losses), self._progress,
+            len(self.losses), Watch(self, callbacks or self._callbacks, self._progress),
         )  # fmt: skip
         self.losses += losses
         return losses
@@ -154,10 +171,11 @@ class Word2VecBase(Model):
 
 
 def _merged(
-    words: list[str], counts: NDArray[np.int64], more: Counted, least: int
+    words: list[str], counts: NDArray[np.int64], more: Counted, taken: Counted
 ) -> tuple[list[str], NDArray[np.int64]]:
-    """Return the words with those that another text adds, and the sums of the counts."""
+    """Return the words with those that are taken of another text, and the sums of the counts."""
     found = dict(zip(more.words, more.counts.tolist(), strict=True))
-    sums = [n + found.pop(word, 0) for word, n in zip(words, counts.tolist(), strict=True)]
-    fresh = {word: n for word, n in found.items() if n >= least}
+    sums = [n + found.get(word, 0) for word, n in zip(words, counts.tolist(), strict=True)]
+    known = set(words)
+    fresh = {word: found[word] for word in taken.words if word not in known}
     return [*words, *fresh], np.array([*sums, *fresh.values()], np.int64)

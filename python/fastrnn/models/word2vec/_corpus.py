@@ -104,8 +104,10 @@ class Sentences:
         return np.ascontiguousarray(ids[ids != _ABSENT])
 
 
-def corpus(sentences: Any, corpus_file: Any) -> TextFile | Sentences:
-    """Return the one of the two that was given.
+def corpus(
+    sentences: Any, corpus_file: Any, name: str = "corpus_iterable"
+) -> TextFile | Sentences:
+    """Return the one of the two that was given; `name` is what the first is called.
 
     Raises
     ------
@@ -115,5 +117,5 @@ def corpus(sentences: Any, corpus_file: Any) -> TextFile | Sentences:
         The file cannot be read.
     """
     if (sentences is None) == (corpus_file is None):
-        raise TypeError("give either sentences or corpus_file")
+        raise TypeError(f"give either {name} or corpus_file")
     return TextFile(corpus_file) if sentences is None else Sentences(sentences)

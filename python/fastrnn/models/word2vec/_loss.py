@@ -16,17 +16,17 @@ def loss(
     import autograd.numpy as anp
 
     inputs, targets = (np.asarray(ids) for ids in batch)
-    x = _middle(params["vectors"], inputs, bool(config["cbow_mean"]))
+    x = middle(params["vectors"], inputs, bool(config["cbow_mean"]))
     total = 0.0
     if config["hs"]:
-        nodes, signs = _paths(config, counts, targets)
-        total = total + _signed(x, params["nodes"][nodes], signs)
+        nodes, signs = paths(config, counts, targets)
+        total = total + signed(x, params["nodes"][nodes], signs)
     if config["negative"]:
         drawn = _noise(init.generator(rng), counts, config, targets)
         chosen = np.concatenate([targets[:, None], drawn], axis=1)
         signs = np.where(chosen == targets[:, None], 0.0, -1.0)
         signs[:, 0] = 1.0
-        total = total + _signed(x, params["outputs"][chosen], signs)
+        total = total + signed(x, params["outputs"][chosen], signs)
     elif not config["hs"]:
         from fastrnn import ops
 
@@ -35,7 +35,7 @@ def loss(
     return anp.sum(total) / len(targets)
 
 
-def _middle(vectors: Any, inputs: NDArray[Any], mean: bool) -> Any:
+def middle(vectors: Any, inputs: NDArray[Any], mean: bool) -> Any:
     """Return what predicts: one row, or the mean or sum of those that are there."""
     import autograd.numpy as anp
 
@@ -46,7 +46,7 @@ def _middle(vectors: Any, inputs: NDArray[Any], mean: bool) -> Any:
     return total / np.maximum(there.sum(axis=1), 1)[:, None] if mean else total
 
 
-def _signed(x: Any, rows: Any, signs: NDArray[Any]) -> Any:
+def signed(x: Any, rows: Any, signs: NDArray[Any]) -> Any:
     """Return Σ -ln σ(sign · x·row) over the rows of each x, those of sign 0 left out."""
     import autograd.numpy as anp
 
@@ -62,7 +62,7 @@ def _noise(
     return rng.choice(len(counts), (len(targets), config["negative"]), p=shares / shares.sum())
 
 
-def _paths(
+def paths(
     config: Mapping[str, Any], counts: Any, targets: NDArray[Any]
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return nodes and signs (B, longest path), sign 0 behind the end of a path."""

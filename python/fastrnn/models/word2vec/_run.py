@@ -1,6 +1,7 @@
 """One training of word vectors: epochs over the pieces of a text, progress and exact losses."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +54,31 @@ class Schedule:
     threads: int
 
 
+@dataclass
+class Watch:
+    """Who is told of a training as it goes.
+
+    Attributes
+    ----------
+    model : Word2Vec
+    callbacks : sequence of object
+        Those that have a method of an event's name are called with the model.
+    progress : bool
+    """
+
+    model: Any
+    callbacks: Sequence[Any]
+    progress: bool
+
+    def tell(self, event: str, total: float) -> None:
+        """Call everybody who listens to an event, the loss so far being what the model says."""
+        self.model._latest_loss = total
+        for callback in self.callbacks:
+            listener = getattr(callback, event, None)
+            if listener is not None:
+                listener(self.model)
+
+
 class _WordStatus(Status):
     """The line of a training of word vectors."""
 
@@ -69,6 +95,7 @@ class _Run:
         self._start = self._logged = time.perf_counter()
         self._done = self._step = 0
         self.losses: list[float] = []
+        self.total = 0.0  # the loss of all predictions so far, which is no mean
 
     def epoch(self, number: int, show: Display) -> None:
         """Teach all pieces once; the pieces of a call last about as long as a look is wanted."""
@@ -86,6 +113,7 @@ class _Run:
                 (schedule.seed * 1_000_003 + number) % 2**64, schedule.threads,
             )  # fmt: skip
             loss, predictions, begin = loss + more, predictions + count, end
+            self.total += more
             self._done += words
             if time.perf_counter() - before < _SLICE_SECONDS:
                 self._step *= 2
@@ -114,11 +142,15 @@ class _Run:
 
 
 def run(
-    tables: Any, rows: Rows, source: Any, schedule: Schedule, first_epoch: int, progress: bool
+    tables: Any, rows: Rows, source: Any, schedule: Schedule, first_epoch: int, watch: Watch
 ) -> list[float]:
     """Teach and return the mean loss of every epoch, summed in float64."""
     work = _Run(tables, rows, source, schedule)
-    with display(progress) as show:
+    with display(watch.progress) as show:
+        watch.tell("on_train_begin", 0.0)
         for number in range(schedule.epochs):
+            watch.tell("on_epoch_begin", work.total)
             work.epoch(first_epoch + number, show)
+            watch.tell("on_epoch_end", work.total)
+        watch.tell("on_train_end", work.total)
     return work.losses
