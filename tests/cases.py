@@ -277,14 +277,14 @@ FACTORS = {
 
 
 @functools.cache
-def _grid_rows() -> list[dict[str, Any]]:
-    return pairwise(FACTORS)
+def _grid_rows(seed: int) -> list[dict[str, Any]]:
+    return pairwise(FACTORS, seed)
 
 
-def grid(cell: str) -> list[Case]:
-    """The systematic grid of one cell: every two values of FACTORS meet; I differs from H."""
+def grid(cell: str, seed: int = 0) -> list[Case]:
+    """A systematic grid of one cell: every two values of FACTORS meet; I differs from H."""
     rows = []
-    for row in _grid_rows():
+    for row in _grid_rows(seed):
         step = HIDDEN.index(row["I"])
         width = HIDDEN[(step + 3) % len(HIDDEN)] if row["I"] == row["H"] else row["I"]
         rows.append(Case(cell, **{**row, "I": width}))

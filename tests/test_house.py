@@ -51,6 +51,7 @@ def test_rule_2_intrinsics_in_one_folder() -> None:
     )
 
 
+@pytest.mark.check(26)
 def test_rule_3_files_per_isa_use_no_stl() -> None:
     free = {"<cstddef>", "<cstdint>", "<cstring>", "<immintrin.h>", "<arm_neon.h>"}
     for path in per_isa_files():
@@ -78,6 +79,7 @@ def test_rule_3_what_files_per_isa_reach_defines_no_inline_containers() -> None:
                     todo.append(below)
 
 
+@pytest.mark.check(26)
 def test_rule_3_no_weak_symbol_in_an_isa_object() -> None:
     """The linker may keep a weak symbol compiled for AVX-512 for everybody."""
     objects = [

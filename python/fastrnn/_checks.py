@@ -5,7 +5,7 @@ takes the slow road, which converts or explains. Nothing here ever changes a dty
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from operator import index
 from typing import Any
 
@@ -220,6 +220,29 @@ def step_limit(clip_step: Any) -> float:
     if limit <= 0:
         raise ValueError(f"clip_step must be above 0, got {clip_step!r}")
     return limit
+
+
+def items(name: str, value: Any) -> Iterator[Any]:
+    """Return an iterator over what holds several things; one that is no iterable is named."""
+    try:
+        return iter(value)
+    except TypeError:
+        raise TypeError(f"{name} must be a sequence, got {value!r}") from None
+
+
+def function(name: str, value: Any) -> None:
+    """Refuse what cannot be called."""
+    if not callable(value):
+        raise TypeError(f"{name} must be a function, got {value!r}")
+
+
+def dtype_of(name: str, value: Any) -> DType:
+    """Return what NumPy takes for a dtype; anything else is named."""
+    try:
+        found: DType = np.dtype(value)
+    except TypeError:
+        raise TypeError(f"{name} must be a dtype, got {value!r}") from None
+    return found
 
 
 def unmasked(name: str, value: Any) -> None:

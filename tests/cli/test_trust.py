@@ -131,6 +131,7 @@ EXPORTS = [
 ]
 
 
+@pytest.mark.check(35)
 @pytest.mark.parametrize(("kind", "options"), EXPORTS, ids=str)
 def test_an_export_computes_what_the_model_computes(
     kind: str, options: dict[str, Any], tmp_path: Path

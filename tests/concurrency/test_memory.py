@@ -5,6 +5,7 @@ nothing, and the next call works; and nothing leaks over thousands of calls, goo
 
 import os
 
+import numpy as np
 import pytest
 from processes import TIMEOUT, output_of
 from tolerances import LEAK_BYTES
@@ -165,6 +166,17 @@ LEAKS = """
 @pytest.mark.parametrize("room", ["1", "8", "64"])
 def test_too_little_address_space(room: str, threads: str) -> None:
     assert output_of(LIMITED, room, threads).split() == ["MemoryError"] * 3
+
+
+@pytest.mark.check(21, quick=2, full=30)
+@linux
+def test_any_limit_of_the_address_space(count: int) -> None:
+    """Wherever the limit falls, each call ends with MemoryError or with the right result."""
+    rng = np.random.default_rng(21)
+    for _ in range(count):
+        room, threads = rng.integers(1, 512), rng.choice([1, 2, 8])
+        found = output_of(LIMITED, str(room), str(threads)).split()
+        assert set(found) <= {"MemoryError", "enough"}, f"{room} MiB, {threads} threads: {found}"
 
 
 @pytest.mark.check(21)

@@ -158,6 +158,49 @@ def test_subnormals_are_flushed_inside_on_every_thread(
 
 
 @pytest.mark.check(16)
+@pytest.mark.parametrize("split", ["rows", "units"])
+def test_subnormal_numbers_come_in_as_zeros(split: str, isa: str, dtype: np.dtype) -> None:
+    """A power of two would make them normal again: reading them is what costs time elsewhere."""
+    problem = draw(Case("rnn_linear", T=2, N=8, I=1, H=64, state="none", bias="none"))
+    info = np.finfo(dtype)
+    small, large = float(info.smallest_subnormal) * 8, 2.0 ** (info.maxexp - 28)
+    assert small * large > info.tiny, "without the rule nothing would be lost"
+    problem = problem.replace(
+        x=np.full((2, 8, 1), small),
+        w_ih=np.full((64, 1), large),
+        w_hh=np.eye(64),
+        dy=np.full((2, 8, 64), small),
+        dh_n=np.zeros((8, 64)),
+    ).astype(dtype)
+    for threads in (1, 2, 3):
+        found = run_core(problem, threads=threads, split=split)
+        assert not any(a.any() for a in found.values()), f"{isa} {threads} threads"
+
+
+@pytest.mark.check(16, quick=1, full=12)
+@pytest.mark.parametrize("cell", CELLS)
+def test_fading_numbers_leave_no_subnormal_one(cell: str, seeds: list[int], isa: str) -> None:
+    """oneDNN #561: a signal that ends, after which state and gradient fade step by step."""
+    tiny = np.finfo(np.float32).tiny
+    for seed in seeds:
+        T, N, I, H = (int(n) for n in np.random.default_rng([16, seed]).integers(1, 40, 4))
+        problem = draw(Case(cell, T=T + 60, N=N, I=I, H=H, bias="none", state="none", seed=seed))
+        fading = 10.0 ** -np.arange(T + 60)[:, None, None]
+        problem = problem.replace(
+            x=problem.x * fading,
+            w_hh=problem.w_hh * 0.05,
+            dy=problem.dy * fading[::-1],
+            dh_n=problem.dh_n * 1e-30,
+            dc_n=None if problem.dc_n is None else problem.dc_n * 1e-30,
+        )
+        with np.errstate(under="ignore"):
+            problem = problem.astype(np.float32)
+        for name, array in run_core(problem, threads=1 + seed % 2).items():
+            size = np.abs(array)
+            assert not ((size > 0) & (size < tiny)).any(), f"{isa} {problem.case} {name}"
+
+
+@pytest.mark.check(16)
 @pytest.mark.parametrize("cell", CELLS)
 def test_subnormal_weights_do_no_harm(cell: str, isa: str) -> None:
     problem = draw(Case(cell, T=3, N=2, I=5, H=9)).astype(np.float32)

@@ -7,6 +7,7 @@ thread in one chunk. Plans must agree bit by bit, except that the weights' gradi
 chunk by chunk; one plan for each chunk length is held against the float64 twin.
 """
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -42,6 +43,21 @@ def test_core_equals_twin(case: Case) -> None:
                         bare = core_forward(problem, threads=threads)
                     assert_identical(bare, found, f"{isa} {plan} without a tape", names=bare)
             assert_identical(first[1], first[0], isa)
+
+
+@pytest.mark.check(2, quick=4, full=130)
+@pytest.mark.parametrize("cell", CELLS)
+def test_other_grids(cell: str, count: int) -> None:
+    """Other rows in which every two settings meet as well, and other numbers in them."""
+    for number, case in enumerate(itertools.islice(itertools.cycle(grid(cell, 1)), count)):
+        problem = draw(dataclasses.replace(case, seed=1 + number))
+        expected = run_twin(problem)
+        check_trusted(problem, expected)
+        chunk, threads, split = PLANS[number % len(PLANS)]
+        with forced_isa(isas_under_test()[number % len(isas_under_test())]):
+            for dtype in (np.float32, np.float64):
+                found = run_core(problem.astype(dtype), chunk=chunk, threads=threads, split=split)
+                assert_equals_twin(found, expected, dtype, str(problem.case))
 
 
 @pytest.mark.check(2)

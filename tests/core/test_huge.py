@@ -4,10 +4,14 @@ strides so that they cost nothing, end in a clean error at once.
 """
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
+from cases import INPUTS, Case, draw
+from compare import assert_identical
 from numpy.lib.stride_tricks import as_strided
+from runners import run_core
 
 import fastrnn
 from fastrnn import _core
@@ -81,6 +85,44 @@ def test_the_largest_lengths_are_refused_by_value() -> None:
     refused(
         lambda: fastrnn.rnn(x, w, np.eye(4), lengths=np.array([1, 2**63], np.uint64)), "lengths"
     )
+
+
+def spread(path: Path, array: np.ndarray, axis: int) -> np.ndarray:
+    """A copy whose steps or rows lie more than 2^32 elements apart, in the holes of a file."""
+    far = 2**32 + 64
+    strides = list(array.strides)
+    strides[axis] = far * array.itemsize
+    size = (array.shape[axis] - 1) * far + array.size
+    block = np.memmap(path, array.dtype, "w+", shape=(size,))
+    view = as_strided(block, array.shape, strides)
+    view[...] = array
+    return view
+
+
+@pytest.mark.check(17)
+@pytest.mark.parametrize("axis", [0, 1], ids=["steps", "rows"])
+@pytest.mark.parametrize("cell", ["rnn_tanh", "gru_before", "lstm"])
+def test_offsets_beyond_2_32(cell: str, axis: int, isa: str, tmp_path: Path) -> None:
+    problem = draw(Case(cell, T=3, N=3, I=5, H=9)).astype(np.float32)
+    expected = run_core(problem)
+    names = ("w_ih", "w_hh", "b_ih", "b_hh", "w_peephole", "h0", "c0", "lengths")
+    given = {name: getattr(problem, name) for name in names}
+    outputs = {name: np.empty_like(expected[name]) for name in ("h_n", "c_n") if name in expected}
+    outputs = {"c_n": None, **outputs, "y": np.zeros_like(expected["y"])}
+    try:
+        x, dy = (spread(tmp_path / n, getattr(problem, n), axis) for n in ("x", "dy"))
+        outputs["y"] = spread(tmp_path / "y", outputs["y"], axis)
+    except OSError:
+        pytest.skip("no file system with holes here")
+    tape = _core.Tape()
+    kind = getattr(_core.Cell, cell)
+    _core.rnn_forward(kind, x=x, **given, **outputs, num_threads=2, tape=tape)
+    gradients = {n: np.empty_like(a) for n, a in expected.items() if n[0] == "d"}
+    absent = dict.fromkeys(f"d{name}" for name in INPUTS if f"d{name}" not in gradients)
+    upstream = {"dy": dy, "dh_n": problem.dh_n, "dc_n": problem.dc_n}
+    _core.rnn_backward(tape, **upstream, **gradients, **absent, num_threads=2)
+    found = gradients | {name: array for name, array in outputs.items() if array is not None}
+    assert_identical(found, expected, f"{isa} {cell}")
 
 
 def test_a_good_call_after_all_that() -> None:

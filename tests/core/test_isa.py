@@ -21,6 +21,7 @@ REPORT = """
 """
 
 
+@pytest.mark.check(26)
 @pytest.mark.parametrize("name", _core.available_isas())
 def test_set_isa_is_the_one_that_runs(name: str) -> None:
     before = _core.isa()
@@ -32,11 +33,13 @@ def test_set_isa_is_the_one_that_runs(name: str) -> None:
         _core.set_isa(before)
 
 
+@pytest.mark.check(26)
 @pytest.mark.parametrize("name", _core.available_isas())
 def test_environment_forces_a_fresh_process(name: str) -> None:
     assert output_of(REPORT, env={"FASTRNN_ISA": name}).split() == [name] * 4
 
 
+@pytest.mark.check(26)
 def test_without_a_switch_the_strongest_runs() -> None:
     assert output_of(REPORT).split() == [_core.available_isas()[-1]] * 4
 

@@ -43,6 +43,7 @@ def test_core_equals_twin(cell: str, shape: dict) -> None:
                     assert_identical(found, first, f"{isa} {options} {plan}")
 
 
+@pytest.mark.check(3)
 @pytest.mark.parametrize("cell", CELLS)
 def test_truncation_is_the_slope_chunk_by_chunk(cell: str, isa: str) -> None:
     problem = draw(Case(cell, T=5, N=3, I=2, H=3, lengths="ragged", reverse=True))
@@ -59,6 +60,7 @@ def test_truncation_is_the_slope_chunk_by_chunk(cell: str, isa: str) -> None:
         )
 
 
+@pytest.mark.check(7)
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_row_is_cut_as_if_it_were_alone(cell: str, reverse: bool) -> None:

@@ -83,6 +83,7 @@ def test_another_size_is_refused_at_open(ending: str, change: int, path: Path) -
         TokenFile(path)
 
 
+@pytest.mark.check(33)
 @pytest.mark.parametrize("ending", ["bin", "idx"])
 def test_verify_finds_a_flipped_bit(ending: str, path: Path) -> None:
     part = path.with_suffix(f".{ending}")
@@ -93,6 +94,7 @@ def test_verify_finds_a_flipped_bit(ending: str, path: Path) -> None:
         file.verify()
 
 
+@pytest.mark.check(30)
 def test_a_damaged_index_cannot_lead_outside(path: Path) -> None:
     index = np.fromfile(path.with_suffix(".idx"), "<u8")
     index[3] = 2**63
@@ -113,6 +115,7 @@ RECORDS = {
 }
 
 
+@pytest.mark.check(30)
 @pytest.mark.parametrize("name", RECORDS)
 def test_a_wrong_record_is_refused(name: str, path: Path) -> None:
     record = path.with_suffix(".json")
@@ -127,6 +130,7 @@ def test_without_the_record_there_is_no_token_file(path: Path) -> None:
         TokenFile(path)
 
 
+@pytest.mark.check(32)
 def test_a_failed_write_leaves_the_old_file(path: Path) -> None:
     before = {part: part.read_bytes() for part in path.parent.iterdir()}
     for bad in ([[1, 2], [1000]], [[1], [0.5]], [[-1]], [[[1]]]):

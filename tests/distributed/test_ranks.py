@@ -50,6 +50,7 @@ def dropping(dtype: Any) -> tuple[Any, Any]:
     return jobs.language_model(dtype, dropout=0.3)
 
 
+@pytest.mark.check(37)
 @pytest.mark.parametrize("job", [dropping, jobs.sentences])
 def test_resumed_is_bitwise_never_stopped(tmp_path: Path, job: Any) -> None:
     def run(comm: Comm, folder: str, updates: int, resume: bool = False) -> str:

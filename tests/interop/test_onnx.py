@@ -271,6 +271,7 @@ def test_directions_that_no_layer_has() -> None:
         two.layer()
 
 
+@pytest.mark.check(30)
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     op, inputs, attributes = random_node(2)
     model = as_model(op, inputs, attributes)

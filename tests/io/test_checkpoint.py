@@ -221,6 +221,7 @@ def test_weights_of_other_programs_load(tmp_path: Path) -> None:
     assert load_weights(target)["a"] == [3.0]
 
 
+@pytest.mark.check(30)
 def test_files_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         load_checkpoint(tmp_path / "nowhere")

@@ -24,6 +24,7 @@ def dropping(name: str, **more: Any) -> Any:
     return make(name, dropout=0.2, word_drop=0.3, **more)
 
 
+@pytest.mark.check(3)
 @pytest.mark.parametrize("name", SAYING)
 def test_gradients_are_central_differences(name: str, rng: Any) -> None:
     model = dropping(name)
@@ -37,6 +38,7 @@ def test_the_twins_give_the_same(name: str, rng: Any) -> None:
     check_twins(model, said_batch(model, rng), seed=3)
 
 
+@pytest.mark.check(13)
 @pytest.mark.parametrize("name", SAYING)
 def test_padding_leaves_no_trace(name: str, rng: Any) -> None:
     model = make(name)

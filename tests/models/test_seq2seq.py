@@ -19,6 +19,7 @@ from fastrnn.train import Adam
 ATTENTIVE = [name for name in PAIRS if "attention" in PAIRS[name][2]]
 
 
+@pytest.mark.check(13)
 @pytest.mark.parametrize("name", PAIRS)
 def test_padding_leaves_no_trace(name: str, rng: Any) -> None:
     model = make(name)

@@ -53,6 +53,7 @@ def log_probability(centred: np.ndarray, q: int) -> tuple[float, np.ndarray]:
     return -0.5 * (d * np.log(2 * np.pi) + log_det + d), vectors[:, :q]
 
 
+@pytest.mark.check(3)
 @pytest.mark.parametrize("kind", KINDS)
 def test_gradients_are_central_differences(kind: str, backend: str, rng: Any) -> None:
     model, x = make(kind), rng.random((5, I))

@@ -141,6 +141,7 @@ def test_projected_input(name: str, backend: str, rng: Any) -> None:
     assert not any(whole[key].any() for key in bottom)
 
 
+@pytest.mark.check(3)
 def test_central_differences(rng: Any) -> None:
     layer = fastrnn.GRU(
         2, 3, 2, dropout=0.3, bidirectional=True, dtype=np.float64, rng=np.random.default_rng(1)

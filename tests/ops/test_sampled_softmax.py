@@ -53,6 +53,7 @@ def test_it_equals_its_twin(
     assert not found[0][0, 1].any()
 
 
+@pytest.mark.check(3)
 def test_its_gradient_is_the_slope(rng: np.random.Generator) -> None:
     x, w, b, targets = draw(rng)
 

@@ -182,6 +182,7 @@ def test_autograd_takes_the_same_masks() -> None:
     assert all(np.array_equal(found[name], wanted[name]) for name in wanted)
 
 
+@pytest.mark.check(7)
 @pytest.mark.parametrize(("layer", "options"), [
     *CHOSEN,
     *((layer, {"clip": 0.4}) for layer in LAYERS),

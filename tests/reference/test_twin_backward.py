@@ -55,6 +55,7 @@ def compare(gradients: dict, expected: dict, bound: float) -> None:
         assert_close(f"d{name}", gradient, expected[name], bound)
 
 
+@pytest.mark.check(3)
 @pytest.mark.parametrize("case", [Case(c, **s) for c in CELLS for s in SLOPES], ids=str)
 def test_backward_is_the_slope_of_forward(case: Case) -> None:
     problem = draw(case)

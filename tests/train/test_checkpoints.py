@@ -217,6 +217,7 @@ def test_a_picture_is_drawn(tmp_path: Path) -> None:
     assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.check(34)
 @pytest.mark.parametrize("bits", ["PCG64", "PCG64DXSM", "Philox", "SFC64", "MT19937"])
 def test_every_generator_of_numpy_comes_back(tmp_path: Path, bits: str) -> None:
     def generator(seed: int) -> np.random.Generator:

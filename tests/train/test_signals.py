@@ -31,6 +31,7 @@ class Told(Toy):
         return super().loss_with_state(params, batch, state, rng)
 
 
+@pytest.mark.check(37)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP])
 def test_a_signal_ends_the_training_after_the_update(tmp_path: Path, number: Any) -> None:
     whole = Toy()

@@ -136,6 +136,7 @@ def test_unknown_words_are_named() -> None:
         wv.most_similar([])
 
 
+@pytest.mark.check(33)
 @pytest.mark.parametrize("binary", [False, True])
 def test_a_file_cut_anywhere_is_refused(tmp_path: Path, binary: bool) -> None:
     whole = tmp_path / "whole"
@@ -154,6 +155,7 @@ def test_a_file_cut_anywhere_is_refused(tmp_path: Path, binary: bool) -> None:
         WordVectors.load_word2vec_format(cut, binary=binary)
 
 
+@pytest.mark.check(30)
 @pytest.mark.parametrize("head", [b"99999999999 100\n", b"2\n", b"-1 3\n", b"2 0\n", b"x y\n"])
 @pytest.mark.parametrize("binary", [False, True])
 def test_a_first_line_that_lies_allocates_nothing(

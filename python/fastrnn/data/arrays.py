@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastrnn._checks import flag, integer
+from fastrnn._checks import dtype_of, flag, integer, items
 
 Ids = NDArray[np.int64]
 _MOST_KMERS = 2**24  # ids beyond it have no use: no table of that size is trained
@@ -65,7 +65,7 @@ def one_hot(ids: ArrayLike, size: int, dtype: DTypeLike = np.float32) -> NDArray
     """
     size = integer("size", size, 1)
     places = as_ids("ids", ids, size)
-    rows = np.zeros((*places.shape, size), dtype)
+    rows = np.zeros((*places.shape, size), dtype_of("dtype", dtype))
     np.put_along_axis(rows, places[..., None], 1, axis=-1)
     return rows
 
@@ -90,6 +90,8 @@ def kmers(sequence: str, k: int, alphabet: str = "ACGT") -> Ids:
 
     Raises
     ------
+    TypeError
+        sequence or alphabet is no str, or k no integer.
     ValueError
         k is less than 1, a letter stands twice in the alphabet, or Aᵏ exceeds 2²⁴.
 
@@ -100,6 +102,9 @@ def kmers(sequence: str, k: int, alphabet: str = "ACGT") -> Ids:
     array([1, 2, 7, 0])
     """
     k = integer("k", k, 1)
+    for name, text in (("sequence", sequence), ("alphabet", alphabet)):
+        if not isinstance(text, str):
+            raise TypeError(f"{name} must be a str, got {text!r}")
     A = len(alphabet)
     if not A or len(set(alphabet)) < A:
         raise ValueError(f"alphabet must hold distinct letters, got {alphabet!r}")
@@ -142,8 +147,10 @@ def pad(
 
     Raises
     ------
+    TypeError
+        There is nothing to go through, or dtype is none.
     ValueError
-        There is no sequence, or their further axes differ.
+        There is no sequence, their further axes differ, or value does not fit the dtype.
 
     Examples
     --------
@@ -152,7 +159,7 @@ def pad(
     >>> x.tolist(), lengths.tolist()
     ([[1, 4], [2, 0], [3, 0]], [3, 1])
     """
-    arrays = [np.asarray(sequence) for sequence in sequences]
+    arrays = [np.asarray(sequence) for sequence in items("sequences", sequences)]
     if not arrays:
         raise ValueError("sequences must hold at least one sequence, got none")
     further = arrays[0].shape[1:]
@@ -165,10 +172,13 @@ def pad(
                 f"{arrays[0].shape} and, as number {n}, {array.shape}"
             )
     lengths = [len(array) for array in arrays]
-    kind = np.result_type(*{array.dtype for array in arrays}) if dtype is None else dtype
+    kind = dtype_of("dtype", np.result_type(*arrays) if dtype is None else dtype)
     N, T = len(arrays), max(lengths)
     shape = (N, T) if flag("batch_first", batch_first) else (T, N)
-    x = np.full((*shape, *further), value, kind)
+    try:
+        x = np.full((*shape, *further), value, kind)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"value must fit {kind}, got {value!r}") from None
     rows = x if batch_first else x.swapaxes(0, 1)
     for row, length, array in zip(rows, lengths, arrays, strict=True):
         row[:length] = array

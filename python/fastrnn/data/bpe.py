@@ -4,8 +4,10 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
-from fastrnn._checks import integer
+from fastrnn._checks import integer, items
 from fastrnn.data.vocabulary import SPECIALS, Level, Vocabulary, is_text
+
+_MOST = 2**24  # tokens of a vocabulary, and counts that make sense
 
 _BYTES = 256  # the pieces that every text can be cut into
 
@@ -103,16 +105,16 @@ class BPE(Vocabulary):
         if level != "bpe":
             raise ValueError(f"level must be 'bpe', got {level!r}")
         least = SPECIALS + _BYTES
-        size = 2**24 if max_size is None else integer("max_size", max_size, least)
+        size = _MOST if max_size is None else integer("max_size", max_size, least, _MOST)
         package = require_tokenizers()
         tokenizer = _pieces(package, package.models.BPE())
         trainer = package.trainers.BpeTrainer(
             vocab_size=size - SPECIALS,
-            min_frequency=integer("min_count", min_count, 1),
+            min_frequency=integer("min_count", min_count, 1, _MOST),
             initial_alphabet=sorted(package.pre_tokenizers.ByteLevel.alphabet()),
             show_progress=False,
         )
-        given = [texts] if isinstance(texts, str) else texts
+        given = [texts] if isinstance(texts, str) else items("texts", texts)
         tokenizer.train_from_iterator((_checked(text) for text in given), trainer)
         learned: dict[str, Any] = json.loads(tokenizer.to_str())["model"]
         table: dict[str, int] = learned["vocab"]

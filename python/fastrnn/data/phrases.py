@@ -6,7 +6,7 @@ from itertools import pairwise
 from math import log
 from typing import Literal
 
-from fastrnn._checks import integer, number
+from fastrnn._checks import integer, items, number
 
 Scoring = Literal["default", "npmi"]
 
@@ -67,7 +67,7 @@ class Phrases:
         self.delimiter, self.scoring = delimiter, scoring
         self._words: Counter[str] = Counter()
         self._pairs: Counter[tuple[str, str]] = Counter()
-        for sentence in sentences:
+        for sentence in items("sentences", sentences):
             if isinstance(sentence, (str, bytes)):
                 raise TypeError("sentences must be lists of words, got a string among them")
             self._words.update(sentence)

@@ -31,7 +31,10 @@ class Tokens(Protocol):
 
 def _checked(tokens: Tokens) -> Tokens:
     """Return tokens, of which the first must be an integer: copying would cut a fraction off."""
-    first = np.asarray(tokens[:1])
+    try:
+        first = np.asarray(tokens[:1])
+    except (TypeError, IndexError, KeyError):
+        raise TypeError(f"tokens must be a flat run of integers, got {tokens!r}") from None
     if first.dtype.kind == "U":
         raise TypeError("tokens must hold integers, got text: encode it with a Vocabulary")
     if first.ndim != 1:

@@ -15,7 +15,7 @@ from typing import IO, Any, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastrnn._checks import integer
+from fastrnn._checks import integer, items
 from fastrnn.data.arrays import as_ids
 from fastrnn.data.vocabulary import Vocabulary
 from fastrnn.io._files import atomic_write, on_disk, open_regular, remove
@@ -276,7 +276,7 @@ def _write_sequences(
         hashes[which].update(content)
 
     put(1, np.uint64(0).astype("<u8").tobytes())
-    for sequence in sequences:
+    for sequence in items("sequences", sequences):
         ids = as_ids(f"sequence {count}", sequence, V)
         if ids.ndim != 1:
             raise ValueError(f"sequence {count} must have shape (n,), got {ids.shape}")

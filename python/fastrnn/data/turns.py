@@ -6,6 +6,7 @@ from unicodedata import category
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastrnn._checks import items
 from fastrnn.data.arrays import pad
 
 Ids = NDArray[np.int64]
@@ -79,8 +80,8 @@ def pack_dialogues(dialogues: Sequence[Sequence[ArrayLike]]) -> tuple[Ids, Ids, 
     (array([2, 1, 1, 0, 3]), array([2, 3]))
     """
     columns: list[Ids] = []
-    for dialogue in dialogues:
-        for turn in dialogue:
+    for dialogue in items("dialogues", dialogues):
+        for turn in items("dialogues", dialogue):
             ids = np.asarray(turn)
             if ids.ndim != 1:
                 raise ValueError(f"a turn must have shape (T,), got {ids.shape}")

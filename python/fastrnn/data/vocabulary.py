@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastrnn._checks import flag, integer
+from fastrnn._checks import flag, integer, items
 from fastrnn.data.arrays import as_ids
 from fastrnn.io._files import atomic_write
 from fastrnn.io._json import read_json
@@ -74,7 +74,7 @@ class Vocabulary:
 
     def _set_tokens(self, tokens: Sequence[str], level: Level) -> None:
         """Take tokens over that are strings, different, and not too many."""
-        if isinstance(tokens, str) or not all(isinstance(token, str) for token in tokens):
+        if isinstance(tokens, str) or not all(isinstance(t, str) for t in items("tokens", tokens)):
             raise TypeError("tokens must be a sequence of strings")
         if len(tokens) + SPECIALS > _MOST:
             raise ValueError(f"tokens must be at most 2^24 with the 4 specials, got {len(tokens)}")
@@ -115,7 +115,7 @@ class Vocabulary:
         least = integer("min_count", min_count, 1)
         most = None if max_size is None else integer("max_size", max_size, SPECIALS) - SPECIALS
         counts: Counter[str] = Counter()
-        for text in [texts] if isinstance(texts, str) else texts:
+        for text in [texts] if isinstance(texts, str) else items("texts", texts):
             _check_text(text)
             counts.update(text if level == "character" else text.split())
         kept = sorted((-n, token) for token, n in counts.items() if n >= least)

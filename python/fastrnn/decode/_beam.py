@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastrnn._checks import flag, integer
+from fastrnn._checks import flag, function, integer
 from fastrnn.decode._found import Found
 from fastrnn.decode._hypothesis import Hypothesis, Ids, LengthPenalty
 from fastrnn.decode._rules import MOST_ROWS, MOST_STEPS, Rules
@@ -97,6 +97,8 @@ def beam_search(
     >>> first.tokens, best.tokens, bool(first.log_prob < best.log_prob)
     (array([4]), array([5]), True)
     """
+    function("step", step)
+    N = integer("N", N, 0, MOST_ROWS)
     K = integer("beam_size", beam_size, 1, MOST_ROWS)
     n_best = integer("n_best", n_best, 1)
     if n_best > K:

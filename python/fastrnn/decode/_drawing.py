@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastrnn._checks import flag, integer
+from fastrnn._checks import flag, function, integer
 from fastrnn.decode._beam import limits
 from fastrnn.decode._hypothesis import Hypothesis
 from fastrnn.decode._rules import MOST_ROWS, Rules
@@ -69,6 +69,8 @@ def draw(
     """
     samples = integer("samples", samples, 1, MOST_ROWS)
     rules = Rules() if rules is None else rules
+    function("step", step)
+    N = integer("N", N, 0, MOST_ROWS)
     rules.check(N)
     keep = flag("return_attention", return_attention)
     source = generator(rng)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastrnn._checks import Array, integer
+from fastrnn._checks import Array, integer, items
 from fastrnn.data import BOS, EOS, PAD, UNK
 
 Ids = NDArray[np.int64]
@@ -56,7 +56,7 @@ class Rules:
     def __post_init__(self) -> None:
         for name in ("bos", "eos"):
             integer(name, getattr(self, name), 0, MOST_STEPS)
-        for symbol in self.forbidden:
+        for symbol in items("forbidden", self.forbidden):
             integer("forbidden", symbol, 0, MOST_STEPS)
         integer("min_length", self.min_length, 0)
         integer("block_ngram_repeat", self.block_ngram_repeat, 0)

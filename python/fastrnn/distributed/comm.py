@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from fastrnn._checks import Array, integer
+from fastrnn._checks import MAX_THREADS, Array, function, integer
 
 R = TypeVar("R")
 
@@ -179,7 +179,8 @@ class ThreadComm(Comm):
             What the first rank that failed has raised; the others are stopped then. RuntimeError,
             where they wait for a rank that has returned, or ended by ``sys.exit(0)``.
         """
-        meeting = _Meeting(integer("size", size, 1))
+        function("job", job)
+        meeting = _Meeting(integer("size", size, 1, MAX_THREADS))
         results: list[Any] = [None] * size
 
         def work(rank: int) -> None:

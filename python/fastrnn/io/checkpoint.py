@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from fastrnn._checks import Array
+from fastrnn._checks import Array, integer
 from fastrnn.io._error import CheckpointError
 from fastrnn.io._files import NoRegularFileError, atomic_write, open_regular
 from fastrnn.io._header import (
@@ -102,6 +102,8 @@ def save_checkpoint(
     """
     if not isinstance(tensors, Mapping):
         raise TypeError(f"tensors must be a dict of arrays, got {type(tensors).__name__}")
+    if not isinstance(state, Mapping):
+        raise TypeError(f"state must be a dict, got {type(state).__name__}")
     library = require_safetensors()
     text = json.dumps(dict(state), allow_nan=False, ensure_ascii=True, separators=(",", ":"))
     if len(text) > MOST_STATE_BYTES:
@@ -255,7 +257,7 @@ def _read(path: str | os.PathLike[str], max_bytes: int | None) -> tuple[bytes, H
         raise CheckpointError(path, "it is no regular file", "name a file") from None
     with file:
         size = os.fstat(file.fileno()).st_size
-        if max_bytes is not None and size > max_bytes:
+        if max_bytes is not None and size > integer("max_bytes", max_bytes, 0):
             raise CheckpointError(
                 path, f"it has {size} bytes, more than {max_bytes}", "raise max_bytes"
             )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from fastrnn._calls.choices import Squash
-from fastrnn._checks import Array
+from fastrnn._checks import Array, flag
 from fastrnn.io._assemble import GATES, array, assemble, blocks, family, refuse
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def from_keras(
             f"weights must be a list of arrays as get_weights returns it, "
             f"got {type(weights).__name__}"
         )
-    per, D = 3 if bias else 2, 2 if bidirectional else 1
+    per, D = 3 if flag("bias", bias) else 2, 2 if flag("bidirectional", bidirectional) else 1
     if not weights or len(weights) % (per * D):
         raise ValueError(
             f"weights must be {per} arrays for each layer and direction, kernel, recurrent_kernel"

@@ -31,6 +31,8 @@ _MODES = {"LSTM": "LSTM", "GRU": "GRU", "RNN_TANH": "RNN", "RNN_RELU": "RNN"}
 
 def from_torch(cls: type[L], source: Any, prefix: str, options: dict[str, Any]) -> L:
     """Return a layer with the weights of a module, a state dict or a safetensors file."""
+    if not isinstance(prefix, str):
+        raise TypeError(f"prefix must be a str, got {prefix!r}")
     prefix = prefix + "." if prefix and not prefix.endswith(".") else prefix
     if isinstance(source, (str, os.PathLike)):
         state: Mapping[str, Any] = load_weights(source)

@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Hashable, Sequence
 from typing import Any
 
+from fastrnn._checks import items
+
 Symbols = Sequence[Hashable]
 
 
@@ -48,8 +50,9 @@ def edit_distance(a: Symbols, b: Symbols) -> int:
     >>> metrics.edit_distance("kitten", "sitting")
     3
     """
+    b = list(items("b", b))
     row = list(range(len(b) + 1))
-    for i, symbol in enumerate(a, 1):
+    for i, symbol in enumerate(items("a", a), 1):
         corner, row[0] = row[0], i
         for j, other in enumerate(b, 1):
             here = min(row[j] + 1, row[j - 1] + 1, corner + (symbol != other))
@@ -91,7 +94,9 @@ def error_rate(predictions: Sequence[Symbols], references: Sequence[Any]) -> flo
 
 def paired(predictions: Sequence[Symbols], references: Sequence[Any]) -> list[Any]:
     """Return predictions with all their references."""
-    if not len(predictions) or len(predictions) != len(references):
+    predictions = list(items("predictions", predictions))
+    references = list(items("references", references))
+    if not predictions or len(predictions) != len(references):
         raise ValueError(
             "predictions and references must be equally many and not none, "
             f"got {len(predictions)} and {len(references)}"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastrnn._checks import integer
+from fastrnn._checks import integer, items, number
 
 Symbols = Sequence[Hashable]
 
@@ -40,7 +40,7 @@ def distinct(texts: Sequence[Symbols], n: int = 1) -> float:
     """
     n = integer("n", n, 1)
     grams: Counter[Any] = Counter()
-    for text in texts:
+    for text in items("texts", texts):
         tokens = text.split() if isinstance(text, str) else text
         grams.update(tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1))
     return len(grams) / grams.total() if grams else 0.0
@@ -55,7 +55,9 @@ def mode_coverage(modes: Sequence[Hashable], M: int) -> int:
     >>> metrics.mode_coverage([0, 2, 2, None], 3)
     2
     """
-    return len(set(modes) & set(range(integer("M", M, 1))))
+    M = integer("M", M, 1)
+    seen = {mode for mode in items("modes", modes) if isinstance(mode, (int, np.integer))}
+    return sum(bool(0 <= mode < M) for mode in seen)
 
 
 def total_variation(p: ArrayLike, q: ArrayLike) -> float:
@@ -72,10 +74,18 @@ def total_variation(p: ArrayLike, q: ArrayLike) -> float:
     >>> metrics.total_variation([0.5, 0.5], [3, 1])
     0.25
     """
-    a, b = np.asarray(p, float), np.asarray(q, float)
+    a, b = _shares("p", p), _shares("q", q)
     if a.shape != b.shape or not all((x >= 0).all() and x.sum() > 0 for x in (a, b)):
         raise ValueError(f"p and q must be of one shape and not negative, got {a} and {b}")
     return float(np.abs(a / a.sum() - b / b.sum()).sum() / 2)
+
+
+def _shares(name: str, value: ArrayLike) -> Any:
+    """Return value as float64; what holds no numbers is named."""
+    try:
+        return np.asarray(value, float)
+    except TypeError:
+        raise TypeError(f"{name} must hold numbers, got {value!r}") from None
 
 
 def perplexity(nats: float, count: float = 1) -> float:
@@ -88,7 +98,9 @@ def perplexity(nats: float, count: float = 1) -> float:
     >>> metrics.perplexity(3 * math.log(8), 3)  # doctest: +ELLIPSIS
     7.99999...
     """
-    if count <= 0:
+    if number("count", count) <= 0:
         raise ValueError(f"count must be above 0, got {count}")
-    mean = nats / count
+    if isinstance(nats, bool) or not isinstance(nats, (int, float, np.number)):
+        raise TypeError(f"nats must be a number, got {nats!r}")
+    mean = float(nats) / float(count)
     return math.inf if mean > 700 else math.exp(mean)

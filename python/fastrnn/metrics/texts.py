@@ -38,9 +38,10 @@ def bleu(
     >>> metrics.bleu(["a b c d e"], ["a b c d e"], tokenize="none")
     (100.00000000000004, 1.0)
     """
+    right = _one_each(predictions, references)
     found = _sacrebleu().corpus_bleu(
         list(predictions),
-        [_one_each(predictions, references)],
+        [right],
         tokenize=tokenize,
         force=tokenize == "none",
     )

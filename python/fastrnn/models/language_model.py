@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from fastrnn import _options, ops
-from fastrnn._checks import flag, integer
+from fastrnn._checks import flag, integer, items
 from fastrnn.init import generator
 from fastrnn.metrics import perplexity
 from fastrnn.models._parts.generation import continued, prompt_tokens
@@ -223,7 +223,7 @@ class LanguageModel(Model):
         """
         total, count, state = 0.0, 0, None
         carry = flag("carry", carry) and bool(getattr(data, "carries", True))
-        for batch in data:
+        for batch in items("data", data):
             nats, here, state = self._nats(
                 self.params, batch, state if carry else None, None, learning=False
             )

@@ -126,6 +126,8 @@ def attention_decoder(
         "num_threads": num_threads,
     }
     limits = gradient_limits(truncate, clip_step)
+    if not hasattr(params, "keys"):  # a dict, or autograd's box of one
+        raise TypeError(f"params must be a dict of arrays, got {params!r}")
     given = {name: params[name] for name in params if params[name] is not None}
     states = () if state is None else opened(state)
     if state is not None and not isinstance(states, (tuple, list)):

@@ -91,9 +91,8 @@ def sampled_softmax(
     >>> float(ops.sampled_softmax(x, w, None, [0], num_samples=1, rng=rng))
     1.6094379124341003
     """
-    points, table, biases = (
-        a if a is None or hasattr(a, "shape") else np.asarray(a) for a in (x, w, b)
-    )
+    points, table = (a if hasattr(a, "shape") else np.asarray(a) for a in (x, w))
+    biases = b if b is None or hasattr(b, "shape") else np.asarray(b)
     return _sampled(
         points, table, biases, integers("targets", targets), ignore_index, reduction,
         (rng, num_samples, proposal),

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from fastrnn._checks import FLOAT64, Array
+from fastrnn._checks import FLOAT64, Array, number
 from fastrnn.testing._check_cell import check_cell
 
 __all__ = ["check_cell", "gradcheck"]
@@ -65,6 +65,14 @@ def gradcheck(
     Traceback (most recent call last):
     AssertionError: gradient of a at (1,) is 5, the central difference is 4
     """
+    if not callable(function):
+        raise TypeError(f"function must be a function, got {function!r}")
+    for name, given in (("arrays", arrays), ("gradients", gradients)):
+        if not isinstance(given, Mapping):
+            raise TypeError(f"{name} must be a dict of arrays, got {given!r}")
+    eps, atol, rtol = number("eps", eps), number("atol", atol, 0), number("rtol", rtol, 0)
+    if eps <= 0:
+        raise ValueError(f"eps must be above 0, got {eps}")
     for name, array in arrays.items():
         if not isinstance(array, np.ndarray) or array.dtype != FLOAT64:
             raise TypeError(f"{name} must be a float64 ndarray, got {array!r}")

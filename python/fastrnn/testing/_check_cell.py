@@ -53,7 +53,10 @@ def check_cell(cell: Any, rng: "np.random.Generator | int" = 0) -> list[str]:
             raise TypeError(f"cell must be a recurrent layer, {type(cell).__name__} has no {name}")
     if cell.dtype != FLOAT64:
         raise TypeError(f"cell must be float64, as differences of float32 prove nothing: {cell!r}")
-    source = np.random.default_rng(rng)
+    try:
+        source = np.random.default_rng(rng)
+    except (TypeError, ValueError):
+        raise TypeError(f"rng must be a Generator or a seed, got {rng!r}") from None
     before = {name: array.copy() for name, array in cell.params.items()}
     x = source.standard_normal((T, N, cell.input_size))
     batch_first, cell.batch_first = cell.batch_first, False

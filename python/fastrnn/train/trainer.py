@@ -112,7 +112,7 @@ class Trainer:
         callbacks: Sequence[Any] = (),
         dist: Comm | None = None,
     ) -> None:
-        if isinstance(optimiser, type) or not hasattr(optimiser, "update"):
+        if isinstance(optimiser, type) or not hasattr(optimiser, "state_dict"):
             raise TypeError(
                 f"optimiser must be one of fastrnn.train, such as Adam(), got {optimiser!r}"
             )

@@ -11,6 +11,7 @@ from fastrnn import _options, init, ops
 from fastrnn._checks import flag, integer, probability
 from fastrnn.data import pack_dialogues
 from fastrnn.data.arrays import as_ids
+from fastrnn.decode._rules import MOST_ROWS
 from fastrnn.init import generator
 from fastrnn.models._dialogue.attending import Attending
 from fastrnn.models._dialogue.dialogues import Dialogues, arranged, check_parts
@@ -261,7 +262,7 @@ class Talking(Model):
         **options: Any,
     ) -> list[Any]:
         """Return for each context (P, C) one reply, or a list of n."""
-        source, count = generator(rng), 1 if n is None else integer("n", n, 1)
+        source, count = generator(rng), 1 if n is None else integer("n", n, 1, MOST_ROWS)
         rows = np.repeat(np.arange(len(contexts)), count)
         condition = self._codes(contexts[rows], z, source)
         if memory is not None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastrnn import _core
+from fastrnn._checks import items
 from fastrnn.io._files import open_regular
 
 _ABSENT = -2  # a word that is not in the vocabulary, beside -1 for the end of a sentence
@@ -75,7 +76,7 @@ class Sentences:
         self._numbers = _Numbers()
         ids = array("i")
         number = self._numbers.__getitem__
-        for sentence in sentences:
+        for sentence in items("sentences", sentences):
             if isinstance(sentence, (str, bytes)):
                 raise TypeError("sentences must be lists of words, got a string among them")
             ids.extend(map(number, sentence))
