@@ -308,7 +308,7 @@ CALLS: dict[str, Callable[[], Made]] = {
     "data.WordVectors.most_similar": lambda: (
         vectors().most_similar, {"positive": ["a"], "negative": ["b"], "topn": 2}
     ),
-    "data.WordVectors.similarity": lambda: (vectors().similarity, {"word": "a", "other": "b"}),
+    "data.WordVectors.similarity": lambda: (vectors().similarity, {"w1": "a", "w2": "b"}),
     "data.WordVectors.load": lambda: (
         data.WordVectors.load_word2vec_format, {"path": vector_file(), "binary": False}
     ),
@@ -381,6 +381,12 @@ CALLS: dict[str, Callable[[], Made]] = {
         models.SequenceClassifier("gru", 3, 4, input_size=I, rng=rng()).predict,
         {"x": real(T, N, I), "lengths": [5, 1, 2]},
     ),
+    "models.SequenceRegressor": lambda: (
+        models.SequenceRegressor,
+        {"cell": "gru", "outputs": 2, "hidden_size": 4, "input_size": I, "each_step": False,
+         "num_layers": 1, "bidirectional": True, "merge_mode": "sum", "pooling": "last",
+         "batch_first": False, "target_center": 0.5, "target_scale": 2.0, "rng": rng(), **MODEL},
+    ),
     "models.SequenceTagger": lambda: (
         models.SequenceTagger,
         {"cell": "lstm", "classes": 3, "hidden_size": 4, "vocab": V, "embedding_size": 3,
@@ -441,7 +447,7 @@ CALLS: dict[str, Callable[[], Made]] = {
     ),
     "models.Word2Vec.train": lambda: (
         word2vec().train,
-        {"sentences": [["a", "b"]], "epochs": 1, "total_examples": 1, "start_alpha": 0.1,
+        {"corpus_iterable": [["a", "b"]], "epochs": 1, "total_examples": 1, "start_alpha": 0.1,
          "end_alpha": 0.01},
     ),
     "testing.gradcheck": lambda: (

@@ -28,25 +28,28 @@ ELSEWHERE = {
     "isa": "takes nothing",
     "show_config": "takes nothing",
     "metrics.bracket_f1": "as error_rate",
+    "models.KeyedVectors": "another name of WordVectors",
+    "train.TensorBoard": "a folder and nothing else",
     "metrics.chrf": "as bleu",
     "metrics.embedding_similarity": "as bleu",
     "metrics.error_rate": "pairs of anything",
     "metrics.exact_match": "pairs of anything",
 }
 RESULTS = re.compile(
-    r"Batches|Loader|Streams|Windows|Conversation|models.Model|Tape|Grads|Error|Hypothesis|"
+    r"Batch|Callback|Loader|Streams|Windows|Conversation|models.Model|Tape|Grads|Error|Hypothesis|"
     r"Checkpoint|Node|Step|Masks|Optimiser|History"
 )
 PATHS = ("path", "folder", "checkpoint", "module_or_state_dict", "source")
 ENDLESS = ("updates", "epochs")  # a huge number of which, or None, is not wrong but long
 # Where an argument goes by another name inside, that one is said.
 SAYS = {
+    ("models.Word2Vec.train", "corpus_iterable"): "sentences",
     ("models.HRED", "bidirectional_utterance"): "bidirectional",
     ("GRU.set_params", "params"): "state_dict",
     ("data.WordVectors.most_similar", "positive"): "words",
     ("data.WordVectors.most_similar", "negative"): "words",
-    ("data.WordVectors.similarity", "word"): "words",
-    ("data.WordVectors.similarity", "other"): "words",
+    ("data.WordVectors.similarity", "w1"): "word",
+    ("data.WordVectors.similarity", "w2"): "word",
 }
 
 
