@@ -39,9 +39,22 @@ def lines_of(module_name: str) -> list[str]:
     lines = list(commands()) if module_name == COMMANDS else []
     for name in public_names(module):
         value, path = getattr(module, name), f"{module_name}.{name}"
-        at_top = module is not fastrnn and getattr(fastrnn, name, None) is value
-        lines += [f"{path}: fastrnn.{name}"] if at_top else entry(path, value)
+        other = None if module is fastrnn else elsewhere(module_name, name, value)
+        lines += [f"{path}: {other}"] if other else entry(path, value)
     return sorted(set(lines))
+
+
+def elsewhere(module_name: str, name: str, value: Any) -> str | None:
+    """Return the place of which a name is another one: `fastrnn` itself, or where it is made."""
+    if getattr(fastrnn, name, None) is value:
+        return f"fastrnn.{name}"
+    home = ".".join((getattr(value, "__module__", None) or "").split(".")[:2])
+    own = getattr(value, "__name__", name)
+    if home in {module_name, "fastrnn"} or home not in public_modules():
+        return None
+    there = importlib.import_module(home)
+    same = own in public_names(there) and getattr(there, own) is value
+    return f"{home}.{own}" if same else None
 
 
 def public_names(module: ModuleType) -> list[str]:
