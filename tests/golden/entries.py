@@ -81,6 +81,13 @@ def regressor() -> Any:
     )  # fmt: skip
 
 
+def forecaster() -> Any:
+    return models.Forecaster(
+        "gru", 4, lags=(1, 3), context_length=6, likelihood="quantile", levels=[0.5],
+        dtype=np.float64, rng=seeded(),
+    )  # fmt: skip
+
+
 def tagger() -> Any:
     return models.SequenceTagger(
         "gru", 3, 4, vocab=words(), embedding_size=3, num_layers=2, dtype=np.float64, rng=seeded()
@@ -268,6 +275,10 @@ ENTRIES = {
     "classifier": model(
         classifier,
         lambda m: {"proba": m.predict_proba(vectors(np.float32), LENGTHS)},
+    ),
+    "forecaster": model(
+        forecaster,
+        lambda m: {"samples": m.predict(3, 2, series=np.arange(9.0) % 4).samples},
     ),
     "regressor": model(
         regressor,

@@ -9,6 +9,7 @@ from typer import Argument, Option
 
 import fastrnn
 from fastrnn.cli._one_line import one_line
+from fastrnn.cli.commands.forecast import forecast
 from fastrnn.cli.commands.word2vec import word2vec
 from fastrnn.cli.demos import Demos
 from fastrnn.cli.options.drawing import Seed, Temperature, TopK, TopP, finite
@@ -265,6 +266,7 @@ def tokenize(
 
 
 app.command()(one_line(word2vec))
+app.command()(one_line(forecast))
 for command in COMMANDS:
     app.command()(command)
 # What follows the first word is the script's own, options too.

@@ -5,10 +5,12 @@ import os
 import fastrnn.ops  # noqa: F401  first: where autograd is missing, it says how to get it
 from fastrnn.data.word_vectors import WordVectors as KeyedVectors
 from fastrnn.io import CheckpointError, load_checkpoint
+from fastrnn.models._forecast.forecast import Forecast
 from fastrnn.models._parts.model import Model, model_name
 from fastrnn.models.autoencoder import AutoEncoder
 from fastrnn.models.classifier import SequenceClassifier
 from fastrnn.models.conversation import Conversation
+from fastrnn.models.forecaster import Forecaster
 from fastrnn.models.hred import HRED
 from fastrnn.models.language_model import LanguageModel
 from fastrnn.models.regressor import SequenceRegressor
@@ -25,6 +27,8 @@ __all__ = [
     "VHRED",
     "AutoEncoder",
     "Conversation",
+    "Forecast",
+    "Forecaster",
     "KeyedVectors",
     "LanguageModel",
     "Model",
@@ -44,6 +48,7 @@ _MODELS: dict[str, type[Model]] = {
         VAE,
         VHRED,
         AutoEncoder,
+        Forecaster,
         LanguageModel,
         Seq2Seq,
         SequenceClassifier,

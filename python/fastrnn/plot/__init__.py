@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from fastrnn.plot._attention import attention
 from fastrnn.plot._codes import image_grid, latent_map
+from fastrnn.plot._forecast import forecast
 from fastrnn.plot._gates import gate_activations
 from fastrnn.plot._words import word_map
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "attention",
     "curves",
+    "forecast",
     "gate_activations",
     "gradient_norms",
     "image_grid",

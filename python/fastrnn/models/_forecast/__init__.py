@@ -1,0 +1,1 @@
+"""Parts of `Forecaster`: what series are, what a likelihood says of the next value, forecasts."""
