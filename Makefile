@@ -22,7 +22,7 @@ CROSS  ?= aarch64-linux-gnu
 .PHONY: help demo test judges full scorecard fuzz dev lint format bench wheel asan selftest aarch64 docs clean
 
 help:  ## list the tasks
-	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
+	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
 
 # ---- environments: a file build/venv/have-NAME says that NAME is installed ----
 # build/venv is what a user has; build/venv-judges has the other programs that we are held against.
