@@ -170,6 +170,14 @@ def test_a_classifier_learns(
     assert "60 examples of examples.jsonl, 2 labels; 20 held out" in out
     assert "accuracy 1.0000" in out.splitlines()[-2]
     assert json.loads((folder / "run" / "labels.json").read_text()) == ["no", "yes"]
+    model = models.load(folder / "run")
+    assert isinstance(model, models.SequenceClassifier)
+    assert model.labels == ("no", "yes"), "the file of the model knows them itself"
+    same = models.SequenceClassifier.load(str(folder / "run"))
+    assert same.params["out"]["weight"].tobytes() == model.params["out"]["weight"].tobytes()
+    (folder / "run" / "model.safetensors").unlink()
+    with pytest.raises(FileNotFoundError, match=r"model\.safetensors"):
+        models.load(folder / "run")
 
 
 def test_a_tagger_learns(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -243,6 +251,7 @@ def test_the_optimiser_may_be_left_out_and_a_rate_may_follow_the_work(
         ('{"x": "ab"}', 'line 3: it must be {"x": …, "label": …}'),
         ('{"x": "ab", "label": "a", "label": "b"}', "line 3: the key 'label' comes twice"),
         ('{"x": "ab", "label": 1.5}', "line 3: label must be made of texts or integers"),
+        ('{"x": "ab", "label": ""}', "line 3: label must not be an empty text"),
         ('{"x": [1, 2], "label": "a"}', "line 3: x must be a text, or a list of steps"),
         ('{"x": [[1], [2, 3]], "label": "a"}', "line 3: "),
         ('{"x": [[1.0]], "label": "a"}', "line 3: x is of another kind"),

@@ -2,6 +2,8 @@
 
 import sys
 
+import fastrnn
+
 
 def main(args: list[str] | None = None) -> int:
     """Run the command line and return its exit code.
@@ -31,6 +33,12 @@ def main(args: list[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in {"typer", "rich", "threadpoolctl"}:
             raise
+        # What is put into a report of a broken installation must not need a whole one.
+        bare = {"--version": print_version, "info": fastrnn.show_config}
+        words = sys.argv[1:] if args is None else args
+        if len(words) == 1 and words[0] in bare:
+            bare[words[0]]()
+            return 0
         print(
             f"fastrnn: the command line needs {error.name}: "
             'pip install "fastrnn[cli]" gives it to you',
@@ -41,3 +49,8 @@ def main(args: list[str] | None = None) -> int:
         print("fastrnn: interrupted", file=sys.stderr)
         return 130
     return run(args)
+
+
+def print_version() -> None:
+    """Print the program's name and version."""
+    print(f"fastrnn {fastrnn.__version__}")

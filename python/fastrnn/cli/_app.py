@@ -8,6 +8,8 @@ import typer
 from typer import Argument, Option
 
 import fastrnn
+from fastrnn.cli import print_version
+from fastrnn.cli._flags import with_plain_flags
 from fastrnn.cli._one_line import one_line
 from fastrnn.cli.commands.forecast import forecast
 from fastrnn.cli.commands.word2vec import word2vec
@@ -37,7 +39,7 @@ def run(args: list[str] | None) -> int:
     if hasattr(given, "reconfigure") and (given.encoding, given.errors) != ("utf-8", "strict"):
         given.reconfigure(encoding="utf-8", errors="strict")
     try:
-        app(args, prog_name="fastrnn")
+        with_plain_flags(typer.main.get_command(app))(args, prog_name="fastrnn")
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else int(done.code is not None)
     return 0
@@ -45,7 +47,7 @@ def run(args: list[str] | None) -> int:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"fastrnn {fastrnn.__version__}")
+        print_version()
         raise typer.Exit
 
 

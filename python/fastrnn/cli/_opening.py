@@ -5,18 +5,13 @@ from typing import Any
 
 from fastrnn import models
 from fastrnn.io import CheckpointError
+from fastrnn.models._parts.model import model_file
 
-MODEL_FILE = "model.safetensors"
 _COMMANDS: dict[str, tuple[type[models.Model], ...]] = {
     "generate": (models.LanguageModel,),
     "translate": (models.Seq2Seq,),
     "reply": (models.HRED, models.VHRED, models.Seq2Seq),
 }
-
-
-def model_file(path: Path) -> Path:
-    """Return the file of a model, which may be given by the folder of its training."""
-    return path / MODEL_FILE if path.is_dir() else path
 
 
 def model_for(command: str, path: Path) -> Any:

@@ -14,6 +14,7 @@ import typer
 from typer import Option
 from typer.core import TyperGroup
 
+from fastrnn.cli._flags import with_plain_flags
 from fastrnn.cli._one_line import one_line
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def command(run: Callable[..., None], name: str) -> Any:
     """Return an experiment as a command with its help and the error handling of the others."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command(name)(one_line(run))
-    return typer.main.get_command(app)
+    return with_plain_flags(typer.main.get_command(app))
 
 
 class Demos(TyperGroup):

@@ -6,7 +6,7 @@ import fastrnn.ops  # noqa: F401  first: where autograd is missing, it says how 
 from fastrnn.data.word_vectors import WordVectors as KeyedVectors
 from fastrnn.io import CheckpointError, load_checkpoint
 from fastrnn.models._forecast.forecast import Forecast
-from fastrnn.models._parts.model import Model, model_name
+from fastrnn.models._parts.model import Model, model_file, model_name
 from fastrnn.models.autoencoder import AutoEncoder
 from fastrnn.models.classifier import SequenceClassifier
 from fastrnn.models.conversation import Conversation
@@ -61,11 +61,12 @@ _MODELS: dict[str, type[Model]] = {
 
 
 def load(path: str | os.PathLike[str]) -> Model:
-    """Read a model of whatever class from the file that its `save` wrote.
+    """Read a model of whatever class from what its `save` or ``fastrnn train`` wrote.
 
     Parameters
     ----------
     path : path
+        A file, or the folder of a training by ``fastrnn train``.
 
     Returns
     -------
@@ -88,6 +89,7 @@ def load(path: str | os.PathLike[str]) -> Model:
     >>> models.load("a.safetensors").config["cell"]
     'gru'
     """
+    path = model_file(path)
     name = model_name(path, load_checkpoint(path).state)
     if name not in _MODELS:
         raise CheckpointError(path, f"it holds a {name!r}", f"known models are {sorted(_MODELS)}")

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import fastrnn
-from fastrnn.cli._opening import model_file
 from fastrnn.io import load_checkpoint, load_weights
+from fastrnn.models._parts.model import model_file
 
 LAYERS: dict[str, Any] = {"rnn": fastrnn.RNN, "gru": fastrnn.GRU, "lstm": fastrnn.LSTM}
 

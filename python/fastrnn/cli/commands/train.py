@@ -13,11 +13,11 @@ import fastrnn
 from fastrnn import models, train
 from fastrnn._checks import MAX_THREADS, integer
 from fastrnn.cli._config import Config
-from fastrnn.cli._opening import MODEL_FILE
 from fastrnn.cli.datasets.section import DATASETS, read_dataset
 from fastrnn.cli.datasets.text import Dataset
 from fastrnn.distributed import Comm, init
 from fastrnn.io._files import atomic_write
+from fastrnn.models._parts.model import MODEL_FILE
 from fastrnn.train import schedule
 from fastrnn.train._loop import Limits, Validation, shown
 

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 import fastrnn
-from fastrnn.cli._opening import model_file
 from fastrnn.cli.commands.selftest import relative_error
 from fastrnn.io import CheckpointError, load_checkpoint, load_weights
+from fastrnn.models._parts.model import model_file
 
 MOST = 1e-3  # float32, a few layers and steps: far above rounding, far below a wrong gate
 

@@ -146,7 +146,7 @@ def labelled_dataset(
     return Dataset(
         train,
         judged,
-        {**model, "classes": len(names)},
+        {**model, "classes": names},
         tuple(names),
         f"{cut:,} examples of {path.name}, {len(names)} labels; {len(pairs) - cut:,} held out",
     )
@@ -164,6 +164,8 @@ def _example(path: Path, number: int, line: str, each_step: bool) -> tuple[Any, 
             raise ValueError("x must be a text, or a list of steps that are lists of numbers")
         if not isinstance(labels, list) or not all(type(label) in (str, int) for label in labels):
             raise ValueError(f"{key} must be made of texts or integers")
+        if "" in labels:
+            raise ValueError(f"{key} must not be an empty text")
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}, line {number + 1}: {error}") from None
     return x, [str(label) for label in labels]

@@ -4,6 +4,7 @@ import inspect
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -18,6 +19,7 @@ from fastrnn.io._json import strict_json
 if TYPE_CHECKING:
     from numpy.random import Generator
 
+MODEL_FILE = "model.safetensors"  # in the folder of a training
 _FORMAT = "fastrnn-model"
 _VOCABULARY = "vocabulary"
 
@@ -213,6 +215,7 @@ class Model:
         Parameters
         ----------
         path : path
+            A file, or the folder of a training by ``fastrnn train``.
 
         Returns
         -------
@@ -228,6 +231,7 @@ class Model:
         OSError
             The file could not be read.
         """
+        path = model_file(path)
         found = load_checkpoint(path)
         name = model_name(path, found.state)
         if name != cls.__name__:
@@ -272,6 +276,12 @@ class Model:
     def __repr__(self) -> str:
         words = [f"{name}={value!r}" for name, value in self.config.items()]
         return f"{type(self).__name__}({', '.join(words)})"
+
+
+def model_file(path: str | os.PathLike[str]) -> Path:
+    """Return the file of a model, which may be given by the folder of its training."""
+    file = Path(path)
+    return file / MODEL_FILE if file.is_dir() else file
 
 
 def model_name(path: str | os.PathLike[str], state: Mapping[str, Any]) -> str:
