@@ -152,7 +152,7 @@ def test_an_export_computes_what_the_model_computes(
         y, _ = model._reader(model.params, x)
         expected = model._scores(model.params, y, None)
     else:
-        expected, _ = model._scores(model.params, x, None, None, learning=False)
+        expected, _ = model._outputs(model.params, x, None, None, learning=False)
     proto = onnx.load(out)
     if model._reader.layer.bidirectional:  # the reference evaluator knows forward and reverse only
         runtime = pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")

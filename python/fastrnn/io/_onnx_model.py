@@ -27,7 +27,7 @@ class ModelWriter(LayerWriter):
                 f"got {type(model).__name__}"
             )
         pooling = getattr(model, "_pooling", "last")
-        if pooling != "last":
+        if pooling not in ("last", None):  # None: a tagger, which pools nothing
             raise ValueError(f"a classifier is exported with pooling='last', got {pooling!r}")
         self.model = model
         layer = model._reader.layer
