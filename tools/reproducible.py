@@ -44,7 +44,8 @@ def entries(archive: Path) -> dict[str, str]:
         for member in sdist:
             file = sdist.extractfile(member)
             content = file.read() if file else b""
-            found[member.name] = f"{digest(content)} {member.mtime} {member.mode:o} {member.uname}"
+            name = f"{member.name} again" if member.name in found else member.name
+            found[name] = f"{digest(content)} {member.mtime} {member.mode:o} {member.uname}"
     return found
 
 

@@ -54,6 +54,14 @@ def test_owners_in_an_sdist_are_seen(tmp_path: Path) -> None:
         assert reproducible.compare(first, second) == ["first.tar: fastrnn/a.py"]
 
 
+def test_a_file_that_is_there_twice_is_seen(tmp_path: Path) -> None:
+    first = sdist(tmp_path / "first.tar", b"x = 1\n")
+    second = sdist(tmp_path / "second.tar", b"x = 1\n")
+    with tarfile.open(second, "a") as archive:
+        archive.addfile(tarfile.TarInfo("fastrnn/a.py"))
+    assert reproducible.compare(first, second) == ["first.tar: fastrnn/a.py again"]
+
+
 def test_a_build_that_needs_a_network_is_refused(tmp_path: Path) -> None:
     """Its requirements are those that are installed; one that is not cannot be fetched."""
     text = '[build-system]\nrequires = ["fastrnn-is-no-backend"]\nbuild-backend = "missing"\n'
