@@ -145,3 +145,25 @@ def test_a_cell_alone_is_held_beside_none(
     assert metrics["gru: nats a character"]["mean"] == 1.5
     assert metrics["gru: nats more than lstm"]["verdict"] == "skipped"
     assert "nats a character: 1.5000 (1 seed)" in capsys.readouterr().out
+
+
+def test_series_of_a_table_end_at_empty_cells_and_figures_are_those_of_the_competition() -> None:
+    pytest.importorskip("autograd", reason="autograd is not installed")
+    forecast = importlib.import_module("bench.acceptance.forecast")
+    text = '"V1","V2","V3","V4"\n"H1","1","2","4"\n"H2","5","6",\n'
+    assert [list(series) for series in forecast.series_of(text)] == [[1, 2, 4], [5, 6]]
+    train = [[1.0, 2.0] * 24, [0.0, 3.0] * 24]  # a season of 24 repeats exactly but for the last
+    train = [[*values, values[-24] + 1] for values in train]
+    mase, smape = forecast.figures(train, [[2.0], [2.0]], [[4.0], [2.0]])
+    assert mase == pytest.approx((2 * 25 + 0) / 2)
+    assert smape == pytest.approx(200 * 2 / 6 / 2)
+
+
+def test_both_sides_of_the_classifiers_learn_the_same_network() -> None:
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    pytest.importorskip("autograd", reason="autograd is not installed")
+    classify = importlib.import_module("bench.acceptance.classify")
+    series, labels = classify.parse(b"x\n@data\n1,2,3:4,5,6:a\n7,8:9,0:b\n")
+    assert [part.tolist() for part in series] == [[[1, 4], [2, 5], [3, 6]], [[7, 9], [8, 0]]]
+    assert labels.tolist() == ["a", "b"]
+    assert set(classify.own(series * 4, list(labels) * 4, series, 0, 1)) <= {"a", "b"}
