@@ -70,7 +70,7 @@ def test_bytes_that_are_no_text_are_one_line(model: Path) -> None:
         timeout=TIMEOUT, env=environment({}), check=False,
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (1, b"")
-    assert "standard input is not UTF-8" in only_line(done.stderr.decode())
+    assert "standard input is not UTF-8: byte 0xff in line 1" in only_line(done.stderr.decode())
 
 
 def test_a_latent_code_is_drawn_with_the_seed(tmp_path: Path, words: Vocabulary) -> None:

@@ -65,4 +65,4 @@ def test_standard_input_is_utf_8_in_every_locale(locale: str, tmp_path: Path) ->
             timeout=TIMEOUT, env=environment({"LC_ALL": locale}), check=False,
         )  # fmt: skip
         assert (done.returncode, done.stdout) == (code, ids)
-        assert (b"standard input is not UTF-8" in done.stderr) == bool(code)
+        assert (b"standard input is not UTF-8: byte 0xe9 in line 1" in done.stderr) == bool(code)

@@ -83,7 +83,10 @@ def test_standard_input_n_best_and_a_picture(
     assert rows[0][2] == "alpha beta"
     assert float(rows[0][1]) > float(rows[1][1])
     assert picture.read_bytes().startswith(b"\x89PNG")
-    assert only_line(err) == f"picture: {picture}"
+    assert err.splitlines() == [
+        f"picture: {picture}",
+        "unknown: 1 of the 5 symbols of standard input, 20.0 %",
+    ]
     monkeypatch.setattr("fastrnn.plot._fonts.boxes", lambda _: "日本")
     monkeypatch.setattr("sys.stdin", io.StringIO("ab\n"))
     assert main(["translate", str(trained / "run"), "-", *options]) == 0
@@ -133,7 +136,7 @@ def test_one_clear_line_where_something_is_wrong(trained: Path, capfd: Any) -> N
         (str(trained / "other"),): "which cannot translate; fastrnn generate is for it",
         (str(trained / "numbers"),): "has no vocabularies",
         (run, str(trained / "none.txt")): "none.txt: No such file",
-        (run, str(trained / "latin")): "is not UTF-8: byte 0",
+        (run, str(trained / "latin")): "latin is not UTF-8: byte 0xe9 in line 1",
         (run, str(trained / "in.txt"), "--seed", "1"): "--seed is for draws",
         (run, str(trained / "in.txt"), "--n-best", "2"): "n_best must be at most beam_size",
         (run, str(trained / "in.txt"), "--beam", "2", "--top-k", "1"): "do not go with drawing",

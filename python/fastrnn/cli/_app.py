@@ -15,6 +15,7 @@ from fastrnn.cli.commands.forecast import forecast
 from fastrnn.cli.commands.word2vec import word2vec
 from fastrnn.cli.demos import Demos
 from fastrnn.cli.options.drawing import Seed, Temperature, TopK, TopP, finite
+from fastrnn.cli.options.predict import predict
 from fastrnn.cli.options.translate import translate
 from fastrnn.cli.options.trust import COMMANDS, launch
 
@@ -33,11 +34,10 @@ def run(args: list[str] | None) -> int:
     for stream in (sys.stdout, sys.stderr):  # a sample may hold what the terminal cannot show
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    # In the locale C, as in many containers, Python reads bytes that are no text as half characters
-    # and says nothing; a file with them is refused, and so is standard input.
-    given = sys.stdin
-    if hasattr(given, "reconfigure") and (given.encoding, given.errors) != ("utf-8", "strict"):
-        given.reconfigure(encoding="utf-8", errors="strict")
+    # In every locale, that of many containers (C) too: UTF-8, and bytes that are no text as half
+    # characters, which `as_text` refuses with their line.
+    if hasattr(sys.stdin, "reconfigure"):
+        sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
     try:
         with_plain_flags(typer.main.get_command(app))(args, prog_name="fastrnn")
     except SystemExit as done:
@@ -183,6 +183,7 @@ def generate(
     )
 
 
+app.command()(predict)
 app.command()(translate)
 
 

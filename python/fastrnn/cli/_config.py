@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
-from fastrnn.io._files import read_regular
+from fastrnn.io._files import not_utf8, read_regular
 
 R = TypeVar("R")
 _MOST_BYTES = 1 << 16  # of a configuration
@@ -47,6 +47,8 @@ class Config:
             if _LONG_KEY.search(text):
                 raise ValueError("a key has more than 32 dots")
             content = tomllib.loads(text)
+        except UnicodeDecodeError as error:
+            raise ValueError(not_utf8(path, error)) from None
         except (ValueError, RecursionError) as error:
             raise ValueError(f"{path}: it is no TOML: {error}") from None
         for name, value in content.items():

@@ -11,6 +11,13 @@ _COMMANDS: dict[str, tuple[type[models.Model], ...]] = {
     "generate": (models.LanguageModel,),
     "translate": (models.Seq2Seq,),
     "reply": (models.HRED, models.VHRED, models.Seq2Seq),
+    "predict": (
+        models.SequenceClassifier,
+        models.SequenceTagger,
+        models.SequenceRegressor,
+        models.Seq2Seq,
+        models.LanguageModel,
+    ),
 }
 
 

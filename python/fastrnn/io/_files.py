@@ -26,6 +26,7 @@ __all__ = [
     "append",
     "atomic_write",
     "make_folder",
+    "not_utf8",
     "on_disk",
     "open_regular",
     "read_regular",
@@ -175,6 +176,12 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
         file.close()
         raise
     return file
+
+
+def not_utf8(name: object, error: UnicodeDecodeError, first: int = 1) -> str:
+    """Return what is said everywhere of text that is no UTF-8; first is the number of its line."""
+    line = first + error.object.count(b"\n", 0, error.start)
+    return f"{name} is not UTF-8: byte 0x{error.object[error.start]:02x} in line {line}"
 
 
 def read_regular(path: str | os.PathLike[str], max_bytes: int) -> bytes:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastrnn.io._files import read_regular
+from fastrnn.io._files import not_utf8, read_regular
 
 DEPTH = 32
 _BLOCK = 1 << 20  # bytes that are counted at a time
@@ -76,7 +76,7 @@ def strict_json(text: bytes | str) -> Any:
     except RecursionError:
         raise ValueError(f"it is nested deeper than {DEPTH} levels") from None
     except UnicodeDecodeError as error:
-        raise ValueError(f"it is not UTF-8: {error.reason} at byte {error.start}") from None
+        raise ValueError(not_utf8("it", error)) from None
     except json.JSONDecodeError as error:
         raise ValueError(f"it is no JSON: {error.msg} at character {error.pos}") from None
     _check_depth(value)

@@ -129,7 +129,7 @@ def _word(path: Any, text: bytes) -> str:
     try:
         word = text.decode()
     except UnicodeDecodeError:
-        raise CheckpointError(path, f"the word {text[:40]!r} is no UTF-8", _AGAIN) from None
+        raise CheckpointError(path, f"the word {text[:40]!r} is not UTF-8", _AGAIN) from None
     if not word:
         raise CheckpointError(path, "a word in it is empty", "see whether binary= fits the file")
     return word

@@ -3,12 +3,14 @@
 import sys
 from collections.abc import Callable
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fastrnn import models
+from fastrnn.cli._lines import as_text
 from fastrnn.cli._opening import model_for
 from fastrnn.data import plain_words
 
@@ -34,10 +36,10 @@ def run_reply(
     talk = begin()
     if asks:
         print("Say something. An empty line begins anew, Ctrl-D ends.")
-    while True:
+    for number in count(1):
         if asks:
             print("> ", end="", flush=True)
-        line = _line()
+        line = as_text(sys.stdin.readline(), "standard input", number)
         if not line:
             break
         if not line.strip():
@@ -50,14 +52,6 @@ def run_reply(
         )  # fmt: skip
         sys.stdout.write(f"{said}\n")
         sys.stdout.flush()
-
-
-def _line() -> str:
-    """Return what is said next, "" at the end."""
-    try:
-        return sys.stdin.readline()
-    except UnicodeDecodeError:
-        raise ValueError("standard input is not UTF-8") from None
 
 
 def _conversations(path: Path) -> Callable[[], Any]:

@@ -1,9 +1,9 @@
 """``fastrnn tokenize``: learn a vocabulary from texts, or turn texts into ids and back."""
 
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
+from fastrnn.cli._lines import STANDARD_INPUT, lines_of
 from fastrnn.data import BPE, TokenFile, Vocabulary
 from fastrnn.data.vocabulary import Level
 
@@ -65,19 +65,8 @@ def _learn(
 
 def _lines(files: list[Path]) -> Iterator[str]:
     """Yield the lines of files, or of standard input, without their ends."""
-    for path in files:
-        with path.open(encoding="utf-8", newline="\n") as file:
-            yield from _stripped(file, str(path))
-    if not files:
-        yield from _stripped(sys.stdin, "standard input")
-
-
-def _stripped(lines: Iterable[str], name: str) -> Iterator[str]:
-    try:
-        for line in lines:
-            yield line.removesuffix("\n")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{name} is not UTF-8: {error.reason}") from None
+    for path in files or [STANDARD_INPUT]:
+        yield from lines_of(path, newline="\n")
 
 
 def _ids(text: str, number: int) -> list[int]:

@@ -2,15 +2,15 @@
 
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastrnn.cli._lines import equally_many, lines_of, name_of, portions
 from fastrnn.cli._opening import model_for
+from fastrnn.cli._scores import Unknown, line_of, of_texts
 from fastrnn.data import Vocabulary
 from fastrnn.decode import Hypothesis
 from fastrnn.models import Seq2Seq
@@ -19,7 +19,14 @@ _LINES = 512  # read, translated and printed together
 
 
 def run_translate(
-    path: Path, file: Path, *, n_best: int, seed: int | None, attention: Path | None, **options: Any
+    path: Path,
+    file: Path,
+    *,
+    references: Path | None,
+    n_best: int,
+    seed: int | None,
+    attention: Path | None,
+    **options: Any,
 ) -> None:
     """Translate a file, standard input, or what somebody types, line by line.
 
@@ -29,6 +36,8 @@ def run_translate(
         The model's file, or the folder of its training.
     file : Path
         ``-`` is standard input.
+    references : Path or None
+        The right translations, line by line: scores follow on stderr.
     n_best : int
         Above 1, each translation is a line of its own: the source's number, score and text.
     seed : int or None
@@ -52,36 +61,32 @@ def run_translate(
     typed = str(file) == "-" and sys.stdin.isatty()
     if typed:
         print("type a line to translate; Ctrl-D ends", file=sys.stderr)
-    number = 0
-    for lines in _portions(file, 1 if typed else _LINES):
+    texts = lines_of(file)
+    answers = None if references is None else list(lines_of(references))
+    if references is not None and answers is not None:
+        texts = iter(equally_many(list(texts), file, answers, references))
+    sources, targets = Unknown(model.source_vocabulary), Unknown(model.target_vocabulary)
+    number, said = 0, list[str]()
+    for lines in portions(texts, 1 if typed else _LINES):
         keep = attention is not None and number == 0
-        found = model.translate(lines, n_best=n_best, return_attention=keep, **options)
+        rows = [sources.ids(line) for line in lines]
+        found = model.translate(rows, n_best=n_best, return_attention=keep, **options)
         for line, best in zip(lines, found, strict=True):
             number += 1
+            if answers is not None:
+                said.append(str((best[0] if isinstance(best, list) else best).text))
             for hypothesis in best if isinstance(best, list) else [best]:
                 head = f"{number}\t{hypothesis.score:.4f}\t" if n_best > 1 else ""
                 print(head + str(hypothesis.text))
             if attention is not None and number == 1:
                 _draw(model, line, best[0] if isinstance(best, list) else best, attention)
         sys.stdout.flush()
-
-
-def _portions(file: Path, size: int) -> Iterator[list[str]]:
-    """Yield lines of the file, so many at a time, without their ends."""
-    if str(file) == "-":
-        yield from _grouped(sys.stdin, "standard input", size)
-        return
-    with file.open(encoding="utf-8") as lines:
-        yield from _grouped(lines, str(file), size)
-
-
-def _grouped(lines: Iterable[str], name: str, size: int) -> Iterator[list[str]]:
-    source = iter(lines)
-    try:
-        while portion := [line.rstrip("\r\n") for line in islice(source, size)]:
-            yield portion
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{name} is not UTF-8: byte {error.start}") from None
+    sources.tell(name_of(file))
+    if answers is not None:
+        for answer in answers:
+            targets.ids(answer)
+        targets.tell(references)
+        print(line_of(of_texts(said, answers, model.target_vocabulary.level)), file=sys.stderr)
 
 
 def _draw(model: Seq2Seq, line: str, found: Hypothesis, path: Path) -> None:

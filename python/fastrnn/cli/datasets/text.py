@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fastrnn._checks import integer
 from fastrnn.data import Vocabulary, batches, contiguous_streams, pad
-from fastrnn.io._files import open_regular
+from fastrnn.io._files import not_utf8, open_regular
 from fastrnn.io._json import strict_json
 
 Level = Literal["character", "word"]
@@ -216,7 +216,7 @@ def read_text(path: Path) -> str:
         with io.TextIOWrapper(open_regular(path), encoding="utf-8") as file:
             return file.read()
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not UTF-8: byte {error.start}") from None
+        raise ValueError(not_utf8(path, error)) from None
 
 
 def share(held_out: Any) -> float:

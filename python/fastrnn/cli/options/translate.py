@@ -15,6 +15,10 @@ def translate(
     file: Annotated[
         Path, Argument(metavar="[FILE|-]", help="Lines to translate; -: standard input.")
     ] = Path("-"),
+    references: Annotated[
+        Path | None,
+        Option(metavar="FILE", help="The right translations: scores follow on stderr."),
+    ] = None,
     beam: Annotated[int, Option(min=1, metavar="K", help="Width of the beam; 1: greedy.")] = 1,
     n_best: Annotated[
         int, Option(min=1, metavar="N", help="Translations of each line, with number and score.")
@@ -53,8 +57,9 @@ def translate(
     from fastrnn.cli.commands.translate import run_translate
 
     run_translate(
-        model, file, beam_size=beam, n_best=n_best, length_penalty=length_penalty, alpha=alpha,
-        word_penalty=word_penalty, min_length=min_length, max_length=max_length,
-        block_ngram_repeat=block_ngram_repeat, temperature=temperature, top_k=top_k, top_p=top_p,
-        seed=seed, attention=attention, batch_size=batch_size,
+        model, file, references=references, beam_size=beam, n_best=n_best,
+        length_penalty=length_penalty, alpha=alpha, word_penalty=word_penalty,
+        min_length=min_length, max_length=max_length, block_ngram_repeat=block_ngram_repeat,
+        temperature=temperature, top_k=top_k, top_p=top_p, seed=seed,
+        attention=attention, batch_size=batch_size,
     )  # fmt: skip
