@@ -93,6 +93,7 @@ def test_a_language_model_learns_and_writes(
     assert main(["train", write(folder, LANGUAGE.format(updates=60))]) == 0
     out = capsys.readouterr().out
     data = r"^data: [\d,]+ characters of text.txt, \d+ different; \d+ held out$"
+    data += r"\nunknown symbols: 0.0 % of what is learned from, \d+\.\d % of what is held out$"
     assert re.search(data, out, re.MULTILINE)
     assert re.search(r"^model: LanguageModel\(cell='gru'.*, [\d,]+ parameters$", out, re.MULTILINE)
     losses = [float(loss) for loss in re.findall(r"validation: loss ([\d.]+)", out)]

@@ -173,7 +173,31 @@ def test_files_of_their_own_are_held_out(trained: Path, capfd: Any) -> None:
     text = CONFIG.replace('target_level = "word"', dev).replace("epochs = 25", "epochs = 1")
     (trained / "dev.toml").write_text(text.replace('"run"', '"dev"'))
     assert main(["train", str(trained / "dev.toml")]) == 0
-    assert "160 pairs of in.txt and out.txt, 8 and 8 different" in capfd.readouterr().out
+    out = capfd.readouterr().out
+    assert "160 pairs of in.txt and out.txt, 8 and 8 different" in out
+    none = "0.0 % of what is learned from, 0.0 % of what is held out"
+    assert f"\nunknown symbols: sources {none}; targets {none}\n" in out
+
+
+def test_unknown_symbols_are_counted_on_both_sides(trained: Path, capfd: Any) -> None:
+    """What comes once alone is not learned (min_count), and then unknown in its own text, too."""
+    (trained / "a.txt").write_text("ab\ncd\nab\n")
+    (trained / "b.txt").write_text("one two\none\nthree two\n")
+    (trained / "c.txt").write_text("abx\nyd\n")
+    (trained / "d.txt").write_text("one five\none two\n")
+    text = CONFIG.replace('"in.txt"', '"a.txt"').replace('"out.txt"', '"b.txt"')
+    text = text.replace('target_level', 'held_out_sources = "c.txt"\nmin_count = 2\ntarget_level')
+    text = text.replace('target_level', 'held_out_targets = "d.txt"\ntarget_level')
+    text = text.replace("epochs = 25", "updates = 1").replace('"run"', '"unknown"')
+    (trained / "unknown.toml").write_text(text)
+    assert main(["train", str(trained / "unknown.toml")]) == 0
+    said = next(
+        line for line in capfd.readouterr().out.splitlines() if line.startswith("unknown symbols: ")
+    )
+    assert said == (
+        "unknown symbols: sources 33.3 % of what is learned from, 60.0 % of what is held out; "
+        "targets 20.0 % of what is learned from, 25.0 % of what is held out"
+    )
 
 
 def test_a_line_ends_at_a_line_feed_and_nowhere_else(tmp_path: Path) -> None:

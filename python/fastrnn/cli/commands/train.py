@@ -59,6 +59,8 @@ def run_train(path: Path, *, resume: bool) -> None:
     dataset, model = _model(config, np.random.default_rng(seed))
     if dist.rank == 0:
         print(f"data: {dataset.words}")
+        if dataset.unknown:
+            print(f"unknown symbols: {dataset.unknown}")
         print(f"model: {model}, {model.parameter_count:,} parameters", flush=True)
     rng = np.random.default_rng(seed + 1)
     trainer, limits = _trainer(config, settings, model, folder, rng, dist)

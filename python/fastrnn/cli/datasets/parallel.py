@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from fastrnn.cli.datasets.text import Dataset, divided, named, read_lines
+from fastrnn.cli.datasets.text import Dataset, divided, named, read_lines, unknown_shares
 from fastrnn.data import BPE, Vocabulary
 from fastrnn.models._seq2seq.pairs import batched_pairs
 
@@ -58,20 +58,22 @@ def parallel_dataset(
         for texts, level in zip(zip(*pairs, strict=True), (source_level, target_level), strict=True)
     ]
 
-    def batches(chosen: list[tuple[str, str]]) -> Any:
-        one, other = (
+    (sources_in, targets_in), (sources_out, targets_out) = (
+        [
             [table.encode(text) for text in texts]
             for table, texts in zip(tables, zip(*chosen, strict=True), strict=True)
-        )
-        return batched_pairs(one, other, batch_size, seed, bucket)
-
+        ]
+        for chosen in (pairs, judged)
+    )
     return Dataset(
-        batches(pairs),
-        batches(judged),
+        batched_pairs(sources_in, targets_in, batch_size, seed, bucket),
+        batched_pairs(sources_out, targets_out, batch_size, seed, bucket),
         {"source_vocab": tables[0], "target_vocab": tables[1]},
         (),
         f"{len(pairs):,} pairs of {sources} and {targets}, {len(tables[0])} and {len(tables[1])} "
         f"different {source_level}s and {target_level}s; {len(judged):,} held out",
+        unknown=f"sources {unknown_shares(sources_in, sources_out)}; "
+        f"targets {unknown_shares(targets_in, targets_out)}",
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from fastrnn._checks import integer
 from fastrnn.cli.datasets.parallel import Level, vocabulary_of
-from fastrnn.cli.datasets.text import Dataset, Rows, divided, named, read_lines
+from fastrnn.cli.datasets.text import Dataset, Rows, divided, named, read_lines, unknown_shares
 from fastrnn.data import batches, pack_dialogues, pad
 from fastrnn.io._json import strict_json
 
@@ -63,6 +63,7 @@ def sentences_dataset(
         (),
         f"{len(parts[0]):,} sentences of {text}, {len(vocabulary)} different {level}s; "
         f"{len(parts[1]):,} held out",
+        unknown=unknown_shares(*parts),
     )
 
 
@@ -122,6 +123,10 @@ def dialogues_dataset(
         (),
         f"{len(train):,} dialogues of {dialogues}, {len(turns):,} turns, "
         f"{len(vocabulary)} different {level}s; {len(judged):,} held out",
+        unknown=unknown_shares(
+            *([vocabulary.encode(turn) for talk in part for turn in talk.turns]
+              for part in (train, judged))
+        ),
         speakers=max((who + 1 for talk in talks for who in talk.speakers or []), default=0),
     )
 

@@ -35,6 +35,8 @@ class Dataset:
         How large it is, for people.
     speakers : int
         How many the model must tell apart; 0: the data names none.
+    unknown : str
+        Which share of the symbols the vocabulary lacks, for people; empty where there are none.
     """
 
     train: Any
@@ -43,6 +45,7 @@ class Dataset:
     labels: tuple[str, ...]
     words: str
     speakers: int = 0
+    unknown: str = ""
 
 
 def text_dataset(
@@ -77,6 +80,7 @@ def text_dataset(
         (),
         f"{len(ids[0]):,} {level}s of {text}, {len(vocabulary)} different; "
         f"{len(ids[1]):,} held out",
+        unknown=unknown_shares(ids[:1], ids[1:]),
     )
 
 
@@ -117,12 +121,14 @@ def labelled_dataset(
         odd = next(i for i, size in enumerate(sizes) if size != sizes[0])
         raise ValueError(f"{path}, line {odd + 1}: x is of another kind or size than in line 1")
     model: dict[str, Any]
+    unknown = ""
     if isinstance(inputs[0], str):
         vocabulary = Vocabulary.from_texts(
             inputs[:cut], level=level, min_count=min_count, max_size=max_size
         )
         sequences = [vocabulary.encode(text) for text in inputs]
         model = {"vocab": vocabulary}
+        unknown = unknown_shares(sequences[:cut], sequences[cut:])
     else:
         sequences = [np.asarray(x, np.float32) for x in inputs]
         model = {"input_size": sizes[0]}
@@ -149,6 +155,7 @@ def labelled_dataset(
         {**model, "classes": names},
         tuple(names),
         f"{cut:,} examples of {path.name}, {len(names)} labels; {len(pairs) - cut:,} held out",
+        unknown=unknown,
     )
 
 
@@ -180,6 +187,16 @@ def divided(
     order = np.random.default_rng(integer("seed", seed, 0)).permutation(len(things))
     cut = len(things) - max(1, int(len(things) * share(held_out)))
     return [things[i] for i in order[:cut]], [things[i] for i in order[cut:]]
+
+
+def unknown_shares(learned: Sequence[Rows], held_out: Sequence[Rows]) -> str:
+    """Return which share of the symbols a vocabulary did not know, on both sides of a cut."""
+    shares = []
+    for part in (learned, held_out):
+        count = sum(map(len, part))
+        unknown = sum(int((ids == Vocabulary.UNK).sum()) for ids in part)
+        shares.append(f"{100 * unknown / count if count else 0.0:.1f} %")
+    return f"{shares[0]} of what is learned from, {shares[1]} of what is held out"
 
 
 def named(folder: Path, key: str, name: Any) -> Path:
