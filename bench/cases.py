@@ -13,7 +13,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class CellKind:
-    """How a cell of ``cpp/fastrnn/cells/cells.h`` is made through a layer class.
+    """How a cell of ``cpp/fastrnn/cells/list.h`` is made through a layer class.
 
     Attributes
     ----------

@@ -32,7 +32,7 @@ class Spec:
         return self.family == "lstm"
 
 
-# One row per line of cpp/fastrnn/cells/cells.h; tests/test_house.py compares the two.
+# One row per line of cpp/fastrnn/cells/list.h; tests/test_house.py compares the two.
 CELLS: dict[str, Spec] = {
     "rnn_tanh": Spec("rnn", 1, (("nonlinearity", "tanh"),)),
     "rnn_relu": Spec("rnn", 1, (("nonlinearity", "relu"),)),

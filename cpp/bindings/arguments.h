@@ -78,13 +78,13 @@ inline const PackedObject& as_packed(py::handle object) {
 
 // The choices of a general cell, which are as many as it has activations.
 inline CellChoices as_choices(py::handle object, Cell cell) {
-  const CellTraits traits = cell_traits(cell);
+  const CellTraits& traits = cell_traits(cell);
   if (!traits.general) {
     if (!object.is_none()) words::wrong("choices", std::string("be None for ") + traits.name);
     return {};
   }
   const auto& choices = as_object<ChoicesObject>("choices", "Choices", object);
-  const int wanted = traits.gates == 1 ? 1 : traits.gates - 1;
+  const int wanted = traits.shape.gates == 1 ? 1 : traits.shape.gates - 1;
   if (choices.activations() != wanted)
     words::wrong("choices", "name " + std::to_string(wanted) + " activations for " + traits.name +
                                 ": 3 for an LSTM, 2 for a GRU and 1 for an RNN");

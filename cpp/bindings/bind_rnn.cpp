@@ -31,20 +31,20 @@ struct ForwardObjects {
 template <class T>
 void read_forward(const ForwardObjects& objects, index_t H, index_t P, index_t x_size,
                   const char* x_symbol, RnnForwardArgs<T>& args, Extents& extents) {
-  const CellTraits traits = cell_traits(args.cell);
+  const CellTraits& traits = cell_traits(args.layer.cell);
   const bool table = !objects.ids.is_none();
   const auto steps = [&](int axis) {
     return table ? axis_size("ids", objects.ids, {{"T"}, {"N"}}, axis)
                  : axis_size("x", objects.x, {{"T"}, {"N"}, {x_symbol, x_size}}, axis);
   };
   const Axis t{"T", steps(0)}, n{"N", steps(1)}, h{P == H ? "H" : "P", P}, c{"H", H};
-  args.masks = objects.masks.views<T>(t, n, h, c, traits, extents);
-  args.ids = as_optional_input<index_t>("ids", objects.ids, {t, n}, extents, Strides::free);
-  args.x = table ? as_input<T>("x", objects.x, {{"1", 1}, {"V"}, {x_symbol, x_size}}, extents)
-                 : as_input<T>("x", objects.x, {t, n, {x_symbol, x_size}}, extents);
-  args.h0 = as_optional_input<T>("h0", objects.h0, {n, h}, extents);
-  if (traits.cell_state) {
-    args.c0 = as_optional_input<T>("c0", objects.c0, {n, c}, extents);
+  args.in.masks = objects.masks.views<T>(t, n, h, c, traits, extents);
+  args.in.ids = as_optional_input<index_t>("ids", objects.ids, {t, n}, extents, Strides::free);
+  args.in.x = table ? as_input<T>("x", objects.x, {{"1", 1}, {"V"}, {x_symbol, x_size}}, extents)
+                    : as_input<T>("x", objects.x, {t, n, {x_symbol, x_size}}, extents);
+  args.in.h0 = as_optional_input<T>("h0", objects.h0, {n, h}, extents);
+  if (traits.shape.cell_state) {
+    args.in.c0 = as_optional_input<T>("c0", objects.c0, {n, c}, extents);
   } else {
     must_be_none("c0", objects.c0, std::string("for ") + traits.name);
     must_be_none("c_n", objects.c_n, std::string("for ") + traits.name);
@@ -52,17 +52,18 @@ void read_forward(const ForwardObjects& objects, index_t H, index_t P, index_t x
   args.lengths = as_optional_input<index_t>("lengths", objects.lengths, {n}, extents);
   args.y = as_output<T>("y", objects.y, {t, n, h}, extents);
   args.h_n = as_output<T>("h_n", objects.h_n, {n, h}, extents);
-  if (traits.cell_state) args.c_n = as_output<T>("c_n", objects.c_n, {n, c}, extents);
+  if (traits.shape.cell_state) args.c_n = as_output<T>("c_n", objects.c_n, {n, c}, extents);
 }
 
 template <class T>
 void forward(const ForwardObjects& objects, RnnForwardArgs<T>& args, TapeObject* tape) {
   Extents extents;
-  args.weights = objects.weights.views<T>(args.cell, extents);
-  const index_t P = args.weights.w_hh.shape[1];
-  const index_t H = args.weights.w_hr ? args.weights.w_hr.shape[1] : P;
-  const bool projected = !args.weights.w_ih;
-  const index_t x_size = projected ? args.weights.w_hh.shape[0] : args.weights.w_ih.shape[1];
+  const RnnWeights<T>& weights = args.layer.weights =
+      objects.weights.views<T>(args.layer.cell, extents);
+  const index_t P = weights.w_hh.shape[1];
+  const index_t H = weights.w_hr ? weights.w_hr.shape[1] : P;
+  const bool projected = !weights.w_ih;
+  const index_t x_size = projected ? weights.w_hh.shape[0] : weights.w_ih.shape[1];
   read_forward(objects, H, P, x_size, projected ? "G*H" : "I", args, extents);
   if (tape == nullptr) return without_gil([&] { rnn_forward(args); });
 
@@ -83,10 +84,11 @@ void forward(const ForwardObjects& objects, RnnForwardArgs<T>& args, TapeObject*
 
 template <class T>
 void forward_packed(const ForwardObjects& objects, RnnForwardArgs<T>& args) {
-  const PackedWeights<T>& packed = *args.packed;
-  if (packed.cell() != args.cell) {
-    words::wrong("packed", std::string("hold weights of ") + cell_traits(args.cell).name +
-                               ", got those of " + cell_traits(packed.cell()).name);
+  const PackedWeights<T>& packed = *args.layer.packed;
+  const CellTraits& traits = cell_traits(args.layer.cell);
+  if (packed.cell() != args.layer.cell) {
+    words::wrong("packed", std::string("hold weights of ") + traits.name + ", got those of " +
+                               cell_traits(packed.cell()).name);
   }
   const char* const when = "when packed is given";
   must_be_none("w_ih", objects.weights.w_ih, when);
@@ -96,14 +98,9 @@ void forward_packed(const ForwardObjects& objects, RnnForwardArgs<T>& args) {
   must_be_none("w_peephole", objects.weights.w_peephole, when);
   must_be_none("w_hr", objects.weights.w_hr, when);
   must_be_none("w_norm", objects.weights.w_norm, when);
-  const index_t H = packed.hidden_size(), P = packed.h_size();
-  const index_t rows = cell_traits(args.cell).gates * H;
+  const Dims& dims = packed.dims();
   Extents extents;
-  if (packed.projected()) {
-    read_forward(objects, H, P, rows, "G*H", args, extents);
-  } else {
-    read_forward(objects, H, P, packed.input_size(), "I", args, extents);
-  }
+  read_forward(objects, dims.H, dims.P, dims.I, packed.options().w_ih ? "I" : "G*H", args, extents);
   without_gil([&] { rnn_forward(args); });
 }
 
@@ -118,8 +115,8 @@ void forward_any(py::handle cell, py::handle x, py::handle w_ih, py::handle w_hh
   const ForwardObjects objects{given, masks, x, h0, c0, lengths, y, h_n, c_n, ids};
   const auto args = [&](auto zero) {
     RnnForwardArgs<decltype(zero)> common{};
-    common.cell = as_cell(cell);
-    common.choices = as_choices(choices, common.cell);
+    common.layer.cell = as_cell(cell);
+    common.layer.choices = as_choices(choices, common.layer.cell);
     common.reverse = as_bool("reverse", reverse);
     common.num_threads = as_num_threads(num_threads);
     return common;
@@ -129,7 +126,7 @@ void forward_any(py::handle cell, py::handle x, py::handle w_ih, py::handle w_hh
     const PackedObject& object = as_packed(packed);
     return object.visit([&]<class T>(const PackedWeights<T>& weights) {
       RnnForwardArgs<T> typed = args(T{});
-      typed.packed = &weights;
+      typed.layer.packed = &weights;
       forward_packed(objects, typed);
     });
   }
@@ -146,29 +143,30 @@ struct BackwardObjects {
 
 template <class T>
 RnnBackwardArgs<T> read_backward(const BackwardObjects& objects, Tape<T>& tape, Extents extents) {
-  const CellTraits traits = cell_traits(tape.cell);
-  const index_t H = tape.dims.H, P = tape.dims.P, rows = traits.gates * H;
+  const CellTraits& traits = cell_traits(tape.layer.cell);
+  const Options& on = tape.on;
+  const index_t H = tape.dims.H, P = tape.dims.P, rows = traits.shape.gates * H;
   const Axis t{"T", tape.dims.T}, n{"N", tape.dims.N}, gates{"G*H", rows};
   const Axis h{P == H ? "H" : "P", P}, c{"H", H};
   RnnBackwardArgs<T> args;
   args.tape = &tape;
   const std::string when = std::string("for ") + traits.name;
-  if (!traits.cell_state) {
+  if (!traits.shape.cell_state) {
     must_be_none("dc_n", objects.dc_n, when);
     must_be_none("dc0", objects.dc0, when);
   }
-  const bool full = bool(tape.weights.w_peephole_full);
-  if (!tape.weights.w_hr) must_be_none("dw_hr", objects.dw_hr, "where w_hr was");
-  if (!tape.weights.w_norm) must_be_none("dw_norm", objects.dw_norm, "where w_norm was");
-  if (!tape.weights.w_peephole && !full)
+  const bool full = on.full_peephole;
+  if (!on.projection) must_be_none("dw_hr", objects.dw_hr, "where w_hr was");
+  if (!on.norm) must_be_none("dw_norm", objects.dw_norm, "where w_norm was");
+  if (!on.peephole && !full)
     must_be_none("dw_peephole", objects.dw_peephole, "where w_peephole was");
-  if (!tape.weights.w_ih) must_be_none("dw_ih", objects.dw_ih, "where w_ih was");
+  if (!on.w_ih) must_be_none("dw_ih", objects.dw_ih, "where w_ih was");
 
   args.dy = as_optional_input<T>("dy", objects.dy, {t, n, h}, extents);
   args.dh_n = as_optional_input<T>("dh_n", objects.dh_n, {n, h}, extents);
   args.dc_n = as_optional_input<T>("dc_n", objects.dc_n, {n, c}, extents);
-  const Axis i{tape.weights.w_ih ? "I" : "G*H", tape.x.shape[2]};
-  const auto& x = tape.x.shape;
+  const Axis i{on.w_ih ? "I" : "G*H", tape.in.x.shape[2]};
+  const auto& x = tape.in.x.shape;
   args.dx = as_optional_output<T>("dx", objects.dx, {{"T", x[0]}, {"N", x[1]}, i}, extents);
   args.dw_ih = as_optional_output<T>("dw_ih", objects.dw_ih, {gates, i}, extents);
   args.dw_hh = as_optional_output<T>("dw_hh", objects.dw_hh, {gates, h}, extents);
@@ -180,7 +178,7 @@ RnnBackwardArgs<T> read_backward(const BackwardObjects& objects, Tape<T>& tape, 
   (full ? args.dw_peephole_full : args.dw_peephole) =
       as_optional_output<T>("dw_peephole", objects.dw_peephole, {peepholes, c}, extents);
   args.dw_hr = as_optional_output<T>("dw_hr", objects.dw_hr, {h, c}, extents);
-  const Axis gains{traits.cell_state ? "2*G+2" : "2*G", gain_rows(traits)};
+  const Axis gains{traits.shape.cell_state ? "2*G+2" : "2*G", norm_rows(traits.shape)};
   args.dw_norm = as_optional_output<T>("dw_norm", objects.dw_norm, {gains, c}, extents);
   return args;
 }
@@ -208,7 +206,7 @@ void backward_any(py::handle tape, py::handle dy, py::handle dh_n, py::handle dc
 void copy_gates(py::handle object, py::handle out) {
   as_tape(object).read([&]<class T>(Tape<T>& tape, Extents extents) {
     const Dims& dims = tape.dims;
-    const index_t G = cell_traits(tape.cell).gates;
+    const index_t G = tape.shape().gates;
     const View<T, 4> view =
         as_output<T>("out", out, {{"T", dims.T}, {"N", dims.N}, {"G", G}, {"H", dims.H}}, extents,
                      Strides::contiguous);
@@ -219,8 +217,9 @@ void copy_gates(py::handle object, py::handle out) {
 void copy_cells(py::handle object, py::handle out) {
   as_tape(object).read([&]<class T>(Tape<T>& tape, Extents extents) {
     const Dims& dims = tape.dims;
-    const CellTraits traits = cell_traits(tape.cell);
-    if (!traits.cell_state) words::wrong("tape", std::string("be of an LSTM, not ") + traits.name);
+    const CellTraits& traits = cell_traits(tape.layer.cell);
+    if (!traits.shape.cell_state)
+      words::wrong("tape", std::string("be of an LSTM, not ") + traits.name);
     const View<T, 3> view = as_output<T>("out", out, {{"T", dims.T}, {"N", dims.N}, {"H", dims.H}},
                                          extents, Strides::contiguous);
     without_gil([&] { tape.copy_cells(view); });

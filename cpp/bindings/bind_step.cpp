@@ -82,45 +82,48 @@ class StepObject {
   template <class T>
   void add(const py::tuple& items, const PackedWeights<T>& packed, Chain<T>& chain) {
     RnnForwardArgs<T> args{};
-    args.cell = as_cell(items[0]);
-    args.packed = &packed;
-    if (packed.cell() != args.cell) words::wrong("packed", "be made for the cell");
+    Layer<T>& layer = args.layer;
+    layer.cell = as_cell(items[0]);
+    layer.packed = &packed;
+    if (packed.cell() != layer.cell) words::wrong("packed", "be made for the cell");
     const bool more = items.size() == 10;
     const py::object none = py::none();
-    args.choices = as_choices(more ? py::object(items[7]) : none, args.cell);
-    if (packed.projected()) words::wrong("packed", "hold w_ih");
+    layer.choices = as_choices(more ? py::object(items[7]) : none, layer.cell);
+    if (!packed.options().w_ih) words::wrong("packed", "hold w_ih");
     const bool first = chain.empty(), last = items[6].is_none();
     rows_ = first ? axis_size("h0", items[2], {{"N"}, {"H"}}, 0) : rows_;
-    const Axis n{"N", rows_}, p{"P", packed.h_size()}, all{"H", packed.hidden_size()};
+    const Axis n{"N", rows_}, p{"P", packed.dims().P}, all{"H", packed.dims().H};
     Extents extents;
     const py::object h_keep = more ? py::object(items[8]) : none;
     const py::object c_keep = more ? py::object(items[9]) : none;
     const MaskObjects masks{none, h_keep, c_keep};
-    args.masks = masks.views<T>({"T", 1}, n, p, all, cell_traits(args.cell), extents);
+    const CellTraits& traits = cell_traits(layer.cell);
+    args.in.masks = masks.views<T>({"T", 1}, n, p, all, traits, extents);
     View<T, 2> h[2], c[2];
     for (std::size_t i = 0; i < 2; ++i) {
       h[i] = as_output<T>(i == 0 ? "h0" : "h_n", items[2 + 2 * i], {n, p}, extents);
-      if (cell_traits(args.cell).cell_state)
+      if (traits.shape.cell_state)
         c[i] = as_output<T>(i == 0 ? "c0" : "c_n", items[3 + 2 * i], {n, all}, extents);
     }
     // What comes with a call has its shape, and for now any address.
-    args.x = {&kNowhere<T>, {1, rows_, packed.input_size()}, {1, packed.input_size(), 1}};
-    args.y = {&kNowhere<T>, {1, rows_, packed.h_size()}, {1, packed.h_size(), 1}};
+    const index_t I = packed.dims().I, P = packed.dims().P;
+    args.in.x = {&kNowhere<T>, {1, rows_, I}, {1, I, 1}};
+    args.y = {&kNowhere<T>, {1, rows_, P}, {1, P, 1}};
     if (!last) args.y = as_output<T>("y", items[6], {{"T", 1}, n, p}, extents);
     if (!first) {
       const View<T, 3>& below = chain.back().y;
-      if (below.data == &kNowhere<T> || below.shape[2] != packed.input_size())
+      if (below.data == &kNowhere<T> || below.shape[2] != I)
         words::wrong("packed", "take what the layer below puts out");
-      args.x = constant(below);
+      args.in.x = constant(below);
     }
     const auto from = [&](int i) {
-      args.h0 = constant(h[i]);
-      args.c0 = constant(c[i]);
+      args.in.h0 = constant(h[i]);
+      args.in.c0 = constant(c[i]);
       args.h_n = h[1 - i];
       args.c_n = c[1 - i];
       return RepeatedForward<T>(args);
     };
-    chain.push_back({from(0), from(1), args.x, args.y});
+    chain.push_back({from(0), from(1), args.in.x, args.y});
   }
 
   // (N, columns), or (columns,) of one row, as one step of a sequence.

@@ -25,7 +25,7 @@ PYBIND11_MODULE(core_of_main, m, py::mod_gil_not_used()) {
   m.doc() = "The strict layer: exact dtypes, no conversions, no copies; see _core.pyi.";
 
   py::native_enum<fastrnn::Cell> cell(m, "Cell", "enum.Enum", "The recurrent cells.");
-#define FASTRNN_VALUE(name) cell.value(#name, fastrnn::Cell::name);
+#define FASTRNN_VALUE(name, shape, general) cell.value(#name, fastrnn::Cell::name);
   FASTRNN_FOR_EACH_CELL(FASTRNN_VALUE)
 #undef FASTRNN_VALUE
   cell.finalize();

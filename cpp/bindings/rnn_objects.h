@@ -32,15 +32,15 @@ struct WeightObjects {
 
   template <class T>
   RnnWeights<T> views(Cell cell, Extents& extents) const {
-    const CellTraits traits = cell_traits(cell);
+    const CellTraits& traits = cell_traits(cell);
     const index_t P = axis_size("w_hh", w_hh, {{"G*H"}, {w_hr.is_none() ? "H" : "P"}}, 1);
     if (P == 0) words::wrong("w_hh", "have at least one column, H >= 1");
-    const bool of_lstm = traits.general && traits.peephole;
+    const bool of_lstm = traits.general && traits.shape.peephole;
     if (!w_hr.is_none() && !of_lstm)
       words::wrong("w_hr", std::string("be None for ") + traits.name);
     const index_t H = w_hr.is_none() ? P : axis_size("w_hr", w_hr, {{"P", P}, {"H"}}, 1);
     if (H < P) words::wrong("w_hr", "have no more rows than columns, P <= H");
-    const index_t rows = product(traits.gates, H);
+    const index_t rows = product(traits.shape.gates, H);
     constexpr Strides any = Strides::free;
     RnnWeights<T> weights;
     weights.w_ih = as_optional_input<T>("w_ih", w_ih, {{"G*H", rows}, {"I"}}, extents, any);
@@ -51,13 +51,14 @@ struct WeightObjects {
     if (!w_norm.is_none() && !traits.general)
       words::wrong("w_norm", std::string("be None for ") + traits.name);
     weights.w_norm = as_optional_input<T>(
-        "w_norm", w_norm, {{traits.cell_state ? "2*G+2" : "2*G", gain_rows(traits)}, {"H", H}},
-        extents, any);
+        "w_norm", w_norm,
+        {{traits.shape.cell_state ? "2*G+2" : "2*G", norm_rows(traits.shape)}, {"H", H}}, extents,
+        any);
     const index_t full = product(3, H);
     if (of_lstm && H > 1 && has_rows(w_peephole, full)) {
       weights.w_peephole_full =
           as_input<T>("w_peephole", w_peephole, {{"3*H", full}, {"H", H}}, extents, any);
-    } else if (traits.peephole && !(traits.general && w_peephole.is_none())) {
+    } else if (traits.shape.peephole && !(traits.general && w_peephole.is_none())) {
       weights.w_peephole =
           as_input<T>("w_peephole", w_peephole, {{"3", 3}, {"H", H}}, extents, any);
     } else if (!w_peephole.is_none()) {
@@ -84,7 +85,7 @@ struct MaskObjects {
     const bool any = !(h_mask.is_none() && h_keep.is_none() && c_keep.is_none());
     if (any && !traits.general)
       words::wrong("h_mask, h_keep and c_keep", std::string("be None for ") + traits.name);
-    if (!c_keep.is_none() && !traits.cell_state)
+    if (!c_keep.is_none() && !traits.shape.cell_state)
       words::wrong("c_keep", std::string("be None for ") + traits.name);
     return {as_optional_input<T>("h_mask", h_mask, {n, h}, extents),
             as_optional_input<T>("h_keep", h_keep, {t, n, h}, extents),

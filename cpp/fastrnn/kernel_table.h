@@ -8,23 +8,17 @@
 
 namespace fastrnn {
 
-// Weights in panel order; J = ceil(H / lanes) unit panels, padded with zeros.
-// A "group" is what one tile reads side by side: for forward, panels x products of the cell.
+// Weights in panel order; J = ceil(H / lanes) unit panels, padded with zeros. A "group" is what one
+// tile reads side by side: for forward, panels x products of the cell. Null: not there.
 template <class T>
 struct Panels {
-  index_t I = 0, H = 0, P = 0;
-  bool projected = false;  // x comes projected: w_ih is empty
-  T* w_ih = nullptr;       // [group][k < I][vector][lane], slots 0 .. x_products
-  T* w_hh = nullptr;       // [group][k < P][vector][lane], the cell's recurrent products
-  T* bias = nullptr;       // [panel][slot][lane]
-  T* peephole = nullptr;   // [panel][i f o][lane]; null where w_peephole was absent
-  // The same of the full matrices: i and f side by side [panel][k < H][i f][lane], then o.
-  T* peephole_if = nullptr;
-  T* peephole_o = nullptr;
-  T* w_hr = nullptr;   // [group of 4 panels of P][k < H][vector][lane]
-  T* gains = nullptr;  // [panel][slots of W·x, slots of U·h, c's gain and shift][lane]
-
-  bool extended() const { return peephole_if != nullptr || w_hr != nullptr || gains != nullptr; }
+  T* w_ih = nullptr;      // [group][k < I][vector][lane], slots 0 .. x_products
+  T* w_hh[2] = {};        // of each stage: [group][k][vector][lane]
+  T* bias = nullptr;      // [panel][slot][lane]
+  T* peephole = nullptr;  // [panel][i f o][lane]
+  T* w_peephole[2] = {};  // full, of each stage: [panel][k < H][vector][lane]
+  T* w_hr = nullptr;      // [group of 4 panels of P][k < H][vector][lane]
+  T* gains = nullptr;     // [panel][slots of W·x, slots of U·h, c's gain and shift][lane]
 };
 
 // How the rows of a batch enter and leave, in processing order: step q is time q, or T'-1-q in
@@ -53,6 +47,11 @@ struct Steps {
     for (index_t rows_in = 0; q > 0 && (rows_in < enough || q == end);) rows_in += rows(--q);
     return q;
   }
+  // Of sorted row r at step q among the rows of the chunk that ends at step `end`; steps fall, so
+  // that the order of the rows does not depend on where the chunk begins.
+  FASTRNN_INLINE index_t place_in_chunk(index_t q, index_t end, index_t r) const {
+    return first_row(end) - first_row(q + 1) + r;
+  }
   FASTRNN_INLINE index_t caller_row(index_t r) const { return order == nullptr ? r : order[r]; }
   FASTRNN_INLINE index_t row_length(index_t r) const {
     return length == nullptr ? count : length[r];
@@ -62,10 +61,10 @@ struct Steps {
 // What sorted row r reads at step q: its own row of x (T, N, ·), or the row of a table (1, V, ·)
 // that ids (T, N) name.
 template <class T>
-FASTRNN_INLINE T* row_at(const View<T, 3>& x, const index_t* ids, const Steps& steps, index_t q,
-                         index_t r) {
+FASTRNN_INLINE T* row_at(const View<T, 3>& x, const View<const index_t, 2>& ids, const Steps& steps,
+                         index_t q, index_t r) {
   const index_t t = steps.time(q), n = steps.caller_row(r);
-  return ids == nullptr ? x.at(t, n) : x.at(0, ids[t * steps.batch + n]);
+  return ids ? x.at(0, *ids.at(t, n)) : x.at(t, n);
 }
 
 // Elements of a row of what layer normalisation keeps, `unit` of them to a slot: the normalised W·x
@@ -87,49 +86,30 @@ struct Plan {
   index_t gradient_rows = 1;  // ... and so many rows of one are packed at once
 };
 
-// One layer, one direction, forward, as the kernels see it. Workspace rows are (step, sorted row).
+// One layer, one direction, as the kernels see it.
 template <class T>
-struct ForwardTask {
+struct Task {
+  Layer<T> layer;
+  Inputs<T> in;
+  Options on;
   Dims dims;
   Steps steps;
   Plan plan;
-  CellChoices choices;
-  RnnWeights<T> weights;  // packed by the team into scratch unless panels is given
-  const Panels<T>* panels = nullptr;
-  RnnMasks<T> masks;
-  View<const T, 3> x;            // (T, N, I) or (T, N, G·H), or with ids (1, V, G·H)
-  const index_t* ids = nullptr;  // (T, N)
-  View<const T, 2> h0, c0;
-  View<T, 3> y;
-  View<T, 2> h_n, c_n;
-  T* gates = nullptr;     // tape: [row][panel][slot][lane]; null without
-  T* cells = nullptr;     // tape: [row][panel][lane], LSTM
-  T* operands = nullptr;  // tape: the same, h·h_mask before each step; null without h_mask
-  T* outputs = nullptr;   // tape: the same, what w_hr multiplies; null without w_hr
-  T* normed = nullptr;    // tape: [row][normed_row]; null without w_norm
+  Kept<T> kept;
   unsigned char* scratch = nullptr;
 };
 
-// Backward. gates is overwritten by the gradients of the pre-activations, normed by those of what
-// was normalised.
 template <class T>
-struct BackwardTask {
-  Dims dims;
-  Steps steps;
-  Plan plan;
-  CellChoices choices;
-  RnnWeights<T> weights;
-  View<const T, 3> x, y;
-  const index_t* ids = nullptr;
-  View<const T, 2> h0, c0;
-  T* gates = nullptr;
-  const T* cells = nullptr;
-  const T* operands = nullptr;
-  const T* outputs = nullptr;
-  T* normed = nullptr;
-  RnnMasks<T> masks;
+struct ForwardTask : Task<T> {
+  const Panels<T>* panels = nullptr;  // null: the team packs the layer's weights into scratch
+  View<T, 3> y;
+  View<T, 2> h_n, c_n;
+};
+
+template <class T>
+struct BackwardTask : Task<T> {
+  View<const T, 3> y;
   RnnBackwardArgs<T> args;  // dy, dh_n, dc_n and the outputs
-  unsigned char* scratch = nullptr;
 };
 
 template <class Task>
@@ -141,16 +121,9 @@ struct Kernel {
 // What one ISA does for one cell. The *bytes functions size the block that the others carve up.
 template <class T>
 struct CellKernels {
-  CellTraits traits;
-  int unit_grain;       // panels that a unit split keeps together
-  int slot_of_gate[4];  // where the activated gates lie in the workspace, in the caller's order
-  std::size_t (*packed_bytes)(const RnnWeights<T>&, index_t I, index_t H);
-  Panels<T> (*pack)(const RnnWeights<T>&, index_t I, index_t H, unsigned char* block, Team&);
+  int unit_grain;  // panels that a unit split keeps together
   Kernel<ForwardTask<T>> forward;
   Kernel<BackwardTask<T>> backward;
-  // The same with masks, projection, full peepholes or w_norm: general cells.
-  Kernel<ForwardTask<T>> extended_forward;
-  Kernel<BackwardTask<T>> extended_backward;
 };
 
 template <class T>
@@ -159,6 +132,9 @@ struct KernelTable {
   const char* name;  // compiled into the ISA's own object file
   index_t lanes;     // T per vector
   CellKernels<T> cells[kCells];
+  std::size_t (*packed_bytes)(const CellShape&, const RnnWeights<T>&, const Dims&);
+  Panels<T> (*pack)(const CellShape&, const RnnWeights<T>&, const Dims&, unsigned char* block,
+                    Team&);
   void (*exp)(const T* x, T* y, index_t n);
   void (*sigmoid)(const T* x, T* y, index_t n);
   void (*tanh)(const T* x, T* y, index_t n);

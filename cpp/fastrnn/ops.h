@@ -27,14 +27,9 @@ class RepeatedForward {
 
  private:
   const KernelTable<T>* table_;
-  const Kernel<ForwardTask<T>>* kernel_;
-  Cell cell_;
   ForwardTask<T> task_;
   Scratch scratch_;
   int threads_ = 0;  // that the plan and the workspace are for
 };
-
-// The cell's constants.
-CellTraits cell_traits(Cell cell);
 
 }  // namespace fastrnn

@@ -13,10 +13,8 @@ class PackedWeights {
   PackedWeights(Cell cell, const RnnWeights<T>& weights);
 
   Cell cell() const { return cell_; }
-  bool projected() const { return panels_.projected; }  // made without w_ih
-  index_t input_size() const { return panels_.I; }
-  index_t hidden_size() const { return panels_.H; }
-  index_t h_size() const { return panels_.P; }
+  const Dims& dims() const { return dims_; }  // I, H and P
+  const Options& options() const { return on_; }
   Isa isa() const { return table_->isa; }
   std::size_t bytes() const { return memory_.bytes(); }
   const KernelTable<T>& table() const { return *table_; }
@@ -25,6 +23,8 @@ class PackedWeights {
  private:
   Cell cell_;
   const KernelTable<T>* table_;
+  Dims dims_;
+  Options on_;
   Scratch memory_;
   Panels<T> panels_;
 };

@@ -6,7 +6,6 @@
 #include <string>
 
 #include "fastrnn/error.h"
-#include "fastrnn/ops.h"
 #include "fastrnn/threads.h"
 
 namespace fastrnn {
@@ -85,14 +84,13 @@ template <class T>
 void Tape<T>::copy_gates(View<T, 4> out) const {
   FASTRNN_CHECK(filled() && !spent, "tape is spent: read its gates before backward");
   zero(out);
-  const CellTraits traits = cell_traits(cell);
-  const index_t L = table->lanes, G = traits.gates, S = traits.slots;
+  const index_t L = table->lanes, G = shape().gates, S = shape().slots;
   for_steps(order.steps(), [&](index_t row, index_t t, index_t n) {
     for (index_t gate = 0; gate < G; ++gate) {
-      const index_t slot = (*table)[cell].slot_of_gate[gate];
+      const index_t slot = shape().slot_of_gate(static_cast<int>(gate));
       for (index_t unit = 0; unit < dims.H; ++unit)
         out.data[((t * dims.N + n) * G + gate) * dims.H + unit] =
-            gates[((row * panels() + unit / L) * S + slot) * L + unit % L];
+            kept.gates[((row * panels() + unit / L) * S + slot) * L + unit % L];
     }
   });
 }
@@ -100,12 +98,12 @@ void Tape<T>::copy_gates(View<T, 4> out) const {
 template <class T>
 void Tape<T>::copy_cells(View<T, 3> out) const {
   FASTRNN_CHECK(filled() && !spent, "tape is spent: read its cell states before backward");
-  FASTRNN_CHECK(cells != nullptr, "tape has no cell states: only an LSTM has them");
+  FASTRNN_CHECK(kept.cells != nullptr, "tape has no cell states: only an LSTM has them");
   zero(out);
   const index_t L = table->lanes;
   for_steps(order.steps(), [&](index_t row, index_t t, index_t n) {
     for (index_t unit = 0; unit < dims.H; ++unit)
-      *(out.at(t, n) + unit) = cells[(row * panels() + unit / L) * L + unit % L];
+      *(out.at(t, n) + unit) = kept.cells[(row * panels() + unit / L) * L + unit % L];
   });
 }
 

@@ -34,24 +34,19 @@ class Tape {
   void copy_gates(View<T, 4> out) const;  // (T, N, G, H)
   void copy_cells(View<T, 3> out) const;  // (T, N, H)
 
-  Cell cell = Cell::lstm;
-  CellChoices choices;
+  const CellShape& shape() const { return cell_traits(layer.cell).shape; }
+
+  Layer<T> layer;
+  Inputs<T> in;  // ids are a copy of its own
+  Options on;
   Dims dims{};
   const KernelTable<T>* table = nullptr;
   bool spent = false;
   StepOrder order;
-  RnnWeights<T> weights;
-  View<const T, 3> x, y;
-  std::vector<index_t> ids;  // (T, N); without an address where x is no table
-  RnnMasks<T> masks;
-  View<const T, 2> h0, c0;
+  View<const T, 3> y;
+  std::vector<index_t> ids;
   Scratch memory;
-  T* gates = nullptr;     // [row][panel][slot][lane]
-  T* cells = nullptr;     // [row][panel][lane]
-  T* operands = nullptr;  // the same, h·h_mask; null without h_mask
-  T* outputs = nullptr;   // the same, what w_hr multiplies; null without w_hr
-  T* normed = nullptr;    // [row][normed_row]; null without w_norm
-  bool extended = false;
+  Kept<T> kept;
 };
 
 }  // namespace fastrnn

@@ -3,7 +3,8 @@
 
 #include <cstdint>
 
-#include "fastrnn/cells/cells.h"
+#include "fastrnn/cells/list.h"
+#include "fastrnn/cells/shapes.h"
 
 namespace fastrnn {
 
@@ -11,14 +12,14 @@ using index_t = std::int64_t;
 
 enum class Isa : int { baseline, avx2, avx512 };
 
-// One enumerator per line of THE LIST (cells/cells.h).
+// One enumerator per line of THE LIST (cells/list.h).
 enum class Cell : int {
-#define FASTRNN_ENUMERATOR(name) name,
+#define FASTRNN_ENUMERATOR(name, shape, general) name,
   FASTRNN_FOR_EACH_CELL(FASTRNN_ENUMERATOR)
 #undef FASTRNN_ENUMERATOR
 };
 
-#define FASTRNN_COUNT(name) +1
+#define FASTRNN_COUNT(name, shape, general) +1
 inline constexpr int kCells = 0 FASTRNN_FOR_EACH_CELL(FASTRNN_COUNT);
 #undef FASTRNN_COUNT
 
@@ -55,20 +56,23 @@ struct Dims {
   index_t T, N, I, H, P;
 };
 
-// What code outside of the cells has to know of one: constants, taken from the cell's own struct.
+// What code outside of the cells has to know of one.
 struct CellTraits {
   const char* name;
-  int gates;        // G: the caller's weight rows are G·H
-  int slots;        // vectors per hidden unit in the workspace
-  bool cell_state;  // has c beside h
-  bool peephole;    // takes w_peephole
-  bool general;     // takes CellChoices, masks, w_norm; of an LSTM w_hr and full w_peephole, and
-                    // w_peephole may be absent
+  bool general;  // takes CellChoices, masks, w_norm; of an LSTM w_hr and full w_peephole, and
+                 // w_peephole may be absent
+  CellShape shape;
 };
+#define FASTRNN_TRAITS(name, shape, general) {#name, general, shape},
+inline constexpr CellTraits kCellTraits[] = {FASTRNN_FOR_EACH_CELL(FASTRNN_TRAITS)};
+#undef FASTRNN_TRAITS
+FASTRNN_INLINE constexpr const CellTraits& cell_traits(Cell cell) {
+  return kCellTraits[static_cast<int>(cell)];
+}
 
 // Rows of w_norm: the gains of W·x and of U·h gate by gate, an LSTM's gain and shift of c.
-constexpr int gain_rows(const CellTraits& traits) {
-  return 2 * traits.gates + 2 * traits.cell_state;
+FASTRNN_INLINE constexpr int norm_rows(const CellShape& shape) {
+  return 2 * shape.gates + 2 * shape.cell_state;
 }
 
 }  // namespace fastrnn

@@ -5,7 +5,6 @@
 
 #include "fastrnn/check_shape.h"
 #include "fastrnn/error.h"
-#include "fastrnn/ops.h"
 #include "fastrnn/packed.h"
 #include "fastrnn/tape.h"
 
@@ -21,9 +20,9 @@ void check_presence(const char* name, const View<T, Rank>& view, bool wanted, co
 
 // G·H without overflow: H comes from an array's shape, which a stride of 0 lets grow without
 // memory.
-index_t gate_rows(const CellTraits& traits, index_t H) {
+index_t blocks_of(int count, index_t H) {
   index_t rows = 0;
-  FASTRNN_CHECK(!__builtin_mul_overflow(H, static_cast<index_t>(traits.gates), &rows),
+  FASTRNN_CHECK(!__builtin_mul_overflow(H, static_cast<index_t>(count), &rows),
                 "w_hh is too large: H = " + std::to_string(H));
   return rows;
 }
@@ -31,86 +30,86 @@ index_t gate_rows(const CellTraits& traits, index_t H) {
 }  // namespace
 
 template <class T>
-void check_weights(Cell cell, const RnnWeights<T>& w) {
-  const CellTraits traits = cell_traits(cell);
+Dims check_weights(Cell cell, const RnnWeights<T>& w) {
+  const auto& [name, general, shape] = cell_traits(cell);
   FASTRNN_CHECK(w.w_hh, "w_hh is required");
   const index_t P = w.w_hh.shape[1], H = w.w_hr ? w.w_hr.shape[1] : P;
-  const index_t rows = gate_rows(traits, H);
+  const index_t rows = blocks_of(shape.gates, H);
   FASTRNN_CHECK(P >= 1 && P <= H, "w_hh must have shape (G*H, H) with H >= 1");
   check_shape("w_hh", w.w_hh, "(G*H, P), P = H without w_hr,", {rows, P});
   check_optional("w_ih", w.w_ih, "(G*H, I)", {rows, w.w_ih.shape[1]});
   check_optional("b_ih", w.b_ih, "(G*H,)", {rows});
   check_optional("b_hh", w.b_hh, "(G*H,)", {rows});
-  if (!traits.general || !traits.peephole)
-    check_presence("w_peephole", w.w_peephole, traits.peephole, traits.name);
+  if (!general || !shape.peephole) check_presence("w_peephole", w.w_peephole, shape.peephole, name);
   check_optional("w_peephole", w.w_peephole, "(3, H)", {3, H});
-  FASTRNN_CHECK((traits.general && traits.peephole) || (!w.w_peephole_full && !w.w_hr),
-                std::string("w_hr and full w_peephole are not taken by ") + traits.name);
+  FASTRNN_CHECK((general && shape.peephole) || (!w.w_peephole_full && !w.w_hr),
+                std::string("w_hr and full w_peephole are not taken by ") + name);
   FASTRNN_CHECK(!w.w_peephole || !w.w_peephole_full, "w_peephole has one form at a time");
-  check_optional("w_peephole_full", w.w_peephole_full, "(3*H, H)", {gate_rows({.gates = 3}, H), H});
+  check_optional("w_peephole_full", w.w_peephole_full, "(3*H, H)", {blocks_of(3, H), H});
   check_optional("w_hr", w.w_hr, "(P, H)", {P, H});
-  FASTRNN_CHECK(traits.general || !w.w_norm, std::string("w_norm is not taken by ") + traits.name);
-  check_optional("w_norm", w.w_norm, "(2*G, H), for an LSTM (2*G + 2, H)", {gain_rows(traits), H});
+  FASTRNN_CHECK(general || !w.w_norm, std::string("w_norm is not taken by ") + name);
+  check_optional("w_norm", w.w_norm, "(2*G, H), for an LSTM (2*G + 2, H)", {norm_rows(shape), H});
+  return {0, 0, w.w_ih ? w.w_ih.shape[1] : rows, H, P};
 }
 
 namespace {
 
 template <class T>
-void check_masks(const RnnForwardArgs<T>& a, const CellTraits& traits, const Dims& d) {
-  const RnnMasks<T>& masks = a.masks;
-  FASTRNN_CHECK(traits.general || !masks, std::string("masks are not taken by ") + traits.name);
+void check_masks(const RnnMasks<T>& masks, const CellTraits& traits, const Options& on,
+                 const Dims& d) {
+  FASTRNN_CHECK(traits.general || !(on.h_mask || on.h_keep || on.c_keep),
+                std::string("masks are not taken by ") + traits.name);
   check_optional("h_mask", masks.h_mask, "(N, P)", {d.N, d.P});
   check_optional("h_keep", masks.h_keep, "(T, N, P)", {d.T, d.N, d.P});
-  FASTRNN_CHECK(traits.cell_state || !masks.c_keep,
+  FASTRNN_CHECK(traits.shape.cell_state || !on.c_keep,
                 std::string("c_keep is not taken by ") + traits.name);
   check_optional("c_keep", masks.c_keep, "(T, N, H)", {d.T, d.N, d.H});
-  const bool peepholes = a.packed != nullptr ? a.packed->panels().peephole != nullptr ||
-                                                   a.packed->panels().peephole_if != nullptr
-                                             : a.weights.w_peephole || a.weights.w_peephole_full;
-  FASTRNN_CHECK(!masks.c_keep || !peepholes, "c_keep is not taken together with w_peephole");
+  FASTRNN_CHECK(!on.c_keep || !(on.peephole || on.full_peephole),
+                "c_keep is not taken together with w_peephole");
 }
 
 }  // namespace
 
 template <class T>
-Dims check_forward(const RnnForwardArgs<T>& a) {
-  const CellTraits traits = cell_traits(a.cell);
-  if (a.packed != nullptr) {
-    FASTRNN_CHECK(a.packed->cell() == a.cell, "packed was made for another cell");
+Call check_forward(const RnnForwardArgs<T>& a) {
+  const Layer<T>& layer = a.layer;
+  const Inputs<T>& in = a.in;
+  const CellTraits& traits = cell_traits(layer.cell);
+  Call call;
+  if (layer.packed != nullptr) {
+    FASTRNN_CHECK(layer.packed->cell() == layer.cell, "packed was made for another cell");
     FASTRNN_CHECK(a.tape == nullptr, "packed weights are for inference: tape must be absent");
+    call.dims = layer.packed->dims();
+    call.on = layer.packed->options();
   } else {
-    check_weights(a.cell, a.weights);
+    call.dims = check_weights(layer.cell, layer.weights);
+    call.on = options_of(layer.weights);
   }
-  const bool projected = a.packed != nullptr ? a.packed->projected() : !a.weights.w_ih;
-  const index_t P = a.packed != nullptr ? a.packed->h_size() : a.weights.w_hh.shape[1];
-  const index_t H = a.packed != nullptr ? a.packed->hidden_size()
-                    : a.weights.w_hr    ? a.weights.w_hr.shape[1]
-                                        : P;
-  const index_t I = projected             ? gate_rows(traits, H)
-                    : a.packed != nullptr ? a.packed->input_size()
-                                          : a.weights.w_ih.shape[1];
-  FASTRNN_CHECK(!a.ids || (projected && a.packed == nullptr),
+  call.on = with_masks(call.on, in.masks);
+  FASTRNN_CHECK(!in.ids || (!call.on.w_ih && layer.packed == nullptr),
                 "ids need a projected x: w_ih and packed must be absent");
-  const index_t T_ = a.ids ? a.ids.shape[0] : a.x.shape[0];
-  const index_t N = a.ids ? a.ids.shape[1] : a.x.shape[1];
-  const Dims d{T_, N, I, H, P};
+  call.dims.T = in.ids ? in.ids.shape[0] : in.x.shape[0];
+  call.dims.N = in.ids ? in.ids.shape[1] : in.x.shape[1];
+  const Dims& d = call.dims;
   FASTRNN_CHECK(a.num_threads >= 0, "num_threads must be at least 1");
-  if (a.ids)
-    check_shape("x", a.x, "(1, V, G*H)", {1, a.x.shape[1], I});
+  if (in.ids)
+    check_shape("x", in.x, "(1, V, G*H)", {1, in.x.shape[1], d.I});
   else
-    check_shape("x", a.x, projected ? "(T, N, G*H)" : "(T, N, I)", {d.T, d.N, I});
-  check_shape("y", a.y, "(T, N, P)", {d.T, d.N, P});
-  check_shape("h_n", a.h_n, "(N, P)", {d.N, P});
-  check_optional("h0", a.h0, "(N, P)", {d.N, P});
-  check_masks(a, traits, d);
-  FASTRNN_CHECK(!a.choices.coupled || (a.choices.input_gate && a.choices.forget_gate),
+    check_shape("x", in.x, call.on.w_ih ? "(T, N, I)" : "(T, N, G*H)", {d.T, d.N, d.I});
+  check_shape("y", a.y, "(T, N, P)", {d.T, d.N, d.P});
+  check_shape("h_n", a.h_n, "(N, P)", {d.N, d.P});
+  check_optional("h0", in.h0, "(N, P)", {d.N, d.P});
+  check_masks(in.masks, traits, call.on, d);
+  const CellChoices& choices = layer.choices;
+  FASTRNN_CHECK(!choices.coupled || (choices.input_gate && choices.forget_gate),
                 "a coupled forget gate needs both gates");
-  FASTRNN_CHECK(traits.cell_state || !a.c0, std::string("c0 is not taken by ") + traits.name);
-  check_optional("c0", a.c0, "(N, H)", {d.N, H});
-  check_presence("c_n", a.c_n, traits.cell_state, traits.name);
-  check_optional("c_n", a.c_n, "(N, H)", {d.N, H});
+  FASTRNN_CHECK(traits.shape.cell_state || !in.c0,
+                std::string("c0 is not taken by ") + traits.name);
+  check_optional("c0", in.c0, "(N, H)", {d.N, d.H});
+  check_presence("c_n", a.c_n, traits.shape.cell_state, traits.name);
+  check_optional("c_n", a.c_n, "(N, H)", {d.N, d.H});
   check_optional("lengths", a.lengths, "(N,)", {d.N});
-  return d;
+  return call;
 }
 
 template <class T>
@@ -121,38 +120,39 @@ void check_backward(const RnnBackwardArgs<T>& a) {
   FASTRNN_CHECK(a.truncate >= 0, "truncate must be at least 1");
   FASTRNN_CHECK(a.clip_step >= 0, "clip_step must be above 0");
   const Tape<T>& tape = *a.tape;
-  const CellTraits traits = cell_traits(tape.cell);
+  const CellTraits& traits = cell_traits(tape.layer.cell);
+  const Options& on = tape.on;
   const auto [T_, N, I, H, P] = tape.dims;
-  const index_t rows = gate_rows(traits, H);
+  const index_t rows = blocks_of(traits.shape.gates, H);
   check_optional("dy", a.dy, "(T, N, P)", {T_, N, P});
   check_optional("dh_n", a.dh_n, "(N, P)", {N, P});
   check_optional("dh0", a.dh0, "(N, P)", {N, P});
-  FASTRNN_CHECK(traits.cell_state || (!a.dc_n && !a.dc0),
+  FASTRNN_CHECK(traits.shape.cell_state || (!a.dc_n && !a.dc0),
                 std::string("dc_n and dc0 are not taken by ") + traits.name);
   check_optional("dc_n", a.dc_n, "(N, H)", {N, H});
   check_optional("dc0", a.dc0, "(N, H)", {N, H});
-  check_optional("dx", a.dx, "shape of x", {tape.x.shape[0], tape.x.shape[1], I});
-  FASTRNN_CHECK(tape.weights.w_ih || !a.add_dx, "add_dx cannot be set: x came projected");
-  FASTRNN_CHECK(tape.weights.w_ih || !a.dw_ih, "dw_ih cannot be given: x came projected");
+  check_optional("dx", a.dx, "shape of x", {tape.in.x.shape[0], tape.in.x.shape[1], I});
+  FASTRNN_CHECK(on.w_ih || !a.add_dx, "add_dx cannot be set: x came projected");
+  FASTRNN_CHECK(on.w_ih || !a.dw_ih, "dw_ih cannot be given: x came projected");
   check_optional("dw_ih", a.dw_ih, "(G*H, I)", {rows, I});
   check_optional("dw_hh", a.dw_hh, "(G*H, P)", {rows, P});
   check_optional("db_ih", a.db_ih, "(G*H,)", {rows});
   check_optional("db_hh", a.db_hh, "(G*H,)", {rows});
-  FASTRNN_CHECK(tape.weights.w_peephole || !a.dw_peephole,
+  FASTRNN_CHECK(on.peephole || !a.dw_peephole,
                 "dw_peephole cannot be given: there was no w_peephole");
   check_optional("dw_peephole", a.dw_peephole, "(3, H)", {3, H});
-  FASTRNN_CHECK(tape.weights.w_peephole_full || !a.dw_peephole_full,
+  FASTRNN_CHECK(on.full_peephole || !a.dw_peephole_full,
                 "dw_peephole_full cannot be given: there was no w_peephole_full");
   check_optional("dw_peephole_full", a.dw_peephole_full, "(3*H, H)", {3 * H, H});
-  FASTRNN_CHECK(tape.weights.w_hr || !a.dw_hr, "dw_hr cannot be given: there was no w_hr");
+  FASTRNN_CHECK(on.projection || !a.dw_hr, "dw_hr cannot be given: there was no w_hr");
   check_optional("dw_hr", a.dw_hr, "(P, H)", {P, H});
-  FASTRNN_CHECK(tape.weights.w_norm || !a.dw_norm, "dw_norm cannot be given: there was no w_norm");
-  check_optional("dw_norm", a.dw_norm, "shape of w_norm", {gain_rows(traits), H});
+  FASTRNN_CHECK(on.norm || !a.dw_norm, "dw_norm cannot be given: there was no w_norm");
+  check_optional("dw_norm", a.dw_norm, "shape of w_norm", {norm_rows(traits.shape), H});
 }
 
 #define FASTRNN_INSTANTIATE(T)                             \
-  template void check_weights(Cell, const RnnWeights<T>&); \
-  template Dims check_forward(const RnnForwardArgs<T>&);   \
+  template Dims check_weights(Cell, const RnnWeights<T>&); \
+  template Call check_forward(const RnnForwardArgs<T>&);   \
   template void check_backward(const RnnBackwardArgs<T>&);
 FASTRNN_INSTANTIATE(float)
 FASTRNN_INSTANTIATE(double)

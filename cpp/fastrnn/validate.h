@@ -6,12 +6,17 @@
 
 namespace fastrnn {
 
+// I, H and P, once all weights agree on them; I of an x that comes projected is G·H.
 template <class T>
-void check_weights(Cell cell, const RnnWeights<T>& weights);
+Dims check_weights(Cell cell, const RnnWeights<T>& weights);
 
-// The sizes, once all arguments agree on them.
+// The sizes and the options of a call, once all arguments agree on them.
+struct Call {
+  Dims dims{};
+  Options on;
+};
 template <class T>
-Dims check_forward(const RnnForwardArgs<T>& args);
+Call check_forward(const RnnForwardArgs<T>& args);
 
 template <class T>
 void check_backward(const RnnBackwardArgs<T>& args);

@@ -1,10 +1,8 @@
 // View: a non-owning array, pointer + shape + strides (in elements, any sign).
 #pragma once
 
+#include "fastrnn/inline.h"
 #include "fastrnn/types.h"
-
-#define FASTRNN_INLINE inline __attribute__((always_inline))
-#define FASTRNN_NOINLINE __attribute__((noinline))  // one copy for all cells
 
 namespace fastrnn {
 

@@ -117,11 +117,11 @@ inline void test_fresh_memory() {
     std::vector<float> x(at(N)), w_ih(at(4 * H)), w_hh(at(4 * H * H));
     const FreshFloats y(N * H), h_n(N * H), c_n(N * H);
     fastrnn::RnnForwardArgs<float> a{};
-    a.cell = Cell::lstm;
+    a.layer.cell = Cell::lstm;
     a.num_threads = 1;
-    a.x = cube<const float>(x.data(), 1, N, 1);
-    a.weights.w_ih = matrix<const float>(w_ih.data(), 4 * H, 1);
-    a.weights.w_hh = matrix<const float>(w_hh.data(), 4 * H, H);
+    a.in.x = cube<const float>(x.data(), 1, N, 1);
+    a.layer.weights.w_ih = matrix<const float>(w_ih.data(), 4 * H, 1);
+    a.layer.weights.w_hh = matrix<const float>(w_hh.data(), 4 * H, H);
     a.y = cube(y.data(), 1, N, H);
     a.h_n = matrix(h_n.data(), N, H);
     a.c_n = matrix(c_n.data(), N, H);

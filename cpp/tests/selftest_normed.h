@@ -15,7 +15,7 @@ inline Results own_forward(const Problem& p) {
 inline void check_normed(Cell cell, Dims dims, Mode mode, std::mt19937& rng) {
   Problem p = random_problem(rng, cell, dims, mode);
   p.choices = {};  // smooth
-  p.in[W_NORM] = random_vector(rng, fastrnn::gain_rows(fastrnn::cell_traits(cell)) * dims.H);
+  p.in[W_NORM] = random_vector(rng, fastrnn::norm_rows(fastrnn::cell_traits(cell).shape) * dims.H);
   for (double& gain : p.in[W_NORM]) gain += 1;
   const Results own = own_forward(p);
   const Cotangents ct = random_cotangents(rng, own);

@@ -108,7 +108,7 @@ inline fastrnn::CellChoices random_choices(std::mt19937& rng) {
 
 inline Problem random_problem(std::mt19937& rng, Cell cell, Dims d, Mode mode) {
   const fastrnn::CellTraits traits = fastrnn::cell_traits(cell);
-  const index_t rows = traits.gates * d.H;
+  const index_t rows = traits.shape.gates * d.H;
   if (mode.projected) d.I = rows;
   Problem p{cell, d, mode, std::vector<index_t>(at(d.N), d.T), {}, {}};
   if (traits.general) p.choices = random_choices(rng);
@@ -120,10 +120,10 @@ inline Problem random_problem(std::mt19937& rng, Cell cell, Dims d, Mode mode) {
   p.in[W_IH] = random_vector(rng, rows * d.I);
   p.in[W_HH] = random_vector(rng, rows * d.H);
   for (Operand bias : {B_IH, B_HH}) p.in[bias] = random_vector(rng, rows);
-  const bool peephole = traits.peephole && !(traits.general && rng() % 2 == 0);
+  const bool peephole = traits.shape.peephole && !(traits.general && rng() % 2 == 0);
   if (peephole) p.in[W_PEEPHOLE] = random_vector(rng, 3 * d.H);
   p.in[H0] = random_vector(rng, states);
-  if (traits.cell_state) p.in[C0] = random_vector(rng, states);
+  if (traits.shape.cell_state) p.in[C0] = random_vector(rng, states);
   if (mode.bare) {
     for (Operand zero : {B_IH, B_HH, H0, C0}) std::fill(p.in[zero].begin(), p.in[zero].end(), 0);
   }

@@ -58,26 +58,26 @@ class Run {
  public:
   using Grads = std::array<std::vector<T>, kOperands>;
 
-  explicit Run(const Problem& p) : p_(p), traits_(fastrnn::cell_traits(p.cell)) {
+  explicit Run(const Problem& p) : p_(p), shape_(fastrnn::cell_traits(p.cell).shape) {
     for (int k = 0; k < kOperands; ++k) in_[at(k)] = typed<T>(p.in[at(k)]);
     spoil_padding(p, p.dims.I, in_[X]);
     const auto [steps, N, I, H, P] = p.dims;
     const T never = std::numeric_limits<T>::quiet_NaN();  // every output must be written
     y.assign(at(steps * N * H), never);
     h_n.assign(at(N * H), never);
-    if (traits_.cell_state) c_n.assign(at(N * H), never);
+    if (shape_.cell_state) c_n.assign(at(N * H), never);
     y.reserve(1);
   }
 
   fastrnn::RnnWeights<T> weights() const {
-    const index_t H = p_.dims.H, rows = traits_.gates * H;
+    const index_t H = p_.dims.H, rows = shape_.gates * H;
     fastrnn::RnnWeights<T> w;
     if (!p_.mode.projected) w.w_ih = matrix(in_[W_IH].data(), rows, p_.dims.I);
     w.w_hh = matrix(in_[W_HH].data(), rows, H);
     if (!p_.mode.bare) w.b_ih = line(in_[B_IH].data(), rows);
     if (!p_.mode.bare) w.b_hh = line(in_[B_HH].data(), rows);
     if (!in_[W_PEEPHOLE].empty()) w.w_peephole = matrix(in_[W_PEEPHOLE].data(), 3, H);
-    if (!in_[W_NORM].empty()) w.w_norm = matrix(in_[W_NORM].data(), gain_rows(traits_), H);
+    if (!in_[W_NORM].empty()) w.w_norm = matrix(in_[W_NORM].data(), norm_rows(shape_), H);
     return w;
   }
 
@@ -85,26 +85,26 @@ class Run {
                const fastrnn::PackedWeights<T>* packed = nullptr) {
     const auto [steps, N, I, H, P] = p_.dims;
     fastrnn::RnnForwardArgs<T> a{};
-    a.cell = p_.cell;
-    a.choices = p_.choices;
+    a.layer.cell = p_.cell;
+    a.layer.choices = p_.choices;
     a.reverse = p_.mode.reverse;
     a.num_threads = threads;
-    a.x = cube<const T>(in_[X].data(), steps, N, I);
-    if (packed == nullptr) a.weights = weights();
-    a.packed = packed;
-    if (!p_.mode.bare) a.h0 = matrix<const T>(in_[H0].data(), N, H);
-    if (!p_.mode.bare && traits_.cell_state) a.c0 = matrix<const T>(in_[C0].data(), N, H);
+    a.in.x = cube<const T>(in_[X].data(), steps, N, I);
+    if (packed == nullptr) a.layer.weights = weights();
+    a.layer.packed = packed;
+    if (!p_.mode.bare) a.in.h0 = matrix<const T>(in_[H0].data(), N, H);
+    if (!p_.mode.bare && shape_.cell_state) a.in.c0 = matrix<const T>(in_[C0].data(), N, H);
     if (p_.mode.ragged) a.lengths = line(p_.lengths.data(), N);
     a.y = cube(y.data(), steps, N, H);
     a.h_n = matrix(h_n.data(), N, H);
-    if (traits_.cell_state) a.c_n = matrix(c_n.data(), N, H);
+    if (shape_.cell_state) a.c_n = matrix(c_n.data(), N, H);
     a.tape = tape;
     fastrnn::rnn_forward(a);
   }
 
   Grads backward(int threads, fastrnn::Tape<T>& tape, const Cotangents& ct) {
     const auto [steps, N, I, H, P] = p_.dims;
-    const index_t rows = traits_.gates * H;
+    const index_t rows = shape_.gates * H;
     std::vector<T> dy = typed<T>(ct.dy), dh_n = typed<T>(ct.dh_n), dc_n = typed<T>(ct.dc_n);
     spoil_padding(p_, H, dy);
     Grads d;
@@ -117,16 +117,16 @@ class Run {
     a.num_threads = threads;
     a.dy = cube<const T>(dy.data(), steps, N, H);
     a.dh_n = matrix<const T>(dh_n.data(), N, H);
-    if (traits_.cell_state) a.dc_n = matrix<const T>(dc_n.data(), N, H);
+    if (shape_.cell_state) a.dc_n = matrix<const T>(dc_n.data(), N, H);
     a.dx = cube(d[X].data(), steps, N, I);
     if (!p_.mode.projected) a.dw_ih = matrix(d[W_IH].data(), rows, I);
     a.dw_hh = matrix(d[W_HH].data(), rows, H);
     a.db_ih = line(d[B_IH].data(), rows);
     a.db_hh = line(d[B_HH].data(), rows);
     if (!in_[W_PEEPHOLE].empty()) a.dw_peephole = matrix(d[W_PEEPHOLE].data(), 3, H);
-    if (!in_[W_NORM].empty()) a.dw_norm = matrix(d[W_NORM].data(), gain_rows(traits_), H);
+    if (!in_[W_NORM].empty()) a.dw_norm = matrix(d[W_NORM].data(), norm_rows(shape_), H);
     a.dh0 = matrix(d[H0].data(), N, H);
-    if (traits_.cell_state) a.dc0 = matrix(d[C0].data(), N, H);
+    if (shape_.cell_state) a.dc0 = matrix(d[C0].data(), N, H);
     fastrnn::rnn_backward(a);
     return d;
   }
@@ -135,7 +135,7 @@ class Run {
 
  private:
   const Problem& p_;
-  fastrnn::CellTraits traits_;
+  fastrnn::CellShape shape_;
   std::array<std::vector<T>, kOperands> in_;
 };
 

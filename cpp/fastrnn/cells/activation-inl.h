@@ -1,7 +1,7 @@
 // The activations of the cells: the function, and its slope from the value that it gave.
 #pragma once
 
-#include "fastrnn/cells/stage.h"
+#include "fastrnn/cells/unit-inl.h"
 #include "fastrnn/simd/math-inl.h"
 
 namespace fastrnn::FASTRNN_TARGET {
@@ -172,13 +172,23 @@ Act<T> make_act(const Squash& squash, double clip) {
 // CellChoices as the vectors need them. Only what f and g are applied to is clipped.
 template <class T>
 struct UnitChoices {
+  bool usual = false;  // as of the cell that takes no choices, whose text is faster
   Act<T> f, g, h;
   bool input_gate = true, forget_gate = true, output_gate = true;
   bool coupled = false;
 };
-template <class T>
+
+inline bool is_usual(const CellChoices& c, Activation f, bool all_gates) {
+  return c.f.which == f && c.g.which == Activation::tanh && c.h.which == Activation::tanh &&
+         !(c.clip < __builtin_inf()) && all_gates && !c.coupled;
+}
+
+template <class C, class T>
 UnitChoices<T> unit_choices(const CellChoices& c) {
-  return {make_act<T>(c.f, c.clip),
+  // The gates of a cell are sigmoids, and a cell without gates is a tanh.
+  const Activation f = C::shape.gates > 1 ? Activation::sigmoid : Activation::tanh;
+  return {is_usual(c, f, c.input_gate && c.forget_gate && c.output_gate),
+          make_act<T>(c.f, c.clip),
           make_act<T>(c.g, c.clip),
           make_act<T>(c.h, __builtin_inf()),
           c.input_gate,
@@ -187,15 +197,29 @@ UnitChoices<T> unit_choices(const CellChoices& c) {
           c.coupled};
 }
 
-// f for gates and g for candidates: those that everybody has, or those that the call chose.
+// Where a cell's text takes its activations from: f for gates, g for candidates, h for what leaves
+// an LSTM. Usual: those that everybody has. Chosen: those that the call has chosen.
 struct Usual {
-  static constexpr bool general = false;
+  static constexpr bool chosen = false;
+
+  template <class F, class T, class Unit>
+  static FASTRNN_INLINE Vec<T> apply(const Unit&, Vec<T> x) {
+    return F::template f<T>(x);
+  }
+  template <class F, class T, class Unit>
+  static FASTRNN_INLINE Vec<T> slope_of(const Unit&, Vec<T> y) {
+    return F::template slope<T>(y);
+  }
   template <class T, class Unit>
   static FASTRNN_INLINE Vec<T> f(const Unit&, Vec<T> x) {
     return Sigmoid::f<T>(x);
   }
   template <class T, class Unit>
   static FASTRNN_INLINE Vec<T> g(const Unit&, Vec<T> x) {
+    return Tanh::f<T>(x);
+  }
+  template <class T, class Unit>
+  static FASTRNN_INLINE Vec<T> h(const Unit&, Vec<T> x) {
     return Tanh::f<T>(x);
   }
   template <class T, class Unit>
@@ -206,9 +230,51 @@ struct Usual {
   static FASTRNN_INLINE Vec<T> g_slope(const Unit&, Vec<T> y) {
     return Tanh::slope<T>(y);
   }
+  template <class T, class Unit>
+  static FASTRNN_INLINE Vec<T> h_slope(const Unit&, Vec<T> y) {
+    return Tanh::slope<T>(y);
+  }
+
+  // An LSTM's i, f and g side by side, and its o by itself.
+  template <class T, class Unit>
+  static FASTRNN_INLINE void input_gates(const Unit&, Vec<T>& i, Vec<T>& f, Vec<T>& g) {
+    Vec<T> all[3] = {i, f, g};
+    activate<T>(all);
+    i = all[0], f = all[1], g = all[2];
+  }
+  template <class T, class Unit>
+  static FASTRNN_INLINE Vec<T> output_gate(const Unit&, Vec<T> o) {
+    return sigmoid<T>(o);
+  }
+  template <class Unit>
+  static constexpr bool has_input_gate(const Unit&) {
+    return true;
+  }
+  template <class Unit>
+  static constexpr bool has_forget_gate(const Unit&) {
+    return true;
+  }
+  template <class Unit>
+  static constexpr bool has_output_gate(const Unit&) {
+    return true;
+  }
+  template <class Unit>
+  static constexpr bool is_coupled(const Unit&) {
+    return false;
+  }
 };
+
 struct Chosen {
-  static constexpr bool general = true;
+  static constexpr bool chosen = true;
+
+  template <class, class T, class Unit>
+  static FASTRNN_INLINE Vec<T> apply(const Unit& u, Vec<T> x) {
+    return activate<T>(u.choices->f, x);
+  }
+  template <class, class T, class Unit>
+  static FASTRNN_INLINE Vec<T> slope_of(const Unit& u, Vec<T> y) {
+    return slope<T>(u.choices->f, y);
+  }
   template <class T, class Unit>
   static FASTRNN_INLINE Vec<T> f(const Unit& u, Vec<T> x) {
     return activate<T>(u.choices->f, x);
@@ -218,6 +284,10 @@ struct Chosen {
     return activate<T>(u.choices->g, x);
   }
   template <class T, class Unit>
+  static FASTRNN_INLINE Vec<T> h(const Unit& u, Vec<T> x) {
+    return activate<T>(u.choices->h, x);
+  }
+  template <class T, class Unit>
   static FASTRNN_INLINE Vec<T> f_slope(const Unit& u, Vec<T> y) {
     return slope<T>(u.choices->f, y);
   }
@@ -225,7 +295,55 @@ struct Chosen {
   static FASTRNN_INLINE Vec<T> g_slope(const Unit& u, Vec<T> y) {
     return slope<T>(u.choices->g, y);
   }
+  template <class T, class Unit>
+  static FASTRNN_INLINE Vec<T> h_slope(const Unit& u, Vec<T> y) {
+    return slope<T>(u.choices->h, y);
+  }
+
+  template <class T, class Unit>
+  static FASTRNN_INLINE void input_gates(const Unit& u, Vec<T>& i, Vec<T>& f, Vec<T>& g) {
+    const UnitChoices<T>& choice = *u.choices;
+    const Vec<T> one = set1(T(1));
+    i = choice.input_gate ? activate<T>(choice.f, i) : one;
+    g = activate<T>(choice.g, g);
+    f = choice.coupled ? one - i : choice.forget_gate ? activate<T>(choice.f, f) : one;
+  }
+  template <class T, class Unit>
+  static FASTRNN_INLINE Vec<T> output_gate(const Unit& u, Vec<T> o) {
+    return u.choices->output_gate ? activate<T>(u.choices->f, o) : set1(T(1));
+  }
+  template <class Unit>
+  static FASTRNN_INLINE bool has_input_gate(const Unit& u) {
+    return u.choices->input_gate;
+  }
+  template <class Unit>
+  static FASTRNN_INLINE bool has_forget_gate(const Unit& u) {
+    return u.choices->forget_gate && !u.choices->coupled;
+  }
+  template <class Unit>
+  static FASTRNN_INLINE bool has_output_gate(const Unit& u) {
+    return u.choices->output_gate;
+  }
+  template <class Unit>
+  static FASTRNN_INLINE bool is_coupled(const Unit& u) {
+    return u.choices->coupled;
+  }
 };
+
+// Stages Begin .. End of a cell for one vector of units: by the usual activations, or by those that
+// the call of a general cell has chosen.
+template <class C, int Begin, int End, class T>
+FASTRNN_INLINE void cell_forward(Vec<T> (&s)[C::shape.slots], ForwardUnit<T>& u) {
+  if constexpr (C::general)
+    if (!u.choices->usual) return C::template forward<Chosen, Begin, End>(s, u);
+  C::template forward<Usual, Begin, End>(s, u);
+}
+template <class C, int Begin, int End, class T>
+FASTRNN_INLINE void cell_backward(Vec<T> (&s)[C::shape.slots], BackwardUnit<T>& u) {
+  if constexpr (C::general)
+    if (!u.choices->usual) return C::template backward<Chosen, Begin, End>(s, u);
+  C::template backward<Usual, Begin, End>(s, u);
+}
 
 }  // namespace
 }  // namespace fastrnn::FASTRNN_TARGET

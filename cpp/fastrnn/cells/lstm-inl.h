@@ -3,74 +3,94 @@
 //   i, f, o = sigmoid(a_i, a_f, a_o), g = tanh(a_g), c' = f∘c + i∘g, h' = o∘tanh(c')
 //
 // With peepholes a_i and a_f gain p∘c, a_o gains p∘c': the old state for two gates, the new for
-// one.
+// one. A general one takes any f for the gates, g for the candidate and h for what leaves the cell.
+// A gate that does not exist is the constant 1 then, a coupled forget gate is 1 - i; the rows of
+// the weights of such gates have no effect, and their gradients are zeros.
 #pragma once
 
-#include "fastrnn/cells/stage.h"
-#include "fastrnn/simd/math-inl.h"
+#include "fastrnn/cells/activation-inl.h"
 
 namespace fastrnn::FASTRNN_TARGET {
 namespace {
 
-template <bool Peephole>
-struct LstmShape {
-  static constexpr int gates = 4, slots = 4, x_products = 4, stages = 1;
-  static constexpr bool cell_state = true, peephole = Peephole, carries_h = false;
-  static constexpr int aux_slot = -1;
-  static constexpr Stage stage[stages] = {{0, 4}};
-  static constexpr int gate[slots] = {0, 1, 2, 3};  // i f g o
-  static constexpr int norm_groups = 1;             // Ba et al.: all gates together
-  static constexpr Stage norm_x[norm_groups] = {{0, 4}}, norm_h[norm_groups] = {{0, 4}};
+template <bool Peephole, bool General>
+struct Lstm {
+  static constexpr CellShape shape = Peephole ? kLstmPeepholeShape : kLstmShape;
+  static constexpr bool general = General;
+  static constexpr int slots = shape.slots;
   enum { I, F, G, O };
-};
 
-template <bool Peephole>
-struct Lstm : LstmShape<Peephole> {
-  using Shape = LstmShape<Peephole>;
-  using Shape::I, Shape::F, Shape::G, Shape::O, Shape::slots;
-  static constexpr bool general = false;
-
+  // Whether the call has peepholes, which are an option of the general cell.
+  template <class Unit>
+  static FASTRNN_INLINE bool has_peephole(const Unit& u) {
+    return Peephole && (!General || u.peephole != nullptr);
+  }
   template <class T>
   static FASTRNN_INLINE Vec<T> peep(const T* p, int which) {
     return load(p + which * kLanes<T>);  // rows i f o
   }
 
-  template <int, class T>
+  template <class A, int Begin, int End, class T>
   static FASTRNN_INLINE void forward(Vec<T> (&s)[slots], ForwardUnit<T>& u) {
-    if constexpr (Peephole) {
-      s[I] = fma(peep(u.peephole, 0), u.c, s[I]);
-      s[F] = fma(peep(u.peephole, 1), u.c, s[F]);
+    if constexpr (Begin == 0) {
+      if (has_peephole(u)) {
+        s[I] = fma(peep(u.peephole, 0), u.c, s[I]);
+        s[F] = fma(peep(u.peephole, 1), u.c, s[F]);
+      }
+      // o is as ready as the others, unless it waits for the new c.
+      if constexpr (End == 2 && !A::chosen) {
+        if (!has_peephole(u)) {
+          Vec<T> all[4] = {s[I], s[F], s[O], s[G]};
+          activate<T>(all);
+          s[I] = all[0], s[F] = all[1], s[O] = all[2], s[G] = all[3];
+          u.c = fma(s[F], u.c, s[I] * s[G]);
+          u.h = s[O] * tanh<T>(u.c);
+          return;
+        }
+      }
+      A::template input_gates<T>(u, s[I], s[F], s[G]);
+      u.c = fma(s[F], u.c, s[I] * s[G]);
+      if constexpr (End == 2) u.seen = u.c;
     }
-    constexpr int last = Peephole ? 2 : 3;  // with a peephole, o waits for the new c
-    Vec<T> some[last + 1] = {s[I], s[F], s[O]};
-    some[last] = s[G];
-    activate<T>(some);
-    s[I] = some[0], s[F] = some[1], s[G] = some[last];
-    u.c = fma(s[F], u.c, s[I] * s[G]);
-    s[O] = Peephole ? sigmoid<T>(fma(peep(u.peephole, 2), u.c, s[O])) : some[2];
-    u.h = s[O] * tanh<T>(u.c);
+    if constexpr (End == 2) {
+      if (has_peephole(u)) s[O] = fma(peep(u.peephole, 2), u.c, s[O]);
+      s[O] = A::template output_gate<T>(u, s[O]);
+      u.h = s[O] * A::template h<T>(u, u.seen);
+    }
   }
 
-  template <int, class T>
+  // What reaches c through the output is dseen: it is dc itself, but with layer normalisation.
+  template <class A, int Begin, int End, class T>
   static FASTRNN_INLINE void backward(Vec<T> (&s)[slots], BackwardUnit<T>& u) {
-    const Vec<T> i = s[I], f = s[F], g = s[G], o = s[O];
-    const Vec<T> tanh_c = tanh<T>(u.c);  // recomputed: cheaper than keeping it
-    s[O] = u.clipped(u.dh * tanh_c * (o * (T(1) - o)));
-    Vec<T> dc = fma(u.dh * o, T(1) - tanh_c * tanh_c, u.dc);
-    if constexpr (Peephole) dc = fma(s[O], peep(u.peephole, 2), dc);
-    s[I] = u.clipped(dc * g * (i * (T(1) - i)));
-    s[F] = u.clipped(dc * u.c_before * (f * (T(1) - f)));
-    s[G] = u.clipped(dc * i * (T(1) - g * g));
-    u.dc = dc * f;
-    if constexpr (Peephole) {
-      u.dc = fma(s[I], peep(u.peephole, 0), u.dc);
-      u.dc = fma(s[F], peep(u.peephole, 1), u.dc);
+    if constexpr (End == 2) {
+      if constexpr (Begin == 0) u.seen = u.c, u.dseen = u.dc;
+      const Vec<T> o = s[O], squashed = A::template h<T>(u, u.seen);  // cheaper than keeping it
+      s[O] = u.clipped(u.dh * squashed * A::template f_slope<T>(u, o));
+      if (!A::has_output_gate(u)) s[O] = Vec<T>{};
+      u.dseen = fma(u.dh * o, A::template h_slope<T>(u, squashed), u.dseen);
+      if constexpr (Begin == 0) u.dc = u.dseen;
+      if (has_peephole(u)) u.dc = fma(s[O], peep(u.peephole, 2), u.dc);
+    }
+    if constexpr (Begin == 0) {
+      const Vec<T> i = s[I], f = s[F], g = s[G], dc = u.dc;
+      const Vec<T> by_i = A::is_coupled(u) ? g - u.c_before : g;
+      s[I] = u.clipped(dc * by_i * A::template f_slope<T>(u, i));
+      s[F] = u.clipped(dc * u.c_before * A::template f_slope<T>(u, f));
+      s[G] = u.clipped(dc * i * A::template g_slope<T>(u, g));
+      if (!A::has_input_gate(u)) s[I] = Vec<T>{};
+      if (!A::has_forget_gate(u)) s[F] = Vec<T>{};
+      u.dc = dc * f;
+      if (has_peephole(u)) {
+        u.dc = fma(s[I], peep(u.peephole, 0), u.dc);
+        u.dc = fma(s[F], peep(u.peephole, 1), u.dc);
+      }
     }
   }
 };
 
-struct lstm : Lstm<false> {};
-struct lstm_peephole : Lstm<true> {};
+struct lstm : Lstm<false, false> {};
+struct lstm_peephole : Lstm<true, false> {};
+struct lstm_general : Lstm<true, true> {};
 
 }  // namespace
 }  // namespace fastrnn::FASTRNN_TARGET

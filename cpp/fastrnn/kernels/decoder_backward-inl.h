@@ -50,7 +50,7 @@ class DecoderBackward {
     if (a_.current) attend(t, team);
     rows_.for_active([&](index_t n) { cell(t, n); });
     rows_.product(panels_.recurrent, true, dgates, dh, team);
-    if (!C::cell_state)
+    if (!C::shape.cell_state)
       rows_.product(
           panels_.candidate, true, [&](index_t n) { return dgates(n) + 3 * H_; }, dh, team);
     if (a_.F > 0 && a_.current)
@@ -66,7 +66,7 @@ class DecoderBackward {
   // No gradient flows into the state before the step.
   void cut(index_t n) {
     clear_row(a_.dh.at(n), H_);
-    if (C::cell_state) clear_row(a_.dc.at(n), H_);
+    if (C::shape.cell_state) clear_row(a_.dc.at(n), H_);
     if (a_.current && a_.F > 0) clear_row(a_.dfed.at(n), a_.F);
   }
 
@@ -139,23 +139,25 @@ class DecoderBackward {
     T* const dh = a_.dh.at(n);
     for (index_t i = 0; i < H_; i += L) {
       const index_t left = H_ - i;
-      Vec<T> slot[C::slots];
+      Vec<T> slot[C::shape.slots];
       FASTRNN_UNROLL
-      for (int s = 0; s < C::slots; ++s) slot[s] = load(gates + column_of<C>(s) * H_ + i, left);
+      for (int s = 0; s < C::shape.slots; ++s)
+        slot[s] = load(gates + column_of<C>(s) * H_ + i, left);
       BackwardUnit<T> u{};
       u.limit = limit_;
       u.dh = load(dh + i, left);
       u.h_before = load(a_.states.at(t, n) + i, left);
-      if constexpr (C::cell_state) {
+      if constexpr (C::shape.cell_state) {
         u.dc = load(a_.dc.at(n) + i, left);
         u.c_before = load(a_.cells.at(t, n) + i, left);
         u.c = load(a_.cells.at(t + 1, n) + i, left);
       }
-      C::template backward<0>(slot, u);
+      cell_backward<C, 0, C::shape.stages>(slot, u);
       FASTRNN_UNROLL
-      for (int s = 0; s < C::slots; ++s) store(gates + column_of<C>(s) * H_ + i, slot[s], left);
+      for (int s = 0; s < C::shape.slots; ++s)
+        store(gates + column_of<C>(s) * H_ + i, slot[s], left);
       store(dh + i, u.carry, left);
-      if constexpr (C::cell_state) store(a_.dc.at(n) + i, u.dc, left);
+      if constexpr (C::shape.cell_state) store(a_.dc.at(n) + i, u.dc, left);
     }
   }
 

@@ -4,7 +4,7 @@
 #pragma once
 
 #define FASTRNN_INCLUDE_CELLS
-#include "fastrnn/cells/cells.h"
+#include "fastrnn/cells/list.h"
 #include "fastrnn/kernels/attend-inl.h"
 #include "fastrnn/kernels/decoder_panels-inl.h"
 #include "fastrnn/nn_table.h"
@@ -54,7 +54,7 @@ class DecoderForward {
     if (a_.table)
       rows_.for_active([&](index_t n) {
         const index_t token = *a_.tokens.at(t * a_.gates.shape[1] + n);
-        copy_row(a_.table.at(token), C::gates * H_, gates(n));
+        copy_row(a_.table.at(token), C::shape.gates * H_, gates(n));
       });
     if (!a_.current) attend(t, t, team);
     const auto before = [&](index_t n) { return a_.states.at(t, n); };
@@ -65,7 +65,7 @@ class DecoderForward {
           panels_.feed, true, [&](index_t n) { return from.at(t, n); }, gates, team, is_wanted);
     }
     rows_.product(panels_.recurrent, true, before, gates, team);
-    if (!C::cell_state)
+    if (!C::shape.cell_state)
       rows_.product(
           panels_.candidate, false, before, [&](index_t n) { return gates(n) + 3 * H_; }, team);
     rows_.for_active([&](index_t n) { cell(t, n); });
@@ -76,7 +76,7 @@ class DecoderForward {
   // A row without step t keeps its state.
   void idle(index_t t, index_t n) {
     copy_row(a_.states.at(t, n), H_, a_.states.at(t + 1, n));
-    if (C::cell_state) copy_row(a_.cells.at(t, n), H_, a_.cells.at(t + 1, n));
+    if (C::shape.cell_state) copy_row(a_.cells.at(t, n), H_, a_.cells.at(t + 1, n));
     if (carries_fed()) copy_row(a_.fed.at(t, n), a_.F, a_.fed.at(t + 1, n));
     if (a_.queries) clear_row(a_.queries.at(t, n), a_.queries.shape[2]);
     clear_row(a_.outputs.at(t, n), a_.outputs.shape[2]);
@@ -104,7 +104,7 @@ class DecoderForward {
       softmax_in_place(attn, memory.count);
       clear_row(attn + memory.count, a_.attn.shape[2] - memory.count);
       sum_lines(memory, attn, false, a_.contexts.at(t, n));
-      if (feeds_context()) add_projected(t, n, 0, C::gates * H_, a_.gates.at(t, n));
+      if (feeds_context()) add_projected(t, n, 0, C::shape.gates * H_, a_.gates.at(t, n));
       team.check();
     });
   }
@@ -128,17 +128,19 @@ class DecoderForward {
     T* const gates = a_.gates.at(t, n);
     for (index_t i = 0; i < H_; i += L) {
       const index_t left = H_ - i;
-      Vec<T> slot[C::slots];
+      Vec<T> slot[C::shape.slots];
       FASTRNN_UNROLL
-      for (int s = 0; s < C::slots; ++s) slot[s] = load(gates + column_of<C>(s) * H_ + i, left);
+      for (int s = 0; s < C::shape.slots; ++s)
+        slot[s] = load(gates + column_of<C>(s) * H_ + i, left);
       ForwardUnit<T> u{};
       u.h_before = load(a_.states.at(t, n) + i, left);
-      if constexpr (C::cell_state) u.c = load(a_.cells.at(t, n) + i, left);
-      C::template forward<0>(slot, u);
+      if constexpr (C::shape.cell_state) u.c = load(a_.cells.at(t, n) + i, left);
+      cell_forward<C, 0, C::shape.stages>(slot, u);
       FASTRNN_UNROLL
-      for (int s = 0; s < C::slots; ++s) store(gates + column_of<C>(s) * H_ + i, slot[s], left);
+      for (int s = 0; s < C::shape.slots; ++s)
+        store(gates + column_of<C>(s) * H_ + i, slot[s], left);
       store(a_.states.at(t + 1, n) + i, u.h, left);
-      if constexpr (C::cell_state) store(a_.cells.at(t + 1, n) + i, u.c, left);
+      if constexpr (C::shape.cell_state) store(a_.cells.at(t + 1, n) + i, u.c, left);
     }
   }
 
@@ -154,7 +156,7 @@ class DecoderForward {
     }
     rows_.for_active([&](index_t n) {
       T* const y = to(n);
-      if (a_.w_output) add_projected(t, n, feeds_context() ? C::gates * H_ : 0, O, y);
+      if (a_.w_output) add_projected(t, n, feeds_context() ? C::shape.gates * H_ : 0, O, y);
       if (!a_.w_output) copy_row(a_.states.at(t + 1, n), H_, y);
       for (index_t i = 0; a_.w_output && i < O; i += L)
         store(y + i, tanh<T>(load(y + i, O - i)), O - i);

@@ -80,7 +80,7 @@ FASTRNN_INLINE void add_row(const T* from, index_t n, T* to) {
 // Where the gate of a cell's slot lies in a row of gates: r z n hn, or i f g o.
 template <class C>
 FASTRNN_INLINE constexpr index_t column_of(int slot) {
-  return slot < C::x_products ? C::gate[slot] : C::x_products;
+  return slot < C::shape.x_products ? C::shape.gate[slot] : C::shape.x_products;
 }
 
 // A thread's rows, so many at a time that their gates and their memory stay near: a block of rows

@@ -6,10 +6,11 @@
 #pragma once
 
 #include "fastrnn/args.h"
-#include "fastrnn/cells/stage.h"
+#include "fastrnn/cells/shapes.h"
 #include "fastrnn/kernel_table.h"
 #include "fastrnn/kernels/carver.h"
 #include "fastrnn/kernels/gemm_tile-inl.h"
+#include "fastrnn/kernels/ranges-inl.h"
 
 namespace fastrnn::FASTRNN_TARGET {
 namespace {
@@ -21,22 +22,36 @@ FASTRNN_INLINE index_t panels_of(index_t units) {
 
 // Panels whose products are packed side by side so that a tile is up to 4 vectors wide. Several
 // only where the workspace has them side by side too, which is with one slot.
+constexpr int panels_in_group(int slots) { return slots == 1 ? 4 : 1; }
 template <class C>
-inline constexpr int kGroup = C::slots == 1 ? 4 : 1;
+inline constexpr int kGroup = panels_in_group(C::shape.slots);
 
 // How many panels group g really has: the last one may be narrower.
 FASTRNN_INLINE index_t group_width(index_t group, int per_group, index_t panels) {
   return least(per_group, panels - group * per_group);
 }
 
-// Which of the caller's gates the products of a panel are, and how many panels make a group.
+// Which blocks of H rows of a matrix the products of a panel are, and how many panels make a group.
 struct Products {
-  const int* gate;
+  const int* block;
   int count, per_group;
 };
-template <class C>
-FASTRNN_INLINE Products products(int slot, int count) {
-  return {C::gate + slot, count, kGroup<C>};
+inline constexpr int kBlocks[3] = {0, 1, 2};
+FASTRNN_INLINE Products input_products(const CellShape& shape) {
+  return {shape.gate, shape.x_products, panels_in_group(shape.slots)};
+}
+FASTRNN_INLINE Products products_of(const CellShape& shape, const CellProduct& p) {
+  const bool recurrent = p.matrix == Matrix::w_hh;
+  return {recurrent ? shape.gate + p.slot : kBlocks + p.row, p.count, panels_in_group(shape.slots)};
+}
+inline constexpr Products kProjection{kBlocks, 1, 4};
+
+// f(stage, product) for every product of a cell by this matrix.
+template <class F>
+FASTRNN_INLINE void for_products(const CellShape& shape, Matrix matrix, F&& f) {
+  for (int s = 0; s < shape.stages; ++s)
+    for (int i = 0; i < shape.stage[s].products; ++i)
+      if (shape.stage[s].product[i].matrix == matrix) f(s, shape.stage[s].product[i]);
 }
 
 // `count` elements of a row from column k on, in whatever stride; 0 beyond.
@@ -68,7 +83,7 @@ FASTRNN_NOINLINE void pack_group(const View<const T, 2>& w, index_t H, index_t K
     if (k % 256 == 0) team.check();
     for (index_t v = 0; v < width; ++v) {
       const index_t unit = (group * set.per_group + v / set.count) * L;
-      const index_t row = set.gate[v % set.count] * H + unit;
+      const index_t row = set.block[v % set.count] * H + unit;
       Vec<T> square[L];
       FASTRNN_UNROLL
       for (index_t i = 0; i < L; ++i)
@@ -81,31 +96,16 @@ FASTRNN_NOINLINE void pack_group(const View<const T, 2>& w, index_t H, index_t K
   }
 }
 
-// Elements before stage s of the recurrent weights.
-template <class C, class T>
-constexpr index_t stage_offset(int s, index_t H) {
-  index_t at = 0;
-  for (int i = 0; i < s; ++i) at += panels_of<T>(H) * H * C::stage[i].products * kLanes<T>;
-  return at;
-}
-
-template <class C>
-constexpr bool is_recurrent(int slot) {
-  for (const Stage& stage : C::stage)
-    if (stage.fills(slot)) return true;
-  return false;
-}
-
 // bias[slot][lane] of one panel: what a pre-activation starts from. A slot that both products fill
 // starts from the sum of the two biases.
-template <class C, class T>
-void pack_bias(const RnnWeights<T>& w, index_t H, index_t panel, T* bias) {
-  for (int slot = 0; slot < C::slots; ++slot)
+template <class T>
+void pack_bias(const CellShape& shape, const RnnWeights<T>& w, index_t H, index_t panel, T* bias) {
+  for (int slot = 0; slot < shape.slots; ++slot)
     for (index_t lane = 0; lane < kLanes<T>; ++lane) {
-      const index_t unit = panel * kLanes<T> + lane, row = C::gate[slot] * H + unit;
+      const index_t unit = panel * kLanes<T> + lane, row = shape.gate[slot] * H + unit;
       T value = 0;
-      if (unit < H && slot < C::x_products && w.b_ih) value += *w.b_ih.at(row);
-      if (unit < H && is_recurrent<C>(slot) && w.b_hh) value += *w.b_hh.at(row);
+      if (unit < H && slot < shape.x_products && w.b_ih) value += *w.b_ih.at(row);
+      if (unit < H && shape.recurrent_stage(slot) >= 0 && w.b_hh) value += *w.b_hh.at(row);
       bias[slot * kLanes<T> + lane] = value;
     }
 }
@@ -119,86 +119,82 @@ void pack_peephole(const View<const T, 2>& w, index_t H, index_t panel, T* packe
 
 // Layer normalisation has so many vectors of gains in a panel; the one for each is this row of
 // w_norm, -1 where nothing is normalised.
-template <class C>
-inline constexpr int kGains = 2 * C::slots + 2 * C::cell_state;
-template <class C>
-constexpr int gain_row(int v) {
-  const int slot = v % C::slots;
-  if (v >= 2 * C::slots) return 2 * C::gates + slot;
-  if (v < C::slots) return slot < C::x_products ? C::gate[slot] : -1;
-  return is_recurrent<C>(slot) ? C::gates + C::gate[slot] : -1;
+constexpr int gains_of(const CellShape& shape) { return 2 * shape.slots + 2 * shape.cell_state; }
+constexpr int gain_row(const CellShape& shape, int v) {
+  const int slot = v % shape.slots;
+  if (v >= 2 * shape.slots) return 2 * shape.gates + slot;
+  if (v < shape.slots) return slot < shape.x_products ? shape.gate[slot] : -1;
+  return shape.recurrent_stage(slot) >= 0 ? shape.gates + shape.gate[slot] : -1;
 }
 
-template <class C, class T>
-void pack_gains(const View<const T, 2>& w, index_t H, index_t panel, T* packed) {
-  for (int v = 0; v < kGains<C>; ++v)
+template <class T>
+void pack_gains(const CellShape& shape, const View<const T, 2>& w, index_t H, index_t panel,
+                T* packed) {
+  for (int v = 0; v < gains_of(shape); ++v) {
+    const int row = gain_row(shape, v);
     store(packed + v * kLanes<T>,
-          gain_row<C>(v) < 0
-              ? Vec<T>{}
-              : load_row(w, gain_row<C>(v), panel * kLanes<T>, H - panel * kLanes<T>));
+          row < 0 ? Vec<T>{} : load_row(w, row, panel * kLanes<T>, H - panel * kLanes<T>));
+  }
 }
 
-template <class C, class T>
-Panels<T> carve_panels(Carver& carver, const RnnWeights<T>& w, index_t I, index_t H) {
-  const index_t panels = panels_of<T>(H);
+template <class T>
+Panels<T> carve_panels(const CellShape& shape, Carver& carver, const Options& on,
+                       const Dims& dims) {
+  const index_t H = dims.H, panels = panels_of<T>(H), padded = panels * kLanes<T>;
   Panels<T> p;
-  p.I = I;
-  p.H = H;
-  p.P = w.w_hr ? w.w_hr.shape[0] : H;
-  p.projected = !w.w_ih;
-  if (!p.projected) p.w_ih = carver.take<T>(panels * C::x_products * kLanes<T>, I);
-  int products = 0;
-  for (const Stage& s : C::stage) products += s.products;
-  p.w_hh = carver.take<T>(panels * products * kLanes<T>, p.P);
-  p.bias = carver.take<T>(panels * C::slots * kLanes<T>);
-  if (w.w_peephole) p.peephole = carver.take<T>(panels * 3 * kLanes<T>);
-  if (w.w_peephole_full) p.peephole_if = carver.take<T>(panels * 2 * kLanes<T>, H);
-  if (w.w_peephole_full) p.peephole_o = carver.take<T>(panels * kLanes<T>, H);
-  if (w.w_hr) p.w_hr = carver.take<T>(panels_of<T>(p.P) * kLanes<T>, H);
-  if (w.w_norm) p.gains = carver.take<T>(panels * kGains<C> * kLanes<T>);
+  if (on.w_ih) p.w_ih = carver.take<T>(padded * shape.x_products, dims.I);
+  for_products(shape, Matrix::w_hh, [&](int s, const CellProduct& product) {
+    p.w_hh[s] = carver.take<T>(padded * product.count, product.operand == Operand::h ? dims.P : H);
+  });
+  p.bias = carver.take<T>(padded * shape.slots);
+  if (on.peephole) p.peephole = carver.take<T>(padded * 3);
+  if (on.full_peephole)
+    for_products(shape, Matrix::w_peephole, [&](int s, const CellProduct& product) {
+      p.w_peephole[s] = carver.take<T>(padded * product.count, H);
+    });
+  if (on.projection) p.w_hr = carver.take<T>(panels_of<T>(dims.P) * kLanes<T>, H);
+  if (on.norm) p.gains = carver.take<T>(padded * gains_of(shape));
   return p;
 }
 
-// Blocks of rows of w_peephole_full and w_hr, as Products name them.
-inline constexpr int kBlocks[3] = {0, 1, 2};
-inline constexpr Products kPeepholeIf{kBlocks, 2, 1}, kPeepholeO{kBlocks + 2, 1, 1};
-inline constexpr Products kProjection{kBlocks, 1, 4};
-
-// f(Int<s>) for every stage of the cell.
-template <class C, class F>
-FASTRNN_INLINE void for_stages(F&& f) {
-  f(Int<0>{});
-  if constexpr (C::stages == 2) f(Int<1>{});
-}
-
-// Everything of one group of panels.
-template <class C, class T>
-void fill_group(const RnnWeights<T>& w, const Panels<T>& p, index_t group, Team& team) {
-  if (!p.projected)
-    pack_group(w.w_ih, p.H, p.I, products<C>(0, C::x_products), group, p.w_ih, team);
-  for (int s = 0; s < C::stages; ++s)
-    pack_group(w.w_hh, p.H, p.P, products<C>(C::stage[s].slot, C::stage[s].products), group,
-               p.w_hh + stage_offset<C, T>(s, p.H), team);
-  if (p.peephole_if != nullptr) {  // a group of the LSTM is one panel
-    pack_group(w.w_peephole_full, p.H, p.H, kPeepholeIf, group, p.peephole_if, team);
-    pack_group(w.w_peephole_full, p.H, p.H, kPeepholeO, group, p.peephole_o, team);
-  }
-  const index_t first = group * kGroup<C>;
-  for (index_t j = first; j < least(first + kGroup<C>, panels_of<T>(p.H)); ++j) {
-    pack_bias<C>(w, p.H, j, p.bias + j * C::slots * kLanes<T>);
-    if (p.peephole != nullptr) pack_peephole(w.w_peephole, p.H, j, p.peephole + j * 3 * kLanes<T>);
-    if (p.gains != nullptr) pack_gains<C>(w.w_norm, p.H, j, p.gains + j * kGains<C> * kLanes<T>);
+// Everything of one group of panels of H; the groups of the projection are those of P.
+template <class T>
+void fill_group(const CellShape& shape, const RnnWeights<T>& w, const Options& on, const Dims& dims,
+                const Panels<T>& p, index_t group, Team& team) {
+  const index_t H = dims.H;
+  if (on.w_ih) pack_group(w.w_ih, H, dims.I, input_products(shape), group, p.w_ih, team);
+  for_products(shape, Matrix::w_hh, [&](int s, const CellProduct& product) {
+    const index_t K = product.operand == Operand::h ? dims.P : H;
+    pack_group(w.w_hh, H, K, products_of(shape, product), group, p.w_hh[s], team);
+  });
+  if (on.full_peephole)
+    for_products(shape, Matrix::w_peephole, [&](int s, const CellProduct& product) {
+      pack_group(w.w_peephole_full, H, H, products_of(shape, product), group, p.w_peephole[s],
+                 team);
+    });
+  const int width = panels_in_group(shape.slots);
+  for (index_t j = group * width; j < least((group + 1) * width, panels_of<T>(H)); ++j) {
+    pack_bias(shape, w, H, j, p.bias + j * shape.slots * kLanes<T>);
+    if (on.peephole) pack_peephole(w.w_peephole, H, j, p.peephole + j * 3 * kLanes<T>);
+    if (on.norm) pack_gains(shape, w.w_norm, H, j, p.gains + j * gains_of(shape) * kLanes<T>);
   }
 }
 
-// Group by group of the projection.
+// This thread's share of all that there is to pack.
 template <class T>
-void fill_projection(const RnnWeights<T>& w, const Panels<T>& p, index_t group, Team& team) {
-  pack_group(w.w_hr, p.P, p.H, kProjection, group, p.w_hr, team);
-}
-template <class T>
-index_t projection_groups(const Panels<T>& p) {
-  return p.w_hr == nullptr ? 0 : ceil_div(panels_of<T>(p.P), kProjection.per_group);
+FASTRNN_NOINLINE void fill_panels(const CellShape& shape, const RnnWeights<T>& w, const Options& on,
+                                  const Dims& dims, const Panels<T>& p, Team& team) {
+  const index_t all = ceil_div(panels_of<T>(dims.H), panels_in_group(shape.slots));
+  const Range groups = share(all, team.rank(), team.size(), 1);
+  for (index_t g = groups.begin; g < groups.end; ++g) {
+    team.check();
+    fill_group(shape, w, on, dims, p, g, team);
+  }
+  if (!on.projection) return;
+  const Range mine =
+      share(ceil_div(panels_of<T>(dims.P), kProjection.per_group), team.rank(), team.size(), 1);
+  for (index_t g = mine.begin; g < mine.end; ++g)
+    pack_group(w.w_hr, dims.P, dims.H, kProjection, g, p.w_hr, team);
 }
 
 // Transposed order for the road back: [group of 4 column panels][k][column panel][lane], k running
@@ -217,10 +213,20 @@ FASTRNN_NOINLINE void pack_back_group(const View<const T, 2>& w, index_t H, inde
     for (int p = 0; p < set.count; ++p)
       for (index_t unit = panel * L; unit < (panel + 1) * L; ++unit)
         for (index_t v = 0; v < width; ++v, to += L) {
-          const index_t column = (group * kBackGroup + v) * L, row = set.gate[p] * H + unit;
+          const index_t column = (group * kBackGroup + v) * L, row = set.block[p] * H + unit;
           store(to, unit < H ? load_ahead(w, row, column, columns - column, 8, 0) : Vec<T>{});
         }
   }
+}
+
+// This thread's share of a matrix in that order.
+template <class T>
+void pack_back(const View<const T, 2>& w, index_t H, index_t columns, Products set, T* packed,
+               Team& team) {
+  const index_t groups = ceil_div(panels_of<T>(columns), kBackGroup);
+  const Range mine = share(groups, team.rank(), team.size(), 1);
+  for (index_t g = mine.begin; g < mine.end; ++g)
+    pack_back_group(w, H, columns, set, g, packed, team);
 }
 
 }  // namespace

@@ -3,67 +3,50 @@
 #pragma once
 
 #define FASTRNN_INCLUDE_CELLS
-#include "fastrnn/cells/cells.h"
-#include "fastrnn/kernels/extended_backward-inl.h"
+#include "fastrnn/cells/list.h"
+#include "fastrnn/kernels/sweep_backward-inl.h"
+#include "fastrnn/kernels/sweep_forward-inl.h"
 
 namespace fastrnn::FASTRNN_TARGET {
 namespace {
 
-template <class C, class T>
-std::size_t packed_bytes(const RnnWeights<T>& weights, index_t I, index_t H) {
+template <class T>
+std::size_t packed_bytes(const CellShape& shape, const RnnWeights<T>& weights, const Dims& dims) {
   Carver sizes(nullptr);
-  carve_panels<C, T>(sizes, weights, I, H);
+  carve_panels<T>(shape, sizes, options_of(weights), dims);
   return sizes.bytes();
 }
 
-template <class C, class T>
-Panels<T> pack(const RnnWeights<T>& weights, index_t I, index_t H, unsigned char* block,
-               Team& team) {
+template <class T>
+Panels<T> pack(const CellShape& shape, const RnnWeights<T>& weights, const Dims& dims,
+               unsigned char* block, Team& team) {
   Carver carver(block);
-  const Panels<T> panels = carve_panels<C, T>(carver, weights, I, H);
-  for (index_t g = 0; g < ceil_div(panels_of<T>(H), kGroup<C>); ++g)
-    fill_group<C>(weights, panels, g, team);
-  for (index_t g = 0; g < projection_groups(panels); ++g) fill_projection(weights, panels, g, team);
+  const Options on = options_of(weights);
+  const Panels<T> panels = carve_panels<T>(shape, carver, on, dims);
+  fill_panels(shape, weights, on, dims, panels, team);
   return panels;
 }
 
 template <class Sweep, class Task>
 std::size_t sweep_bytes(const Task& task) {
   Carver sizes(nullptr);
-  Sweep(task, sizes);
+  Sweep(task, sizes, 0, task.plan.threads);
   return sizes.bytes();
 }
 template <class Sweep, class Task>
 void run_sweep(const Task& task, Team& team) {
   Carver carver(task.scratch);
-  Sweep(task, carver).run(team);
+  Sweep(task, carver, team.rank(), team.size()).run(team);
 }
 template <class Sweep, class Task>
 constexpr Kernel<Task> sweep_kernel() {
   return {sweep_bytes<Sweep, Task>, run_sweep<Sweep, Task>};
 }
 
-// The first slot of each gate: GRU's hn is not the activated n.
 template <class C, class T>
-constexpr CellKernels<T> cell_kernels(const char* name) {
-  int slot_of_gate[4] = {};
-  for (int slot = C::slots - 1; slot >= 0; --slot)
-    if (C::gate[slot] >= 0) slot_of_gate[C::gate[slot]] = slot;
-  Kernel<ForwardTask<T>> extended_forward;
-  Kernel<BackwardTask<T>> extended_backward;
-  if constexpr (C::general) {
-    extended_forward = sweep_kernel<ExtendedForward<C, T>, ForwardTask<T>>();
-    extended_backward = sweep_kernel<ExtendedBackward<C, T>, BackwardTask<T>>();
-  }
-  return {{name, C::gates, C::slots, C::cell_state, C::peephole, C::general},
-          kGroup<C>,
-          {slot_of_gate[0], slot_of_gate[1], slot_of_gate[2], slot_of_gate[3]},
-          packed_bytes<typename C::Shape, T>,
-          pack<typename C::Shape, T>,
-          sweep_kernel<ForwardSweep<C, T>, ForwardTask<T>>(),
-          sweep_kernel<BackwardSweep<C, T>, BackwardTask<T>>(),
-          extended_forward,
-          extended_backward};
+constexpr CellKernels<T> cell_kernels() {
+  return {kGroup<C>, sweep_kernel<ForwardSweep<C, T>, ForwardTask<T>>(),
+          sweep_kernel<BackwardSweep<C, T>, BackwardTask<T>>()};
 }
 
 template <class T>
@@ -89,9 +72,10 @@ void apply(const T* x, T* y, index_t n) {
 
 template <class T>
 constexpr KernelTable<T> make_table() {
-#define FASTRNN_KERNELS(cell) cell_kernels<cell, T>(#cell),
+#define FASTRNN_KERNELS(cell, shape, general) cell_kernels<cell, T>(),
   return {Isa::FASTRNN_TARGET, FASTRNN_STRING(FASTRNN_TARGET),
           kLanes<T>,           {FASTRNN_FOR_EACH_CELL(FASTRNN_KERNELS)},
+          packed_bytes<T>,     pack<T>,
           apply<Exp<T>, T>,    apply<SigmoidOf<T>, T>,
           apply<TanhOf<T>, T>};
 #undef FASTRNN_KERNELS
