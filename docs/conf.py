@@ -29,7 +29,10 @@ napoleon_google_docstring = False
 napoleon_use_rtype = False
 napoleon_use_ivar = True
 nitpicky = True
-nitpick_ignore_regex = [("py:class", r".*")]  # in a parameter line a type is prose: (T, N, I)
+nitpick_ignore_regex = [
+    ("py:class", r".*"),  # in a parameter line a type is prose: (T, N, I)
+    ("py:exc", r"sklearn\..*"),
+]
 
 html_theme = "furo"
 html_title = f"fastrnn {release}"
