@@ -65,7 +65,7 @@ def test_a_backtest_stands_beside_the_naive_forecast(
         ("a\n1\n2,3\n", "line 3: 2 cells for 1 names"),
         ("a\nx\ny\n", "no column holds numbers"),
         ("a,b\n1,2\n3,\n", "series 'b' is too short"),
-        ("\xff\n".encode("latin-1"), "no table of UTF-8 text"),
+        ("\xff\n".encode("latin-1"), "is not UTF-8: byte 0xff in line 1"),
     ],
 )
 def test_tables_that_are_none(

@@ -273,6 +273,8 @@ def test_one_clear_line_where_something_is_wrong(
         paths = [word if word.startswith("-") or word.isdigit() else tmp_path / word
                  for word in args]  # fmt: skip
         assert said in refused(capsys, *paths)
+    assert main(["train", str(tmp_path / "latin.txt")]) == 1
+    assert "latin.txt is not UTF-8: byte 0xe9 in line 2" in only_line(capsys.readouterr().err)
     assert main(["predict", str(tmp_path), data, "--batch-size", "0"]) == 2
     assert main(["generate", str(tmp_path)]) == 1
     assert "fastrnn predict is for it" in capsys.readouterr().err

@@ -81,6 +81,10 @@ def test_pairs_are_correlated_by_rank(wv: WordVectors, tmp_path: Path) -> None:
     path.write_text("man\tking\tmuch\n")
     with pytest.raises(ValueError, match="line 1: two words and a number"):
         wv.evaluate_word_pairs(path)
+    path.write_bytes(b"man\tking\t9\nman\tca\xe9\t2\n")
+    for test in (wv.evaluate_word_pairs, wv.evaluate_word_analogies):
+        with pytest.raises(ValueError, match=r"pairs\.tsv is not UTF-8: byte 0xe9 in line 2"):
+            test(path)
     path.write_text("a\tb\t1\n")
     with pytest.raises(ValueError, match="fewer than two"):
         wv.evaluate_word_pairs(path)

@@ -1,13 +1,12 @@
 """The two usual tests of word vectors: analogies, and agreement with people about similarity."""
 
-import io
 import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastrnn.io._files import open_regular
+from fastrnn.io._files import read_text
 
 if TYPE_CHECKING:
     from fastrnn.data.word_vectors import WordVectors
@@ -20,15 +19,14 @@ def read_analogies(path: str | os.PathLike[str]) -> dict[str, list[Question]]:
     """Return the questions by section."""
     sections: dict[str, list[Question]] = {}
     name = ""
-    with io.TextIOWrapper(open_regular(path), encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
-            words = line.split()
-            if line.startswith(":"):
-                name = line[1:].strip()
-            elif len(words) == 4:
-                sections.setdefault(name, []).append((words[0], words[1], words[2], words[3]))
-            elif words:
-                raise ValueError(f"{os.fspath(path)}, line {number}: four words are needed")
+    for number, line in enumerate(read_text(path).split("\n"), 1):
+        words = line.split()
+        if line.startswith(":"):
+            name = line[1:].strip()
+        elif len(words) == 4:
+            sections.setdefault(name, []).append((words[0], words[1], words[2], words[3]))
+        elif words:
+            raise ValueError(f"{os.fspath(path)}, line {number}: four words are needed")
     return sections
 
 
@@ -72,17 +70,16 @@ def answer(
 def read_pairs(path: str | os.PathLike[str], delimiter: str) -> list[tuple[str, str, float]]:
     """Return word, word, number of every line."""
     pairs = []
-    with io.TextIOWrapper(open_regular(path), encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip() or line.startswith("#"):
-                continue
-            try:
-                first, second, score = line.strip().split(delimiter)[:3]
-                pairs.append((first.strip(), second.strip(), float(score)))
-            except ValueError:
-                raise ValueError(
-                    f"{os.fspath(path)}, line {number}: two words and a number are needed"
-                ) from None
+    for number, line in enumerate(read_text(path).split("\n"), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        try:
+            first, second, score = line.strip().split(delimiter)[:3]
+            pairs.append((first.strip(), second.strip(), float(score)))
+        except ValueError:
+            raise ValueError(
+                f"{os.fspath(path)}, line {number}: two words and a number are needed"
+            ) from None
     return pairs
 
 

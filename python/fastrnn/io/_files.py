@@ -30,6 +30,7 @@ __all__ = [
     "on_disk",
     "open_regular",
     "read_regular",
+    "read_text",
     "remove",
     "remove_stale",
 ]
@@ -182,6 +183,21 @@ def not_utf8(name: object, error: UnicodeDecodeError, first: int = 1) -> str:
     """Return what is said everywhere of text that is no UTF-8; first is the number of its line."""
     line = first + error.object.count(b"\n", 0, error.start)
     return f"{name} is not UTF-8: byte 0x{error.object[error.start]:02x} in line {line}"
+
+
+def read_text(path: str | os.PathLike[str]) -> str:
+    """Return what a text file holds, its ends of lines as line feeds.
+
+    Raises
+    ------
+    OSError, ValueError
+        As `open_regular`, or it is no UTF-8.
+    """
+    try:
+        with io.TextIOWrapper(open_regular(path), encoding="utf-8") as file:
+            return file.read()
+    except UnicodeDecodeError as error:
+        raise ValueError(not_utf8(os.fspath(path), error)) from None
 
 
 def read_regular(path: str | os.PathLike[str], max_bytes: int) -> bytes:

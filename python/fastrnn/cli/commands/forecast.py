@@ -1,6 +1,7 @@
 """``fastrnn forecast``: a table of series in, a table of what may come out."""
 
 import csv
+import io
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +9,7 @@ import numpy as np
 from typer import Argument, Option
 
 from fastrnn._checks import Array
+from fastrnn.io._files import not_utf8
 
 
 def forecast(
@@ -109,10 +111,12 @@ def read_series(path: Path) -> tuple[list[str], list[Array]]:
         The file cannot be read, or is no such table; the message names the line.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = [line for line in csv.reader(file) if line]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{path}: it is no table of UTF-8 text: {error}") from None
+        text = path.read_bytes().decode("utf-8-sig")
+        lines = [line for line in csv.reader(io.StringIO(text, newline="")) if line]
+    except UnicodeDecodeError as error:
+        raise ValueError(not_utf8(path, error)) from None
+    except csv.Error as error:
+        raise ValueError(f"{path}: it is no table: {error}") from None
     if len(lines) < 3:
         raise ValueError(f"{path}: a row of names and at least two rows of numbers are needed")
     names, rows = lines[0], lines[1:]

@@ -13,9 +13,8 @@ from fastrnn import models
 from fastrnn.cli import _scores
 from fastrnn.cli._lines import STANDARD_INPUT, as_text, equally_many, lines_of, name_of, portions
 from fastrnn.cli._opening import model_for
-from fastrnn.cli.datasets.text import read_text
 from fastrnn.data import contiguous_streams, pad
-from fastrnn.io._files import read_regular
+from fastrnn.io._files import read_regular, read_text
 from fastrnn.io._json import strict_json
 from fastrnn.models._parts.model import MODEL_FILE, model_file
 

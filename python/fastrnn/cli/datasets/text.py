@@ -1,6 +1,5 @@
 """Files of examples for ``fastrnn train``: a text to continue, or JSON lines with labels."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from fastrnn._checks import integer
 from fastrnn.data import Vocabulary, batches, contiguous_streams, pad
-from fastrnn.io._files import not_utf8, open_regular
+from fastrnn.io._files import read_text
 from fastrnn.io._json import strict_json
 
 Level = Literal["character", "word"]
@@ -219,21 +218,6 @@ def read_lines(path: Path) -> list[str]:
     """
     text = read_text(path)
     return text.removesuffix("\n").split("\n") if text else []
-
-
-def read_text(path: Path) -> str:
-    """Return what a file holds.
-
-    Raises
-    ------
-    OSError, ValueError
-        It cannot be read, or is no UTF-8.
-    """
-    try:
-        with io.TextIOWrapper(open_regular(path), encoding="utf-8") as file:
-            return file.read()
-    except UnicodeDecodeError as error:
-        raise ValueError(not_utf8(path, error)) from None
 
 
 def share(held_out: Any) -> float:
