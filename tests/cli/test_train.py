@@ -285,7 +285,7 @@ def test_generate_says_what_it_cannot_do(
     models.HRED("gru", 9, 4).save("talk.safetensors")
     (folder / "broken.safetensors").write_bytes(b"x" * 100)
     for path, words in (
-        ("tagger.safetensors", "a SequenceTagger, which cannot generate; load it in Python"),
+        ("tagger.safetensors", "SequenceTagger, which cannot generate; fastrnn predict is for it"),
         ("talk.safetensors", "it holds a HRED, which cannot generate; fastrnn reply is for it"),
         ("numbers.safetensors", "no vocabulary"),
         ("broken.safetensors", "it is no safetensors file: its header claims"),
