@@ -1,10 +1,10 @@
-"""Golden results: a hash of everything a recurrent layer computes, for every cell and option.
+"""Hashes of earlier results: of everything a recurrent layer computes, for every cell and option.
 
-`tests/golden.txt` has a line for each cell with its options, float type and instruction set, and on
+`tests/hashes.txt` has a line for each cell with its options, float type and instruction set, and on
 it for each of SHAPES three hashes: of y and the final states, of the gradients by the inputs, and
 of those by the weights. A change of the core that is to change no result gives the same file:
 
-    python tests/golden.py            # writes tests/golden.txt; `git diff` shows what has changed
+    python tests/hashes.py            # writes tests/hashes.txt; `git diff` shows what has changed
 
 The inputs come from integers alone, and every multiply-add of the core is written out, so the bits
 depend on the instruction set and on nothing else: not on the compiler, on threads or on chunks.
@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-FILE = Path(__file__).with_name("golden.txt")
+FILE = Path(__file__).with_name("hashes.txt")
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
 PLANS = ((1, None, 0), (2, "rows", 1), (2, "units", 0), (2, "units", 1), (1, None, 2))
 
@@ -238,14 +238,14 @@ def line(core: Any, config: Config, dtype: str, first: int, plans: int) -> list[
 
 
 def lines(core: Any, plans: int = len(PLANS)) -> Iterator[tuple[str, list[str]]]:
-    """What golden.txt holds of the instruction set in use."""
+    """What hashes.txt holds of the instruction set in use."""
     for k, config in enumerate(configs()):
         for dtype in ("float32", "float64"):
             yield f"{core.isa()} {dtype} {config}", line(core, config, dtype, k, plans)
 
 
 def read() -> dict[str, list[str]]:
-    """golden.txt by the names of its lines."""
+    """hashes.txt by the names of its lines."""
     rows = [row.split(": ") for row in FILE.read_text().splitlines()]
     return {name: found.split() for name, found in rows}
 
