@@ -34,6 +34,12 @@ ELSEWHERE = {
     "metrics.embedding_similarity": "as bleu",
     "metrics.error_rate": "pairs of anything",
     "metrics.exact_match": "pairs of anything",
+    "metrics.crps": "tests/models/test_forecaster.py",
+    "metrics.mase": "as crps",
+    "metrics.seasonal_error": "as crps",
+    "metrics.smape": "as crps",
+    "models.Forecaster": "as crps, with its series",
+    "models.Forecast": "what predict returns",
 }
 RESULTS = re.compile(
     r"Batch|Callback|Loader|Streams|Windows|Conversation|models.Model|Tape|Grads|Error|Hypothesis|"

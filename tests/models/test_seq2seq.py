@@ -254,7 +254,7 @@ def test_bad_arguments(rng: Any) -> None:
             ["a", "b"], constraint=[len]
         ),
         "batch_size must be at least 1": lambda: model.translate(["a"], batch_size=0),
-        "max_length must be at least 1": lambda: model.translate("a", max_length=0),
+        "max_length must be in 1": lambda: model.translate("a", max_length=0),
         "as many targets as sources, got 1 and 2": lambda: model.pairs(["a", "b"], ["one"], 2),
         r"targets must have shape \(T, N\) with N = 3": lambda: model.loss(
             model.params, (np.ones((2, 3), int), np.ones((2, 2), int))

@@ -74,7 +74,9 @@ class Vocabulary:
 
     def _set_tokens(self, tokens: Sequence[str], level: Level) -> None:
         """Take tokens over that are strings, different, and not too many."""
-        if isinstance(tokens, str) or not all(isinstance(t, str) for t in items("tokens", tokens)):
+        if isinstance(tokens, str) or not all(
+            isinstance(token, str) for token in items("tokens", tokens)
+        ):
             raise TypeError("tokens must be a sequence of strings")
         if len(tokens) + SPECIALS > _MOST:
             raise ValueError(f"tokens must be at most 2^24 with the 4 specials, got {len(tokens)}")

@@ -244,7 +244,7 @@ class RNNRegressor(RegressorMixin, Network):
         found = self.predict(X)
         if not self.model_.config["each_step"]:
             return float(r2_score(y, found, sample_weight=sample_weight))
-        right = [np.asarray(part, FLOAT64) for part in y]
+        right = [np.asarray(part, FLOAT64) for part in list(y)]
         steps = [len(part) for part in right]
         if steps != [len(part) for part in found]:
             raise ValueError("y must have as many steps as X has in each sample")
@@ -262,13 +262,13 @@ def _targets(y: Any, series: Series) -> tuple[list[Array], bool]:
     """
     each_step = getattr(y, "ndim", 0) == 3
     if not each_step and isinstance(y, (list, tuple)):
-        each_step = any(np.ndim(part) == 2 for part in y)
+        each_step = any(np.ndim(part) == 2 for part in list(y))
     if not each_step:
         whole = check_array(y, ensure_2d=False, dtype="numeric", input_name="y")
         if whole.ndim > 2:
             raise ValueError(f"y must be (n,), (n, k) or (n, T, k), got {whole.shape}")
         return list(whole.astype(FLOAT64)), False
-    parts = [np.asarray(part) for part in y]
+    parts = [np.asarray(part) for part in list(y)]
     for n, part in enumerate(parts):
         if part.ndim != 2 or part.shape[1] != parts[0].shape[1] or part.dtype.kind not in "fiu":
             raise ValueError(

@@ -9,7 +9,7 @@ import numpy as np
 from typer import Argument, Option
 
 from fastrnn._checks import Array
-from fastrnn.io._files import not_utf8
+from fastrnn.io._files import atomic_write, not_utf8
 
 
 def forecast(
@@ -88,7 +88,8 @@ def forecast(
     for name, answer in zip(names, answers, strict=True):
         columns = np.vstack([answer.mean, answer.quantile(levels)])
         rows += [
-            [name, str(t + 1), *(f"{value:.6g}" for value in columns[:, t])] for t in range(horizon)
+            [name, str(ahead), *(f"{value:.6g}" for value in row)]
+            for ahead, row in enumerate(columns.transpose(), 1)
         ]
     if picture is not None:
         from fastrnn import plot
@@ -97,8 +98,10 @@ def forecast(
     if out is None:
         print("\n".join(",".join(row) for row in rows))
         return
-    with out.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows(rows)
+    table = io.StringIO(newline="")
+    csv.writer(table, lineterminator="\n").writerows(rows)
+    with atomic_write(out) as file:
+        file.write(table.getvalue().encode())
     print(f"{len(names)} series, {horizon} steps each: {out}")
 
 

@@ -135,7 +135,7 @@ class Readout(Model):
             if isinstance(x[0], str) and self.vocabulary is not None:
                 if lengths is not None:
                     raise ValueError("lengths are for arrays: texts have lengths of their own")
-                return pad([self.vocabulary.encode(text) for text in x])
+                return pad([self.vocabulary.encode(text) for text in list(x)])
             if isinstance(x[0], np.ndarray) and x[0].ndim == (self._reader.vocab is None) + 1:
                 raise TypeError(
                     "x must be one array, got a sequence of arrays; "
@@ -217,7 +217,8 @@ class Readout(Model):
         layers = len(_options.sizes(self._reader.layer.hidden_size, 1)[0])
         layers = max(layers, self._reader.layer.num_layers)
         rows = max(1, _MOST // max(1, x.shape[0] * self._reader.width * layers))
-        for start in range(0, x.shape[1], rows):
+        N = x.shape[1]
+        for start in range(0, N, rows):
             part = slice(start, start + rows)
             yield part, x[:, part], None if lengths is None else lengths[part]
 
