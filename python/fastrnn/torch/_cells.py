@@ -13,6 +13,7 @@ from fastrnn.torch._tensors import (
     autocast_dtype,
     check,
     full_precision,
+    named_states,
     outside_of_compilers,
     refuse_quantisation,
 )
@@ -109,13 +110,9 @@ class _Computed(torch.nn.RNNCellBase):
         if hx is None:
             return [None, None]
         pair = self._mode == "LSTM"
-        if pair and (not isinstance(hx, tuple | list) or len(hx) != 2):
-            raise TypeError(f"hx must be a pair (h_0, c_0), got {type(hx).__name__}")
         shape = (self.hidden_size,) if single else (N, self.hidden_size)
         found: list[Tensor | None] = []
-        for k, state in enumerate(hx if pair else (hx,)):
-            name = f"hx[{k}]" if pair else "hx"
-            check(name, state, dtype)
+        for name, state in named_states(hx, pair, dtype):
             if tuple(state.shape) != shape:
                 symbols = "(H,)" if single else "(N, H)"
                 raise ValueError(f"{name} must be {symbols} = {shape}, got {tuple(state.shape)}")

@@ -15,6 +15,7 @@ from fastrnn.torch._tensors import (
     autocast_dtype,
     check,
     full_precision,
+    named_states,
     outside_of_compilers,
     refuse_quantisation,
 )
@@ -136,15 +137,11 @@ class _Computed(torch.nn.RNNBase):
         if hx is None:
             return [None, None]
         pair = self.mode == "LSTM"
-        if pair and (not isinstance(hx, tuple | list) or len(hx) != 2):
-            raise TypeError(f"hx must be a pair (h_0, c_0), got {type(hx).__name__}")
         L, D = self.num_layers, 2 if self.bidirectional else 1
         found: list[Any] = []
         widths = (self.proj_size or self.hidden_size, self.hidden_size)
-        for k, state in enumerate(hx if pair else (hx,)):
-            name = f"hx[{k}]" if pair else "hx"
-            check(name, state, dtype)
-            shape = (L * D, widths[k]) if single else (L * D, N, widths[k])
+        for (name, state), width in zip(named_states(hx, pair, dtype), widths, strict=False):
+            shape = (L * D, width) if single else (L * D, N, width)
             if tuple(state.shape) != shape:
                 symbols = "(L·D, H)" if single else "(L·D, N, H)"
                 raise ValueError(f"{name} must be {symbols} = {shape}, got {tuple(state.shape)}")

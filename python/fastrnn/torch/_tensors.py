@@ -37,6 +37,16 @@ def check(name: str, tensor: Any, dtype: Any) -> None:
         raise TypeError(f"{name} must be {dtype} as the input is, got {tensor.dtype}")
 
 
+def named_states(hx: Any, pair: bool, dtype: Any) -> list[tuple[str, Tensor]]:
+    """Return h_0, or h_0 and c_0 of a pair, each with the name that an error calls it by."""
+    if pair and (not isinstance(hx, tuple | list) or len(hx) != 2):
+        raise TypeError(f"hx must be a pair (h_0, c_0), got {type(hx).__name__}")
+    named = [(f"hx[{k}]", state) for k, state in enumerate(hx)] if pair else [("hx", hx)]
+    for name, state in named:
+        check(name, state, dtype)
+    return named
+
+
 def autocast_dtype() -> torch.dtype | None:
     """Return the dtype of torch.autocast for the CPU, None where it is off."""
     return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else None
