@@ -1,5 +1,6 @@
-"""Reading the project's own source: files and includes."""
+"""Reading the project's own source: files, includes, imports."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -69,3 +70,28 @@ def hits(paths: list[Path], pattern: str, *, code_only: bool = True) -> list[str
             if re.search(pattern, line):
                 found.append(f"{name(path)}:{number + 1}: {lines[number].strip()}")
     return found
+
+
+def python_imports(path: Path) -> set[tuple[str, str]]:
+    """What a Python file imports, each with when: "load", "call" (inside a function) or "types".
+
+    A name of a module comes with that module in front (``from fastrnn import data``: fastrnn.data);
+    whether it is a module or something else in it, the caller knows.
+    """
+    seen: set[tuple[str, str]] = set()
+
+    def visit(node: ast.AST, when: str) -> None:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.Import):
+                seen.update((when, alias.name) for alias in child.names)
+            elif isinstance(child, ast.ImportFrom):
+                seen.update((when, f"{child.module}.{alias.name}") for alias in child.names)
+            elif isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+                visit(child, "call")
+            elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+                visit(child, "types")
+            else:
+                visit(child, when)
+
+    visit(ast.parse(path.read_text()), "load")
+    return seen

@@ -142,6 +142,61 @@ def test_layers_use_io_and_io_does_not_import_layers() -> None:
     """Loaders are handed the class that they make, so that there is no circle of imports."""
     assert not hits(files(PACKAGE / "io", ".py"), r"^(from|import) fastrnn\.(_layers|recurrent)")
 
+# Imports inside functions that close a circle, and why they may: nothing is loaded by them before
+# it is asked for.
+CLOSING = {
+    ("fastrnn._layers.exchange", "fastrnn.io.onnx"),  # io.onnx makes layers of a file's nodes
+    ("fastrnn.data.vocabulary", "fastrnn.data.bpe"),  # `load` gives the class that the file names
+}
+
+
+def imports_of_the_package(*when: str) -> dict[str, set[str]]:
+    """Which modules of the package each imports at these times."""
+    paths = {}
+    for path in files(PACKAGE, ".py", ".pyi"):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        paths[".".join(parts).removesuffix(".__init__")] = path
+    return {
+        module: {
+            name if name in paths else name.rpartition(".")[0]
+            for moment, name in source.python_imports(path)
+            if moment in when and name.startswith("fastrnn")
+        }
+        - {module}
+        for module, path in paths.items()
+    }
+
+
+def circle(graph: dict[str, set[str]]) -> list[str]:
+    """The modules of a graph on a circle, or on the way from one circle to another; or none."""
+    left, idle = dict(graph), {""}
+    while idle:  # what imports nothing of the rest, or is imported by none of it, is on no circle
+        imported = set().union(*left.values())
+        idle = {module for module, others in left.items() if not others or module not in imported}
+        left = {module: others - idle for module, others in left.items() if module not in idle}
+    return sorted(left)
+
+
+def test_no_circle_of_imports_when_modules_load() -> None:
+    """Imports for the type checker alone are left out: they never run."""
+    assert not circle(imports_of_the_package("load"))
+
+
+def test_imports_inside_functions_close_no_other_circle() -> None:
+    graph = imports_of_the_package("load", "call")
+    assert all(other in graph[module] for module, other in CLOSING)
+    assert circle(graph)  # the known ones are seen
+    for module, other in CLOSING:
+        graph[module].remove(other)
+    assert not circle(graph)
+
+
+def test_a_circle_is_seen() -> None:
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}, "e": set()}
+    assert circle(graph) == ["b", "c"]
+    assert not circle({"a": {"b", "c"}, "b": {"c"}, "c": set()})
+
+
 
 def build_files() -> list[Path]:
     """Everything that can carry a compiler flag."""

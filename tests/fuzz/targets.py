@@ -104,12 +104,12 @@ class ForeignArrays:
     FLOATS = ("f4", "f8", ">f4", "f2", "i8", "O", "c16", "?")
 
     def seeds(self) -> list[bytes]:
-        pairs = [(program, family) for program in range(5) for family in range(3)]
+        pairs = [(program, family) for program in range(4) for family in range(3)]
         return [bytes([*pair, 1, 2, 3] * 9) for pair in pairs]
 
     def __call__(self, data: bytes) -> None:
         draw = Draw(data)
-        program = draw.below(5)
+        program = draw.below(4)
         cls = draw.pick([fastrnn.RNN, fastrnn.GRU, fastrnn.LSTM])
         G = {fastrnn.RNN: 1, fastrnn.GRU: 3, fastrnn.LSTM: 4}[cls]
         H, I, D = draw.below(4), draw.below(4), 1 + draw.below(2)
@@ -118,14 +118,11 @@ class ForeignArrays:
                 shapes = [(I, G * H), (H, G * H), (G * H,)] * (D * (1 + draw.below(2)))
                 cls.from_keras(self._arrays(draw, shapes), bidirectional=D == 2)
             elif program == 1:
-                shapes = [(G * H, I), (G * H, H), (G * H,)] * (3 if G == 3 else 1)
-                cls.from_dynet(self._arrays(draw, shapes))
-            elif program == 2:
                 gates = draw.pick(LASAGNE).split()
                 names = [f"{head}_{g}" for head in ("W_in_to", "W_hid_to", "b") for g in gates]
                 shapes = [shape for shape in ((I, H), (H, H), (H,)) for _ in gates]
                 cls.from_lasagne(dict(zip(names, self._arrays(draw, shapes), strict=True)))
-            elif program == 3:
+            elif program == 2:
                 names, shapes = [], []
                 for layer in range(1 + draw.below(2)):
                     for end in ("", "_reverse")[:D]:

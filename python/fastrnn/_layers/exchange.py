@@ -9,7 +9,7 @@ from fastrnn._layers.export import Exported
 
 
 class Exchanged(Exported):
-    """The part of a layer that knows of PyTorch, Keras, ONNX, DyNet and Lasagne."""
+    """The part of a layer that knows of PyTorch, Keras, ONNX and Lasagne."""
 
     @classmethod
     def from_torch(cls, module_or_state_dict: Any, prefix: str = "", **options: Any) -> Self:
@@ -153,44 +153,6 @@ class Exchanged(Exported):
         op = family(cls)  # type: ignore[arg-type]
         node = OnnxNode.make(op, W, R, B, P, **attributes)
         return node.layer(cls)  # type: ignore[type-var, no-any-return]
-
-    @classmethod
-    def from_dynet(cls, weights: Any, *, forget_bias: float = 1.0, **options: Any) -> Self:
-        """Return a layer with the parameters of a builder of DyNet.
-
-        Parameters
-        ----------
-        weights : list of array_like
-            Of each layer: W_x (4·H, I), W_h (4·H, H) and b (4·H,) of a VanillaLSTMBuilder or a
-            CompactVanillaLSTMBuilder; x2z, h2z, bz, x2r, h2r, br, x2h, h2h and bh of a GRUBuilder;
-            x2h, h2h and hb of a SimpleRNNBuilder. One list, or a list for each layer.
-        forget_bias : float
-            What the LSTM of DyNet adds to its forget gate when it runs.
-        **options
-            What the class takes besides: `batch_first`, `dropout`, `dtype`.
-
-        Returns
-        -------
-        RNN, LSTM or GRU
-            With copies of the weights.
-
-        Raises
-        ------
-        TypeError
-            weights is no list, or an array is not float32 or float64.
-        ValueError
-            The number of arrays or a shape is wrong.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> import fastrnn
-        >>> fastrnn.LSTM.from_dynet([np.ones((16, 3)), np.ones((16, 4)), np.zeros(16)])
-        LSTM(3, 4, dtype=float64)
-        """
-        from fastrnn.io.dynet import from_dynet
-
-        return from_dynet(cls, weights, forget_bias, options)  # type: ignore[type-var]
 
     @classmethod
     def from_lasagne(cls, params: Any, *, prefix: str = "", **options: Any) -> tuple[Self, Any]:

@@ -3,6 +3,9 @@
 import sys
 
 import fastrnn
+from fastrnn.cli._version import print_version
+
+__all__ = ["main", "print_version"]
 
 
 def main(args: list[str] | None = None) -> int:
@@ -49,8 +52,3 @@ def main(args: list[str] | None = None) -> int:
         print("fastrnn: interrupted", file=sys.stderr)
         return 130
     return run(args)
-
-
-def print_version() -> None:
-    """Print the program's name and version."""
-    print(f"fastrnn {fastrnn.__version__}")

@@ -8,9 +8,9 @@ import typer
 from typer import Argument, Option
 
 import fastrnn
-from fastrnn.cli import print_version
 from fastrnn.cli._flags import with_plain_flags
 from fastrnn.cli._one_line import one_line
+from fastrnn.cli._version import print_version
 from fastrnn.cli.commands.forecast import forecast
 from fastrnn.cli.commands.word2vec import word2vec
 from fastrnn.cli.demos import Demos

@@ -12,6 +12,7 @@ from fastrnn.plot._attention import attention
 from fastrnn.plot._codes import image_grid, latent_map
 from fastrnn.plot._forecast import forecast
 from fastrnn.plot._gates import gate_activations
+from fastrnn.plot._matplotlib import require_matplotlib
 from fastrnn.plot._words import word_map
 
 if TYPE_CHECKING:
@@ -35,30 +36,6 @@ __all__ = [
 
 
 _FEW = 40  # points, each of which gets a mark: a line would not show one that stands alone
-
-
-def require_matplotlib() -> "type[Figure]":
-    """Return matplotlib's ``Figure``; call it early where a picture comes after long work.
-
-    Raises
-    ------
-    ImportError
-        matplotlib is missing; the message says how to get it.
-
-    Examples
-    --------
-    >>> from fastrnn.plot import require_matplotlib
-    >>> require_matplotlib().__name__
-    'Figure'
-    """
-    try:
-        # A Figure of its own needs no display and leaves pyplot's global state alone.
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError(
-            'pictures need matplotlib: pip install "fastrnn[plot]" gives it to you'
-        ) from error
-    return Figure
 
 
 def loss_curve(

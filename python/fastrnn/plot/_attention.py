@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastrnn.plot._fonts import families
+from fastrnn.plot._matplotlib import require_matplotlib
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -55,8 +56,6 @@ def attention(
     >>> [label.get_text() for label in axes.get_yticklabels()]
     ['B', 'A']
     """
-    from fastrnn.plot import require_matplotlib
-
     figure_class = require_matplotlib()
     array = np.asarray(weights, np.float64)
     if array.ndim != 2 or 0 in array.shape:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastrnn._checks import integer
+from fastrnn.plot._matplotlib import require_matplotlib
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,8 +43,6 @@ def latent_map(z: ArrayLike, labels: ArrayLike, *, title: str = "") -> "Figure":
     >>> latent_map([[0.0, 1.0], [1.0, 0.0]], ["a", "b"]).axes[0].get_xlabel()
     'z₁'
     """
-    from fastrnn.plot import require_matplotlib
-
     points, names = np.asarray(z, np.float64), np.asarray(labels)
     if points.ndim != 2 or points.shape[1] < 1 or not len(points):
         raise ValueError(f"z must have shape (N, Z) with N of at least 1, got {points.shape}")
@@ -99,8 +98,6 @@ def image_grid(images: ArrayLike, *, columns: int = 10, title: str = "") -> "Fig
     >>> len(image_grid(np.zeros((5, 8, 8)), columns=3).axes)
     1
     """
-    from fastrnn.plot import require_matplotlib
-
     stack = np.asarray(images, np.float64)
     if stack.ndim != 3 or 0 in stack.shape:
         raise ValueError(f"images must have shape (N, rows, columns), got {stack.shape}")

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fastrnn.plot._matplotlib import require_matplotlib
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -56,8 +58,6 @@ def forecast(
     >>> figure.axes[0].get_lines()[1].get_ydata().tolist()
     [4.0, 6.0]
     """
-    from fastrnn.plot import require_matplotlib
-
     values = np.asarray(history, np.float64)
     mean = forecast.mean
     horizon = len(mean)

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fastrnn.plot._matplotlib import require_matplotlib
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -44,8 +46,6 @@ def gate_activations(gates: ArrayLike, *, row: int = 0, title: str = "") -> "Fig
     >>> [axes.get_ylabel() for axes in gate_activations(tape.gates).axes[:4]]
     ['gate i', 'gate f', 'gate g', 'gate o']
     """
-    from fastrnn.plot import require_matplotlib
-
     array = np.asarray(gates)
     array = array[:, None] if array.ndim == 3 else array
     if array.ndim != 4 or array.shape[2] not in _GATES or 0 in array.shape:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastrnn.plot._fonts import families
+from fastrnn.plot._matplotlib import require_matplotlib
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -63,8 +64,6 @@ def word_map(words: Sequence[str], vectors: ArrayLike, *, title: str = "") -> "F
     >>> [text.get_text() for text in figure.axes[0].texts]
     ['one', 'two', 'red']
     """
-    from fastrnn.plot import require_matplotlib
-
     figure = require_matplotlib()(figsize=(9, 7), dpi=100, layout="constrained")
     rows = np.asarray(vectors, np.float64)
     if rows.ndim != 2 or len(rows) != len(words):

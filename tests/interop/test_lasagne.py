@@ -1,5 +1,5 @@
-"""Why: DyNet and Lasagne can hardly be installed any more, so their equations, as their sources and
-papers give them, are written out here step by step, and what is loaded must follow them.
+"""Why: Lasagne can hardly be installed any more, so its equations, as its sources give them, are
+written out here step by step, and what is loaded must follow them.
 """
 
 from typing import Any
@@ -20,47 +20,6 @@ def sigmoid(a: np.ndarray) -> np.ndarray:
 def draw(rng: np.random.Generator) -> Any:
     """Random arrays of any shape."""
     return lambda *shape: rng.standard_normal(shape)
-
-
-def test_dynet_lstm(draw: Any) -> None:
-    """Rows i f o g; the forget gate gets 1 when it runs."""
-    x = draw(T, N, I)
-    layers = [[draw(4 * H, columns), draw(4 * H, H), draw(4 * H)] for columns in (I, H)]
-    below = x
-    for w_x, w_h, b in layers:
-        h, c, outputs = np.zeros((N, H)), np.zeros((N, H)), []
-        for x_t in below:
-            i, f, o, g = np.split(x_t @ w_x.T + h @ w_h.T + b, 4, axis=1)
-            c = sigmoid(f + 1) * c + sigmoid(i) * np.tanh(g)
-            h = sigmoid(o) * np.tanh(c)
-            outputs.append(h)
-        below = np.stack(outputs)
-    for weights in (layers, [a for layer in layers for a in layer]):
-        y, (_, c_n) = fastrnn.LSTM.from_dynet(weights)(x)
-        np.testing.assert_allclose(y, below, atol=1e-12)
-        np.testing.assert_allclose(c_n[-1], c, atol=1e-12)
-
-
-def test_dynet_gru(draw: Any) -> None:
-    x = draw(T, N, I)
-    z_, r_, n_ = ([draw(H, I), draw(H, H), draw(H)] for _ in range(3))
-    h, outputs = np.zeros((N, H)), []
-    for x_t in x:
-        z = sigmoid(x_t @ z_[0].T + h @ z_[1].T + z_[2])
-        r = sigmoid(x_t @ r_[0].T + h @ r_[1].T + r_[2])
-        n = np.tanh(x_t @ n_[0].T + (r * h) @ n_[1].T + n_[2])
-        h = (1 - z) * h + z * n
-        outputs.append(h)
-    y, _ = fastrnn.GRU.from_dynet([*z_, *r_, *n_])(x)
-    np.testing.assert_allclose(y, outputs, atol=1e-12)
-
-
-def test_dynet_rnn(draw: Any) -> None:
-    x, weights = draw(T, N, I), [draw(H, I), draw(H, H), draw(H)]
-    h = np.zeros((N, H))
-    for x_t in x:
-        h = np.tanh(x_t @ weights[0].T + h @ weights[1].T + weights[2])
-    np.testing.assert_allclose(fastrnn.RNN.from_dynet(weights)(x)[1][0], h, atol=1e-12)
 
 
 def gate(draw: Any, name: str, peephole: bool = False) -> dict[str, np.ndarray]:
@@ -120,16 +79,7 @@ def test_lasagne_rnn(draw: Any) -> None:
 
 def test_what_does_not_fit_is_named() -> None:
     ones = np.ones
-    gru = [ones((4, 4)), ones((4, 4)), ones(4)] * 3
     cases: list[tuple[type[Exception], str, Any]] = [
-        (ValueError, "3 arrays for each layer, W_x, W_h and b; got 2",
-         lambda: fastrnn.LSTM.from_dynet([ones((16, 3)), ones((16, 4))])),
-        (ValueError, r"weights\[1\] must have shape \(4·H, H\)",
-         lambda: fastrnn.LSTM.from_dynet([ones((16, 3)), ones((15, 4)), ones(16)])),
-        (TypeError, "weights must be a list", lambda: fastrnn.GRU.from_dynet(ones(3))),
-        (ValueError, "9 arrays", lambda: fastrnn.GRU.from_dynet([ones(3)])),
-        (ValueError, "before the product",
-         lambda: fastrnn.GRU.from_dynet(gru, reset_after=True)),
         (ValueError, r"params lacks \['W_in_to_hid', 'W_hid_to_hid'\] and has \['a'\]",
          lambda: fastrnn.RNN.from_lasagne({"a": ones(3)})),
         (ValueError, r"params has \['b'\] too many for RNN",
