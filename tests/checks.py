@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import skips
 from processes import TIMEOUT
 
 ROOT = Path(__file__).parents[1]
@@ -92,6 +93,8 @@ class Recorder:
             row["seconds"] += report.duration
             row["failed"] += report.failed
             row["skipped"] += report.skipped
+            if report.skipped:
+                row["why"] = skips.reason(report)
             if report.when == "call" and report.passed:
                 row["passed"] += 1
                 told = dict(item.user_properties).get("cases")

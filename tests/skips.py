@@ -51,6 +51,12 @@ def complaints(known: Iterable[Known], skipped: dict[str, str]) -> list[str]:
     return unknown + needless
 
 
+def reason(report: pytest.CollectReport | pytest.TestReport) -> str:
+    """What a skipped test says of it."""
+    why = report.longrepr
+    return (why[2] if isinstance(why, tuple) else str(why)).removeprefix("Skipped: ")
+
+
 class Skips:
     """A plugin of pytest that keeps account of what ran and what was skipped."""
 
@@ -80,8 +86,7 @@ class Skips:
 
     def _note(self, report: pytest.CollectReport | pytest.TestReport) -> None:
         if report.skipped:
-            why = report.longrepr
-            self._skipped[report.nodeid] = why[2] if isinstance(why, tuple) else str(why)
+            self._skipped[report.nodeid] = reason(report)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:

@@ -36,6 +36,34 @@ def test_the_page_is_what_the_program_writes() -> None:
     assert scorecard.PAGE.read_text() == written, f"{scorecard.PAGE} is old{AGAIN}"
 
 
+def test_what_fails_is_skipped_or_was_not_run_is_shown_as_such() -> None:
+    def row(passed: int, failed: int = 0, skipped: int = 0) -> dict[str, object]:
+        told = {"cases": 10 * passed, "passed": passed, "failed": failed, "skipped": skipped}
+        return {**told, "seconds": 2, **({"why": "no such machine"} if skipped else {})}
+
+    rows = {"a": row(3), "b": row(2, failed=1), "c": row(0, skipped=2), "d": row(1, skipped=1)}
+    checks_of = {"a": (1, 2, 3, 5), "b": (2,), "c": (4, 5), "d": (6,), "e": (3, 7), "f": (1,)}
+    proofs = [scorecard.Proof(n, numbers, n == "f") for n, numbers in checks_of.items()]
+    page = scorecard.page({"quick": rows}, proofs).splitlines()
+    quick = {}
+    for line in page:
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if cells[0].isdigit():
+            quick[int(cells[0])] = cells[3]
+            assert cells[4] == "not run"
+    assert [quick[n] for n in range(1, 9)] == [
+        "30 cases", "**fails**", "30 cases, in part", "skipped", "30 cases, in part",
+        "10 cases, in part", "not run", "not run",
+    ]  # fmt: skip
+    for told in (
+        "| `b` | 1 failed, 20 passed (2 s) | not run |",
+        "| `c` | 2 skipped: no such machine (2 s) | not run |",
+        "| `e` | not run | not run |",
+        "| `f` | — | not run |",
+    ):
+        assert told in page
+
+
 def test_no_outcome_is_a_failure() -> None:
     for rows in scorecard.read_record().values():
         for name, row in rows.items():
@@ -53,6 +81,12 @@ EXAMPLE = """
     @pytest.mark.check(4)
     def test_one():
         pass
+
+    @pytest.mark.check(5)
+    @pytest.mark.parametrize("k", [0, 1])
+    def test_other(k):
+        if k:
+            pytest.skip("no such machine")
 """
 
 
@@ -79,6 +113,8 @@ def test_a_run_is_recorded(
     assert (some["passed"], some["failed"]) == (2, 1)
     assert some["cases"] == 2 * (200 if tier == "full" else 20)
     assert (one["passed"], one["failed"], one["cases"]) == (1, 0, 1)
+    other = rows["test_example.py::test_other"]
+    assert (other["passed"], other["skipped"], other["why"]) == (1, 1, "no such machine")
     commit = checks.head() if drawn is None else ""
     assert f"--commit {commit}" in done.stdout
 

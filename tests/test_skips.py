@@ -64,8 +64,8 @@ def test_what_ran_is_written_and_left_out(tmp_path: Path) -> None:
 def test_a_skip_that_is_not_on_the_list_fails_the_run(tmp_path: Path) -> None:
     done = run(tmp_path, "--only-known-skips")
     assert done.returncode == 1
-    assert "test_a.py::test_skips[2] is skipped (Skipped: no judge) and" in done.stdout
-    assert "test_b.py is skipped (Skipped: no judge) and" in done.stdout
+    assert "test_a.py::test_skips[2] is skipped (no judge) and" in done.stdout
+    assert "test_b.py is skipped (no judge) and" in done.stdout
     assert "test_always_skips is" not in done.stdout
     assert run(tmp_path, "--only-known-skips", known=ALWAYS + REST + WHOLE_FILE).returncode == 0
 

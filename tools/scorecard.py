@@ -212,7 +212,8 @@ def outcome(row: dict[str, Any] | None) -> str:
     words = [f"{row['failed']} failed"] if row["failed"] else []
     if row["passed"]:
         words.append(f"{row['cases']:,} passed")
-    words += [f"{row['skipped']} skipped"] if row["skipped"] else []
+    why = f": {row['why']}" if row.get("why") else ""
+    words += [f"{row['skipped']} skipped{why}"] if row["skipped"] else []
     return ", ".join(words) + f" ({row['seconds']:,} s)"
 
 
@@ -226,7 +227,8 @@ def verdict(rows: list[dict[str, Any] | None]) -> str:
     if not any(row["passed"] for row in known):
         return "skipped"
     total = f"{sum(row['cases'] for row in known):,} cases"
-    return total if len(known) == len(rows) else f"{total}, in part"
+    whole = len(known) == len(rows) and not any(row["skipped"] for row in known)
+    return total if whole else f"{total}, in part"
 
 
 def page(record: dict[str, dict[str, Any]], found: list[Proof]) -> str:
