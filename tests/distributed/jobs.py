@@ -21,6 +21,8 @@ SERIES = [DRAWN.standard_normal((n, 2)) for n in LENGTHS]
 LABELS = DRAWN.integers(0, 3, ROWS)
 WORDS = [[DRAWN.integers(4, V, n).tolist() for n in DRAWN.integers(0, 6, 2)] for _ in range(ROWS)]
 TALKS = [[DRAWN.integers(4, V, n) for n in DRAWN.integers(0, 5, u)] for u in LENGTHS % 4]
+MANY = 400  # words of a vocabulary of which a text has few
+RARE = np.random.default_rng(7).choice(np.arange(0, MANY, 7), 151)
 
 
 def language_model(dtype: Any, **options: Any) -> tuple[Any, Any]:
@@ -33,6 +35,21 @@ def windowed(dtype: Any) -> tuple[Any, Any]:
     """The last batch of an epoch has one row, less than there are ranks."""
     model = LanguageModel("gru", V, 4, dtype=dtype, rng=np.random.default_rng(1))
     return model, windows(TEXT[:148], N=6, T=3, seed=2)
+
+
+def rare_words(dtype: Any) -> tuple[Any, Any]:
+    """Sparse rows: a batch has few of the words, each rank others; most rows have no gradient."""
+    model = LanguageModel("gru", MANY, 3, dtype=dtype, rng=np.random.default_rng(1))
+    return model, windows(RARE, N=6, T=3, seed=2)
+
+
+def unseen_are_kept(params: dict[str, np.ndarray]) -> bool:
+    """Whether rows of words that `rare_words` never has are the first ones, and no others are."""
+    found = params["embedding.weight"]
+    first = rare_words(found.dtype)[0].params["embedding"]["weight"]
+    _, data = rare_words(found.dtype)
+    seen = np.isin(np.arange(MANY), np.concatenate([words.ravel() for words, _ in data]))
+    return bool(np.array_equal((found != first).any(axis=1), seen))
 
 
 def classifier(dtype: Any) -> tuple[Any, Any]:
@@ -79,9 +96,11 @@ def sentences(dtype: Any) -> tuple[Any, Any]:
     return model, model.annealed(data)
 
 
+CARRYING = ("streams", "segments")  # their states begin at zero where others divide the rows
 JOBS: dict[str, Callable[..., tuple[Any, Any]]] = {
     "streams": language_model,
     "windows": windowed,
+    "rare": rare_words,
     "classifier": classifier,
     "seq2seq": seq2seq,
     "dialogues": dialogues,

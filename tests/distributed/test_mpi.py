@@ -3,6 +3,7 @@ for ever, unless somebody ends them; and what they learn must be what one proces
 """
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from commands import only_line
 from processes import TIMEOUT, environment
 from tolerances import RANKS
 
+from fastrnn.cli.commands import ranks as report
 from fastrnn.train import load_latest
 
 pytest.importorskip("autograd")
@@ -37,16 +39,33 @@ SCRIPT = """
         sys.stdout.write(" ".join(map(str, (dist.rank, *words))) + "\\n")
         sys.stdout.flush()
 """
+# A record an update, so that the ranks compare their hashes after each.
 LEARN = """
+    updates = int(sys.argv[1])
     for name, job in jobs.JOBS.items():
-        params, _ = jobs.train(dist, job)
-        say(name, jobs.digest(params), jobs.distance(params, jobs.train(None, job)[0]))
+        for dtype in (np.float64, np.float32):
+            params, _ = jobs.train(dist, job, dtype, updates, log_every=1)
+            alone, _ = jobs.train(None, job, dtype, updates)
+            kept = name != "rare" or jobs.unseen_are_kept(params)
+            say(name, dtype.__name__, jobs.digest(params), jobs.distance(params, alone), kept)
     say("threads", get_num_threads(), dist.size)
 """
 WORK = """
     say("pid", os.getpid())
     jobs.train(dist, jobs.classifier, updates=10**7, checkpoint=sys.argv[1], save_every=10**7,
                on_signal="save", metrics=sys.argv[1] + ".jsonl")
+"""
+GO_ON = """
+    updates = int(sys.argv[1])
+    for name in sys.argv[2:]:
+        job, where = jobs.JOBS[name], {"checkpoint": name, "resume": True}
+        params, records = jobs.train(dist, job, updates=updates, **where)
+        alone = jobs.train(None, job, updates=updates)[0]
+        say(name, len(records), jobs.digest(params), jobs.distance(params, alone))
+"""
+END = """
+    jobs.train(dist, jobs.classifier, updates=int(sys.argv[1]), checkpoint="classifier",
+               resume=True)
 """
 RESUME = """
     for updates in (6, 15):
@@ -106,22 +125,25 @@ def launch(folder: Path, ranks: str, *words: str) -> subprocess.Popen[str]:
     )
 
 
-def lines_of(folder: Path, code: str, ranks: int) -> list[list[str]]:
-    process = start(folder, code, ranks)
+def lines_of(folder: Path, code: str, ranks: int, *args: str) -> list[list[str]]:
+    process = start(folder, code, ranks, *args)
     out, err = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 0, out + err
     return [line.split() for line in out.splitlines()[1:]]
 
 
-@pytest.mark.check(36)
+@pytest.mark.check(36, quick=20, full=100)  # updates
 @pytest.mark.parametrize("ranks", [2, 3])
-def test_processes_learn_what_one_learns(tmp_path: Path, ranks: int) -> None:
-    lines = lines_of(tmp_path, LEARN, ranks)
-    assert len(lines) == ranks * (len(jobs.JOBS) + 1)
+def test_processes_learn_what_one_learns(tmp_path: Path, ranks: int, count: int) -> None:
+    lines = lines_of(tmp_path, LEARN, ranks, str(count))
+    assert len(lines) == ranks * (2 * len(jobs.JOBS) + 1)
     for name in jobs.JOBS:
-        found = [line for line in lines if line[1] == name]
-        assert len({bits for _, _, bits, _ in found}) == 1
-        assert max(float(far) for *_, far in found) < RANKS[np.dtype(np.float64)]
+        for dtype, bound in RANKS.items():
+            found = [line for line in lines if line[1:3] == [name, dtype.name]]
+            assert len(found) == ranks
+            assert len({bits for _, _, _, bits, _, _ in found}) == 1
+            assert max(float(far) for *_, far, _ in found) < bound
+            assert all(kept == "True" for *_, kept in found)
     threads = {int(line[2]) for line in lines if line[1] == "threads"}
     assert len(threads) == 1
     assert threads.pop() * ranks <= max(ranks, os.cpu_count() or 1)
@@ -133,13 +155,31 @@ def test_resumed_is_bitwise_never_stopped(tmp_path: Path) -> None:
 
 
 @pytest.mark.check(37)
-def test_a_rank_that_fails_ends_the_job(tmp_path: Path) -> None:
-    process = start(tmp_path, RAISE)
-    began = time.monotonic()
-    _, err = process.communicate(timeout=TIMEOUT)
-    assert process.returncode == 1
-    assert "ValueError: boom" in err
-    assert time.monotonic() - began < SOON
+def test_resumed_by_another_number_of_ranks(tmp_path: Path, long: bool) -> None:
+    names = list(jobs.JOBS) if long else ["windows", "rare", "classifier"]
+    for sizes in ((2, 1, 3), (3, 2, 1), (1, 3, 2)) if long else ((2, 1, 3),):
+        folder = tmp_path / "-".join(map(str, sizes))
+        folder.mkdir()
+        for ranks, updates in zip(sizes, (6, 12, 18), strict=True):
+            lines = lines_of(folder, GO_ON, ranks, str(updates), *names)
+            for name in names:
+                found = [line for line in lines if line[1] == name]
+                assert len(found) == ranks
+                assert len({bits for _, _, _, bits, _ in found}) == 1
+                bound = 0.1 if name in jobs.CARRYING else RANKS[np.dtype(np.float64)]
+                assert max(float(far) for *_, far in found) < bound
+                assert {int(records) for _, _, records, _, _ in found} == {updates // 3}
+
+
+@pytest.mark.check(37, quick=1, full=10)
+def test_a_rank_that_fails_ends_the_job(tmp_path: Path, count: int) -> None:
+    for _ in range(count):
+        process = start(tmp_path, RAISE)
+        began = time.monotonic()
+        _, err = process.communicate(timeout=TIMEOUT)
+        assert process.returncode == 1
+        assert "ValueError: boom" in err
+        assert time.monotonic() - began < SOON
 
 
 @pytest.mark.check(37)
@@ -169,30 +209,32 @@ def test_ranks_may_end_one_after_the_other(tmp_path: Path) -> None:
     assert sorted(lines_of(tmp_path, APART, 3)) == [["0", "ended"], ["2", "ended"]]
 
 
-def working(folder: Path) -> tuple[subprocess.Popen[str], list[int]]:
+def working(folder: Path, records: int = 1) -> tuple[subprocess.Popen[str], list[int]]:
     """A job in the middle of its training, and the processes of its ranks."""
+    folder.mkdir(exist_ok=True)
     process = start(folder, WORK, 2, str(folder / "run"))
     assert process.stdout is not None
     process.stdout.readline()
     found = sorted(process.stdout.readline().split() for _ in range(2))
     metrics, deadline = folder / "run.jsonl", time.monotonic() + TIMEOUT
-    while not (metrics.exists() and metrics.read_text()):  # the first updates that all have made
+    while not (metrics.exists() and metrics.read_text().count("\n") >= records):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline, "no update is made"
         time.sleep(0.01)
     return process, [int(pid) for *_, pid in found]
 
 
-@pytest.mark.check(37)
-def test_a_killed_rank_ends_the_job(tmp_path: Path) -> None:
-    process, pids = working(tmp_path)
-    began = time.monotonic()
-    os.kill(pids[1], signal.SIGKILL)
-    _, err = process.communicate(timeout=TIMEOUT)
-    assert time.monotonic() - began < SOON
-    assert process.returncode == 1
-    assert "the 2 ranks ended with exit code" in err.splitlines()[-1]
-    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+@pytest.mark.check(37, quick=1, full=10)
+def test_a_killed_rank_ends_the_job(tmp_path: Path, count: int) -> None:
+    for turn in range(count):
+        process, pids = working(tmp_path / str(turn), 1 + 3 * turn)
+        began = time.monotonic()
+        os.kill(pids[turn % 2], signal.SIGKILL)
+        _, err = process.communicate(timeout=TIMEOUT)
+        assert time.monotonic() - began < SOON
+        assert process.returncode == 1
+        assert "the 2 ranks ended with exit code" in err.splitlines()[-1]
+        assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
 
 
 @pytest.mark.check(37)
@@ -209,26 +251,62 @@ def test_ctrl_c_saves_once_and_exits_with_130(tmp_path: Path, everybody: bool) -
     assert len(list((tmp_path / "run").iterdir())) == 1
 
 
-@pytest.mark.check(37)
+@pytest.mark.check(37, quick=1, full=10)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
-def test_a_scheduler_ends_all_ranks_after_the_same_update(tmp_path: Path, number: int) -> None:
-    process, pids = working(tmp_path)
-    os.kill(process.pid if number == signal.SIGTERM else pids[1], number)
-    out, err = process.communicate(timeout=TIMEOUT)
-    assert process.returncode == 0, out + err
-    found = load_latest(tmp_path / "run")
-    assert found.state["run"]["update"] > 0
-    assert len(found.state["ranks"]) == 1
+def test_a_scheduler_ends_all_ranks_after_the_same_update(
+    tmp_path: Path, number: int, count: int
+) -> None:
+    """The ranks compare their weights before they save; others go on from what they have saved."""
+    for turn in range(count):
+        folder = tmp_path / str(turn)
+        process, pids = working(folder, 1 + 3 * turn)
+        os.kill(process.pid if number == signal.SIGTERM else pids[1], number)
+        out, err = process.communicate(timeout=TIMEOUT)
+        assert process.returncode == 0, out + err
+        found = load_latest(folder / "run")
+        updates = found.state["run"]["update"]
+        assert updates > 0
+        assert len(found.state["ranks"]) == 1
+        (folder / "run").rename(folder / "classifier")
+        more = {"updates": updates + 5, "checkpoint": folder / "one", "resume": True}
+        shutil.copytree(folder / "classifier", folder / "one")
+        alone = jobs.train(None, jobs.classifier, **more)[0]
+        lines_of(folder, END, 3, str(updates + 5))
+        three = load_latest(folder / "classifier").tensors
+        three = {name: three["model." + name] for name in alone}
+        assert jobs.distance(three, alone) < RANKS[np.dtype(np.float64)]
 
 
 @pytest.mark.check(38)
 def test_the_commands_that_look_at_ranks(tmp_path: Path) -> None:
-    for command, said in (("selftest", "all right"), ("doctor", "GB/s")):
+    for command in ("selftest", "doctor"):
         process = launch(tmp_path, "3", command, "--dist")
         out, err = process.communicate(timeout=TIMEOUT)
         assert process.returncode == 0, err
-        assert said in out.splitlines()[-1]
         assert "3 ranks" in out
+        if command == "selftest":
+            assert out.splitlines()[-1] == "all right"
+    lines = out.splitlines()[1:]
+    assert [line.split(":")[0] for line in lines[:3]] == ["rank 0", "rank 1", "rank 2"]
+    assert len({re.search(r"process (\d+)", line)[1] for line in lines[:3]}) == 3
+    for size, line in zip(report.SIZES, lines[4:-1], strict=True):
+        told = re.fullmatch(r"sum of (\d+) KiB: (\d+\.\d+) ms, (\d+\.\d+) GB/s", line)
+        kib, ms, rate = map(float, told.groups())
+        assert kib * 2**10 == size
+        assert ms > 0
+        assert rate == pytest.approx(size / ms / 1e6, rel=0.01 + 1e-3 / ms, abs=0.01)
+    told = re.fullmatch(
+        r"update of ([\d,]+) weights by ([\d,]+) symbols a rank: (\S+) ms without the others, "
+        r"(\S+) ms with them, efficiency (\d+)%", lines[-1],
+    )  # fmt: skip
+    weights, symbols, alone, together, efficiency = (
+        float(n.replace(",", "")) for n in told.groups()
+    )
+    V, H = report.V, report.H
+    assert weights == V * H + 2 * 4 * H * (H + 1) + (H + 1) * V
+    assert symbols == report.N * report.T
+    assert min(alone, together) > 0
+    assert efficiency == pytest.approx(100 * alone / together, abs=1 + 20 / together)
 
 
 def test_a_config_is_trained_by_two_ranks(tmp_path: Path) -> None:

@@ -21,19 +21,30 @@ pytest.importorskip("autograd")
 pytest.importorskip("safetensors")
 
 
-@pytest.mark.check(36)
-@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.check(36, quick=20, full=100)  # updates
 @pytest.mark.parametrize("name", list(jobs.JOBS))
-def test_many_ranks_learn_what_one_learns(name: str, size: int) -> None:
+def test_many_ranks_learn_what_one_learns(name: str, long: bool, count: int) -> None:
     for dtype in (np.float64, np.float32):
-        alone, records = jobs.train(None, jobs.JOBS[name], dtype)
-        found = ThreadComm.run(size, lambda comm, t=dtype: jobs.train(comm, jobs.JOBS[name], t))
+        alone, records = jobs.train(None, jobs.JOBS[name], dtype, count)
         bound = RANKS[np.dtype(dtype)]
-        assert len({jobs.digest(params) for params, _ in found}) == 1
-        assert jobs.distance(found[0][0], alone) < bound
-        for record, wanted in zip(found[0][1], records, strict=True):
-            assert record["loss"] == pytest.approx(wanted["loss"], rel=bound)
-            assert record["tokens"] == wanted["tokens"]
+        for size in (1, 2, 3, 4) if long else (2, 3):
+            found = ThreadComm.run(
+                size, lambda comm, t=dtype: jobs.train(comm, jobs.JOBS[name], t, count)
+            )
+            assert len({jobs.digest(params) for params, _ in found}) == 1
+            assert jobs.distance(found[0][0], alone) < bound
+            for record, wanted in zip(found[0][1], records, strict=True):
+                assert record["loss"] == pytest.approx(wanted["loss"], rel=bound)
+                assert record["tokens"] == wanted["tokens"]
+
+
+@pytest.mark.check(36)
+def test_rows_of_words_that_no_rank_has_are_left_alone() -> None:
+    found = ThreadComm.run(3, lambda comm: jobs.train(comm, jobs.rare_words)[0])
+    assert all(jobs.unseen_are_kept(params) for params in found)
+    found[0]["embedding.weight"][0] += 1e-16
+    found[0]["embedding.weight"][1] += 1e-3
+    assert not jobs.unseen_are_kept(found[0])
 
 
 @pytest.mark.check(36)
@@ -77,8 +88,7 @@ def test_resumed_by_another_number_of_ranks(tmp_path: Path, name: str) -> None:
                 )[0],
             )
         assert len({jobs.digest(params) for params in found}) == 1
-        # The state that streams carry cannot be divided anew; it begins at zero then.
-        assert jobs.distance(found[0], alone) < (0.1 if name == "streams" else 1e-10)
+        assert jobs.distance(found[0], alone) < (0.1 if name in jobs.CARRYING else 1e-10)
 
 
 def test_noise_differs_from_rank_to_rank() -> None:
