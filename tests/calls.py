@@ -128,6 +128,13 @@ def saved_model() -> Path:
     return path
 
 
+def saved_layer() -> Path:
+    """The file of a layer."""
+    path = FOLDER / "gru.safetensors"
+    layer("GRU").save(path)
+    return path
+
+
 def token_file() -> Path:
     """Another."""
     path = FOLDER / "tokens.bin"
@@ -205,6 +212,8 @@ CALLS: dict[str, Callable[[], Made]] = {
     ),
     "GRU.set_params": lambda: (layer("GRU").set_params, {"params": layer("GRU").state_dict()}),
     "GRU.stream": lambda: (layer("GRU").stream, {"batch_size": 2}),
+    "GRU.save": lambda: (layer("GRU").save, {"path": FOLDER / "layer.safetensors"}),
+    "GRU.load": lambda: (fastrnn.GRU.load, {"path": saved_layer()}),
     "GRU.to_onnx": lambda: (
         layer("GRU").to_onnx, {"path": FOLDER / "a.onnx", "state": True, "lengths": True}
     ),

@@ -53,6 +53,10 @@ def _language_model() -> Any:
     return LanguageModel("gru", vocabulary, 2, rng=np.random.default_rng(0))
 
 
+def _layer(path: Path) -> None:
+    fastrnn.LSTM(2, 3, rng=np.random.default_rng(0)).save(path)
+
+
 def _model(path: Path) -> None:
     _language_model().save(path)
 
@@ -236,6 +240,7 @@ LOADERS = {
     "weights": Loader("a.safetensors", _checkpoint, fastrnn.io.load_weights, FILE),
     "arrays": Loader("a.safetensors", _checkpoint, fastrnn.io.load, FILE),
     "model": Loader("a.safetensors", _model, _load_model, FILE),
+    "layer": Loader("a.safetensors", _layer, fastrnn.LSTM.load, FILE),
     "resume": Loader("a.safetensors", _run, _resume, FILE),
     "vocabulary": Loader("a.json", _vocabulary, _load_vocabulary),
     "pieces": Loader("b.json", _pieces, _load_vocabulary),

@@ -257,6 +257,11 @@ def _as_ndarray(name: str, value: Any) -> Array:
         return value
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name} must not be a masked array; fill it first, or pass lengths")
+    if hasattr(value, "batch_sizes"):
+        raise TypeError(
+            f"{name} must be an array, got a packed sequence: pass the padded array, and lengths= "
+            "beside it; the layers of fastrnn.torch take packed sequences, too"
+        )
     try:
         if isinstance(value, (np.ndarray, list, tuple)):
             return np.asarray(value)

@@ -265,12 +265,24 @@ def layer_again(folder: Path) -> dict[str, Any]:
     return {"y": y, "h_n": h_n, "c_n": c_n}
 
 
+def layer_file_again(folder: Path) -> dict[str, Any]:
+    layer = fastrnn.LSTM.load(folder / "lstm.safetensors")
+    y, (h_n, c_n) = layer(vectors(np.float32), lengths=LENGTHS)
+    return {"is": repr(layer), "y": y, "h_n": h_n, "c_n": c_n}
+
+
 ENTRIES = {
     "checkpoint": Entry(file_of_checkpoint, checkpoint_again),
     "vocabulary": Entry(files_of_words, words_again),
     "token-file": Entry(file_of_tokens, tokens_again),
     "word-vectors": Entry(files_of_vectors, vectors_again),
     "layer": Entry(file_of_layer, layer_again),
+    "layer-file": Entry(
+        lambda folder: fastrnn.LSTM(
+            I, 3, 2, bidirectional=True, peephole=True, zoneout=(0.1, 0.0), rng=seeded()
+        ).save(folder / "lstm.safetensors"),
+        layer_file_again,
+    ),
     "training": Entry(run_of_training, training_again),
     "classifier": model(
         classifier,

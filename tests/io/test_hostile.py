@@ -213,6 +213,30 @@ def models() -> Iterator[tuple[str, Trick]]:
         yield name, saved(found.tensors, {**found.state, **change} if change else {})
 
 
+def layers() -> Iterator[tuple[str, Trick]]:
+    """Files with a right sum that hold no layer, or a bad one."""
+    from fastrnn.io import load_checkpoint
+
+    found = load_checkpoint(Path(os.environ["HOSTILE_GOOD"]))
+    config = found.state.get("config", {})
+    for name, change in {
+        "no state": {},
+        "a class by name": {"layer": "os.system"},
+        "a class that is none": {"layer": ["LSTM"]},
+        "no config": {"config": [1]},
+        "an option too many": {"config": {**config, "rng": 7}},
+        "an absurd size": {"config": {**config, "hidden_size": 2**62}},
+        "a large size": {"config": {**config, "hidden_size": 10**5}},
+        "no size": {"config": {**config, "hidden_size": None}},
+        "a list for a size": {"config": {**config, "hidden_size": [[[]]]}},
+        "an absurd number of layers": {"config": {**config, "num_layers": 10**9}},
+        "another dtype": {"config": {**config, "dtype": "object"}},
+        "a deep activation": {"config": {**config, "activations": [[[["tanh"]]]]}},
+        "a zoneout of a dict": {"config": {**config, "zoneout": {"h": 1}}},
+    }.items():
+        yield name, saved(found.tensors, {**found.state, **change} if change else {})
+
+
 def runs() -> Iterator[tuple[str, Trick]]:
     """Files with a right sum that hold no training, or a bad one."""
     from fastrnn.io import load_checkpoint
@@ -501,6 +525,7 @@ SPECIAL: dict[str, Callable[[], Iterator[tuple[str, Trick]]]] = {
     "weights": safetensors,
     "arrays": safetensors,
     "model": models,
+    "layer": layers,
     "resume": runs,
     "vocabulary": vocabularies,
     "pieces": vocabularies,

@@ -1,5 +1,6 @@
 """Layers from other programs' weights: the class methods that make them."""
 
+import os
 from typing import Any, Self
 
 from numpy.typing import ArrayLike
@@ -10,6 +11,36 @@ from fastrnn._layers.export import Exported
 
 class Exchanged(Exported):
     """The part of a layer that knows of PyTorch, Keras, ONNX and Lasagne."""
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read what `save` of this class wrote.
+
+        Parameters
+        ----------
+        path : path
+
+        Returns
+        -------
+        RNN, LSTM or GRU
+            One that computes the same, bit for bit.
+
+        Raises
+        ------
+        fastrnn.CheckpointError
+            The file is damaged, or holds something else than a layer of this class.
+        ImportError
+            safetensors is missing; the message says how to get it.
+        OSError
+            The file could not be read.
+
+        Examples
+        --------
+        See `save`.
+        """
+        from fastrnn.io._layer_file import load_layer
+
+        return load_layer(cls, path)  # type: ignore[type-var]
 
     @classmethod
     def from_torch(cls, module_or_state_dict: Any, prefix: str = "", **options: Any) -> Self:

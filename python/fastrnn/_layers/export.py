@@ -10,6 +10,33 @@ from fastrnn._layers.pure import Pure
 class Exported(Pure):
     """The part of a layer that writes itself for PyTorch, Keras and ONNX."""
 
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write options and weights to one safetensors file; it is there whole, or the old one is.
+
+        Parameters
+        ----------
+        path : path
+            Replaced if it exists.
+
+        Raises
+        ------
+        ImportError
+            safetensors is missing; the message says how to get it.
+        OSError
+            The file could not be written; the old one is still there, unless the message says
+            that only its folder could not be synced.
+
+        Examples
+        --------
+        >>> import fastrnn
+        >>> fastrnn.GRU(3, 4, num_layers=2).save("gru.safetensors")
+        >>> fastrnn.GRU.load("gru.safetensors")
+        GRU(3, 4, num_layers=2, dtype=float32)
+        """
+        from fastrnn.io._layer_file import save_layer
+
+        save_layer(self, path)  # type: ignore[arg-type]
+
     def to_torch(self) -> Any:
         """Return PyTorch's module with copies of the weights.
 

@@ -9,6 +9,7 @@ from numpy.typing import DTypeLike
 from fastrnn._calls import kinds
 from fastrnn._calls.choices import GRU_ACTIVATIONS, Squash, gru_choices
 from fastrnn._checks import flag
+from fastrnn._elsewhere import LAYER_ARGUMENTS, hinted
 from fastrnn._layers.layer import Layer
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class GRU(Layer):
     ((7, 3, 30), (1, 3, 20), (1, 3, 30))
     """
 
+    @hinted(LAYER_ARGUMENTS)
     def __init__(
         self,
         input_size: int,

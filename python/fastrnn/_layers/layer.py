@@ -11,6 +11,7 @@ from fastrnn._calls.choices import GATES, GRU_ACTIVATIONS, LSTM_ACTIVATIONS
 from fastrnn._calls.kinds import Kind
 from fastrnn._calls.masks import Masks
 from fastrnn._checks import Array, flag, integer, number
+from fastrnn._elsewhere import LAYER_ATTRIBUTES, missing
 from fastrnn._layers import direct, merge, stack
 from fastrnn._layers.direction import Direction
 from fastrnn._layers.exchange import Exchanged
@@ -286,6 +287,11 @@ class Layer(Exchanged):
         True
         """
         return Stream(self, batch_size)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self.__dict__.get("_params", ()):
+            raise missing(self, name, {name: f"it is params[{name!r}]"})
+        raise missing(self, name, LAYER_ATTRIBUTES)
 
     def __repr__(self) -> str:
         words = [f"{self.input_size}, {self.hidden_size}"]

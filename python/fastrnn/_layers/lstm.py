@@ -10,6 +10,7 @@ from fastrnn import _options
 from fastrnn._calls import kinds
 from fastrnn._calls.choices import GATES, LSTM_ACTIVATIONS, Squash, lstm_choices
 from fastrnn._checks import flag
+from fastrnn._elsewhere import LAYER_ARGUMENTS, hinted
 from fastrnn._layers.layer import Layer
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ class LSTM(Layer):
     (80, 10)
     """
 
+    @hinted(LAYER_ARGUMENTS)
     def __init__(
         self,
         input_size: int,

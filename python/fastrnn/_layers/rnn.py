@@ -10,6 +10,7 @@ from fastrnn._calls import kinds
 from fastrnn._calls.choices import Squash
 from fastrnn._calls.rnn import kind_of
 from fastrnn._checks import flag
+from fastrnn._elsewhere import LAYER_ARGUMENTS, hinted
 from fastrnn._layers.layer import Layer
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class RNN(Layer):
     ((7, 3, 20), (2, 3, 20))
     """
 
+    @hinted(LAYER_ARGUMENTS)
     def __init__(
         self,
         input_size: int,

@@ -15,6 +15,7 @@ from fastrnn.cli.commands.forecast import forecast
 from fastrnn.cli.commands.word2vec import word2vec
 from fastrnn.cli.demos import Demos
 from fastrnn.cli.options.drawing import Seed, Temperature, TopK, TopP, finite
+from fastrnn.cli.options.evaluate import evaluate
 from fastrnn.cli.options.predict import predict
 from fastrnn.cli.options.translate import translate
 from fastrnn.cli.options.trust import COMMANDS, launch
@@ -184,6 +185,7 @@ def generate(
 
 
 app.command()(predict)
+app.command()(evaluate)
 app.command()(translate)
 
 

@@ -4,11 +4,12 @@ import sys
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from fastrnn.io._files import not_utf8
 
 STANDARD_INPUT = Path("-")
+T = TypeVar("T")
 
 
 def lines_of(file: Path, newline: str | None = None) -> Iterator[str]:
@@ -51,9 +52,9 @@ def as_text(text: str, name: str, first: int = 1) -> str:
     return text
 
 
-def portions(lines: Iterable[str], size: int) -> Iterator[list[str]]:
-    """Yield lines, so many at a time."""
-    source = iter(lines)
+def portions(things: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yield lines or other things, so many at a time."""
+    source = iter(things)
     while portion := list(islice(source, size)):
         yield portion
 

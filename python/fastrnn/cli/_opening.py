@@ -11,6 +11,7 @@ _COMMANDS: dict[str, tuple[type[models.Model], ...]] = {
     "generate": (models.LanguageModel,),
     "translate": (models.Seq2Seq,),
     "reply": (models.HRED, models.VHRED, models.Seq2Seq),
+    "forecast": (models.Forecaster,),
     "predict": (
         models.SequenceClassifier,
         models.SequenceTagger,
@@ -18,6 +19,7 @@ _COMMANDS: dict[str, tuple[type[models.Model], ...]] = {
         models.Seq2Seq,
         models.LanguageModel,
     ),
+    "evaluate": (models.Model,),
 }
 
 
@@ -32,7 +34,8 @@ def model_for(command: str, path: Path) -> Any:
     path = model_file(path)
     model = models.load(path)
     if not isinstance(model, _COMMANDS[command]):
-        other = next((each for each, kinds in _COMMANDS.items() if isinstance(model, kinds)), None)
+        others = [each for each, kinds in _COMMANDS.items() if isinstance(model, kinds)]
+        other = next((each for each in others if each != "evaluate"), None)  # that is for all
         kind = type(model).__name__
         hint = f"fastrnn {other} is for it" if other else f"load it in Python with {kind}.load"
         raise CheckpointError(path, f"it holds a {kind}, which cannot {command}", hint)

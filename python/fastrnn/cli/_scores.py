@@ -91,4 +91,7 @@ class Unknown:
 
 def line_of(figures: dict[str, float]) -> str:
     """Return figures as a line for people."""
-    return "  ".join(f"{name} {shown(value)}" for name, value in figures.items())
+    return "  ".join(
+        f"{name} {value if isinstance(value, int) else shown(value)}"
+        for name, value in figures.items()
+    )

@@ -92,7 +92,7 @@ class Vocabulary:
         cls,
         texts: Iterable[str],
         *,
-        level: Level,
+        level: Level = "word",
         min_count: int = 1,
         max_size: int | None = None,
     ) -> Self:

@@ -1,8 +1,10 @@
 """Models: networks with a purpose, a loss that is a pure function, and a file to live in."""
 
 import os
+from typing import Any
 
 import fastrnn.ops  # noqa: F401  first: where autograd is missing, it says how to get it
+from fastrnn._elsewhere import MODELS_NAMES, no_name
 from fastrnn.data.word_vectors import WordVectors as KeyedVectors
 from fastrnn.io import CheckpointError, load_checkpoint
 from fastrnn.models._forecast.forecast import Forecast
@@ -94,3 +96,7 @@ def load(path: str | os.PathLike[str]) -> Model:
     if name not in _MODELS:
         raise CheckpointError(path, f"it holds a {name!r}", f"known models are {sorted(_MODELS)}")
     return _MODELS[name].load(path)
+
+
+def __getattr__(name: str) -> Any:
+    raise no_name("fastrnn.models", name, MODELS_NAMES)

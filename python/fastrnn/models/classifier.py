@@ -83,6 +83,8 @@ class SequenceClassifier(Labels):
     True
     """
 
+    _batches_of_data = "fastrnn.sklearn takes arrays X and y: RNNClassifier().fit(X, y)"
+
     def __init__(
         self,
         cell: str,

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from numpy.random import Generator
 
 
-
 class LanguageModel(Model):
     """Embedding, a recurrent layer, and a linear layer with softmax over the next symbol.
 
@@ -78,6 +77,10 @@ class LanguageModel(Model):
     >>> len(text) <= 10
     True
     """
+
+    _batches_of_data = (
+        "fastrnn.data.contiguous_streams(vocabulary.encode(text), N=…, T=…) makes batches of a text"
+    )
 
     def __init__(
         self,

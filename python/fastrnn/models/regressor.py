@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastrnn._checks import Array, flag, integer
+from fastrnn._elsewhere import EVALUATED, hinted
 from fastrnn.models._parts.model import unpack
 from fastrnn.models._parts.readout import Readout, numbers, per_column
 
@@ -86,6 +87,8 @@ class SequenceRegressor(Readout):
     >>> model.predict(x.swapaxes(0, 1), lengths).shape
     (4, 5, 1)
     """
+
+    _batches_of_data = "fastrnn.sklearn takes arrays X and y: RNNRegressor().fit(X, y)"
 
     def __init__(
         self,
@@ -250,6 +253,7 @@ class SequenceRegressor(Readout):
         """
         return self.evaluate([(x, targets, lengths)])["r2"]
 
+    @hinted({}, positional=EVALUATED)
     def evaluate(self, batches: Iterable[Any]) -> dict[str, float]:
         """Return how far predictions are from the targets.
 

@@ -109,6 +109,8 @@ class Seq2Seq(Translating, Model):
     'acb'
     """
 
+    _batches_of_data = "model.pairs(sources, targets, batch_size) makes batches of texts"
+
     def __init__(
         self,
         cell: str,

@@ -9,6 +9,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, column_or_1d
 
 from fastrnn._checks import Array
+from fastrnn._elsewhere import ESTIMATOR_ARGUMENTS, estimator_fit, hinted
 from fastrnn.models import SequenceClassifier
 from fastrnn.sklearn._network import Network, check_warm, checked_weights
 
@@ -96,6 +97,7 @@ class RNNClassifier(ClassifierMixin, Network):
     (['down', 'up'], (60, 2))
     """
 
+    @hinted(ESTIMATOR_ARGUMENTS)
     def __init__(
         self,
         *,
@@ -137,6 +139,7 @@ class RNNClassifier(ClassifierMixin, Network):
         self.verbose = verbose
         self.warm_start = warm_start
 
+    @hinted(estimator_fit("RNNClassifier"))
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "RNNClassifier":
         """Learn from n samples.
 

@@ -8,6 +8,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_array
 
 from fastrnn._checks import FLOAT64, Array
+from fastrnn._elsewhere import ESTIMATOR_ARGUMENTS, estimator_fit, hinted
 from fastrnn.data import pad
 from fastrnn.models import SequenceRegressor
 from fastrnn.sklearn._network import Network, check_warm, checked_weights
@@ -87,6 +88,7 @@ class RNNRegressor(RegressorMixin, Network):
     ((80,), True)
     """
 
+    @hinted(ESTIMATOR_ARGUMENTS)
     def __init__(
         self,
         *,
@@ -133,6 +135,7 @@ class RNNRegressor(RegressorMixin, Network):
         tags.regressor_tags.poor_score = bool(self.early_stopping)
         return tags
 
+    @hinted(estimator_fit("RNNRegressor"))
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "RNNRegressor":
         """Learn from n samples.
 

@@ -1,5 +1,8 @@
 """Training: optimisers over nested dicts of arrays, clipping, learning rates, and the trainer."""
 
+from typing import Any
+
+from fastrnn._elsewhere import TRAIN_NAMES, no_name
 from fastrnn.train import schedule
 from fastrnn.train.callbacks import Callback, TensorBoard
 from fastrnn.train.checkpoint import Checkpoints, load_latest
@@ -26,3 +29,7 @@ __all__ = [
     "load_latest",
     "schedule",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    raise no_name("fastrnn.train", name, TRAIN_NAMES)

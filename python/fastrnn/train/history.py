@@ -29,6 +29,8 @@ class History:
     --------
     >>> from fastrnn.train import History
     >>> history = History([{"update": 5, "loss": 2.0}, {"update": 5, "validation_loss": 2.5}])
+    >>> history["validation_loss"]
+    [2.5]
     >>> history.column("loss"), history.column("validation_loss")
     (([5], [2.0]), ([5], [2.5]))
     """
@@ -50,6 +52,29 @@ class History:
         pairs = [(record.get(by), record.get(name)) for record in self.records]
         whole = [(x, y) for x, y in pairs if x is not None and y is not None]
         return [x for x, _ in whole], [y for _, y in whole]
+
+    def __getitem__(self, name: str) -> list[float]:
+        """Return the values of one figure, oldest first, such as ``history["validation_loss"]``.
+
+        Parameters
+        ----------
+        name : str
+            A key of the records.
+
+        Returns
+        -------
+        list of float
+
+        Raises
+        ------
+        KeyError
+            No record has it.
+        """
+        values = self.column(name)[1]
+        if not values:
+            known = sorted({key for record in self.records for key in record})
+            raise KeyError(f"{name!r} is in no record; known are {known}")
+        return values
 
     def lines(self) -> bytes:
         """Return the records as JSON lines.

@@ -20,6 +20,7 @@ from fastrnn.models._parts.model import MODEL_FILE, model_file
 
 _STEPS = 512  # of a language model's text at a time; its state goes on
 _MOST_BYTES = 1 << 24  # of the names of labels
+_NAMED = (models.SequenceClassifier, models.SequenceTagger)
 _ANSWERS = ("label", "labels", "target")  # what a line of examples may say beside x
 
 
@@ -29,23 +30,17 @@ def run_predict(
 ) -> None:  # fmt: skip
     """Print a prediction for each line; the parameters are the command's options."""
     model = model_for("predict", path)
-    named = isinstance(model, (models.SequenceClassifier, models.SequenceTagger))
-    if probabilities and not named:
+    if probabilities and not isinstance(model, _NAMED):
         raise ValueError(f"--probabilities are of labels, which a {_kind(model)} has none of")
     if beam != 1 and not isinstance(model, models.Seq2Seq):
         raise ValueError(f"--beam is for translations, which a {_kind(model)} does not make")
-    if isinstance(model, models.LanguageModel):
+    task = task_for(model, path, beam=beam, probabilities=probabilities)
+    if task is None:
         if references is not None:
             raise ValueError("a LanguageModel is judged by DATA itself: leave --references away")
-        _judge(model, path, data, as_json)
+        figures = foreseen(model, path, data)
+        print(json.dumps(figures) if as_json else _scores.line_of(figures))
         return
-    task: _Task
-    if isinstance(model, models.Seq2Seq):
-        task = _Translations(model, path, beam)
-    elif named:
-        task = _Labels(model, path, probabilities)
-    else:
-        task = _Numbers(model, path)
     as_json = as_json or probabilities
     answers = None if references is None else list(task.answers(references))
     texts = lines_of(data)
@@ -54,11 +49,9 @@ def run_predict(
     if data == STANDARD_INPUT and sys.stdin.isatty():
         print("type a line to have an answer; Ctrl-D ends", file=sys.stderr)
         batch_size = 1
-    found, number = [], 1
-    for lines in portions(texts, batch_size):
-        inputs = [task.input(line, data, n) for n, line in enumerate(lines, number)]
-        number += len(lines)
-        for prediction in task.predict(inputs):
+    found = []
+    for part in predictions(task, data, texts, batch_size):
+        for prediction in part:
             print(json.dumps(task.record(prediction), ensure_ascii=False) if as_json
                   else task.plain(prediction))  # fmt: skip
             if answers is not None:
@@ -71,7 +64,29 @@ def run_predict(
         print(said, file=sys.stderr)
 
 
-class _Task:
+def task_for(
+    model: Any, path: Path, *, beam: int = 1, probabilities: bool = False
+) -> "Task | None":
+    """Return what a model reads and says line by line; None where it does nothing like it."""
+    if isinstance(model, models.Seq2Seq):
+        return _Translations(model, path, beam)
+    if isinstance(model, _NAMED):
+        return _Labels(model, path, probabilities)
+    return _Numbers(model, path) if isinstance(model, models.SequenceRegressor) else None
+
+
+def predictions(
+    task: "Task", data: Path, texts: Iterator[str], batch_size: int
+) -> Iterator[list[Any]]:
+    """Yield the predictions of so many lines at a time."""
+    number = 1
+    for lines in portions(texts, batch_size):
+        inputs = [task.input(line, data, n) for n, line in enumerate(lines, number)]
+        number += len(lines)
+        yield list(task.predict(inputs))
+
+
+class Task:
     """What one kind of model reads and says."""
 
     key = "target"
@@ -117,15 +132,17 @@ class _Task:
             raise ValueError(f"{where}: {rule}")
         return x if symbols else x.astype(np.float64)
 
-    def answers(self, file: Path) -> Iterator[Any]:
-        """Yield what is right, line by line."""
+    def answers(self, file: Path, beside_x: bool = False) -> Iterator[Any]:
+        """Yield what is right, line by line; with beside_x it must stand beside x."""
         for number, line in enumerate(lines_of(file), 1):
             where = f"{file}, line {number}"
             if file.suffix != ".jsonl":
                 yield self.answer(line, where)
                 continue
             content = _json(line, where)
-            if isinstance(content, dict):
+            if isinstance(content, dict) or beside_x:
+                if not isinstance(content, dict):
+                    raise ValueError(f'{where}: it must be {{"x": …, "{self.key}": …}}')
                 if self.key not in content or not content.keys() <= {"x", *_ANSWERS}:
                     raise ValueError(
                         f'{where}: it must be {{"{self.key}": …}}, got {list(content)}'
@@ -169,7 +186,7 @@ class _Task:
         raise NotImplementedError
 
 
-class _Labels(_Task):
+class _Labels(Task):
     """A label, or one for each step; with probabilities a prediction is (label, probabilities)."""
 
     def __init__(self, model: Any, path: Path, probabilities: bool) -> None:
@@ -222,7 +239,7 @@ class _Labels(_Task):
         return _scores.of_labels([*chain(*labels)], [*chain(*answers)])
 
 
-class _Numbers(_Task):
+class _Numbers(Task):
     """K numbers, or K for each step."""
 
     def __init__(self, model: Any, path: Path) -> None:
@@ -275,7 +292,7 @@ class _Numbers(_Task):
         return _scores.of_numbers(one, other)
 
 
-class _Translations(_Task):
+class _Translations(Task):
     """A text for a text."""
 
     def __init__(self, model: models.Seq2Seq, path: Path, beam: int) -> None:
@@ -286,9 +303,9 @@ class _Translations(_Task):
         self.unknown, self._targets = _scores.Unknown(source), _scores.Unknown(target)
         self._level, self._beam, self._references = target.level, beam, ""
 
-    def answers(self, file: Path) -> Iterator[Any]:
+    def answers(self, file: Path, beside_x: bool = False) -> Iterator[Any]:
         self._references = str(file)
-        return super().answers(file)
+        return super().answers(file, beside_x)
 
     def answer(self, content: Any, where: str) -> Any:
         if not isinstance(content, str):
@@ -315,8 +332,8 @@ class _Translations(_Task):
         return _scores.of_texts([each.text for each in found], answers, self._level)
 
 
-def _judge(model: models.LanguageModel, path: Path, data: Path, as_json: bool) -> None:
-    """Say how well a language model foresees a text, from its second symbol on."""
+def foreseen(model: models.LanguageModel, path: Path, data: Path) -> dict[str, float]:
+    """Return how well a language model foresees a text, from its second symbol on."""
     if model.vocabulary is None:
         raise ValueError(f"{path}: the model has no vocabulary, so it knows numbers and no text")
     unknown = _scores.Unknown(model.vocabulary)
@@ -324,14 +341,9 @@ def _judge(model: models.LanguageModel, path: Path, data: Path, as_json: bool) -
         ids = unknown.ids(as_text(sys.stdin.read(), name_of(data)))
     else:
         ids = unknown.ids(read_text(data))
-    figures: dict[str, Any] = model.evaluate(contiguous_streams(ids, N=1, T=_STEPS))
-    figures["symbols"] = len(ids) - 1
-    if as_json:
-        print(json.dumps(figures))
-    else:
-        count = figures.pop("symbols")
-        print(f"{_scores.line_of(figures)}  symbols {count}")
+    figures: dict[str, float] = model.evaluate(contiguous_streams(ids, N=1, T=_STEPS))
     unknown.tell(name_of(data))
+    return figures | {"symbols": len(ids) - 1}
 
 
 def _names_beside(path: Path, count: int) -> list[str]:

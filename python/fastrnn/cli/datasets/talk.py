@@ -1,6 +1,6 @@
 """Files of sentences and of dialogues for ``fastrnn train``."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -99,9 +99,7 @@ def dialogues_dataset(
     if said not in ("all", "answers"):
         raise ValueError(f"said must be 'all' or 'answers', got {said!r}")
     path = named(folder, "dialogues", dialogues)
-    talks = _json_talks(path) if path.suffix == ".jsonl" else _text_talks(path)
-    if len({talk.speakers is None for talk in talks}) > 1:
-        raise ValueError(f"{dialogues} must say who speaks in all dialogues, or in none")
+    talks = read_talks(path)
     train, judged = divided(talks, held_out, seed, dialogues, "dialogues")
     for part in (train, judged):
         if max(len(talk.turns) for talk in part) < 2:
@@ -110,11 +108,7 @@ def dialogues_dataset(
     vocabulary = vocabulary_of(turns, level, min_count, max_size)
 
     def packed(rows: Sequence[Talk]) -> tuple[Any, ...]:
-        batch = pack_dialogues([[vocabulary.encode(turn) for turn in talk.turns] for talk in rows])
-        marks = [np.array(talk.speakers, int) for talk in rows if talk.speakers is not None]
-        places = np.concatenate([np.arange(len(talk.turns)) for talk in rows])
-        chosen = places % 2 == 1 if said == "answers" else places > 0
-        return *batch, chosen, *([np.concatenate(marks)] if marks else [])
+        return packed_talks(rows, vocabulary.encode, said)
 
     return Dataset(
         _batched(train, [len(talk.turns) for talk in train], batch_size, seed, packed),
@@ -129,6 +123,25 @@ def dialogues_dataset(
         ),
         speakers=max((who + 1 for talk in talks for who in talk.speakers or []), default=0),
     )
+
+
+def read_talks(path: Path) -> list[Talk]:
+    """Return the dialogues of a file; see `dialogues_dataset`."""
+    talks = _json_talks(path) if path.suffix == ".jsonl" else _text_talks(path)
+    if len({talk.speakers is None for talk in talks}) > 1:
+        raise ValueError(f"{path.name} must say who speaks in all dialogues, or in none")
+    return talks
+
+
+def packed_talks(
+    rows: Sequence[Talk], encode: Callable[[str], Any], said: str = "all"
+) -> tuple[Any, ...]:
+    """Return a batch of dialogues, whose turns become symbols by `encode`."""
+    batch = pack_dialogues([[encode(turn) for turn in talk.turns] for talk in rows])
+    marks = [np.array(talk.speakers, int) for talk in rows if talk.speakers is not None]
+    places = np.concatenate([np.arange(len(talk.turns)) for talk in rows])
+    chosen = places % 2 == 1 if said == "answers" else places > 0
+    return *batch, chosen, *([np.concatenate(marks)] if marks else [])
 
 
 def _batched(

@@ -49,19 +49,8 @@ def vectors_dataset(
     OSError, TypeError, ValueError
         The file cannot be read or holds no such array; or an argument breaks its rule.
     """
-    divisor = number("scale", scale, 0)
-    if divisor == 0:
-        raise ValueError("scale must be above 0, got 0")
     path, size = named(folder, "vectors", vectors), integer("batch_size", batch_size, 1)
-    found = _read(path, array)
-    if found.dtype.kind not in "fiub" or found.ndim < 2 or not found[:1].size:
-        raise ValueError(
-            f"{vectors} must hold numbers of shape (n, I) or (n, …), got {found.dtype} "
-            f"{found.shape}"
-        )
-    x = (found.reshape(len(found), -1) / divisor).astype(dtype)
-    if not np.isfinite(x).all():
-        raise ValueError(f"{vectors} must hold finite numbers")
+    x = read_vectors(path, dtype, array=array, scale=scale)
     chosen, others = map(np.array, divided(range(len(x)), held_out, seed, vectors, "vectors"))
     train, judged = x[chosen], x[others]
     return Dataset(
@@ -71,6 +60,25 @@ def vectors_dataset(
         (),
         f"{len(train):,} vectors of {vectors}, {x.shape[1]} numbers each; {len(judged):,} held out",
     )
+
+
+def read_vectors(
+    path: Path, dtype: Any, *, array: str | None = None, scale: float = 1.0
+) -> Array:
+    """Return the rows (n, I) of an array in a file, divided by scale; see `vectors_dataset`."""
+    divisor = number("scale", scale, 0)
+    if divisor == 0:
+        raise ValueError("scale must be above 0, got 0")
+    found = _read(path, array)
+    if found.dtype.kind not in "fiub" or found.ndim < 2 or not found[:1].size:
+        raise ValueError(
+            f"{path.name} must hold numbers of shape (n, I) or (n, …), got {found.dtype} "
+            f"{found.shape}"
+        )
+    x: Array = (found.reshape(len(found), -1) / divisor).astype(dtype)
+    if not np.isfinite(x).all():
+        raise ValueError(f"{path.name} must hold finite numbers")
+    return x
 
 
 def _read(path: Path, name: str | None) -> Array:

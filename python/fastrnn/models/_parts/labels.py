@@ -9,12 +9,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastrnn import ops
 from fastrnn._checks import Array, integer
+from fastrnn._elsewhere import EVALUATED, hinted
 from fastrnn.models._parts.model import unpack
 from fastrnn.models._parts.reader import NOTHING, labels, mean_nats
 from fastrnn.models._parts.readout import Readout, numbers, per_column
 
 if TYPE_CHECKING:
     from numpy.random import Generator
+
 
 
 class Labels(Readout):
@@ -193,6 +195,7 @@ class Labels(Readout):
         """
         return self.evaluate([(x, targets, lengths)])["accuracy"]
 
+    @hinted({}, positional=EVALUATED)
     def evaluate(self, batches: Iterable[Any]) -> dict[str, float]:
         """Return the mean loss in nats, and the share of right labels.
 

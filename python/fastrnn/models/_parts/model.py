@@ -11,6 +11,7 @@ import numpy as np
 
 from fastrnn._checks import Array, integer
 from fastrnn._checks import lengths as checked_lengths
+from fastrnn._elsewhere import MODEL_ATTRIBUTES, missing
 from fastrnn.data import Batch, Vocabulary
 from fastrnn.init import at_most
 from fastrnn.io import CheckpointError, load_checkpoint, save_checkpoint
@@ -38,6 +39,11 @@ class Model:
     """
 
     params: dict[str, Any]
+    # What to do with data as people have them.
+    _batches_of_data = (
+        "fastrnn.data.batches makes them of arrays, and fastrnn.sklearn takes X and y: "
+        "RNNClassifier().fit(X, y)"
+    )
 
     def __init__(self, config: Mapping[str, Any], vocab: Any = None, **vocabularies: Any) -> None:
         given = vocabularies or {"vocab": vocab}
@@ -165,11 +171,15 @@ class Model:
         """
         from fastrnn.train import Adam, Trainer
 
-        if isinstance(data, np.ndarray) or isinstance(optimiser, (np.ndarray, list, tuple)):
+        first = data[0] if isinstance(data, (list, tuple)) and data else data
+        if (
+            isinstance(first, (str, bytes))
+            or hasattr(data, "__array__")
+            or isinstance(optimiser, (list, tuple))
+            or hasattr(optimiser, "__array__")
+        ):
             raise TypeError(
-                "fit takes batches as `loss` takes them, such as fastrnn.data.batches makes, and "
-                "an optimiser; for arrays X and y there is fastrnn.sklearn, as in "
-                "RNNClassifier().fit(X, y)"
+                f"fit takes batches as `loss` takes them, and an optimiser; {self._batches_of_data}"
             )
         trainer = Trainer(
             self, Adam() if optimiser is None else optimiser, max_norm=max_norm, rng=rng,
@@ -273,6 +283,9 @@ class Model:
                 )
             array[...] = given
 
+    def __getattr__(self, name: str) -> Any:
+        raise missing(self, name, MODEL_ATTRIBUTES)
+
     def __repr__(self) -> str:
         words = [f"{name}={value!r}" for name, value in self.config.items()]
         return f"{type(self).__name__}({', '.join(words)})"
@@ -331,4 +344,9 @@ def _tensor_of(argument: str) -> str:
 
 def size_of(vocab: Any, name: str = "vocab") -> int:
     """Return V of a number of symbols or of a Vocabulary."""
+    if isinstance(vocab, (str, list, tuple)):
+        raise TypeError(
+            f"{name} must be a Vocabulary or a number of symbols, got a {type(vocab).__name__}; "
+            "of texts Vocabulary.from_texts(texts, level=…) makes one, by words or characters"
+        )
     return len(vocab) if isinstance(vocab, Vocabulary) else integer(name, vocab, 1)

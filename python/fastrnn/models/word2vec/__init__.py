@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from fastrnn._checks import Array, flag, integer, number
+from fastrnn._elsewhere import WORD2VEC_ARGUMENTS, hinted, missing
 from fastrnn.data.word_vectors import WordVectors
 from fastrnn.models.word2vec import _answers
 from fastrnn.models.word2vec._base import Word2VecBase
@@ -132,6 +133,7 @@ class Word2Vec(Word2VecBase):
     True
     """
 
+    @hinted(WORD2VEC_ARGUMENTS)
     def __init__(
         self,
         sentences: Iterable[Iterable[str]] | None = None,
@@ -201,6 +203,11 @@ class Word2Vec(Word2VecBase):
         if sentences is not None or corpus_file is not None:
             text = corpus(sentences, corpus_file, "sentences")
             self._teach(text, self._take_words(text, False), None, None, None)
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("_") and hasattr(WordVectors, name):
+            raise missing(self, name, {name: f"ask its vectors, model.wv.{name}"})
+        return super().__getattr__(name)
 
     @property
     def wv(self) -> WordVectors:

@@ -1,0 +1,74 @@
+"""A layer in one file: its options as JSON, its weights under their names."""
+
+import inspect
+import os
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from fastrnn.init import at_most
+from fastrnn.io._assemble import family
+from fastrnn.io._error import CheckpointError
+from fastrnn.io.checkpoint import load_checkpoint, save_checkpoint
+
+if TYPE_CHECKING:
+    from fastrnn._layers.layer import Layer
+
+L = TypeVar("L", bound="Layer")
+
+_FORMAT = "fastrnn-layer"
+# Not written: what acts on the first weights alone.
+_FIRST_WEIGHTS = ("self", "rng", "forget_bias")
+
+
+def save_layer(layer: "Layer", path: str | os.PathLike[str]) -> None:
+    """Write a layer; see its `save`."""
+    name = family(type(layer))  # of what it may be derived from
+    own: Any = next(cls for cls in type(layer).__mro__ if cls.__name__ == name)
+    names = inspect.signature(own.__init__).parameters.keys()
+    config = {key: _plain(getattr(layer, key)) for key in names if key not in _FIRST_WEIGHTS}
+    state = {"format": _FORMAT, "layer": name, "config": config}
+    save_checkpoint(path, layer.params, state)
+
+
+def load_layer(cls: type[L], path: str | os.PathLike[str]) -> L:
+    """Read a layer; see its `load`."""
+    found = load_checkpoint(path)
+    state, config = found.state, found.state.get("config")
+    if state.get("format") != _FORMAT or not isinstance(config, dict):
+        hint = "fastrnn.models.load reads models, from_torch weights of other programs"
+        raise CheckpointError(path, "it holds no layer", hint)
+    if state.get("layer") != family(cls):
+        name = state.get("layer")
+        raise CheckpointError(path, f"it holds a {name}", f"load it with fastrnn.{name}.load")
+    options = {
+        name: tuple(map(_tuple, value)) if isinstance(value, list) and name != "hidden_size"
+        else value
+        for name, value in config.items()
+    }  # fmt: skip
+    maker: Any = cls
+    try:
+        if wrong := options.keys() & set(_FIRST_WEIGHTS):
+            raise ValueError(f"{min(wrong)} is no option that a file keeps")
+        # Options that ask for more than the file has are refused before memory is taken for them.
+        with at_most(2 * sum(array.nbytes for array in found.tensors.values()) + 2**16):
+            layer: L = maker(**options, rng=np.random.default_rng(0))
+        layer.load_state_dict(found.tensors)
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(
+            path, f"it is no {cls.__name__} of this version: {error}", "save the layer again"
+        ) from None
+    return layer
+
+
+def _plain(value: Any) -> Any:
+    """Return an option as JSON can say it."""
+    if isinstance(value, np.dtype):
+        return value.name
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
