@@ -52,14 +52,20 @@ inline int as_num_threads(py::handle object) {
   return static_cast<int>(n);
 }
 
-inline index_t as_truncate(py::handle object) {
-  if (object.is_none()) return 0;
-  if (!PyLong_CheckExact(object.ptr())) words::wrong_type("truncate", "an int or None", object);
+// An int that is at least so much.
+inline index_t as_count(const char* name, py::handle object, index_t least, const char* wanted) {
+  if (!PyLong_CheckExact(object.ptr())) words::wrong_type(name, wanted, object);
   int overflow = 0;
   const long long k = PyLong_AsLongLongAndOverflow(object.ptr(), &overflow);
-  if (overflow != 0 || k < 1)
-    words::wrong("truncate", "be at least 1, got " + std::string(py::str(object)));
+  if (overflow != 0 || k < least) {
+    const std::string bound = overflow > 0 ? "below 2**63" : "at least " + std::to_string(least);
+    words::wrong(name, "be " + bound + ", got " + std::string(py::str(object)));
+  }
   return k;
+}
+
+inline index_t as_truncate(py::handle object) {
+  return object.is_none() ? 0 : as_count("truncate", object, 1, "an int or None");
 }
 
 // No limit is infinity; one that T cannot represent is its largest number.

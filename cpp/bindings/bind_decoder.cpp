@@ -82,10 +82,7 @@ void read_inputs(const Kind& kind, Named& in, DecoderInputs<T>& a, Extents& exte
   a.lstm = as_bool("lstm", kind.lstm);
   a.current = as_bool("current", kind.current);
   a.score = as_score(kind.score);
-  if (!PyLong_CheckExact(kind.feed.ptr())) words::wrong_type("feed", "an int", kind.feed);
-  a.F = PyLong_AsLongLong(kind.feed.ptr());
-  if (PyErr_Occurred() != nullptr) throw py::error_already_set();
-  if (a.F < 0) words::wrong("feed", "be at least 0");
+  a.F = as_count("feed", kind.feed, 0, "an int");
   in.input<T>("x", {kT, kN, kE}, extents, a.x);
   in.input<T>("memory", {kS, kM, kC}, extents, a.memory);
   in.input<index_t>("lengths", {kN}, extents, a.lengths);

@@ -41,6 +41,8 @@ template <class T>
 void check_weights(const DecoderInputs<T>& a, const Sizes& s) {
   FASTRNN_CHECK(s.H >= 1, "w_hh must have at least one column");
   FASTRNN_CHECK(s.E >= 0, "w_ih must have at least F columns");
+  FASTRNN_CHECK(s.F == 0 || s.F == (a.current && a.w_output ? s.O : s.C),
+                "F must be the width of what feeds");
   check_shape("w_hh", a.w_hh, "(G*H, H)", {s.G * s.H, s.H});
   check_shape("w_ih", a.w_ih, "(G*H, E + F)", {s.G * s.H, s.E + s.F});
   check_optional("b_ih", a.b_ih, "(G*H,)", {s.G * s.H});
@@ -58,8 +60,6 @@ void check_weights(const DecoderInputs<T>& a, const Sizes& s) {
   FASTRNN_CHECK(a.w_output || !a.b_output, "b_output must be absent without w_output");
   FASTRNN_CHECK(a.score != Score::dot || s.C == s.H,
                 "memory must have H columns for the dot score");
-  FASTRNN_CHECK(s.F == 0 || s.F == (a.current && a.w_output ? s.O : s.C),
-                "F must be the width of what feeds");
 }
 
 template <class T>

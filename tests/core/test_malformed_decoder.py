@@ -90,6 +90,8 @@ def test_a_wrong_array_is_refused_by_name(case: str, rng: np.random.Generator) -
         ({"score": None}, "score must be a str"),
         ({"feed": -1}, "feed must be at least 0"),
         ({"feed": 1.0}, "feed must be an int"),
+        ({"feed": 2**70}, r"feed must be below 2\*\*63"),
+        ({"feed": 2**63 - 1}, "F must be the width of what feeds"),
         ({"feed": C + 1}, "must"),
         ({"lstm": True}, "w_hh must have shape"),
         ({"score": "dot"}, "must"),

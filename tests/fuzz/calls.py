@@ -80,7 +80,7 @@ def call_of(draw: Draw) -> Callable[[], Any]:
             value = value if parameter.name in ("w_ih", "w_hh") else None
         elif parameter.default and absent:
             continue
-        arguments[parameter.name] = _spoilt(value, draw) if draw.below(24) == 1 else value
+        arguments[parameter.name] = spoilt(value, draw) if draw.below(24) == 1 else value
     return lambda: getattr(_core, name)(**arguments)
 
 
@@ -151,13 +151,20 @@ def _name(draw: Draw) -> str:
     return draw.pick(names)
 
 
-def _spoilt(value: Any, draw: Draw) -> Any:
-    """Something that is wrong with a value."""
+def spoilt(value: Any, draw: Draw) -> Any:
+    """Something that is wrong with a value, or with one of those in it."""
+    if isinstance(value, list | tuple | dict) and value and draw.below(4):
+        keys = list(value) if isinstance(value, dict) else range(len(value))
+        at = draw.pick(keys)
+        if isinstance(value, dict):
+            return {key: spoilt(v, draw) if key == at else v for key, v in value.items()}
+        return type(value)(spoilt(v, draw) if i == at else v for i, v in enumerate(value))
     if not isinstance(value, np.ndarray) or draw.below(3) == 0:
         return draw.pick(WRONG)
     how = draw.below(10)
     if how == 0:
-        return value.astype(draw.pick(DTYPES))
+        with np.errstate(all="ignore"):
+            return value.astype(draw.pick(DTYPES))
     if how == 1:
         return value[..., None]
     if how == 2:

@@ -19,6 +19,7 @@ import fastrnn
 from fastrnn import _core
 from fuzz.calls import call_of
 from fuzz.draw import Draw
+from fuzz.inside import spoil_one
 
 SECONDS = 2.0  # of processor time, for any input
 DIGEST = re.compile(rb'"fastrnn\.sha256":"[0-9a-f]{64}"')
@@ -93,6 +94,22 @@ class Core:
             _core.force_plan()
 
 
+class Inside:
+    """The same, of what the package itself hands to `_core`, one call spoilt."""
+
+    def seeds(self) -> list[bytes]:
+        rng = np.random.default_rng(0)
+        return [bytes([i % 6]) + rng.bytes(60) for i in range(120)]
+
+    def __call__(self, data: bytes) -> None:
+        try:
+            found = spoil_one(Draw(data))
+        finally:
+            _core.force_plan()
+        if found is not None and found[1] is not None:
+            told(found[1])
+
+
 LASAGNE = ("ingate forgetgate cell outgate", "resetgate updategate hidden_update", "hid")
 TORCH = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 OTHERS = (None, 3, "x", [], {}, [[1.0]], object())
@@ -156,6 +173,7 @@ class ForeignArrays:
 MAKERS: dict[str, Callable[[Path], Any]] = {
     **{group: partial(Files, group) for group in GROUPS},
     "core": lambda _: Core(),
+    "inside": lambda _: Inside(),
     "foreign": lambda _: ForeignArrays(),
 }
 

@@ -9,6 +9,8 @@ for package in ("safetensors", "autograd", "onnx", "tokenizers", "threadpoolctl"
     pytest.importorskip(package)
 
 from fuzz import targets  # noqa: E402  it reads with all of them
+from fuzz.draw import Draw  # noqa: E402
+from fuzz.inside import spoil_one  # noqa: E402
 
 KEPT = Path(__file__).parent / "corpus"
 
@@ -27,6 +29,19 @@ def test_kept_inputs_and_mutants_of_the_seeds(name: str, long: bool, tmp_path: P
         for at in rng.integers(0, len(data), 3):
             data[at] = rng.integers(256)
         targets.checked(target, bytes(data))
+
+
+def test_objects_that_are_hard_to_make_are_reached() -> None:
+    """Calls with them, right but for one argument, that the core refuses or takes."""
+    rng, refused, taken = np.random.default_rng(0), set(), set()
+    for _ in range(3000):
+        found = spoil_one(Draw(rng.bytes(60)))
+        if found is not None:
+            (taken if found[1] is None else refused).add(found[0])
+    hard = {"Step", "run", "PackedWeights", "rnn_backward", "optim_update", "word2vec_train"}
+    hard |= {"DecoderWeights", "attention_decoder_forward", "attention_decoder_backward"}
+    assert hard - refused == set()
+    assert hard - taken == set()
 
 
 def test_an_undocumented_error_and_a_slow_input_are_seen(
