@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from fastrnn import metrics
 from fastrnn._checks import Array
 from fastrnn.data import Vocabulary
+from fastrnn.models._seq2seq.measures import MEASURES, measured
 from fastrnn.train._loop import shown
 
 
@@ -38,24 +38,22 @@ def of_numbers(predictions: Array, references: Array) -> dict[str, float]:
 
 
 def of_texts(
-    predictions: Sequence[str], references: Sequence[str], level: str
+    predictions: Sequence[str], references: Sequence[str], known: Vocabulary
 ) -> dict[str, float]:
     """Return exact matches, errors by words and by characters, and BLEU where sacrebleu is there.
 
     Parameters
     ----------
-    level : str
-        Of the model's vocabulary. Words stand apart as the model writes them, and BLEU takes them
+    known : Vocabulary
+        Of what the model writes. Words stand apart as the model writes them, and BLEU takes them
         so; other texts are cut by sacrebleu's own rules (13a).
     """
-    found = {"exact_match": metrics.exact_match(predictions, references)}
-    words = [text.split() for text in references]
-    if any(words):
-        found["wer"] = metrics.error_rate([text.split() for text in predictions], words)
-        found["cer"] = metrics.error_rate(predictions, references)
+    some = any(text.split() for text in references)  # errors are shares of what is there
+    found = measured(("exact_match", "wer", "cer") if some else MEASURES[:1], predictions,
+                     references, known)  # fmt: skip
+    if some:
         try:
-            tokenize = "none" if level == "word" else "13a"
-            found["bleu"] = metrics.bleu(predictions, references, tokenize=tokenize)[0]
+            found |= measured(("bleu",), predictions, references, known)
         except ImportError as error:
             print(f"no BLEU: {error}", file=sys.stderr)
     return found

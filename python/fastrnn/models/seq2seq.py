@@ -1,6 +1,6 @@
 """Seq2Seq: one sequence of symbols to another one, with or without attention."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import autograd.numpy as anp
@@ -14,6 +14,7 @@ from fastrnn.metrics import perplexity
 from fastrnn.models._parts.model import Model
 from fastrnn.models._parts.reader import NOTHING
 from fastrnn.models._seq2seq.encoder import Encoded, Encoder
+from fastrnn.models._seq2seq.measures import MEASURES, checked_measures
 from fastrnn.models._seq2seq.options import check_attention, out_params, plain, vocab_sizes
 from fastrnn.models._seq2seq.pairs import Pairs, opened_pairs
 from fastrnn.models._seq2seq.translating import Translating
@@ -79,6 +80,8 @@ class Seq2Seq(Translating, Model):
         ``"embedding"``, and ``"rnn"`` or ``"attention"``; ``"out"`` with weight, unless it is
         tied, and bias.
     source_vocabulary, target_vocabulary : Vocabulary or None
+    measures : tuple of str
+        Figures of translations that `evaluate` can be asked for, and `fit` can monitor.
 
     Raises
     ------
@@ -109,6 +112,7 @@ class Seq2Seq(Translating, Model):
     'acb'
     """
 
+    measures = MEASURES
     _batches_of_data = "model.pairs(sources, targets, batch_size) makes batches of texts"
 
     def __init__(
@@ -263,32 +267,43 @@ class Seq2Seq(Translating, Model):
         """Return how many target symbols a batch holds, EOS included."""
         return self._opened(batch).symbols
 
-    def evaluate(self, batches: Iterable[Any]) -> dict[str, float]:
+    def evaluate(
+        self, batches: Iterable[Any], *, measures: Sequence[str] = ()
+    ) -> dict[str, float]:
         """Measure how well the right targets are predicted, each symbol from those before it.
-
-        How often a translation is right is another matter: see `translate`.
 
         Parameters
         ----------
         batches : iterable of tuple
             As `loss` takes each.
+        measures : sequence of {"exact_match", "wer", "cer", "bleu"}
+            What is to be said of greedy translations, too, as `score` has it. `fit` asks for the
+            one that it monitors.
 
         Returns
         -------
         dict
             ``"loss"``, the mean of −ln p over all target symbols in nats, without smoothing, and
-            ``"perplexity"``, exp of it.
+            ``"perplexity"``, exp of it; then the measures.
 
         Raises
         ------
+        ImportError
+            As `score`.
         TypeError, ValueError
-            As `loss`; there is no target in all batches.
+            As `loss`; there is no target in all batches; an unknown measure.
         """
-        total, count = 0.0, 0
+        total, count, wanted = 0.0, 0, checked_measures(measures)
+        sources: list[Any] = []
+        targets: list[Any] = []
         for batch in batches:
             pairs = self._opened(batch)
+            if wanted:
+                sources += pairs.source_rows(self._encoder.reverses)
+                targets += pairs.target_rows()
             total += float(self._nats(self.params, pairs, None, 0.0, False)) * pairs.symbols
             count += pairs.symbols
         if count == 0:
             raise ValueError("batches must hold at least one target symbol, got none")
-        return {"loss": total / count, "perplexity": perplexity(total, count)}
+        figures = {"loss": total / count, "perplexity": perplexity(total, count)}
+        return figures | (self.score(sources, targets, wanted) if wanted else {})

@@ -20,6 +20,8 @@ from fastrnn.train.checkpoint import Checkpoints
 from fastrnn.train.history import MetricsFile, Record, Window, figures_of
 
 SAVE_SECONDS = 300.0  # from checkpoint to checkpoint, where nobody says otherwise
+# Figures of which more is better, where nobody says otherwise.
+LARGER_IS_BETTER = frozenset({"accuracy", "f1", "exact_match", "bleu", "chrf", "r2"})
 RECORD_SECONDS = 5.0  # of training, from record to record, likewise
 
 
@@ -55,7 +57,7 @@ class Validation:
         every: int | None,
         patience: int | None,
         monitor: str,
-        best: str,
+        best: str | None,
     ) -> None:
         self._model, self._source = model, source
         self.every = None if every is None else integer("validate_every", every, 1)
@@ -69,9 +71,14 @@ class Validation:
                 "validation must be a function, or data that can be run through again, got the "
                 f"one-way iterator {type(source).__name__}"
             )
-        if best not in ("min", "max"):
-            raise ValueError(f"best must be 'min' or 'max', got {best!r}")
+        if best not in (None, "min", "max"):
+            raise ValueError(f"best must be 'min', 'max' or None, got {best!r}")
+        if best is None:
+            best = "max" if monitor in LARGER_IS_BETTER else "min"
         self.monitor, self._sign = monitor, 1 if best == "min" else -1
+        # What costs more than one look at the data is asked for where it decides.
+        self._may = tuple(getattr(model, "measures", ())) if not callable(source) else ()
+        self._also = {"measures": (monitor,)} if monitor in self._may else {}
 
     def unseen(self, run: Run) -> bool:
         """Whether no validation has shown yet that the figure which decides exists."""
@@ -95,13 +102,14 @@ class Validation:
         elif hasattr(source, "state_dict"):  # it would shuffle anew, or stand where Ctrl-C came
             start = source.state_dict()
             try:
-                found = figures_of(self._model.evaluate(source))
+                found = figures_of(self._model.evaluate(source, **self._also))
             finally:
                 source.load_state_dict(start)
         else:
-            found = figures_of(self._model.evaluate(source))
+            found = figures_of(self._model.evaluate(source, **self._also))
         if self.monitor not in found:
-            raise ValueError(f"monitor must name a figure of {sorted(found)}, got {self.monitor!r}")
+            known = sorted({*found, *self._may})
+            raise ValueError(f"monitor must name a figure of {known}, got {self.monitor!r}")
         return found
 
     def note(self, run: Run, figures: dict[str, float]) -> None:

@@ -156,7 +156,7 @@ class Trainer:
         validate_every: int | None = None,
         patience: int | None = None,
         monitor: str = "loss",
-        best: str = "min",
+        best: str | None = None,
         resume: bool = False,
     ) -> History:
         """Train until a limit is reached, and return what happened.
@@ -180,8 +180,12 @@ class Trainer:
             Stop when so many validations in a row were no better than the best one; at the end the
             model has the parameters that were best. Another `fit` goes on from these; one with
             resume from the last ones.
-        monitor, best : str, {"min", "max"}
-            The figure that decides, and which of its ends is the better one.
+        monitor : str
+            The figure that decides, one of `evaluate`; or of the model's ``measures``, such as
+            ``"exact_match"``, ``"wer"`` and ``"bleu"`` of a `Seq2Seq`, which is then computed, too.
+        best : {"min", "max"} or None
+            Which of its ends is the better one; None: the larger one of accuracy, F1, exact
+            matches, BLEU and R², else the smaller one.
         resume : bool
             Go on from the newest whole checkpoint in the folder, if there is one.
 

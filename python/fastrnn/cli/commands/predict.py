@@ -301,7 +301,7 @@ class _Translations(Task):
         if source is None or target is None:
             raise ValueError(f"{path}: the model has no vocabularies, so it knows numbers, no text")
         self.unknown, self._targets = _scores.Unknown(source), _scores.Unknown(target)
-        self._level, self._beam, self._references = target.level, beam, ""
+        self._known, self._beam, self._references = target, beam, ""
 
     def answers(self, file: Path, beside_x: bool = False) -> Iterator[Any]:
         self._references = str(file)
@@ -329,7 +329,7 @@ class _Translations(Task):
     def scores(self, found: list[Any], answers: list[Any]) -> dict[str, float]:
         if not answers:
             raise ValueError("references must hold at least one line")
-        return _scores.of_texts([each.text for each in found], answers, self._level)
+        return _scores.of_texts([each.text for each in found], answers, self._known)
 
 
 def foreseen(model: models.LanguageModel, path: Path, data: Path) -> dict[str, float]:

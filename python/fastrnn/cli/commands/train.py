@@ -146,7 +146,7 @@ def _check_limits(config: Config, model: Any, held_out: Any, limits: dict[str, A
     config.call(
         "training", Validation, {}, model=model, source=held_out,
         every=limits.get("validate_every"), patience=limits.get("patience"),
-        monitor=limits.get("monitor", "loss"), best=limits.get("best", "min"),
+        monitor=limits.get("monitor", "loss"), best=limits.get("best"),
     )  # fmt: skip
 
 

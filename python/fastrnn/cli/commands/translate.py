@@ -86,7 +86,7 @@ def run_translate(
         for answer in answers:
             targets.ids(answer)
         targets.tell(references)
-        print(line_of(of_texts(said, answers, model.target_vocabulary.level)), file=sys.stderr)
+        print(line_of(of_texts(said, answers, model.target_vocabulary)), file=sys.stderr)
 
 
 def _draw(model: Seq2Seq, line: str, found: Hypothesis, path: Path) -> None:

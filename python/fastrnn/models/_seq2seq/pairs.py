@@ -42,6 +42,16 @@ class Pairs(NamedTuple):
         """How many target symbols there are."""
         return int(self.target_lengths.sum())
 
+    def source_rows(self, reverses: bool) -> list[Ids]:
+        """Return the sources one by one, in their own order."""
+        rows = [self.sources[:n, k] for k, n in enumerate(self.lengths)]
+        return [row[::-1] for row in rows] if reverses else rows
+
+    def target_rows(self) -> list[Ids]:
+        """Return the targets one by one, without EOS."""
+        rows = [self.targets[:n, k] for k, n in enumerate(self.target_lengths)]
+        return [row[:-1] if len(row) and row[-1] == EOS else row for row in rows]
+
 
 def opened_pairs(batch: Any, encoder: "Encoder", vocab: int) -> Pairs:
     """Return a batch of two to four parts as `Seq2Seq.loss` takes it, checked.

@@ -12,6 +12,7 @@ from fastrnn._checks import Array, flag, integer
 from fastrnn.data import Vocabulary, pad
 from fastrnn.data.arrays import as_ids
 from fastrnn.decode import Hypothesis, Rules
+from fastrnn.models._seq2seq.measures import MEASURES, checked_measures, measured
 from fastrnn.models._seq2seq.options import constraints_of
 from fastrnn.models._seq2seq.pairs import batched_pairs, check_sides, chunks
 
@@ -206,6 +207,54 @@ class Translating:
                 found[n] = [self._finished(hypothesis, len(row)) for hypothesis in hypotheses]
         results = found if n_best > 1 else [best[0] for best in found]
         return results[0] if single else results
+
+    def score(
+        self,
+        sources: Sequence[Any],
+        targets: Sequence[Any],
+        measures: Sequence[str] = MEASURES,
+        **options: Any,
+    ) -> dict[str, float]:
+        """Translate and compare with the right translations.
+
+        Parameters
+        ----------
+        sources, targets : sequence of str, or of array_like of int
+            As `pairs` takes them; of the targets texts are compared as they are, symbols by what
+            they stand for where there is a Vocabulary.
+        measures : sequence of {"exact_match", "wer", "cer", "bleu"}
+            Share of translations that are right, errors by words and by characters, and BLEU
+            (0..100; of words as the model writes them, of other texts by sacrebleu's rules).
+            Without a Vocabulary the symbols are the words, and ``"cer"`` is the same as ``"wer"``.
+        **options
+            As `translate`: beam_size, length_penalty.
+
+        Returns
+        -------
+        dict
+            One figure for each measure, in their order.
+
+        Raises
+        ------
+        ImportError
+            BLEU is wanted and sacrebleu is missing; the message says how to get it.
+        TypeError, ValueError
+            As `translate`; an unknown measure; another number of targets than of sources, or none.
+        """
+        wanted = checked_measures(measures)
+        check_sides(sources, targets)
+        if options.get("n_best", 1) != 1:
+            raise ValueError("score compares one translation of each source, so n_best must be 1")
+        found = self.translate(list(sources), **options)
+        vocabulary = self.target_vocabulary
+        right = [
+            target if isinstance(target, str)
+            else self._ids("target", target) if vocabulary is None
+            else vocabulary.decode(self._ids("target", target))
+            for target in targets
+        ]  # fmt: skip
+        texts = [each.tokens if vocabulary is None else each.text for each in found]
+        return measured(wanted, texts, right, vocabulary)
 
     def reply(self, text: str, **options: Any) -> str:
         """Answer one text with another: the text of `translate`.
