@@ -390,6 +390,26 @@ CALLS: dict[str, Callable[[], Made]] = {
         models.SequenceClassifier("gru", 3, 4, input_size=I, rng=rng()).predict,
         {"x": real(T, N, I), "lengths": [5, 1, 2]},
     ),
+    "models.SequenceClassifier.to_onnx": lambda: (
+        models.SequenceClassifier("gru", 3, 4, input_size=I, rng=rng()).to_onnx,
+        {"path": FOLDER / "classifier.onnx", "lengths": True},
+    ),
+    "models.LanguageModel.to_onnx": lambda: (
+        language_model().to_onnx,
+        {"path": FOLDER / "lm.onnx", "state": True, "lengths": True},
+    ),
+    "models.LabelStream": lambda: (
+        models.SequenceClassifier("gru", 3, 4, input_size=I, rng=rng()).stream,
+        {"batch_size": 2},
+    ),
+    "models.LabelStream.step": lambda: (
+        models.SequenceClassifier("gru", 3, 4, input_size=I, rng=rng()).stream(N).step,
+        {"x_t": real(N, I)},
+    ),
+    "models.LabelStream.reset": lambda: (
+        models.SequenceClassifier("gru", 3, 4, input_size=I, rng=rng()).stream(N).reset,
+        {"rows": [0, 2]},
+    ),
     "models.SequenceRegressor": lambda: (
         models.SequenceRegressor,
         {"cell": "gru", "outputs": 2, "hidden_size": 4, "input_size": I, "each_step": False,
@@ -408,6 +428,12 @@ CALLS: dict[str, Callable[[], Made]] = {
          "embedding_size": 4, "bidirectional_encoder": True, "attention": "additive",
          "query": "previous", "input_feed": True, "reverse_source": False, "peek": False,
          "tied": False, "label_smoothing": 0.1, "rng": rng(), **MODEL},
+    ),
+    "models.Seq2Seq.to_onnx": lambda: (translator().to_onnx, {"path": FOLDER / "pair.onnx"}),
+    "models.Seq2Seq.score": lambda: (
+        translator().score,
+        {"sources": [ids(3), ids(2)], "targets": [ids(2), ids(4)],
+         "measures": ["exact_match", "wer"]},
     ),
     "models.Seq2Seq.translate": lambda: (
         translator().translate,

@@ -297,6 +297,25 @@ def test_what_onnx_cannot_say(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_a_projection_is_written_into_the_weights(
+    bidirectional: bool, tmp_path: Path, rng: Any
+) -> None:
+    """ONNX has none: the recurrent product takes it in, and outputs are multiplied by it."""
+    layer = fastrnn.LSTM(
+        3, 6, 2, proj_size=2, bidirectional=bidirectional, batch_first=True, rng=rng
+    )
+    layer.to_onnx(tmp_path / "a.onnx", lengths=True)
+    x, lengths = rng.standard_normal((4, 5, 3)).astype(np.float32), np.array([5, 1, 3, 2])
+    y, (h_n, c_n) = layer(x, lengths=lengths)
+    given = {"x": x, "lengths": lengths.astype(np.int32)}
+    found = session((tmp_path / "a.onnx").read_bytes()).run(None, given)
+    for one, other in zip(found, (y, h_n, c_n), strict=True):
+        np.testing.assert_allclose(one, other, **ONNX)
+    with pytest.raises(ValueError, match="proj_size cannot take initial states"):
+        layer.to_onnx(tmp_path / "a.onnx", state=True)
+
+
 def lstm_model(**changes: Any) -> Any:
     """A model of one LSTM, with a different list of inputs, tensors or attributes."""
     tensors = {"W": np.ones((1, 16, 3), np.float32), "R": np.ones((1, 16, 4), np.float32)}

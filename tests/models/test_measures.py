@@ -1,5 +1,5 @@
 """Why: people stop a training by how often translations are right, not by a cross-entropy. These
-figures must be those of `fastrnn.metrics` on what `translate` says, in `score`, `evaluate` and `fit`.
+figures must be those of `fastrnn.metrics` on what `translate` says, in `score`, `evaluate`, `fit`.
 """
 
 from pathlib import Path

@@ -31,28 +31,50 @@ def model(layer: "Layer", state: bool, lengths: bool) -> Any:
 
 
 class LayerWriter:
-    """Collects nodes, constants and the graph's inputs and outputs."""
+    """Collects nodes, constants and the graph's inputs and outputs.
 
-    def __init__(self, layer: "Layer", state: bool, lengths: bool) -> None:
+    Parameters
+    ----------
+    layer, state, lengths
+        As `write`.
+    prefix : str
+        What all names begin with, where several layers stand in one graph; so do initial states.
+    into : LayerWriter or None
+        Whose nodes and constants are added to.
+    """
+
+    def __init__(
+        self,
+        layer: "Layer",
+        state: bool,
+        lengths: bool,
+        *,
+        prefix: str = "",
+        into: "LayerWriter | None" = None,
+    ) -> None:
         self.onnx = require_onnx()
-        self.layer = layer
+        self.layer, self.prefix = layer, prefix
         self.state, self.lengths = state, lengths
         self.op = family(type(layer))
-        plain = {"proj_size": 0, "gates": "ifo", "layer_norm": False, "zoneout": 0.0}
+        plain = {"gates": "ifo", "layer_norm": False, "zoneout": 0.0}
         refuse(layer, f"ONNX's {self.op}", plain)
         if getattr(layer, "peephole", False) == "full":
             raise ValueError("ONNX's LSTM has diagonal peepholes only, got peephole='full'")
+        self.P = getattr(layer, "proj_size", 0)
+        if self.P and state:
+            raise ValueError(
+                "ONNX's LSTM carries its h before the projection, so a layer with proj_size cannot "
+                "take initial states: state must be False"
+            )
         self.D = 2 if layer.bidirectional else 1
-        self.nodes: list[Any] = []
-        self.constants: list[Any] = []
+        self.nodes: list[Any] = [] if into is None else into.nodes
+        self.constants: list[Any] = [] if into is None else into.constants
         self.finals: list[list[str]] = []
 
     def finish(self) -> Any:
         """Return the model."""
-        onnx, layer = self.onnx, self.layer
-        x = self.enter()
-        for l, directions in enumerate(layer._directions):
-            x = self.cell(l, directions, x)
+        layer = self.layer
+        x = self.layers(self.enter())
         states = ["h", "c"] if self.op == "LSTM" else ["h"]
         for k, name in enumerate(states):
             parts = [final[k] for final in self.finals]
@@ -62,10 +84,18 @@ class LayerWriter:
             else:
                 self.node("Concat", parts, f"{name}_n", axis=0)
         first = self.leave(x)
-        graph = onnx.helper.make_graph(
-            self.nodes, "fastrnn", self.inputs(states), [first, *self.outputs(states)],
-            self.constants,
-        )  # fmt: skip
+        return self.graph(self.inputs(states), [first, *self.outputs(states)])
+
+    def layers(self, x: str) -> str:
+        """Add all layers over x, and return the name of the top one's output."""
+        for l, directions in enumerate(self.layer._directions):
+            x = self.cell(l, directions, x)
+        return x
+
+    def graph(self, inputs: list[Any], outputs: list[Any]) -> Any:
+        """Return the model of what has been collected."""
+        onnx = self.onnx
+        graph = onnx.helper.make_graph(self.nodes, "fastrnn", inputs, outputs, self.constants)
         opset = [onnx.helper.make_opsetid("", OPSET)]
         made = onnx.helper.make_model(graph, opset_imports=opset, producer_name="fastrnn")
         made.ir_version = IR
@@ -106,12 +136,20 @@ class LayerWriter:
             slots.append(self.constant(f"P_l{l}", np.stack(rows)))
         while not slots[-1]:
             slots.pop()
-        results = [f"Y_l{l}", *(f"{name}_n_of_l{l}" for name in names)]
+        before = self.prefix
+        results = [f"{before}Y_l{l}", *(f"{before}{name}_n_of_l{l}" for name in names)]
         self.nodes.append(
-            self.onnx.helper.make_node(op, slots, results, name=f"{op}_l{l}", **self.attributes(l))
+            self.onnx.helper.make_node(
+                op, slots, results, name=f"{before}{op}_l{l}", **self.attributes(l)
+            )
         )
+        if self.P:
+            turned = np.stack([layer.params[d.names["w_hr"]].T for d in directions])
+            projection = self.constant(f"projection_l{l}", turned)
+            for k in (0, 1):  # Y (T, D, N, H) and h (D, N, H)
+                results[k] = self.node("MatMul", [results[k], projection], f"projected_{k}_l{l}")
         self.finals.append(results[1:])
-        return self.merged(l, results[0], layer._layout.sizes[l])
+        return self.merged(l, results[0], layer._layout.widths[l])
 
     def attributes(self, l: int) -> dict[str, Any]:
         """Return what the node is told."""
@@ -158,21 +196,23 @@ class LayerWriter:
         """Return the name of a layer's initial state, cut out of the graph's input."""
         if not self.state:
             return ""
+        whole = f"{self.prefix}{name}0"
         if self.layer._layout.listed:
-            return f"{name}0_l{l}"
+            return f"{whole}_l{l}"
         ends = [
             self.constant(f"{name}0_{k}_l{l}", np.array([self.D * (l + k)], np.int64))
             for k in (0, 1)
         ]
         axis = self.constant(f"{name}0_axis_l{l}", np.array([0], np.int64))
-        return self.node("Slice", [f"{name}0", *ends, axis], f"{name}0_of_l{l}")
+        return self.node("Slice", [whole, *ends, axis], f"{name}0_of_l{l}")
 
     def node(self, op: str, inputs: list[str], output: str, **attributes: Any) -> str:
+        output = self.prefix + output
         self.nodes.append(self.onnx.helper.make_node(op, inputs, [output], **attributes))
         return output
 
     def constant(self, name: str, value: Array) -> str:
-        plain = np.asarray(value, order="C")
+        plain, name = np.asarray(value, order="C"), self.prefix + name
         self.constants.append(self.onnx.numpy_helper.from_array(plain, name))
         return name
 
@@ -192,14 +232,18 @@ class LayerWriter:
         return ["N", "T", columns] if self.layer.batch_first else ["T", "N", columns]
 
     def states(self, names: list[str]) -> list[Any]:
-        sizes = self.layer._layout.sizes
-        if self.layer._layout.listed:
+        layout = self.layer._layout
+        sizes = [layout.sizes if name.startswith("c") else layout.widths for name in names]
+        if layout.listed:
             return [
                 self.value(f"{name}_l{l}", [self.D, "N", H])
-                for name in names
-                for l, H in enumerate(sizes)
+                for name, each in zip(names, sizes, strict=True)
+                for l, H in enumerate(each)
             ]
-        return [self.value(name, [len(sizes) * self.D, "N", sizes[0]]) for name in names]
+        return [
+            self.value(name, [len(each) * self.D, "N", each[0]])
+            for name, each in zip(names, sizes, strict=True)
+        ]
 
     def value(self, name: str, shape: list[Any]) -> Any:
         kind = self.onnx.helper.np_dtype_to_tensor_dtype(self.layer.dtype)
@@ -214,7 +258,12 @@ def _inputs(layer: "Layer", l: int, op: str) -> list[tuple[str, Array]]:
     def stacked(argument: str) -> Array:
         return np.stack([blocks(params[d.names[argument]], inverse) for d in directions])
 
-    found = [("W", stacked("w_ih")), ("R", stacked("w_hh"))]
+    R = stacked("w_hh")
+    if getattr(layer, "proj_size", 0):
+        # What a step hands on is projected and multiplied: one product of both, of all of h.
+        rows = np.stack([params[d.names["w_hr"]] for d in directions])
+        R = np.matmul(R, rows, dtype=np.float64).astype(R.dtype)
+    found = [("W", stacked("w_ih")), ("R", R)]
     if layer.bias:
         found.append(("B", np.concatenate([stacked("b_ih"), stacked("b_hh")], axis=1)))
     return found

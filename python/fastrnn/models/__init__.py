@@ -8,6 +8,7 @@ from fastrnn._elsewhere import MODELS_NAMES, no_name
 from fastrnn.data.word_vectors import WordVectors as KeyedVectors
 from fastrnn.io import CheckpointError, load_checkpoint
 from fastrnn.models._forecast.forecast import Forecast
+from fastrnn.models._parts.label_stream import LabelStream
 from fastrnn.models._parts.model import Model, model_file, model_name
 from fastrnn.models.autoencoder import AutoEncoder
 from fastrnn.models.classifier import SequenceClassifier
@@ -32,6 +33,7 @@ __all__ = [
     "Forecast",
     "Forecaster",
     "KeyedVectors",
+    "LabelStream",
     "LanguageModel",
     "Model",
     "Seq2Seq",

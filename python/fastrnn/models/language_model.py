@@ -1,5 +1,6 @@
 """LanguageModel: the next symbol of a text, its state carried from chunk to chunk."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from math import log
@@ -14,7 +15,14 @@ from fastrnn.init import generator
 from fastrnn.metrics import perplexity
 from fastrnn.models._parts.generation import continued, prompt_tokens
 from fastrnn.models._parts.model import Model, size_of, unpack
-from fastrnn.models._parts.reader import NOTHING, Reader, labels, linear_params, mean_nats
+from fastrnn.models._parts.reader import (
+    NOTHING,
+    Reader,
+    labels,
+    linear_params,
+    mean_nats,
+    with_weights,
+)
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -200,6 +208,47 @@ class LanguageModel(Model):
             y = ops.dropout(y, self._dropout, rng=rng)
         weight = params["embedding"]["weight"] if self._tied else params["out"]["weight"]
         return ops.linear(y, weight, params["out"]["bias"])
+
+    def to_onnx(
+        self, path: str | os.PathLike[str], *, state: bool = False, lengths: bool = False
+    ) -> None:
+        """Write the model as an ONNX graph, for inference.
+
+        The graph takes symbols ``x`` (T, N), int64, and gives ``scores`` (T, N, V) of what follows
+        each, before the softmax; then the final states ``h_n`` and, of an LSTM, ``c_n``. T and N
+        are free.
+
+        Parameters
+        ----------
+        path : path
+            Replaced if it exists.
+        state : bool
+            Take the initial states as ``h0`` and ``c0``, too: so a text is continued.
+        lengths : bool
+            Take ``lengths`` (N,), int32 of at least 1, too.
+
+        Raises
+        ------
+        ImportError
+            The package onnx is missing; the message says how to get it.
+        OSError
+            The file could not be written; the old one is still there, unless the message says
+            that only its folder could not be synced.
+        ValueError
+            The layer has an option that ONNX lacks.
+
+        Examples
+        --------
+        >>> from fastrnn.models import LanguageModel
+        >>> LanguageModel("gru", 10, 4).to_onnx("lm.onnx", state=True)
+        """
+        from fastrnn.io._onnx_model import Top, write_model
+
+        params, embedding = self.params, self.params["embedding"]["weight"]
+        weight = embedding if self._tied else params["out"]["weight"]
+        layer = with_weights(self._reader.layer, params["rnn"])
+        top = Top(layer, embedding, weight, params["out"]["bias"])
+        write_model(top, path, flag("state", state), flag("lengths", lengths))
 
     def evaluate(self, data: Iterable[Any], *, carry: bool = True) -> dict[str, float]:
         """Measure how well the model predicts texts.

@@ -226,6 +226,9 @@ class SequenceRegressor(Readout):
         whole: Array = self._joined(found).astype(self.dtype)
         return whole
 
+    def _said_in_onnx(self) -> dict[str, Any]:
+        return {"name": "y", "output_map": (self._center, self._scale)}
+
     def _in_units(self, outputs: Array) -> Array:
         """Return what outputs say in the units of the targets."""
         found: Array = self._center + self._scale * outputs

@@ -1,6 +1,8 @@
 """Seq2Seq: one sequence of symbols to another one, with or without attention."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import autograd.numpy as anp
@@ -10,6 +12,7 @@ from numpy.typing import DTypeLike
 from fastrnn import _options, decode, ops
 from fastrnn._checks import flag, integer, probability
 from fastrnn.init import generator
+from fastrnn.io._files import atomic_write
 from fastrnn.metrics import perplexity
 from fastrnn.models._parts.model import Model
 from fastrnn.models._parts.reader import NOTHING
@@ -262,6 +265,64 @@ class Seq2Seq(Translating, Model):
         before = np.concatenate([pairs.fed[:1], drawn[:-1]])
         chosen = rng.random(before.shape) < self._sampling
         return np.where(chosen, before, pairs.fed)
+
+    def to_onnx(self, path: str | os.PathLike[str]) -> list[Path]:
+        """Write encoder and decoder as two ONNX graphs, for inference.
+
+        ``NAME.encoder.onnx`` takes ``sources`` (S, N), int64, and ``lengths`` (N,), int32 of at
+        least 1, and gives ``h`` and, of an LSTM, ``c``, (L, N, H), from which the decoder starts;
+        with attention ``memory`` (S, N, C), and of a model that peeks ``vector``.
+
+        ``NAME.decoder.onnx`` is one step: it takes ``tokens`` (N,), BOS first, ``h0`` and ``c0``,
+        and gives ``scores`` (N, V) before the softmax, ``h_n`` and ``c_n``. With attention it takes
+        ``memory`` and ``lengths``, too, and gives ``weights`` (N, S) in the order in which the
+        encoder reads; with ``query="current"`` and `input_feed` it takes ``fed0`` (N, H), zeros
+        first, and gives ``fed_n``. A model that peeks takes ``vector``.
+
+        Parameters
+        ----------
+        path : path
+            ``NAME.onnx``; files of the two names are replaced.
+
+        Returns
+        -------
+        list of Path
+            Encoder and decoder.
+
+        Raises
+        ------
+        ImportError
+            The package onnx is missing; the message says how to get it.
+        OSError
+            A file could not be written; the old one is still there, unless the message says that
+            only its folder could not be synced.
+        ValueError
+            The layers have an option that ONNX lacks.
+
+        Examples
+        --------
+        >>> from fastrnn.models import Seq2Seq
+        >>> files = Seq2Seq("gru", 9, 9, 4, attention="dot").to_onnx("model.onnx")
+        >>> [file.name for file in files]
+        ['model.encoder.onnx', 'model.decoder.onnx']
+        """
+        from fastrnn.io._onnx_pair import DecoderSide, decoder_graph, encoder_graph
+
+        attends, params = self._decoder.attends, self.params["decoder"]
+        embedding, out = params["embedding"]["weight"], self.params["out"]
+        reads = self._encoder.side(self.params["encoder"], attends, self._peek)
+        writes = DecoderSide(
+            **self._decoder.side(params), embedding=embedding,
+            vector_width=self._encoder.vector_width if self._peek else 0,
+            weight=embedding if self._tied else out["weight"], bias=out["bias"],
+        )  # fmt: skip
+        graphs = {"encoder": encoder_graph(reads), "decoder": decoder_graph(writes)}
+        files = []
+        for name, graph in graphs.items():
+            files.append(Path(path).with_suffix(f".{name}.onnx"))
+            with atomic_write(files[-1]) as file:
+                file.write(graph.SerializeToString())
+        return files
 
     def tokens(self, batch: Any) -> int:
         """Return how many target symbols a batch holds, EOS included."""

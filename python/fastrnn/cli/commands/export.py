@@ -1,5 +1,6 @@
 """``fastrnn export``: a model or a layer's weights as an ONNX file."""
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,24 @@ def run_export(
     """Write the ONNX file and say what is in it; the parameters are the command's options."""
     if prefix and cell is None:
         raise ValueError("--prefix is for the weights of a layer: name it with --cell")
-    path = model_file(path)
+    path, files = model_file(path), [out]
     if cell is not None:
         layer = LAYERS[cell].from_torch(load_weights(path), prefix)
         layer.to_onnx(out, state=state, lengths=lengths)
         what = repr(layer)
     else:
         from fastrnn import models
-        from fastrnn.io._onnx_model import write_model
 
         if load_checkpoint(path).state.get("format") != "fastrnn-model":
             raise ValueError(f"{path} holds no model; name the layer of its weights with --cell")
         model = models.load(path)
-        write_model(model, out, state, lengths)
         what = type(model).__name__
-    print(f"{out}: {what}, {out.stat().st_size} bytes")
+        if not hasattr(model, "to_onnx"):
+            raise ValueError(f"{path} holds a {what}, which ONNX cannot say")
+        takes = inspect.signature(model.to_onnx).parameters
+        wanted = {name: True for name, given in (("state", state), ("lengths", lengths)) if given}
+        for name in wanted.keys() - takes.keys():
+            raise ValueError(f"--{name} is no option of the graph of a {what}")
+        files = model.to_onnx(out, **wanted) or files
+    for file in files:
+        print(f"{file}: {what}, {file.stat().st_size} bytes")

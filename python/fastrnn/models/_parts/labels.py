@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastrnn import ops
 from fastrnn._checks import Array, integer
 from fastrnn._elsewhere import EVALUATED, hinted
+from fastrnn.models._parts.label_stream import LabelStream
 from fastrnn.models._parts.model import unpack
 from fastrnn.models._parts.reader import NOTHING, labels, mean_nats
 from fastrnn.models._parts.readout import Readout, numbers, per_column
@@ -173,6 +174,28 @@ class Labels(Readout):
             found.append(np.where(exists, scores.argmax(axis=-1), NOTHING))
         whole: NDArray[np.int64] = self._joined(found)
         return whole if self.labels is None else np.array([*self.labels, ""])[whole]
+
+    def stream(self, batch_size: int = 1) -> LabelStream:
+        """Return what says the probabilities of labels while sequences come step by step.
+
+        Parameters
+        ----------
+        batch_size : int
+            N, how many sequences run side by side.
+
+        Returns
+        -------
+        LabelStream
+            With ``step(x_t)``; it keeps the weights that the model has now.
+
+        Raises
+        ------
+        TypeError
+            batch_size is no integer.
+        ValueError
+            batch_size is negative, or the model is bidirectional.
+        """
+        return LabelStream(self, batch_size)
 
     def score(self, x: ArrayLike, targets: ArrayLike, lengths: ArrayLike | None = None) -> float:
         """Return the share of right labels.

@@ -1,6 +1,7 @@
 """Reader: vectors, or embedded symbols, through a recurrent layer: the lower part of a model."""
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import autograd.numpy as anp
@@ -200,6 +201,13 @@ def mean_nats(scores: Any, targets: NDArray[np.int64]) -> Any:
     """Return the mean of −ln softmax(scores)[target] where there is one; 0 where there is none."""
     reduction = "mean" if (targets != NOTHING).any() else "sum"  # of nothing, which is 0
     return ops.softmax_cross_entropy(scores, targets, ignore_index=NOTHING, reduction=reduction)
+
+
+def with_weights(layer: Layer, weights: Mapping[str, Array]) -> Layer:
+    """Return the layer with other weights, not copied; the layer itself stays as it is."""
+    own = copy(layer)
+    own.params = dict(weights)
+    return own
 
 
 def refuse_projection(layer_options: Mapping[str, Any]) -> None:

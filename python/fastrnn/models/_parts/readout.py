@@ -1,5 +1,6 @@
 """Readout: a reader, pooling over its steps or none, and a linear layer on top of that."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from fastrnn.data import pad
 from fastrnn.init import generator
 from fastrnn.models._parts.model import Model, size_of, unpack
 from fastrnn.models._parts.pooling import POOLINGS, last, pool
-from fastrnn.models._parts.reader import Reader, linear_params
+from fastrnn.models._parts.reader import Reader, linear_params, with_weights
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -128,6 +129,50 @@ class Readout(Model):
         if self._pooling is None:
             return self.tokens(batch)
         return int(np.shape(unpack(batch).targets)[0])
+
+    def to_onnx(self, path: str | os.PathLike[str], *, lengths: bool = False) -> None:
+        """Write the model as an ONNX graph, for inference.
+
+        The graph takes ``x`` in the model's layout and gives, for each row or step, ``scores``
+        before the softmax, or of a regressor ``y``; then the final states ``h_n`` and, of an LSTM,
+        ``c_n``. T and N are free. Vectors are of the model's dtype.
+
+        Parameters
+        ----------
+        path : path
+            Replaced if it exists.
+        lengths : bool
+            Take ``lengths`` (N,), int32 of at least 1, too.
+
+        Raises
+        ------
+        ImportError
+            The package onnx is missing; the message says how to get it.
+        OSError
+            The file could not be written; the old one is still there, unless the message says
+            that only its folder could not be synced.
+        ValueError
+            The layer has an option that ONNX lacks.
+
+        Examples
+        --------
+        >>> from fastrnn.models import SequenceClassifier
+        >>> SequenceClassifier("lstm", 3, 8, input_size=2).to_onnx("a.onnx", lengths=True)
+        """
+        from fastrnn.io._onnx_model import Top, write_model
+
+        params, out = self.params, self.params["out"]
+        embedding = None if self._reader.vocab is None else params["embedding"]["weight"]
+        top = Top(
+            with_weights(self._reader.layer, params["rnn"]), embedding, out["weight"], out["bias"],
+            pooling=self._pooling, batch_first=self._batch_first, input_map=self._affine,
+            **self._said_in_onnx(),
+        )  # fmt: skip
+        write_model(top, path, False, flag("lengths", lengths))
+
+    def _said_in_onnx(self) -> dict[str, Any]:
+        """Return what is particular to what the graph says."""
+        return {}
 
     def _time_major(self, x: Any, lengths: Any) -> tuple[Any, Any]:
         """Return x as (T, N, ·) and lengths: of texts, if x is a sequence of strings."""

@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from fastrnn import ops
 from fastrnn._checks import Array, flag
-from fastrnn.models._parts.reader import Reader, linear_params, refuse_projection
+from fastrnn.models._parts.reader import Reader, linear_params, refuse_projection, with_weights
 from fastrnn.ops._primitive import value_of
 
 if TYPE_CHECKING:
@@ -142,6 +142,14 @@ class Encoder:
             h = [anp.tanh(array) for array in _mapped(bridge, "h", h)]
             c = None if c is None else _mapped(bridge, "c", c)
         return Encoded(memory, lengths, vector, tuple(h), None if c is None else tuple(c))
+
+    def side(self, params: Mapping[str, Any], attended: bool, peeked: bool) -> Any:
+        """Return what an ONNX graph needs of the encoder."""
+        from fastrnn.io._onnx_pair import EncoderSide
+
+        layer = with_weights(self._reader.layer, params["rnn"])
+        embedding, bridge = params["embedding"]["weight"], params.get("bridge")
+        return EncoderSide(layer, embedding, bridge, self.reverses, attended, peeked)
 
     def _joined(self, states: Any) -> list[Any]:
         """Return (L·D, N, H) as (N, D·H) of each layer.

@@ -96,6 +96,8 @@ def check_sides(sources: Any, targets: Any) -> None:
     for name, given in (("sources", sources), ("targets", targets)):
         if isinstance(given, str):
             raise TypeError(f"{name} must be a sequence of texts, got one text, {given!r:.60}")
+        if isinstance(given, bytes) or not hasattr(given, "__len__"):
+            raise TypeError(f"{name} must be a sequence of texts or symbols, got {given!r:.60}")
     if len(sources) != len(targets):
         raise ValueError(
             f"there must be as many targets as sources, got {len(targets)} and {len(sources)}"

@@ -245,7 +245,7 @@ class Translating:
         check_sides(sources, targets)
         if options.get("n_best", 1) != 1:
             raise ValueError("score compares one translation of each source, so n_best must be 1")
-        found = self.translate(list(sources), **options)
+        found = self.translate([self._ids("source", each) for each in sources], **options)
         vocabulary = self.target_vocabulary
         right = [
             target if isinstance(target, str)

@@ -12,7 +12,7 @@ from fastrnn import init, ops
 from fastrnn._checks import FLOAT64, Array
 from fastrnn._layers.layer import Layer
 from fastrnn.attention_step import AttentionStep
-from fastrnn.models._parts.reader import CELLS, Reader, linear_params
+from fastrnn.models._parts.reader import CELLS, Reader, linear_params, with_weights
 from fastrnn.models._seq2seq.encoder import Encoded
 
 if TYPE_CHECKING:
@@ -89,6 +89,13 @@ class PlainDecoder:
         )
         return y, None
 
+    def side(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what an ONNX graph needs of the decoder."""
+        return {
+            "bottom": with_weights(self._reader.layer, params["rnn"]), "above": None,
+            "attention": None, "score": None, "query": "", "input_feed": False, "memory_width": 0,
+        }  # fmt: skip
+
     def steps(
         self,
         params: Mapping[str, Any],
@@ -154,6 +161,8 @@ class AttentiveDecoder:
         self._options: dict[str, Any] = {
             "cell": cell, "score": score, "query": query, "input_feed": input_feed,
         }  # fmt: skip
+        self._bottom, self._memory_width = bottom, C
+        self._cell_weights = [name.removesuffix("_l0") for name in bottom.state_dict()]
         self._limits = {"truncate": bottom.truncate, "clip_step": bottom.clip_step}
         self._beside, self._dropout = plan.beside > 0, plan.dropout
         self._above: Layer | None = None
@@ -198,6 +207,17 @@ class AttentiveDecoder:
             state = _stacked(encoded.h[1:], encoded.c and encoded.c[1:])
             y, _ = self._above.apply(params["rnn"], y, state, lengths=lengths, rng=rng)
         return y, weights
+
+    def side(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what an ONNX graph needs of the decoder."""
+        given, above = params["attention"], self._above
+        weights = {f"{name}_l0": given[name] for name in self._cell_weights}
+        options = {name: value for name, value in self._options.items() if name != "cell"}
+        return {
+            "bottom": with_weights(self._bottom, weights), "attention": given,
+            "above": None if above is None else with_weights(above, params["rnn"]),
+            "memory_width": self._memory_width, **options,
+        }  # fmt: skip
 
     def steps(
         self, params: Mapping[str, Any], encoded: Encoded, beams: int

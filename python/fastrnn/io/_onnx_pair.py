@@ -1,0 +1,256 @@
+"""An encoder and a decoder as two ONNX graphs: a source as a whole, and one step of a target."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastrnn._checks import Array
+from fastrnn.io._onnx_model import existing
+from fastrnn.io._onnx_write import LayerWriter
+
+
+class EncoderSide(NamedTuple):
+    """What reads a source.
+
+    Attributes
+    ----------
+    layer : RNN, LSTM or GRU
+    embedding : ndarray, (V, E)
+    bridge : dict of ndarray, or None
+        The affine maps of what both directions ended with.
+    reverses, attended, peeked : bool
+        Whether sources are read from their ends, and what the decoder looks at.
+    """
+
+    layer: Any
+    embedding: Array
+    bridge: dict[str, Array] | None
+    reverses: bool
+    attended: bool
+    peeked: bool
+
+
+class DecoderSide(NamedTuple):
+    """What writes a target.
+
+    Attributes
+    ----------
+    bottom : RNN, LSTM or GRU
+        All layers, or with attention the one that attends.
+    above : RNN, LSTM, GRU or None
+        The others.
+    embedding : ndarray, (V, E)
+    attention : dict of ndarray, or None
+    score, query, input_feed
+        As `fastrnn.models.Seq2Seq`.
+    memory_width, vector_width : int
+        C and K; K is 0 where nothing is peeked at.
+    weight, bias : ndarray, (V, W) and (V,)
+    """
+
+    bottom: Any
+    above: Any
+    embedding: Array
+    attention: dict[str, Array] | None
+    score: str | None
+    query: str
+    input_feed: bool
+    memory_width: int
+    vector_width: int
+    weight: Array
+    bias: Array
+
+
+def encoder_graph(side: EncoderSide) -> Any:
+    """Return the encoder: sources (S, N) and lengths (N,) become states, memory and vector."""
+    w = LayerWriter(side.layer, False, True)
+    onnx, x = w.onnx, "sources"
+    if side.reverses:
+        whole = w.node("Cast", ["lengths"], "lengths_64", to=onnx.TensorProto.INT64)
+        x = w.node("ReverseSequence", [x, whole], "reversed", batch_axis=1, time_axis=0)
+    x = w.node("Gather", [w.constant("embedding", side.embedding), x], "embedded", axis=0)
+    memory = w.layers(x)
+    names = ["h", "c"] if w.op == "LSTM" else ["h"]
+    rows = w.constant("rows", np.array([0, -1], np.int64))
+    first = w.constant("first", np.array([0], np.int64))
+    L, vector = len(w.finals), ""
+    for k, name in enumerate(names):
+        parts = []
+        for l, final in enumerate(w.finals):
+            by_row = w.node("Transpose", [final[k]], f"{name}_by_row_l{l}", perm=[1, 0, 2])
+            part = w.node("Reshape", [by_row, rows], f"{name}_joined_l{l}")
+            if name == "h":
+                vector = part
+            if side.bridge is not None:
+                weight, bias = (
+                    w.constant(f"{kind}_{name}_l{l}", side.bridge[f"{kind}_{name}_l{l}"])
+                    for kind in ("weight", "bias")
+                )
+                part = w.node("Gemm", [part, weight, bias], f"{name}_mapped_l{l}", transB=1)
+                if name == "h":
+                    part = w.node("Tanh", [part], f"h_bounded_l{l}")
+            parts.append(w.node("Unsqueeze", [part, first], f"{name}_of_layer_{l}"))
+        w.node("Concat", parts, name, axis=0)
+    H = side.layer._layout.sizes[0]
+    width = H if side.bridge is None else len(side.bridge["bias_h_l0"])
+    outputs = [w.value(name, [L, "N", width]) for name in names]
+    if side.attended:
+        w.node("Identity", [memory], "memory")
+        outputs.append(w.value("memory", ["S", "N", side.layer._width]))
+    if side.peeked:
+        w.node("Identity", [vector], "vector")
+        outputs.append(w.value("vector", ["N", w.D * H]))
+    given = [
+        onnx.helper.make_tensor_value_info(name, kind, shape)
+        for name, kind, shape in (
+            ("sources", onnx.TensorProto.INT64, ["S", "N"]),
+            ("lengths", onnx.TensorProto.INT32, ["N"]),
+        )
+    ]
+    return w.graph(given, outputs)
+
+
+def decoder_graph(side: DecoderSide) -> Any:
+    """Return one step of the decoder: tokens (N,) and states become scores and states."""
+    return _Step(side).finish()
+
+
+class _Step:
+    """One step of a decoder, put together."""
+
+    def __init__(self, side: DecoderSide) -> None:
+        self.side, attends = side, side.attention is not None
+        self.w = LayerWriter(side.bottom, True, False, prefix="bottom." if attends else "")
+        self.names = ["h", "c"] if self.w.op == "LSTM" else ["h"]
+        self.first = self.constant("first", np.array([0], np.int64))
+
+    def constant(self, name: str, value: Array) -> str:
+        return self.w.constant(name, value)
+
+    def node(self, op: str, inputs: list[str], output: str, **attributes: Any) -> str:
+        return self.w.node(op, inputs, output, **attributes)
+
+    def named(self, name: str, result: str) -> None:
+        """Let an output of the graph be what a node has made."""
+        self.w.nodes.append(self.w.onnx.helper.make_node("Identity", [result], [name]))
+
+    def finish(self) -> Any:
+        """Return the model."""
+        side, w = self.side, self.w
+        x = self.node("Gather", [self.constant("embedding", side.embedding), "tokens"], "embedded")
+        if side.vector_width:
+            x = self.node("Concat", [x, "vector"], "beside", axis=1)
+        y = self.plain(x) if side.attention is None else self.attentive(x)
+        if side.vector_width:
+            y = self.node("Concat", [y, "vector"], "features", axis=1)
+        weight = self.constant("out_weight", np.ascontiguousarray(side.weight.T))
+        scores = self.node("MatMul", [y, weight], "product")
+        self.named("scores", self.node("Add", [scores, self.constant("b", side.bias)], "sums"))
+        make, kinds = w.onnx.helper.make_tensor_value_info, w.onnx.TensorProto
+        H = side.bottom._layout.sizes[0]
+        L = len(side.bottom._layout.sizes)
+        L += 0 if side.above is None else len(side.above._layout.sizes)
+        inputs = [make("tokens", kinds.INT64, ["N"])]
+        inputs += [w.value(f"{name}0", [L, "N", H]) for name in self.names]
+        outputs = [w.value("scores", ["N", len(side.weight)])]
+        outputs += [w.value(f"{name}_n", [L, "N", H]) for name in self.names]
+        if side.attention is not None:
+            inputs.append(w.value("memory", ["S", "N", side.memory_width]))
+            inputs.append(make("lengths", kinds.INT32, ["N"]))
+            outputs.append(w.value("weights", ["N", "S"]))
+            if self.carries_fed:
+                inputs.append(w.value("fed0", ["N", H]))
+                outputs.append(w.value("fed_n", ["N", H]))
+        if side.vector_width:
+            inputs.append(w.value("vector", ["N", side.vector_width]))
+        return w.graph(inputs, outputs)
+
+    @property
+    def carries_fed(self) -> bool:
+        """Whether features of the step before join the input."""
+        return self.side.input_feed and self.side.query == "current"
+
+    def one_step(self, writer: LayerWriter, x: str, name: str) -> str:
+        """Run layers over x (N, ·) as one step, and return the name of their output (N, H)."""
+        y = writer.layers(self.node("Unsqueeze", [x, self.first], f"{name}_steps"))
+        return self.node("Squeeze", [y, self.first], f"{name}_features")
+
+    def plain(self, x: str) -> str:
+        """Return the features of a decoder without attention."""
+        y = self.one_step(self.w, x, "all")
+        for k, name in enumerate(self.names):
+            parts = [final[k] for final in self.w.finals]
+            self.named(f"{name}_n", self.node("Concat", parts, f"{name}_all", axis=0))
+        return y
+
+    def attentive(self, x: str) -> str:
+        """Return the features of a decoder whose bottom layer attends."""
+        side, w = self.side, self.w
+        one = self.constant("one_layer", np.array([1], np.int64))
+        end = self.constant("end", np.array([np.iinfo(np.int64).max], np.int64))
+        for name in self.names:
+            self.node("Slice", [f"{name}0", self.first, one, self.first], f"{name}0")
+        context = self.context(self.squeezed("bottom.h0", "h_before"), "before")
+        if side.query == "current":
+            context = ""
+        if side.input_feed:
+            fed = context or "fed0"
+            x = self.node("Concat", [x, fed], "fed_input", axis=1)
+        h = self.one_step(w, x, "bottom")
+        context = context or self.context(h, "after")
+        both = self.node("Concat", [h, context], "both", axis=1)
+        assert side.attention is not None  # this is a decoder that attends
+        y = self.affine(both, "weight_output", "bias_output")
+        y = self.node("Tanh", [y], "output")
+        if self.carries_fed:
+            self.named("fed_n", y)
+        finals = [w.finals[0]]
+        if side.above is not None:
+            above = LayerWriter(side.above, True, False, prefix="above.", into=w)
+            for name in self.names:
+                above.node("Slice", [f"{name}0", one, end, self.first], f"{name}0")
+            y = self.one_step(above, y, "above")
+            finals += above.finals
+        for k, name in enumerate(self.names):
+            parts = [final[k] for final in finals]
+            self.named(f"{name}_n", self.node("Concat", parts, f"{name}_all", axis=0))
+        return y
+
+    def context(self, h: str, when: str) -> str:
+        """Return the name of what a state (N, H) attends to, (N, C)."""
+        if (when == "before") != (self.side.query == "previous"):
+            return ""
+        given = self.side.attention or {}
+        queries = {"additive": "weight_query", "general": "weight_general"}
+        q = h
+        if self.side.score in queries:
+            q = self.affine(h, queries[self.side.score], None)
+        last = self.constant("score_axis", np.array([2], np.int64))
+        if self.side.score == "additive":
+            keys = self.affine("memory", "weight_key", "bias_key")
+            bounded = self.node("Tanh", [self.node("Add", [keys, q], "asked")], "asked_bounded")
+            vector = self.constant("vector", given["vector"])
+            products = self.node("Mul", [bounded, vector], "weighed")
+        else:
+            products = self.node("Mul", ["memory", q], "weighed")
+        scores = self.node("ReduceSum", [products, last], "attention_scores", keepdims=0)
+        least = self.constant("least", np.array(-np.inf, self.w.layer.dtype))
+        there = existing(self.w, "memory", "lengths")
+        shown = self.node("Where", [there, scores, least], "attention_shown")
+        weights = self.node("Softmax", [shown], "attention_by_step", axis=0)
+        self.named("weights", self.node("Transpose", [weights], "attention_by_row", perm=[1, 0]))
+        wide = self.node("Unsqueeze", [weights, last], "attention_wide")
+        parts = self.node("Mul", [wide, "memory"], "attended")
+        return self.node("ReduceSum", [parts, self.first], "context", keepdims=0)
+
+    def affine(self, x: str, weight: str, bias: str | None) -> str:
+        """Return the name of x times a weight of the attention, transposed, plus a bias."""
+        given = self.side.attention or {}
+        w = self.constant(weight, np.ascontiguousarray(given[weight].T))
+        y = self.node("MatMul", [x, w], f"{weight}_product")
+        if bias is None:
+            return y
+        return self.node("Add", [y, self.constant(bias, given[bias])], f"{weight}_sum")
+
+    def squeezed(self, x: str, name: str) -> str:
+        return self.node("Squeeze", [x, self.first], name)
