@@ -226,7 +226,8 @@ def verdict(rows: list[dict[str, Any] | None]) -> str:
         return "not run"
     if not any(row["passed"] for row in known):
         return "skipped"
-    total = f"{sum(row['cases'] for row in known):,} cases"
+    count = sum(row["cases"] for row in known)
+    total = f"{count:,} case" if count == 1 else f"{count:,} cases"
     whole = len(known) == len(rows) and not any(row["skipped"] for row in known)
     return total if whole else f"{total}, in part"
 
