@@ -129,6 +129,23 @@ def test_windows_hold_what_was_before_each_value(rng: Any) -> None:
     assert scale[0] == unit
 
 
+def test_the_loss_counts_what_follows_the_context(rng: Any) -> None:
+    """The center of a window knows the values of its context, so they teach a return to it."""
+    series = [*waves(1, 40), *waves(1, 20)]
+    model = model_of(dtype=np.float64)
+    _, make = model.windows(series)
+    for numbers, counted in ([0], np.arange(30) >= 24), ([11], np.ones(20, bool)):
+        batch = make(np.array(numbers))
+        before = model.loss(model.params, batch)
+        moves = []
+        for t in range(len(batch.targets)):
+            targets = batch.targets.copy()
+            targets[t] += 1
+            moves.append(model.loss(model.params, batch._replace(targets=targets)) != before)
+        np.testing.assert_array_equal(moves, counted)
+        assert model.tokens(batch) == counted.sum()
+
+
 def test_samples_are_those_of_one_series_after_the_other(rng: Any) -> None:
     """Many samples side by side, and the network called anew on all that was drawn so far."""
     model = model_of(dtype=np.float64, likelihood="quantile", levels=[0.5])  # no chance at all

@@ -92,8 +92,10 @@ class Forecaster(Model):
     -----
     One network learns all series. Each window of a series is centred by the mean of its context and
     divided by the mean absolute deviation there (counts are divided by the mean alone), so series
-    of any size go together. A forecast draws one value after the other, each from what the network
-    says after the ones before; all samples of many series run side by side.
+    of any size go together. The loss counts what follows the context, since the center would
+    tell of values inside it (all values of a series that is no longer than the context). A
+    forecast draws one value after the other, each from what the network says after the ones
+    before; all samples of many series run side by side.
 
     References
     ----------
@@ -164,7 +166,7 @@ class Forecaster(Model):
         self._known: tuple[Given, Any] | None = None
 
     def tokens(self, batch: Windows) -> int:
-        """Return how many values a batch holds.
+        """Return how many values of a batch the loss counts.
 
         Parameters
         ----------
@@ -175,10 +177,10 @@ class Forecaster(Model):
         -------
         int
         """
-        return int(np.sum(batch[3]))
+        return int(self._counted(len(batch[1]), batch[3]).sum())
 
     def loss(self, params: Mapping[str, Any], batch: Any, rng: "Generator | None" = None) -> Any:
-        """Return the mean negative log-likelihood of values: a pure function of params.
+        """Return the mean negative log-likelihood of values after the context, purely of params.
 
         Parameters
         ----------
@@ -201,11 +203,24 @@ class Forecaster(Model):
         """
         x, targets, scale, lengths = batch
         y, _ = self._reader(params, x, lengths=lengths, rng=rng, learning=True)
+        counted = self._counted(len(x), lengths)
+        first = counted.any(axis=1).argmax()
+        y, x, targets, counted = y[first:], x[first:], targets[first:], counted[first:]
         o = self._says(params, y, x, rng)
-        exists = np.arange(len(x))[:, None] < lengths
         nll = self._likelihood.nll(o, targets, scale, self._levels)
-        share = exists / max(1, exists.sum())
+        share = counted / max(1, counted.sum())
         return anp.sum(nll * share).astype(self.dtype)
+
+    def _counted(self, T: int, lengths: Array) -> Array:
+        """Return which values of windows (T, N) the loss counts.
+
+        Those of the context do not count where others follow: their mean is the center of the
+        window, so the first ones tell what the last ones must be, and a network that learns this
+        forecasts a return to the mean that does not come.
+        """
+        t = np.arange(T)[:, None]
+        counted: Array = (t < lengths) & ((t >= self._context) | (lengths <= self._context))
+        return counted
 
     def _says(self, params: Mapping[str, Any], y: Any, x: Any, rng: Any) -> Any:
         """Return the numbers that describe the next value, (…, K), in float64."""
@@ -362,7 +377,7 @@ class Forecaster(Model):
         Returns
         -------
         dict
-            ``"loss"``, the mean over all values.
+            ``"loss"``, the mean over all values that count.
 
         Raises
         ------
