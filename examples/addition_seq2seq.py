@@ -11,10 +11,11 @@ from time import perf_counter
 
 import numpy as np
 
-from fastrnn.cli.demos import Plot, Quick, Seeds, save, spread, standalone
-from fastrnn.data import Vocabulary, pairs
-from fastrnn.examples._translator import exact, fit, losses, texts
+from _script import Plot, Quick, Seeds, save, spread, standalone
+from _translator import exact, fit, losses, texts
+from fastrnn.data import Vocabulary
 from fastrnn.models import Seq2Seq
+from toys import pairs
 
 SYMBOLS = "0123456789+"
 KINDS = {  # who peeks has wider inputs; the others get more hidden units for it

@@ -13,8 +13,8 @@ import autograd.numpy as anp
 import numpy as np
 
 import fastrnn
-from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
-from fastrnn.examples._readout import Readout
+from _readout import Readout
+from _script import Plot, Quick, Seeds, save, standalone
 from fastrnn.plot import curves
 
 RATE, BLOCK, WARM_UP = 48_000, 64, 64

@@ -11,7 +11,7 @@ from time import perf_counter
 import numpy as np
 
 import fastrnn
-from fastrnn.cli.demos import Plot, Quick, Seeds, plural, save, spread, standalone
+from _script import Plot, Quick, Seeds, plural, save, spread, standalone
 from fastrnn.plot import curves
 
 HIDDEN, RATE = 16, np.float32(0.1)

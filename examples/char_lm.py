@@ -15,13 +15,14 @@ from time import perf_counter
 
 import numpy as np
 
-from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
-from fastrnn.data import Vocabulary, contiguous_streams, tasks
-from fastrnn.examples._packages import Data
+from _packages import Data
+from _script import Plot, Quick, Seeds, save, standalone
+from fastrnn.data import Vocabulary, contiguous_streams
 from fastrnn.models import LanguageModel
 from fastrnn.plot import curves
 from fastrnn.train import AdamW, Trainer
 from fastrnn.train.schedule import linear
+from toys import tasks
 
 N, T = 32, 64
 

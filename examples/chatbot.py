@@ -14,10 +14,10 @@ from typing import Annotated, Literal
 import numpy as np
 from typer import Option
 
+from _packages import Data, read
+from _script import Plot, Quick, Seeds, save, standalone
 from fastrnn import metrics
-from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
 from fastrnn.data import Vocabulary, batches, pack_dialogues, plain_words
-from fastrnn.examples._packages import Data, read
 from fastrnn.models import HRED
 from fastrnn.plot import curves
 from fastrnn.train import Adam

@@ -10,11 +10,12 @@ from time import perf_counter
 
 import numpy as np
 
-from fastrnn.cli.demos import Plot, Quick, Seeds, save, spread, standalone
-from fastrnn.data import one_hot, tasks
-from fastrnn.examples._readout import softmax
-from fastrnn.examples.long_lag import network
+from _readout import softmax
+from _script import Plot, Quick, Seeds, save, spread, standalone
+from fastrnn.data import one_hot
 from fastrnn.plot import curves
+from long_lag import network
+from toys import tasks
 
 LAG, UPDATES = 50, 8000
 

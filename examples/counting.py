@@ -9,10 +9,11 @@ from time import perf_counter
 import numpy as np
 
 import fastrnn
-from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
-from fastrnn.data import one_hot, tasks
-from fastrnn.examples._readout import Readout, sigmoid
+from _readout import Readout, sigmoid
+from _script import Plot, Quick, Seeds, save, standalone
+from fastrnn.data import one_hot
 from fastrnn.plot import curves
+from toys import tasks
 
 LARGEST, MOST = 10, 200  # n in training, and in the test
 LANGUAGES = {2: "a^n b^n", 3: "a^n b^n c^n"}

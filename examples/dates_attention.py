@@ -11,10 +11,11 @@ from time import perf_counter
 import numpy as np
 
 import fastrnn.plot
-from fastrnn.cli.demos import Plot, Quick, Seeds, save, spread, standalone
-from fastrnn.data import Vocabulary, pairs
-from fastrnn.examples._translator import as_many, exact, fit, losses
+from _script import Plot, Quick, Seeds, save, spread, standalone
+from _translator import as_many, exact, fit, losses
+from fastrnn.data import Vocabulary
 from fastrnn.models import Seq2Seq
+from toys import pairs
 
 KINDS = ("attention", "none")
 

@@ -11,12 +11,12 @@ from time import perf_counter
 import numpy as np
 
 import fastrnn
-from fastrnn.cli.demos import Plot, Quick, Seeds, plural, save, spread, standalone
-from fastrnn.examples._packages import Data, read
-from fastrnn.examples._readout import Readout, fit
-from fastrnn.examples.long_lag import lstm
+from _packages import Data, read
+from _readout import Readout, fit
+from _script import Plot, Quick, Seeds, plural, save, spread, standalone
 from fastrnn.plot import curves
 from fastrnn.train.schedule import linear
+from long_lag import lstm
 
 SETS = {  # name: package, file, rows, images to train, largest pixel, hidden units, epochs
     "digits": ("scikit-learn", "sklearn/datasets/data/digits.csv.gz", 8, 1437, 16, 64, 40),

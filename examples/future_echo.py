@@ -9,10 +9,11 @@ from time import perf_counter
 import numpy as np
 
 import fastrnn
-from fastrnn.cli.demos import Plot, Quick, Seeds, save, spread, standalone
-from fastrnn.data import one_hot, tasks
-from fastrnn.examples._readout import Readout, softmax
+from _readout import Readout, softmax
+from _script import Plot, Quick, Seeds, save, spread, standalone
+from fastrnn.data import one_hot
 from fastrnn.plot import curves
+from toys import tasks
 
 V, AHEAD = 4, 3
 

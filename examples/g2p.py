@@ -17,11 +17,11 @@ import numpy as np
 from typer import Option
 
 import fastrnn.plot
+from _packages import Data, read
+from _script import Plot, Quick, Seeds, save, standalone
+from _translator import as_many, fit, texts
 from fastrnn import metrics
-from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
 from fastrnn.data import Vocabulary
-from fastrnn.examples._packages import Data, read
-from fastrnn.examples._translator import as_many, fit, texts
 from fastrnn.models import Seq2Seq
 
 Say = Annotated[list[str] | None, Option("--say", metavar="WORD", help="A word to pronounce.")]

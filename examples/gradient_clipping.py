@@ -9,7 +9,7 @@ with it, the same network from the same first weights on the same data learns.
 import numpy as np
 
 import fastrnn
-from fastrnn.cli.demos import Plot, Quick, Seeds, save, spread, standalone
+from _script import Plot, Quick, Seeds, save, spread, standalone
 from fastrnn.plot import curves
 
 T, N, H = 30, 32, 32

@@ -8,13 +8,13 @@ from time import perf_counter
 
 import numpy as np
 
-from fastrnn.cli.demos import Plot, Quick, Seeds, save, spread, standalone
+from _script import Plot, Quick, Seeds, save, spread, standalone
 from fastrnn.data import Vocabulary, batches, pack_dialogues
-from fastrnn.data.dialogues import slot_bounds, slot_dialogues
 from fastrnn.models import HRED
 from fastrnn.plot import curves
 from fastrnn.train import Adam
 from fastrnn.train.schedule import cosine
+from toys.dialogues import slot_bounds, slot_dialogues
 
 LAGS = range(1, 11)
 

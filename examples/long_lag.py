@@ -9,11 +9,12 @@ from time import perf_counter
 import numpy as np
 
 import fastrnn
-from fastrnn.cli.demos import Plot, Quick, Seeds, save, spread, standalone
-from fastrnn.data import one_hot, tasks
-from fastrnn.examples._readout import Readout, softmax, squared
+from _readout import Readout, softmax, squared
+from _script import Plot, Quick, Seeds, save, spread, standalone
+from fastrnn.data import one_hot
 from fastrnn.plot import curves
 from fastrnn.train.schedule import chain, linear
+from toys import tasks
 
 
 def lstm(inputs, hidden, rng, T, **options):

@@ -10,12 +10,12 @@ from time import perf_counter
 
 import numpy as np
 
-from fastrnn.cli.demos import Plot, Quick, Seeds, plural, save, spread, standalone
-from fastrnn.data import tasks
-from fastrnn.examples._readout import Readout, squared
-from fastrnn.examples.long_lag import lstm
+from _readout import Readout, squared
+from _script import Plot, Quick, Seeds, plural, save, spread, standalone
 from fastrnn.plot import curves
 from fastrnn.train.schedule import chain, linear
+from long_lag import lstm
+from toys import tasks
 
 N, HIDDEN, RATE = 32, 16, 1e-2
 SUBSETS = ("ifo", "if", "io", "fo", "i", "f", "o", "")

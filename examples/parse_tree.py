@@ -10,11 +10,12 @@ from time import perf_counter
 
 import numpy as np
 
+from _script import Plot, Quick, Seeds, save, standalone
+from _translator import as_many, fit, losses, texts
 from fastrnn import metrics
-from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
-from fastrnn.data import Vocabulary, expressions, formulas, grammar, trees
-from fastrnn.examples._translator import as_many, fit, losses, texts
+from fastrnn.data import Vocabulary
 from fastrnn.models import Seq2Seq
+from toys import expressions, formulas, grammar, trees
 
 KINDS = ("additive", "none")  # of attention
 

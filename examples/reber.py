@@ -16,12 +16,13 @@ import autograd.numpy as anp
 import numpy as np
 
 import fastrnn
+from _readout import Readout, sigmoid
+from _script import Plot, Quick, Seeds, plural, save, spread, standalone
 from fastrnn import ops
-from fastrnn.cli.demos import Plot, Quick, Seeds, plural, save, spread, standalone
-from fastrnn.data import one_hot, tasks
-from fastrnn.examples._readout import Readout, sigmoid
+from fastrnn.data import one_hot
 from fastrnn.plot import gate_activations
 from fastrnn.train.schedule import chain, linear
+from toys import tasks
 
 V = len(tasks.REBER)
 CONTINUAL = (

@@ -17,9 +17,9 @@ from time import perf_counter
 
 import numpy as np
 
-from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
+from _packages import Data
+from _script import Plot, Quick, Seeds, save, standalone
 from fastrnn.data import Vocabulary, batches, pad
-from fastrnn.examples._packages import Data
 from fastrnn.models import SequenceTagger
 from fastrnn.plot import curves
 from fastrnn.train import Adam

@@ -12,10 +12,10 @@ from time import perf_counter
 import numpy as np
 
 import fastrnn
-from fastrnn.cli.demos import Plot, Quick, Seeds, plural, save, spread, standalone
+from _packages import Data, read
+from _readout import Readout, fit
+from _script import Plot, Quick, Seeds, plural, save, spread, standalone
 from fastrnn.data import pad
-from fastrnn.examples._packages import Data, read
-from fastrnn.examples._readout import Readout, fit
 from fastrnn.plot import curves
 from fastrnn.train.schedule import linear
 

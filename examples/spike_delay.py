@@ -11,10 +11,10 @@ import autograd.numpy as anp
 import numpy as np
 
 import fastrnn
-from fastrnn.cli.demos import Plot, Quick, Seeds, save, spread, standalone
-from fastrnn.data import tasks
-from fastrnn.examples._readout import Readout
+from _readout import Readout
+from _script import Plot, Quick, Seeds, save, spread, standalone
 from fastrnn.plot import curves
+from toys import tasks
 
 
 def at_spikes(targets):

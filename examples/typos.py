@@ -16,15 +16,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
+from _packages import Data, read
+from _script import Plot, Quick, Seeds, save, standalone
+from _speller import KEEP, Channel, Context, Speller, edits, neighbours
 from fastrnn.data import Vocabulary, batches, pad
-from fastrnn.examples._packages import Data, read
-from fastrnn.examples._speller import KEEP, Channel, Context, Speller, edits, neighbours
-from fastrnn.examples.spanish_diacritics import verses
 from fastrnn.models import SequenceTagger
 from fastrnn.plot import curves
 from fastrnn.train import Adam
 from fastrnn.train.schedule import linear
+from spanish_diacritics import verses
 
 PLACE = "sword/modules/texts/ztext/engWEB2015eb"
 SHARE = 0.15

@@ -10,9 +10,9 @@ from time import perf_counter
 
 import numpy as np
 
-from fastrnn.cli.demos import Plot, Quick, Seeds, save, spread, standalone
+from _packages import Data, read
+from _script import Plot, Quick, Seeds, save, spread, standalone
 from fastrnn.data import batches
-from fastrnn.examples._packages import Data, read
 from fastrnn.models import VAE, AutoEncoder
 from fastrnn.plot import image_grid, latent_map
 from fastrnn.train import Adam

@@ -8,7 +8,7 @@ steps of the sequence, started from the state that the whole sequence had there.
 import numpy as np
 
 import fastrnn
-from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
+from _script import Plot, Quick, Seeds, save, standalone
 from fastrnn.plot import gradient_norms
 
 T, H = 200, 32

@@ -9,14 +9,14 @@ from time import perf_counter
 
 import numpy as np
 
+from _script import Plot, Quick, Seeds, save, standalone
 from fastrnn import metrics
-from fastrnn.cli.demos import Plot, Quick, Seeds, save, standalone
 from fastrnn.data import Vocabulary, batches, pack_dialogues
-from fastrnn.data.dialogues import ModeDialogues
 from fastrnn.models import HRED, VHRED
 from fastrnn.plot import latent_map
 from fastrnn.train import Adam
 from fastrnn.train.schedule import cosine
+from toys.dialogues import ModeDialogues
 
 CURES = {"word_drop": 0.3, "kl_schedule": 600}
 

@@ -16,11 +16,10 @@ from typing import Annotated
 import numpy as np
 from typer import Option
 
-from fastrnn.cli.demo.corpus import python_topics
-from fastrnn.cli.demos import Plot, Quick, Seeds, plural, save, standalone
-from fastrnn.data import tasks
+from _script import Plot, Quick, Seeds, plural, save, standalone
 from fastrnn.models import Word2Vec
 from fastrnn.plot import word_map
+from toys import tasks
 
 DICTIONARY = Path("/usr/share/dictd/gcide.dict.dz")
 WORDS, NOISE = 30, 5
@@ -56,6 +55,13 @@ def known(seed, words, epochs):
     return np.corrcoef(products[often], truth[often])[0, 1], error
 
 
+def documentation():
+    """The text behind ``help("topics")``; a few Pythons come without it."""
+    from pydoc_data.topics import topics  # noqa: PLC0415  for those alone who get here
+
+    return "\n".join(topics[name] for name in sorted(topics))
+
+
 def text(path):
     """The name of a text and its sentences, one a line, words of lower-case letters."""
     if path is not None:
@@ -65,7 +71,7 @@ def text(path):
         content = gzip.decompress(DICTIONARY.read_bytes()).decode(errors="replace")
         content = re.sub(r"\[[^\]\n]*(1913 Webster|PJC|WordNet)[^\]\n]*\]", "\n\n", content)
     else:
-        name, content = "Python's documentation (apt install dict-gcide for more)", python_topics()
+        name, content = "Python's documentation (apt install dict-gcide for more)", documentation()
     sentences = re.split(r"[.!?;:]+\s|\n\s*\n", content.lower())
     lines = (" ".join(re.findall(r"[a-z]+(?:'[a-z]+)?", sentence)) for sentence in sentences)
     return name, [line for line in lines if " " in line]

@@ -95,6 +95,14 @@ def owned_doctests(module: ModuleType) -> Iterator[doctest.DocTest]:
     yield from (test for test in finder.find(module) if test.examples)
 
 
+@pytest.mark.parametrize("name", sorted(p.stem for p in (ROOT / "examples/toys").glob("[a-z]*.py")))
+def test_examples_of_the_toy_data_run(name: str) -> None:
+    tests = list(owned_doctests(importlib.import_module(f"toys.{name}")))
+    assert tests or name == "tasks"
+    for test in tests:
+        run_doctest(test)
+
+
 NEEDS_TORCH = {"fastrnn.torch", "fastrnn.torch._node"}
 
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from _packages import read
 from bench.acceptance._frame import Frame, Skipped
-from fastrnn.examples._packages import read
-from fastrnn.examples.spanish_diacritics import verses
+from spanish_diacritics import verses
 
 
 def member(frame: Frame, package: str, path: str) -> bytes:

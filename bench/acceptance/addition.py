@@ -8,8 +8,9 @@ import sys
 
 import numpy as np
 
+import _translator
+import addition_seq2seq
 from bench.acceptance import _frame
-from fastrnn.examples import _translator, addition_seq2seq
 
 FILE = "dates-additions/addition.txt"
 

@@ -10,9 +10,9 @@ from typing import Any
 import autograd.numpy as anp
 import numpy as np
 
+import binary_addition as example
 from bench.acceptance import _frame
 from fastrnn import ops
-from fastrnn.examples import binary_addition as example
 
 UPDATES = 10_000
 LEARNS = ("sigmoid, N(0, 1)", "tanh, Xavier")  # on every seed; relu from He's weights on most

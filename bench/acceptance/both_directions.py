@@ -15,12 +15,16 @@ from unittest.mock import patch
 
 import numpy as np
 
+import _speller
+import dna_bidirectional
 import fastrnn
+import future_echo
+import spanish_diacritics
+import typos
 from bench.acceptance import _frame
 from bench.acceptance._published import member, text_module
 from bench.torch_tagger import TorchTagger
 from fastrnn.data import Vocabulary, kmers, one_hot
-from fastrnn.examples import _speller, dna_bidirectional, future_echo, spanish_diacritics, typos
 
 BOTH = ((True, "both directions"), (False, "forward only"))
 

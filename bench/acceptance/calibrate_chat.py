@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+import chatbot
 from bench.acceptance import _frame, small_talk
 from bench.acceptance._torch_talk import TorchTalk
-from fastrnn.examples import chatbot
 from fastrnn.train.schedule import cosine
 
 CLOSE = 1e-4  # of the mean of −ln p, in nats a symbol: float32, sums of another order

@@ -10,9 +10,10 @@ import importlib.util
 import sys
 from typing import Any
 
+import _translator
+import parse_tree
 from bench.acceptance import _frame, parsing
 from bench.torch_seq2seq import give_back, loss_of, translator_of, update
-from fastrnn.examples import _translator, parse_tree
 
 N, NORM = 64, 5.0
 CLOSE = 1e-4  # of the mean of −ln p, in nats a symbol: float32, sums of another order

@@ -10,10 +10,10 @@ import sys
 
 import numpy as np
 
+import char_lm as example
 import fastrnn
 from bench.acceptance import _frame
 from fastrnn.data import BOS, EOS, PAD, UNK, Vocabulary
-from fastrnn.examples import char_lm as example
 from fastrnn.models import LanguageModel
 
 HIDDEN = 256

@@ -16,9 +16,9 @@ import numpy as np
 from bench.acceptance import _frame
 from bench.acceptance._dialogue import trained
 from bench.acceptance._published import member
+from chatbot import LEVELS, conversations
 from fastrnn import metrics
 from fastrnn.data import Vocabulary
-from fastrnn.examples.chatbot import LEVELS, conversations
 from fastrnn.models import HRED, VHRED, Seq2Seq
 from fastrnn.train import Adam
 from fastrnn.train.schedule import cosine

@@ -8,8 +8,9 @@ import sys
 
 import numpy as np
 
+import _translator
+import dates_attention
 from bench.acceptance import _frame
-from fastrnn.examples import _translator, dates_attention
 
 FILE = "dates-additions/date.txt"
 

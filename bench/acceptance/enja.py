@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+import _translator
 from bench.acceptance import _frame
 from fastrnn import metrics
 from fastrnn.data import Vocabulary
-from fastrnn.examples import _translator
 from fastrnn.models import Seq2Seq
 
 SIZES = {"train": 50_000, "dev": 500, "test": 500}

@@ -7,8 +7,9 @@ the training part (by hash), never on the test. ``--hidden 128 --words 20000`` i
 import hashlib
 import sys
 
+import _translator
+import g2p
 from bench.acceptance import _frame
-from fastrnn.examples import _translator, g2p
 
 FOLDER = "g2p-cmudict"
 DEV = 2_670

@@ -13,8 +13,8 @@ from bench.acceptance import _frame
 from bench.acceptance._dialogue import last_turn, packed, trained
 from fastrnn import ops
 from fastrnn.data import Vocabulary
-from fastrnn.data.dialogues import slot_bounds, slot_dialogues
 from fastrnn.models import HRED
+from toys.dialogues import slot_bounds, slot_dialogues
 
 SLOTS = {"talks": 20_000, "hidden": 96, "embedding": 32, "batch": 100, "epochs": 6, "lr": 5e-3}
 

@@ -7,11 +7,12 @@ import sys
 
 import numpy as np
 
+import _translator
 from bench.acceptance import _frame
 from fastrnn import metrics
-from fastrnn.data import Vocabulary, pairs
-from fastrnn.examples import _translator
+from fastrnn.data import Vocabulary
 from fastrnn.models import Seq2Seq
+from toys import pairs
 
 BUCKETS = ((5, 10), (11, 20), (21, 30), (31, 40))
 ALPHABET = "abcdefghijklmnop"

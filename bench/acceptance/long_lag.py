@@ -8,9 +8,14 @@ import sys
 
 import numpy as np
 
+import copy_memory
+import counting
+import long_lag
+import lstm_variants
+import reber
+import spike_delay
 from bench.acceptance import _frame
-from fastrnn.data import tasks
-from fastrnn.examples import copy_memory, counting, long_lag, lstm_variants, reber, spike_delay
+from toys import tasks
 
 
 def adding(frame: _frame.Frame) -> None:

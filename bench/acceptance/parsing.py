@@ -6,8 +6,9 @@ may be written, with attention and, with as many parameters, without.
 
 import sys
 
+import _translator
+import parse_tree
 from bench.acceptance import _frame
-from fastrnn.examples import _translator, parse_tree
 
 LANGUAGES = {"formulas": 20_000, "english": 20_000, "python": None}
 EPOCHS = {"formulas": 8, "english": 8, "python": 20}

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+import binary_addition as example
 from bench.acceptance import _frame, _race
-from fastrnn.examples import binary_addition as example
 
 UPDATES, EVERY, FIGURE, GAIN, WIDTH = 10_000, 500, 0.99, 1.0, 8
 

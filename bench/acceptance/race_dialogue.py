@@ -16,9 +16,9 @@ from bench.acceptance._dialogue import answers, packed, shuffled
 from bench.acceptance._race import report
 from bench.acceptance._torch_talk import TorchTalk
 from fastrnn.data import Vocabulary
-from fastrnn.data.dialogues import ModeDialogues, slot_dialogues
 from fastrnn.models import HRED, VHRED
 from fastrnn.train import Adam, Trainer
+from toys.dialogues import ModeDialogues, slot_dialogues
 
 RATE, NORM, DROP, RISE = 5e-3, 1.0, 0.3, 600
 TASKS = {  # name: updates, turns of each, the quality to reach, batch

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
+import speakers
 from bench.acceptance import _frame, _race
 from bench.acceptance._published import member
 from bench.torch_modules import modules_of
 from fastrnn.data import batches, pad
-from fastrnn.examples import speakers
 from fastrnn.models import SequenceClassifier
 from fastrnn.train import Adam, Trainer
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+import typos
 from bench.acceptance import _frame
 from bench.acceptance._published import text_module
 from fastrnn.data import Vocabulary, batches, pad, plain_words
-from fastrnn.examples import typos
 from fastrnn.models import LanguageModel, SequenceVAE
 from fastrnn.train import Adam, Trainer
 from fastrnn.train.schedule import cosine

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+import digit_rows
+import speakers
 from bench.acceptance import _frame
 from bench.acceptance._published import member
-from fastrnn.examples import digit_rows, speakers
 
 LIMITS = {False: 0.96, True: 0.97}  # of one direction, of both
 

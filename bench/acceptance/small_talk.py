@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
+import chatbot
 from bench.acceptance import _frame
 from bench.acceptance._published import member
 from fastrnn import metrics
 from fastrnn.data import Vocabulary, batches
-from fastrnn.examples import chatbot
 
 DRAWS = 200
 

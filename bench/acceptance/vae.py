@@ -14,9 +14,9 @@ import numpy as np
 from bench.acceptance import _frame
 from bench.acceptance.autoencoder import learn, mnist
 from fastrnn.data import batches
-from fastrnn.examples.vae_digits import same_label
 from fastrnn.models import VAE, AutoEncoder
 from fastrnn.train.schedule import cosine
+from vae_digits import same_label
 
 SIZES = {"hidden": [400], "z": 20}
 HOW = {"epochs": 60, "lr": 1e-3, "batch": 100}

@@ -13,8 +13,8 @@ from bench.acceptance import _frame
 from bench.acceptance._dialogue import packed, trained
 from fastrnn import metrics
 from fastrnn.data import Vocabulary
-from fastrnn.data.dialogues import ModeDialogue, ModeDialogues
 from fastrnn.models import HRED, VHRED
+from toys.dialogues import ModeDialogue, ModeDialogues
 
 MODES = {"contexts": 4, "modes": 8, "choices": 3, "skew": 0.7}
 SIZES = {"talks": 12_000, "hidden": 96, "z": 4, "batch": 100, "epochs": 28, "lr": 5e-3}

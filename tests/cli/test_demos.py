@@ -1,12 +1,14 @@
 """Why: an experiment that only runs from a checkout is no command. Names, help, pictures."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from commands import run
 from source import ROOT
 
-from fastrnn.cli.demos import NAMES, plural, spread
+from _script import plural, spread
+from fastrnn.cli.demos import NAMES
 
 
 def test_every_experiment_is_listed_and_every_file_is_an_experiment() -> None:
@@ -18,11 +20,12 @@ def test_every_experiment_is_listed_and_every_file_is_an_experiment() -> None:
 
 
 def test_the_installed_files_are_those_of_the_checkout() -> None:
-    import fastrnn
-
-    for name in NAMES:
-        installed = Path(fastrnn.__file__).parent / "examples" / f"{name}.py"
-        assert installed.read_bytes() == (ROOT / "examples" / f"{name}.py").read_bytes()
+    for name in (*NAMES, "_script", "toys.tasks"):
+        spec = find_spec(f"fastrnn.examples.{name}")
+        assert spec is not None
+        assert spec.origin is not None
+        here = ROOT / "examples" / f"{name.replace('.', '/')}.py"
+        assert Path(spec.origin).read_bytes() == here.read_bytes()
 
 
 def test_one_seed_has_no_deviation() -> None:

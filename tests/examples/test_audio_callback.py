@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from fastrnn.examples import audio_callback as example
+import audio_callback as example
 
 
 def test_an_amplifier_is_learned_and_played_in_blocks() -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastrnn.examples import binary_addition as example
+import binary_addition as example
 
 
 def test_bits_are_the_lowest_first() -> None:

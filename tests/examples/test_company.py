@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fastrnn.examples import word2vec
+import word2vec
 
 
 def test_the_optimum_is_reached_and_not_missed() -> None:

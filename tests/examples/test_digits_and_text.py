@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastrnn.examples import char_lm, digit_rows
+import char_lm
+import digit_rows
 
 
 def test_images_are_parsed_and_learned() -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fastrnn.examples import gradient_clipping as example
+import gradient_clipping as example
 
 
 def test_clip_scales_all_gradients_by_one_factor_and_returns_the_old_norm() -> None:

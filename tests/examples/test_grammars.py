@@ -6,9 +6,10 @@ import pytest
 from autograd import value_and_grad
 from autograd.tracer import getval
 
+import counting
 import fastrnn
-from fastrnn.data import tasks
-from fastrnn.examples import counting, reber
+import reber
+from toys import tasks
 
 
 def test_right_means_that_the_likeliest_symbols_are_those_that_may_come() -> None:

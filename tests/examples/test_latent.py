@@ -5,11 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import chatbot
+import hred_memory
+import vae_digits
+import vhred_modes
 from fastrnn import plot
 from fastrnn.data import Vocabulary
-from fastrnn.data.dialogues import ModeDialogues, slot_dialogues
-from fastrnn.examples import chatbot, hred_memory, vae_digits, vhred_modes
 from fastrnn.models import HRED
+from toys.dialogues import ModeDialogues, slot_dialogues
 
 
 def test_conversations_are_read_from_the_files_of_the_corpus() -> None:

@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 from autograd import grad
 
-from fastrnn.examples import future_echo, gru_vs_lstm, long_lag, lstm_variants, spike_delay
+import future_echo
+import gru_vs_lstm
+import long_lag
+import lstm_variants
+import spike_delay
 
 
 def test_adding_is_solved_with_gates() -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastrnn.examples import _packages, dna_bidirectional, speakers
+import _packages
+import dna_bidirectional
+import speakers
 
 
 def wheel(folder: Path, name: str, **members: bytes) -> None:

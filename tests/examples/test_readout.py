@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from autograd.tracer import getval
 
+import _readout as example
 import fastrnn
-from fastrnn.examples import _readout as example
 
 LENGTHS = np.array([6, 3, 1])
 

@@ -8,9 +8,14 @@ import pytest
 
 pytest.importorskip("autograd", reason="autograd is not installed")
 
-from fastrnn.data import Vocabulary, formulas, pairs, trees
-from fastrnn.examples import _translator, addition_seq2seq, dates_attention, g2p, parse_tree
+import _translator
+import addition_seq2seq
+import dates_attention
+import g2p
+import parse_tree
+from fastrnn.data import Vocabulary
 from fastrnn.models import Seq2Seq
+from toys import formulas, pairs, trees
 
 
 def copier(seed: int = 0, hidden: int = 48) -> Seq2Seq:

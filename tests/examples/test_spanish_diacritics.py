@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastrnn.examples import spanish_diacritics as example
+import spanish_diacritics as example
 
 TEXT = "¿Está el pingüino aquí? Sí: el niño Él — ¡AÑO!"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fastrnn.examples import torch_finetune
+import torch_finetune
 
 
 @pytest.mark.skipif(torch_finetune.torch is None, reason="PyTorch is not installed")

@@ -6,9 +6,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
+import _speller as speller
+import typos as example
 from fastrnn.data import Vocabulary
-from fastrnn.examples import _speller as speller
-from fastrnn.examples import typos as example
 
 DICTIONARY = b"recieve->receive\nteh->the\nfreind->friend, fiend,\nthier->their\nbelive->believe\n"
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastrnn
-from fastrnn.examples import vanishing_gradient as example
+import vanishing_gradient as example
 
 
 def rng() -> np.random.Generator:

@@ -11,10 +11,10 @@ from tolerances import assert_same_bits
 
 from fastrnn import metrics, ops
 from fastrnn.data import Vocabulary, pack_dialogues
-from fastrnn.data.dialogues import ModeDialogues
 from fastrnn.models import HRED, VHRED
 from fastrnn.models._parts.model import flatten
 from fastrnn.train import Adam
+from toys.dialogues import ModeDialogues
 
 V, Z = W, 2
 SHAPE = [[2, 3, 1], [3], [1, 0, 2], []]

@@ -1,24 +1,21 @@
-"""The experiments as sub-commands: the files of examples/, each of which has a function `run`.
+"""The experiments as sub-commands: the scripts of examples/, each of which has a function `run`.
 
-They are installed as ``fastrnn.examples``, the same files that a reader opens under ``examples/``:
-one copy, which works from a wheel, and which stays a script that one can take away and change.
+A wheel has them in the folder ``fastrnn/examples``. They import fastrnn and what stands beside
+them, so that anybody can copy the folder and change it.
 """
 
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Any
 
-import numpy as np
 import typer
-from typer import Option
 from typer.core import TyperGroup
 
 from fastrnn.cli._flags import with_plain_flags
 from fastrnn.cli._one_line import one_line
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 NAMES = (
     "binary_addition",
@@ -51,14 +48,14 @@ NAMES = (
 )
 SHORT = {"vae": "vae_digits", "chat": "chatbot"}
 
-Quick = Annotated[bool, Option("--quick", help="A short look, in seconds; no figure to quote.")]
-Seeds = Annotated[int, Option("--seeds", min=1, metavar="K", help="Runs, with seeds 0..K-1.")]
-Plot = Annotated[Path | None, Option("--plot", metavar="DIR", help="Folder for the pictures.")]
-
 
 def load(name: str) -> Callable[..., None]:
     """Return the function `run` of one experiment."""
-    run: Callable[..., None] = import_module(f"fastrnn.examples.{name}").run
+    script: Any = find_spec(f"fastrnn.examples.{name}")
+    folder = str(Path(script.origin).parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)  # as Python itself does for a script: it finds its neighbours
+    run: Callable[..., None] = import_module(name).run
     return run
 
 
@@ -88,29 +85,3 @@ class Demos(TyperGroup):
         if given:
             ctx.fail(f"--{given[0]} stands before the name {args[0]}; put options behind it")
         return super().resolve_command(ctx, args)
-
-
-def standalone(run: Callable[..., None]) -> None:
-    """Run one experiment as a script of its own: ``python examples/NAME.py --quick``."""
-    command(run, run.__module__)()
-
-
-def spread(values: Sequence[float], digits: int = 4) -> str:
-    """Return mean ± sample deviation (n − 1) as text; of one value, which has none, itself."""
-    mean = f"{np.mean(values):,.{digits}f}"
-    return mean if len(values) == 1 else f"{mean} ± {np.std(values, ddof=1):,.{digits}f}"
-
-
-def plural(count: int, what: str) -> str:
-    """Return a count with its noun: 1 seed, 2 seeds."""
-    return f"{count:,} {what}" + "s" * (count != 1)
-
-
-def save(figure: "Figure", folder: Path, name: str) -> None:
-    """Write a picture as folder/name.png, and say so."""
-    from fastrnn import plot
-
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}.png"
-    plot.save(figure, path)
-    print(f"picture: {path}")

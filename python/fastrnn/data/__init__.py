@@ -1,4 +1,4 @@
-"""Data on its way to a model: vocabularies, padding, batches, streams, token files, test tasks."""
+"""Data on its way to a model: vocabularies, padding, batches, streams, files, word vectors."""
 
 from fastrnn.data.arrays import kmers, one_hot, pad
 from fastrnn.data.batches import Batch, Batches, batches

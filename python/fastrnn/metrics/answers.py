@@ -130,7 +130,7 @@ def bracket_f1(
     Parameters
     ----------
     predictions, references : sequences of lists
-        For each sentence its spans, (label, start, end), as `fastrnn.data.trees.spans` gives them;
+        For each sentence its spans, (label, start, end): which of its words a bracket holds;
         an answer that is no tree has none. A span that stands there twice counts twice.
 
     Returns

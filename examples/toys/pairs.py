@@ -13,8 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastrnn._checks import flag, integer
-
 MONTHS = (
     "January", "February", "March", "April", "May", "June",
     "July", "August", "September", "October", "November", "December",
@@ -42,7 +40,7 @@ def commonest(answers: Sequence[str]) -> float:
 
     Examples
     --------
-    >>> from fastrnn.data import pairs
+    >>> from toys import pairs
     >>> pairs.commonest(["yes", "no", "yes"])
     0.6666666666666666
     """
@@ -64,12 +62,12 @@ def addition(rng: np.random.Generator, N: int, *, digits: int = 3) -> Pairs:
     Examples
     --------
     >>> import numpy as np
-    >>> from fastrnn.data import pairs
+    >>> from toys import pairs
     >>> pairs.addition(np.random.default_rng(0), 3)
     Pairs(sources=['636+26', '0+0', '8+91'], targets=['662', '0', '99'])
     """
-    digits = integer("digits", digits, 1, 15)
-    N = integer("N", N, 0, 100**digits // 4)
+    if 100**digits // 4 < N:
+        raise ValueError(f"N must be at most 100^digits / 4 = {100**digits // 4}, got {N}")
 
     def draw() -> tuple[str, str]:
         a, b = (int(rng.integers(10 ** int(rng.integers(1, digits + 1)))) for _ in range(2))
@@ -92,15 +90,15 @@ def copying(
     Examples
     --------
     >>> import numpy as np
-    >>> from fastrnn.data import pairs
+    >>> from toys import pairs
     >>> pairs.copying(np.random.default_rng(0), 1, longest=5, alphabet="ab", reverse=True)
     Pairs(sources=['bbbaa'], targets=['aabbb'])
     """
-    longest = integer("longest", longest, shortest)
-    letters, turn = np.array(list(alphabet)), flag("reverse", reverse)
-    lengths = rng.integers(integer("shortest", shortest, 1), longest + 1, integer("N", N, 0))
+    if longest < shortest:
+        raise ValueError(f"longest must be shortest = {shortest} at least, got {longest}")
+    letters, lengths = np.array(list(alphabet)), rng.integers(shortest, longest + 1, N)
     sources = ["".join(rng.choice(letters, n)) for n in lengths]
-    return Pairs(sources, [text[::-1] for text in sources] if turn else list(sources))
+    return Pairs(sources, [text[::-1] for text in sources] if reverse else list(sources))
 
 
 def dates(
@@ -135,7 +133,7 @@ def dates(
     Examples
     --------
     >>> import numpy as np
-    >>> from fastrnn.data import pairs
+    >>> from toys import pairs
     >>> for pair in zip(*pairs.dates(np.random.default_rng(1), 3)):
     ...     print(*pair, sep=" | ")
     sep 17, 1992 | 1992-09-17
@@ -153,7 +151,7 @@ def dates(
     begin = dt.date(first, 1, 1).toordinal()
     end = dt.date(last, 12, 31).toordinal() + 1
     made = Pairs([], [])
-    for _ in range(integer("N", N, 0)):
+    for _ in range(N):
         day = dt.date.fromordinal(int(rng.integers(begin, end)))
         form = formats[int(rng.integers(len(formats)))]
         month, spelled = months[day.month - 1], (str, str.upper, str.lower)[int(rng.integers(3))]
@@ -190,7 +188,7 @@ def short_date_fields(text: str) -> dict[str, Field] | None:
 
     Examples
     --------
-    >>> from fastrnn.data import pairs
+    >>> from toys import pairs
     >>> pairs.short_date_fields("6/30/73")["year"]
     Field(source=slice(5, 7, None), target=slice(0, 4, None))
     """

@@ -13,8 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from fastrnn._checks import integer
-from fastrnn.data.trees import Tree, tokens
+from toys.trees import Tree, tokens
 
 _LAYOUT = {
     tokenize.NL, tokenize.NEWLINE, tokenize.COMMENT, tokenize.INDENT, tokenize.DEDENT,
@@ -30,7 +29,7 @@ class Shapes(NamedTuple):
     Attributes
     ----------
     sources, targets : list of str
-        Words of an expression and tokens of its tree, `fastrnn.data.trees.tokens`.
+        Words of an expression and tokens of its tree, `toys.trees.tokens`.
     ambiguous : int
         Shapes with several trees, left out.
     """
@@ -58,12 +57,11 @@ def shapes(texts: Iterable[str], *, shortest: int = 3, longest: int = 25) -> Sha
 
     Examples
     --------
-    >>> from fastrnn.data import expressions
+    >>> from toys import expressions
     >>> expressions.shapes(["x = f(a, 1).b"])
     Shapes(sources=['n ( n , c )', 'n ( n , c ) . n'],
            targets=['(Call n n c )Call', '(Attribute (Call n n c )Call n )Attribute'], ambiguous=0)
     """
-    integer("longest", longest, integer("shortest", shortest, 1))
     known: defaultdict[str, set[str]] = defaultdict(set)
     for text in texts:
         for words, tree in _expressions(text, shortest, longest):

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from fastrnn.data import dialogues
+from toys import dialogues
 
 
 def rng() -> np.random.Generator:

@@ -7,8 +7,9 @@ import ast
 import numpy as np
 import pytest
 
-from fastrnn.data import EOS, Vocabulary, expressions, formulas, grammar, trees
+from fastrnn.data import EOS, Vocabulary
 from fastrnn.metrics import bracket_f1
+from toys import expressions, formulas, grammar, trees
 
 TREE = ("S", ("NP", "DT", "NN"), ("VP", "VB", ("NP", "NN")))
 

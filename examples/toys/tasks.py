@@ -8,8 +8,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastrnn._checks import integer
-
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
@@ -43,7 +41,6 @@ def adding(rng: np.random.Generator, N: int, T: int = 100) -> Sequences:
     ----------
     Hochreiter and Schmidhuber, "Long Short-Term Memory", 1997, section 5.4 (numbers in [−1, 1]).
     """
-    T = integer("T", T, 2)
     x = np.zeros((T, N, 2), np.float32)
     x[..., 0] = rng.random((T, N))
     rows = np.arange(N)
@@ -65,7 +62,6 @@ def copy_memory(
     ----------
     Arjovsky et al., "Unitary evolution recurrent neural networks", 2016, section 5.1.
     """
-    lag = integer("lag", lag, 1)
     symbols = rng.integers(1, size + 1, (length, N))
     x = np.zeros((lag + 2 * length, N), np.int64)
     targets = np.zeros_like(x)
@@ -92,7 +88,6 @@ def temporal_order(
     ----------
     Hochreiter and Schmidhuber, 1997, section 5.6, tasks 6a and 6b.
     """
-    T = integer("T", T, 20)
     begins = {2: (0.1, 0.5), 3: (0.1, 0.33, 0.66)}[relevant]
     lengths = rng.integers(T, T + T // 10 + 1, N)
     x = rng.integers(2, 6, (int(lengths.max()), N))

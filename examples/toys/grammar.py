@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastrnn._checks import integer
-from fastrnn.data.trees import Tree
+from toys.trees import Tree
 
 Likes = Mapping[str, Sequence[str]]
 
@@ -62,7 +61,7 @@ class Grammar:
     Examples
     --------
     >>> import numpy as np
-    >>> from fastrnn.data import grammar
+    >>> from toys import grammar
     >>> sentence = grammar.Grammar().draw(np.random.default_rng(7))
     >>> " ".join(sentence.words)
     'a train saw the child that slept with the teacher'
@@ -108,7 +107,7 @@ class Grammar:
             There are not so many: not one in `tries` draws is new and short enough.
         """
         found: dict[tuple[str, ...], Sentence] = {}
-        left = tries * integer("N", N, 0)
+        left = tries * N
         while len(found) < N:
             left -= 1
             if left < 0:

@@ -8,10 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastrnn._checks import integer
-from fastrnn.data.pairs import Pairs
-from fastrnn.data.trees import Constraint, Mask, Tree
-from fastrnn.data.vocabulary import EOS, SPECIALS, Vocabulary
+from fastrnn.data import EOS, Vocabulary
+from toys.pairs import Pairs
+from toys.trees import SPECIALS, Constraint, Mask, Tree
 
 OPERATORS: Mapping[str, int] = {"+": 1, "-": 1, "*": 2, "/": 2}
 
@@ -42,12 +41,11 @@ def arithmetic(
     Examples
     --------
     >>> import numpy as np
-    >>> from fastrnn.data import formulas
+    >>> from toys import formulas
     >>> formulas.arithmetic(np.random.default_rng(1), 1, depth=2)
     Pairs(sources=['2 + 3 + ( 8 - 2 )'], targets=['+ + 2 3 - 8 2'])
     """
     low, high = (depth, depth) if isinstance(depth, int) else depth
-    integer("depth", low, 1, high)
     names = list(operators)
 
     def draw(levels: int) -> Tree:
@@ -61,7 +59,7 @@ def arithmetic(
         return (names[int(rng.integers(len(names)))], *(draw(side) for side in sides))
 
     made = Pairs([], [])
-    for levels in rng.integers(low, high + 1, integer("N", N, 0)):
+    for levels in rng.integers(low, high + 1, N):
         tree = draw(int(levels))
         made.sources.append(" ".join(_infix(tree, operators, 0)))
         made.targets.append(" ".join(_prefix(tree)))
@@ -114,7 +112,6 @@ def prefix_constraint(
     operators : sequence of str
         All other tokens are leaves.
     """
-    integer("longest", longest, 1)
     V = len(vocabulary)
     joins = np.isin([""] * SPECIALS + list(vocabulary.tokens), list(operators))
     leaf = ~joins & (np.arange(V) >= SPECIALS)

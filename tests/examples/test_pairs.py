@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from fastrnn.data import pairs
+from toys import pairs
 
 
 def rng() -> np.random.Generator:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastrnn.data import tasks
+from toys import tasks
 
 
 def rng() -> np.random.Generator:

@@ -6,8 +6,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastrnn._checks import integer
-
 Floats = NDArray[np.float64]
 
 NAMES = (
@@ -83,7 +81,7 @@ def slot_dialogues(
     Examples
     --------
     >>> import numpy as np
-    >>> from fastrnn.data import dialogues
+    >>> from toys import dialogues
     >>> (one,) = dialogues.slot_dialogues(np.random.default_rng(0), 1, lag=2)
     >>> print(*one.turns, sep="\n")
     my name is maria .
@@ -98,12 +96,12 @@ def slot_dialogues(
     your name is karin .
     """
     low, high = (lag, lag) if isinstance(lag, int) else lag
-    integer("lag", low, 1, high)
-    integer("lag", high, 1, integer("longest", longest, 2) - 1)
+    if not 1 <= low <= high < longest:
+        raise ValueError(f"lag must be between 1 and longest − 1 = {longest - 1}, got {lag}")
     if len(set(names)) < 2 or not questions:
         raise ValueError("names must be two at least, and questions one")
     found = []
-    for _ in range(integer("N", N, 0)):
+    for _ in range(N):
         wanted = int(rng.integers(low, high + 1))
         before, after = (names[i] for i in rng.choice(len(names), 2, replace=False))
         room = longest - wanted - 1  # exchanges that may stand before the name
@@ -125,7 +123,7 @@ def slot_bounds(names: Sequence[str] = NAMES) -> tuple[float, float]:
 
     Examples
     --------
-    >>> from fastrnn.data import dialogues
+    >>> from toys import dialogues
     >>> dialogues.slot_bounds()
     (0.0625, 2.772588722239781)
     """
@@ -177,7 +175,7 @@ class ModeDialogues:
     Examples
     --------
     >>> import numpy as np
-    >>> from fastrnn.data import dialogues
+    >>> from toys import dialogues
     >>> rng = np.random.default_rng(0)
     >>> source = dialogues.ModeDialogues(rng, contexts=2, modes=3)
     >>> one = source.draw(rng, 1)[0]
@@ -200,15 +198,15 @@ class ModeDialogues:
         longest: int = 10,
         skew: float = 0.7,
     ) -> None:
-        M, C = integer("modes", modes, 1), integer("contexts", contexts, 1)
-        self.choices = integer("choices", choices, 1)
-        integer("longest", longest, integer("shortest", shortest, 3), 28)
+        if not 3 <= shortest <= longest <= 28:
+            raise ValueError(f"shortest and longest must be in 3..28, got {shortest}, {longest}")
         if not 0 < skew <= 1:
             raise ValueError(f"skew must be in (0, 1], got {skew}")
-        self.lengths = [shortest + m % (longest - shortest + 1) for m in range(M)]
-        weights = skew ** np.array([rng.permutation(M) for _ in range(C)], float)
+        self.lengths = [shortest + m % (longest - shortest + 1) for m in range(modes)]
+        weights = skew ** np.array([rng.permutation(modes) for _ in range(contexts)], float)
         self.p: Floats = weights / weights.sum(1, keepdims=True)
         self.mode_entropy: Floats = -(self.p * np.log(self.p)).sum(1)
+        self.choices = choices
         noise = (np.array(self.lengths) - 2) * np.log(self.choices)
         self.entropy: Floats = self.mode_entropy + self.p @ noise
 
@@ -227,7 +225,7 @@ class ModeDialogues:
     def draw(self, rng: np.random.Generator, N: int) -> list["ModeDialogue"]:
         """Return N dialogues, contexts drawn evenly."""
         found = []
-        for c in rng.integers(0, len(self.p), integer("N", N, 0)):
+        for c in rng.integers(0, len(self.p), N):
             mode = int(rng.choice(self.p.shape[1], p=self.p[c]))
             places = [self._words(mode, place) for place in range(self.lengths[mode])]
             reply = " ".join(words[int(rng.integers(len(words)))] for words in places)

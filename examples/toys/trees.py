@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastrnn._checks import integer
-from fastrnn.data.vocabulary import EOS, SPECIALS, Vocabulary
+from fastrnn.data import EOS, Vocabulary
 
+SPECIALS = EOS + 1  # ids below are PAD, UNK, BOS and EOS
 Tree = tuple[Any, ...] | str
 Mask = NDArray[np.bool_]
 Constraint = Callable[[ArrayLike], Mask]
@@ -28,7 +28,7 @@ def tokens(tree: Tree) -> list[str]:
 
     Examples
     --------
-    >>> from fastrnn.data import trees
+    >>> from toys import trees
     >>> " ".join(trees.tokens(("S", ("NP", "DT", "NN"), "VB")))
     '(S (NP DT NN )NP VB )S'
     """
@@ -49,7 +49,7 @@ def from_tokens(words: Sequence[str]) -> Tree:
 
     Examples
     --------
-    >>> from fastrnn.data import trees
+    >>> from toys import trees
     >>> trees.from_tokens("(S (NP DT NN )NP VB )S".split())
     ('S', ('NP', 'DT', 'NN'), 'VB')
     """
@@ -89,7 +89,7 @@ def spans(tree: Tree, *, labelled: bool = True) -> list[Span]:
 
     Examples
     --------
-    >>> from fastrnn.data import trees
+    >>> from toys import trees
     >>> trees.spans(("S", ("NP", "DT", "NN"), "VB"))
     [('NP', 0, 2), ('S', 0, 3)]
     """
@@ -113,7 +113,7 @@ def right_branching(leaves: Sequence[str], label: str = "S") -> Tree:
 
     Examples
     --------
-    >>> from fastrnn.data import trees
+    >>> from toys import trees
     >>> trees.right_branching(["a", "b", "c"])
     ('S', 'a', ('S', 'b', 'c'))
     """
@@ -151,13 +151,15 @@ def bracket_constraint(
 
     Examples
     --------
-    >>> from fastrnn.data import Vocabulary, trees
+    >>> from fastrnn.data import Vocabulary
+    >>> from toys import trees
     >>> words = Vocabulary(["(S", ")S", "NN"], level="word")
     >>> allowed = trees.bracket_constraint(words, 6, leaves=1)
     >>> [words.decode([i]) or "end" for i in allowed(words.encode("(S NN")).nonzero()[0]]
     [')S']
     """
-    integer("longest", longest, 3 if leaves is None else leaves + 2)
+    if longest < (3 if leaves is None else leaves + 2):
+        raise ValueError(f"longest must be 3 and leaves + 2 at least, got {longest}")
     V, spelled = len(vocabulary), ("", "", "", "", *vocabulary.tokens)
     opening = np.array([len(word) > 1 and word[0] == "(" for word in spelled])
     closing = np.array([len(word) > 1 and word[0] == ")" for word in spelled])
