@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import pytest
 import skips
-from processes import TIMEOUT
+from helpers.processes import TIMEOUT
 
 ROOT = Path(__file__).parents[1]
 RECORD = ROOT / "docs" / "reliability.json"

@@ -79,7 +79,7 @@ def _no_luck(request: pytest.FixtureRequest) -> Iterator[None]:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "isa" in metafunc.fixturenames:
-        from runners import isas_under_test
+        from helpers.runners import isas_under_test
 
         metafunc.parametrize("isa", isas_under_test(), indirect=True)
 
@@ -112,7 +112,7 @@ def tally(record_property: Callable[[str, object], None]) -> Callable[[int], Non
 @pytest.fixture
 def isa(request: pytest.FixtureRequest) -> Iterator[str]:
     """Each instruction set of this machine, active, and proven to be the one that runs."""
-    from runners import forced_isa
+    from helpers.runners import forced_isa
 
     with forced_isa(request.param):
         yield request.param

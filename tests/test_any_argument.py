@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from calls import CALLS
+from helpers.calls import CALLS
 
 import fastrnn
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import source
-from processes import output_of
-from source import CORE, CPP, PACKAGE, ROOT, cpp_files, files, hits, name, per_isa_files
-from tolerances import IMPORT_SECONDS
+from helpers import source
+from helpers.processes import output_of
+from helpers.source import CORE, CPP, PACKAGE, ROOT, cpp_files, files, hits, name, per_isa_files
+from helpers.tolerances import IMPORT_SECONDS
 
 pytestmark = pytest.mark.skipif(not CORE.is_dir(), reason="the source tree is not here")
 
@@ -252,7 +252,7 @@ def test_rule_10_importing_is_quick() -> None:
 # A test that waits a moment and hopes guesses how fast the machine is. These wait for what they
 # then look at, or want a moment at random.
 SLEEPS = {
-    "tests/processes.py", "tests/train/kills.py", "tests/distributed/test_mpi.py",
+    "tests/helpers/processes.py", "tests/helpers/kills.py", "tests/distributed/test_mpi.py",
     "tests/concurrency/test_exit.py", "tests/concurrency/test_fork.py",
     "tests/concurrency/test_team_size.py",
 }  # fmt: skip
@@ -264,6 +264,6 @@ def test_no_test_passes_by_luck_clock_or_load() -> None:
     assert not hits(paths, r"default_rng\(\)|\bRandom\(\)|RandomState\(\)", code_only=False)
     clocks = r"assert .*\b(perf_counter|monotonic|time)\(\)(?!.*(TIMEOUT|SOON|deadline))"
     assert not hits(paths, clocks, code_only=False)
-    # A limit is TIMEOUT of tests/processes.py, or a long one.
+    # A limit is TIMEOUT of tests/helpers/processes.py, or a long one.
     assert not hits(paths, r"timeout=(\d{1,2}|[12]\d\d)(?!\d)", code_only=False)
     assert {name(p) for p in paths if re.search(r"\bsleep\(", p.read_text())} <= SLEEPS

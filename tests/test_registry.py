@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cases import CELLS, Case, draw
-from ops.operations import OPERATIONS
-from runners import run_core, run_twin
-from source import CORE, PACKAGE, ROOT, files, name
+from helpers.cases import CELLS, Case, draw
+from helpers.operations import OPERATIONS
+from helpers.runners import run_core, run_twin
+from helpers.source import CORE, PACKAGE, ROOT, files, name
 
 import fastrnn
 from fastrnn import _core, reference
@@ -28,7 +28,7 @@ def listed() -> list[str]:
 def test_the_list_drives_the_enum_and_the_tests() -> None:
     assert len(listed()) >= 8
     assert list(_core.Cell.__members__) == listed()
-    assert list(CELLS) == listed(), "a cell without a row in tests/cases.py is not tested"
+    assert list(CELLS) == listed(), "a cell without a row in tests/helpers/cases.py is not tested"
 
 
 @pytest.mark.parametrize("cell", listed() if CORE.is_dir() else [])

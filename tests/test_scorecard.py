@@ -10,8 +10,8 @@ from pathlib import Path
 
 import checks
 import pytest
-import source
-from processes import TIMEOUT
+from helpers import source
+from helpers.processes import TIMEOUT
 
 pytestmark = pytest.mark.skipif(not source.CORE.is_dir(), reason="the source tree is not here")
 

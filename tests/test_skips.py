@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import skips
-from processes import TIMEOUT, environment
+from helpers.processes import TIMEOUT, environment
 from skips import KNOWN, Known, complaints, read_known
 
 HERE = Path(__file__).parent

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import COMMAND, TIMEOUT, demo_command, only_line, run, run_command
-from processes import environment, run_python
+from helpers.commands import COMMAND, TIMEOUT, demo_command, only_line, run, run_command
+from helpers.processes import environment, run_python
 
 # Small and short, but every stage: what the tests look at does not depend on the quality.
 SHORT = ("--quick", "--hidden", "32", "--sample", "120", "--seed", "3")

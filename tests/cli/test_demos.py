@@ -4,8 +4,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from commands import run
-from source import ROOT
+from helpers.commands import run
+from helpers.source import ROOT
 
 from _script import plural, spread
 from fastrnn.cli.demos import NAMES

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from commands import only_line
+from helpers.commands import only_line
 
 from fastrnn.cli import main
 from fastrnn.data import Vocabulary

@@ -5,8 +5,8 @@ options take a value.
 import re
 
 import pytest
-from commands import run
-from processes import run_python
+from helpers.commands import run
+from helpers.processes import run_python
 
 import fastrnn
 from fastrnn.cli import main

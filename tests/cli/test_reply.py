@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import COMMAND, TIMEOUT, only_line
-from processes import environment
+from helpers.commands import COMMAND, TIMEOUT, only_line
+from helpers.processes import environment
 
 from fastrnn.data import Vocabulary, pack_dialogues
 from fastrnn.models import HRED, VHRED, Seq2Seq, SequenceTagger

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from commands import TIMEOUT, demo_command, only_line
-from processes import environment
+from helpers.commands import TIMEOUT, demo_command, only_line
+from helpers.processes import environment
 
 if sys.platform == "win32":
     pytest.skip("pseudo-terminals are POSIX", allow_module_level=True)

@@ -4,8 +4,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from commands import COMMAND, TIMEOUT, only_line, run
-from processes import environment
+from helpers.commands import COMMAND, TIMEOUT, only_line, run
+from helpers.processes import environment
 
 from fastrnn.data import TokenFile, Vocabulary
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import COMMAND, TIMEOUT, only_line
-from processes import environment
+from helpers.commands import COMMAND, TIMEOUT, only_line
+from helpers.processes import environment
 
 from fastrnn import models
 from fastrnn.cli import main

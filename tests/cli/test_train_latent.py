@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from commands import only_line
+from helpers.commands import only_line
 
 from fastrnn import models
 from fastrnn.cli import main

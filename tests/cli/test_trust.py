@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-import commands
 import numpy as np
 import pytest
-from tolerances import ONNX
+from helpers import commands
+from helpers.tolerances import ONNX
 
 import fastrnn
 from fastrnn import _core, models

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import COMMAND, TIMEOUT, only_line, run
-from processes import environment
+from helpers.commands import COMMAND, TIMEOUT, only_line, run
+from helpers.processes import environment
 
 import fastrnn
 from fastrnn.data import WordVectors

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from processes import output_of
-from source import CPP
+from helpers.processes import output_of
+from helpers.source import CPP
 
 COMPILER = os.environ.get("CXX") or shutil.which("c++") or shutil.which("g++")
 pytestmark = [

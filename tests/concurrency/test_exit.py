@@ -4,7 +4,7 @@ Ending must be quiet, and a subinterpreter must be refused with ImportError.
 """
 
 import pytest
-from processes import output_of, run_python
+from helpers.processes import output_of, run_python
 
 DAEMONS = """
     import threading, time

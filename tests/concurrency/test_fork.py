@@ -6,7 +6,7 @@ pools must compute right, with a full team, and end.
 import os
 
 import pytest
-from processes import output_of
+from helpers.processes import output_of
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 

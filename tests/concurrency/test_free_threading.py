@@ -6,7 +6,7 @@ import sys
 import sysconfig
 
 import pytest
-from source import CPP
+from helpers.source import CPP
 
 
 @pytest.mark.check(24)

@@ -12,8 +12,8 @@ import textwrap
 
 import numpy as np
 import pytest
-from processes import TIMEOUT, environment, output_of, processor_seconds, wait_until_busy
-from tolerances import INTERRUPT_SECONDS
+from helpers.processes import TIMEOUT, environment, output_of, processor_seconds, wait_until_busy
+from helpers.tolerances import INTERRUPT_SECONDS
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads another process's clock")
 

@@ -7,8 +7,8 @@ import os
 
 import numpy as np
 import pytest
-from processes import TIMEOUT, output_of
-from tolerances import LEAK_BYTES
+from helpers.processes import TIMEOUT, output_of
+from helpers.tolerances import LEAK_BYTES
 
 linux = pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs /proc")  # noqa: PTH112
 

@@ -4,7 +4,7 @@ it checked, or refuse it.
 """
 
 import pytest
-from processes import output_of
+from helpers.processes import output_of
 
 SCRIPT = """
     import sys, threading

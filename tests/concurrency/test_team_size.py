@@ -6,7 +6,7 @@ import functools
 import os
 
 import pytest
-from processes import output_of, run_python
+from helpers.processes import output_of, run_python
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 REPORT = "import fastrnn; print(fastrnn.get_num_threads())"

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cases import CELLS, Case, draw
-from compare import assert_identical
-from processes import TIMEOUT
-from runners import core_forward, forced_plan, run_core, run_functions
+from helpers.cases import CELLS, Case, draw
+from helpers.compare import assert_identical
+from helpers.processes import TIMEOUT
+from helpers.runners import core_forward, forced_plan, run_core, run_functions
 
 import fastrnn
 from fastrnn import _core

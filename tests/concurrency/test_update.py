@@ -7,7 +7,7 @@ import threading
 
 import numpy as np
 import pytest
-from processes import output_of
+from helpers.processes import output_of
 
 import fastrnn
 from fastrnn.train import SGD, Adam

@@ -4,8 +4,8 @@ at range boundaries and near zero. The long tier sweeps all 2^32 floats (tests/l
 
 import numpy as np
 import pytest
-from activations import EXP_ENDS, NAMES, Judge, apply, truth, worst_error
-from tolerances import ACTIVATION_ULP
+from helpers.activations import EXP_ENDS, NAMES, Judge, apply, truth, worst_error
+from helpers.tolerances import ACTIVATION_ULP
 
 from fastrnn import _core
 

@@ -7,9 +7,9 @@ import dataclasses
 
 import numpy as np
 import pytest
-from cases import CELLS, Case, Problem, draw, random_case
-from compare import assert_identical, row_results
-from runners import (
+from helpers.cases import CELLS, Case, Problem, draw, random_case
+from helpers.compare import assert_identical, row_results
+from helpers.runners import (
     core_backward,
     core_forward,
     forced_isa,
@@ -18,7 +18,7 @@ from runners import (
     run_core,
     run_functions,
 )
-from tolerances import GRADIENT, assert_close
+from helpers.tolerances import GRADIENT, assert_close
 
 import fastrnn
 from fastrnn import _core

@@ -4,9 +4,9 @@ linear cell near the edge of stability, against a float64 loop written here, sho
 
 import numpy as np
 import pytest
-from cases import Case, draw
-from runners import run_core
-from tolerances import CHAIN, assert_close
+from helpers.cases import Case, draw
+from helpers.runners import run_core
+from helpers.tolerances import CHAIN, assert_close
 
 STEPS = 2000
 # H, N

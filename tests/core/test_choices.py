@@ -8,12 +8,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cases import Case, Problem, draw
-from chosen import cases, draw_smooth
-from compare import assert_equals_twin, assert_identical
-from core.test_differences import assert_slopes
-from runners import core_forward, forced_isa, isas_under_test, run_core, run_functions, run_twin
-from tolerances import DIFFERENCE_STEP
+from helpers.cases import Case, Problem, draw
+from helpers.chosen import cases, draw_smooth
+from helpers.compare import assert_equals_twin, assert_identical
+from helpers.runners import (
+    core_forward,
+    forced_isa,
+    isas_under_test,
+    run_core,
+    run_functions,
+    run_twin,
+)
+from helpers.slopes import assert_slopes
+from helpers.tolerances import DIFFERENCE_STEP
 
 import fastrnn
 from fastrnn import _core

@@ -9,11 +9,11 @@ import weakref
 
 import numpy as np
 import pytest
-from cases import CELLS, Case, Problem, draw
-from compare import assert_identical, assert_same_bits
-from memory import Arena
-from runners import core_backward, core_forward, core_inputs, run_core, run_functions
-from tolerances import FORWARD, assert_close
+from helpers.cases import CELLS, Case, Problem, draw
+from helpers.compare import assert_identical, assert_same_bits
+from helpers.memory import Arena
+from helpers.runners import core_backward, core_forward, core_inputs, run_core, run_functions
+from helpers.tolerances import FORWARD, assert_close
 
 import fastrnn
 from fastrnn import _core, reference

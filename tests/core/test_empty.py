@@ -4,10 +4,10 @@ legal, at every place where a zero can stand, and zeros are the subject of this 
 
 import numpy as np
 import pytest
-from cases import CELLS, Case, Problem, draw
-from compare import assert_equals_twin
-from pairwise import pairwise
-from runners import run_core, run_functions, run_twin
+from helpers.cases import CELLS, Case, Problem, draw
+from helpers.compare import assert_equals_twin
+from helpers.pairwise import pairwise
+from helpers.runners import run_core, run_functions, run_twin
 
 import fastrnn
 

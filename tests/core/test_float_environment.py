@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from cases import CELLS, Case, draw
-from processes import output_of
-from runners import core_forward, forced_plan, run_core, run_functions
+from helpers.cases import CELLS, Case, draw
+from helpers.processes import output_of
+from helpers.runners import core_forward, forced_plan, run_core, run_functions
 
 import fastrnn
 from fastrnn import _core

@@ -12,9 +12,16 @@ import itertools
 
 import numpy as np
 import pytest
-from cases import CELLS, Case, check_trusted, draw, grid
-from compare import assert_equals_twin, assert_identical
-from runners import core_forward, forced_isa, forced_plan, isas_under_test, run_core, run_twin
+from helpers.cases import CELLS, Case, check_trusted, draw, grid
+from helpers.compare import assert_equals_twin, assert_identical
+from helpers.runners import (
+    core_forward,
+    forced_isa,
+    forced_plan,
+    isas_under_test,
+    run_core,
+    run_twin,
+)
 
 GRID = [case for cell in CELLS for case in grid(cell)]
 PLANS = list(itertools.product((0, 1), (1, 2), ("rows", "units")))  # chunk, threads, split

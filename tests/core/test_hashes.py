@@ -6,7 +6,7 @@ import platform
 
 import hashes
 import pytest
-from runners import forced_isa, isas_under_test
+from helpers.runners import forced_isa, isas_under_test
 
 from fastrnn import _core
 

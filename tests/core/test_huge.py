@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cases import INPUTS, Case, draw
-from compare import assert_identical
+from helpers.cases import INPUTS, Case, draw
+from helpers.compare import assert_identical
+from helpers.runners import run_core
 from numpy.lib.stride_tricks import as_strided
-from runners import run_core
 
 import fastrnn
 from fastrnn import _core

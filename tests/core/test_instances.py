@@ -4,7 +4,7 @@ not end the process.
 """
 
 import pytest
-from processes import output_of
+from helpers.processes import output_of
 
 from fastrnn import _core
 

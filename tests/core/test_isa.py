@@ -5,10 +5,10 @@ sets to each other.
 
 import numpy as np
 import pytest
-from cases import CELLS, OUTPUTS, draw, random_case
-from processes import output_of, run_python
-from runners import forced_isa, run_core
-from tolerances import ISA, ISA_GRADIENT, assert_close
+from helpers.cases import CELLS, OUTPUTS, draw, random_case
+from helpers.processes import output_of, run_python
+from helpers.runners import forced_isa, run_core
+from helpers.tolerances import ISA, ISA_GRADIENT, assert_close
 
 import fastrnn
 from fastrnn import _core

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from runners import forced_plan
+from helpers.runners import forced_plan
 
 import fastrnn
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cases import CELLS, INPUTS, UPSTREAM, Case, Problem, draw
-from compare import assert_equals_twin, assert_identical
-from runners import core_forward, run_core, run_functions
+from helpers.cases import CELLS, INPUTS, UPSTREAM, Case, Problem, draw
+from helpers.compare import assert_equals_twin, assert_identical
+from helpers.runners import core_forward, run_core, run_functions
 
 CASE = {"T": 5, "N": 4, "I": 7, "H": 9, "lengths": "ragged"}
 

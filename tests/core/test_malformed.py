@@ -7,13 +7,13 @@ leave the next good call right.
 from collections.abc import Callable
 from typing import Any
 
-import malformed
 import numpy as np
 import pytest
-from cases import CELLS, INPUTS, Case, Problem, draw
-from compare import assert_identical
-from malformed import Subject
-from runners import choices_of, core_forward, run_core, run_functions
+from helpers import malformed
+from helpers.cases import CELLS, INPUTS, Case, Problem, draw
+from helpers.compare import assert_identical
+from helpers.malformed import Subject
+from helpers.runners import choices_of, core_forward, run_core, run_functions
 
 import fastrnn
 from fastrnn import _core

@@ -4,11 +4,11 @@ option, state, weight dictionary or step is refused by name, and leaves the obje
 
 from typing import Any
 
-import malformed
 import numpy as np
 import pytest
-from compare import assert_identical
-from malformed import Subject
+from helpers import malformed
+from helpers.compare import assert_identical
+from helpers.malformed import Subject
 
 import fastrnn
 from fastrnn import _core

@@ -7,10 +7,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from memory import Arena
-from source import CORE
-from tolerances import UPDATE, assert_close, assert_same_bits
-from updates import OPTIMISERS, draw_tree, leaves, mapped, run
+from helpers.memory import Arena
+from helpers.source import CORE
+from helpers.tolerances import UPDATE, assert_close, assert_same_bits
+from helpers.updates import OPTIMISERS, draw_tree, leaves, mapped, run
 
 import fastrnn
 from fastrnn import _core

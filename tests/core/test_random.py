@@ -9,12 +9,12 @@ from typing import Any
 import hypothesis
 import numpy as np
 import pytest
-from cases import CELLS, WEIGHTS, Case, draw
-from compare import assert_equals_twin, assert_identical
+from helpers.cases import CELLS, WEIGHTS, Case, draw
+from helpers.compare import assert_equals_twin, assert_identical
+from helpers.memory import LAYOUTS, WEIGHT_LAYOUTS
+from helpers.runners import run_core, run_twin
+from helpers.sweep import Sweep
 from hypothesis import strategies as st
-from memory import LAYOUTS, WEIGHT_LAYOUTS
-from runners import run_core, run_twin
-from sweep import Sweep
 
 SIZES = st.integers(1, 20)
 ROWS = ("x", "h0", "c0", "dy", "dh_n", "dc_n", "y", "h_n", "c_n")

@@ -5,10 +5,10 @@ NaN and Inf do what IEEE says within their row and never leave it; saturated gat
 
 import numpy as np
 import pytest
-from cases import CELLS, Case, Problem, draw
-from compare import assert_identical, row_results
-from runners import core_forward, run_core, run_twin
-from tolerances import FORWARD, assert_close
+from helpers.cases import CELLS, Case, Problem, draw
+from helpers.compare import assert_identical, row_results
+from helpers.runners import core_forward, run_core, run_twin
+from helpers.tolerances import FORWARD, assert_close
 
 PLANS = [(1, "rows"), (2, "rows"), (2, "units")]
 CASE = {"T": 6, "N": 7, "I": 9, "H": 17}

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from compare import assert_equals_twin, assert_identical
-from tolerances import LAYERS_FACTOR
+from helpers.compare import assert_equals_twin, assert_identical
+from helpers.tolerances import LAYERS_FACTOR
 
 import fastrnn
 

@@ -4,11 +4,11 @@ and what it puts out must be what the same layers put out one call after another
 
 from typing import Any
 
-import malformed
 import numpy as np
 import pytest
-from cases import CELLS
-from malformed import Subject
+from helpers import malformed
+from helpers.cases import CELLS
+from helpers.malformed import Subject
 
 from fastrnn import _core
 

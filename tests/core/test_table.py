@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cases import CELLS, Case, Problem, draw
-from compare import assert_identical
-from runners import (
+from helpers.cases import CELLS, Case, Problem, draw
+from helpers.compare import assert_identical
+from helpers.runners import (
     Results,
     choices_of,
     core_forward,

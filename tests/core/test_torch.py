@@ -9,9 +9,9 @@ import warnings
 
 import numpy as np
 import pytest
-from cases import Case, Problem, draw
-from runners import Results, run_core, run_functions
-from tolerances import TORCH, assert_close
+from helpers.cases import Case, Problem, draw
+from helpers.runners import Results, run_core, run_functions
+from helpers.tolerances import TORCH, assert_close
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what PyTorch warns about at import is not ours

@@ -6,12 +6,19 @@ import itertools
 
 import numpy as np
 import pytest
-from cases import CELLS, INPUTS, Case, Problem, draw
-from chunks import truncated
-from compare import assert_equals_twin, assert_identical
-from core.test_differences import difference
-from runners import core_forward, forced_isa, isas_under_test, run_core, run_functions, run_twin
-from tolerances import DIFFERENCE_ABSOLUTE, DIFFERENCE_RELATIVE
+from helpers.cases import CELLS, INPUTS, Case, Problem, draw
+from helpers.chunks import truncated
+from helpers.compare import assert_equals_twin, assert_identical
+from helpers.runners import (
+    core_forward,
+    forced_isa,
+    isas_under_test,
+    run_core,
+    run_functions,
+    run_twin,
+)
+from helpers.slopes import difference
+from helpers.tolerances import DIFFERENCE_ABSOLUTE, DIFFERENCE_RELATIVE
 
 SHAPES = [
     {"T": 9, "N": 5, "I": 9, "H": 17, "lengths": "ragged", "reverse": True, "batch_first": True},

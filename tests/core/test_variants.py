@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from runners import forced_plan
-from variants import VARIANTS, Sizes, Variant, arrays, core_and_twin, run, upstream
+from helpers.runners import forced_plan
+from helpers.variants import VARIANTS, Sizes, Variant, arrays, core_and_twin, run, upstream
 
 import fastrnn
 from fastrnn import functional, reference

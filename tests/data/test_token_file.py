@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from processes import TIMEOUT, output_of, run_python
+from helpers.processes import TIMEOUT, output_of, run_python
 
 from fastrnn.data import TokenFile, Vocabulary, contiguous_streams, windows
 

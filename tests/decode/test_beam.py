@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from decode.oracle import EOS, Toy, tuple_of
+from helpers.oracle import EOS, Toy, tuple_of
 
 from fastrnn import _core, decode
 from fastrnn.decode import Rules

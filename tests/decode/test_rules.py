@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from decode.oracle import EOS, Toy, plain, tuple_of
+from helpers.oracle import EOS, Toy, plain, tuple_of
 
 from fastrnn import decode
 from fastrnn.decode import Rules, probabilities

@@ -12,12 +12,12 @@ import textwrap
 import time
 from pathlib import Path
 
-import jobs
 import numpy as np
 import pytest
-from commands import only_line
-from processes import TIMEOUT, environment
-from tolerances import RANKS
+from helpers import jobs
+from helpers.commands import only_line
+from helpers.processes import TIMEOUT, environment
+from helpers.tolerances import RANKS
 
 from fastrnn.cli.commands import ranks as report
 from fastrnn.train import load_latest
@@ -32,7 +32,8 @@ SOON = 60.0  # seconds in which a job must end of which one rank is gone; it tak
 
 SCRIPT = """
     import os, sys
-    import jobs, numpy as np
+    import numpy as np
+    from helpers import jobs
     from fastrnn import distributed, get_num_threads
     dist = distributed.init()
     def say(*words):
@@ -113,7 +114,7 @@ def start(folder: Path, code: str, ranks: int = 2, *args: str) -> subprocess.Pop
 
 
 def launch(folder: Path, ranks: str, *words: str) -> subprocess.Popen[str]:
-    places = [str(HERE), str(HERE.parent), os.environ.get("PYTHONPATH", "")]
+    places = [str(HERE.parent), os.environ.get("PYTHONPATH", "")]
     return subprocess.Popen(
         [sys.executable, "-m", "fastrnn.cli", "launch", "-n", ranks, *words],
         env=environment({"PYTHONPATH": os.pathsep.join(filter(None, places))}),

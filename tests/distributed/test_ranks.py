@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import jobs
 import numpy as np
 import pytest
-from tolerances import RANKS
+from helpers import jobs
+from helpers.tolerances import RANKS
 
 from fastrnn.data import contiguous_streams, windows
 from fastrnn.distributed import Comm, SerialComm, ThreadComm

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from processes import TIMEOUT
-from source import ROOT, files, python_imports
+from helpers.processes import TIMEOUT
+from helpers.source import ROOT, files, python_imports
 
 import fastrnn
 

@@ -11,8 +11,8 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from ops import operations
-from updates import OPTIMISERS
+from helpers import operations
+from helpers.updates import OPTIMISERS
 
 import fastrnn
 import fastrnn.models

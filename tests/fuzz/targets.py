@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from loaders import LOADERS
+from helpers.loaders import LOADERS
 
 import fastrnn
 from fastrnn import _core

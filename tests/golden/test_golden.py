@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tolerances import GOLDEN
+from helpers.tolerances import GOLDEN
 
 pytest.importorskip("autograd")
 pytest.importorskip("safetensors")

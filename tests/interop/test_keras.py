@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tolerances import KERAS
+from helpers.tolerances import KERAS
 
 import fastrnn
 

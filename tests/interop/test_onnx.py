@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tolerances import ONNX
+from helpers.tolerances import ONNX
 
 import fastrnn
 from fastrnn.io import OnnxNode, load_onnx

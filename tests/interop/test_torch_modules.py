@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tolerances import TORCH_MODULES
+from helpers.tolerances import TORCH_MODULES
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what PyTorch warns about at import is not ours
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-    import torch_modules
+    from helpers import torch_modules
 
     import fastrnn.torch
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tolerances import TORCH_MODULES
+from helpers.tolerances import TORCH_MODULES
 
 import fastrnn
 

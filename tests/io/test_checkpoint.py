@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from processes import output_of
+from helpers.processes import output_of
 
 import fastrnn
 from fastrnn.io import _files, load_checkpoint, load_weights, save_checkpoint

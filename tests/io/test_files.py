@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from processes import output_of
+from helpers.processes import output_of
 
 from fastrnn.io import _files
 from fastrnn.io._files import append, atomic_write, make_folder, on_disk, open_regular, remove

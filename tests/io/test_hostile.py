@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from loaders import LOADERS
-from processes import run_python
+from helpers.loaders import LOADERS
+from helpers.processes import run_python
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pipes and devices of POSIX")
 for package in ("safetensors", "autograd", "onnx", "tokenizers", "threadpoolctl", "typer"):

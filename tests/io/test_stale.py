@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from processes import run_python
+from helpers.processes import run_python
 
 from fastrnn.io import _files
 from fastrnn.io._files import atomic_write, remove_stale

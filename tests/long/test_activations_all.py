@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from activations import NAMES, Judge, apply, truth
-from runners import forced_isa, isas_under_test
-from tolerances import ACTIVATION_ULP
+from helpers.activations import NAMES, Judge, apply, truth
+from helpers.runners import forced_isa, isas_under_test
+from helpers.tolerances import ACTIVATION_ULP
 
 CHUNK = 2**22
 

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from source import ROOT
+from helpers.source import ROOT
 
 PYTHON = os.environ.get("FASTRNN_FREE_THREADED") or shutil.which("python3.14t")
 NEEDED = ("pytest>=9", "hypothesis", "threadpoolctl", "autograd", "safetensors", "onnx")

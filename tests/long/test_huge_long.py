@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tolerances import FORWARD, assert_close, assert_same_bits
+from helpers.tolerances import FORWARD, assert_close, assert_same_bits
 
 import fastrnn
 from fastrnn import reference

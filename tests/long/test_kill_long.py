@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from kills import outcome, start, stop_training, toy
+from helpers.kills import outcome, start, stop_training, toy
 
 pytest.importorskip("autograd")
 pytest.importorskip("safetensors")

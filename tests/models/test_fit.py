@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from models.zoo import SINGLE, N, batch_for, make
-from tolerances import assert_same_bits
+from helpers.tolerances import assert_same_bits
+from helpers.zoo import SINGLE, N, batch_for, make
 
 from fastrnn.data import batches, contiguous_streams, pad
 from fastrnn.models import LanguageModel, SequenceClassifier

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from autograd import elementwise_grad
-from tolerances import assert_same_bits
+from helpers.tolerances import assert_same_bits
 
 from fastrnn import metrics, ops, plot
 from fastrnn.models import Forecaster, load

@@ -8,10 +8,10 @@ import autograd
 import numpy as np
 import pytest
 from autograd.tracer import Box
-from models import twin_models
-from models.zoo import LENGTHS, PAIRS, SINGLE, ZOO, V, batch_for, flat, make
-from ops.nodes import count_nodes
-from tolerances import assert_close, assert_same_bits
+from helpers import twin_models
+from helpers.nodes import count_nodes
+from helpers.tolerances import assert_close, assert_same_bits
+from helpers.zoo import LENGTHS, PAIRS, SINGLE, ZOO, V, batch_for, flat, make
 
 import fastrnn
 from fastrnn import ops

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from models.zoo import LENGTHS, SINGLE, C, I, N, T, V, batch_for, make
-from tolerances import assert_same_bits
+from helpers.tolerances import assert_same_bits
+from helpers.zoo import LENGTHS, SINGLE, C, I, N, T, V, batch_for, make
 
 import fastrnn
 from fastrnn.models import SequenceClassifier, SequenceTagger

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from models.zoo import LENGTHS, V, batch_for, make
-from tolerances import assert_same_bits
+from helpers.tolerances import assert_same_bits
+from helpers.zoo import LENGTHS, V, batch_for, make
 
 from fastrnn import decode
 from fastrnn.data import BOS, EOS, PAD, UNK, Vocabulary, contiguous_streams, windows

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from models.zoo import ZOO, batch_for, flat, make
-from tolerances import assert_same_bits
+from helpers.tolerances import assert_same_bits
+from helpers.zoo import ZOO, batch_for, flat, make
 
 import fastrnn
 from fastrnn import models

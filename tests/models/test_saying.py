@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from models.nested import check_gradients, check_twins, traced_dtypes
-from models.zoo import SAYING, flat, make, said_batch
-from ops.nodes import count_nodes
-from tolerances import assert_same_bits
+from helpers.nested import check_gradients, check_twins, traced_dtypes
+from helpers.nodes import count_nodes
+from helpers.tolerances import assert_same_bits
+from helpers.zoo import SAYING, flat, make, said_batch
 
 from fastrnn import models, ops
 from fastrnn.models import HRED, VHRED, SequenceVAE

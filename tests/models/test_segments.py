@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from models.nested import check_gradients
-from tolerances import assert_same_bits
+from helpers.nested import check_gradients
+from helpers.tolerances import assert_same_bits
 
 from fastrnn import ops
 from fastrnn.data import pack_dialogues

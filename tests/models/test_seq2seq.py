@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from models.nested import check_gradients
-from models.zoo import LENGTHS, PAIRS, N, T, V, batch_for, flat, make
-from tolerances import assert_close, assert_same_bits
+from helpers.nested import check_gradients
+from helpers.tolerances import assert_close, assert_same_bits
+from helpers.zoo import LENGTHS, PAIRS, N, T, V, batch_for, flat, make
 
 import fastrnn
 from fastrnn import models, ops

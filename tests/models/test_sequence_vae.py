@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from models.zoo import SENTENCES, make, sentences
-from tolerances import assert_same_bits
+from helpers.tolerances import assert_same_bits
+from helpers.zoo import SENTENCES, make, sentences
 
 from fastrnn.data import BOS, EOS, Vocabulary
 from fastrnn.models import SequenceVAE

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from models.zoo import LENGTHS, C, I, N, T, batch_for, make
-from tolerances import assert_same_bits
+from helpers.tolerances import assert_same_bits
+from helpers.zoo import LENGTHS, C, I, N, T, batch_for, make
 
 from fastrnn.data import Batch, Vocabulary
 from fastrnn.models import SequenceClassifier, SequenceRegressor, load

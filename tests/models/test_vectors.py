@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from autograd.tracer import Box
-from models.zoo import flat
-from tolerances import assert_same_bits
+from helpers.tolerances import assert_same_bits
+from helpers.zoo import flat
 
 from fastrnn import models, ops
 from fastrnn.models import VAE, AutoEncoder

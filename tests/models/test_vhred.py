@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from models.zoo import W, dialogues, make
-from tolerances import assert_same_bits
+from helpers.tolerances import assert_same_bits
+from helpers.zoo import W, dialogues, make
 
 from fastrnn import metrics, ops
 from fastrnn.data import Vocabulary, pack_dialogues

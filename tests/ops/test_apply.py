@@ -7,8 +7,8 @@ from typing import Any
 import autograd
 import numpy as np
 import pytest
-from ops.nodes import count_nodes
-from tolerances import assert_close, assert_same_bits
+from helpers.nodes import count_nodes
+from helpers.tolerances import assert_close, assert_same_bits
 
 import fastrnn
 from fastrnn.testing import gradcheck

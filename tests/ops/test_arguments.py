@@ -8,8 +8,8 @@ from typing import Any
 import autograd
 import numpy as np
 import pytest
-from processes import output_of
-from tolerances import assert_same_bits
+from helpers.processes import output_of
+from helpers.tolerances import assert_same_bits
 
 from fastrnn import ops, reference
 

@@ -8,7 +8,7 @@ import autograd
 import autograd.numpy as anp
 import numpy as np
 import pytest
-from ops.decoders import CHOICES, draw_decoder, run_decoder
+from helpers.decoders import CHOICES, draw_decoder, run_decoder
 
 import fastrnn
 from fastrnn import ops, reference

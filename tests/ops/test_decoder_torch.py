@@ -8,7 +8,7 @@ import autograd
 import autograd.numpy as anp
 import numpy as np
 import pytest
-from ops.decoders import draw_decoder, run_decoder
+from helpers.decoders import draw_decoder, run_decoder
 
 from fastrnn import ops
 

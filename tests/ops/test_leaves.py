@@ -10,7 +10,7 @@ import autograd.numpy as anp
 import numpy as np
 import pytest
 from autograd.tracer import trace_stack
-from tolerances import assert_same_bits
+from helpers.tolerances import assert_same_bits
 
 import fastrnn
 from fastrnn import ops

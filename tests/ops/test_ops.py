@@ -7,7 +7,7 @@ from typing import Any
 import autograd
 import numpy as np
 import pytest
-from ops.operations import (
+from helpers.operations import (
     OPERATIONS,
     Operation,
     cases,
@@ -17,8 +17,8 @@ from ops.operations import (
     name_of,
     run,
 )
-from runners import forced_plan
-from tolerances import OPERATION, assert_close, assert_same_bits
+from helpers.runners import forced_plan
+from helpers.tolerances import OPERATION, assert_close, assert_same_bits
 
 import fastrnn
 from fastrnn import ops, reference

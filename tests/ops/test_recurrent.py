@@ -8,11 +8,11 @@ import autograd
 import autograd.numpy as anp
 import numpy as np
 import pytest
-from cases import CELLS, INPUTS, OUTPUTS, UPSTREAM, Case, Problem, check_trusted, draw
-from compare import bound_of
-from ops.nodes import count_nodes
-from reference.twins import inputs, keywords, loss, turned
-from tolerances import assert_close, assert_same_bits
+from helpers.cases import CELLS, INPUTS, OUTPUTS, UPSTREAM, Case, Problem, check_trusted, draw
+from helpers.compare import bound_of
+from helpers.nodes import count_nodes
+from helpers.tolerances import assert_close, assert_same_bits
+from helpers.twins import inputs, keywords, loss, turned
 
 import fastrnn
 from fastrnn import functional, ops

@@ -7,8 +7,8 @@ from typing import Any
 import autograd
 import numpy as np
 import pytest
-from ops.operations import OPERATIONS, Operation, cast, gradients, run
-from tolerances import assert_same_bits
+from helpers.operations import OPERATIONS, Operation, cast, gradients, run
+from helpers.tolerances import assert_same_bits
 
 from fastrnn import ops
 

@@ -7,7 +7,7 @@ from typing import Any
 import autograd
 import numpy as np
 import pytest
-from tolerances import OPERATION, assert_close
+from helpers.tolerances import OPERATION, assert_close
 
 import fastrnn
 from fastrnn import ops, reference

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cases import CELLS, Case, draw
-from runners import run_functions
+from helpers.cases import CELLS, Case, draw
+from helpers.runners import run_functions
 
 import fastrnn
 from fastrnn import _core

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cases import CELLS, Case, Problem, draw
+from helpers.cases import CELLS, Case, Problem, draw
 
 import fastrnn
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tolerances import DIFFERENCE_ABSOLUTE, DIFFERENCE_RELATIVE, DIFFERENCE_STEP
+from helpers.tolerances import DIFFERENCE_ABSOLUTE, DIFFERENCE_RELATIVE, DIFFERENCE_STEP
 
 import fastrnn
 from fastrnn.testing import gradcheck

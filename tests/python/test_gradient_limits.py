@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from autograd import grad
-from models.zoo import EVERY, LENGTHS, SAYING, batch_for, flat, make, said_batch
+from helpers.zoo import EVERY, LENGTHS, SAYING, batch_for, flat, make, said_batch
 
 import fastrnn
 from fastrnn import ops

@@ -4,10 +4,10 @@ end in an explained error and leave the next good call right.
 
 from typing import Any
 
-import malformed
 import numpy as np
 import pytest
-from malformed import Subject
+from helpers import malformed
+from helpers.malformed import Subject
 
 import fastrnn
 

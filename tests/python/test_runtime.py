@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from processes import TIMEOUT
+from helpers.processes import TIMEOUT
 
 import fastrnn
 from fastrnn import runtime

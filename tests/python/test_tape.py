@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cases import CELLS, Case, draw
+from helpers.cases import CELLS, Case, draw
 
 import fastrnn
 

@@ -7,10 +7,10 @@ and autograd through the text of forward. Every input and weight, every layout a
 import autograd
 import numpy as np
 import pytest
-from cases import CELLS, Case, Problem, check_trusted, draw
-from pairwise import pairwise
-from reference.twins import backward, central_differences, inputs, loss
-from tolerances import assert_close, assert_same_bits
+from helpers.cases import CELLS, Case, Problem, check_trusted, draw
+from helpers.pairwise import pairwise
+from helpers.tolerances import assert_close, assert_same_bits
+from helpers.twins import backward, central_differences, inputs, loss
 
 # h^2 f''' / 6 = 1e-11 f''' and eps |loss| / h = 2e-11 |loss| at h = 1e-5, |loss| < 100: the
 # gradients are about 1, and 1e-6 of their root mean square leaves room for the smallest tensors.

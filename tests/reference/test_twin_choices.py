@@ -10,10 +10,10 @@ import autograd
 import numpy as np
 import pytest
 from autograd.extend import defvjp, primitive
-from cases import CELLS, Case, Problem, draw
-from chosen import cases, draw_smooth
-from reference.twins import backward, central_differences, forward, inputs, loss
-from tolerances import assert_close
+from helpers.cases import CELLS, Case, Problem, draw
+from helpers.chosen import cases, draw_smooth
+from helpers.tolerances import assert_close
+from helpers.twins import backward, central_differences, forward, inputs, loss
 
 from fastrnn import reference
 from fastrnn._calls import choices as known_choices

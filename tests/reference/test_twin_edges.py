@@ -7,9 +7,9 @@ import autograd
 import autograd.numpy as anp
 import numpy as np
 import pytest
-from cases import CELLS, Case, Problem, draw
-from reference.twins import backward, call, forward, inputs, loss
-from tolerances import FORWARD, GRADIENT, assert_close, assert_same_bits
+from helpers.cases import CELLS, Case, Problem, draw
+from helpers.tolerances import FORWARD, GRADIENT, assert_close, assert_same_bits
+from helpers.twins import backward, call, forward, inputs, loss
 
 from fastrnn import reference
 from fastrnn.reference._math import ACTIVATIONS, relu, sigmoid, squash

@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from cases import CELLS, Case, Problem, draw
-from reference.twins import backward, forward, inputs
-from tolerances import FORWARD, GRADIENT, assert_close
+from helpers.cases import CELLS, Case, Problem, draw
+from helpers.tolerances import FORWARD, GRADIENT, assert_close
+from helpers.twins import backward, forward, inputs
 
 from fastrnn import reference
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from cases import CELLS, Case, Problem, draw
+from helpers.cases import CELLS, Case, Problem, draw
+from helpers.pairwise import pairwise
+from helpers.tolerances import FORWARD, assert_close
+from helpers.twins import forward, inputs
 from onnx.reference import ReferenceEvaluator
-from pairwise import pairwise
-from reference.twins import forward, inputs
-from tolerances import FORWARD, assert_close
 
 # Our blocks of H rows in ONNX's order: LSTM i o f c and P i o f, GRU z r h.
 ROWS = {"rnn": [0], "lstm": [0, 3, 1, 2], "gru": [1, 0, 2]}

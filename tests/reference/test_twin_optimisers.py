@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tolerances import TORCH, assert_close
-from updates import OPTIMISERS, draw_tree, leaves, mapped, run
+from helpers.tolerances import TORCH, assert_close
+from helpers.updates import OPTIMISERS, draw_tree, leaves, mapped, run
 
 from fastrnn import reference
 

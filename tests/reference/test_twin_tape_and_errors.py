@@ -10,8 +10,8 @@ from typing import Any
 import autograd
 import numpy as np
 import pytest
-from cases import CELLS, Case, draw
-from reference.twins import call, inputs
+from helpers.cases import CELLS, Case, draw
+from helpers.twins import call, inputs
 
 from fastrnn import reference
 

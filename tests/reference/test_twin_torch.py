@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cases import Case, Problem, draw
-from pairwise import pairwise
-from reference.twins import backward, forward, inputs
-from tolerances import TORCH, assert_close
+from helpers.cases import Case, Problem, draw
+from helpers.pairwise import pairwise
+from helpers.tolerances import TORCH, assert_close
+from helpers.twins import backward, forward, inputs
 
 torch = pytest.importorskip("torch")
 

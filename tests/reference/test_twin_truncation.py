@@ -5,10 +5,10 @@ are differentiated by judges that know no hand-derived backward: autograd and ce
 import autograd
 import numpy as np
 import pytest
-from cases import CELLS, Case, Problem, draw
-from chunks import truncated
-from reference.twins import backward, central_differences, forward, inputs, loss
-from tolerances import assert_close, assert_same_bits
+from helpers.cases import CELLS, Case, Problem, draw
+from helpers.chunks import truncated
+from helpers.tolerances import assert_close, assert_same_bits
+from helpers.twins import backward, central_differences, forward, inputs, loss
 
 SHAPES = [
     {"T": 7, "N": 2, "I": 2, "H": 5},

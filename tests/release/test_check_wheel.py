@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from processes import TIMEOUT
+from helpers.processes import TIMEOUT
 
 import fastrnn._core
 

@@ -5,7 +5,7 @@ comes first, each must load and compute what it computes alone.
 import importlib.util
 
 import pytest
-from processes import output_of
+from helpers.processes import output_of
 
 pytestmark = pytest.mark.check(40)
 

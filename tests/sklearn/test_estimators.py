@@ -8,13 +8,13 @@ from typing import Any
 import joblib
 import numpy as np
 import pytest
+from helpers.tolerances import assert_same_bits
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import estimator_checks_generator
-from tolerances import assert_same_bits
 
 import fastrnn
 from fastrnn.data import Batch

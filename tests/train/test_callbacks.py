@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from toy import Toy, batches, trainer
+from helpers.toy import Toy, batches, trainer
 
 from fastrnn.train import SGD, Callback, Trainer, schedule
 from fastrnn.train import _loop as loop

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from toy import Shuffled, Toy, batches, digest, flat, trainer
+from helpers.toy import Shuffled, Toy, batches, digest, flat, trainer
 
 import fastrnn
 from fastrnn.io import _files, load_checkpoint

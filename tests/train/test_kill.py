@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from kills import kill_savers, outcome, stop_training, toy
+from helpers.kills import kill_savers, outcome, stop_training, toy
 
 pytest.importorskip("autograd")
 pytest.importorskip("safetensors")

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tolerances import assert_same_bits
-from updates import OPTIMISERS, draw_tree, good, mapped, run
+from helpers.tolerances import assert_same_bits
+from helpers.updates import OPTIMISERS, draw_tree, good, mapped, run
 
 from fastrnn.train import Adam, schedule
 

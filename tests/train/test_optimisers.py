@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tolerances import assert_same_bits
-from updates import OPTIMISERS, good, leaves, mapped
+from helpers.tolerances import assert_same_bits
+from helpers.updates import OPTIMISERS, good, leaves, mapped
 
 import fastrnn
 from fastrnn.train import SGD, Adagrad, Adam, AdamW, RMSprop

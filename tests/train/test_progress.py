@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 import pytest
-from toy import Shuffled, Toy, batches, trainer
+from helpers.toy import Shuffled, Toy, batches, trainer
 
 from fastrnn.train._loop import shown
 

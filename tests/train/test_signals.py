@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from toy import Toy, batches, digest, trainer
+from helpers.toy import Toy, batches, digest, trainer
 
 from fastrnn.train import SGD, Trainer, load_latest
 

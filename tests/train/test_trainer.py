@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from toy import Shuffled, Toy, batches, digest, trainer
+from helpers.toy import Shuffled, Toy, batches, digest, trainer
 
 import fastrnn
 from fastrnn.train import Adam, Trainer, load_latest

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from toy import Shuffled, Toy, batches, digest, trainer
+from helpers.toy import Shuffled, Toy, batches, digest, trainer
 
 from fastrnn.train import SGD, Trainer, _loop, load_latest, schedule
 

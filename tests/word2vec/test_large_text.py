@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from processes import output_of
+from helpers.processes import output_of
 
 MEGABYTES = 48
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from processes import output_of
+from helpers.processes import output_of
 
 import fastrnn
 from fastrnn import _core

@@ -13,7 +13,8 @@ import autograd
 import autograd.numpy as anp
 import numpy as np
 from autograd.builtins import tuple as traced_tuple
-from ops.decoders import draw_decoder, run_decoder
+
+from helpers.decoders import draw_decoder, run_decoder
 
 Arrays = dict[str, np.ndarray]
 Draw = Callable[..., tuple[Arrays, dict[str, Any]]]

@@ -4,10 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 import numpy as np
-from cases import check_trusted, draw, random_case
-from compare import bound_of
-from runners import forced_isa, isas_under_test, run_core, run_twin
-from tolerances import worst
+
+from helpers.cases import check_trusted, draw, random_case
+from helpers.compare import bound_of
+from helpers.runners import forced_isa, isas_under_test, run_core, run_twin
+from helpers.tolerances import worst
 
 PRECISIONS = (np.dtype(np.float64), np.dtype(np.float32))
 SPLITS = (None, "rows", "units")

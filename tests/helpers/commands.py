@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from processes import TIMEOUT, environment
+from helpers.processes import TIMEOUT, environment
 
 COMMAND = (sys.executable, "-m", "fastrnn.cli")
 

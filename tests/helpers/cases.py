@@ -2,7 +2,7 @@
 
 A `Case` is what is asked (sizes, which arguments are present); `draw` turns it into a `Problem`,
 the arrays. Values are float32 numbers held in float64, so that both precisions and the twin see
-the same input. `tests/runners.py` runs a problem.
+the same input. `runners.py` runs a problem.
 """
 
 import dataclasses
@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from pairwise import pairwise
-from tolerances import KINK, MISTRUSTED_ZEROS
+
+from helpers.pairwise import pairwise
+from helpers.tolerances import KINK, MISTRUSTED_ZEROS
 
 
 @dataclasses.dataclass(frozen=True)

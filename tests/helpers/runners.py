@@ -11,11 +11,11 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from cases import INPUTS, OUTPUTS, Problem
-from memory import Arena
 
 import fastrnn
 from fastrnn import _core, reference
+from helpers.cases import INPUTS, OUTPUTS, Problem
+from helpers.memory import Arena
 
 Results = dict[str, np.ndarray]
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from chosen import recorded_kinks
-from tolerances import KINK
 
 import fastrnn.torch
+from helpers.chosen import recorded_kinks
+from helpers.tolerances import KINK
 
 CELLS = ("LSTM", "GRU", "RNN_tanh", "RNN_relu")
 

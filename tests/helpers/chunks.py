@@ -8,7 +8,8 @@ import dataclasses
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from cases import Problem
+
+from helpers.cases import Problem
 
 Arrays = dict[str, np.ndarray]
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import autograd.numpy as anp
 import numpy as np
-from models import twin_seq2seq
 
 from fastrnn import reference
 from fastrnn.models import Seq2Seq, SequenceClassifier, SequenceRegressor
+from helpers import twin_seq2seq
 
 MERGES = {
     "concat": lambda f, b: anp.concatenate([f, b], axis=-1),

@@ -11,11 +11,11 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
-from cases import Case, Problem, draw
-from reference.twins import forward, inputs
-from tolerances import KINK
 
 from fastrnn.reference import _math
+from helpers.cases import Case, Problem, draw
+from helpers.tolerances import KINK
+from helpers.twins import forward, inputs
 
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "linear", "hard_sigmoid")
 GATES = [(gates, False) for gates in ("", "i", "f", "o", "if", "io", "fo", "ifo")]

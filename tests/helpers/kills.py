@@ -11,10 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from processes import TIMEOUT, environment
 
 from fastrnn.io import load_checkpoint
 from fastrnn.io._files import remove_stale
+from helpers.processes import TIMEOUT, environment
 
 HERE = Path(__file__).parent
 
@@ -30,7 +30,7 @@ SAVES = """
 
 
 def start(*command: str, threads: int = 1) -> subprocess.Popen[str]:
-    env = environment({"PYTHONPATH": str(HERE), "FASTRNN_NUM_THREADS": str(threads)})
+    env = environment({"PYTHONPATH": str(HERE.parent), "FASTRNN_NUM_THREADS": str(threads)})
     return subprocess.Popen(
         [sys.executable, *command],
         env=env,

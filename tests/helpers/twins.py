@@ -3,9 +3,9 @@
 from typing import Any
 
 import numpy as np
-from cases import INPUTS, OUTPUTS, UPSTREAM, Problem
 
 from fastrnn import reference
+from helpers.cases import INPUTS, OUTPUTS, UPSTREAM, Problem
 
 Arrays = dict[str, Any]
 

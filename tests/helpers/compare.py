@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-from cases import OUTPUTS
-from tolerances import FORWARD, GRADIENT, assert_close, assert_same_bits
+
+from helpers.cases import OUTPUTS
+from helpers.tolerances import FORWARD, GRADIENT, assert_close, assert_same_bits
 
 # What belongs to single rows of the batch, with the axis of the rows.
 ROW_AXES = {"y": 1, "h_n": 0, "c_n": 0, "dx": 1, "dh0": 0, "dc0": 0}
