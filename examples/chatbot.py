@@ -102,7 +102,7 @@ def counted(talks):
 
 def several(replies):
     """The prompts with several replies that stand there often enough."""
-    return [prompt for prompt, said in replies.items() if len(said) > 1 and said.total() > 3]
+    return [p for p, answers in replies.items() if len(answers) > 1 and answers.total() > 3]
 
 
 def distances(model, replies):
@@ -125,8 +125,8 @@ def measured(model, talks, rng, draws=200):
     """The share of prompts answered as in the data, and how far draws are from its frequencies."""
     replies = counted(talks)
     prompts = list(replies)
-    said = model.replies([[prompt] for prompt in prompts])
-    right = np.mean([reply in replies[prompt] for prompt, reply in zip(prompts, said)])
+    answers = model.replies([[prompt] for prompt in prompts])
+    right = np.mean([reply in replies[prompt] for prompt, reply in zip(prompts, answers)])
     found = []
     for prompt in several(replies):
         drawn = Counter(model.reply([prompt], n=draws, temperature=1.0, rng=rng))

@@ -73,10 +73,10 @@ def made(kind, table, seed, hidden=128, **options):
 
 def error_rates(model, words, table, **decoding):
     """WER and PER on words, decoded freely."""
-    said = texts(model, words, **decoding)
+    predictions = texts(model, words, **decoding)
     right = [table[word] for word in words]
-    phones, apart = [[p.split() for p in may] for may in right], [s.split() for s in said]
-    return 1 - metrics.exact_match(said, right), metrics.error_rate(apart, phones)
+    phones, apart = [[p.split() for p in may] for may in right], [s.split() for s in predictions]
+    return 1 - metrics.exact_match(predictions, right), metrics.error_rate(apart, phones)
 
 
 def pronounce(model, word, plot=None):

@@ -20,9 +20,9 @@ LAGS = range(1, 11)
 
 
 def answers_of(talks, words):
-    """A batch in which every second turn, the answerer's, is to be said."""
-    said = np.concatenate([np.arange(len(talk)) % 2 == 1 for talk in talks])
-    return *pack_dialogues([[words.encode(turn) for turn in talk] for talk in talks]), said
+    """A batch whose targets are every second turn, the answers."""
+    targets = np.concatenate([np.arange(len(talk)) % 2 == 1 for talk in talks])
+    return *pack_dialogues([[words.encode(turn) for turn in talk] for talk in talks]), targets
 
 
 def train(talks, words, *, epochs, batch_size, seed, hidden=96):
@@ -36,7 +36,7 @@ def train(talks, words, *, epochs, batch_size, seed, hidden=96):
 
 
 def right(model, dialogues, turns=None):
-    """The share of dialogues whose last turn is said right, given the turns before it."""
+    """The share of dialogues whose last turn is predicted right, given the turns before it."""
     start = None if turns is None else -1 - turns
     replies = model.replies([one.turns[start:-1] for one in dialogues], max_length=12)
     return np.mean([reply == one.turns[-1] for reply, one in zip(replies, dialogues)])

@@ -94,15 +94,16 @@ def judge(model, language, sources, targets):
     """Exact trees, F1 of brackets and well-formed ones, decoded freely; the same constrained."""
     found = {}
     for name, options in (("free", {}), ("constrained", {"constraint": language.constraint()})):
-        said = texts(model, sources, max_length=language.longest + 12, **options)
+        predictions = texts(model, sources, max_length=language.longest + 12, **options)
         found[name] = {
-            "exact": metrics.exact_match(said, targets),
-            "well-formed": float(np.mean([language.is_tree(text) for text in said])),
+            "exact": metrics.exact_match(predictions, targets),
+            "well-formed": float(np.mean([language.is_tree(text) for text in predictions])),
         }
         if language.brackets:
-            spans = [[language.spans(text) for text in each] for each in (said, targets)]
+            spans = [[language.spans(text) for text in each] for each in (predictions, targets)]
             found[name]["F1"] = metrics.bracket_f1(*spans)
-            found[name]["in pairs"] = float(np.mean([language.is_paired(text) for text in said]))
+            paired = [language.is_paired(text) for text in predictions]
+            found[name]["in pairs"] = float(np.mean(paired))
     return found
 
 

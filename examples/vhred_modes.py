@@ -37,7 +37,7 @@ def train(model, rows, words, *, epochs, seed):
     return model
 
 
-def said(model, source, c, **how):
+def measured(model, source, c, **how):
     """How many kinds 200 replies are of, and how far from p(kind | question)."""
     replies = model.reply([source.context(c)], n=200, max_length=15, **how)
     modes = [mode for mode in map(source.mode_of, replies) if mode is not None]
@@ -63,7 +63,7 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 2) -> None:
             else:
                 model = VHRED("gru", words, 96, 4, rng=own, **options)
             train(model, rows, words, epochs=epochs, seed=seed)
-            modes, distance, replies = said(model, source, 0, rng=own)
+            modes, distance, replies = measured(model, source, 0, rng=own)
             seconds, batch = perf_counter() - began, packed(fresh, words)
             if options is None:
                 parts = f"-ln p {model.nats(batch).mean():.3f}"

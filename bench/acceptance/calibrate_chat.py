@@ -14,15 +14,15 @@ import numpy as np
 
 import chatbot
 from bench.acceptance import _frame, small_talk
-from bench.acceptance._torch_talk import TorchTalk
+from bench.acceptance._torch_dialogue import TorchDialogue
 from fastrnn.train.schedule import cosine
 
 CLOSE = 1e-4  # of the mean of −ln p, in nats a symbol: float32, sums of another order
 
 
-def peer(model: Any, source: Any, epochs: int) -> TorchTalk:
+def peer(model: Any, source: Any, epochs: int) -> TorchDialogue:
     """Train modules that begin as the model is."""
-    talk = TorchTalk(model, pack=True)
+    talk = TorchDialogue(model, pack=True)
     torch, updates = talk.torch, epochs * len(source)
     rates = cosine(chatbot.RATE, updates, chatbot.RATE / 50)
     optimiser = torch.optim.Adam(talk.weights, chatbot.RATE)

@@ -52,11 +52,11 @@ def nats_of_words(model: HRED, batches: Any, carries: np.ndarray) -> dict[str, f
     nats, seen = [], []
     for batch in batches:
         d = model._enter(batch)
-        heard = model._hear(model.params, d)
-        nats.append(model._say(model.params, d, heard.contexts, heard.memory).nats)
-        P = len(d.said_lengths)
-        targets = np.vstack([d.said, np.full((1, P), Vocabulary.PAD)])
-        targets[d.said_lengths, np.arange(P)] = Vocabulary.EOS
+        encoded = model._encode_dialogues(model.params, d)
+        nats.append(model._target_nats(model.params, d, encoded.contexts, encoded.memory).nats)
+        P = len(d.target_lengths)
+        targets = np.vstack([d.targets, np.full((1, P), Vocabulary.PAD)])
+        targets[d.target_lengths, np.arange(P)] = Vocabulary.EOS
         seen.append(targets[targets != Vocabulary.PAD])
     all_nats, slots = np.concatenate(nats), carries[np.concatenate(seen)]
     return {

@@ -14,7 +14,7 @@ import numpy as np
 from bench.acceptance import _frame, hred, vhred
 from bench.acceptance._dialogue import answers, packed, shuffled
 from bench.acceptance._race import report
-from bench.acceptance._torch_talk import TorchTalk
+from bench.acceptance._torch_dialogue import TorchDialogue
 from fastrnn.data import Vocabulary
 from fastrnn.models import HRED, VHRED
 from fastrnn.train import Adam, Trainer
@@ -89,7 +89,7 @@ class Packed:
     def __init__(self, name: str, seed: int, updates: int) -> None:
         del updates
         model, self._source, self._judged, self._best = task(name, seed)
-        self._talk, self._latent = TorchTalk(model, self.pack), name == "VHRED"
+        self._talk, self._latent = TorchDialogue(model, self.pack), name == "VHRED"
         self._batches, self._done = iter(self._source), 0
         self._rng = np.random.default_rng(seed)
         self._optimiser = self._talk.torch.optim.Adam(self._talk.weights, RATE, fused=True)
@@ -115,7 +115,7 @@ class Packed:
     def quality(self) -> float:
         with self._talk.torch.no_grad():
             nats, kl, d = self._talk.parts(self._judged, np.random.default_rng(1), 0.0)
-        return float(nats + kl) / len(d.said_lengths) - self._best
+        return float(nats + kl) / len(d.target_lengths) - self._best
 
 
 class Padded(Packed):

@@ -23,7 +23,7 @@ QUESTIONS = (
 
 
 class SlotDialogue(NamedTuple):
-    """A dialogue whose last reply hangs on something said before.
+    """A dialogue whose last reply depends on an earlier turn.
 
     Attributes
     ----------

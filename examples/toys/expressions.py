@@ -78,9 +78,9 @@ def _expressions(text: str, shortest: int, longest: int) -> Iterator[tuple[list[
         found = list(tokenize.generate_tokens(io.StringIO(text).readline))
     except (SyntaxError, ValueError, tokenize.TokenError):
         return
-    said = [token for token in found if token.type not in _LAYOUT]
-    begins = {token.start: i for i, token in enumerate(said)}
-    ends = {token.end: i for i, token in enumerate(said, 1)}
+    kept = [token for token in found if token.type not in _LAYOUT]
+    begins = {token.start: i for i, token in enumerate(kept)}
+    ends = {token.end: i for i, token in enumerate(kept, 1)}
     for node in ast.walk(module):
         if not isinstance(node, ast.expr) or node.end_lineno is None:
             continue
@@ -89,7 +89,7 @@ def _expressions(text: str, shortest: int, longest: int) -> Iterator[tuple[list[
         # Columns of ast are bytes: where a line holds other letters than ASCII, none may fit.
         if start is None or end is None or not shortest <= end - start <= longest:
             continue
-        words = [_word(token) for token in said[start:end]]
+        words = [_word(token) for token in kept[start:end]]
         tree = None if "" in words else _tree(node)
         if tree is not None and not isinstance(tree, str):
             yield words, tree

@@ -117,13 +117,13 @@ def prefix_constraint(
     leaf = ~joins & (np.arange(V) >= SPECIALS)
 
     def constraint(prefix: ArrayLike) -> Mask:
-        said = np.asarray(prefix, np.int64)
-        operators_said = int(joins[said].sum())
-        lacking = 1 + 2 * operators_said - len(said)
+        symbols = np.asarray(prefix, np.int64)
+        operator_count = int(joins[symbols].sum())
+        lacking = 1 + 2 * operator_count - len(symbols)
         allowed = np.zeros(V, np.bool_)
         if lacking == 0:
             allowed[EOS] = True
             return allowed
-        return leaf | (joins & (len(said) + lacking + 2 <= longest))
+        return leaf | (joins & (len(symbols) + lacking + 2 <= longest))
 
     return constraint

@@ -172,8 +172,8 @@ def bracket_constraint(
 
     def constraint(prefix: ArrayLike) -> Mask:
         stack: list[int] = []  # open brackets
-        filled, count, said = False, 0, np.asarray(prefix, np.int64).tolist()
-        for i in said:
+        filled, count, symbols = False, 0, np.asarray(prefix, np.int64).tolist()
+        for i in symbols:
             if opening[i]:
                 stack.append(i)
                 filled = False
@@ -182,11 +182,11 @@ def bracket_constraint(
                 stack.pop()
             count, filled = count + bool(leaf[i]), True
         allowed = np.zeros(V, np.bool_)
-        if said and not stack:
+        if symbols and not stack:
             allowed[EOS] = True
             return allowed
         lacking = 1 if leaves is None else max(leaves - count, 1)
-        room = longest - len(said) - len(stack)  # what may stand beside the brackets to close
+        room = longest - len(symbols) - len(stack)  # what may stand beside the brackets to close
         more = leaves is None or count < leaves
         allowed |= opening & (more and room >= lacking + 2)
         if stack:

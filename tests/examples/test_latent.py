@@ -100,7 +100,7 @@ def test_kinds_are_counted() -> None:
             assert history == [source.context(0)]
             return [one.reply for one in source.draw(np.random.default_rng(1), 200)] + ["open0"]
 
-    modes, distance, replies = vhred_modes.said(Says(), source, 0)
+    modes, distance, replies = vhred_modes.measured(Says(), source, 0)
     assert modes == 3
     assert distance < 0.12
     assert len(replies) == 201

@@ -88,9 +88,9 @@ PAIRS: dict[str, tuple[type[Model], tuple[Any, ...], dict[str, Any]]] = {
     ),
 }
 ZOO = SINGLE | PAIRS
-# These say sentences: dialogue models,
+# These generate sentences: dialogue models,
 W = 10
-TALKS: dict[str, tuple[type[Model], tuple[Any, ...], dict[str, Any]]] = {
+DIALOGUE_MODELS: dict[str, tuple[type[Model], tuple[Any, ...], dict[str, Any]]] = {
     "hred-gru": (HRED, ("gru", W, 4), {"context_size": 3}),
     "hred-lstm-init": (
         HRED,
@@ -146,8 +146,8 @@ SENTENCES: dict[str, tuple[type[Model], tuple[Any, ...], dict[str, Any]]] = {
         {"decoder_input": "gated", "free_bits": 0.02},
     ),
 }
-SAYING = TALKS | SENTENCES
-EVERY = ZOO | SAYING
+DECODING = DIALOGUE_MODELS | SENTENCES
+EVERY = ZOO | DECODING
 
 
 def make(name: str, **more: Any) -> Any:
@@ -195,7 +195,7 @@ def sentences(rng: Any, lengths: Any = (4, 0, 5, 1)) -> tuple[np.ndarray, np.nda
     return rng.integers(4, 9, (max(lengths), len(lengths))), np.asarray(lengths)
 
 
-def said_batch(model: Any, rng: Any, shape: Any = None) -> tuple[Any, ...]:
+def token_batch(model: Any, rng: Any, shape: Any = None) -> tuple[Any, ...]:
     """What a model that says sentences takes, and a weight of the divergence if it has a code."""
     if isinstance(model, SequenceVAE):
         return *sentences(rng, *([] if shape is None else [shape])), 0.7

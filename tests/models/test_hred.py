@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.tolerances import assert_same_bits
-from helpers.zoo import TALKS, W, dialogues, make
+from helpers.zoo import DIALOGUE_MODELS, W, dialogues, make
 
 from fastrnn import ops
 from fastrnn.data import Vocabulary, pack_dialogues
 from fastrnn.models import HRED, VHRED
-from fastrnn.models._dialogue.dialogues import arranged
+from fastrnn.models._dialogue.dialogues import indexed
 from fastrnn.models._parts.model import flatten
 from fastrnn.train import Adam
 
 V = W
-KINDS = [name for name in TALKS if name.startswith("hred")]
+KINDS = [name for name in DIALOGUE_MODELS if name.startswith("hred")]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -149,7 +149,7 @@ def test_nothing_to_say(rng: Any) -> None:
         value, grads = ops.value_and_grad(model.loss)(model.params, pack_dialogues(talks))
         assert value == 0
         assert not any(gradient.any() for gradient in flatten(grads).values())
-    with pytest.raises(ValueError, match="at least one turn to be said"):
+    with pytest.raises(ValueError, match="at least one target turn"):
         model.evaluate([pack_dialogues([[[4]]])])
     with pytest.raises(TypeError, match="batch must be"):
         model.fit([[["hi", "ho"]]], updates=1, progress=False)
@@ -162,8 +162,8 @@ def test_nothing_to_say(rng: Any) -> None:
         (lambda b: (b[0] + V, *b[1:]), ValueError, r"tokens must lie in 0\.\.9"),
         (lambda b: (*b[:2], b[2] + 1), ValueError, "turns must be counts whose sum is U = 8"),
         (lambda b: (*b[:2], b[2] * 1.0), TypeError, "turns must be integers"),
-        (lambda b: (*b, np.ones(8, bool)), ValueError, "said must be False for the first turn"),
-        (lambda b: (*b, np.ones(8)), TypeError, r"said must be bool of shape \(8,\)"),
+        (lambda b: (*b, np.ones(8, bool)), ValueError, "targets must be False for the first turn"),
+        (lambda b: (*b, np.ones(8)), TypeError, r"targets must be bool of shape \(8,\)"),
         (lambda b: (b[0][0], *b[1:]), ValueError, r"tokens must have shape \(T, U\)"),
     ],
 )
@@ -220,19 +220,19 @@ def test_bad_options(options: dict[str, Any], error: type, message: str) -> None
         make("hred-gru", **options)
 
 
-@pytest.mark.parametrize("read_said", [False, True])
-def test_equal_turns_are_read_once(read_said: bool) -> None:
+@pytest.mark.parametrize("read_targets", [False, True])
+def test_equal_turns_are_read_once(read_targets: bool) -> None:
     """A turn that ends in padding is no longer one, and what is heard where stays the same."""
     talks = [[[4, 5], [4], [4, 5]], [[4], [4, 0], [6]], [[6], [4, 5]]]
     batch = pack_dialogues(talks)
-    one, all_of = (arranged(batch, V, read_said, once=once) for once in (True, False))
+    one, all_of = (indexed(batch, V, read_targets, once=once) for once in (True, False))
     assert len(one.lengths) == 4
-    assert len(all_of.lengths) == (8 if read_said else 5)
+    assert len(all_of.lengths) == (8 if read_targets else 5)
 
     def turns(d: Any, numbers: np.ndarray) -> list[Any]:
         return [d.tokens[: d.lengths[k], k].tolist() for k in numbers.ravel()]
 
     exists = np.arange(2)[:, None] < one.steps
-    assert turns(one, one.heard[exists]) == turns(all_of, all_of.heard[exists])
-    assert turns(one, one.heard[exists]) == [[4, 5], [4], [6], [4], [4, 0]]
-    assert turns(one, one.again) == turns(all_of, all_of.again)
+    assert turns(one, one.context_turns[exists]) == turns(all_of, all_of.context_turns[exists])
+    assert turns(one, one.context_turns[exists]) == [[4, 5], [4], [6], [4], [4, 0]]
+    assert turns(one, one.target_turns) == turns(all_of, all_of.target_turns)

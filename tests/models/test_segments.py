@@ -52,13 +52,13 @@ class Going:
 def test_what_segments_are_made_of(rng: Any) -> None:
     batch = pack_dialogues([[[4], [5, 5], [6], [7], [8]], [[9]], [[4], [5]]])
     first, second = segments(batch, 2, V, 0)
-    tokens, lengths, turns, said, goes_on = first
+    tokens, lengths, turns, targets, continued = first
     assert tokens.tolist() == [[4, 5, 6, 4, 5], [0, 5, 0, 0, 0]]
-    assert (lengths.tolist(), turns.tolist(), goes_on) == ([1, 2, 1, 1, 1], [3, 0, 2], False)
-    assert said.tolist() == [False, True, True, False, True]
-    tokens, lengths, turns, said, goes_on = second
+    assert (lengths.tolist(), turns.tolist(), continued) == ([1, 2, 1, 1, 1], [3, 0, 2], False)
+    assert targets.tolist() == [False, True, True, False, True]
+    tokens, lengths, turns, targets, continued = second
     assert tokens.tolist() == [[6, 7, 8]]
-    assert (turns.tolist(), said.tolist(), goes_on) == ([3, 0, 0], [False, True, True], True)
+    assert (turns.tolist(), targets.tolist(), continued) == ([3, 0, 0], [False, True, True], True)
     answers = np.arange(8) % 2 == 1
     marks = [part[4].tolist() for part in segments((*batch, answers), 3, V, 2)]
     assert marks == [[0, 1, 0, 1, 0, 1], [1, 0]]
@@ -157,7 +157,7 @@ def test_segments_that_cannot_be(rng: Any) -> None:
     model, batch = make("hred"), talks(rng)
     first, second = segments(batch, 3, V, 0)
     for use in (lambda: model.loss(model.params, second), lambda: model.nats(second)):
-        with pytest.raises(ValueError, match="goes on where another one ended"):
+        with pytest.raises(ValueError, match="continues another one"):
             use()
     _, state = model.loss_with_state(model.params, first)
     other = segments(talks(rng, [[1] * 6] * 2), 3, V, 0)[1]
@@ -177,8 +177,8 @@ def test_who_speaks_decides_what_is_said() -> None:
     batch = pack_dialogues([[[4], [5, 6]], [[4], [7, 8]], [[4], [9]]])
     speakers = np.array([0, 1, 1, 0, 0, 0])
     model.fit([(*batch, speakers)], Adam(lr=0.02), updates=120, progress=False)
-    said = [model.reply([[4]], speakers=who).tolist() for who in ((0, 1), (1, 0), (0, 0))]
-    assert said == [[5, 6], [7, 8], [9]]
+    targets = [model.reply([[4]], speakers=who).tolist() for who in ((0, 1), (1, 0), (0, 0))]
+    assert targets == [[5, 6], [7, 8], [9]]
     assert model.reply([[4]]).tolist() == [5, 6], "they take turns"
     talk = model.conversation()
     talk.hear([4], speaker=1)
@@ -194,10 +194,10 @@ def test_speakers_take_turns_unless_they_are_named(rng: Any) -> None:
     assert model.loss(model.params, (*batch, turns)) == value
     assert model.loss(model.params, (*batch, turns, 0.5)) != value
     assert model.loss(model.params, (*batch, (turns + 1) % 3)) != value
-    said = np.concatenate([np.arange(len(talk)) > 0 for talk in SHAPE])
-    assert model.loss(model.params, (*batch, said, turns)) == value
+    targets = np.concatenate([np.arange(len(talk)) > 0 for talk in SHAPE])
+    assert model.loss(model.params, (*batch, targets, turns)) == value
     for wrong, error, message in (
-        ((turns, said), TypeError, r"said must be bool of shape \(14,\), got int64"),
+        ((turns, targets), TypeError, r"targets must be bool of shape \(14,\), got int64"),
         ((turns + 1,), ValueError, r"speakers must lie in 0\.\.2"),
         ((turns[1:],), ValueError, r"speakers must be integers of shape \(14,\)"),
     ):

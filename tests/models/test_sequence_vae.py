@@ -36,18 +36,19 @@ def test_what_is_said_is_what_the_scores_make_likeliest(rng: Any) -> None:
     """Step by step the decoder is what it is over the whole sentence, its end included."""
     model = make("svae-lstm-gated")
     z = rng.standard_normal((5, Z))
-    for n, said in enumerate(model.decode(z, max_length=6)):
-        batch = model._enter((said[:, None], [len(said)]))
-        nats = model._say(model.params, batch, z[n : n + 1]).nats
-        for t in range(len(said) + (len(said) < 6)):
-            best = said[t] if t < len(said) else EOS
+    for n, targets in enumerate(model.decode(z, max_length=6)):
+        batch = model._enter((targets[:, None], [len(targets)]))
+        nats = model._target_nats(model.params, batch, z[n : n + 1]).nats
+        for t in range(len(targets) + (len(targets) < 6)):
+            best = targets[t] if t < len(targets) else EOS
             for other in range(EOS, V):
-                changed = np.append(said[:t], other)
+                changed = np.append(targets[:t], other)
                 if other == EOS:
-                    row = model._enter((said[:t, None], [t]))
+                    row = model._enter((targets[:t, None], [t]))
                 else:
                     row = model._enter((changed[:, None], [t + 1]))
-                assert model._say(model.params, row, z[n : n + 1]).nats[t] >= nats[t] - 1e-12, best
+                here = model._target_nats(model.params, row, z[n : n + 1]).nats[t]
+                assert here >= nats[t] - 1e-12, best
     drawn = [model.decode(z, temperature=1.0, rng=np.random.default_rng(s)) for s in (1, 1, 2)]
     assert all((a == b).all() for a, b in zip(drawn[0], drawn[1], strict=True))
     assert [d.tolist() for d in drawn[0]] != [d.tolist() for d in drawn[2]]

@@ -55,9 +55,9 @@ def test_parts(rng: Any) -> None:
 def test_a_schedule_for_some_turns_only(rng: Any) -> None:
     """What is to be said and the weight both stand behind the batch."""
     tokens, lengths, turns = batch_of(rng)
-    said = np.array([False, False, True, False, False, True, False])
+    targets = np.array([False, False, True, False, False, True, False])
     model = make("vhred-lstm-init", kl_schedule=3)
-    data = [(tokens, lengths, turns, said)]
+    data = [(tokens, lengths, turns, targets)]
     model.fit(data, updates=2, progress=False, rng=rng)
     assert model.tokens((*data[0], 0.5)) == model.tokens(data[0]) == lengths.sum()
     assert len(model.encode(data[0])[0]) == 2

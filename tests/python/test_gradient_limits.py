@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from autograd import grad
-from helpers.zoo import EVERY, LENGTHS, SAYING, batch_for, flat, make, said_batch
+from helpers.zoo import DECODING, EVERY, LENGTHS, batch_for, flat, make, token_batch
 
 import fastrnn
 from fastrnn import ops
@@ -88,7 +88,7 @@ def test_wrong_limits_are_refused_and_the_tape_stays_good(
 def test_they_reach_every_recurrent_layer_of_every_model(name: str, rng: Any) -> None:
     """A limit that no gradient can exceed by much leaves no weight below the gates untouched."""
     plain, limited = make(name), make(name, clip_step=1e-9)
-    batch = said_batch(plain, rng) if name in SAYING else batch_for(plain, rng, lengths=LENGTHS)
+    batch = token_batch(plain, rng) if name in DECODING else batch_for(plain, rng, lengths=LENGTHS)
     before, after = (
         flat(ops.value_and_grad(model.loss)(plain.params, batch, np.random.default_rng(1))[1])
         for model in (plain, limited)

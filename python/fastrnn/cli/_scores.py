@@ -31,10 +31,10 @@ def of_numbers(predictions: Array, references: Array) -> dict[str, float]:
     errors = predictions - references
     spread = np.sum((references - references.mean(axis=0)) ** 2, axis=0)
     left = np.sum(errors**2, axis=0)
-    found = {"rmse": float(np.sqrt(np.mean(errors**2))), "mae": float(np.mean(np.abs(errors)))}
+    scores = {"rmse": float(np.sqrt(np.mean(errors**2))), "mae": float(np.mean(np.abs(errors)))}
     if (spread > 0).all():  # R² compares with a column's mean, and a constant has no other value
-        found["r2"] = float(np.mean(1 - left / spread))
-    return found
+        scores["r2"] = float(np.mean(1 - left / spread))
+    return scores
 
 
 def of_texts(
@@ -49,14 +49,14 @@ def of_texts(
         so; other texts are cut by sacrebleu's own rules (13a).
     """
     some = any(text.split() for text in references)  # errors are shares of what is there
-    found = measured(("exact_match", "wer", "cer") if some else MEASURES[:1], predictions,
+    scores = measured(("exact_match", "wer", "cer") if some else MEASURES[:1], predictions,
                      references, known)  # fmt: skip
     if some:
         try:
-            found |= measured(("bleu",), predictions, references, known)
+            scores |= measured(("bleu",), predictions, references, known)
         except ImportError as error:
             print(f"no BLEU: {error}", file=sys.stderr)
-    return found
+    return scores
 
 
 class Unknown:
@@ -77,7 +77,7 @@ class Unknown:
         """From 0 to 1; 0 of nothing."""
         return self._unknown / self._count if self._count else 0.0
 
-    def tell(self, name: object) -> None:
+    def report(self, name: object) -> None:
         """Say on stderr how much of a file is unknown, if anything is."""
         if self._unknown:
             print(

@@ -60,8 +60,8 @@ class WordTable:
     def __getitem__(self, words: Any) -> Array:
         """Return the vector of a word (E,), or those of a list (n, E); UnknownWordError."""
         if isinstance(words, (str, int, np.integer)):
-            found: Array = self.vectors[self.get_index(words)]
-            return found
+            result: Array = self.vectors[self.get_index(words)]
+            return result
         rows = [self.get_index(word) for word in listed(words)]
         return self.vectors[np.array(rows, np.intp)]
 

@@ -243,9 +243,9 @@ class TokenFile:
         """Open a file for reading if it has this size."""
         file = open_regular(path)
         self._files.append(file)
-        found = os.fstat(file.fileno()).st_size
-        if found != size:
-            raise ValueError(f"{path} must have {size} bytes as its .json says, got {found}")
+        actual = os.fstat(file.fileno()).st_size
+        if actual != size:
+            raise ValueError(f"{path} must have {size} bytes as its .json says, got {actual}")
 
     def _read(self, which: int, start: int, stop: int, dtype: np.dtype[Any]) -> NDArray[Any]:
         """Return items start..stop of NAME.bin (0) or NAME.idx (1), in native byte order."""

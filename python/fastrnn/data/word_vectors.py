@@ -92,8 +92,8 @@ class WordVectors(WordTable):
         unit = self.unit_vectors()
         rows = unit[[self.get_index(word) for word in others]] if others else unit
         sought = self._vector_of(word_or_vector)
-        found: Array = 1.0 - rows @ (sought / (np.linalg.norm(sought) or 1.0))
-        return found
+        result: Array = 1.0 - rows @ (sought / (np.linalg.norm(sought) or 1.0))
+        return result
 
     def n_similarity(self, ws1: Sequence[Any], ws2: Sequence[Any]) -> float:
         """Return the cosine between the means of two lists of words.
@@ -377,11 +377,11 @@ class WordVectors(WordTable):
         flag("allow_inference", allow_inference)
         words = [word for word in dict.fromkeys(listed(keys)) if word in self.key_to_index]
         rows = np.array([self.key_to_index[word] for word in words], np.intp)
-        found = WordVectors(words, self.vectors[rows])
+        result = WordVectors(words, self.vectors[rows])
         if flag("copy_vecattrs", copy_vecattrs):
             for name, values in self._kept().items():
-                found._keep(name, values[rows])
-        return found
+                result._keep(name, values[rows])
+        return result
 
     def evaluate_word_analogies(
         self,
@@ -475,8 +475,8 @@ class WordVectors(WordTable):
         texts = {"words": self.index_to_key}
         texts |= {f"object.{n}": v.tolist() for n, v in kept.items() if v.dtype == object}
         for name, values in texts.items():
-            said = json.dumps(values, ensure_ascii=False, allow_nan=False)
-            tensors[name] = np.frombuffer(said.encode(), np.uint8)
+            text = json.dumps(values, ensure_ascii=False, allow_nan=False)
+            tensors[name] = np.frombuffer(text.encode(), np.uint8)
         save_checkpoint(path, tensors | {"vectors": self.vectors}, {"format": _FORMAT})
 
     @classmethod
@@ -504,11 +504,11 @@ class WordVectors(WordTable):
         """
         if mmap not in (None, "r", "r+", "c", "w+"):
             raise ValueError(f"mmap must be None, 'r', 'r+', 'c' or 'w+', got {mmap!r}")
-        found = load_checkpoint(path)
-        if found.state.get("format") != _FORMAT:
+        result = load_checkpoint(path)
+        if result.state.get("format") != _FORMAT:
             raise CheckpointError(path, "it holds no word vectors", "name a file that save wrote")
         try:
-            tensors = dict(found.tensors)
+            tensors = dict(result.tensors)
             words = json.loads(tensors.pop("words").tobytes())
             if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
                 raise ValueError("its words are no list of texts")

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastrnn._checks import flag, function, integer
-from fastrnn.decode._found import Found
 from fastrnn.decode._hypothesis import Hypothesis, Ids, LengthPenalty
+from fastrnn.decode._results import Results
 from fastrnn.decode._rules import MOST_ROWS, MOST_STEPS, Rules
-from fastrnn.decode._search import Search, StepFunction, taken
+from fastrnn.decode._search import Search, StepFunction, unpacked
 
 
 def beam_search(
@@ -105,16 +105,16 @@ def beam_search(
         raise ValueError(f"n_best must be at most beam_size, got {n_best} > {K}")
     rules = Rules() if rules is None else rules
     rules.check(N)
-    found = Found(N, n_best, LengthPenalty(length_penalty, alpha, word_penalty))
+    results = Results(N, n_best, LengthPenalty(length_penalty, alpha, word_penalty))
     keep = flag("return_attention", return_attention)
     overwrite = flag("overwrite_scores", overwrite_scores)
     search = Search(
-        K, limits(max_length, N, rules), rules, found, attention=keep, overwrite=overwrite
+        K, limits(max_length, N, rules), rules, results, attention=keep, overwrite=overwrite
     )
     while search.goes_on:
-        scores, state, weights = taken(step(state, search.parents, search.fed))
+        scores, state, weights = unpacked(step(state, search.parents, search.fed))
         search.advance(scores, weights)
-    return found.best()
+    return results.best()
 
 
 def greedy(

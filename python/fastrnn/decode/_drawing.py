@@ -10,7 +10,7 @@ from fastrnn.decode._beam import limits
 from fastrnn.decode._hypothesis import Hypothesis
 from fastrnn.decode._rules import MOST_ROWS, Rules
 from fastrnn.decode._sampling import sample
-from fastrnn.decode._search import StepFunction, checked_scores, taken
+from fastrnn.decode._search import StepFunction, checked_scores, unpacked
 from fastrnn.decode._select import log_normalisers
 from fastrnn.init import generator
 
@@ -77,12 +77,12 @@ def draw(
     longest = np.repeat(limits(max_length, N, rules), samples)
     parents = owners = np.repeat(np.arange(N), samples)
     places = np.arange(len(owners))  # where each row that goes on belongs
-    found: list[Hypothesis | None] = [None] * len(owners)
+    hypotheses: list[Hypothesis | None] = [None] * len(owners)
     totals, fed = np.zeros(len(owners)), np.full(len(owners), rules.bos)
     prefixes = np.empty((len(owners), 0), np.int64)
     maps: Any = None
     while len(places):
-        scores, state, weights = taken(step(state, parents, fed))
+        scores, state, weights = unpacked(step(state, parents, fed))
         scores = checked_scores(scores, len(places))
         normalisers = log_normalisers(scores)
         may_come = scores.copy()
@@ -102,9 +102,9 @@ def draw(
         for row in np.flatnonzero(ends).tolist():
             seen = None if maps is None else maps[row, :t].copy()
             tokens, total, finished = prefixes[row].copy(), float(totals[row]), bool(allowed[row])
-            found[places[row]] = Hypothesis(tokens, total, total, finished, seen)
+            hypotheses[places[row]] = Hypothesis(tokens, total, total, finished, seen)
         prefixes = np.concatenate([prefixes, fed[:, None]], axis=1)[~ends]
         maps = None if maps is None else maps[~ends]
         parents, fed, totals, places = rows[~ends], fed[~ends], totals[~ends], places[~ends]
-    done = [each for each in found if each is not None]
+    done = [each for each in hypotheses if each is not None]
     return [done[n * samples : (n + 1) * samples] for n in range(N)]

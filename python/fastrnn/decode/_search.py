@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastrnn._checks import Array
-from fastrnn.decode._found import Found
 from fastrnn.decode._hypothesis import Floats, Ids
+from fastrnn.decode._results import Results
 from fastrnn.decode._rules import Rules
 from fastrnn.decode._select import best_of, log_normalisers
 
@@ -20,7 +20,7 @@ Flags = NDArray[np.bool_]
 _LEAVE = 0.25
 
 
-def taken(found: Any) -> tuple[Any, Any, Any]:
+def unpacked(returned: Any) -> tuple[Any, Any, Any]:
     """Return scores, state and weights, None if there are none, of what a step function returned.
 
     Raises
@@ -28,12 +28,12 @@ def taken(found: Any) -> tuple[Any, Any, Any]:
     TypeError
         It is neither a pair nor a triple.
     """
-    if not isinstance(found, (tuple, list)) or len(found) not in (2, 3):
+    if not isinstance(returned, (tuple, list)) or len(returned) not in (2, 3):
         raise TypeError(
             "step must return (scores, state) or (scores, state, weights), got "
-            f"{type(found).__name__}"
+            f"{type(returned).__name__}"
         )
-    scores, state, *weights = found
+    scores, state, *weights = returned
     return scores, state, weights[0] if weights else None
 
 
@@ -50,7 +50,7 @@ class Search:
     K : int
     longest : ndarray of int64, (N,)
     rules : Rules
-    found : Found
+    results : Results
         Where hypotheses go.
     attention : bool
         Whether to keep the weights.
@@ -59,9 +59,16 @@ class Search:
     """
 
     def __init__(
-        self, K: int, longest: Ids, rules: Rules, found: Found, *, attention: bool, overwrite: bool
+        self,
+        K: int,
+        longest: Ids,
+        rules: Rules,
+        results: Results,
+        *,
+        attention: bool,
+        overwrite: bool,
     ) -> None:
-        self._K, self._longest, self._rules, self._found = K, longest, rules, found
+        self._K, self._longest, self._rules, self._results = K, longest, rules, results
         self._attention, self._overwrite = attention, overwrite
         N = len(longest)
         self._sources = np.arange(N)
@@ -170,7 +177,7 @@ class Search:
         ends[greedy] &= ((scores > others) | first)[greedy]
         if K > 1:
             t = self._prefixes.shape[1]
-            good = self._found.counts(self._sources, self._beams(totals), t + 1)
+            good = self._results.counts(self._sources, self._beams(totals), t + 1)
             ends[: A * K] &= good.ravel()
         self._totals[greedy][ends[greedy]] = -np.inf
         if K > 1:  # the greedy one may stand in the beam, too
@@ -201,10 +208,10 @@ class Search:
         return np.where(same.any(axis=1), same.argmax(axis=1), -1)
 
     def _put_aside(self, rows: Ids, log_probs: Floats, finished: bool) -> None:
-        """Hand sequences over to the found."""
+        """Hand sequences over to the results."""
         if len(rows):
             maps = None if self._maps is None else self._maps[rows]
-            self._found.add(
+            self._results.add(
                 self._owners[rows], self._prefixes[rows], log_probs[rows], finished, maps
             )
 
@@ -212,7 +219,7 @@ class Search:
         """Let go what cannot get among the n best, and the sources that have nothing else."""
         A, K = len(self._sources), self._K
         t = self._prefixes.shape[1]
-        helps = self._found.may_help(self._owners, self._totals, t + 1, self._longest + 1)
+        helps = self._results.may_help(self._owners, self._totals, t + 1, self._longest + 1)
         self._totals[~helps] = -np.inf
         going = self._beams(helps).any(axis=1)
         if K > 1:

@@ -34,10 +34,10 @@ def log_normalisers(scores: Array) -> Floats:
         top = scores.max(axis=1).astype(np.float64)
         with np.errstate(invalid="ignore"):
             total = np.log(np.exp(scores - top[:, None]).sum(axis=1))
-    found: Floats = top + total
-    if not np.isfinite(found).all():
+    log_sum: Floats = top + total
+    if not np.isfinite(log_sum).all():
         raise ValueError("scores must have no NaN, no +Inf and a finite number in each row")
-    return found
+    return log_sum
 
 
 def best_of(rows: Array, count: int) -> tuple[Array, Ids]:

@@ -278,9 +278,9 @@ class _Meeting:
         """Hand over a copy, and return the copies of all, which are to be read only."""
         self._brought[rank] = array.copy()
         self._wait(rank)
-        found = list(self._brought)
+        arrays = list(self._brought)
         self._wait(rank)  # nobody brings the next array before all have seen this one
-        return found
+        return arrays
 
     def leave(self, rank: int) -> None:
         """Say that a rank makes no more calls, which ends those that wait for it."""

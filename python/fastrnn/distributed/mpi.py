@@ -83,9 +83,9 @@ class MPIComm(Comm):
         self.barrier()
         counts = np.empty(self.size, np.int64)
         self._mpi.Allgather(np.array([array.size]), counts)
-        found = np.empty(int(counts.sum()), array.dtype)
-        self._mpi.Allgatherv(array, (found, counts.tolist()))
-        return np.split(found, np.cumsum(counts)[:-1])
+        gathered = np.empty(int(counts.sum()), array.dtype)
+        self._mpi.Allgatherv(array, (gathered, counts.tolist()))
+        return np.split(gathered, np.cumsum(counts)[:-1])
 
     def broadcast_(self, array: Array) -> None:
         """Replace an array by that of rank 0, in place.

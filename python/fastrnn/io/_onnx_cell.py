@@ -44,7 +44,7 @@ def activations(
         raise ValueError(f"activations must be {D * count} names for {op}, got {given!r}")
     left = [list(alphas or ()), list(betas or ())]
     known = {name.lower(): ours for name, ours in NAMES.items()}
-    found: list[Squash] = []
+    result: list[Squash] = []
     for k, word in enumerate(given):
         name = known.get(str(word).lower())
         if name is None:
@@ -54,10 +54,10 @@ def activations(
             for usual, rest in zip(NUMBERS.get(name, ()), left, strict=False)
         ]
         plain = (name, *numbers) == ("affine", 1.0, 0.0)
-        found.append("linear" if plain else (name, *numbers) if numbers else name)  # type: ignore[arg-type]
+        result.append("linear" if plain else (name, *numbers) if numbers else name)  # type: ignore[arg-type]
     if left[0] or left[1]:
         raise ValueError(f"activation_alpha and activation_beta have {left} that nothing takes")
-    return [tuple(found[d * count : (d + 1) * count]) for d in range(D)]
+    return [tuple(result[d * count : (d + 1) * count]) for d in range(D)]
 
 
 def check_states(states: Mapping[str, Any], layout: int, D: int, w_hh: Array | None) -> None:
@@ -115,7 +115,7 @@ def weights(
         if op != "LSTM":
             raise ValueError(f"P exists for LSTM only, got one for {op}")
         P = _same_dtype("P", array("P", P, (D, 3 * H), "(D, 3·H)"), R)
-    found: list[dict[str, Array | None]] = []
+    result: list[dict[str, Array | None]] = []
     for d in range(D):
         one: dict[str, Array | None] = {"w_ih": blocks(W[d], order), "w_hh": blocks(R[d], order)}
         if B is not None:
@@ -123,5 +123,5 @@ def weights(
             one["b_hh"] = blocks(B[d, G * H :], order)
         if P is not None:
             one["w_peephole"] = blocks(P[d], PEEPHOLES).reshape(3, H)
-        found.append(one)
-    return found
+        result.append(one)
+    return result

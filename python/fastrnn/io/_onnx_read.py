@@ -108,7 +108,7 @@ def _array(onnx: Any, name: str, tensor: Any) -> Any:
 
 
 def _attributes(onnx: Any, name: str, node: Any) -> dict[str, Any]:
-    found = {}
+    result = {}
     for attribute in node.attribute:
         if attribute.name == "output_sequence" and attribute.i == 1:
             continue  # of the first version of the operators: Y is wanted
@@ -117,12 +117,12 @@ def _attributes(onnx: Any, name: str, node: Any) -> dict[str, Any]:
         kind = _ATTRIBUTES[attribute.name]
         if attribute.type != getattr(onnx.AttributeProto, kind):
             raise ValueError(f"{attribute.name!r} of node {name!r} must be of the type {kind}")
-        if attribute.name in found:
+        if attribute.name in result:
             raise ValueError(f"node {name!r} has the attribute {attribute.name!r} twice")
         value = onnx.helper.get_attribute_value(attribute)
         if isinstance(value, bytes):
             value = value.decode()
         elif kind.endswith("S"):
             value = [v.decode() if isinstance(v, bytes) else v for v in value]
-        found[attribute.name] = value
-    return found
+        result[attribute.name] = value
+    return result

@@ -154,26 +154,26 @@ class LayerWriter:
     def attributes(self, l: int) -> dict[str, Any]:
         """Return what the node is told."""
         layer = self.layer
-        found: dict[str, Any] = {"hidden_size": layer._layout.sizes[l]}
+        result: dict[str, Any] = {"hidden_size": layer._layout.sizes[l]}
         if self.D == 2:
-            found["direction"] = "bidirectional"
+            result["direction"] = "bidirectional"
         chosen: Any = getattr(layer, "activations", None)
         if chosen is None:
             chosen = rnn_choices(getattr(layer, "nonlinearity", "tanh")).activations
         names, alphas, betas = cell.spelt(chosen)
         if tuple(names) != cell.DEFAULTS[self.op]:
-            found["activations"] = names * self.D
+            result["activations"] = names * self.D
             # Said in full: not every runtime has the same default.
             numbers = {"activation_alpha": alphas, "activation_beta": betas}
-            found |= {key: given * self.D for key, given in numbers.items() if given}
+            result |= {key: given * self.D for key, given in numbers.items() if given}
         clip = getattr(layer, "clip", None)
         if clip is not None:
-            found["clip"] = float(clip)
+            result["clip"] = float(clip)
         if getattr(layer, "input_forget", False):
-            found["input_forget"] = 1
+            result["input_forget"] = 1
         if getattr(layer, "reset_after", False):
-            found["linear_before_reset"] = 1
-        return found
+            result["linear_before_reset"] = 1
+        return result
 
     def merged(self, l: int, y: str, H: int) -> str:
         """Return the name of (T, N, ·) made of Y (T, D, N, H)."""
@@ -218,11 +218,11 @@ class LayerWriter:
 
     def inputs(self, states: list[str]) -> list[Any]:
         """Return the graph's inputs."""
-        found = [self.first_input()]
+        result = [self.first_input()]
         if self.lengths:
             kind = self.onnx.TensorProto.INT32
-            found.append(self.onnx.helper.make_tensor_value_info("lengths", kind, ["N"]))
-        return found + (self.states([f"{name}0" for name in states]) if self.state else [])
+            result.append(self.onnx.helper.make_tensor_value_info("lengths", kind, ["N"]))
+        return result + (self.states([f"{name}0" for name in states]) if self.state else [])
 
     def outputs(self, states: list[str]) -> list[Any]:
         """Return the graph's outputs beside the first one."""
@@ -263,7 +263,7 @@ def _inputs(layer: "Layer", l: int, op: str) -> list[tuple[str, Array]]:
         # What a step hands on is projected and multiplied: one product of both, of all of h.
         rows = np.stack([params[d.names["w_hr"]] for d in directions])
         R = np.matmul(R, rows, dtype=np.float64).astype(R.dtype)
-    found = [("W", stacked("w_ih")), ("R", R)]
+    result = [("W", stacked("w_ih")), ("R", R)]
     if layer.bias:
-        found.append(("B", np.concatenate([stacked("b_ih"), stacked("b_hh")], axis=1)))
-    return found
+        result.append(("B", np.concatenate([stacked("b_ih"), stacked("b_hh")], axis=1)))
+    return result

@@ -293,10 +293,10 @@ def _parse(path: str | os.PathLike[str], data: bytes) -> dict[str, Array]:
 
 def _digits_of(data: bytes, end: int) -> int:
     """Return where the digits of the digest start; a quote inside of a string would be escaped."""
-    found = [match.start(1) for match in _DIGEST.finditer(data, 8, end)]
-    if len(found) != 1:
-        raise ValueError(f"it has {len(found)} checksums instead of one")
-    return found[0]
+    digests = [match.start(1) for match in _DIGEST.finditer(data, 8, end)]
+    if len(digests) != 1:
+        raise ValueError(f"it has {len(digests)} checksums instead of one")
+    return digests[0]
 
 
 def _verify(

@@ -46,7 +46,7 @@ def from_torch(cls: type[L], source: Any, prefix: str, options: dict[str, Any]) 
             "module_or_state_dict must be a module, a mapping of tensors or the path of a "
             f"safetensors file, got {type(source).__name__}"
         )
-    found: dict[tuple[int, bool], dict[str, Any]] = {}
+    result: dict[tuple[int, bool], dict[str, Any]] = {}
     unused = []
     for name, value in state.items():
         if not name.startswith(prefix):
@@ -57,19 +57,19 @@ def from_torch(cls: type[L], source: Any, prefix: str, options: dict[str, Any]) 
             unused.append(name)
             continue
         place = int(parts[2]), parts[3] is not None
-        found.setdefault(place, {})[_ARGUMENTS[parts[1]]] = _checked(name, value)
-    if unused or not found:
+        result.setdefault(place, {})[_ARGUMENTS[parts[1]]] = _checked(name, value)
+    if unused or not result:
         raise ValueError(_lost(cls, state, prefix, unused))
-    D = 2 if any(reverse for _, reverse in found) else 1
-    places = [(l, d == 1) for l in range(len(found) // D) for d in range(D)]
-    if sorted(found) != places:
+    D = 2 if any(reverse for _, reverse in result) else 1
+    places = [(l, d == 1) for l in range(len(result) // D) for d in range(D)]
+    if sorted(result) != places:
         raise ValueError(
-            f"state_dict holds weights of the layers and directions {sorted(found)}, which are "
+            f"state_dict holds weights of the layers and directions {sorted(result)}, which are "
             f"not a whole stack"
         )
     for place in places:
-        _complete(cls, prefix, place, found[place], found[places[0]])
-    return assemble(cls, [found[place] for place in places], D, **options)
+        _complete(cls, prefix, place, result[place], result[places[0]])
+    return assemble(cls, [result[place] for place in places], D, **options)
 
 
 def _checked(name: str, value: Any) -> Any:

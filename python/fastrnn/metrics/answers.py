@@ -84,8 +84,8 @@ def error_rate(predictions: Sequence[Symbols], references: Sequence[Any]) -> flo
     """
     edits = symbols = 0
     for prediction, may in paired(predictions, references):
-        found = [(edit_distance(prediction, reference), len(reference)) for reference in may]
-        best = min(found, key=lambda pair: pair[0])
+        distances = [(edit_distance(prediction, reference), len(reference)) for reference in may]
+        best = min(distances, key=lambda pair: pair[0])
         edits, symbols = edits + best[0], symbols + best[1]
     if not symbols:
         raise ValueError("references must hold at least one symbol")

@@ -71,8 +71,8 @@ def embedding_similarity(
 def _of(text: str | Sequence[str], vectors: Any) -> NDArray[np.float64]:
     """Return the vectors of the words that have one, (n, E)."""
     words = text.split() if isinstance(text, str) else text
-    found = [np.asarray(vectors[word], np.float64) for word in words if word in vectors]
-    return np.stack(found) if found else np.zeros((0, 0))
+    result = [np.asarray(vectors[word], np.float64) for word in words if word in vectors]
+    return np.stack(result) if result else np.zeros((0, 0))
 
 
 def _similarity(a: NDArray[np.float64], b: NDArray[np.float64], kind: str) -> float:
@@ -91,11 +91,11 @@ def _similarity(a: NDArray[np.float64], b: NDArray[np.float64], kind: str) -> fl
 def _unit(x: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return vectors of length 1; zeros stay zeros."""
     length = np.linalg.norm(x, axis=-1, keepdims=True)
-    found: NDArray[np.float64] = np.divide(x, length, out=np.zeros_like(x), where=length > 0)
-    return found
+    result: NDArray[np.float64] = np.divide(x, length, out=np.zeros_like(x), where=length > 0)
+    return result
 
 
 def _extrema(x: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the value furthest from 0 in each dimension."""
-    found: NDArray[np.float64] = x[np.abs(x).argmax(axis=0), np.arange(x.shape[1])]
-    return found
+    result: NDArray[np.float64] = x[np.abs(x).argmax(axis=0), np.arange(x.shape[1])]
+    return result

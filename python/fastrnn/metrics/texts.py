@@ -39,13 +39,13 @@ def bleu(
     (100.00000000000004, 1.0)
     """
     right = _one_each(predictions, references)
-    found = _sacrebleu().corpus_bleu(
+    result = _sacrebleu().corpus_bleu(
         list(predictions),
         [right],
         tokenize=tokenize,
         force=tokenize == "none",
     )
-    return float(found.score), found.sys_len / max(found.ref_len, 1)
+    return float(result.score), result.sys_len / max(result.ref_len, 1)
 
 
 def chrf(predictions: Sequence[str], references: Sequence[str]) -> float:
@@ -68,8 +68,8 @@ def chrf(predictions: Sequence[str], references: Sequence[str]) -> float:
     >>> metrics.chrf(["abcdef"], ["abcdef"])
     100.0
     """
-    found = _sacrebleu().corpus_chrf(list(predictions), [_one_each(predictions, references)])
-    return float(found.score)
+    result = _sacrebleu().corpus_chrf(list(predictions), [_one_each(predictions, references)])
+    return float(result.score)
 
 
 def _one_each(predictions: Sequence[str], references: Sequence[str]) -> list[str]:

@@ -136,8 +136,8 @@ class AutoEncoder(VectorModel):
         TypeError, ValueError
             As `loss`.
         """
-        found: Array = self._code(self.params, self._enter(x))
-        return found
+        z: Array = self._code(self.params, self._enter(x))
+        return z
 
     def _mean_code(self, x: Array) -> Array:
         return self.encode(x)

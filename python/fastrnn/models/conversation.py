@@ -1,4 +1,4 @@
-"""Conversation: what was said so far, and the state of the context after it."""
+"""Conversation: the turns so far, and the state of the context after them."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -6,10 +6,10 @@ import numpy as np
 
 from fastrnn._checks import integer
 from fastrnn.models._parts.decoder import Memory
-from fastrnn.models._parts.saying import read
+from fastrnn.models._parts.decoding import as_symbols
 
 if TYPE_CHECKING:
-    from fastrnn.models._dialogue.talking import Talking
+    from fastrnn.models._dialogue.model import DialogueModel
 
 
 class Conversation:
@@ -23,21 +23,21 @@ class Conversation:
     Attributes
     ----------
     history : list
-        All turns, as they were given and said.
+        All turns, as they were given and generated.
 
     Examples
     --------
     >>> import numpy as np
     >>> from fastrnn.models import HRED
     >>> model = HRED("gru", 12, 8, rng=np.random.default_rng(0))
-    >>> talk = model.conversation()
-    >>> talk.hear([4, 5])
-    >>> said = talk.reply(max_length=3)
-    >>> bool((said == model.reply([[4, 5]], max_length=3)).all()), len(talk.history)
+    >>> conversation = model.conversation()
+    >>> conversation.hear([4, 5])
+    >>> reply = conversation.reply(max_length=3)
+    >>> bool((reply == model.reply([[4, 5]], max_length=3)).all()), len(conversation.history)
     (True, 2)
     """
 
-    def __init__(self, model: "Talking") -> None:
+    def __init__(self, model: "DialogueModel") -> None:
         self._model = model
         self.history: list[Any] = []
         self._state: Any = None
@@ -45,7 +45,7 @@ class Conversation:
         self._vectors: list[Any] = []
 
     def _next(self, speaker: int | None) -> Any:
-        """Return the number of who speaks next: the one whose turn it is, or who is named."""
+        """Return the number of the next speaker: the one who is named, or whose turn it is."""
         speakers = self._model._speakers
         if speaker is None:
             return np.array([len(self.history) % max(speakers, 1)])
@@ -69,9 +69,9 @@ class Conversation:
             It is a string and the model has no Vocabulary, or holds a symbol out of range.
         """
         model, who = self._model, self._next(speaker)
-        ids = read("a turn", turn, model.vocabulary, model._vocab)
+        ids = as_symbols("a turn", turn, model.vocabulary, model._vocab)
         vector = model._vectors(model.params, ids[:, None], np.array([len(ids)]))
-        vector = model._marked(model.params, "heard", vector, who)
+        vector = model._add_speaker(model.params, "heard", vector, who)
         y, self._state = model._context.apply(model.params["context"], vector[None], self._state)
         self._context = y[0]
         if model._attention:
@@ -81,7 +81,7 @@ class Conversation:
     def reply(
         self, *, n: int | None = None, z: Any = None, speaker: int | None = None, **options: Any
     ) -> Any:
-        """Say the next turn, and hear it; or give some to choose from.
+        """Generate the next turn and add it to the history; or generate some to choose from.
 
         Parameters
         ----------
@@ -107,8 +107,8 @@ class Conversation:
         model, who, memory = self._model, self._next(speaker), None
         if model._attention:
             memory = Memory(np.stack(self._vectors), np.array([len(self._vectors)]))
-        context = model._marked(model.params, "said", self._context, who)
-        answer = model._answers(context, memory, n, z, **options)[0]
+        context = model._add_speaker(model.params, "said", self._context, who)
+        answer = model._decoded(context, memory, n, z, **options)[0]
         if n is None:
             self.hear(answer, speaker=speaker)
         return answer

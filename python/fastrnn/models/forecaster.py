@@ -206,7 +206,7 @@ class Forecaster(Model):
         counted = self._counted(len(x), lengths)
         first = counted.any(axis=1).argmax()
         y, x, targets, counted = y[first:], x[first:], targets[first:], counted[first:]
-        o = self._says(params, y, x, rng)
+        o = self._likelihood_params(params, y, x, rng)
         nll = self._likelihood.nll(o, targets, scale, self._levels)
         share = counted / max(1, counted.sum())
         return anp.sum(nll * share).astype(self.dtype)
@@ -222,7 +222,7 @@ class Forecaster(Model):
         counted: Array = (t < lengths) & ((t >= self._context) | (lengths <= self._context))
         return counted
 
-    def _says(self, params: Mapping[str, Any], y: Any, x: Any, rng: Any) -> Any:
+    def _likelihood_params(self, params: Mapping[str, Any], y: Any, x: Any, rng: Any) -> Any:
         """Return the numbers that describe the next value, (…, K), in float64."""
         if rng is not None and self._dropout > 0:
             y = ops.dropout(y, self._dropout, rng=rng)
@@ -295,12 +295,12 @@ class Forecaster(Model):
         self, flat: Array, offset: Any, place: Any, center: Array, scale: Array
     ) -> Array:
         """Return the values at the lags before places (T, N), in units, 0 before the beginning."""
-        found = np.zeros((*place.shape, len(self._lags)))
+        result = np.zeros((*place.shape, len(self._lags)))
         for k, lag in enumerate(self._lags):
             there = place >= lag
             values = flat[np.where(there, offset + place - lag, 0)]
-            found[..., k] = np.where(there, (values - center) / scale, 0)
-        return found
+            result[..., k] = np.where(there, (values - center) / scale, 0)
+        return result
 
     def fit(  # type: ignore[override]
         self,
@@ -445,11 +445,11 @@ class Forecaster(Model):
         for start in range(0, len(known.values), together):
             part = slice(start, start + together)
             drawn += list(self._draw(known.values[part], beside[part], horizon, S, source))
-        found = [
+        result = [
             Forecast(each, index, name)
             for each, index, name in zip(drawn, places, known.names, strict=True)
         ]
-        return found[0] if known.one else found
+        return result[0] if known.one else result
 
     def _draw(
         self, values: list[Array], beside: list[Array], horizon: int, S: int, rng: "Generator"
@@ -485,11 +485,11 @@ class Forecaster(Model):
         for t in range(horizon):
             now = np.concatenate([past[first + t - lags].T, np.repeat(ahead[t], S, axis=0)], axis=1)
             now = now.astype(self.dtype)
-            o = self._says(self.params, stream.step(now), now, None)
+            o = self._likelihood_params(self.params, stream.step(now), now, None)
             drawn = self._likelihood.draw(o, wide, self._levels, rng)
             past[first + t] = drawn / wide if self._likelihood.counts else drawn
-        found = past[first:].T.reshape(n, S, horizon)
-        whole: Array = center[:, None, None] + scale[:, None, None] * found
+        result = past[first:].T.reshape(n, S, horizon)
+        whole: Array = center[:, None, None] + scale[:, None, None] * result
         return np.rint(whole) if self._likelihood.counts else whole
 
     def backtest(
@@ -550,10 +550,10 @@ class Forecaster(Model):
             cuts = [len(values) - w * horizon for values in known.values]
             past = [values[:cut] for values, cut in zip(known.values, cuts, strict=True)]
             given_ahead = beside if self._columns else None
-            found = self.predict(
+            result = self.predict(
                 horizon, samples, series=past, covariates=given_ahead, rng=source
             )
-            for values, cut, forecast in zip(known.values, cuts, found, strict=True):
+            for values, cut, forecast in zip(known.values, cuts, result, strict=True):
                 actual, before = values[cut : cut + horizon], values[:cut]
                 naive = before[len(before) - m + np.arange(horizon) % m]
                 unit = metrics.seasonal_error(before, m)

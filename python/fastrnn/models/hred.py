@@ -1,4 +1,4 @@
-"""HRED: replies from a context that has heard every turn of the dialogue."""
+"""HRED, a hierarchical encoder-decoder for dialogues: replies from a context of all turns."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -8,44 +8,45 @@ from numpy.typing import DTypeLike, NDArray
 
 from fastrnn.init import generator
 from fastrnn.metrics import perplexity
+from fastrnn.models._dialogue.model import DialogueModel
 from fastrnn.models._dialogue.segments import Segmented
-from fastrnn.models._dialogue.talking import Talking
 
 if TYPE_CHECKING:
     from numpy.random import Generator
 
 
-class HRED(Segmented, Talking):
+class HRED(Segmented, DialogueModel):
     """The hierarchical recurrent encoder-decoder.
 
-    One layer reads each turn into a vector, one goes over these vectors from turn to turn, and one
-    says the next turn from the state of the second.
+    The utterance layer turns each turn into a vector, the context layer runs over these vectors,
+    and the decoder generates the next turn from the state of the context layer.
 
     Parameters
     ----------
     cell : {"gru", "lstm", "rnn"}
     vocab : int or Vocabulary
-        V, at least 5: 0..3 are PAD, UNK, BOS and EOS. That a dialogue ends can be a symbol, too.
+        V, at least 5: 0..3 are PAD, UNK, BOS and EOS. A symbol of yours can mark the end of a
+        dialogue.
     hidden_size : int
         H of the layer that reads a turn.
     context_size, decoder_size : int or None
         Of the other two layers; None: H.
     embedding_size : int or None
-        E, of one table for what is read and said; None: H.
+        E, of one table for encoder and decoder; None: H.
     bidirectional_utterance : bool
         Read each turn from both ends.
     decoder_input : {"every", "init", "gated"}
-        Where the context enters what is said: at every step and as the initial state; as that
-        alone; or at every step through gates that see the word before.
+        Where the context enters the decoder: at every step and as the initial state; as the initial
+        state alone; or at every step through gates computed from the symbol before.
     attention : bool
-        Attend to the vectors of all turns before, at each step of what is said.
+        Attend to the vectors of all turns before, at each step of the decoder.
     speakers : int
-        How many there are, each with a vector of its own that marks the turns it said for the
-        context, and one for what it is about to say; 0: turns bear no marks.
+        How many there are. Each has two vectors that are learned: one is added to the vectors of
+        its turns, the other to the context from which its next turn is generated. 0: none.
     dropout : float
-        Of what the context hears of each turn, and of what enters the output layer, while learning.
+        Of the inputs of the context layer and of the output layer, while training.
     word_drop : float
-        How probable it is that a word which the decoder sees while learning becomes UNK.
+        Probability that an input symbol of the decoder becomes UNK, while training.
     dtype : dtype
         float32 or float64.
     rng : numpy.random.Generator or None
@@ -82,10 +83,10 @@ class HRED(Segmented, Talking):
     >>> import numpy as np
     >>> from fastrnn.data import Vocabulary, pack_dialogues
     >>> from fastrnn.models import HRED
-    >>> talks = [["hello", "hello you"], ["bye", "good bye", "bye"]]
-    >>> words = Vocabulary.from_texts([t for talk in talks for t in talk], level="word")
+    >>> dialogues = [["hello", "hello you"], ["bye", "good bye", "bye"]]
+    >>> words = Vocabulary.from_texts([turn for d in dialogues for turn in d], level="word")
     >>> model = HRED("gru", words, 16, rng=np.random.default_rng(0))
-    >>> batch = pack_dialogues([[words.encode(turn) for turn in talk] for talk in talks])
+    >>> batch = pack_dialogues([[words.encode(turn) for turn in d] for d in dialogues])
     >>> history = model.fit([batch], epochs=60, progress=False)
     >>> model.reply(["hello"]), model.reply(["bye", "good bye"])
     ('hello you', 'bye')
@@ -119,23 +120,23 @@ class HRED(Segmented, Talking):
         )  # fmt: skip
 
     def loss(self, params: Mapping[str, Any], batch: Any, rng: "Generator | None" = None) -> Any:
-        """Return the mean of −ln p of what is said: a pure function of params.
+        """Return the mean of −ln p of the target turns: a pure function of params.
 
         Parameters
         ----------
         params : nested dict
             Of the names and shapes of `params`, which are not looked at.
-        batch : tuple (tokens, lengths, turns), or with said, or speakers, or both after them
-            The first three as `fastrnn.data.pack_dialogues` returns them. said is bool, (U,):
-            which turns are to be said; without it all but the first of each dialogue. The first
-            cannot be. speakers is int, (U,): who says each turn; without it they take turns.
+        batch : tuple (tokens, lengths, turns), or with targets, or speakers, or both after them
+            The first three as `fastrnn.data.pack_dialogues` returns them. targets is bool, (U,):
+            which turns to predict; without it all but the first of each dialogue. The first cannot
+            be one. speakers is int, (U,): the speaker of each turn; without it they take turns.
         rng : numpy.random.Generator or None
-            Where what is dropped is drawn with; None: nothing is dropped.
+            Of dropout; None: nothing is dropped.
 
         Returns
         -------
         float, or what autograd traces as one
-            Nats for a symbol, the end of each turn included; 0 if nothing is to be said.
+            Nats for a symbol, the end of each turn included; 0 if there is no target.
 
         Raises
         ------
@@ -151,36 +152,38 @@ class HRED(Segmented, Talking):
         state: Any = None,
         rng: "Generator | None" = None,
     ) -> tuple[Any, Any]:
-        """Return the loss, and where a batch begins that goes on with the same dialogues.
+        """Return the loss, and the state for a batch that continues the same dialogues.
 
         Parameters
         ----------
         params, rng
             As `loss`.
         batch : tuple
-            As `loss` takes it; or one of `segmented`, which says whether it goes on.
+            As `loss` takes it; or one of `segmented`, which knows whether it continues another.
         state : what the call before returned
-            Looked at if the batch goes on. While autograd differentiates, pass plain arrays to cut
-            the gradient here.
+            Used if the batch continues another. While autograd differentiates, pass plain arrays
+            to cut the gradient here.
 
         Returns
         -------
         loss : float, or what autograd traces as one
         state : dict or None
-            The context, and what there is to attend to; None after whole dialogues.
+            State of the context layer, and vectors to attend to; None after whole dialogues.
 
         Raises
         ------
         TypeError, ValueError
-            As `loss`; the batch goes on and there is no state.
+            As `loss`; the batch continues another and there is no state.
         """
         d = self._enter(batch)
-        heard = self._hear(params, d, state, learning=True, rng=rng)
-        said = self._say(params, d, heard.contexts, heard.memory, rng=rng, learning=True)
-        return said.nats.sum() / max(d.symbols, 1), heard.after
+        encoded = self._encode_dialogues(params, d, state, learning=True, rng=rng)
+        nats = self._target_nats(
+            params, d, encoded.contexts, encoded.memory, rng=rng, learning=True
+        ).nats
+        return nats.sum() / max(d.symbols, 1), encoded.state
 
     def nats(self, batch: Any) -> NDArray[np.float64]:
-        """Return −ln p of each turn that is to be said.
+        """Return −ln p of each target turn.
 
         Parameters
         ----------
@@ -198,13 +201,13 @@ class HRED(Segmented, Talking):
             As `loss`.
         """
         d = self._enter(batch)
-        heard = self._hear(self.params, d)
-        said = self._say(self.params, d, heard.contexts, heard.memory)
-        found: NDArray[np.float64] = said.by_row(len(heard.contexts))
-        return found
+        encoded = self._encode_dialogues(self.params, d)
+        nats = self._target_nats(self.params, d, encoded.contexts, encoded.memory)
+        by_turn: NDArray[np.float64] = nats.by_row(len(encoded.contexts))
+        return by_turn
 
     def evaluate(self, batches: Iterable[Any]) -> dict[str, float]:
-        """Return how well the model predicts what is said.
+        """Return how well the model predicts the target turns.
 
         Parameters
         ----------
@@ -219,14 +222,14 @@ class HRED(Segmented, Talking):
         Raises
         ------
         TypeError, ValueError
-            As `loss`; nothing is to be said in all batches.
+            As `loss`; there is no target in all batches.
         """
         total, symbols = 0.0, 0
         for batch in batches:
             total += float(self.nats(batch).sum())
             symbols += self._enter(batch).symbols
         if symbols == 0:
-            raise ValueError("batches must hold at least one turn to be said, got none")
+            raise ValueError("batches must hold at least one target turn, got none")
         return {"loss": total / symbols, "perplexity": perplexity(total, symbols)}
 
     def reply(
@@ -240,7 +243,7 @@ class HRED(Segmented, Talking):
         rng: "Generator | None" = None,
         **options: Any,
     ) -> Any:
-        """Say what comes after a history.
+        """Generate the turn after a history.
 
         Parameters
         ----------
@@ -255,9 +258,9 @@ class HRED(Segmented, Talking):
             0: the likeliest symbol at each step, or a beam search; else symbols are drawn, as
             `fastrnn.decode.sample`.
         speakers : sequence of int, or None
-            Who said each turn, and who shall reply; None: they take turns.
+            The speaker of each turn and of the reply; None: they take turns.
         rng : numpy.random.Generator or None
-            Where they are drawn with; None: fresh entropy.
+            Of the draws; None: fresh entropy.
         **options
             Of draws: top_k and top_p of `fastrnn.decode.sample`. Of the search at temperature 0:
             beam_size, length_penalty, alpha and word_penalty of `fastrnn.decode.beam_search`. Of
@@ -266,7 +269,7 @@ class HRED(Segmented, Talking):
         Returns
         -------
         str or ndarray of int64, or list of n
-            Strings with a Vocabulary. PAD, UNK and BOS are never said.
+            Strings with a Vocabulary. PAD, UNK and BOS are never generated.
 
         Raises
         ------
@@ -279,7 +282,7 @@ class HRED(Segmented, Talking):
         )  # fmt: skip
 
     def replies(self, histories: Sequence[Any], *, n: int | None = None, **options: Any) -> Any:
-        """Say what comes after each of many histories, side by side.
+        """Generate the turns after many histories, as one batch.
 
         Parameters
         ----------

@@ -219,11 +219,11 @@ class SequenceRegressor(Readout):
         TypeError, ValueError
             x or lengths have the wrong type, shape, or a value out of range.
         """
-        found = []
+        result = []
         for _, part, steps in self._parts(x, lengths):
             outputs, exists = self._outputs(self.params, part, steps, None, learning=False)
-            found.append(np.where(exists[..., None], self._in_units(outputs), 0))
-        whole: Array = self._joined(found).astype(self.dtype)
+            result.append(np.where(exists[..., None], self._in_units(outputs), 0))
+        whole: Array = self._joined(result).astype(self.dtype)
         return whole
 
     def _said_in_onnx(self) -> dict[str, Any]:
@@ -231,8 +231,8 @@ class SequenceRegressor(Readout):
 
     def _in_units(self, outputs: Array) -> Array:
         """Return what outputs say in the units of the targets."""
-        found: Array = self._center + self._scale * outputs
-        return found
+        result: Array = self._center + self._scale * outputs
+        return result
 
     def score(self, x: ArrayLike, targets: ArrayLike, lengths: ArrayLike | None = None) -> float:
         """Return the coefficient of determination R², the mean of those of the K numbers.
@@ -287,14 +287,14 @@ class SequenceRegressor(Readout):
             count += here
             loss += here * float(self._mean_square(outputs, targets, exists, weights, x))
             each = exists if weights is None else self._weights(weights, exists, x)
-            found = self._in_units(outputs)[exists]
-            rows.append((found, targets[exists], each[exists].astype(np.float64)))
+            result = self._in_units(outputs)[exists]
+            rows.append((result, targets[exists], each[exists].astype(np.float64)))
         if count == 0:
             raise ValueError("batches must hold at least one target, got none")
-        found, right, weight = map(np.concatenate, zip(*rows, strict=True))
+        result, right, weight = map(np.concatenate, zip(*rows, strict=True))
         share = weight / weight.sum() if weight.any() else weight
-        error = share @ (found - right) ** 2
+        error = share @ (result - right) ** 2
         spread = share @ (right - share @ right) ** 2
         r2 = np.where(spread > 0, 1 - error / np.where(spread > 0, spread, 1), 0.0)
-        mae = float((share @ np.abs(found - right)).mean())
+        mae = float((share @ np.abs(result - right)).mean())
         return {"loss": loss / count, "mae": mae, "r2": float(r2.mean())}

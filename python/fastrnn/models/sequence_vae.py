@@ -22,10 +22,10 @@ from fastrnn.models._latent.gaussians import (
 )
 from fastrnn.models._latent.sentences import Sentences
 from fastrnn.models._parts.decoder import Decoder, Ids
+from fastrnn.models._parts.decoding import as_symbols
 from fastrnn.models._parts.model import Model, size_of
 from fastrnn.models._parts.pooling import last
 from fastrnn.models._parts.reader import Reader
-from fastrnn.models._parts.saying import read
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -34,7 +34,7 @@ _Rows = tuple[Ids, NDArray[np.int64]]
 
 
 class SequenceVAE(Annealing, Sentences, Bounds, Model):
-    """A recurrent layer that reads a sentence into a Gaussian over codes, and one that says it.
+    """A recurrent encoder from sentences to Gaussians over latent vectors, and a decoder back.
 
     Parameters
     ----------
@@ -45,23 +45,23 @@ class SequenceVAE(Annealing, Sentences, Bounds, Model):
     hidden_size : int
         H of both layers.
     z_dim : int
-        Z, the length of a code.
+        Z, the length of a latent vector z.
     embedding_size : int or None
-        E, of one table that both layers see; None: H.
+        E, of one table for encoder and decoder; None: H.
     bidirectional : bool
-        Of the layer that reads.
+        Of the encoder.
     decoder_input : {"every", "init", "gated"}
-        Where the code enters what is said: at every step and as the initial state; as that alone;
-        or through gates that see the word before.
+        Where z enters the decoder: at every step and as the initial state; as the initial state
+        alone; or at every step through gates computed from the symbol before.
     word_drop : float
-        How probable it is that a word which the decoder sees while learning becomes UNK.
+        Probability that an input symbol of the decoder becomes UNK, while training.
     kl_schedule : int, (int, int) or None
-        After how many updates of `fit` the weight of the divergence has risen from 0 to 1; of two,
-        it is 0 up to the first, so that the code is used before it costs; None: it is always 1.
+        After how many updates of `fit` the weight of the divergence has risen from 0 to 1. Of two
+        numbers, it is 0 up to the first, so that z is used before it costs. None: it is always 1.
     free_bits : float
-        Nats of each unit of the code that cost nothing while learning.
+        Nats of each unit of z that cost nothing while training.
     dropout : float
-        Of what enters the output layer, while learning.
+        Of the inputs of the output layer, while training.
     dtype : dtype
         float32 or float64.
     rng : numpy.random.Generator or None
@@ -83,8 +83,8 @@ class SequenceVAE(Annealing, Sentences, Bounds, Model):
 
     Notes
     -----
-    A decoder that sees every word before the next one can do without a code, and a model that
-    learned this has a good loss and a divergence of 0. `kl_schedule`, `word_drop` and `free_bits`
+    A decoder that sees every word before the next one can do without z. Then the divergence is 0
+    (posterior collapse), and the loss may still be good. `kl_schedule`, `word_drop` and `free_bits`
     are against it; `elbo` and `evaluate` give the divergence apart.
 
     References
@@ -185,7 +185,7 @@ class SequenceVAE(Annealing, Sentences, Bounds, Model):
     def _enter(self, batch: Any) -> _Rows:
         """Return symbols (T, N), PAD beyond the lengths, and lengths (N,)."""
         if isinstance(batch, list):
-            rows = [read("a sentence", text, self.vocabulary, self._vocab) for text in batch]
+            rows = [as_symbols("a sentence", text, self.vocabulary, self._vocab) for text in batch]
             batch = pad(rows) if rows else (np.zeros((0, 0), np.int64), [])
         if not isinstance(batch, tuple) or len(batch) not in (2, 3):
             raise TypeError(
@@ -207,8 +207,8 @@ class SequenceVAE(Annealing, Sentences, Bounds, Model):
             of int, (N,), how many each has, 0..T. What stands beyond is never read. The weight of
             the divergence is 1 where it is not given. A list holds sentences as strings or ids.
         rng : numpy.random.Generator or None
-            Where codes and what is dropped are drawn with; None: nothing is dropped, and the noise
-            of the codes is the same every time.
+            Of z and of dropout; None: nothing is dropped, and the noise of z is the same every
+            time.
 
         Returns
         -------
@@ -226,7 +226,7 @@ class SequenceVAE(Annealing, Sentences, Bounds, Model):
             weight = number("weight", batch[2], 0)
         mu, logvar = self._posterior(params, x, rng=rng, learning=True)
         z = ops.reparameterise(mu, logvar, rng=noise_for(rng))
-        nats = self._say(params, x, z, rng=rng, learning=True).nats.sum()
+        nats = self._target_nats(params, x, z, rng=rng, learning=True).nats.sum()
         kl = with_free_bits(kl_of_units(mu, logvar), self._free)
         return (nats + weight * kl) / max(len(mu), 1)
 
@@ -237,14 +237,14 @@ class SequenceVAE(Annealing, Sentences, Bounds, Model):
         _, state = self._reader(own, x[0], lengths=x[1], **how)
         return gaussian(params["posterior"], last(self._reader.layer, state))
 
-    def _say(self, params: Mapping[str, Any], x: _Rows, z: Any, **how: Any) -> Any:
-        return self._decoder.say(
+    def _target_nats(self, params: Mapping[str, Any], x: _Rows, z: Any, **how: Any) -> Any:
+        return self._decoder.nats(
             params["decoder"], params["embedding"]["weight"], z, *x, dropout=self._dropout,
             word_drop=self._word_drop, **how,
         )  # fmt: skip
 
     def _log_likelihood(self, params: Mapping[str, Any], x: _Rows, z: Any) -> Any:
-        return -self._say(params, x, z).by_row(len(z))
+        return -self._target_nats(params, x, z).by_row(len(z))
 
     def evaluate(
         self, batches: Iterable[Any], *, rng: "Generator | None" = None
@@ -256,7 +256,7 @@ class SequenceVAE(Annealing, Sentences, Bounds, Model):
         batches : iterable
             As `loss` takes each; a weight is not looked at.
         rng : numpy.random.Generator or None
-            Where the codes are drawn with; None: the same noise every time.
+            Of z; None: the same noise every time.
 
         Returns
         -------

@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 
 class VAE(VectorModel, Bounds):
-    """An encoder that says a Gaussian over codes, and a decoder that says how likely a vector is.
+    """An encoder from a vector to a Gaussian over latent vectors z, and a decoder to a likelihood.
 
     Parameters
     ----------
     input_size : int
         I, the length of a vector.
     z_dim : int
-        Z, the length of a code.
+        Z, the length of z.
     hidden_sizes : sequence of int
-        Widths of the layers between vector and code; the decoder has them in reverse.
+        Widths of the layers between vector and z; the decoder has them in reverse.
     activation : {"tanh", "relu", "linear"}
         After each hidden layer.
     likelihood : {"bernoulli", "gaussian"}
@@ -55,7 +55,7 @@ class VAE(VectorModel, Bounds):
 
     Notes
     -----
-    A loss alone cannot tell a good model from one whose codes say nothing, so `elbo` and
+    The loss alone cannot tell a good model from one whose decoder ignores z, so `elbo` and
     `evaluate` give reconstruction and divergence apart.
 
     References
@@ -109,7 +109,7 @@ class VAE(VectorModel, Bounds):
         batch : array_like, (N, I)
             Vectors of the model's dtype; in 0..1 for Bernoulli.
         rng : numpy.random.Generator or None
-            Where the codes are drawn with, one for each vector; None: the same noise every time.
+            Of z, one for each vector; None: the same noise every time.
 
         Returns
         -------
@@ -142,7 +142,7 @@ class VAE(VectorModel, Bounds):
         return self.encode(x)[0]
 
     def encode(self, x: ArrayLike) -> tuple[Array, Array]:
-        """Return the Gaussian over codes of each vector.
+        """Return the posterior of each vector, a Gaussian over z.
 
         Parameters
         ----------
@@ -163,13 +163,13 @@ class VAE(VectorModel, Bounds):
         return mu, logvar
 
     def sample(self, n: int, *, rng: "Generator | None" = None) -> Array:
-        """Return what the decoder expects for codes drawn from the prior.
+        """Return the decoder's means for latent vectors drawn from the prior.
 
         Parameters
         ----------
         n : int
         rng : numpy.random.Generator or None
-            Where the codes come from; None: fresh entropy.
+            Of the latent vectors; None: fresh entropy.
 
         Returns
         -------
@@ -192,7 +192,7 @@ class VAE(VectorModel, Bounds):
         ----------
         batches : iterable of array_like, (N, I)
         rng : numpy.random.Generator or None
-            Where the codes are drawn with; None: the same noise every time.
+            Of z; None: the same noise every time.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""VHRED: replies from a context and a latent code drawn for each turn."""
+"""VHRED, the variational HRED: replies from a context and a latent vector drawn for each turn."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from fastrnn._checks import integer, number
 from fastrnn.init import generator
 from fastrnn.metrics import perplexity
 from fastrnn.models._dialogue.segments import Segmented
-from fastrnn.models._dialogue.turn_codes import TurnCodes, bag_nats, weighed
+from fastrnn.models._dialogue.turn_latents import TurnLatents, bag_nats, split_weight
 from fastrnn.models._latent.annealing import Annealing, schedule
 from fastrnn.models._latent.gaussians import (
     gaussian_params,
@@ -26,29 +26,30 @@ if TYPE_CHECKING:
     from numpy.random import Generator
 
 
-class VHRED(Segmented, Annealing, TurnCodes):
-    """The hierarchical recurrent encoder-decoder with a latent code for each turn.
+class VHRED(Segmented, Annealing, TurnLatents):
+    """The hierarchical recurrent encoder-decoder with a latent vector for each turn.
 
-    What a turn could be about, given those before it, is a Gaussian over codes: a reply is made by
-    drawing one. While learning a second Gaussian, which has seen the reply, says the code.
+    The prior is a Gaussian over latent vectors z, given the turns before: to reply, z is drawn from
+    it. While training z is drawn from the posterior, a Gaussian given the reply as well.
 
     Parameters
     ----------
     cell, vocab, hidden_size, context_size, decoder_size, embedding_size
         As `HRED`.
     z_dim : int
-        Z, the length of a code.
+        Z, the length of a latent vector.
     bidirectional_utterance, decoder_input, attention, speakers, dropout
-        As `HRED`; what enters the decoder is the context and the code.
+        As `HRED`; context and latent vector enter the decoder.
     word_drop : float
-        How probable it is that a word which the decoder sees while learning becomes UNK.
+        Probability that an input symbol of the decoder becomes UNK, while training.
     kl_schedule : int, (int, int) or None
-        After how many updates of `fit` the weight of the divergence has risen from 0 to 1; of two,
-        it is 0 up to the first, so that the code is used before it costs; None: it is always 1.
+        After how many updates of `fit` the weight of the divergence has risen from 0 to 1. Of two
+        numbers, it is 0 up to the first, so that z is used before it costs. None: it is always 1.
     free_bits : float
-        Nats of each unit of the code that cost nothing while learning.
+        Nats of each unit of z that cost nothing while training.
     bag_of_words : float
-        Weight of a second loss, by which context and code alone must say which words come; 0: none.
+        Weight of a second loss, which predicts the words of the reply in any order from context and
+        z alone; 0: none.
     dtype : dtype
         float32 or float64.
     rng : numpy.random.Generator or None
@@ -69,9 +70,9 @@ class VHRED(Segmented, Annealing, TurnCodes):
 
     Notes
     -----
-    A decoder that sees every word before the next one can do without the code: the loss is good
-    then, and the divergence 0. `evaluate` gives the divergence apart, and `kl_schedule`,
-    `word_drop`, `free_bits` and `bag_of_words` are against it.
+    A decoder that sees every word before the next one can do without z. Then the divergence is 0
+    (posterior collapse), and the loss may still be good. `evaluate` gives the divergence apart, and
+    `kl_schedule`, `word_drop`, `free_bits` and `bag_of_words` are against it.
 
     References
     ----------
@@ -142,7 +143,7 @@ class VHRED(Segmented, Annealing, TurnCodes):
             }
 
     def loss(self, params: Mapping[str, Any], batch: Any, rng: "Generator | None" = None) -> Any:
-        """Return minus the lower bound on ln p of what is said: a pure function of params.
+        """Return minus the lower bound on ln p of the target turns: a pure function of params.
 
         Parameters
         ----------
@@ -152,13 +153,13 @@ class VHRED(Segmented, Annealing, TurnCodes):
             As `HRED.loss` takes it. The last element may be the weight of the divergence, a number,
             which is 1 where it is not given.
         rng : numpy.random.Generator or None
-            Where codes and what is dropped are drawn with; None: nothing is dropped, and the noise
-            of the codes is the same every time.
+            Of z and of dropout; None: nothing is dropped, and the noise of z is the same every
+            time.
 
         Returns
         -------
         float, or what autograd traces as one
-            Nats for a symbol, with the bag's part if there is one; 0 if nothing is to be said.
+            Nats for a symbol, with the part of `bag_of_words`; 0 if there is no target.
 
         Raises
         ------
@@ -174,7 +175,7 @@ class VHRED(Segmented, Annealing, TurnCodes):
         state: Any = None,
         rng: "Generator | None" = None,
     ) -> tuple[Any, Any]:
-        """Return the loss, and where a batch begins that goes on with the same dialogues.
+        """Return the loss, and the state for a batch that continues the same dialogues.
 
         Parameters
         ----------
@@ -189,30 +190,32 @@ class VHRED(Segmented, Annealing, TurnCodes):
         Raises
         ------
         TypeError, ValueError
-            As `loss`; the batch goes on and there is no state.
+            As `loss`; the batch continues another and there is no state.
         """
-        weight, d = weighed(batch)[1], self._enter(batch)
-        heard, posterior, prior = self._gaussians(params, d, state, learning=True, rng=rng)
+        weight, d = split_weight(batch)[1], self._enter(batch)
+        encoded, posterior, prior = self._gaussians(params, d, state, learning=True, rng=rng)
         z = ops.reparameterise(*posterior, rng=noise_for(rng))
-        condition = anp.concatenate([heard.contexts, z], axis=1)
-        nats = self._say(params, d, condition, heard.memory, rng=rng, learning=True).nats.sum()
+        condition = anp.concatenate([encoded.contexts, z], axis=1)
+        nats = self._target_nats(
+            params, d, condition, encoded.memory, rng=rng, learning=True
+        ).nats.sum()
         kl = with_free_bits(kl_of_units(*posterior, *prior), self._free)
         total = nats + weight * kl
         if self._bag > 0:
             total = total + self._bag * bag_nats(params["bag"], condition, d)
-        return total / max(d.symbols, 1), heard.after
+        return total / max(d.symbols, 1), encoded.state
 
     def evaluate(
         self, batches: Iterable[Any], *, rng: "Generator | None" = None
     ) -> dict[str, float]:
-        """Return the bound over all that is said, its two parts, and perplexity.
+        """Return the bound over all target turns, its two parts, and perplexity.
 
         Parameters
         ----------
         batches : iterable of tuple
             As `loss` takes each; a weight is not looked at.
         rng : numpy.random.Generator or None
-            Where the codes are drawn with; None: the same noise every time.
+            Of z; None: the same noise every time.
 
         Returns
         -------
@@ -223,7 +226,7 @@ class VHRED(Segmented, Annealing, TurnCodes):
         Raises
         ------
         TypeError, ValueError
-            As `loss`; nothing is to be said in all batches.
+            As `loss`; there is no target in all batches.
         """
         source = noise_for(rng)
         sums, turns, symbols = np.zeros(2), 0, 0
@@ -233,7 +236,7 @@ class VHRED(Segmented, Annealing, TurnCodes):
             sums[1] += ops.gaussian_kl(mu, logvar, *prior).sum(dtype=np.float64)
             turns, symbols = turns + len(mu), symbols + self._enter(batch).symbols
         if symbols == 0:
-            raise ValueError("batches must hold at least one turn to be said, got none")
+            raise ValueError("batches must hold at least one target turn, got none")
         loss = float(sums[1] - sums[0]) / symbols
         return {
             "loss": loss, "reconstruction": float(sums[0] / turns), "kl": float(sums[1] / turns),
@@ -243,19 +246,19 @@ class VHRED(Segmented, Annealing, TurnCodes):
     def reply(
         self, history: Sequence[Any], *, n: int | None = None, z: Any = "prior", **options: Any
     ) -> Any:
-        """Say what comes after a history, for codes that are drawn or given.
+        """Generate the turn after a history, for latent vectors that are drawn or given.
 
         Parameters
         ----------
         history : sequence of str, or of array_like of int, (T,)
             As `HRED.reply`.
         n : int or None
-            None: one reply; else a list of n, each with a code of its own.
+            None: one reply; else a list of n, each with a z of its own.
         z : "prior", or array_like, (Z,) or (n, Z)
-            Codes drawn given the history; or these, of the model's dtype.
+            Drawn from the prior given the history; or these vectors, of the model's dtype.
         **options
-            max_length, temperature, speakers, rng and what else `HRED.reply` takes. Codes are drawn
-            from rng first, so with the temperature 0 they are all that differs from reply to reply.
+            max_length, temperature, speakers, rng and what else `HRED.reply` takes. z is drawn from
+            rng first, so with the temperature 0 it is all that differs from reply to reply.
 
         Returns
         -------
@@ -271,7 +274,7 @@ class VHRED(Segmented, Annealing, TurnCodes):
     def replies(
         self, histories: Sequence[Any], *, n: int | None = None, z: Any = "prior", **options: Any
     ) -> Any:
-        """Say what comes after each of many histories, side by side.
+        """Generate the turns after many histories, as one batch.
 
         Parameters
         ----------

@@ -78,8 +78,8 @@ def _traced(tracing: Tracing, params: Mapping[str, Any], name: str) -> dict[str,
         elif type(entry) is dict or isinstance(entry, Mapping):
             result[key] = _traced(tracing, entry, f"{name}[{key!r}]")
         else:
-            found = getattr(entry, "dtype", type(entry).__name__)
-            raise TypeError(f"{name}[{key!r}] must be a floating array, got {found}")
+            dtype = getattr(entry, "dtype", type(entry).__name__)
+            raise TypeError(f"{name}[{key!r}] must be a floating array, got {dtype}")
     return result
 
 

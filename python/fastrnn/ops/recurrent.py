@@ -202,8 +202,8 @@ def _operation(name: str, names: tuple[str, ...]) -> Callable[..., Any]:
     def backward(call: Call, g: tuple[Any, ...]) -> tuple[Any, ...]:
         tape, options = call.kept
         dy, dh_n, dc_n = g if is_lstm else (*g, None)
-        found = gradients(tape, name, dy, dh_n, dc_n, want_x=call.wanted[0], **options)
-        return tuple(map(found.get, names))
+        result = gradients(tape, name, dy, dh_n, dc_n, want_x=call.wanted[0], **options)
+        return tuple(map(result.get, names))
 
     return differentiable(name, forward, backward)
 

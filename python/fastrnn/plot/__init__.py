@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastrnn.plot._attention import attention
-from fastrnn.plot._codes import image_grid, latent_map
 from fastrnn.plot._forecast import forecast
 from fastrnn.plot._gates import gate_activations
+from fastrnn.plot._latent import image_grid, latent_map
 from fastrnn.plot._matplotlib import require_matplotlib
 from fastrnn.plot._words import word_map
 

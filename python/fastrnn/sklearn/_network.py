@@ -115,11 +115,11 @@ class Network(BaseEstimator):
             return Batch(x, join(rows[which]), lengths, None if alike else join_weights(which))
 
         def join_weights(which: Rows) -> Any:
-            found = total[which]
+            result = total[which]
             if self.model_.config.get("each_step"):
                 longest = int(series.lengths[rows[which]].max())
-                return np.repeat(found[:, None], longest, axis=1)
-            return found
+                return np.repeat(result[:, None], longest, axis=1)
+            return result
 
         source = batches(
             series.lengths[rows[learned]], size, seed=seed, make=lambda which: batch(learned[which])
@@ -165,14 +165,14 @@ class Network(BaseEstimator):
         """Return a block in which calls take as many threads as `n_threads` says."""
         return nullcontext() if self.n_threads is None else fastrnn.threads(self.n_threads)
 
-    def _said(self, X: Any, say: str) -> Iterator[tuple[Rows, Array, Any]]:
+    def _outputs(self, X: Any, method: str) -> Iterator[tuple[Rows, Array, Any]]:
         """Yield row numbers, what a method of the model returns for them, and their lengths."""
         check_is_fitted(self, "model_")
         double = self.model_.config["input_center"] is not None
         series = read(self, X, reset=False, double=double)
         with self._threads():
             for rows, x, lengths in series.batches(self.model_.vocabulary):
-                yield rows, getattr(self.model_, say)(x, lengths), lengths
+                yield rows, getattr(self.model_, method)(x, lengths), lengths
 
 
 def check_warm(estimator: Any, **expected: Any) -> None:

@@ -111,29 +111,29 @@ def read(estimator: Any, X: Any, *, reset: bool, double: bool) -> Series:
     TypeError, ValueError
         As scikit-learn raises them; what is wrong with one sample names it.
     """
-    found = _texts(X) or _arrays(estimator, X, double) or _table(estimator, X, reset, double)
-    empty = np.flatnonzero(found.lengths == 0)
+    result = _texts(X) or _arrays(estimator, X, double) or _table(estimator, X, reset, double)
+    empty = np.flatnonzero(result.lengths == 0)
     if len(empty):
         raise ValueError(f"X must hold sequences of at least one step, sample {empty[0]} has none")
-    if not len(found):
+    if not len(result):
         raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required.")
-    kind = found.level or "vectors"
+    kind = result.level or "vectors"
     if reset:
         estimator._kind = kind
-        estimator._channels = 1 if found.level else found.channels
+        estimator._channels = 1 if result.level else result.channels
     elif kind != estimator._kind:
         raise ValueError(
             f"X must be of the kind that {type(estimator).__name__} was fitted with, "
             f"{_KINDS[estimator._kind]}, got {_KINDS[kind]}"
         )
-    elif not found.level and found.channels != estimator._channels:
+    elif not result.level and result.channels != estimator._channels:
         raise ValueError(
-            f"X has {found.channels} channels, but {type(estimator).__name__} is expecting "
+            f"X has {result.channels} channels, but {type(estimator).__name__} is expecting "
             f"{estimator._channels} channels as input"
         )
-    if not found.level:
-        _check_finite(found)
-    return found
+    if not result.level:
+        _check_finite(result)
+    return result
 
 
 _KINDS = {

@@ -206,9 +206,9 @@ class RNNClassifier(ClassifierMixin, Network):
         TypeError, ValueError
             X is no such data, or of other columns, channels or kind than what was learned.
         """
-        found = list(self._said(X, "predict_proba"))
-        order = np.concatenate([rows for rows, _, _ in found])
-        whole = np.concatenate([said for _, said, _ in found])
+        blocks = list(self._outputs(X, "predict_proba"))
+        order = np.concatenate([rows for rows, _, _ in blocks])
+        whole = np.concatenate([outputs for _, outputs, _ in blocks])
         answer: Array = np.empty_like(whole)
         answer[order] = whole
         return answer

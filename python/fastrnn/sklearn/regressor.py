@@ -210,14 +210,14 @@ class RNNRegressor(RegressorMixin, Network):
         TypeError, ValueError
             X is no such data, or of other columns, channels or kind than what was learned.
         """
-        found = list(self._said(X, "predict"))
+        blocks = list(self._outputs(X, "predict"))
         each_step = self.model_.config["each_step"]
-        parts: list[Any] = [None] * sum(len(rows) for rows, _, _ in found)
+        parts: list[Any] = [None] * sum(len(rows) for rows, _, _ in blocks)
         ragged = False
-        for rows, said, lengths in found:
+        for rows, outputs, lengths in blocks:
             ragged |= lengths is not None
             for k, row in enumerate(rows):
-                whole = said[k].astype(FLOAT64)
+                whole = outputs[k].astype(FLOAT64)
                 parts[row] = whole[: lengths[k]] if each_step and lengths is not None else whole
         if each_step and ragged:
             return parts
@@ -244,15 +244,16 @@ class RNNRegressor(RegressorMixin, Network):
         TypeError, ValueError
             As `predict` and `fit`.
         """
-        found = self.predict(X)
+        predictions = self.predict(X)
         if not self.model_.config["each_step"]:
-            return float(r2_score(y, found, sample_weight=sample_weight))
+            return float(r2_score(y, predictions, sample_weight=sample_weight))
         right = [np.asarray(part, FLOAT64) for part in list(y)]
         steps = [len(part) for part in right]
-        if steps != [len(part) for part in found]:
+        if steps != [len(part) for part in predictions]:
             raise ValueError("y must have as many steps as X has in each sample")
         weights = np.repeat(checked_weights(sample_weight, len(right)), steps)
-        return float(r2_score(np.concatenate(right), np.concatenate(found), sample_weight=weights))
+        y, predictions = np.concatenate(right), np.concatenate(predictions)
+        return float(r2_score(y, predictions, sample_weight=weights))
 
 
 def _targets(y: Any, series: Series) -> tuple[list[Array], bool]:

@@ -79,8 +79,8 @@ def _flat(state: Any) -> list[Array]:
     return [] if state is None else [state]
 
 
-def _same(found: Any, wanted: Any, what: str) -> None:
-    for one, other in zip(_flat(found), _flat(wanted), strict=True):
+def _same(got: Any, wanted: Any, what: str) -> None:
+    for one, other in zip(_flat(got), _flat(wanted), strict=True):
         assert np.array_equal(one, other), f"{what} differs by {np.abs(one - other).max():.3g}"
 
 

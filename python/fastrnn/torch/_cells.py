@@ -111,13 +111,13 @@ class _Computed(torch.nn.RNNCellBase):
             return [None, None]
         pair = self._mode == "LSTM"
         shape = (self.hidden_size,) if single else (N, self.hidden_size)
-        found: list[Tensor | None] = []
+        result: list[Tensor | None] = []
         for name, state in named_states(hx, pair, dtype):
             if tuple(state.shape) != shape:
                 symbols = "(H,)" if single else "(N, H)"
                 raise ValueError(f"{name} must be {symbols} = {shape}, got {tuple(state.shape)}")
-            found.append(state.reshape(1, N, self.hidden_size))
-        return found if pair else [*found, None]
+            result.append(state.reshape(1, N, self.hidden_size))
+        return result if pair else [*result, None]
 
 
 class LSTMCell(_Computed, torch.nn.LSTMCell):

@@ -138,15 +138,15 @@ class _Computed(torch.nn.RNNBase):
             return [None, None]
         pair = self.mode == "LSTM"
         L, D = self.num_layers, 2 if self.bidirectional else 1
-        found: list[Any] = []
+        result: list[Any] = []
         widths = (self.proj_size or self.hidden_size, self.hidden_size)
         for (name, state), width in zip(named_states(hx, pair, dtype), widths, strict=False):
             shape = (L * D, width) if single else (L * D, N, width)
             if tuple(state.shape) != shape:
                 symbols = "(L·D, H)" if single else "(L·D, N, H)"
                 raise ValueError(f"{name} must be {symbols} = {shape}, got {tuple(state.shape)}")
-            found.append(state.unsqueeze(1) if single else state)
-        return found if pair else [*found, None]
+            result.append(state.unsqueeze(1) if single else state)
+        return result if pair else [*result, None]
 
 
 class LSTM(_Computed, torch.nn.LSTM):

@@ -139,10 +139,10 @@ class _Node(torch.autograd.Function):
         with torch.no_grad():
             if tape is None:  # retain_graph: a tape serves one backward, so another one is made
                 tape = call.run(x, h0, c0, tuple(weights), keep=True)[2]
-            found = _gradients(call, tape, g, ctx.needs_input_grad[1])
+            result = _gradients(call, tape, g, ctx.needs_input_grad[1])
         gradients = [
             None if array is None or not wanted else torch.from_numpy(array)
-            for array, wanted in zip(found, ctx.needs_input_grad[1:], strict=True)
+            for array, wanted in zip(result, ctx.needs_input_grad[1:], strict=True)
         ]
         if torch.is_grad_enabled():
             return (None, *_refuse_second(gradients, (x, h0, c0, *weights, *g)))

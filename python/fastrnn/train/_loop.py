@@ -98,19 +98,19 @@ class Validation:
         """Judge the model, always on the same data in the same order."""
         source = self._source
         if callable(source):
-            found = figures_of(source())
+            measured = figures_of(source())
         elif hasattr(source, "state_dict"):  # it would shuffle anew, or stand where Ctrl-C came
             start = source.state_dict()
             try:
-                found = figures_of(self._model.evaluate(source, **self._also))
+                measured = figures_of(self._model.evaluate(source, **self._also))
             finally:
                 source.load_state_dict(start)
         else:
-            found = figures_of(self._model.evaluate(source, **self._also))
-        if self.monitor not in found:
-            known = sorted({*found, *self._may})
+            measured = figures_of(self._model.evaluate(source, **self._also))
+        if self.monitor not in measured:
+            known = sorted({*measured, *self._may})
             raise ValueError(f"monitor must name a figure of {known}, got {self.monitor!r}")
-        return found
+        return measured
 
     def note(self, run: Run, figures: dict[str, float]) -> None:
         """Remember the best figure and, with patience, its parameters."""
@@ -199,7 +199,7 @@ class Loop:
         if self.checks.unseen(self.run) and not self._finished():
             # What would stop the training at its first validation stops it before the first update.
             self.ranks.of_first(self.checks.figures)
-        self._tell("on_fit_begin")
+        self._notify("on_fit_begin")
         self._validate_if(self.checks.due(self.run))
         while not self._finished():
             self._epoch()
@@ -207,7 +207,7 @@ class Loop:
             self._log()
         self._validate_if(self.checks.due_at_the_end(self.run))
         self.save()
-        self._tell("on_fit_end")
+        self._notify("on_fit_end")
 
     def save(self) -> None:
         """Write a checkpoint, whole even if Ctrl-C comes."""
@@ -218,7 +218,7 @@ class Loop:
         """Train to the end of the epoch or to a limit, whatever comes first."""
         run = self.run
         began = perf_counter()
-        self._tell_schedule()
+        self._announce_length()
         for batch in self.position.rest_of_epoch():
             loss, self._norm = self.step(batch, run, self.position, self.interrupts)
             self._epoch_window.add(loss, self._norm)
@@ -227,7 +227,7 @@ class Loop:
             self._after_update()
             if self._finished():
                 return
-            self._tell_schedule()
+            self._announce_length()
             began = perf_counter()
         with self.interrupts.held():
             run.epoch += 1
@@ -239,7 +239,7 @@ class Loop:
         figures = self._validate_if(self.checks.due(run))
         # Resumed after the last batch of an epoch, there is nothing to take the mean of.
         means = self._epoch_window.means() if self._epoch_window.updates else {}
-        self._tell("on_epoch_end", {**self._when(), **means, **self._pace(), **figures})
+        self._notify("on_epoch_end", {**self._when(), **means, **self._pace(), **figures})
 
     def _after_update(self) -> None:
         run, save, stop = self.run, False, [False, self.interrupts.ended]
@@ -269,7 +269,7 @@ class Loop:
         # By the seconds that all ranks agree on: each of them takes part in a record.
         return self.run.seconds - self._recorded_at >= RECORD_SECONDS
 
-    def _tell_schedule(self) -> None:
+    def _announce_length(self) -> None:
         """Tell a learning rate that follows something else than updates how far the training is."""
         progress = getattr(getattr(self.parts[1], "lr", None), "progress", None)
         if progress is not None:
@@ -277,12 +277,12 @@ class Loop:
             percent = 100 * min(1.0, self.limits.fraction(self.run, epochs))
             progress(epochs=epochs, seconds=self.run.seconds, percent=percent)
 
-    def _tell(self, event: str, *told: Any) -> None:
+    def _notify(self, event: str, *arguments: Any) -> None:
         """Call the callbacks that have this method."""
         for callback, trainer in self.callbacks:
             method = getattr(callback, event, None)
             if method is not None:
-                method(trainer, *told)
+                method(trainer, *arguments)
 
     def _validate_if(self, due: bool) -> Record:
         if not due:
@@ -295,11 +295,11 @@ class Loop:
             observe = getattr(getattr(self.parts[1], "lr", None), "observe", None)
             if observe is not None:  # the learning rate depends on how the training goes
                 observe(figures[self.checks.monitor])
-            told: Record = {f"validation_{name}": value for name, value in figures.items()}
-            self._record({**self._when(), **told})
+            record: Record = {f"validation_{name}": value for name, value in figures.items()}
+            self._record({**self._when(), **record})
         values = "  ".join(f"{name} {shown(value)}" for name, value in figures.items())
-        self.shown.say(f"update {self.run.update}  epoch {self.run.epoch}  validation: {values}")
-        return told
+        self.shown.write(f"update {self.run.update}  epoch {self.run.epoch}  validation: {values}")
+        return record
 
     def _when(self) -> Record:
         run = self.run
@@ -319,7 +319,7 @@ class Loop:
         self.run.history.records.append(finite)
         if self.metrics is not None:
             self.metrics.add(finite)
-        self._tell("on_record", finite)
+        self._notify("on_record", finite)
 
     def _epochs(self) -> float:
         """Return the epochs done, with the part of the one that runs, if that is known."""

@@ -52,7 +52,7 @@ class Display(Protocol):
     def log(self, status: Status) -> None:
         """Take note of a record of the training; called every `log_every` updates."""
 
-    def say(self, line: str) -> None:
+    def write(self, line: str) -> None:
         """Show one line that stays."""
 
 
@@ -84,7 +84,7 @@ class _Nothing:
     def log(self, status: Status) -> None:
         """Show nothing."""
 
-    def say(self, line: str) -> None:
+    def write(self, line: str) -> None:
         """Show nothing."""
 
 
@@ -92,9 +92,9 @@ class _Lines(_Nothing):
     """Lines for log files and pipes."""
 
     def log(self, status: Status) -> None:
-        self.say(str(status))
+        self.write(str(status))
 
-    def say(self, line: str) -> None:
+    def write(self, line: str) -> None:
         print(line, flush=True)
 
 
@@ -111,5 +111,5 @@ class _Bar(_Nothing):
             self._task, description=str(status), completed=status.fraction, total=total
         )
 
-    def say(self, line: str) -> None:
+    def write(self, line: str) -> None:
         self._progress.console.print(line, markup=False, soft_wrap=True)

@@ -94,8 +94,8 @@ class Ranks:
         where = json.dumps(position, sort_keys=True).encode()
         places = {place.tobytes() for place in self._all(where)}
         if len(places) > 1:
-            told = " and ".join(place.decode() for place in sorted(places)[:2])
-            raise ValueError(f"data must be the same on all ranks, got {told}")
+            differing = " and ".join(place.decode() for place in sorted(places)[:2])
+            raise ValueError(f"data must be the same on all ranks, got {differing}")
         for array in flatten("model.params", params).values():
             self.comm.broadcast_(array)
         self.check(params, kept, update)
@@ -109,16 +109,16 @@ class Ranks:
         for name, array in sorted((flatten("model.params", params) | optim).items()):
             digest.update(f"{name} {array.dtype} {array.shape}".encode())
             digest.update(array.tobytes())
-        found = self._all(digest.digest())
-        if any(other.tobytes() != found[0].tobytes() for other in found):
+        parts = self._all(digest.digest())
+        if any(other.tobytes() != parts[0].tobytes() for other in parts):
             raise RuntimeError(
                 f"the ranks have diverged: model or optimiser differ after {update} updates; do "
                 "all see the same folder of checkpoints, and change params in fit alone?"
             )
 
-    def _all(self, told: bytes) -> list[Array]:
+    def _all(self, packed: bytes) -> list[Array]:
         """Return what all ranks tell, as rows of bytes."""
-        return self.comm.allgatherv(np.frombuffer(told, np.uint8))
+        return self.comm.allgatherv(np.frombuffer(packed, np.uint8))
 
     def mean(
         self, params: Mapping[str, Any], grads: Any, loss: float, terms: int, tokens: int
@@ -136,9 +136,9 @@ class Ranks:
 
     def agree(self, seconds: float, save: bool, *stop: bool) -> tuple[float, bool, list[bool]]:
         """Return the clock of rank 0, whether it wants to save, and what holds on any rank."""
-        told = np.array([seconds * self.first, save and self.first, *stop], np.float64)
-        self.comm.allreduce_(told)
-        return float(told[0]), bool(told[1]), [bool(flag) for flag in told[2:]]
+        packed = np.array([seconds * self.first, save and self.first, *stop], np.float64)
+        self.comm.allreduce_(packed)
+        return float(packed[0]), bool(packed[1]), [bool(flag) for flag in packed[2:]]
 
     def of_first(self, make: Callable[[], Any]) -> Any:
         """Return what a function returns on rank 0, which alone calls it; JSON can say it.
@@ -147,18 +147,18 @@ class Ranks:
         """
         if self.alone:
             return make()
-        told, failed = b"", None
+        packed, failed = b"", None
         if self.first:
             try:
-                told = json.dumps([make()]).encode()
+                packed = json.dumps([make()]).encode()
             except Exception as error:  # noqa: BLE001  raised again when the others know
-                told, failed = json.dumps(f"{type(error).__name__}: {error}").encode(), error
-        found = json.loads(self._all(told)[0].tobytes())
+                packed, failed = json.dumps(f"{type(error).__name__}: {error}").encode(), error
+        answer = json.loads(self._all(packed)[0].tobytes())
         if failed is not None:
             raise failed
-        if isinstance(found, str):
-            raise RuntimeError(f"rank 0 has failed: {found}")
-        return found[0]
+        if isinstance(answer, str):
+            raise RuntimeError(f"rank 0 has failed: {answer}")
+        return answer[0]
 
     def gathered(
         self, tensors: dict[str, Array], state: dict[str, Any]
@@ -171,37 +171,40 @@ class Ranks:
         own = {name: array for name, array in tensors.items() if name.startswith("carry.")}
         skeleton = json.dumps({name: state[name] for name in sorted(_OWN)}).encode()
         packed = save({**own, "state": np.frombuffer(skeleton, np.uint8)})
-        found = self._all(packed)
+        parts = self._all(packed)
         tensors, state = dict(tensors), {**state, "ranks": []}
-        for rank, row in enumerate(found[1:], 1):
+        for rank, row in enumerate(parts[1:], 1):
             theirs = load(row.tobytes())
             state["ranks"].append(json.loads(theirs.pop("state").tobytes()))
             tensors |= {f"rank{rank}.{name}": array for name, array in theirs.items()}
         return tensors, state
 
-    def own(self, found: Checkpoint) -> tuple[Checkpoint, bool]:
+    def own(self, checkpoint: Checkpoint) -> tuple[Checkpoint, bool]:
         """Return a checkpoint as this rank would have written it alone, and whether it could.
 
         One of another number of ranks cannot be divided anew: states carried from batch to batch
         begin at zero then, and generators need new streams.
         """
-        others = found.state.get("ranks", [])
+        others = checkpoint.state.get("ranks", [])
         if not isinstance(others, list) or any(set(_keys(each)) != _OWN for each in others):
-            raise CheckpointError(found.path, "its state of the ranks is not one", "take another")
+            raise CheckpointError(
+                checkpoint.path, "its state of the ranks is not one", "take another"
+            )
         if self.alone and not others:
-            return found, True
+            return checkpoint, True
         if len(others) + 1 != self.comm.size:
-            return Checkpoint(found.path, found.tensors, {**found.state, "carry": None}), False
+            state = {**checkpoint.state, "carry": None}
+            return Checkpoint(checkpoint.path, checkpoint.tensors, state), False
         if self.first:
-            return found, True
+            return checkpoint, True
         start = f"rank{self.comm.rank}."
         carried = {
             name.removeprefix(start): array
-            for name, array in found.tensors.items()
+            for name, array in checkpoint.tensors.items()
             if name.startswith(start)
         }
-        state = {**found.state, **others[self.comm.rank - 1]}
-        return Checkpoint(found.path, found.tensors | carried, state), True
+        state = {**checkpoint.state, **others[self.comm.rank - 1]}
+        return Checkpoint(checkpoint.path, checkpoint.tensors | carried, state), True
 
 
 _OWN = {"carry", "rng"}  # what a checkpoint keeps of each rank

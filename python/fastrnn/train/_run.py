@@ -91,7 +91,7 @@ def to_checkpoint(
 
 
 def from_checkpoint(
-    found: Checkpoint,
+    checkpoint: Checkpoint,
     model: Any,
     optimiser: Stepper,
     rng: np.random.Generator,
@@ -99,25 +99,25 @@ def from_checkpoint(
 ) -> Run:
     """Put everything where the checkpoint says it was, or raise CheckpointError and do nothing."""
     arrays = flatten("model.params", model.params)
-    saved = _part(found, "model.")
-    difference = _difference(found, model, optimiser, arrays, saved)
+    saved = _part(checkpoint, "model.")
+    difference = _difference(checkpoint, model, optimiser, arrays, saved)
     if difference:
         raise CheckpointError(
-            found.path, difference, "build what it was saved from, or take another folder"
+            checkpoint.path, difference, "build what it was saved from, or take another folder"
         )
     before = dict(optimiser.state_dict()), generator_state(rng), position.state_dict()
     try:
-        run = _run_of(found, arrays)
-        optimiser.load_state_dict(_part(found, "optim."))
-        set_generator_state(rng, found.state["rng"])
-        position.load_state_dict(found.state["position"])
+        run = _run_of(checkpoint, arrays)
+        optimiser.load_state_dict(_part(checkpoint, "optim."))
+        set_generator_state(rng, checkpoint.state["rng"])
+        position.load_state_dict(checkpoint.state["position"])
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         optimiser.load_state_dict(before[0])
         set_generator_state(rng, before[1])
         position.load_state_dict(before[2])
         reason = " ".join(str(error).split()) or type(error).__name__
         raise CheckpointError(
-            found.path, f"it does not fit this training: {reason}", "take another folder"
+            checkpoint.path, f"it does not fit this training: {reason}", "take another folder"
         ) from None
     put(arrays, saved)
     return run
@@ -139,17 +139,17 @@ def _identity(model: Any, optimiser: Stepper) -> dict[str, Any]:
     }
 
 
-def _part(found: Checkpoint, prefix: str) -> dict[str, Array]:
+def _part(checkpoint: Checkpoint, prefix: str) -> dict[str, Array]:
     """Return the tensors whose names begin with the prefix, without it."""
     return {
         name.removeprefix(prefix): array
-        for name, array in found.tensors.items()
+        for name, array in checkpoint.tensors.items()
         if name.startswith(prefix)
     }
 
 
 def _difference(
-    found: Checkpoint,
+    checkpoint: Checkpoint,
     model: Any,
     optimiser: Stepper,
     arrays: Mapping[str, Array],
@@ -157,9 +157,9 @@ def _difference(
 ) -> str:
     """Say in one line what tells the checkpoint's model or optimiser from ours; "" if nothing."""
     for key, ours in _identity(model, optimiser).items():
-        if key not in found.state:
+        if key not in checkpoint.state:
             return f"it is no checkpoint of a training: it lacks {key}"
-        theirs = found.state[key]
+        theirs = checkpoint.state[key]
         if key == "config" and isinstance(ours, Mapping) and isinstance(theirs, Mapping):
             keys = [k for k in {**ours, **theirs} if not _equal(ours.get(k), theirs.get(k))]
             if keys:
@@ -190,22 +190,22 @@ def _equal(ours: Any, theirs: Any) -> bool:
     return type(ours) is type(theirs) and bool(ours == theirs)
 
 
-def _run_of(found: Checkpoint, arrays: Mapping[str, Array]) -> Run:
-    numbers = {name: found.state["run"][name] for name in _NUMBERS}
-    window = Window(**found.state["window"])
+def _run_of(checkpoint: Checkpoint, arrays: Mapping[str, Array]) -> Run:
+    numbers = {name: checkpoint.state["run"][name] for name in _NUMBERS}
+    window = Window(**checkpoint.state["window"])
     for name, value in {**numbers, **asdict(window)}.items():
         if name in (*_COUNTS, "updates"):
             integer(name, value, 0, 10**15)
         elif not (name == "best" and value is None):
             number(name, value)
-    best_params = _part(found, "best.")
+    best_params = _part(checkpoint, "best.")
     shapes = {name: (array.shape, array.dtype) for name, array in arrays.items()}
     if best_params and shapes != {n: (a.shape, a.dtype) for n, a in best_params.items()}:
         raise ValueError("its best parameters are of another model")
     return Run(
         **numbers,
         best_params=best_params,
-        carry=put_together(found.state["carry"], found.tensors),
+        carry=put_together(checkpoint.state["carry"], checkpoint.tensors),
         window=window,
-        history=history_of(found.tensors["history"].tobytes()),
+        history=history_of(checkpoint.tensors["history"].tobytes()),
     )

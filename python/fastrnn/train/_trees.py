@@ -30,13 +30,13 @@ def flatten(name: str, tree: Any, *, scalars: bool = False) -> dict[str, Array]:
     """
     if type(tree) is not dict and not isinstance(tree, Mapping):
         raise TypeError(f"{name} must be a dict of arrays, got {type(tree).__name__}")
-    found: dict[str, Array] = {}
-    _collect(name, tree, "", found, scalars)
-    return found
+    leaves: dict[str, Array] = {}
+    _collect(name, tree, "", leaves, scalars)
+    return leaves
 
 
 def _collect(
-    name: str, tree: Mapping[Any, Any], prefix: str, found: dict[str, Array], scalars: bool
+    name: str, tree: Mapping[Any, Any], prefix: str, leaves: dict[str, Array], scalars: bool
 ) -> None:
     for key, entry in tree.items():
         if type(key) is not str:
@@ -45,15 +45,15 @@ def _collect(
         value = entry
         if type(entry) is not _ndarray:
             if type(entry) is dict or isinstance(entry, Mapping):
-                _collect(name, entry, f"{path}.", found, scalars)
+                _collect(name, entry, f"{path}.", leaves, scalars)
                 continue
             if scalars and isinstance(entry, np.floating):
                 value = np.asarray(entry)
-        if path in found:
+        if path in leaves:
             raise ValueError(f"{name} has two arrays of the name {path!r}")
         if type(value) is not _ndarray or value.dtype not in (FLOAT32, FLOAT64):
             raise _no_float_array(place(name, path), value)
-        found[path] = value
+        leaves[path] = value
 
 
 def place(name: str, path: str) -> str:
@@ -97,11 +97,11 @@ def alike(name: str, got: Array, of: str, want: Array) -> None:
 
 def gradients_of(arrays: dict[str, Array], grads: Mapping[str, Any]) -> list[Array]:
     """Return the gradients in the order of the arrays, contiguous, of their shapes and dtypes."""
-    found = flatten("grads", grads, scalars=True)
-    same_names("grads", found, "params", arrays)
+    leaves = flatten("grads", grads, scalars=True)
+    same_names("grads", leaves, "params", arrays)
     gradients = []
     for path, array in arrays.items():
-        gradient = found[path]
+        gradient = leaves[path]
         if gradient.shape != array.shape or gradient.dtype is not array.dtype:
             alike(place("grads", path), gradient, "params", array)
         gradients.append(gradient if gradient.flags.carray else contiguous(gradient))
@@ -112,19 +112,19 @@ def kept_arrays(
     entries: Mapping[str, Any], slots: tuple[str, ...]
 ) -> dict[str, tuple[Array, ...]]:
     """Return copies of the arrays named ``slot.path``, by path and in the order of the slots."""
-    found: dict[str, dict[str, Array]] = {}
+    leaves: dict[str, dict[str, Array]] = {}
     for name, value in entries.items():
         slot, _, path = name.partition(".")
         if slot not in slots or not path:
             raise ValueError(f"state_dict has {name!r} too many")
         array, _ = leading(f"state_dict[{name!r}]", value)
-        found.setdefault(path, {})[slot] = np.array(array, order="C")
-    for path, beside in found.items():
+        leaves.setdefault(path, {})[slot] = np.array(array, order="C")
+    for path, beside in leaves.items():
         for slot in slots:
             if slot not in beside:
                 raise ValueError(f"state_dict lacks '{slot}.{path}'")
             alike(f"state_dict['{slot}.{path}']", beside[slot], slots[0], beside[slots[0]])
-    return {path: tuple(beside[slot] for slot in slots) for path, beside in found.items()}
+    return {path: tuple(beside[slot] for slot in slots) for path, beside in leaves.items()}
 
 
 def _no_float_array(name: str, value: Any) -> TypeError:

@@ -50,13 +50,13 @@ def load_latest(
     damaged: list[str] = []
     for path in reversed(files):
         try:
-            found = load_checkpoint(path, verify=verify, max_bytes=max_bytes)
+            checkpoint = load_checkpoint(path, verify=verify, max_bytes=max_bytes)
         except CheckpointError as error:
             damaged.append(f"{path.name}: {error.reason}")
             continue
         for line in damaged:
             warnings.warn(f"{line}; going on from {path.name}", stacklevel=2)
-        return found
+        return checkpoint
     if damaged:
         raise CheckpointError(
             folder, f"no checkpoint in it is whole ({'; '.join(damaged)})", "start anew"

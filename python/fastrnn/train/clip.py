@@ -140,10 +140,10 @@ def positive(name: str, value: Any) -> float:
     """Return a number above 0, which may be infinite."""
     if value == inf:
         return inf
-    found = number(name, value, 0)
-    if found == 0:
+    limit = number(name, value, 0)
+    if limit == 0:
         raise ValueError(f"{name} must be above 0, got {value!r}")
-    return found
+    return limit
 
 
 def _arrays(grads: Any, *, scalars: bool = False) -> dict[str, Array]:

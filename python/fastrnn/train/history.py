@@ -133,12 +133,12 @@ class Window:
 
     def means(self) -> dict[str, float]:
         """Return the means and start anew."""
-        found = {
+        columns = {
             "loss": self.loss / self.updates,
             "gradient_norm": self.gradient_norm / self.updates,
         }
         self.updates, self.loss, self.gradient_norm = 0, 0.0, 0.0
-        return found
+        return columns
 
 
 def draw(history: History, path: str | os.PathLike[str], title: str) -> None:

@@ -249,10 +249,10 @@ class Trainer:
                 checkpoints.clean()
             files = checkpoints.files()
             if files and resume:
-                found, whole = self._ranks.own(load_latest(checkpoints.folder))
+                latest, whole = self._ranks.own(load_latest(checkpoints.folder))
                 parts = self.model, self.optimiser, self.rng
                 with interrupts.held():
-                    self._run = from_checkpoint(found, *parts, position)
+                    self._run = from_checkpoint(latest, *parts, position)
                 if not whole:
                     self._ranks.spread(self.rng)
             elif files and not self._run.update:

@@ -53,8 +53,8 @@ def usable_cores() -> tuple[int, int]:
 def _threads() -> Iterator[Finding]:
     threads = fastrnn.get_num_threads()
     mine, cores = usable_cores()
-    said = {name: os.environ[name] for name in runtime.THREAD_VARIABLES if name in os.environ}
-    why = [f"{name}={value}" for name, value in said.items()]
+    settings = {name: os.environ[name] for name in runtime.THREAD_VARIABLES if name in os.environ}
+    why = [f"{name}={value}" for name, value in settings.items()]
     why += [f"the affinity mask has {mine}"] if mine < cores else []
     yield "ok" if threads >= mine else "note", (
         f"{threads} threads on {cores} CPUs"

@@ -12,7 +12,7 @@ from fastrnn.cli._lines import equally_many, lines_of, portions
 from fastrnn.cli._opening import model_for
 from fastrnn.cli.commands.forecast import read_series
 from fastrnn.cli.commands.predict import foreseen, predictions, task_for
-from fastrnn.cli.datasets.talk import packed_talks, read_talks
+from fastrnn.cli.datasets.dialogues import packed_dialogues, read_dialogues
 from fastrnn.cli.datasets.text import read_lines
 from fastrnn.cli.datasets.vectors import read_vectors
 from fastrnn.data import pad
@@ -49,7 +49,7 @@ def run_evaluate(
         lines = equally_many(list(lines_of(data)), data, answers, file)
         found = [p for part in predictions(task, data, iter(lines), batch_size) for p in part]
         figures = task.scores(found, answers)
-        task.tell_unknown(data)
+        task.report_unknown(data)
     elif references is not None:
         raise ValueError(
             f"a {type(model).__name__} is judged by DATA itself: leave --references away"
@@ -88,12 +88,12 @@ def _judged(
         rows = [unknown.ids(line.strip()) for line in read_lines(data) if line.strip()]
         batches: list[Any] = [pad(part) for part in portions(rows, batch_size)]
     else:
-        talks = read_talks(data)
-        batches = [packed_talks(part, unknown.ids) for part in portions(talks, batch_size)]
+        dialogues = read_dialogues(data)
+        batches = [packed_dialogues(part, unknown.ids) for part in portions(dialogues, batch_size)]
     if not batches:
         raise ValueError(f"{data} must hold at least one line of text")
     figures = dict(model.evaluate(batches))
-    unknown.tell(data)
+    unknown.report(data)
     return figures
 
 

@@ -65,10 +65,10 @@ def forecast(
     if short:
         raise ValueError(f"{series}: series {short[0]!r} is too short")
     if model is not None:
-        found = models.load(model)
-        if not isinstance(found, models.Forecaster):
-            raise ValueError(f"{model}: it holds a {type(found).__name__}, which cannot forecast")
-        forecaster = found
+        loaded = models.load(model)
+        if not isinstance(loaded, models.Forecaster):
+            raise ValueError(f"{model}: it holds a {type(loaded).__name__}, which cannot forecast")
+        forecaster = loaded
     else:
         forecaster = models.Forecaster(cell, hidden, lags=lags, likelihood=likelihood, rng=rng)
         forecaster.fit(learned, updates=updates, rng=rng)
@@ -129,15 +129,15 @@ def read_series(path: Path) -> tuple[list[str], list[Array]]:
     first = 0 if all(_is_number(row[0]) for row in rows if row[0].strip()) else 1
     if first == len(names):
         raise ValueError(f"{path}: no column holds numbers")
-    found = []
+    loaded = []
     for column in range(first, len(names)):
         cells = [row[column].strip() if column < len(row) else "" for row in rows]
         size = next((k for k in range(len(cells), 0, -1) if cells[k - 1]), 0)
         for k, cell in enumerate(cells[:size]):
             if not _is_number(cell):
                 raise ValueError(f"{path}, line {k + 2}: {names[column]!r} has {cell!r}, no number")
-        found.append(np.array(cells[:size], np.float64))
-    return names[first:], found
+        loaded.append(np.array(cells[:size], np.float64))
+    return names[first:], loaded
 
 
 def _is_number(cell: str) -> bool:

@@ -85,12 +85,12 @@ def _mpiexec() -> str:
     if find_spec("mpi4py") is None:
         raise ImportError(f"fastrnn launch needs mpi4py: {NEEDED}")
     beside = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    found = shutil.which("mpiexec", path=beside)
-    if found is None:
+    mpiexec = shutil.which("mpiexec", path=beside)
+    if mpiexec is None:
         raise FileNotFoundError(
             f"fastrnn launch needs mpiexec, which no folder of PATH has: {NEEDED}"
         )
-    return found
+    return mpiexec
 
 
 def _job(words: list[str]) -> list[str]:

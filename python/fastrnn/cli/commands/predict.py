@@ -49,19 +49,19 @@ def run_predict(
     if data == STANDARD_INPUT and sys.stdin.isatty():
         print("type a line to have an answer; Ctrl-D ends", file=sys.stderr)
         batch_size = 1
-    found = []
+    kept = []
     for part in predictions(task, data, texts, batch_size):
         for prediction in part:
             print(json.dumps(task.record(prediction), ensure_ascii=False) if as_json
                   else task.plain(prediction))  # fmt: skip
             if answers is not None:
-                found.append(prediction)
+                kept.append(prediction)
         sys.stdout.flush()
-    task.tell_unknown(data)
+    task.report_unknown(data)
     if answers is not None:
-        figures = task.scores(found, answers)
-        said = json.dumps(figures) if as_json else _scores.line_of(figures)
-        print(said, file=sys.stderr)
+        figures = task.scores(kept, answers)
+        line = json.dumps(figures) if as_json else _scores.line_of(figures)
+        print(line, file=sys.stderr)
 
 
 def task_for(
@@ -164,10 +164,10 @@ class Task:
             said = said.swapaxes(0, 1)
         return [row[: len(x)] for x, row in zip(inputs, said, strict=True)]
 
-    def tell_unknown(self, data: Path) -> None:
+    def report_unknown(self, data: Path) -> None:
         """Say how much of what was read the model does not know."""
         if self.unknown is not None:
-            self.unknown.tell(name_of(data))
+            self.unknown.report(name_of(data))
 
     def answer(self, content: Any, where: str) -> Any:
         """Return what a line of the references means."""
@@ -181,7 +181,7 @@ class Task:
         """Return a prediction as JSON has it."""
         raise NotImplementedError
 
-    def scores(self, found: list[Any], answers: list[Any]) -> dict[str, float]:
+    def scores(self, predictions: list[Any], answers: list[Any]) -> dict[str, float]:
         """Return how good the predictions are."""
         raise NotImplementedError
 
@@ -221,15 +221,15 @@ class _Labels(Task):
 
     def record(self, prediction: Any) -> dict[str, Any]:
         labels, *probabilities = prediction
-        found: dict[str, Any] = {self.key: labels.tolist() if self._each else str(labels)}
+        predictions: dict[str, Any] = {self.key: labels.tolist() if self._each else str(labels)}
         for rows in probabilities:
             each = [dict(zip(self._names.tolist(), map(_short, row), strict=True))
                     for row in np.atleast_2d(rows)]  # fmt: skip
-            found["probabilities"] = each if self._each else each[0]
-        return found
+            predictions["probabilities"] = each if self._each else each[0]
+        return predictions
 
-    def scores(self, found: list[Any], answers: list[Any]) -> dict[str, float]:
-        labels = [np.atleast_1d(prediction[0]).tolist() for prediction in found]
+    def scores(self, predictions: list[Any], answers: list[Any]) -> dict[str, float]:
+        labels = [np.atleast_1d(prediction[0]).tolist() for prediction in predictions]
         for number, (mine, theirs) in enumerate(zip(labels, answers, strict=True), 1):
             if len(mine) != len(theirs):
                 raise ValueError(
@@ -248,8 +248,8 @@ class _Numbers(Task):
 
     def predict(self, inputs: list[Any]) -> Any:
         x, lengths = self._padded(inputs)
-        found = self.model.predict(x, lengths)
-        return self._by_rows(inputs, found) if self._each else list(found)
+        predictions = self.model.predict(x, lengths)
+        return self._by_rows(inputs, predictions) if self._each else list(predictions)
 
     def answer(self, content: Any, where: str) -> Any:
         if isinstance(content, str):  # a line as `plain` writes it
@@ -276,8 +276,8 @@ class _Numbers(Task):
             return {"target": [[_short(value) for value in row] for row in prediction]}
         return {"target": [_short(value) for value in prediction]}
 
-    def scores(self, found: list[Any], answers: list[Any]) -> dict[str, float]:
-        for number, (mine, theirs) in enumerate(zip(found, answers, strict=True), 1):
+    def scores(self, predictions: list[Any], answers: list[Any]) -> dict[str, float]:
+        for number, (mine, theirs) in enumerate(zip(predictions, answers, strict=True), 1):
             if mine.shape != theirs.shape:
                 raise ValueError(
                     f"line {number} of the references must have numbers for each step, "
@@ -285,7 +285,7 @@ class _Numbers(Task):
                 )
         one, other = (
             np.concatenate([part.reshape(-1, self._K) for part in parts]).astype(np.float64)
-            for parts in (found, answers)
+            for parts in (predictions, answers)
         )
         if not len(other):
             raise ValueError("references must hold at least one number")
@@ -322,14 +322,14 @@ class _Translations(Task):
     def record(self, prediction: Any) -> dict[str, Any]:
         return {"target": prediction.text, "score": float(prediction.score)}
 
-    def tell_unknown(self, data: Path) -> None:
-        super().tell_unknown(data)
-        self._targets.tell(self._references)
+    def report_unknown(self, data: Path) -> None:
+        super().report_unknown(data)
+        self._targets.report(self._references)
 
-    def scores(self, found: list[Any], answers: list[Any]) -> dict[str, float]:
+    def scores(self, predictions: list[Any], answers: list[Any]) -> dict[str, float]:
         if not answers:
             raise ValueError("references must hold at least one line")
-        return _scores.of_texts([each.text for each in found], answers, self._known)
+        return _scores.of_texts([each.text for each in predictions], answers, self._known)
 
 
 def foreseen(model: models.LanguageModel, path: Path, data: Path) -> dict[str, float]:
@@ -342,7 +342,7 @@ def foreseen(model: models.LanguageModel, path: Path, data: Path) -> dict[str, f
     else:
         ids = unknown.ids(read_text(data))
     figures: dict[str, float] = model.evaluate(contiguous_streams(ids, N=1, T=_STEPS))
-    unknown.tell(name_of(data))
+    unknown.report(name_of(data))
     return figures | {"symbols": len(ids) - 1}
 
 

@@ -32,25 +32,25 @@ def run_reply(
     """
     begin = _conversations(path)
     rng = np.random.default_rng(seed)
-    asks = sys.stdin.isatty()
-    talk = begin()
-    if asks:
+    interactive = sys.stdin.isatty()
+    conversation = begin()
+    if interactive:
         print("Say something. An empty line begins anew, Ctrl-D ends.")
     for number in count(1):
-        if asks:
+        if interactive:
             print("> ", end="", flush=True)
         line = as_text(sys.stdin.readline(), "standard input", number)
         if not line:
             break
         if not line.strip():
-            talk = begin()
+            conversation = begin()
             continue
-        talk.hear(plain_words(line) if plain else line.strip())
-        said = talk.reply(
+        conversation.hear(plain_words(line) if plain else line.strip())
+        reply = conversation.reply(
             max_length=max_length, temperature=temperature, top_k=top_k, top_p=top_p, rng=rng,
             **({"beam_size": beam} if beam > 1 else {}),
         )  # fmt: skip
-        sys.stdout.write(f"{said}\n")
+        sys.stdout.write(f"{reply}\n")
         sys.stdout.flush()
 
 
@@ -69,7 +69,7 @@ def _conversations(path: Path) -> Callable[[], Any]:
 
 
 class _LastTurn:
-    """A conversation with a Seq2Seq, which answers the last turn and has heard no other."""
+    """A conversation with a Seq2Seq, which answers the last turn alone."""
 
     def __init__(self, model: models.Seq2Seq) -> None:
         self._model, self._turn = model, ""

@@ -66,43 +66,43 @@ def run_translate(
     if references is not None and answers is not None:
         texts = iter(equally_many(list(texts), file, answers, references))
     sources, targets = Unknown(model.source_vocabulary), Unknown(model.target_vocabulary)
-    number, said = 0, list[str]()
+    number, predictions = 0, list[str]()
     for lines in portions(texts, 1 if typed else _LINES):
         keep = attention is not None and number == 0
         rows = [sources.ids(line) for line in lines]
-        found = model.translate(rows, n_best=n_best, return_attention=keep, **options)
-        for line, best in zip(lines, found, strict=True):
+        result = model.translate(rows, n_best=n_best, return_attention=keep, **options)
+        for line, best in zip(lines, result, strict=True):
             number += 1
             if answers is not None:
-                said.append(str((best[0] if isinstance(best, list) else best).text))
+                predictions.append(str((best[0] if isinstance(best, list) else best).text))
             for hypothesis in best if isinstance(best, list) else [best]:
                 head = f"{number}\t{hypothesis.score:.4f}\t" if n_best > 1 else ""
                 print(head + str(hypothesis.text))
             if attention is not None and number == 1:
                 _draw(model, line, best[0] if isinstance(best, list) else best, attention)
         sys.stdout.flush()
-    sources.tell(name_of(file))
+    sources.report(name_of(file))
     if answers is not None:
         for answer in answers:
             targets.ids(answer)
-        targets.tell(references)
-        print(line_of(of_texts(said, answers, model.target_vocabulary)), file=sys.stderr)
+        targets.report(references)
+        print(line_of(of_texts(predictions, answers, model.target_vocabulary)), file=sys.stderr)
 
 
-def _draw(model: Seq2Seq, line: str, found: Hypothesis, path: Path) -> None:
+def _draw(model: Seq2Seq, line: str, result: Hypothesis, path: Path) -> None:
     """Write the picture of how the translation looked at its source."""
     from fastrnn import plot
     from fastrnn.plot._fonts import boxes
 
-    if found.attention is None or found.attention.size == 0:
+    if result.attention is None or result.attention.size == 0:
         raise ValueError("the first line has no translation, so there is no attention to draw")
     source, target = model.source_vocabulary, model.target_vocabulary
     assert source is not None  # both were looked for at the start
     assert target is not None
-    names = _spelled(source, source.encode(line)), _spelled(target, found.tokens)
+    names = _spelled(source, source.encode(line)), _spelled(target, result.tokens)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")  # once for each letter; said below
-        plot.save(plot.attention(found.attention, *names), path)
+        plot.save(plot.attention(result.attention, *names), path)
     print(f"picture: {path}", file=sys.stderr)
     if missing := boxes("".join(names[0] + names[1])):
         print(

@@ -14,13 +14,13 @@ MOST = 1e-3  # float32, a few layers and steps: far above rounding, far below a 
 
 
 def run_verify(path: Path) -> None:
-    """Print what was found, or raise what is wrong."""
+    """Print what the file holds, or raise what is wrong with it."""
     path = model_file(path)
     if path.suffix in (".bin", ".idx", ".json"):
         _tokens(path.with_suffix(".bin"))
         return
     try:
-        found = load_checkpoint(path)
+        checkpoint = load_checkpoint(path)
     except CheckpointError as error:
         if "its format is" not in str(error):
             raise
@@ -28,9 +28,9 @@ def run_verify(path: Path) -> None:
         _finite(path, tensors)
         print(f"{path}: {_size(tensors)}, all finite; it has no checksum of ours to compare with")
         return
-    print(f"{path}: {_size(found.tensors)}; the SHA-256 is right")
-    _finite(path, found.tensors)
-    if found.state.get("format") == "fastrnn-model":
+    print(f"{path}: {_size(checkpoint.tensors)}; the SHA-256 is right")
+    _finite(path, checkpoint.tensors)
+    if checkpoint.state.get("format") == "fastrnn-model":
         from fastrnn import models
 
         model = models.load(path)

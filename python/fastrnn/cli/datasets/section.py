@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from fastrnn import _options
 from fastrnn.cli._config import Config
+from fastrnn.cli.datasets.dialogues import dialogues_dataset, sentences_dataset
 from fastrnn.cli.datasets.parallel import parallel_dataset
-from fastrnn.cli.datasets.talk import dialogues_dataset, sentences_dataset
 from fastrnn.cli.datasets.text import (
     Dataset,
     classes_dataset,

@@ -77,17 +77,17 @@ def run_demo(
         ylabel="bits per character",
     )
     plot.save(figure, picture)
-    _say(console, f"\npicture: {picture}")
+    _print(console, f"\npicture: {picture}")
 
 
-def _say(console: Console, text: str) -> None:
+def _print(console: Console, text: str) -> None:
     """Print plain text: no markup, and no line breaks that are not in it."""
     console.print(text, markup=False, soft_wrap=True)
 
 
 def _introduce(console: Console, corpus: Corpus, model: LanguageModel, seconds: float) -> None:
     recipe = Recipe()
-    _say(
+    _print(
         console,
         f"text: pydoc_data.topics, {len(corpus.train) + len(corpus.held_out):,} characters, "
         f"{len(corpus.alphabet)} different; the last {len(corpus.held_out):,} are held out\n"
@@ -105,16 +105,16 @@ def _report_bits(
     history: History,
     levels: dict[str, float],
 ) -> None:
-    _say(
+    _print(
         console,
         f"\n{history.characters:,} characters in {history.seconds[-1]:.1f} s: "
         f"{history.rate:,.0f} characters/s, {len(history.seconds):,} updates, "
         f"{history.characters / len(corpus.train):.1f} times through the text",
     )
-    _say(console, f"bits per character of the {len(corpus.held_out):,} held-out ones:")
+    _print(console, f"bits per character of the {len(corpus.held_out):,} held-out ones:")
     rows = {f"fastrnn LSTM-{model.config['hidden_size']}": history.held_out_bits[-1], **levels}
     for name, bits in rows.items():
-        _say(console, f"  {name:<20} {bits:.3f}")
+        _print(console, f"  {name:<20} {bits:.3f}")
 
 
 def _report_sample(
@@ -128,9 +128,9 @@ def _report_sample(
     began = perf_counter()
     tokens = model.generate(corpus.encode(PROMPT), length, temperature=temperature, rng=rng)
     took = perf_counter() - began
-    _say(
+    _print(
         console,
         f"\na sample (temperature {temperature:g}, {length / took:,.0f} characters/s, "
         "one step at a time):",
     )
-    _say(console, PROMPT + corpus.decode(tokens))
+    _print(console, PROMPT + corpus.decode(tokens))

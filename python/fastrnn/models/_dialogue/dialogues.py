@@ -1,4 +1,4 @@
-"""Dialogues: which turn is heard by which context, and what is to be said after it, as indices."""
+"""Dialogues as indices: which turns each context reads, and which turn is predicted from it."""
 
 from typing import Any, NamedTuple
 
@@ -13,70 +13,70 @@ Ids = NDArray[np.int64]
 
 
 class Dialogues(NamedTuple):
-    """A batch of N dialogues with P turns to be said.
+    """A batch of N dialogues, P of whose turns are targets: turns that the model has to predict.
 
     Attributes
     ----------
     tokens, lengths : ndarray of int, (T, U) and (U,)
         The turns that the utterance layer reads, each of them once.
     steps : ndarray of int, (N,)
-        How many turns each dialogue's context hears: up to the last one before a turn to be said.
-    heard : ndarray of int, (M, N)
-        Which of the U turns the context hears at each step; 0 beyond the steps.
-    said, said_lengths : ndarray of int, (T, P) and (P,)
-        The turns to be said.
-    before : ndarray of int, (P,)
-        The row of the contexts, as (M·N, C), after which each is said.
-    again : ndarray of int, (P,)
-        Which of the U turns each is; empty where they are not read.
-    whose, turns_before : ndarray of int, (P,)
-        The dialogue of each, and how many of its turns in the batch come before it.
-    heard_by, said_by : ndarray of int, (M, N) and (P,)
-        Who speaks; empty where turns bear no marks.
-    goes_on : bool or None
-        Whether the context begins with the state that the batch before ended with; None: the batch
-        is of whole dialogues, and nobody asks for the state after it.
+        How many turns the context of each dialogue reads: up to the last one before a target.
+    context_turns : ndarray of int, (M, N)
+        Which of the U turns the context reads at each step; 0 beyond the steps.
+    targets, target_lengths : ndarray of int, (T, P) and (P,)
+        The turns to predict.
+    context_rows : ndarray of int, (P,)
+        The row of the contexts, as (M·N, C), from which each target is predicted.
+    target_turns : ndarray of int, (P,)
+        Which of the U turns each target is; empty where targets are not read.
+    target_dialogues, turns_before : ndarray of int, (P,)
+        The dialogue of each target, and how many of its turns in the batch come before it.
+    context_speakers, target_speakers : ndarray of int, (M, N) and (P,)
+        Who speaks; empty where turns have no speakers.
+    continued : bool or None
+        Whether the context begins with the final state of the batch before; None: the batch is of
+        whole dialogues, and nobody asks for the state after it.
     """
 
     tokens: Ids
     lengths: Ids
     steps: Ids
-    heard: Ids
-    said: Ids
-    said_lengths: Ids
-    before: Ids
-    again: Ids
-    whose: Ids
+    context_turns: Ids
+    targets: Ids
+    target_lengths: Ids
+    context_rows: Ids
+    target_turns: Ids
+    target_dialogues: Ids
     turns_before: Ids
-    heard_by: Ids
-    said_by: Ids
-    goes_on: bool | None
+    context_speakers: Ids
+    target_speakers: Ids
+    continued: bool | None
 
     @property
     def symbols(self) -> int:
-        """How many symbols are to be said, the end of each turn included."""
-        return int(self.said_lengths.sum()) + len(self.said_lengths)
+        """How many symbols there are to predict, the end of each turn included."""
+        return int(self.target_lengths.sum()) + len(self.target_lengths)
 
 
 class Parts(NamedTuple):
-    """A batch, opened: its parts as `HRED.loss` describes them, None where one is not given."""
+    """The checked parts of a batch, as `HRED.loss` describes them; None where one is not given."""
 
     tokens: Ids
     lengths: Ids
     turns: Ids
-    said: NDArray[np.bool_] | None
+    targets: NDArray[np.bool_] | None
     speakers: Ids | None
-    goes_on: bool | None
+    continued: bool | None
 
-    def places(self) -> tuple[Ids, Ids]:
-        """Return of which dialogue each turn is, and which of its turns, (U,) each."""
+    def positions(self) -> tuple[Ids, Ids]:
+        """Return the dialogue of each turn, and its position in that dialogue, (U,) each."""
         dialogue = np.repeat(np.arange(len(self.turns)), self.turns)
         begins = np.cumsum(self.turns) - self.turns
         return dialogue, np.arange(len(self.lengths)) - begins[dialogue]
 
 
-def arranged(
-    batch: Any, V: int, read_said: bool, speakers: int = 0, *, once: bool = True
+def indexed(
+    batch: Any, V: int, read_targets: bool, speakers: int = 0, *, once: bool = True
 ) -> Dialogues:
     """Return the indices of a batch.
 
@@ -85,10 +85,10 @@ def arranged(
     batch : tuple (tokens, lengths, turns, …)
         As `HRED.loss` takes it.
     V : int
-    read_said : bool
-        Whether the utterance layer reads the turns to be said, too.
+    read_targets : bool
+        Whether the utterance layer reads the targets, too.
     speakers : int
-        How many there are; 0: turns bear no marks.
+        How many there are; 0: turns have no speakers.
     once : bool
         Read equal turns once; False: each of them.
 
@@ -97,50 +97,52 @@ def arranged(
     TypeError, ValueError
         A part has the wrong type, shape, or a value out of range.
     """
-    parts = opened(batch, V, speakers)
-    tokens, lengths, turns, given, speaks, goes_on = parts
-    N, (dialogue, turn) = len(turns), parts.places()
-    chosen = turn > 0 if given is None else given
-    if (chosen & (turn == 0)).any():
-        raise ValueError("said must be False for the first turn of a dialogue: nothing is before")
-    if goes_on is None:
+    parts = checked_parts(batch, V, speakers)
+    tokens, lengths, turns, given, speaker, continued = parts
+    N, (dialogue, position) = len(turns), parts.positions()
+    target = position > 0 if given is None else given
+    if (target & (position == 0)).any():
+        raise ValueError("targets must be False for the first turn of a dialogue, got True")
+    if continued is None:
         steps = np.zeros(N, np.int64)
-        np.maximum.at(steps, dialogue[chosen], turn[chosen])
+        np.maximum.at(steps, dialogue[target], position[target])
     else:  # the state after the last turn but one is where the next batch begins
         steps = np.maximum(turns - 1, 0)
-    hears = turn < steps[dialogue]
-    reads = hears | chosen if read_said else hears
+    in_context = position < steps[dialogue]
+    is_read = in_context | target if read_targets else in_context
     if once:
-        first, number = _distinct(tokens, lengths, reads)
+        first, number = _distinct(tokens, lengths, is_read)
     else:
-        first, number = np.flatnonzero(reads), np.cumsum(reads) - 1
-    heard, heard_by = np.zeros((2, int(steps.max(initial=0)), N), np.int64)
-    heard[turn[hears], dialogue[hears]] = number[hears]
-    nobody = np.zeros(0, np.int64)
+        first, number = np.flatnonzero(is_read), np.cumsum(is_read) - 1
+    context_turns, context_speakers = np.zeros((2, int(steps.max(initial=0)), N), np.int64)
+    context_turns[position[in_context], dialogue[in_context]] = number[in_context]
+    none = np.zeros(0, np.int64)
     if speakers:
-        speaks = turn % speakers if speaks is None else speaks
-        heard_by[turn[hears], dialogue[hears]] = speaks[hears]
-    whose = dialogue[chosen]
+        speaker = position % speakers if speaker is None else speaker
+        context_speakers[position[in_context], dialogue[in_context]] = speaker[in_context]
+    target_dialogues = dialogue[target]
     return Dialogues(
-        *columns_of(tokens, lengths, first), steps, heard, *columns_of(tokens, lengths, chosen),
-        before=(turn[chosen] - 1) * N + whose,
-        again=number[chosen] if read_said else nobody,
-        whose=whose, turns_before=turn[chosen], heard_by=heard_by,
-        said_by=nobody if speaks is None else speaks[chosen], goes_on=goes_on,
+        *columns_of(tokens, lengths, first), steps, context_turns,
+        *columns_of(tokens, lengths, target),
+        context_rows=(position[target] - 1) * N + target_dialogues,
+        target_turns=number[target] if read_targets else none,
+        target_dialogues=target_dialogues, turns_before=position[target],
+        context_speakers=context_speakers,
+        target_speakers=none if speaker is None else speaker[target], continued=continued,
     )  # fmt: skip
 
 
-def _distinct(tokens: Ids, lengths: Ids, reads: NDArray[np.bool_]) -> tuple[Ids, Ids]:
+def _distinct(tokens: Ids, lengths: Ids, is_read: NDArray[np.bool_]) -> tuple[Ids, Ids]:
     """Return which turns to read, equal ones once, and the number of each turn among them, (U,).
 
-    People say many things again and again, and what a turn is read as depends on nothing else.
+    The vector of a turn depends on its symbols alone, and many turns of a corpus are equal.
     """
-    where = np.flatnonzero(reads)
+    where = np.flatnonzero(is_read)
     rows = np.column_stack([lengths[where], tokens[:, where].T])
     keys = np.ascontiguousarray(rows).view(np.dtype((np.void, rows.dtype.itemsize * len(rows.T))))
-    _, first, again = np.unique(keys.ravel(), return_index=True, return_inverse=True)
+    _, first, inverse = np.unique(keys.ravel(), return_index=True, return_inverse=True)
     number = np.zeros(len(lengths), np.int64)
-    number[where] = again
+    number[where] = inverse
     return where[first], number
 
 
@@ -150,18 +152,19 @@ def columns_of(tokens: Ids, lengths: Ids, chosen: Any) -> tuple[Ids, Ids]:
     return tokens[: int(kept.max(initial=0)), chosen], kept
 
 
-def check_parts(batch: Any) -> None:
+def check_batch(batch: Any) -> None:
     """Refuse what is no batch at all."""
     if not isinstance(batch, tuple) or not 3 <= len(batch) <= 6:
         raise TypeError(
-            "batch must be (tokens, lengths, turns), and after them any of said, speakers, goes_on;"
-            f" got {type(batch).__name__}" + (f" of {len(batch)}" * isinstance(batch, tuple))
+            "batch must be (tokens, lengths, turns), and after them any of targets, speakers, "
+            f"continued; got {type(batch).__name__}"
+            + (f" of {len(batch)}" * isinstance(batch, tuple))
         )
 
 
-def opened(batch: Any, V: int, speakers: int = 0) -> Parts:
-    """Return the parts of a batch, checked; see `arranged`."""
-    check_parts(batch)
+def checked_parts(batch: Any, V: int, speakers: int = 0) -> Parts:
+    """Return the parts of a batch, checked; see `indexed`."""
+    check_batch(batch)
     tokens = np.asarray(batch[0])
     if tokens.ndim != 2:
         raise ValueError(f"tokens must have shape (T, U), got {tokens.shape}")
@@ -175,27 +178,26 @@ def opened(batch: Any, V: int, speakers: int = 0) -> Parts:
     exists = np.arange(T)[:, None] < lengths
     tokens = labels("tokens", tokens, exists, V, PAD)
     more = list(batch[3:])
-    goes_on = bool(more.pop()) if more and isinstance(more[-1], (bool, np.bool_)) else None
-    marks = _marks(more.pop(), U, speakers) if more and _is_of_integers(more[-1]) else None
-    said = None
+    continued = bool(more.pop()) if more and isinstance(more[-1], (bool, np.bool_)) else None
+    named = more and np.asarray(more[-1]).dtype.kind in "iu"
+    speaker = _checked_speakers(more.pop(), U, speakers) if named else None
+    targets = None
     for given in map(np.asarray, more):
-        if said is not None or given.shape != (U,) or given.dtype != np.bool_:
-            raise TypeError(f"said must be bool of shape ({U},), got {given.dtype} {given.shape}")
-        said = given
-    return Parts(tokens, lengths, turns.astype(np.int64), said, marks, goes_on)
+        if targets is not None or given.shape != (U,) or given.dtype != np.bool_:
+            raise TypeError(
+                f"targets must be bool of shape ({U},), got {given.dtype} {given.shape}"
+            )
+        targets = given
+    return Parts(tokens, lengths, turns.astype(np.int64), targets, speaker, continued)
 
 
-def _is_of_integers(part: Any) -> bool:
-    return np.asarray(part).dtype.kind in "iu"
-
-
-def _marks(given: Any, U: int, speakers: int) -> Ids:
-    """Return who says each turn, checked."""
-    marks = np.asarray(given)
+def _checked_speakers(given: Any, U: int, speakers: int) -> Ids:
+    """Return the speaker of each turn, (U,)."""
+    speaker = np.asarray(given)
     if speakers == 0:
-        raise ValueError("speakers stand in the batch, and the model was made without speakers")
-    if marks.shape != (U,):
-        raise ValueError(f"speakers must be integers of shape ({U},), got shape {marks.shape}")
-    if ((marks < 0) | (marks >= speakers)).any():
-        raise ValueError(f"speakers must lie in 0..{speakers - 1}, got {marks.tolist()}")
-    return marks.astype(np.int64)
+        raise ValueError("the batch names speakers, and the model was made without speakers")
+    if speaker.shape != (U,):
+        raise ValueError(f"speakers must be integers of shape ({U},), got shape {speaker.shape}")
+    if ((speaker < 0) | (speaker >= speakers)).any():
+        raise ValueError(f"speakers must lie in 0..{speakers - 1}, got {speaker.tolist()}")
+    return speaker.astype(np.int64)

@@ -1,4 +1,4 @@
-"""Segments: long dialogues learned a few turns an update, the state of the context carried on."""
+"""Segments: long dialogues trained a few turns an update, the context's state carried over."""
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastrnn._checks import integer
-from fastrnn.models._dialogue.dialogues import columns_of, opened
+from fastrnn.models._dialogue.dialogues import checked_parts, columns_of
 from fastrnn.train._position import Position
 
 if TYPE_CHECKING:
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 
 def segments(batch: Any, turns: int, V: int, speakers: int) -> list[tuple[Any, ...]]:
-    """Return a batch of dialogues as batches, each of which goes on where the one before ended.
+    """Return a batch of dialogues as batches, each of which continues the one before.
 
     Parameters
     ----------
     batch : tuple
         As `HRED.loss` takes it, of whole dialogues.
     turns : int
-        S: each dialogue has at most S + 1 turns in a batch. The first of them is heard alone, for
-        the batch before has said it, so what a turn teaches reaches the turn before it.
+        S: each dialogue has at most S + 1 turns in a batch. The first of them is read and not
+        predicted, since the batch before has predicted it; so gradients reach one turn back.
     V, speakers : int
         Of the model.
 
@@ -32,23 +32,22 @@ def segments(batch: Any, turns: int, V: int, speakers: int) -> list[tuple[Any, .
     TypeError, ValueError
         A part has the wrong type, shape, or a value out of range; or it is a segment already.
     """
-    tokens, lengths, counts, said, speaks, goes_on = parts = opened(batch, V, speakers)
-    if goes_on is not None:
+    parts = checked_parts(batch, V, speakers)
+    tokens, lengths, counts, targets, speaker, continued = parts
+    if continued is not None:
         raise ValueError("batch must be of whole dialogues, got a part of them")
-    dialogue, turn = parts.places()
-    wanted = turn > 0 if said is None else said
-    if speakers and speaks is None:
-        speaks = turn % speakers
-    found = []
+    dialogue, position = parts.positions()
+    targets = position > 0 if targets is None else targets
+    if speakers and speaker is None:
+        speaker = position % speakers
+    batches = []
     for start in range(0, max(int(counts.max(initial=0)) - 1, 1), turns):
-        here = np.where(counts > start + 1, np.clip(counts - start, 0, turns + 1), 0)
-        chosen = (turn >= start) & (turn < start + here[dialogue])
-        marks = () if speaks is None else (speaks[chosen],)
-        found.append((
-            *columns_of(tokens, lengths, chosen), here, (wanted & (turn > start))[chosen], *marks,
-            start > 0,
-        ))  # fmt: skip
-    return found
+        size = np.where(counts > start + 1, np.clip(counts - start, 0, turns + 1), 0)
+        chosen = (position >= start) & (position < start + size[dialogue])
+        predicted = (targets & (position > start))[chosen]
+        more = () if speaker is None else (speaker[chosen],)
+        batches.append((*columns_of(tokens, lengths, chosen), size, predicted, *more, start > 0))
+    return batches
 
 
 class Segments:
@@ -85,13 +84,13 @@ class Segments:
         """Return this rank's dialogues of a segment; None if it has none in the batch."""
         if self._share is None:
             return part
-        tokens, lengths, turns, *marks, goes_on = part
+        tokens, lengths, turns, *marks, continued = part
         N = len(turns)
         mine = np.zeros(N, np.bool_)
         mine[self._share] = True
         chosen = np.repeat(mine, turns)
         columns = columns_of(tokens, lengths, chosen)
-        own = *columns, turns[mine], *(mark[chosen] for mark in marks), goes_on
+        own = *columns, turns[mine], *(mark[chosen] for mark in marks), continued
         return own if mine.any() else None
 
     def shard(self, comm: "Comm") -> "Segments":
@@ -116,7 +115,7 @@ class Segments:
 
 
 class Segmented:
-    """The part of `HRED` and `VHRED` that learns long dialogues in segments."""
+    """The part of `HRED` and `VHRED` that trains on long dialogues in segments."""
 
     if TYPE_CHECKING:
         _vocab: int
@@ -130,15 +129,15 @@ class Segmented:
         data : iterable of tuple
             Batches of whole dialogues, as `loss` takes them.
         segment_turns : int
-            S, how many turns of each dialogue a batch has to say, at least 1; the turn before them
-            is heard again.
+            S, how many turns of each dialogue a batch predicts, at least 1; the turn before them
+            is read again.
 
         Returns
         -------
         iterable of tuple
-            ``(tokens, lengths, turns, said, goes_on)``, with ``speakers`` before the last if the
-            model has any. `loss_with_state` carries the context from one to the next. It keeps its
-            position, so a training can resume.
+            ``(tokens, lengths, turns, targets, continued)``, with ``speakers`` before the last if
+            the model has any. `loss_with_state` carries the context from one to the next. It keeps
+            its position, so a training can resume.
 
         Raises
         ------
@@ -165,8 +164,8 @@ class Segmented:
         optimiser : optimiser of `fastrnn.train`, or None
             None: Adam with its defaults.
         segment_turns : int or None
-            S: an update is of S turns to be said of each dialogue, and its gradient ends there,
-            but the context goes on: truncated backpropagation through time. None: whole dialogues.
+            S: an update predicts S turns of each dialogue, and its gradient ends there, but the
+            context is carried over: truncated backpropagation through time. None: whole dialogues.
         **options
             As `LanguageModel.fit`: max_norm, rng, progress, and what
             `fastrnn.train.Trainer.fit` takes.

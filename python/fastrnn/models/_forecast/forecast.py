@@ -38,8 +38,8 @@ class Forecast:
     @property
     def mean(self) -> Array:
         """The mean of the samples, (horizon,)."""
-        found: Array = self.samples.mean(axis=0)
-        return found
+        result: Array = self.samples.mean(axis=0)
+        return result
 
     def quantile(self, q: ArrayLike) -> Array:
         """Return below which value each step stays with probability q.
@@ -61,5 +61,5 @@ class Forecast:
         levels = np.asarray(q, np.float64)
         if not ((levels >= 0) & (levels <= 1)).all():
             raise ValueError(f"q must lie in 0..1, got {q!r}")
-        found: Array = np.quantile(self.samples, levels, axis=0)
-        return found
+        result: Array = np.quantile(self.samples, levels, axis=0)
+        return result

@@ -70,8 +70,8 @@ def _gaussian_nll(o: Any, y: Array, *_: Any) -> Any:
 
 def _gaussian_draw(o: Array, scale: Array, levels: Any, rng: np.random.Generator) -> Array:
     del scale, levels
-    found: Array = o[:, 0] + (_LEAST + _softplus(o[:, 1])) * rng.standard_normal(len(o))
-    return found
+    result: Array = o[:, 0] + (_LEAST + _softplus(o[:, 1])) * rng.standard_normal(len(o))
+    return result
 
 
 def _student_nll(o: Any, y: Array, *_: Any) -> Any:
@@ -87,8 +87,8 @@ def _student_nll(o: Any, y: Array, *_: Any) -> Any:
 def _student_draw(o: Array, scale: Array, levels: Any, rng: np.random.Generator) -> Array:
     del scale, levels
     drawn = rng.standard_t(2 + _softplus(o[:, 2]))
-    found: Array = o[:, 0] + (_LEAST + _softplus(o[:, 1])) * drawn
-    return found
+    result: Array = o[:, 0] + (_LEAST + _softplus(o[:, 1])) * drawn
+    return result
 
 
 def _counts_of(o: Any, scale: Any) -> tuple[Any, Any]:
@@ -107,8 +107,8 @@ def _binomial_nll(o: Any, y: Array, scale: Any, *_: Any) -> Any:
 def _binomial_draw(o: Array, scale: Array, levels: Any, rng: np.random.Generator) -> Array:
     del levels
     mean, r = _counts_of(o, scale)
-    found: Array = rng.poisson(rng.gamma(r, mean / r)).astype(np.float64)
-    return found
+    result: Array = rng.poisson(rng.gamma(r, mean / r)).astype(np.float64)
+    return result
 
 
 def _quantile_nll(o: Any, y: Array, scale: Any, levels: Array) -> Any:
@@ -129,8 +129,8 @@ def _quantile_draw(o: Array, scale: Array, levels: Array, rng: np.random.Generat
     k = np.arange(len(o))
     low, high = rows[k, right - 1], rows[k, right]
     share = (u - levels[right - 1]) / (levels[right] - levels[right - 1])
-    found: Array = low + share * (high - low)
-    return found
+    result: Array = low + share * (high - low)
+    return result
 
 
 LIKELIHOODS: dict[str, Likelihood] = {

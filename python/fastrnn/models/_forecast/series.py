@@ -100,7 +100,7 @@ def covariates_of(covariates: Any, series: Given, columns: int, further: int) ->
     parts = [covariates] if series.one else list(covariates)
     if len(parts) != len(series.values):
         raise ValueError(f"covariates must be of {len(series.values)} series, got {len(parts)}")
-    found = []
+    result = []
     for name, part, values in zip(series.names, parts, series.values, strict=True):
         array = np.asarray(part)
         if array.ndim != 2 or array.shape[1] != columns or array.dtype.kind not in "fiub":
@@ -115,8 +115,8 @@ def covariates_of(covariates: Any, series: Given, columns: int, further: int) ->
             )
         if not np.isfinite(array).all():
             raise ValueError(f"covariates of series {name!r} must be finite")
-        found.append(array[: len(values) + further].astype(FLOAT64))
-    return found
+        result.append(array[: len(values) + further].astype(FLOAT64))
+    return result
 
 
 def continued(name: Any, index: Any, horizon: int) -> Any:

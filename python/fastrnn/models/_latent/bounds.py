@@ -1,4 +1,4 @@
-"""Bounds: what a model with one latent code for each row is judged by, its parts apart."""
+"""Evidence lower bound and importance-weighted bound of models with one latent vector a row."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -24,7 +24,7 @@ class Measured(NamedTuple):
     prior : tuple
         Its mean and logarithm of the variance; empty for the standard normal.
     log_likelihood : callable
-        From codes (N, Z) to nats (N,).
+        From latent vectors (N, Z) to nats (N,).
     """
 
     mu: Array
@@ -43,7 +43,7 @@ class Bounds:
         raise NotImplementedError
 
     def _posterior(self, params: Mapping[str, Any], x: Any) -> tuple[Any, Any]:
-        """Return mean and logarithm of the variance of each row's codes, (N, Z)."""
+        """Return mean and logarithm of the variance of each row's posterior, (N, Z)."""
         raise NotImplementedError
 
     def _log_likelihood(self, params: Mapping[str, Any], x: Any, z: Any) -> Any:
@@ -57,10 +57,10 @@ class Bounds:
         return Measured(mu, logvar, (), lambda z: self._log_likelihood(self.params, x, z))
 
     def _some(self, batch: Any) -> "Measured":
-        found = self._measured(batch)
-        if not len(found.mu):
+        measured = self._measured(batch)
+        if not len(measured.mu):
             raise ValueError("the batch must hold at least one row, got none")
-        return found
+        return measured
 
     def elbo(
         self, batch: Any, *, samples: int = 1, rng: "Generator | None" = None
@@ -72,7 +72,7 @@ class Bounds:
         batch
             As `loss` takes it, with at least one row.
         samples : int
-            Codes drawn for each row, for the reconstruction.
+            Latent vectors drawn for each row, for the reconstruction.
         rng : numpy.random.Generator or None
             Where they come from; None: the same noise every time.
 
@@ -109,8 +109,8 @@ class Bounds:
         batch
             As `loss` takes it, with at least one row.
         k : int
-            Codes drawn for each row: the more, the closer the bound. 1 is the lower bound of
-            `elbo`, with the divergence estimated from the draw.
+            Latent vectors drawn for each row: the more, the closer the bound. 1 is the lower bound
+            of `elbo`, with the divergence estimated from the draw.
         rng : numpy.random.Generator or None
             Where they come from; None: the same noise every time.
 
@@ -139,7 +139,7 @@ class Bounds:
         return float(importance(log_weights()).mean())
 
     def active_units(self, batch: Any, *, threshold: float = 0.01) -> NDArray[np.bool_]:
-        """Return which numbers of the code are used: their means differ from row to row.
+        """Return which units of z are used: those whose means differ from row to row.
 
         Parameters
         ----------
@@ -162,5 +162,5 @@ class Bounds:
         Burda, Grosse and Salakhutdinov, "Importance Weighted Autoencoders", 2016, section 5.
         """
         least = number("threshold", threshold, 0)
-        found: NDArray[np.bool_] = self._some(batch).mu.var(axis=0, dtype=np.float64) > least
-        return found
+        active: NDArray[np.bool_] = self._some(batch).mu.var(axis=0, dtype=np.float64) > least
+        return active

@@ -60,13 +60,13 @@ def log_normal(z: Array, mu: Array | float = 0.0, logvar: Array | float = 0.0) -
     """Return ln N(z; mu, e^logvar) of each row, (N,), in float64."""
     z = np.asarray(z, np.float64)
     log_density = -0.5 * (_LOG_2PI + logvar + (z - mu) ** 2 * np.exp(-np.float64(logvar)))
-    found: Array = log_density.sum(axis=-1)
-    return found
+    nats: Array = log_density.sum(axis=-1)
+    return nats
 
 
 def importance(log_weights: Iterable[Array]) -> Array:
     """Return ln of the mean of e^w over samples, (N,), from one (N,) array for each sample."""
     w = np.stack(list(log_weights))
     top = w.max(axis=0)
-    found: Array = top + np.log(np.exp(w - top).mean(axis=0))
-    return found
+    nats: Array = top + np.log(np.exp(w - top).mean(axis=0))
+    return nats

@@ -1,4 +1,4 @@
-"""Sentences: into codes, and out of them, one symbol after the other."""
+"""Sentences to latent vectors and back, one symbol after the other."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -9,15 +9,15 @@ from fastrnn._checks import Array, integer
 from fastrnn.data import Vocabulary
 from fastrnn.init import generator
 from fastrnn.models._parts.decoder import Decoder
+from fastrnn.models._parts.decoding import as_texts, decoded
 from fastrnn.models._parts.dense import between, vectors
-from fastrnn.models._parts.saying import said, spelled
 
 if TYPE_CHECKING:
     from numpy.random import Generator
 
 
 class Sentences:
-    """The part of `SequenceVAE` that speaks."""
+    """The part of `SequenceVAE` that encodes and generates."""
 
     params: dict[str, Any]
     vocabulary: Vocabulary | None
@@ -30,11 +30,11 @@ class Sentences:
         raise NotImplementedError
 
     def _posterior(self, params: Mapping[str, Any], x: Any) -> tuple[Any, Any]:
-        """Return mean and logarithm of the variance of each sentence's codes, (N, Z)."""
+        """Return mean and logarithm of the variance of each sentence's posterior, (N, Z)."""
         raise NotImplementedError
 
     def encode(self, batch: Any) -> tuple[Array, Array]:
-        """Return the Gaussian over codes of each sentence.
+        """Return the posterior of each sentence, a Gaussian over z.
 
         Parameters
         ----------
@@ -63,7 +63,7 @@ class Sentences:
         rng: "Generator | None" = None,
         **options: Any,
     ) -> list[Any]:
-        """Say one sentence for each code.
+        """Generate one sentence from each latent vector.
 
         Parameters
         ----------
@@ -82,7 +82,7 @@ class Sentences:
         Returns
         -------
         list of N str, or of ndarray of int64
-            Strings with a Vocabulary. PAD, UNK and BOS are never said.
+            Strings with a Vocabulary. PAD, UNK and BOS are never generated.
 
         Raises
         ------
@@ -90,20 +90,20 @@ class Sentences:
             z has the wrong type or shape, or an option breaks its rule.
         """
         z = vectors("z", z, self._z_dim, self.dtype)
-        rows = said(
+        rows = decoded(
             self._decoder, self.params, z, None, generator(rng), max_length=max_length,
             temperature=temperature, **options,
         )  # fmt: skip
-        return spelled(rows, self.vocabulary)
+        return as_texts(rows, self.vocabulary)
 
     def sample(self, n: int, *, rng: "Generator | None" = None, **options: Any) -> list[Any]:
-        """Say sentences for codes drawn from the prior.
+        """Generate sentences from latent vectors drawn from the prior.
 
         Parameters
         ----------
         n : int
         rng : numpy.random.Generator or None
-            Where the codes, and then the symbols, come from; None: fresh entropy.
+            Of the latent vectors, and then of the symbols; None: fresh entropy.
         **options
             As `decode`.
 
@@ -122,7 +122,7 @@ class Sentences:
         return self.decode(z, rng=source, **options)
 
     def interpolate(self, a: Any, b: Any, steps: int, **options: Any) -> list[Any]:
-        """Say sentences on the line from the mean code of a to that of b.
+        """Generate sentences on the line from the posterior mean of a to that of b.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Decoder: a recurrent layer that says a sequence of symbols, given one vector for each of them."""
+"""Decoder: a recurrent layer that predicts a sequence of symbols, given one vector a sequence."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,15 +23,15 @@ Ids = NDArray[np.int64]
 INPUTS = ("init", "every", "gated")
 
 
-class Said(NamedTuple):
-    """How surprising each symbol was that exists, the EOS of each row included.
+class SymbolNats(NamedTuple):
+    """−ln p of each symbol that exists, the EOS of each row included.
 
     Attributes
     ----------
     nats : (M,)
-        −ln p, what autograd traces as an array while it differentiates.
+        What autograd traces as an array while it differentiates.
     rows : ndarray of int, (M,)
-        Which row each stands in.
+        The row of each symbol.
     """
 
     nats: Any
@@ -43,7 +43,7 @@ class Said(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """What a decoder may attend to: vectors (S, N, C), and how many each row has, (N,)."""
+    """What a decoder attends to: vectors (S, N, C), and how many each row has, (N,)."""
 
     vectors: Any
     lengths: Ids
@@ -58,10 +58,10 @@ class Decoder:
     vocab, embedding_size, hidden_size, num_layers : int
         V, E, H and L.
     condition_size : int
-        K, the length of the vector that says what to say.
+        K, the length of the vector that the sequence is generated from.
     decoder_input : {"init", "every", "gated"}
-        Where that vector enters: it makes the initial state; and it is part of every step's
-        input; and there each of its elements is let through by a gate that sees the word before.
+        Where that vector enters: as the initial state; also in the input of every step; there
+        with a gate for each of its elements, computed from the symbol before.
     dtype, rng
         Of the first weights.
     **layer_options
@@ -120,7 +120,7 @@ class Decoder:
             return parts
         return parts[: self._L], parts[self._L :]
 
-    def inputs(
+    def projected_inputs(
         self, params: Mapping[str, Any], embedding: Any, condition: Any, ids: Ids, learning: bool
     ) -> Any:
         """Return the projected input (T, N, G·H) of symbols (T, N) and a condition (N, K)."""
@@ -166,14 +166,14 @@ class Decoder:
         memory : Memory or None
             What there is to attend to.
         """
-        x = self.inputs(params, embedding, condition, ids, learning)
+        x = self.projected_inputs(params, embedding, condition, ids, learning)
         if state is None:
             state = self.state(params, condition)
         return self.layer.apply(
             params["rnn"], x, state, lengths=lengths, rng=rng, projected=True
         )  # fmt: skip
 
-    def say(
+    def nats(
         self,
         params: Mapping[str, Any],
         embedding: Any,
@@ -185,8 +185,8 @@ class Decoder:
         word_drop: float = 0.0,
         rng: "Generator | None" = None,
         **how: Any,
-    ) -> Said:
-        """Return how surprising symbols (T, N) are, each row's EOS included.
+    ) -> SymbolNats:
+        """Return −ln p of symbols (T, N), each row's EOS included.
 
         Parameters
         ----------
@@ -206,12 +206,12 @@ class Decoder:
             As `run`.
         """
         N = len(lengths)
-        before, targets = _shifted(tokens, lengths)
-        T, steps = len(before), lengths + 1
+        inputs, targets = _shifted(tokens, lengths)
+        T, steps = len(inputs), lengths + 1
         if rng is not None and word_drop > 0:
-            before[1:][rng.random((T - 1, N)) < word_drop] = UNK
-        y, _ = self.run(params, embedding, condition, before, lengths=steps, rng=rng, **how)
-        # The output layer is the dearest part, so what does not exist is left out of it.
+            inputs[1:][rng.random((T - 1, N)) < word_drop] = UNK
+        y, _ = self.run(params, embedding, condition, inputs, lengths=steps, rng=rng, **how)
+        # The output layer costs most, so padding is left out of it.
         place = np.flatnonzero(np.arange(T)[:, None] < steps)
         y = ops.embedding(anp.reshape(y, (T * N, y.shape[2])), place)
         if rng is not None and dropout > 0:
@@ -219,7 +219,7 @@ class Decoder:
         nats = ops.softmax_cross_entropy(
             affine(params["out"], y), targets.ravel()[place], ignore_index=None, reduction="none"
         )
-        return Said(nats, place % max(N, 1))
+        return SymbolNats(nats, place % max(N, 1))
 
     def step(
         self,
@@ -242,12 +242,12 @@ class Decoder:
 
 
 def _shifted(tokens: Ids, lengths: Ids) -> tuple[Ids, Ids]:
-    """Return what is seen, BOS first, and what is to be said, EOS last, (T + 1, N) each."""
+    """Return the inputs, BOS first, and the targets, EOS last, (T + 1, N) each."""
     T, N = int(lengths.max(initial=0)) + 1, len(lengths)
-    before = np.full((T, N), PAD)
-    before[0] = BOS
-    before[1:] = tokens[: T - 1]
+    inputs = np.full((T, N), PAD)
+    inputs[0] = BOS
+    inputs[1:] = tokens[: T - 1]
     targets = np.full((T, N), PAD)
     targets[:-1] = tokens[: T - 1]
     targets[lengths, np.arange(N)] = EOS
-    return before, targets
+    return inputs, targets

@@ -114,13 +114,13 @@ def log_likelihood(likelihood: str, out: Any, x: Array, logvar: Any = None) -> A
 def mean_of(likelihood: str, out: Array) -> Array:
     """Return the mean of what a decoder's outputs say: probabilities, or the outputs themselves."""
     if likelihood == "bernoulli":
-        found: Array = 0.5 * (1 + np.tanh(0.5 * out))
-        return found
+        result: Array = 0.5 * (1 + np.tanh(0.5 * out))
+        return result
     return out
 
 
 def between(a: Array, b: Array, steps: int) -> Array:
     """Return points on the line from a (Z,) to b (Z,), both included, (steps, Z)."""
     share = np.linspace(0, 1, integer("steps", steps, 2), dtype=FLOAT64)[:, None]
-    found: Array = ((1 - share) * a + share * b).astype(a.dtype)
-    return found
+    result: Array = ((1 - share) * a + share * b).astype(a.dtype)
+    return result

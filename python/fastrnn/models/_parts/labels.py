@@ -51,15 +51,15 @@ class Labels(Readout):
         """Return targets as numbers 0..C−1 in the shape of `exists`, NOTHING where it is False."""
         array = self._in_order("targets", targets, exists, x)
         if self.labels is not None and array.dtype.kind in "UO" and array.shape == exists.shape:
-            found = np.full(array.shape, NOTHING, np.int64)
+            result = np.full(array.shape, NOTHING, np.int64)
             for name in dict.fromkeys(array[exists].tolist()):
                 if name not in self._numbers:
                     known = ", ".join(map(repr, self.labels[:5]))
                     more = ", …" if len(self.labels) > 5 else ""
                     raise ValueError(f"targets must be labels of the model, {known}{more}; "
                                      f"got {name!r}")
-                found[array == name] = self._numbers[name]
-            return np.where(exists, found, NOTHING)
+                result[array == name] = self._numbers[name]
+            return np.where(exists, result, NOTHING)
         return labels("targets", array, exists, self._classes, NOTHING)
 
     def _nats(
@@ -130,13 +130,13 @@ class Labels(Readout):
         TypeError, ValueError
             x or lengths have the wrong type, shape, or a value out of range.
         """
-        found = []
+        result = []
         for _, part, steps in self._parts(x, lengths):
             scores, exists = self._outputs(self.params, part, steps, None, learning=False)
             rows = np.exp(scores - scores.max(axis=-1, keepdims=True))
             rows /= rows.sum(axis=-1, keepdims=True)
-            found.append(np.where(exists[..., None], rows, rows.dtype.type(0)))
-        whole: Array = self._joined(found)
+            result.append(np.where(exists[..., None], rows, rows.dtype.type(0)))
+        whole: Array = self._joined(result)
         return whole
 
     def predict(self, x: ArrayLike, lengths: ArrayLike | None = None) -> NDArray[Any]:
@@ -163,7 +163,7 @@ class Labels(Readout):
             x or lengths have the wrong type, shape, or a value out of range; the scores of a label
             are NaN, because x or a parameter is.
         """
-        found = []
+        result = []
         for rows, part, steps in self._parts(x, lengths):
             scores, exists = self._outputs(self.params, part, steps, None, learning=False)
             lost = np.argwhere(exists & np.isnan(scores).any(axis=-1))
@@ -171,8 +171,8 @@ class Labels(Readout):
                 place = f"row {lost[0][-1] + (rows.start or 0)}"
                 place += f" at step {lost[0][0]}" if exists.ndim == 2 else ""
                 raise ValueError(f"x must give scores for every label, got NaN for {place}")
-            found.append(np.where(exists, scores.argmax(axis=-1), NOTHING))
-        whole: NDArray[np.int64] = self._joined(found)
+            result.append(np.where(exists, scores.argmax(axis=-1), NOTHING))
+        whole: NDArray[np.int64] = self._joined(result)
         return whole if self.labels is None else np.array([*self.labels, ""])[whole]
 
     def stream(self, batch_size: int = 1) -> LabelStream:
@@ -249,9 +249,9 @@ class Labels(Readout):
             here = int(exists.sum())
             count += here
             nats += here * float(self._nats(scores, targets, weights))
-            found = (scores.argmax(axis=-1) == targets) & ~np.isnan(scores).any(axis=-1)
+            result = (scores.argmax(axis=-1) == targets) & ~np.isnan(scores).any(axis=-1)
             each = exists if weights is None else weights
-            right += float(each[exists & found].sum())
+            right += float(each[exists & result].sum())
             weight += float(each.sum())
         if count == 0:
             raise ValueError("batches must hold at least one label, got none")

@@ -242,12 +242,12 @@ class Model:
             The file could not be read.
         """
         path = model_file(path)
-        found = load_checkpoint(path)
-        name = model_name(path, found.state)
+        arrays = load_checkpoint(path)
+        name = model_name(path, arrays.state)
         if name != cls.__name__:
             raise CheckpointError(path, f"it holds a {name}", f"load it with {name}.load")
         try:
-            return cls._restored(found.tensors, found.state["config"])
+            return cls._restored(arrays.tensors, arrays.state["config"])
         except (TypeError, ValueError, KeyError) as error:
             raise CheckpointError(
                 path, f"it is no {name} of this version: {error}", "save the model again"
@@ -306,13 +306,13 @@ def model_name(path: str | os.PathLike[str], state: Mapping[str, Any]) -> str:
 
 def flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, Array]:
     """Return the arrays of a nested dict by the dotted names of their places."""
-    found: dict[str, Array] = {}
+    arrays: dict[str, Array] = {}
     for name, entry in params.items():
         if isinstance(entry, Mapping):
-            found |= flatten(entry, f"{prefix}{name}.")
+            arrays |= flatten(entry, f"{prefix}{name}.")
         else:
-            found[prefix + name] = entry
-    return found
+            arrays[prefix + name] = entry
+    return arrays
 
 
 def unpack(batch: Any) -> Batch:

@@ -80,8 +80,8 @@ def opened_pairs(batch: Any, encoder: "Encoder", vocab: int) -> Pairs:
     T, N = targets.shape
     if target_lengths is None:
         ends = (targets == EOS).argmax(axis=0) + 1 if T else np.zeros(N, np.int64)
-        found = (targets == EOS).any(axis=0)
-        target_steps = np.where(found, ends, T)
+        result = (targets == EOS).any(axis=0)
+        target_steps = np.where(result, ends, T)
     else:
         target_steps = checked_lengths(target_lengths, T, N, False, "target_lengths")
     exists = np.arange(T)[:, None] < target_steps

@@ -105,10 +105,10 @@ class Translating:
             As `translate`.
         """
         rows, single = self._rows(sources)
-        found = np.zeros((len(rows), self._encoder.vector_width), self.dtype)
+        result = np.zeros((len(rows), self._encoder.vector_width), self.dtype)
         for chosen in chunks(rows, 64):
-            found[chosen] = self._encoded([rows[n] for n in chosen]).vector
-        return found[0] if single else found
+            result[chosen] = self._encoded([rows[n] for n in chosen]).vector
+        return result[0] if single else result
 
     def translate(
         self,
@@ -194,7 +194,7 @@ class Translating:
                 "alpha": alpha, "word_penalty": word_penalty, "overwrite_scores": True,
             }  # fmt: skip
         search = decode.draw if drawing else decode.beam_search
-        found: list[Any] = [[self._empty()]] * len(rows)
+        result: list[Any] = [[self._empty()]] * len(rows)
         for chosen in chunks(rows, integer("batch_size", batch_size, 1)):
             here = [rows[n] for n in chosen]
             step, state = self._steps(here, beams)
@@ -204,8 +204,8 @@ class Translating:
                 longest = [max(2 * len(row) + _MORE, min_length) for row in here]
             results = search(step, state, len(here), max_length=longest, rules=own, **options)
             for n, row, hypotheses in zip(chosen, here, results, strict=True):
-                found[n] = [self._finished(hypothesis, len(row)) for hypothesis in hypotheses]
-        results = found if n_best > 1 else [best[0] for best in found]
+                result[n] = [self._finished(hypothesis, len(row)) for hypothesis in hypotheses]
+        results = result if n_best > 1 else [best[0] for best in result]
         return results[0] if single else results
 
     def score(
@@ -280,8 +280,8 @@ class Translating:
             raise TypeError(f"text must be a str, got {type(text).__name__}")
         if self.target_vocabulary is None:
             raise TypeError("the model was made without a Vocabulary of its answers")
-        found = self.translate(text, **options)
-        best: Hypothesis = found[0] if isinstance(found, list) else found
+        result = self.translate(text, **options)
+        best: Hypothesis = result[0] if isinstance(result, list) else result
         return str(best.text)
 
     def _ids(self, side: str, value: Any) -> Ids:
@@ -326,8 +326,8 @@ class Translating:
             sources = sources[parents]
             y, inner, weights = feed(inner, parents, sources, tokens)
             scores = self._scores(self.params, y, encoded.vector[sources])
-            found = scores, (sources, inner)
-            return found if weights is None else (*found, weights)
+            result = scores, (sources, inner)
+            return result if weights is None else (*result, weights)
 
         return step, (np.arange(len(rows)), first)
 

@@ -234,8 +234,8 @@ class Word2Vec(Word2VecBase):
     def _matrix(self, theirs: str, name: str) -> Array:
         if name not in self.params:
             raise AttributeError(f"{theirs} is not there: a model with these settings has none")
-        found: Array = self.params[name]
-        return found
+        result: Array = self.params[name]
+        return result
 
     @property
     def epochs(self) -> int:
@@ -330,15 +330,15 @@ class Word2Vec(Word2VecBase):
         """
         V = len(self._words) if vocab_size is None else integer("vocab_size", vocab_size, 0)
         config, matrix = self.config, 4 * V * -(-self.vector_size // ROW) * ROW
-        found = dict(report or {})
-        found["vocab"] = V * (_BYTES_OF_A_WORD + (_BYTES_OF_A_PATH if config["hs"] else 0))
-        found["vectors"] = matrix
+        result = dict(report or {})
+        result["vocab"] = V * (_BYTES_OF_A_WORD + (_BYTES_OF_A_PATH if config["hs"] else 0))
+        result["vectors"] = matrix
         if config["hs"]:
-            found["syn1"] = matrix
+            result["syn1"] = matrix
         if config["negative"] or not config["hs"]:
-            found["syn1neg"] = matrix
-        found["total"] = sum(n for name, n in found.items() if name != "total")
-        return found
+            result["syn1neg"] = matrix
+        result["total"] = sum(n for name, n in result.items() if name != "total")
+        return result
 
     def train(
         self,
@@ -439,8 +439,8 @@ class Word2Vec(Word2VecBase):
         rows = [wv.get_index(word) for word in context_words_list if word in wv]
         if not rows:
             return None
-        found = _answers.middle_words(self.params, rows, bool(self.config["cbow_mean"]), most)
-        return [(self._words[row], share) for row, share in found]
+        result = _answers.middle_words(self.params, rows, bool(self.config["cbow_mean"]), most)
+        return [(self._words[row], share) for row, share in result]
 
     def score(
         self,
@@ -545,15 +545,15 @@ class Word2Vec(Word2VecBase):
         return len(batch[1])
 
 
-def _agree(name: str, told: Any, counted: int | None) -> None:
+def _agree(name: str, given: Any, counted: int | None) -> None:
     """Refuse a size that is not the text's: the schedule of the learning rate goes by the text."""
-    if told is None:
+    if given is None:
         return
-    told = integer(name, told, 0)
+    given = integer(name, given, 0)
     if counted is None:
         raise ValueError(f"{name} is not known of a corpus_file, whose lines are not counted")
-    if told != counted:
-        raise ValueError(f"{name} must be what the text holds, {counted}, or None; got {told}")
+    if given != counted:
+        raise ValueError(f"{name} must be what the text holds, {counted}, or None; got {given}")
 
 
 def _at_most(name: str, value: Any) -> int | None:
@@ -562,12 +562,12 @@ def _at_most(name: str, value: Any) -> int | None:
 
 def _listeners(callbacks: Any) -> tuple[Any, ...]:
     """Return callbacks, each of which listens to something."""
-    found = tuple(callbacks)
-    for callback in found:
+    result = tuple(callbacks)
+    for callback in result:
         if not any(hasattr(callback, event) for event in _EVENTS):
             events = ", ".join(_EVENTS)
             raise TypeError(f"each of callbacks must have one of {events}, got {callback!r:.60}")
-    return found
+    return result
 
 
 def _switch(name: str, value: Any) -> int:

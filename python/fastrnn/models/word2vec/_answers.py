@@ -30,7 +30,7 @@ def scores(
     sentences: Iterable[Sequence[int]],
 ) -> NDArray[np.float64]:
     """Return the log-probability of each sentence by the tree, whole windows on either side."""
-    found: list[float] = []
+    log_probs: list[float] = []
     inputs: list[list[int]] = []
     targets: list[int] = []
     owners: list[int] = []
@@ -41,14 +41,14 @@ def scores(
             x = middle(params["vectors"], given, bool(config["cbow_mean"]))
             nodes, signs = paths(config, counts, np.array(targets))
             terms = signed(x, params["nodes"][nodes], signs)
-            np.subtract.at(sums := np.zeros(len(found)), np.array(owners), terms)
-            found[:] = (np.array(found) + sums).tolist()
+            np.subtract.at(sums := np.zeros(len(log_probs)), np.array(owners), terms)
+            log_probs[:] = (np.array(log_probs) + sums).tolist()
             for kept in (inputs, targets, owners):
                 kept.clear()
 
     window = int(config["window"])
     for number, sentence in enumerate(sentences):
-        found.append(0.0)
+        log_probs.append(0.0)
         for place, target in enumerate(sentence):
             near = [*sentence[max(0, place - window) : place], *sentence[place + 1 :][:window]]
             if config["sg"]:
@@ -61,4 +61,4 @@ def scores(
         if len(targets) > _AT_ONCE:
             add_up()
     add_up()
-    return np.array(found)
+    return np.array(log_probs)

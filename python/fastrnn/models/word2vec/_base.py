@@ -174,8 +174,8 @@ def _merged(
     words: list[str], counts: NDArray[np.int64], more: Counted, taken: Counted
 ) -> tuple[list[str], NDArray[np.int64]]:
     """Return the words with those that are taken of another text, and the sums of the counts."""
-    found = dict(zip(more.words, more.counts.tolist(), strict=True))
-    sums = [n + found.get(word, 0) for word, n in zip(words, counts.tolist(), strict=True)]
+    more_counts = dict(zip(more.words, more.counts.tolist(), strict=True))
+    sums = [n + more_counts.get(word, 0) for word, n in zip(words, counts.tolist(), strict=True)]
     known = set(words)
-    fresh = {word: found[word] for word in taken.words if word not in known}
+    fresh = {word: more_counts[word] for word in taken.words if word not in known}
     return [*words, *fresh], np.array([*sums, *fresh.values()], np.int64)

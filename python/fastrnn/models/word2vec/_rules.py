@@ -8,7 +8,7 @@ import numpy as np
 
 from fastrnn.models.word2vec._corpus import Counted
 
-RULE_DEFAULT, RULE_DISCARD, RULE_KEEP = 0, 1, 2  # what a rule says of a word, as in gensim.utils
+RULE_DEFAULT, RULE_DISCARD, RULE_KEEP = 0, 1, 2  # what a rule returns; as in gensim
 Rule = Callable[[str, int, int], int]
 
 
@@ -16,8 +16,8 @@ def checked_rule(name: str, rule: Any) -> Rule | None:
     """Return a rule, or None."""
     if rule is not None and not callable(rule):
         raise TypeError(f"{name} must be None or a function of word, count and min_count")
-    found: Rule | None = rule
-    return found
+    checked: Rule | None = rule
+    return checked
 
 
 def chosen(
@@ -45,10 +45,10 @@ def chosen(
         frequent = counts >= least
     if rule is not None:
         for row, (word, count) in enumerate(zip(words, counts.tolist(), strict=True)):
-            said = rule(word, count, least)
-            if said not in (RULE_DEFAULT, RULE_DISCARD, RULE_KEEP):
-                raise ValueError(f"trim_rule must say 0, 1 or 2, said {said!r} of {word!r}")
-            if said != RULE_DEFAULT:
-                frequent[row] = said == RULE_KEEP
+            decision = rule(word, count, least)
+            if decision not in (RULE_DEFAULT, RULE_DISCARD, RULE_KEEP):
+                raise ValueError(f"trim_rule must return 0, 1 or 2, got {decision!r} for {word!r}")
+            if decision != RULE_DEFAULT:
+                frequent[row] = decision == RULE_KEEP
     kept = np.flatnonzero(frequent)
     return replace(counted, words=[words[row] for row in kept.tolist()], counts=counts[kept])

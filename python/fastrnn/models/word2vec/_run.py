@@ -70,7 +70,7 @@ class Watch:
     callbacks: Sequence[Any]
     progress: bool
 
-    def tell(self, event: str, total: float) -> None:
+    def notify(self, event: str, total: float) -> None:
         """Call everybody who listens to an event, the loss so far being what the model says."""
         self.model._latest_loss = total
         for callback in self.callbacks:
@@ -147,10 +147,10 @@ def run(
     """Teach and return the mean loss of every epoch, summed in float64."""
     work = _Run(tables, rows, source, schedule)
     with display(watch.progress) as show:
-        watch.tell("on_train_begin", 0.0)
+        watch.notify("on_train_begin", 0.0)
         for number in range(schedule.epochs):
-            watch.tell("on_epoch_begin", work.total)
+            watch.notify("on_epoch_begin", work.total)
             work.epoch(first_epoch + number, show)
-            watch.tell("on_epoch_end", work.total)
-        watch.tell("on_train_end", work.total)
+            watch.notify("on_epoch_end", work.total)
+        watch.notify("on_train_end", work.total)
     return work.losses

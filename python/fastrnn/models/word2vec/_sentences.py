@@ -104,9 +104,9 @@ class PathLineSentences:
         path = Path(source)
         if not path.exists():
             raise ValueError(f"source must be a file or a folder, got {source!r}")
-        found = sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
+        paths = sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
         self.source = source
-        self.input_files = [str(p) for p in found]
+        self.input_files = [str(p) for p in paths]
         self._parts = [LineSentence(p, max_sentence_length, limit) for p in self.input_files]
 
     def __iter__(self) -> Iterator[list[str]]:

@@ -1,4 +1,4 @@
-"""What dialogue models share: turns into vectors, vectors into contexts, contexts into replies."""
+"""What `HRED` and `VHRED` share: turns to vectors, vectors to contexts, contexts to replies."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,12 +14,12 @@ from fastrnn.data.arrays import as_ids
 from fastrnn.decode._rules import MOST_ROWS
 from fastrnn.init import generator
 from fastrnn.models._dialogue.attending import Attending
-from fastrnn.models._dialogue.dialogues import Dialogues, arranged, check_parts
+from fastrnn.models._dialogue.dialogues import Dialogues, check_batch, indexed
 from fastrnn.models._parts.decoder import Decoder, Ids, Memory
+from fastrnn.models._parts.decoding import as_symbols, as_texts, decoded
 from fastrnn.models._parts.model import Model, size_of
 from fastrnn.models._parts.pooling import last
 from fastrnn.models._parts.reader import CELLS, Reader
-from fastrnn.models._parts.saying import read, said, spelled
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -27,40 +27,40 @@ if TYPE_CHECKING:
     from fastrnn.models.conversation import Conversation
 
 
-class Heard(NamedTuple):
-    """What a batch of dialogues has become before anything is said.
+class EncodedDialogues(NamedTuple):
+    """A batch of dialogues as vectors, before anything is decoded.
 
     Attributes
     ----------
     vectors : (U, W)
-        What the turns were read as.
+        One of each turn.
     contexts : (P, C)
-        Before each turn to be said.
+        The context from which each target is predicted.
     memory : Memory or None
-        What there is to attend to.
-    after : dict or None
-        Where a batch begins that goes on with these dialogues.
+        What the decoder attends to.
+    state : dict or None
+        The final state, for a batch that continues these dialogues.
     """
 
     vectors: Any
     contexts: Any
     memory: Memory | None
-    after: dict[str, Any] | None
+    state: dict[str, Any] | None
 
 
-class Talking(Model):
+class DialogueModel(Model):
     """The common part of `HRED` and `VHRED`; see there.
 
     Parameters
     ----------
     latent : int
-        How many numbers join the context where a reply is made.
+        How many columns join the context at the input of the decoder.
     word_drop : float
     own_options : dict
         What else belongs to the settings.
     """
 
-    _reads_said = False
+    _reads_targets = False
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class Talking(Model):
             "decoder": self._decoder.params,
         }
         if self._speakers:
-            self.params["speakers"] = _marks(speakers, W, C, self.dtype, rng)
+            self.params["speakers"] = _speaker_params(speakers, W, C, self.dtype, rng)
         super().__init__(
             {"cell": cell, "hidden_size": H, "context_size": context_size,
              "decoder_size": decoder_size, "embedding_size": embedding_size,
@@ -134,80 +134,81 @@ class Talking(Model):
         -------
         int
         """
-        batch = self._unweighed(batch)
-        check_parts(batch)
+        batch = self._without_weight(batch)
+        check_batch(batch)
         return int(as_ids("lengths", batch[1], 2**40).sum())
 
     def terms(self, batch: Any) -> int:
-        """Return how many symbols of a batch are said, of which its loss is the mean."""
+        """Return how many symbols of a batch are predicted, of which its loss is the mean."""
         return self._enter(batch).symbols
 
-    def _unweighed(self, batch: Any) -> Any:
-        """Return a batch without what only a latent code's loss takes."""
+    def _without_weight(self, batch: Any) -> Any:
+        """Return a batch without the weight of the divergence, which only a latent model has."""
         return batch
 
     def _enter(self, batch: Any) -> Dialogues:
-        return arranged(self._unweighed(batch), self._vocab, self._reads_said, self._speakers)
+        parts = self._without_weight(batch)
+        return indexed(parts, self._vocab, self._reads_targets, self._speakers)
 
-    def _vectors(
-        self, params: Mapping[str, Any], tokens: Ids, lengths: Ids, **how: Any
-    ) -> Any:
-        """Return what turns (T, U) are read as, (U, W)."""
+    def _vectors(self, params: Mapping[str, Any], tokens: Ids, lengths: Ids, **how: Any) -> Any:
+        """Return the vectors (U, W) of turns (T, U)."""
         own = {"embedding": params["embedding"], "rnn": params["encoder"]}
         _, state = self._reader(own, tokens, lengths=lengths, **how)
         return last(self._reader.layer, state)
 
-    def _marked(self, params: Mapping[str, Any], which: str, x: Any, speakers: Ids) -> Any:
-        """Return x with the marks of who speaks, if turns bear any."""
+    def _add_speaker(self, params: Mapping[str, Any], which: str, x: Any, speakers: Ids) -> Any:
+        """Return x plus the vector of each speaker, if turns have speakers."""
         return x + ops.embedding(params["speakers"][which], speakers) if self._speakers else x
 
-    def _hear(
+    def _encode_dialogues(
         self,
         params: Mapping[str, Any],
         d: Dialogues,
         state: Any = None,
         learning: bool = False,
         rng: "Generator | None" = None,
-    ) -> Heard:
-        """Read the turns, and hear them one after the other, from where `state` is."""
-        if d.goes_on and state is None:
+    ) -> EncodedDialogues:
+        """Return the vectors of all turns and the contexts after them, starting from `state`."""
+        if d.continued and state is None:
             raise ValueError(
-                "the batch goes on where another one ended: call loss_with_state with what it "
+                "the batch continues another one: call loss_with_state with the state that it "
                 "returned for that one"
             )
-        begin = state if d.goes_on else {"context": None, "turns": None}
+        begin = state if d.continued else {"context": None, "turns": None}
         vectors = self._vectors(params, d.tokens, d.lengths, rng=rng, learning=learning)
-        x = self._marked(params, "heard", ops.embedding(vectors, d.heard), d.heard_by)
+        x = ops.embedding(vectors, d.context_turns)
+        x = self._add_speaker(params, "heard", x, d.context_speakers)
         if rng is not None and self._dropout > 0:
             x = ops.dropout(x, self._dropout, rng=rng)
         y, end = self._context.apply(
             params["context"], x, begin["context"], lengths=d.steps, rng=rng
         )
-        contexts = ops.embedding(anp.reshape(y, (-1, self._sizes[1])), d.before)
-        contexts = self._marked(params, "said", contexts, d.said_by)
+        contexts = ops.embedding(anp.reshape(y, (-1, self._sizes[1])), d.context_rows)
+        contexts = self._add_speaker(params, "said", contexts, d.target_speakers)
         memory = None
         if self._attention:
             earlier = 0 if begin["turns"] is None else len(begin["turns"])
             x = anp.concatenate([begin["turns"], x]) if earlier else x
-            rows = np.arange(len(x))[:, None] * len(d.steps) + d.whose
+            rows = np.arange(len(x))[:, None] * len(d.steps) + d.target_dialogues
             memory = Memory(
                 ops.embedding(anp.reshape(x, (-1, self._sizes[0])), rows), d.turns_before + earlier
             )
-        after = {"context": end, "turns": x if self._attention else None}
-        return Heard(vectors, contexts, memory, None if d.goes_on is None else after)
+        final = {"context": end, "turns": x if self._attention else None}
+        return EncodedDialogues(vectors, contexts, memory, None if d.continued is None else final)
 
-    def _say(
+    def _target_nats(
         self, params: Mapping[str, Any], d: Dialogues, condition: Any, memory: Memory | None,
         **how: Any,
     ) -> Any:  # fmt: skip
-        """Return how surprising the turns to be said are."""
-        return self._decoder.say(
-            params["decoder"], params["embedding"]["weight"], condition, d.said, d.said_lengths,
-            memory=memory, dropout=self._dropout, word_drop=self._word_drop, **how,
+        """Return −ln p of the symbols of all targets."""
+        return self._decoder.nats(
+            params["decoder"], params["embedding"]["weight"], condition, d.targets,
+            d.target_lengths, memory=memory, dropout=self._dropout, word_drop=self._word_drop,
+            **how,
         )  # fmt: skip
 
-    def _codes(self, contexts: Any, z: Any, rng: "Generator") -> Any:  # noqa: ARG002
-        """Return what a reply is made of, (P, C + latent), given contexts (P, C)."""
+    def _condition(self, contexts: Any, z: Any, rng: "Generator") -> Any:  # noqa: ARG002
+        """Return the input of the decoder, (P, C + latent), given contexts (P, C)."""
         if z is not None:
             raise TypeError(f"z is no option of {type(self).__name__}: it has no latent code")
         return contexts
@@ -228,30 +229,30 @@ class Talking(Model):
             raise ValueError(
                 f"history must be a sequence of at least one turn, got {history!r:.60}"
             )
-        return [read("a turn", turn, self.vocabulary, self._vocab) for turn in history]
+        return [as_symbols("a turn", turn, self.vocabulary, self._vocab) for turn in history]
 
     def _reply(
         self, history: Any, n: int | None, z: Any, *, speakers: Any = None, **how: Any
     ) -> Any:
-        speaks = None if speakers is None else [speakers]
-        return self._replies([history], n, z, speakers=speaks, **how)[0]
+        each = None if speakers is None else [speakers]
+        return self._replies([history], n, z, speakers=each, **how)[0]
 
     def _replies(
         self, histories: Sequence[Any], n: int | None, z: Any, *, speakers: Any = None, **how: Any
     ) -> list[Any]:
-        nothing = np.zeros(0, np.int64)  # stands where the reply will
+        nothing = np.zeros(0, np.int64)  # in place of the reply
         tokens, lengths, turns = pack_dialogues(
             [[*self._read_history(history), nothing] for history in histories]
         )
-        ends = np.zeros(len(lengths), np.bool_)
-        ends[np.cumsum(turns) - 1] = True
-        marks = () if speakers is None else (_in_one_row(speakers, turns),)
-        batch = tokens, lengths, turns, ends, *marks
-        d = arranged(batch, self._vocab, False, self._speakers)
-        found = self._hear(self.params, d)
-        return self._answers(found.contexts, found.memory, n, z, **how)
+        targets = np.zeros(len(lengths), np.bool_)
+        targets[np.cumsum(turns) - 1] = True
+        speaker = () if speakers is None else (_concatenated(speakers, turns),)
+        batch = tokens, lengths, turns, targets, *speaker
+        d = indexed(batch, self._vocab, False, self._speakers)
+        encoded = self._encode_dialogues(self.params, d)
+        return self._decoded(encoded.contexts, encoded.memory, n, z, **how)
 
-    def _answers(
+    def _decoded(
         self,
         contexts: Any,
         memory: Memory | None,
@@ -264,24 +265,24 @@ class Talking(Model):
         """Return for each context (P, C) one reply, or a list of n."""
         source, count = generator(rng), 1 if n is None else integer("n", n, 1, MOST_ROWS)
         rows = np.repeat(np.arange(len(contexts)), count)
-        condition = self._codes(contexts[rows], z, source)
+        condition = self._condition(contexts[rows], z, source)
         if memory is not None:
             memory = Memory(memory.vectors[:, rows], memory.lengths[rows])
-        found = said(self._decoder, self.params, condition, memory, source, **options)
-        texts = spelled(found, self.vocabulary)
+        symbols = decoded(self._decoder, self.params, condition, memory, source, **options)
+        texts = as_texts(symbols, self.vocabulary)
         if n is None:
             return texts
         return [texts[k : k + count] for k in range(0, len(texts), count)]
 
 
-def _marks(speakers: int, W: int, C: int, dtype: Any, rng: "Generator") -> dict[str, Any]:
-    """Return first vectors of speakers: beside what a turn was read as, and beside a context."""
-    sizes = {"heard": W, "said": C}
+def _speaker_params(speakers: int, W: int, C: int, dtype: Any, rng: "Generator") -> dict[str, Any]:
+    """Return first vectors of speakers, added to the vectors of turns and to contexts."""
+    sizes = {"heard": W, "said": C}  # the names in model files
     return {k: init.uniform((speakers, n), n**-0.5, rng, dtype) for k, n in sizes.items()}
 
 
-def _in_one_row(speakers: Any, turns: Ids) -> Ids:
-    """Return who says each turn, those of the replies included."""
+def _concatenated(speakers: Any, turns: Ids) -> Ids:
+    """Return the speaker of each turn, those of the replies included."""
     rows = [np.asarray(each) for each in speakers]
     for row in rows:
         if row.ndim != 1 or row.dtype.kind not in "iu":

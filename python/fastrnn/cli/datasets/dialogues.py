@@ -13,8 +13,8 @@ from fastrnn.data import batches, pack_dialogues, pad
 from fastrnn.io._json import strict_json
 
 
-class Talk(NamedTuple):
-    """A dialogue: its turns, and who says each, None if the file does not say."""
+class Dialogue(NamedTuple):
+    """A dialogue: its turns, and the speaker of each, None if the file has no speakers."""
 
     turns: list[str]
     speakers: list[int] | None
@@ -48,10 +48,10 @@ def sentences_dataset(
     if longest is not None:
         integer("longest", longest, 1)
     lines = [line.strip() for line in read_lines(named(folder, "text", text))]
-    train, judged = divided([line for line in lines if line], held_out, seed, text, "sentences")
+    train, test = divided([line for line in lines if line], held_out, seed, text, "sentences")
     vocabulary = vocabulary_of(train, level, min_count, max_size)
     parts = []
-    for lines in (train, judged):
+    for lines in (train, test):
         coded = [vocabulary.encode(line) for line in lines]
         parts.append([ids for ids in coded if longest is None or len(ids) <= longest])
         if not parts[-1]:
@@ -99,90 +99,92 @@ def dialogues_dataset(
     if said not in ("all", "answers"):
         raise ValueError(f"said must be 'all' or 'answers', got {said!r}")
     path = named(folder, "dialogues", dialogues)
-    talks = read_talks(path)
-    train, judged = divided(talks, held_out, seed, dialogues, "dialogues")
-    for part in (train, judged):
-        if max(len(talk.turns) for talk in part) < 2:
+    every = read_dialogues(path)
+    train, test = divided(every, held_out, seed, dialogues, "dialogues")
+    for part in (train, test):
+        if max(len(row.turns) for row in part) < 2:
             raise ValueError(f"{dialogues} must hold dialogues of two turns and more on both sides")
-    turns = [turn for talk in train for turn in talk.turns]
+    turns = [turn for dialogue in train for turn in dialogue.turns]
     vocabulary = vocabulary_of(turns, level, min_count, max_size)
 
-    def packed(rows: Sequence[Talk]) -> tuple[Any, ...]:
-        return packed_talks(rows, vocabulary.encode, said)
+    def packed(rows: Sequence[Dialogue]) -> tuple[Any, ...]:
+        return packed_dialogues(rows, vocabulary.encode, said)
 
     return Dataset(
-        _batched(train, [len(talk.turns) for talk in train], batch_size, seed, packed),
-        _in_order(judged, batch_size, packed),
+        _batched(train, [len(dialogue.turns) for dialogue in train], batch_size, seed, packed),
+        _in_order(test, batch_size, packed),
         {"vocab": vocabulary},
         (),
         f"{len(train):,} dialogues of {dialogues}, {len(turns):,} turns, "
-        f"{len(vocabulary)} different {level}s; {len(judged):,} held out",
+        f"{len(vocabulary)} different {level}s; {len(test):,} held out",
         unknown=unknown_shares(
-            *([vocabulary.encode(turn) for talk in part for turn in talk.turns]
-              for part in (train, judged))
+            *(
+                [vocabulary.encode(turn) for dialogue in part for turn in dialogue.turns]
+                for part in (train, test)
+            )
         ),
-        speakers=max((who + 1 for talk in talks for who in talk.speakers or []), default=0),
+        speakers=max((who + 1 for dialogue in every for who in dialogue.speakers or []), default=0),
     )
 
 
-def read_talks(path: Path) -> list[Talk]:
+def read_dialogues(path: Path) -> list[Dialogue]:
     """Return the dialogues of a file; see `dialogues_dataset`."""
-    talks = _json_talks(path) if path.suffix == ".jsonl" else _text_talks(path)
-    if len({talk.speakers is None for talk in talks}) > 1:
-        raise ValueError(f"{path.name} must say who speaks in all dialogues, or in none")
-    return talks
+    every = _read_json_lines(path) if path.suffix == ".jsonl" else _read_text(path)
+    if len({row.speakers is None for row in every}) > 1:
+        raise ValueError(f"{path.name} must name speakers in all dialogues, or in none")
+    return every
 
 
-def packed_talks(
-    rows: Sequence[Talk], encode: Callable[[str], Any], said: str = "all"
+def packed_dialogues(
+    rows: Sequence[Dialogue], encode: Callable[[str], Any], said: str = "all"
 ) -> tuple[Any, ...]:
     """Return a batch of dialogues, whose turns become symbols by `encode`."""
-    batch = pack_dialogues([[encode(turn) for turn in talk.turns] for talk in rows])
-    marks = [np.array(talk.speakers, int) for talk in rows if talk.speakers is not None]
-    places = np.concatenate([np.arange(len(talk.turns)) for talk in rows])
-    chosen = places % 2 == 1 if said == "answers" else places > 0
-    return *batch, chosen, *([np.concatenate(marks)] if marks else [])
+    batch = pack_dialogues([[encode(turn) for turn in row.turns] for row in rows])
+    speakers = [np.array(row.speakers, int) for row in rows if row.speakers is not None]
+    position = np.concatenate([np.arange(len(row.turns)) for row in rows])
+    targets = position % 2 == 1 if said == "answers" else position > 0
+    return *batch, targets, *([np.concatenate(speakers)] if speakers else [])
 
 
 def _batched(
-    things: Sequence[Any], lengths: list[int], batch_size: int, seed: int, pack: Any
+    examples: Sequence[Any], lengths: list[int], batch_size: int, seed: int, pack: Any
 ) -> Any:
-    """Return batches of things of like length, shuffled anew in every epoch."""
+    """Return batches of examples of similar length, shuffled anew in every epoch."""
 
     def make(rows: Rows) -> Any:
-        return pack([things[i] for i in rows])
+        return pack([examples[i] for i in rows])
 
     return batches(lengths, batch_size, seed=seed, make=make)
 
 
-def _in_order(things: Sequence[Any], batch_size: int, pack: Any) -> list[Any]:
-    """Return batches in one order for ever, so that codes drawn with the same noise agree."""
-    return [pack(things[k : k + batch_size]) for k in range(0, len(things), batch_size)]
+def _in_order(examples: Sequence[Any], batch_size: int, pack: Any) -> list[Any]:
+    """Return batches in a fixed order, so that the same noise gives the same latent vectors."""
+    return [pack(examples[k : k + batch_size]) for k in range(0, len(examples), batch_size)]
 
 
-def _text_talks(path: Path) -> list[Talk]:
-    talks: list[list[str]] = [[]]
+def _read_text(path: Path) -> list[Dialogue]:
+    every: list[list[str]] = [[]]
     for line in read_lines(path):
         if line.strip():
-            talks[-1].append(line.strip())
-        elif talks[-1]:
-            talks.append([])
-    return [Talk(turns, None) for turns in talks if turns]
+            every[-1].append(line.strip())
+        elif every[-1]:
+            every.append([])
+    return [Dialogue(turns, None) for turns in every if turns]
 
 
-def _json_talks(path: Path) -> list[Talk]:
-    talks = []
+def _read_json_lines(path: Path) -> list[Dialogue]:
+    every = []
     for number, line in enumerate(read_lines(path), 1):
         try:
-            talk = _talk(strict_json(line))
+            dialogue = _parsed(strict_json(line))
         except ValueError as error:
             raise ValueError(f"{path}, line {number}: {error}") from None
-        if talk.turns:
-            talks.append(talk)
-    return talks
+        if dialogue.turns:
+            every.append(dialogue)
+    return every
 
 
-def _talk(content: Any) -> Talk:
+def _parsed(content: Any) -> Dialogue:
     """Return the dialogue of one line."""
     turns: Any = content
     speakers: Any = None
@@ -198,4 +200,4 @@ def _talk(content: Any) -> Talk:
         )
         if not numbers or len(speakers) != len(turns):
             raise ValueError("speakers must be integers, one for each turn, of at least 0")
-    return Talk(turns, speakers)
+    return Dialogue(turns, speakers)

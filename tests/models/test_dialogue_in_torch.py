@@ -19,7 +19,7 @@ V = 12
 @pytest.mark.parametrize("pack", [True, False])
 @pytest.mark.parametrize("kind", ["hred", "vhred"])
 def test_the_same_loss_and_gradient(kind: str, pack: bool, rng: Any) -> None:
-    from bench.acceptance._torch_talk import TorchTalk
+    from bench.acceptance._torch_dialogue import TorchDialogue
 
     own = np.random.default_rng(1)
     model: Any = HRED("gru", V, 6, context_size=5, rng=own)
@@ -28,7 +28,7 @@ def test_the_same_loss_and_gradient(kind: str, pack: bool, rng: Any) -> None:
     shape = [[2, 3, 1], [3, 4], [1, 2, 2, 4]]
     talks = [[rng.integers(4, V, n) for n in turns] for turns in shape]
     batch = pack_dialogues([*talks, talks[0]])  # equal turns, which only one of them reads once
-    talk = TorchTalk(model, pack)
+    talk = TorchDialogue(model, pack)
     nats, kl, d = talk.parts(batch, np.random.default_rng(5), 0.4 if kind == "vhred" else 0.0)
     loss = (nats + 0.3 * kl) / d.symbols
     loss.backward()
@@ -48,12 +48,12 @@ def test_the_same_loss_and_gradient(kind: str, pack: bool, rng: Any) -> None:
 
 
 def test_what_it_has_learned_comes_back(rng: Any) -> None:
-    from bench.acceptance._torch_talk import TorchTalk
+    from bench.acceptance._torch_dialogue import TorchDialogue
 
     model = HRED("gru", V, 6, context_size=5, rng=np.random.default_rng(1))
     shape = [[2, 3, 1], [3, 4]]
     batch = pack_dialogues([[rng.integers(4, V, n) for n in turns] for turns in shape])
-    talk = TorchTalk(model, True)
+    talk = TorchDialogue(model, True)
     with talk.torch.no_grad():
         for weight in talk.weights:
             weight.add_(0.1)

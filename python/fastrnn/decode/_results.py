@@ -1,4 +1,4 @@
-"""Found: what a search has found for each of its sources, and when more cannot help."""
+"""Results: the hypotheses of each source, and when more search cannot change them."""
 
 from typing import Any, NamedTuple
 
@@ -37,7 +37,7 @@ class Ended(NamedTuple):
         return Hypothesis(self.tokens[m].copy(), log_prob, score, self.finished, attention)
 
 
-class Found:
+class Results:
     """The hypotheses of N sources; all of a step come and are compared at once.
 
     Parameters

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from fastrnn.data import BOS, EOS, PAD, UNK
-from fastrnn.models._dialogue.dialogues import Dialogues, arranged
+from fastrnn.models._dialogue.dialogues import Dialogues, indexed
 
 
-class TorchTalk:
+class TorchDialogue:
     """The modules, with the first weights of a model of the library.
 
     Parameters
@@ -84,19 +84,19 @@ class TorchTalk:
     def parts(self, batch: Any, rng: Any, drop: float) -> tuple[Any, Any, Dialogues]:
         """Return −ln p of all that is said, the divergence (0 without a code), and the indices."""
         torch, nn = self.torch, self.torch.nn
-        d = arranged(batch, self.vocab, self.latent, once=False)
+        d = indexed(batch, self.vocab, self.latent, once=False)
         tensor = torch.from_numpy
-        read = self.modules["embedding"](tensor(d.tokens))
-        _, h = self.modules["encoder"](self._packed(read, d.lengths))
+        as_symbols = self.modules["embedding"](tensor(d.tokens))
+        _, h = self.modules["encoder"](self._packed(as_symbols, d.lengths))
         vectors = torch.cat(list(h), dim=1)
-        heard = vectors[tensor(d.heard)]
-        y, _ = self.modules["context"](self._packed(heard, d.steps))
+        encoded = vectors[tensor(d.context_turns)]
+        y, _ = self.modules["context"](self._packed(encoded, d.steps))
         y, _ = nn.utils.rnn.pad_packed_sequence(y)
-        condition = y.reshape(-1, y.shape[2])[tensor(d.before)]
+        condition = y.reshape(-1, y.shape[2])[tensor(d.context_rows)]
         kl = 0.0
         if self.latent:
             prior_mu, prior_logvar = self._heads("prior", condition)
-            seen = torch.cat([condition, vectors[tensor(d.again)]], dim=1)
+            seen = torch.cat([condition, vectors[tensor(d.target_turns)]], dim=1)
             mu, logvar = self._heads("posterior", seen)
             eps = tensor(rng.standard_normal(tuple(mu.shape)).astype(np.float32))
             z = mu + torch.exp(logvar / 2) * eps
@@ -108,17 +108,17 @@ class TorchTalk:
 
     def _nats(self, d: Dialogues, condition: Any, rng: Any, drop: float) -> Any:
         torch, nn = self.torch, self.torch.nn
-        T, P = d.said.shape
-        before = np.concatenate([np.full((1, P), BOS), d.said])
-        targets = np.concatenate([d.said, np.full((1, P), PAD)])
-        targets[d.said_lengths, np.arange(P)] = EOS
+        T, P = d.targets.shape
+        before = np.concatenate([np.full((1, P), BOS), d.targets])
+        targets = np.concatenate([d.targets, np.full((1, P), PAD)])
+        targets[d.target_lengths, np.arange(P)] = EOS
         if drop > 0:
             before[1:][rng.random((T, P)) < drop] = UNK
         everywhere = condition.expand(T + 1, *condition.shape)
         x = torch.cat([self.modules["embedding"](torch.from_numpy(before)), everywhere], dim=2)
         h0 = torch.tanh(self.modules["init"](condition))[None]
         labels = torch.from_numpy(targets)
-        steps = d.said_lengths + 1
+        steps = d.target_lengths + 1
         if self.pack:
             y, _ = self.modules["decoder"](self._packed(x, steps), h0)
             scores, labels = self.modules["out"](y.data), self._packed(labels, steps).data

@@ -1,4 +1,4 @@
-"""Saying: rows of symbols from a decoder, the likeliest ones or drawn, and their texts."""
+"""Generating with a decoder: the likeliest symbols or drawn ones, texts to symbols and back."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ Ids = NDArray[np.int64]
 _OF_THE_SEARCH = ("beam_size", "length_penalty", "alpha", "word_penalty")
 
 
-def said(
+def decoded(
     decoder: Decoder,
     params: "Mapping[str, Any]",
     condition: Any,
@@ -55,37 +55,37 @@ def said(
     most = integer("max_length", max_length, 1)
 
     def step(state: Any, parents: Ids, tokens: Ids) -> tuple[Any, Any]:
-        wish, seen, inner = state
-        if len(parents) != len(wish) or (parents != np.arange(len(wish))).any():
-            wish, inner = wish[parents], decoder.rows(inner, parents)
-            if seen is not None:
-                seen = Memory(seen.vectors[:, parents], seen.lengths[parents])
-        scores, inner = decoder.step(own, embedding, wish, seen, inner, tokens)
-        return scores, (wish, seen, inner)
+        condition, memory, inner = state
+        if len(parents) != len(condition) or (parents != np.arange(len(condition))).any():
+            condition, inner = condition[parents], decoder.rows(inner, parents)
+            if memory is not None:
+                memory = Memory(memory.vectors[:, parents], memory.lengths[parents])
+        scores, inner = decoder.step(own, embedding, condition, memory, inner, tokens)
+        return scores, (condition, memory, inner)
 
     start = condition, memory, decoder.state(own, condition)
     if number("temperature", temperature, 0) == 0:
         if top_k is not None or top_p is not None:
             raise ValueError("top_k and top_p need a temperature above 0: nothing is drawn at 0")
         search = {"beam_size": 1} | search | {"overwrite_scores": True}
-        found = decode.beam_search(step, start, N, max_length=most, rules=rules, **search)
+        hypotheses = decode.beam_search(step, start, N, max_length=most, rules=rules, **search)
     elif search:
         raise ValueError(f"{sorted(search)} need the temperature 0: draws search for nothing")
     else:
-        found = decode.draw(
+        hypotheses = decode.draw(
             step, start, N, max_length=most, rules=rules, temperature=temperature, top_k=top_k,
             top_p=top_p, rng=rng,
         )  # fmt: skip
-    return [best.tokens for best, *_ in found]
+    return [best.tokens for best, *_ in hypotheses]
 
 
-def spelled(rows: list[Ids], vocabulary: Vocabulary | None) -> list[Any]:
+def as_texts(rows: list[Ids], vocabulary: Vocabulary | None) -> list[Any]:
     """Return rows of symbols as texts, or as they are where there is no vocabulary."""
     return rows if vocabulary is None else [vocabulary.decode(row) for row in rows]
 
 
-def read(name: str, text: Any, vocabulary: Vocabulary | None, V: int) -> Ids:
-    """Return the symbols of a text, or of an array that holds them; there may be none.
+def as_symbols(name: str, text: Any, vocabulary: Vocabulary | None, V: int) -> Ids:
+    """Return the symbols of a text, or of an array of symbols; there may be none.
 
     Raises
     ------
