@@ -193,7 +193,7 @@ def test_contributing_names_files_that_exist() -> None:
     names = {name for name in names if "NAME" not in name and "FAMILY" not in name}
     names = {name for name in names if not name.startswith("build/")}  # made, not kept
     assert len(names) > 40, names
-    tops = ("cpp", "python", "tests", "bench", "docs", "tools")
+    tops = ("cpp", "python", "tests", "bench", "docs", "examples", "tools")
     there = {
         f"/{path.relative_to(ROOT).as_posix()}"
         for top in tops
