@@ -9,7 +9,7 @@ from time import perf_counter
 import numpy as np
 
 from _script import Plot, Quick, Seeds, save, spread, standalone
-from fastrnn.data import Vocabulary, batches, pack_dialogues
+from fastrnn.data import DialogueBatch, Vocabulary, batches, pack_dialogues
 from fastrnn.models import HRED
 from fastrnn.plot import curves
 from fastrnn.train import Adam
@@ -22,7 +22,8 @@ LAGS = range(1, 11)
 def answers_of(talks, words):
     """A batch whose targets are every second turn, the answers."""
     targets = np.concatenate([np.arange(len(talk)) % 2 == 1 for talk in talks])
-    return *pack_dialogues([[words.encode(turn) for turn in talk] for talk in talks]), targets
+    packed = pack_dialogues([[words.encode(turn) for turn in talk] for talk in talks])
+    return DialogueBatch(*packed, targets)
 
 
 def train(talks, words, *, epochs, batch_size, seed, hidden=96):

@@ -52,18 +52,19 @@ class Going:
 def test_what_segments_are_made_of(rng: Any) -> None:
     batch = pack_dialogues([[[4], [5, 5], [6], [7], [8]], [[9]], [[4], [5]]])
     first, second = segments(batch, 2, V, 0)
-    tokens, lengths, turns, targets, continued = first
+    tokens, lengths, turns, targets, speakers, continued, _ = first
+    assert speakers is None
     assert tokens.tolist() == [[4, 5, 6, 4, 5], [0, 5, 0, 0, 0]]
     assert (lengths.tolist(), turns.tolist(), continued) == ([1, 2, 1, 1, 1], [3, 0, 2], False)
     assert targets.tolist() == [False, True, True, False, True]
-    tokens, lengths, turns, targets, continued = second
+    tokens, lengths, turns, targets, _, continued, _ = second
     assert tokens.tolist() == [[6, 7, 8]]
     assert (turns.tolist(), targets.tolist(), continued) == ([3, 0, 0], [False, True, True], True)
     answers = np.arange(8) % 2 == 1
-    marks = [part[4].tolist() for part in segments((*batch, answers), 3, V, 2)]
+    marks = [part.speakers.tolist() for part in segments((*batch, answers), 3, V, 2)]
     assert marks == [[0, 1, 0, 1, 0, 1], [1, 0]]
     (nothing,) = segments(pack_dialogues([[[4]], []]), 3, V, 0)
-    assert (nothing[2].tolist(), nothing[4]) == ([0, 0], False)
+    assert (nothing.turns.tolist(), nothing.continued) == ([0, 0], False)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -97,7 +98,7 @@ def test_the_state_is_carried_exactly(kind: str, turns: int, rng: Any) -> None:
     ):
         # The dialogue that all segments have; how turns are embedded follows the batch's size.
         np.testing.assert_allclose(one[:, -1], other[:, -1], rtol=1e-13)
-    other, _ = model.loss_with_state(model.params, (*part[:-1], np.False_))
+    other, _ = model.loss_with_state(model.params, part._replace(continued=False))
     assert other != loss, "what was heard before matters"
 
 
@@ -146,7 +147,7 @@ def test_fit_in_segments_is_an_update_a_segment(rng: Any) -> None:
     for k, part in enumerate(parts):
         run = ops.value_and_grad(Going(own, state).loss)
         _, after = own.loss_with_state(own.params, part, state)
-        _, grads = run(own.params, (*part, min(1, k / 4)), source)
+        _, grads = run(own.params, part._replace(weight=min(1, k / 4)), source)
         SGD(lr=0.1).update(own.params, grads)
         state = after
     for path, array in flatten(own.params).items():

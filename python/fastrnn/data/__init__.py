@@ -1,7 +1,7 @@
 """Data on its way to a model: vocabularies, padding, batches, streams, files, word vectors."""
 
 from fastrnn.data.arrays import kmers, one_hot, pad
-from fastrnn.data.batches import Batch, Batches, batches
+from fastrnn.data.batches import Batch, Batches, DialogueBatch, PairBatch, SentenceBatch, batches
 from fastrnn.data.bpe import BPE
 from fastrnn.data.loader import Loader
 from fastrnn.data.phrases import Phrases
@@ -19,8 +19,11 @@ __all__ = [
     "UNK",
     "Batch",
     "Batches",
+    "DialogueBatch",
     "Loader",
+    "PairBatch",
     "Phrases",
+    "SentenceBatch",
     "Streams",
     "TokenFile",
     "UnknownWordError",

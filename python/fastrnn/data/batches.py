@@ -15,19 +15,19 @@ _POOL = 64  # batches whose sequences are sorted by length together
 
 
 class Batch(NamedTuple):
-    """What a model with targets learns from at once: a tuple whose places have names.
+    """A batch for the models with one input and one target: a tuple whose places have names.
 
     Attributes
     ----------
     x : ndarray, (T, N, I), or of int, (T, N)
         Vectors or symbols; (N, T, ·) for a model with ``batch_first=True``.
     targets : ndarray
-        What the model is to say, as its `loss` describes it.
+        As the `loss` of the model describes them.
     lengths : ndarray of int or None, (N,)
         Steps that exist in each row; None: all T.
     weights : ndarray or None
-        How much each target counts, one number for each row, or for each step of a row where the
-        model says something at each step; None: all alike.
+        Weight of each target in the loss, (N,), or (T, N) for a model with targets at each step;
+        None: all alike.
 
     Examples
     --------
@@ -42,6 +42,91 @@ class Batch(NamedTuple):
     targets: Any
     lengths: Any = None
     weights: Any = None
+
+
+class PairBatch(NamedTuple):
+    """Pairs of sequences for `fastrnn.models.Seq2Seq`; its `pairs` makes them.
+
+    Attributes
+    ----------
+    x : ndarray of int, (S, N)
+        The sources.
+    targets : ndarray of int, (T, N)
+        The targets, each with EOS at its end and without BOS.
+    lengths, target_lengths : ndarray of int or None, (N,)
+        None: sources have all S symbols, targets end at their first EOS.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrnn.data import EOS, PairBatch
+    >>> PairBatch(np.array([[4], [5]]), np.array([[6], [EOS]])).lengths is None
+    True
+    """
+
+    x: Any
+    targets: Any
+    lengths: Any = None
+    target_lengths: Any = None
+
+
+class DialogueBatch(NamedTuple):
+    """Dialogues for `fastrnn.models.HRED` and `VHRED`, with U turns in all.
+
+    Attributes
+    ----------
+    tokens, lengths, turns : ndarray of int, (T, U), (U,) and (N,)
+        As `pack_dialogues` returns them.
+    targets : ndarray of bool or None, (U,)
+        Which turns to predict; None: all but the first of each dialogue.
+    speakers : ndarray of int or None, (U,)
+        The speaker of each turn; None: speakers take turns.
+    continued : bool or None
+        Whether the dialogues continue those of the batch before, as in `HRED.segmented`; None: they
+        are whole.
+    weight : float
+        Of the divergence, in the loss of `VHRED`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrnn.data import DialogueBatch, pack_dialogues
+    >>> packed = pack_dialogues([[[4, 5], [6], [7]]])
+    >>> batch = DialogueBatch(*packed, targets=np.array([False, False, True]))
+    >>> batch.turns, batch.speakers is None
+    (array([3]), True)
+    """
+
+    tokens: Any
+    lengths: Any
+    turns: Any
+    targets: Any = None
+    speakers: Any = None
+    continued: bool | None = None
+    weight: Any = 1.0
+
+
+class SentenceBatch(NamedTuple):
+    """Sentences for `fastrnn.models.SequenceVAE`.
+
+    Attributes
+    ----------
+    x : ndarray of int, (T, N)
+        Their symbols, without BOS and EOS.
+    lengths : ndarray of int, (N,)
+    weight : float
+        Of the divergence in the loss.
+
+    Examples
+    --------
+    >>> from fastrnn.data import SentenceBatch, pad
+    >>> SentenceBatch(*pad([[4, 5], [6]]), weight=0.5).weight
+    0.5
+    """
+
+    x: Any
+    lengths: Any
+    weight: Any = 1.0
 
 
 class Batches(Loader[B]):

@@ -126,10 +126,10 @@ class HRED(Segmented, DialogueModel):
         ----------
         params : nested dict
             Of the names and shapes of `params`, which are not looked at.
-        batch : tuple (tokens, lengths, turns), or with targets, or speakers, or both after them
-            The first three as `fastrnn.data.pack_dialogues` returns them. targets is bool, (U,):
-            which turns to predict; without it all but the first of each dialogue. The first cannot
-            be one. speakers is int, (U,): the speaker of each turn; without it they take turns.
+        batch : tuple (tokens, lengths, turns), or fastrnn.data.DialogueBatch
+            As `fastrnn.data.pack_dialogues` returns them; the named tuple may have targets, which
+            turns to predict, and speakers as well. The first turn of a dialogue cannot be a target.
+            Of a plain tuple these two may follow the first three.
         rng : numpy.random.Generator or None
             Of dropout; None: nothing is dropped.
 

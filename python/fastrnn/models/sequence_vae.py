@@ -8,7 +8,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from fastrnn import _options, ops
 from fastrnn._checks import integer, number, probability
-from fastrnn.data import pad
+from fastrnn.data import SentenceBatch, pad
 from fastrnn.init import generator
 from fastrnn.metrics import perplexity
 from fastrnn.models._latent.annealing import Annealing, schedule
@@ -182,8 +182,8 @@ class SequenceVAE(Annealing, Sentences, Bounds, Model):
         """
         return len(self._enter(batch)[1])
 
-    def _enter(self, batch: Any) -> _Rows:
-        """Return symbols (T, N), PAD beyond the lengths, and lengths (N,)."""
+    def _as_batch(self, batch: Any) -> SentenceBatch:
+        """Return a batch by names; its parts are not looked at."""
         if isinstance(batch, list):
             rows = [as_symbols("a sentence", text, self.vocabulary, self._vocab) for text in batch]
             batch = pad(rows) if rows else (np.zeros((0, 0), np.int64), [])
@@ -192,8 +192,16 @@ class SequenceVAE(Annealing, Sentences, Bounds, Model):
                 "batch must be (x, lengths), (x, lengths, weight) or a list of sentences, "
                 f"got {type(batch).__name__}"
             )
-        x, steps, _ = self._reader.enter(*batch[:2])
+        return SentenceBatch(*batch)
+
+    def _enter(self, batch: Any) -> _Rows:
+        """Return symbols (T, N), PAD beyond the lengths, and lengths (N,)."""
+        x, lengths, _ = self._as_batch(batch)
+        x, steps, _ = self._reader.enter(x, lengths)
         return x, steps
+
+    def _weighted(self, batch: Any, weight: float) -> SentenceBatch:
+        return self._as_batch(batch)._replace(weight=weight)
 
     def loss(self, params: Mapping[str, Any], batch: Any, rng: "Generator | None" = None) -> Any:
         """Return minus the mean evidence lower bound of sentences: a pure function of params.
@@ -202,7 +210,7 @@ class SequenceVAE(Annealing, Sentences, Bounds, Model):
         ----------
         params : nested dict
             Of the names and shapes of `params`, which are not looked at.
-        batch : tuple (x, lengths) or (x, lengths, weight), or list
+        batch : tuple (x, lengths), fastrnn.data.SentenceBatch, or list
             x of int, (T, N): the symbols of sentences without BOS and EOS, which are added; lengths
             of int, (N,), how many each has, 0..T. What stands beyond is never read. The weight of
             the divergence is 1 where it is not given. A list holds sentences as strings or ids.
@@ -220,10 +228,8 @@ class SequenceVAE(Annealing, Sentences, Bounds, Model):
         TypeError, ValueError
             A part of batch has the wrong type, shape, or a value out of range.
         """
-        x = self._enter(batch)
-        weight = 1.0
-        if isinstance(batch, tuple) and len(batch) == 3:
-            weight = number("weight", batch[2], 0)
+        batch = self._as_batch(batch)
+        x, weight = self._enter(batch), number("weight", batch.weight, 0)
         mu, logvar = self._posterior(params, x, rng=rng, learning=True)
         z = ops.reparameterise(mu, logvar, rng=noise_for(rng))
         nats = self._target_nats(params, x, z, rng=rng, learning=True).nats.sum()

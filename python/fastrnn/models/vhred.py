@@ -9,10 +9,12 @@ from numpy.typing import DTypeLike
 
 from fastrnn import ops
 from fastrnn._checks import integer, number
+from fastrnn.data import DialogueBatch
 from fastrnn.init import generator
 from fastrnn.metrics import perplexity
+from fastrnn.models._dialogue.dialogues import as_batch
 from fastrnn.models._dialogue.segments import Segmented
-from fastrnn.models._dialogue.turn_latents import TurnLatents, bag_nats, split_weight
+from fastrnn.models._dialogue.turn_latents import TurnLatents, bag_nats
 from fastrnn.models._latent.annealing import Annealing, schedule
 from fastrnn.models._latent.gaussians import (
     gaussian_params,
@@ -150,8 +152,8 @@ class VHRED(Segmented, Annealing, TurnLatents):
         params : nested dict
             Of the names and shapes of `params`, which are not looked at.
         batch : tuple
-            As `HRED.loss` takes it. The last element may be the weight of the divergence, a number,
-            which is 1 where it is not given.
+            As `HRED.loss` takes it. `weight` is that of the divergence; in a plain tuple it is the
+            last element.
         rng : numpy.random.Generator or None
             Of z and of dropout; None: nothing is dropped, and the noise of z is the same every
             time.
@@ -192,7 +194,7 @@ class VHRED(Segmented, Annealing, TurnLatents):
         TypeError, ValueError
             As `loss`; the batch continues another and there is no state.
         """
-        weight, d = split_weight(batch)[1], self._enter(batch)
+        weight, d = number("weight", as_batch(batch).weight, 0), self._enter(batch)
         encoded, posterior, prior = self._gaussians(params, d, state, learning=True, rng=rng)
         z = ops.reparameterise(*posterior, rng=noise_for(rng))
         condition = anp.concatenate([encoded.contexts, z], axis=1)
@@ -204,6 +206,9 @@ class VHRED(Segmented, Annealing, TurnLatents):
         if self._bag > 0:
             total = total + self._bag * bag_nats(params["bag"], condition, d)
         return total / max(d.symbols, 1), encoded.state
+
+    def _weighted(self, batch: Any, weight: float) -> DialogueBatch:
+        return as_batch(batch)._replace(weight=weight)
 
     def evaluate(
         self, batches: Iterable[Any], *, rng: "Generator | None" = None

@@ -85,12 +85,11 @@ def run_train(path: Path, *, resume: bool) -> None:
 
 def _as_fit_has_it(config: Config, model: Any, data: Any, segment_turns: Any) -> Any:
     """Return the batches as the `fit` of the model hands them to its trainer."""
-    if segment_turns is not None:
-        if not hasattr(model, "segmented"):
-            kind = type(model).__name__
-            raise config.error("training", f"segment_turns cuts dialogues, and a {kind} reads none")
-        data = config.call("training", model.segmented, {}, data=data, segment_turns=segment_turns)
-    return model.annealed(data) if hasattr(model, "annealed") else data
+    options = {} if segment_turns is None else {"segment_turns": segment_turns}
+    if not options.keys() <= inspect.signature(model.batches).parameters.keys():
+        kind = type(model).__name__
+        raise config.error("training", f"segment_turns cuts dialogues, and a {kind} reads none")
+    return config.call("training", model.batches, {}, data=data, **options)
 
 
 def _model(config: Config, rng: np.random.Generator) -> tuple[Dataset, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 from fastrnn._checks import integer
 from fastrnn.cli.datasets.parallel import Level, vocabulary_of
 from fastrnn.cli.datasets.text import Dataset, Rows, divided, named, read_lines, unknown_shares
-from fastrnn.data import batches, pack_dialogues, pad
+from fastrnn.data import DialogueBatch, batches, pack_dialogues, pad
 from fastrnn.io._json import strict_json
 
 
@@ -107,7 +107,7 @@ def dialogues_dataset(
     turns = [turn for dialogue in train for turn in dialogue.turns]
     vocabulary = vocabulary_of(turns, level, min_count, max_size)
 
-    def packed(rows: Sequence[Dialogue]) -> tuple[Any, ...]:
+    def packed(rows: Sequence[Dialogue]) -> DialogueBatch:
         return packed_dialogues(rows, vocabulary.encode, said)
 
     return Dataset(
@@ -137,13 +137,13 @@ def read_dialogues(path: Path) -> list[Dialogue]:
 
 def packed_dialogues(
     rows: Sequence[Dialogue], encode: Callable[[str], Any], said: str = "all"
-) -> tuple[Any, ...]:
+) -> DialogueBatch:
     """Return a batch of dialogues, whose turns become symbols by `encode`."""
     batch = pack_dialogues([[encode(turn) for turn in row.turns] for row in rows])
     speakers = [np.array(row.speakers, int) for row in rows if row.speakers is not None]
     position = np.concatenate([np.arange(len(row.turns)) for row in rows])
     targets = position % 2 == 1 if said == "answers" else position > 0
-    return *batch, targets, *([np.concatenate(speakers)] if speakers else [])
+    return DialogueBatch(*batch, targets, np.concatenate(speakers) if speakers else None)
 
 
 def _batched(

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastrnn._checks import lengths as checked_lengths
-from fastrnn.data import PAD
+from fastrnn.data import PAD, DialogueBatch
 from fastrnn.models._parts.reader import labels
 
 Ids = NDArray[np.int64]
@@ -82,7 +82,7 @@ def indexed(
 
     Parameters
     ----------
-    batch : tuple (tokens, lengths, turns, …)
+    batch : tuple
         As `HRED.loss` takes it.
     V : int
     read_targets : bool
@@ -152,43 +152,59 @@ def columns_of(tokens: Ids, lengths: Ids, chosen: Any) -> tuple[Ids, Ids]:
     return tokens[: int(kept.max(initial=0)), chosen], kept
 
 
-def check_batch(batch: Any) -> None:
-    """Refuse what is no batch at all."""
-    if not isinstance(batch, tuple) or not 3 <= len(batch) <= 6:
+def as_batch(batch: Any) -> DialogueBatch:
+    """Return a batch by names; a plain tuple has its first three parts, and any of the others.
+
+    Raises
+    ------
+    TypeError
+        It is no tuple of three to seven parts.
+    """
+    if isinstance(batch, DialogueBatch):
+        return batch
+    if not isinstance(batch, tuple) or not 3 <= len(batch) <= 7:
         raise TypeError(
-            "batch must be (tokens, lengths, turns), and after them any of targets, speakers, "
-            f"continued; got {type(batch).__name__}"
+            "batch must be (tokens, lengths, turns), or a fastrnn.data.DialogueBatch with any of "
+            f"targets, speakers, continued and weight; got {type(batch).__name__}"
             + (f" of {len(batch)}" * isinstance(batch, tuple))
         )
+    more, named = list(batch[3:]), dict[str, Any]()
+    if more and isinstance(more[-1], (int, float, np.number)) and not isinstance(more[-1], bool):
+        named["weight"] = more.pop()
+    if more and isinstance(more[-1], (bool, np.bool_)):
+        named["continued"] = bool(more.pop())
+    if more and np.asarray(more[-1]).dtype.kind in "iu":
+        named["speakers"] = more.pop()
+    if len(more) + ("speakers" in named) > 2:
+        raise TypeError(
+            f"batch must have at most targets and speakers behind turns, got {len(more)} arrays: "
+            "name them, as in fastrnn.data.DialogueBatch(*packed, targets=…, speakers=…)"
+        )
+    return DialogueBatch(*batch[:3], *more, **named)
 
 
 def checked_parts(batch: Any, V: int, speakers: int = 0) -> Parts:
     """Return the parts of a batch, checked; see `indexed`."""
-    check_batch(batch)
-    tokens = np.asarray(batch[0])
+    batch = as_batch(batch)
+    tokens = np.asarray(batch.tokens)
     if tokens.ndim != 2:
         raise ValueError(f"tokens must have shape (T, U), got {tokens.shape}")
     T, U = tokens.shape
-    lengths = checked_lengths(batch[1], T, U, False)
-    turns = np.asarray(batch[2])
+    lengths = checked_lengths(batch.lengths, T, U, False)
+    turns = np.asarray(batch.turns)
     if turns.ndim != 1 or (turns.dtype.kind not in "iu" and turns.size):
         raise TypeError(f"turns must be integers of shape (N,), got {turns.dtype} {turns.shape}")
     if (turns < 0).any() or turns.sum() != U:
         raise ValueError(f"turns must be counts whose sum is U = {U}, got {turns.tolist()}")
     exists = np.arange(T)[:, None] < lengths
     tokens = labels("tokens", tokens, exists, V, PAD)
-    more = list(batch[3:])
-    continued = bool(more.pop()) if more and isinstance(more[-1], (bool, np.bool_)) else None
-    named = more and np.asarray(more[-1]).dtype.kind in "iu"
-    speaker = _checked_speakers(more.pop(), U, speakers) if named else None
-    targets = None
-    for given in map(np.asarray, more):
-        if targets is not None or given.shape != (U,) or given.dtype != np.bool_:
-            raise TypeError(
-                f"targets must be bool of shape ({U},), got {given.dtype} {given.shape}"
-            )
-        targets = given
-    return Parts(tokens, lengths, turns.astype(np.int64), targets, speaker, continued)
+    targets = None if batch.targets is None else np.asarray(batch.targets)
+    if targets is not None and (targets.shape != (U,) or targets.dtype != np.bool_):
+        raise TypeError(
+            f"targets must be bool of shape ({U},), got {targets.dtype} {targets.shape}"
+        )
+    speaker = None if batch.speakers is None else _checked_speakers(batch.speakers, U, speakers)
+    return Parts(tokens, lengths, turns.astype(np.int64), targets, speaker, batch.continued)
 
 
 def _checked_speakers(given: Any, U: int, speakers: int) -> Ids:
@@ -196,8 +212,10 @@ def _checked_speakers(given: Any, U: int, speakers: int) -> Ids:
     speaker = np.asarray(given)
     if speakers == 0:
         raise ValueError("the batch names speakers, and the model was made without speakers")
-    if speaker.shape != (U,):
-        raise ValueError(f"speakers must be integers of shape ({U},), got shape {speaker.shape}")
+    if speaker.shape != (U,) or speaker.dtype.kind not in "iu":
+        raise ValueError(
+            f"speakers must be integers of shape ({U},), got {speaker.dtype} {speaker.shape}"
+        )
     if ((speaker < 0) | (speaker >= speakers)).any():
         raise ValueError(f"speakers must lie in 0..{speakers - 1}, got {speaker.tolist()}")
     return speaker.astype(np.int64)

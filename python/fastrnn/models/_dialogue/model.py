@@ -9,12 +9,12 @@ from numpy.typing import DTypeLike
 
 from fastrnn import _options, init, ops
 from fastrnn._checks import flag, integer, probability
-from fastrnn.data import pack_dialogues
+from fastrnn.data import DialogueBatch, pack_dialogues
 from fastrnn.data.arrays import as_ids
 from fastrnn.decode._rules import MOST_ROWS
 from fastrnn.init import generator
 from fastrnn.models._dialogue.attending import Attending
-from fastrnn.models._dialogue.dialogues import Dialogues, check_batch, indexed
+from fastrnn.models._dialogue.dialogues import Dialogues, as_batch, indexed
 from fastrnn.models._parts.decoder import Decoder, Ids, Memory
 from fastrnn.models._parts.decoding import as_symbols, as_texts, decoded
 from fastrnn.models._parts.model import Model, size_of
@@ -134,21 +134,14 @@ class DialogueModel(Model):
         -------
         int
         """
-        batch = self._without_weight(batch)
-        check_batch(batch)
-        return int(as_ids("lengths", batch[1], 2**40).sum())
+        return int(as_ids("lengths", as_batch(batch).lengths, 2**40).sum())
 
     def terms(self, batch: Any) -> int:
         """Return how many symbols of a batch are predicted, of which its loss is the mean."""
         return self._enter(batch).symbols
 
-    def _without_weight(self, batch: Any) -> Any:
-        """Return a batch without the weight of the divergence, which only a latent model has."""
-        return batch
-
     def _enter(self, batch: Any) -> Dialogues:
-        parts = self._without_weight(batch)
-        return indexed(parts, self._vocab, self._reads_targets, self._speakers)
+        return indexed(batch, self._vocab, self._reads_targets, self._speakers)
 
     def _vectors(self, params: Mapping[str, Any], tokens: Ids, lengths: Ids, **how: Any) -> Any:
         """Return the vectors (U, W) of turns (T, U)."""
@@ -246,8 +239,8 @@ class DialogueModel(Model):
         )
         targets = np.zeros(len(lengths), np.bool_)
         targets[np.cumsum(turns) - 1] = True
-        speaker = () if speakers is None else (_concatenated(speakers, turns),)
-        batch = tokens, lengths, turns, targets, *speaker
+        speaker = None if speakers is None else _concatenated(speakers, turns)
+        batch = DialogueBatch(tokens, lengths, turns, targets, speaker)
         d = indexed(batch, self._vocab, False, self._speakers)
         encoded = self._encode_dialogues(self.params, d)
         return self._decoded(encoded.contexts, encoded.memory, n, z, **how)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastrnn._checks import integer
+from fastrnn.data import DialogueBatch
 from fastrnn.models._dialogue.dialogues import checked_parts, columns_of
 from fastrnn.train._position import Position
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from fastrnn.distributed import Comm
 
 
-def segments(batch: Any, turns: int, V: int, speakers: int) -> list[tuple[Any, ...]]:
+def segments(batch: Any, turns: int, V: int, speakers: int) -> list[DialogueBatch]:
     """Return a batch of dialogues as batches, each of which continues the one before.
 
     Parameters
@@ -45,8 +46,9 @@ def segments(batch: Any, turns: int, V: int, speakers: int) -> list[tuple[Any, .
         size = np.where(counts > start + 1, np.clip(counts - start, 0, turns + 1), 0)
         chosen = (position >= start) & (position < start + size[dialogue])
         predicted = (targets & (position > start))[chosen]
-        more = () if speaker is None else (speaker[chosen],)
-        batches.append((*columns_of(tokens, lengths, chosen), size, predicted, *more, start > 0))
+        of_turns = None if speaker is None else speaker[chosen]
+        columns = columns_of(tokens, lengths, chosen)
+        batches.append(DialogueBatch(*columns, size, predicted, of_turns, start > 0))
     return batches
 
 
@@ -80,18 +82,20 @@ class Segments:
                 yield parts[self._given - 1]
             self._given = 0
 
-    def _shared(self, part: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    def _shared(self, part: DialogueBatch) -> DialogueBatch | None:
         """Return this rank's dialogues of a segment; None if it has none in the batch."""
         if self._share is None:
             return part
-        tokens, lengths, turns, *marks, continued = part
-        N = len(turns)
-        mine = np.zeros(N, np.bool_)
+        mine = np.zeros(len(part.turns), np.bool_)
         mine[self._share] = True
-        chosen = np.repeat(mine, turns)
-        columns = columns_of(tokens, lengths, chosen)
-        own = *columns, turns[mine], *(mark[chosen] for mark in marks), continued
-        return own if mine.any() else None
+        if not mine.any():
+            return None
+        chosen = np.repeat(mine, part.turns)
+        tokens, lengths = columns_of(part.tokens, part.lengths, chosen)
+        return part._replace(
+            tokens=tokens, lengths=lengths, turns=part.turns[mine], targets=part.targets[chosen],
+            speakers=None if part.speakers is None else part.speakers[chosen],
+        )  # fmt: skip
 
     def shard(self, comm: "Comm") -> "Segments":
         """Return one rank's dialogues of every batch, at the same position.
@@ -134,9 +138,8 @@ class Segmented:
 
         Returns
         -------
-        iterable of tuple
-            ``(tokens, lengths, turns, targets, continued)``, with ``speakers`` before the last if
-            the model has any. `loss_with_state` carries the context from one to the next. It keeps
+        iterable of fastrnn.data.DialogueBatch
+            `loss_with_state` carries the context from one to the next. It keeps
             its position, so a training can resume.
 
         Raises
@@ -147,39 +150,28 @@ class Segmented:
         turns = integer("segment_turns", segment_turns, 1)
         return Segments(data, turns, self._vocab, self._speakers)
 
-    def fit(
-        self,
-        data: Iterable[Any],
-        optimiser: Any = None,
-        *,
-        segment_turns: int | None = None,
-        **options: Any,
-    ) -> Any:
-        """Learn from batches of dialogues, whole or a few turns an update.
+    def batches(self, data: Iterable[Any], *, segment_turns: int | None = None) -> Any:
+        """Return data as a trainer takes them: whole dialogues, or a few turns an update.
 
         Parameters
         ----------
         data : iterable of tuple
-            Batches as `loss` takes them; a ``for`` loop over it is one epoch.
-        optimiser : optimiser of `fastrnn.train`, or None
-            None: Adam with its defaults.
+            Batches of whole dialogues, as `loss` takes them.
         segment_turns : int or None
             S: an update predicts S turns of each dialogue, and its gradient ends there, but the
             context is carried over: truncated backpropagation through time. None: whole dialogues.
-        **options
-            As `LanguageModel.fit`: max_norm, rng, progress, and what
-            `fastrnn.train.Trainer.fit` takes.
 
         Returns
         -------
-        fastrnn.train.History
+        iterable
+            It keeps its position, so a training can resume.
 
         Raises
         ------
-        TypeError, ValueError, FloatingPointError
-            As `LanguageModel.fit`.
+        TypeError, ValueError
+            segment_turns is no integer of at least 1.
         """
         if segment_turns is not None:
             data = self.segmented(data, segment_turns)
         parent: Any = super()
-        return parent.fit(data, optimiser, **options)
+        return parent.batches(data)

@@ -7,7 +7,7 @@ import autograd.numpy as anp
 import numpy as np
 
 from fastrnn import ops
-from fastrnn._checks import Array, floats, number
+from fastrnn._checks import Array, floats
 from fastrnn.models._dialogue.dialogues import Dialogues
 from fastrnn.models._dialogue.model import DialogueModel, EncodedDialogues
 from fastrnn.models._latent.bounds import Bounds, Measured
@@ -35,9 +35,6 @@ class TurnLatents(DialogueModel, Bounds):
         targets = ops.embedding(encoded.vectors, d.target_turns)
         seen = anp.concatenate([encoded.contexts, targets], axis=1)
         return encoded, _heads(params["posterior"], seen), self._prior(params, encoded.contexts)
-
-    def _without_weight(self, batch: Any) -> Any:
-        return split_weight(batch)[0]
 
     def _measured(self, batch: Any) -> Measured:
         d = self._enter(batch)
@@ -90,14 +87,6 @@ class TurnLatents(DialogueModel, Bounds):
 
 def _heads(params: Mapping[str, Any], x: Any) -> tuple[Any, Any]:
     return gaussian(params, anp.tanh(affine(params["hidden"], x)))
-
-
-def split_weight(batch: Any) -> tuple[Any, float]:
-    """Return a batch without its last element if that is a number, and that number, or 1."""
-    last = batch[-1] if isinstance(batch, tuple) and batch else None
-    if isinstance(last, (int, float, np.number)) and not isinstance(last, bool):
-        return batch[:-1], number("weight", last, 0)
-    return batch, 1.0
 
 
 def bag_nats(params: Mapping[str, Any], condition: Any, d: Dialogues) -> Any:

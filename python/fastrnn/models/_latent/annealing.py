@@ -1,4 +1,4 @@
-"""Annealing: the divergence counts for nothing at first, and wholly after so many updates."""
+"""Annealing: the weight of the divergence rises from 0 to 1 over so many updates."""
 
 import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,17 +21,17 @@ class Annealed:
     updates : int or tuple (int, int)
         After how many batches, counted over all epochs, the weight is 1; of two, after how many it
         leaves 0. It rises linearly.
-    enter : callable
-        Makes a tuple of a batch that is none.
+    weighted : callable
+        Returns a batch with its weight.
     """
 
     def __init__(
         self,
         data: Iterable[Any],
         updates: int | tuple[int, int],
-        enter: Callable[[Any], tuple[Any, ...]],
+        weighted: Callable[[Any, float], Any],
     ) -> None:
-        self._data, self._enter, self._given = data, enter, 0
+        self._data, self._weighted, self._given = data, weighted, 0
         self._position = Position(data)
         self._begin, self._end = updates if isinstance(updates, tuple | list) else (0, updates)
 
@@ -44,7 +44,7 @@ class Annealed:
             risen = (self._given - self._begin) / (self._end - self._begin)
             weight = min(1.0, max(0.0, risen))
             self._given += 1
-            yield *(batch if isinstance(batch, tuple) else self._enter(batch)), weight
+            yield self._weighted(batch, weight)
 
     def shard(self, comm: "Comm") -> "Annealed":
         """Return one rank's part of the batches, at the same position."""
@@ -69,15 +69,16 @@ class Annealed:
 
 
 class Annealing:
-    """The part of a model with ``kl_schedule`` that hands the weight to its loss."""
+    """The part of a model with ``kl_schedule`` that puts the weight into its batches."""
 
     config: dict[str, Any]
-    if TYPE_CHECKING:
 
-        def _enter(self, batch: Any) -> Any: ...
+    def _weighted(self, batch: Any, weight: float) -> Any:
+        """Return a batch with this weight of the divergence."""
+        raise NotImplementedError
 
     def annealed(self, data: Iterable[Any]) -> Any:
-        """Return data whose batches say how much the divergence counts, for a trainer of your own.
+        """Return data whose batches hold the weight of the divergence, for a trainer of your own.
 
         Parameters
         ----------
@@ -87,38 +88,28 @@ class Annealing:
         Returns
         -------
         iterable of tuple
-            ``(*batch, weight)``, the weight rising from 0 to 1 as ``kl_schedule`` says. It
-            keeps its position, so a training can resume. Without a schedule it is data itself.
+            `fastrnn.data.DialogueBatch` or `SentenceBatch`, whose weight rises from 0 to 1 as
+            ``kl_schedule`` says. It keeps its position, so a training can resume. Without a
+            schedule it is data itself.
         """
         updates = self.config["kl_schedule"]
-        return data if updates is None else Annealed(data, updates, self._enter)
+        return data if updates is None else Annealed(data, updates, self._weighted)
 
-    def fit(self, data: Iterable[Any], optimiser: Any = None, **options: Any) -> Any:
-        """Learn from batches, the divergence weighed by the schedule, which starts anew.
+    def batches(self, data: Iterable[Any]) -> Any:
+        """Return data as a trainer takes them: with the weights of `annealed`.
 
         Parameters
         ----------
-        data : iterable of tuple
-            Batches as `loss` takes them, without a weight; a ``for`` loop over it is one epoch.
-        optimiser : optimiser of `fastrnn.train`, or None
-            None: Adam with its defaults.
-        **options
-            As `LanguageModel.fit`: max_norm, rng, progress, and what
-            `fastrnn.train.Trainer.fit` takes.
+        data : iterable
+            Batches as `loss` takes them, without the weight.
 
         Returns
         -------
-        fastrnn.train.History
-
-        Raises
-        ------
-        TypeError, ValueError, FloatingPointError
-            As `LanguageModel.fit`.
+        iterable
+            It keeps its position, so a training can resume.
         """
-        from fastrnn.models._parts.model import Model
-
-        assert isinstance(self, Model)
-        return Model.fit(self, self.annealed(data), optimiser, **options)
+        parent: Any = super()
+        return parent.batches(self.annealed(data))
 
 
 def schedule(value: Any) -> int | list[int] | None:

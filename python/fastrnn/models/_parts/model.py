@@ -124,6 +124,27 @@ class Model:
         """
         return self.tokens(batch)
 
+    def batches(self, data: Iterable[Any]) -> Any:
+        """Return data as a trainer takes them: `fit` and ``fastrnn train`` hand these over.
+
+        Parameters
+        ----------
+        data : iterable
+            Batches as `loss` takes them; a ``for`` loop over it is one epoch.
+
+        Returns
+        -------
+        iterable
+            Most models take data as they are; for some there are options, which `fit` takes too.
+
+        Examples
+        --------
+        >>> from fastrnn.models import LanguageModel
+        >>> LanguageModel("gru", 5, 4).batches([])
+        []
+        """
+        return data
+
     def fit(
         self,
         data: Iterable[Any],
@@ -136,7 +157,7 @@ class Model:
         callbacks: Sequence[Any] = (),
         **limits: Any,
     ) -> Any:
-        """Learn from batches: `fastrnn.train.Trainer` with its most common options.
+        """Train on batches: `fastrnn.train.Trainer` with its most common options.
 
         Parameters
         ----------
@@ -156,7 +177,8 @@ class Model:
             Told about records, epochs and the end.
         **limits
             What `fastrnn.train.Trainer.fit` takes: epochs, updates or seconds, validation,
-            patience, monitor.
+            patience, monitor; and what `batches` of the model takes: segment_turns of `HRED` and
+            `VHRED`.
 
         Returns
         -------
@@ -185,7 +207,9 @@ class Model:
             self, Adam() if optimiser is None else optimiser, max_norm=max_norm, rng=rng,
             progress=progress, dist=dist, callbacks=callbacks,
         )  # fmt: skip
-        return trainer.fit(data, **limits)
+        options = inspect.signature(self.batches).parameters
+        own = {name: limits.pop(name) for name in list(limits) if name in options}
+        return trainer.fit(self.batches(data, **own), **limits)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to one safetensors file; it is there whole, or the old one is.

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastrnn._checks import lengths as checked_lengths
-from fastrnn.data import BOS, EOS, PAD, batches, pad
+from fastrnn.data import BOS, EOS, PAD, PairBatch, batches, pad
 from fastrnn.models._parts.reader import NOTHING, labels
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def opened_pairs(batch: Any, encoder: "Encoder", vocab: int) -> Pairs:
             f"batch must be (x, targets, lengths, target_lengths) or the first two or three of "
             f"them, got {len(batch)} elements"
         )
-    x, targets, lengths, target_lengths = (*batch, None, None)[:4]
+    x, targets, lengths, target_lengths = PairBatch(*batch)
     sources, steps = encoder.enter(x, lengths)
     targets = np.asarray(targets)
     if targets.ndim != 2 or targets.shape[1] != sources.shape[1]:
@@ -110,10 +110,10 @@ def batched_pairs(
     """Return batches of pairs, EOS put after each answer; see `Seq2Seq.pairs`."""
     ended = [np.append(answer, EOS) for answer in answers]
 
-    def make(rows: Ids) -> tuple[Any, ...]:
+    def make(rows: Ids) -> PairBatch:
         x, lengths = pad([questions[i] for i in rows], dtype=np.int64)
         targets, target_lengths = pad([ended[i] for i in rows])
-        return x, targets, lengths, target_lengths
+        return PairBatch(x, targets, lengths, target_lengths)
 
     keys = _similar(np.array([len(q) for q in questions]), np.array([len(a) for a in ended]))
     return batches(keys, batch_size, seed=seed, bucket=bucket, make=make)
