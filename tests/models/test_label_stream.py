@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tolerances import assert_same_bits
+from helpers.tolerances import assert_same_bits
 
 pytest.importorskip("autograd")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tolerances import ONNX
+from helpers.tolerances import ONNX
 
 pytest.importorskip("autograd")
 pytest.importorskip("onnx")
