@@ -22,7 +22,7 @@ CROSS  ?= aarch64-linux-gnu
 .PHONY: help demo test judges full scorecard fuzz dev lint format bench wheel asan selftest aarch64 docs clean
 
 help:  ## list the tasks
-	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
 
 # ---- environments: a file build/venv/have-NAME says that NAME is installed ----
 # build/venv is what a user has; build/venv-judges has the other programs that we are held against.
@@ -68,6 +68,10 @@ judges: $(if $(ARGS),,$(RAN)) $(JUDGES)have-fastrnn  ## what `make test` skips, 
 
 full: $(JUDGES)have-fastrnn  ## the long tier, for which CI has no time, with the judges
 	$(JUDGED) --benchmark-disable --long --scorecard $(or $(ARGS),--only-known-skips)
+	$(JUDGES)bin/python tools/scorecard.py run make asan
+	$(JUDGES)bin/python tools/scorecard.py run make asan-python
+	$(JUDGES)bin/python tools/scorecard.py run make tsan
+	$(MAKE) compilers
 	$(JUDGES)bin/python tools/scorecard.py run make wheel
 	$(JUDGES)bin/python tools/scorecard.py run make fuzz SECONDS=1800
 	$(JUDGES)bin/python tools/scorecard.py run make reproducible
@@ -112,6 +116,32 @@ asan: $(HAVE)group-native  ## the same in a Debug build under AddressSanitizer a
 	  -DCMAKE_CXX_FLAGS_DEBUG="-g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined"
 	$(VENV)/bin/cmake --build build/asan
 	ASAN_OPTIONS=allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 build/asan/cpp/fastrnn_selftest
+
+# Builds of the module beside the usual one, each with its self-test and some of the tests; what this
+# machine has no compiler or Python for is a skip. tools/builds.py holds the list.
+BUILD_OF := $(PY) tools/builds.py
+SOME  := $(addprefix tests/,test_minimal.py $(addprefix core/test_,step.py instances.py float_environment.py))
+RACES := $(addprefix tests/concurrency/test_,threads.py update.py)
+TEAMS := $(addprefix tests/concurrency/test_,allocations.py team_size.py) $(RACES)
+SAFE  := $(addprefix tests/,$(addprefix core/test_,malformed.py malformed_decoder.py malformed_objects.py layouts.py \
+         empty.py special_values.py optim.py) python/test_malformed_cells.py python/test_stream.py io/test_files.py \
+         io/test_checkpoint.py concurrency/test_scribbling.py) $(RACES)
+
+.PHONY: clang openmp-off compilers asan-python tsan
+clang: $(HAVE)fastrnn $(HAVE)group-test  ## built by Clang, warnings are errors, with libomp
+	$(BUILD_OF) clang -- $(SOME) $(ARGS)
+
+openmp-off: $(HAVE)fastrnn $(HAVE)group-test  ## built without OpenMP, on threads of our own
+	$(BUILD_OF) openmp-off -- $(SOME) $(TEAMS) $(ARGS)
+
+compilers: $(HAVE)fastrnn $(HAVE)group-test  ## every compiler, backend, Python and NumPy there is
+	$(BUILD_OF) gcc12 gcc14 clang14 clang openmp-off python3.11 python3.13 numpy2.0 python3.14t -- tests/core $(ARGS)
+
+asan-python: $(HAVE)fastrnn $(HAVE)group-test  ## odd calls from Python under AddressSanitizer and UBSan
+	$(BUILD_OF) asan-python -- $(SAFE) $(ARGS)
+
+tsan: $(HAVE)fastrnn $(HAVE)group-test  ## the self-test and racing calls under ThreadSanitizer
+	$(BUILD_OF) tsan -- $(RACES) $(ARGS)
 
 aarch64: $(HAVE)group-native  ## the same, cross-compiled for aarch64 and run by qemu
 ifeq ($(and $(shell command -v $(CROSS)-g++),$(shell command -v qemu-aarch64)),)

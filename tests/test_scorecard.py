@@ -22,13 +22,9 @@ if source.CORE.is_dir():
 AGAIN = "; run `python tools/scorecard.py`, or `make scorecard` for new outcomes"
 
 
-UNPROVED = {28}  # may only become fewer
-
-
 def test_every_check_has_a_proof_and_every_mark_is_of_one() -> None:
     proved = {number for proof in scorecard.proofs() for number in proof.numbers}
-    assert proved <= set(scorecard.CHECKS) == set(range(1, 41))
-    assert set(scorecard.CHECKS) - proved <= UNPROVED
+    assert proved == set(scorecard.CHECKS) == set(range(1, 41))
 
 
 def test_the_page_is_what_the_program_writes() -> None:

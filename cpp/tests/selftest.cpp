@@ -1,5 +1,6 @@
 // The self-test of the core, without Python: all tables on tiny shapes, and every kind of fault.
 #include <cstdio>
+#include <cstring>
 #include <exception>
 
 #include "tests/selftest_cells.h"
@@ -11,6 +12,7 @@
 #include "tests/selftest_normed.h"
 #include "tests/selftest_optim.h"
 #include "tests/selftest_plan.h"
+#include "tests/selftest_race.h"
 #include "tests/selftest_word2vec.h"
 
 namespace {
@@ -29,8 +31,18 @@ void section(const char* name, void (*test)()) {
 
 }  // namespace
 
-int main() {
-  section("sizes", selftest::test_sizes);
+int main(int argc, char** argv) {
+#ifdef SELFTEST_RACE
+  if (argc == 2 && std::strcmp(argv[1], "--planted-race") == 0) {
+    selftest::planted_race();
+    return 0;
+  }
+#endif
+  if (argc > 1) {
+    std::fprintf(stderr, "%s takes no arguments\n", argv[0]);
+    return 2;
+  }
+  if (selftest::kAllocationsFail) section("sizes", selftest::test_sizes);
   section("teams and limits", selftest::test_team);
   section("the budget of threads", selftest::test_budget);
   section("caution", selftest::test_caution);
@@ -39,9 +51,12 @@ int main() {
   section("a thread throws", selftest::test_throwing_bodies);
 #ifdef FASTRNN_TEST_HOOKS
   section("a thread throws inside of a kernel", selftest::test_throwing_kernels);
+#ifndef SELFTEST_RACE  // whose sanitizer brings in memory of its own for each byte
   section("memory written between two looks", selftest::test_fresh_memory);
 #endif
-  section("every allocation fails", selftest::test_allocation_faults);
+#endif
+  if (selftest::kAllocationsFail)
+    section("every allocation fails", selftest::test_allocation_faults);
   section("all tables, cells and float types", selftest::test_cells);
   section("layer normalisation", selftest::test_normed);
   section("linear and the decoder", selftest::test_nn);

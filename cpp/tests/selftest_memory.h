@@ -1,11 +1,20 @@
-// Allocation faults: operator new of this program counts, and fails when it is told to.
+// Allocation faults: operator new of this program counts, and fails when it is told to. Clang's
+// thread sanitizer has an operator new of its own and no room for this one.
 #pragma once
 
 #include <atomic>
 #include <cstdlib>
 #include <new>
 
+#include "tests/selftest_race.h"
+
 namespace selftest {
+
+#ifdef SELFTEST_RACE
+inline constexpr bool kAllocationsFail = false;
+#else
+inline constexpr bool kAllocationsFail = true;
+#endif
 
 inline std::atomic<long> live_blocks{0};
 inline std::atomic<long> until_failure{-1};  // negative: never
@@ -32,6 +41,7 @@ inline void release(void* block) {
 
 }  // namespace selftest
 
+#ifndef SELFTEST_RACE
 void* operator new(std::size_t size) {
   if (void* block = selftest::allocate(size, __STDCPP_DEFAULT_NEW_ALIGNMENT__)) return block;
   throw std::bad_alloc();
@@ -50,3 +60,4 @@ void operator delete(void* block, std::size_t, std::align_val_t) noexcept {
   selftest::release(block);
 }
 void operator delete(void* block, const std::nothrow_t&) noexcept { selftest::release(block); }
+#endif

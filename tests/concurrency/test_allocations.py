@@ -13,6 +13,8 @@ import pytest
 from helpers.processes import output_of
 from helpers.source import CPP
 
+from fastrnn import _core
+
 COMPILER = os.environ.get("CXX") or shutil.which("c++") or shutil.which("g++")
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="preloads a library"),
@@ -27,7 +29,7 @@ SCRIPT = """
     from fastrnn import _core
 
     shim = ctypes.CDLL(sys.argv[1])
-    name, threads, all_after = sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+    name, threads, all_after, final = sys.argv[2], *map(int, sys.argv[3:])
     shim.stop_failing.restype = ctypes.c_long
     rng = np.random.default_rng(0)
     T, N, I, H = 7, 5, 9, 33  # small, so that no workspace is kept for the next call
@@ -97,7 +99,7 @@ SCRIPT = """
         raised += result is None
         where = f"{name}, allocation {number}"
         assert result is not None or failed, f"{where}: MemoryError without a failure"
-        assert not (failed and all_after and result is not None), f"{where}: no MemoryError"
+        assert not (failed and final and result is not None), f"{where}: no MemoryError"
         assert result is None or bits(result) == expected, f"{where}: a wrong result"
         assert bits([*arrays, *layer.params.values()]) == unchanged, f"{where}: an input changed"
         if name == "lstm_backward" and result is None:
@@ -136,8 +138,11 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("name", CALLS)
 def test_every_allocation_fails_once(name: str, threads: str, all_after: str, shim: Path) -> None:
     env = {"LD_PRELOAD": str(shim)}
-    printed = output_of(SCRIPT, str(shim), name, threads, all_after, env=env)
+    # Where threads of our own cannot be made, a smaller team does the work, and nothing is wrong.
+    kept = threads == "1" or _core.build_info()["threading"] == "openmp"
+    final = "1" if kept and all_after == "1" else "0"
+    printed = output_of(SCRIPT, str(shim), name, threads, all_after, final, env=env)
     number, raised = map(int, printed.split())
     assert number >= 5, f"only {number} allocations were seen"
     assert raised >= 5, f"only {raised} calls raised"
-    assert all_after == "0" or raised == number
+    assert final == "0" or raised == number

@@ -17,7 +17,7 @@ SCRIPT = """
     logits, loss, kept = np.ones((M, 5)), np.empty(M), np.empty((M, 2))
     keys, attn, x = np.ones((S, M, 4)), np.empty((M, S)), np.ones((S, M, 2))
     h, hs, w_ih, w_hh = np.ones((M, 4)), np.empty((S, M, 4)), np.ones((4, 2)), np.ones((4, 4))
-    positions, words = np.zeros(M, np.int64), np.zeros(M, np.int32)
+    positions, words = np.zeros(M, np.int64), np.zeros(5_000, np.int32)
     tables = _core.Word2VecTables(
         np.ones(5, np.int64), True, False, True, True, 2, 3, 0.75, 0.0)
     vectors, outputs = np.zeros((5, 16), np.float32), np.zeros((5, 16), np.float32)
@@ -38,7 +38,7 @@ SCRIPT = """
             h, None, h, keys, positions, attn, None, np.empty_like(keys)),
         "words": lambda: _core.word2vec_train(
             tables, vectors, outputs, None, words, 0, _core.word2vec_pieces(words), (0.1, 0.0),
-            (0.0, 3e4), 1, 1),
+            (0.0, 5e3), 1, 1),
         "pairs of words": lambda: _core.word2vec_block(
             tables, vectors, outputs, words[-2:], words[-1:], b"1", 0.1),
     }

