@@ -200,6 +200,26 @@ def test_unknown_symbols_are_counted_on_both_sides(trained: Path, capfd: Any) ->
     )
 
 
+def test_each_side_may_have_its_own_vocabulary(tmp_path: Path) -> None:
+    from fastrnn.cli.datasets.parallel import parallel_dataset
+
+    (tmp_path / "a.txt").write_text("aab\naac\naad\nabb\n")
+    (tmp_path / "b.txt").write_text("x y\nx z\nx y\nx y\n")
+
+    def tokens(**options: Any) -> list[tuple[str, ...]]:
+        made = parallel_dataset(
+            tmp_path, "a.txt", "b.txt", target_level="word", held_out_sources="a.txt",
+            held_out_targets="b.txt", **options,
+        )  # fmt: skip
+        return [made.model[f"{side}_vocab"].tokens for side in ("source", "target")]
+
+    assert tokens() == [("a", "b", "c", "d"), ("x", "y", "z")]
+    assert tokens(min_count=2) == [("a", "b"), ("x", "y")]
+    assert tokens(min_count=2, target_min_count=1) == [("a", "b"), ("x", "y", "z")]
+    assert tokens(source_max_size=6, target_min_count=2) == [("a", "b"), ("x", "y")]
+    assert tokens(max_size=5, source_max_size=7) == [("a", "b", "c"), ("x",)]
+
+
 def test_a_line_ends_at_a_line_feed_and_nowhere_else(tmp_path: Path) -> None:
     """Texts hold other characters that Python calls ends of lines, on one side of a pair only."""
     from fastrnn.cli.datasets.text import read_lines

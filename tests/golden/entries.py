@@ -322,6 +322,14 @@ ENTRIES = {
             "loss": m.loss(m.params, (np.array([[4], [5]]), np.array([[6], [EOS]]))),
         },
     ),
+    "seq2seq-sizes": model(
+        lambda: models.Seq2Seq(
+            "rnn", words(texts=TEXT[:2]), words("character", TEXT[2:]), 5, embedding_size=3,
+            attention="general", decoder_size=4, decoder_layers=2, embedding_dropout=0.2,
+            dtype=np.float64, rng=seeded(),
+        ),
+        lambda m: {"said": translated(m)},
+    ),
     "hred": model(lambda: dialogue(models.HRED), talked),
     "vhred": model(
         lambda: dialogue(models.VHRED, 2),

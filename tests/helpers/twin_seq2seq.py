@@ -40,7 +40,9 @@ def encode(model: Any, params: Any, x: np.ndarray) -> Any:
             [anp.concatenate([run[k] for run in runs], axis=1) for k in range(1, len(runs[0]))]
         )
     vector = states[-1][0]
-    if both:
+    L, own = config["num_layers"], config["decoder_layers"] or config["num_layers"]
+    states = [states[max(0, L - own + l)] for l in range(own)]  # top layers go together
+    if both or config["decoder_size"] not in (None, config["hidden_size"]):
         bridge = params["bridge"]
         states = [
             [
@@ -60,7 +62,10 @@ def features(model: Any, params: Any, fed: np.ndarray, encoded: Any) -> Any:
     if config["peek"]:
         y = anp.concatenate([y, anp.stack([vector] * len(fed))], axis=2)
     below = 0
-    if config["attention"] is not None:
+    if config["attention"] is not None and cell == "rnn":
+        y = attending_rnn(config, params["attention"], y, memory, states[0][0])
+        below = 1
+    elif config["attention"] is not None:
         y, *_ = reference.attention_decoder(
             y, memory, params["attention"], cell=cell, score=config["attention"],
             query=config["query"], input_feed=config["input_feed"], state=tuple(states[0]),
@@ -69,6 +74,35 @@ def features(model: Any, params: Any, fed: np.ndarray, encoded: Any) -> Any:
     for l, first in enumerate(states[below:]):
         y, *_ = layer(cell, params["rnn"], str(l), y, first, False)
     return y
+
+
+def attending_rnn(config: Any, p: Any, x: Any, memory: Any, h: Any) -> Any:
+    """A simple RNN that attends, by its equations: x (T, 1, E), memory (S, 1, C), h (1, H)."""
+
+    def attend(h: Any) -> Any:
+        if not len(memory):
+            return np.zeros(memory.shape[1:])
+        if config["attention"] == "additive":
+            keys = memory[:, 0] @ p["weight_key"].T + p["bias_key"]
+            scores = anp.tanh(keys + h @ p["weight_query"].T) @ p["vector"]
+        else:
+            q = h if config["attention"] == "dot" else h @ p["weight_general"].T
+            scores = memory[:, 0] @ q[0]
+        weights = anp.exp(scores - anp.max(scores))
+        return (weights / anp.sum(weights))[None] @ memory[:, 0]
+
+    before, feeds = config["query"] == "previous", config["input_feed"]
+    output, fed = [], anp.zeros(h.shape)
+    for x_t in x:
+        context = attend(h) if before else None
+        seen = [x_t] + ([context if before else fed] if feeds else [])
+        pre = anp.concatenate(seen, axis=1) @ p["weight_ih"].T + p["bias_ih"]
+        h = anp.tanh(pre + h @ p["weight_hh"].T + p["bias_hh"])
+        context = context if before else attend(h)
+        both = anp.concatenate([h, context], axis=1)
+        fed = anp.tanh(both @ p["weight_output"].T + p["bias_output"])
+        output.append(fed)
+    return anp.stack(output)
 
 
 def loss(model: Any, params: Any, batch: Any) -> Any:

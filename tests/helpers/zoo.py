@@ -76,6 +76,32 @@ PAIRS: dict[str, tuple[type[Model], tuple[Any, ...], dict[str, Any]]] = {
     ),
     "s2s-rnn-tied": (Seq2Seq, ("rnn", V, V, 4), {"tied": True, "bidirectional_encoder": False}),
     "s2s-additive": (Seq2Seq, ("gru", V, V + 1, 4), {"attention": "additive"}),
+    "s2s-sizes": (
+        Seq2Seq,
+        ("lstm", V, V + 1, 4),
+        {"decoder_size": 5, "decoder_layers": 2, "embedding_size": 3, "attention": "general"},
+    ),
+    "s2s-flat": (
+        Seq2Seq,
+        ("gru", V, V, 4),
+        {
+            "decoder_size": 3,
+            "num_layers": 2,
+            "decoder_layers": 1,
+            "bidirectional_encoder": False,
+            "peek": True,
+        },
+    ),
+    "s2s-rnn-additive": (
+        Seq2Seq,
+        ("rnn", V, V, 7),
+        {"attention": "additive", "num_layers": 2, "peek": True},
+    ),
+    "s2s-rnn-dot": (
+        Seq2Seq,
+        ("rnn", V, V, 7),
+        {"attention": "dot", "query": "current", "bidirectional_encoder": False},
+    ),
     "s2s-dot": (
         Seq2Seq,
         ("lstm", V, V, 4),

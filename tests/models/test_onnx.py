@@ -120,6 +120,11 @@ PAIRS: dict[str, tuple[str, dict[str, Any]]] = {
     "gru one way": ("gru", {"bidirectional_encoder": False, "reverse_source": True, "peek": True}),
     "rnn": ("rnn", {"tied": True}),
     "additive": ("gru", {"attention": "additive"}),
+    "of other sizes": (
+        "lstm",
+        {"attention": "general", "decoder_size": 5, "decoder_layers": 2, "embedding_size": 4},
+    ),
+    "simple": ("rnn", {"attention": "additive", "num_layers": 2, "decoder_layers": 1}),
     "additive, deep, peeking": ("lstm", {"attention": "additive", "num_layers": 3, "peek": True}),
     "dot": ("lstm", {"attention": "dot", "query": "current", "num_layers": 2, "tied": True}),
     "general": ("gru", {"attention": "general", "query": "current", "input_feed": False}),
@@ -140,7 +145,7 @@ def test_a_translation_comes_out_step_by_step(name: str, tmp_path: Path, rng: An
     if "memory" in beside:
         beside["lengths"] = LENGTHS.astype(np.int32)
         if options.get("query") == "current" and options.get("input_feed", True):
-            state["fed0"] = np.zeros((N, 6), np.float32)
+            state["fed0"] = np.zeros((N, 6), np.float32)  # H of the decoder
     encoded = model._encoder(
         model.params["encoder"], *model._encoder.enter(sources, LENGTHS)
     )

@@ -77,7 +77,7 @@ def test_one_batch_is_learned_by_heart(name: str, rng: Any) -> None:
     x[-1] = 3 + np.arange(N)
     batch = x, targets, lengths, target_lengths
     first = model.evaluate([batch])["loss"]
-    model.fit([batch], Adam(lr=0.03), max_norm=5.0, updates=200, progress=False)
+    model.fit([batch], Adam(lr=0.03), max_norm=5.0, updates=500, progress=False)
     assert model.evaluate([batch])["loss"] < 0.1 < first
     sources = [x[:S, n] for n, S in enumerate(lengths)]
     for n, found in enumerate(model.translate(sources)):
@@ -264,7 +264,7 @@ def test_bad_arguments(rng: Any) -> None:
         ),
         "got 5 elements": lambda: model.loss(model.params, (1, 2, 3, 4, 5)),
         "at least one target symbol": lambda: model.evaluate([]),
-        "cell must be one of": lambda: Seq2Seq("rnn", 9, 9, 4, attention="dot"),
+        "cell must be one of": lambda: Seq2Seq("elman", 9, 9, 4, attention="dot"),
         "attention must be one of": lambda: Seq2Seq("gru", 9, 9, 4, attention="hard"),
         "query and input_feed need attention": lambda: Seq2Seq("gru", 9, 9, 4, query="current"),
         "query must be one of": lambda: Seq2Seq("gru", 9, 9, 4, attention="dot", query="next"),
@@ -295,3 +295,34 @@ def test_bad_arguments(rng: Any) -> None:
     }.items():
         with pytest.raises(TypeError, match=match):
             call()
+
+
+def test_embedded_symbols_are_dropped_while_learning_alone(rng: Any) -> None:
+    """Every feature of the embeddings dropped: nothing of the symbols is seen, and no other way."""
+    for name in PAIRS:
+        if name == "s2s-rnn-tied" or PAIRS[name][2].get("tied"):
+            continue  # there the output layer's weight is the embedding, which is not dropped
+        model, other = make(name, embedding_dropout=1.0), make(name, embedding_dropout=1.0)
+        batch = batch_for(model, rng)
+        for side in ("encoder", "decoder"):
+            other.params[side]["embedding"]["weight"][...] = 0
+        found = model.loss(model.params, batch, np.random.default_rng(0))
+        expected = other.loss(other.params, batch)
+        np.testing.assert_allclose(found, expected, rtol=1e-12, err_msg=name)
+        assert model.loss(model.params, batch) != expected, name
+        assert make(name).loss(model.params, batch) == model.loss(model.params, batch), name
+    with pytest.raises(ValueError, match=r"embedding_dropout must lie in 0\.\.1, got 2"):
+        make("s2s-lstm", embedding_dropout=2)
+
+
+def test_sizes_that_do_not_go_together() -> None:
+    with pytest.raises(ValueError, match="needs decoder_size to be hidden_size = 4, got 5"):
+        Seq2Seq("gru", V, V, 4, attention="dot", decoder_size=5)
+    with pytest.raises(ValueError, match="decoder_layers must be at least 1, got 0"):
+        Seq2Seq("gru", V, V, 4, decoder_layers=0)
+    sizes = {
+        name: array.shape for name, array in flat(make("s2s-sizes").params).items()
+    }
+    assert sizes["encoder.bridge.weight_c_l1"] == (5, 8)
+    assert sizes["decoder.attention.weight_hh"] == (20, 5)
+    assert sizes["decoder.rnn.weight_ih_l0"] == (20, 5)

@@ -17,7 +17,9 @@ class EncoderSide(NamedTuple):
     layer : RNN, LSTM or GRU
     embedding : ndarray, (V, E)
     bridge : dict of ndarray, or None
-        The affine maps of what both directions ended with.
+        The affine maps of what the directions ended with.
+    starts : list of int
+        The layer that each layer of the decoder starts from.
     reverses, attended, peeked : bool
         Whether sources are read from their ends, and what the decoder looks at.
     """
@@ -25,6 +27,7 @@ class EncoderSide(NamedTuple):
     layer: Any
     embedding: Array
     bridge: dict[str, Array] | None
+    starts: list[int]
     reverses: bool
     attended: bool
     peeked: bool
@@ -73,14 +76,16 @@ def encoder_graph(side: EncoderSide) -> Any:
     names = ["h", "c"] if w.op == "LSTM" else ["h"]
     rows = w.constant("rows", np.array([0, -1], np.int64))
     first = w.constant("first", np.array([0], np.int64))
-    L, vector = len(w.finals), ""
+    L, vector = len(side.starts), ""
     for k, name in enumerate(names):
-        parts = []
+        parts, joined = [], []
         for l, final in enumerate(w.finals):
             by_row = w.node("Transpose", [final[k]], f"{name}_by_row_l{l}", perm=[1, 0, 2])
-            part = w.node("Reshape", [by_row, rows], f"{name}_joined_l{l}")
-            if name == "h":
-                vector = part
+            joined.append(w.node("Reshape", [by_row, rows], f"{name}_joined_l{l}"))
+        if name == "h":
+            vector = joined[-1]
+        for l, start in enumerate(side.starts):
+            part = joined[start]
             if side.bridge is not None:
                 weight, bias = (
                     w.constant(f"{kind}_{name}_l{l}", side.bridge[f"{kind}_{name}_l{l}"])

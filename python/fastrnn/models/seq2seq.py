@@ -35,21 +35,23 @@ class Seq2Seq(Translating, Model):
     Parameters
     ----------
     cell : {"lstm", "gru", "rnn"}
-        With attention "lstm" or "gru".
     source_vocab, target_vocab : int or Vocabulary
         V of either side, at least 5. With a Vocabulary texts may be given and come back.
     hidden_size : int
         H, of each direction and layer of both sides.
     embedding_size : int or None
-        E of both sides; None: H.
+        E of both sides; None: H of either side.
     num_layers : int
         L, of both sides.
+    decoder_size, decoder_layers : int or None
+        H and L of the decoder, where they are others than the encoder's.
     bidirectional_encoder : bool
         The decoder's first states are then affine maps of what both directions ended with, for h
-        with a tanh; otherwise they are the encoder's last states.
+        with a tanh, and likewise with another `decoder_size`; otherwise they are the encoder's last
+        states. With other `decoder_layers` the top layers of both sides belong together.
     attention : None, "additive", "dot" or "general"
         How the decoder's bottom layer looks at the outputs of the encoder's top layer. For "dot"
-        those of the two directions are added, so that they have H columns, too.
+        those of the two directions are added, so that they have H columns, as the decoder's must.
     query : {"previous", "current"}
         Score from the decoder's state before the step (Bahdanau), or after it (Luong).
     input_feed : bool
@@ -62,6 +64,8 @@ class Seq2Seq(Translating, Model):
         The target's embedding is the output layer's weight, too; E must then be H.
     dropout : float
         Probability of dropping an output of the layers of both sides, while learning.
+    embedding_dropout : float
+        Probability of dropping a feature of an embedded symbol of either side, while learning.
     label_smoothing : float
         0..1: so much of each target is spread evenly over all symbols in `loss`.
     scheduled_sampling : float
@@ -127,6 +131,8 @@ class Seq2Seq(Translating, Model):
         *,
         embedding_size: int | None = None,
         num_layers: int = 1,
+        decoder_size: int | None = None,
+        decoder_layers: int | None = None,
         bidirectional_encoder: bool = True,
         attention: str | None = None,
         query: str = "previous",
@@ -135,6 +141,7 @@ class Seq2Seq(Translating, Model):
         peek: bool = False,
         tied: bool = False,
         dropout: float = 0.0,
+        embedding_dropout: float = 0.0,
         label_smoothing: float = 0.0,
         scheduled_sampling: float = 0.0,
         dtype: DTypeLike = np.float32,
@@ -144,7 +151,15 @@ class Seq2Seq(Translating, Model):
         source = generator(rng)
         H, L = integer("hidden_size", hidden_size, 1), integer("num_layers", num_layers, 1)
         both = flag("bidirectional_encoder", bidirectional_encoder)
+        size = H if decoder_size is None else integer("decoder_size", decoder_size, 1)
+        layers = L if decoder_layers is None else integer("decoder_layers", decoder_layers, 1)
+        if attention == "dot" and size != H:
+            raise ValueError(
+                f"attention='dot' needs decoder_size to be hidden_size = {H}, got {size}; "
+                "'general' and 'additive' do not"
+            )
         self._dropout = _options.dropout(dropout, 2)
+        drop = probability("embedding_dropout", embedding_dropout)
         self._smoothing = probability("label_smoothing", label_smoothing)
         self._sampling = probability("scheduled_sampling", scheduled_sampling)
         self._peek, self._tied = flag("peek", peek), flag("tied", tied)
@@ -153,8 +168,10 @@ class Seq2Seq(Translating, Model):
         beside = self._join(
             cell, both, reverse_source,
             {"score": attention, "query": query, "input_feed": input_feed},
-            {"embedding_size": embedding_size, "hidden_size": H, "num_layers": L,
-             "dropout": dropout, "dtype": dtype, "rng": source, "layer_options": layer_options},
+            {"hidden_size": H, "num_layers": L},
+            {"hidden_size": size, "num_layers": layers},
+            {"embedding_size": embedding_size, "dropout": dropout, "embedding_dropout": drop,
+             "dtype": dtype, "rng": source, "layer_options": layer_options},
         )  # fmt: skip
         self.params = {
             "encoder": self._encoder.params,
@@ -165,9 +182,11 @@ class Seq2Seq(Translating, Model):
         }
         super().__init__(
             {"cell": cell, "hidden_size": H, "embedding_size": embedding_size, "num_layers": L,
+             "decoder_size": decoder_size, "decoder_layers": decoder_layers,
              "bidirectional_encoder": both, "attention": attention, "query": query,
              "input_feed": input_feed, "reverse_source": reverse_source, "peek": peek,
-             "tied": tied, "dropout": dropout, "label_smoothing": label_smoothing,
+             "tied": tied, "dropout": dropout, "embedding_dropout": drop,
+             "label_smoothing": label_smoothing,
              "scheduled_sampling": scheduled_sampling, "dtype": self.dtype.name, **layer_options},
             source_vocab=source_vocab, target_vocab=target_vocab,
         )  # fmt: skip
@@ -178,17 +197,21 @@ class Seq2Seq(Translating, Model):
         both: bool,
         reverse: bool,
         looks: Mapping[str, Any],
+        reads: Mapping[str, Any],
+        writes: Mapping[str, Any],
         shared: Mapping[str, Any],
     ) -> int:
         """Make encoder and decoder; return how many columns stand beside the decoder's input."""
         attends = looks["score"] is not None
         self._encoder = Encoder(
             cell, vocab=self._sizes[0], bidirectional=both, reverse=reverse,
-            merge_mode="sum" if both and looks["score"] == "dot" else "concat", **shared,
+            merge_mode="sum" if both and looks["score"] == "dot" else "concat",
+            decoder_size=writes["hidden_size"], decoder_layers=writes["num_layers"],
+            **reads, **shared,
         )  # fmt: skip
         self.dtype = self._encoder.dtype
         beside = self._encoder.vector_width if self._peek else 0
-        plan = Plan(cell, self._sizes[1], beside=beside, **shared)
+        plan = Plan(cell, self._sizes[1], beside=beside, **writes, **shared)
         self._decoder: PlainDecoder | AttentiveDecoder = (
             AttentiveDecoder(plan, memory_width=self._encoder.width, **looks)
             if attends

@@ -20,6 +20,10 @@ def parallel_dataset(
     target_level: Level = "character",
     min_count: int = 1,
     max_size: int | None = None,
+    source_min_count: int | None = None,
+    target_min_count: int | None = None,
+    source_max_size: int | None = None,
+    target_max_size: int | None = None,
     held_out: float = 0.1,
     held_out_sources: str | None = None,
     held_out_targets: str | None = None,
@@ -31,6 +35,8 @@ def parallel_dataset(
 
     Parameters
     ----------
+    source_min_count, target_min_count, source_max_size, target_max_size : int or None
+        Of one side; None: min_count and max_size, which are for both.
     bucket : bool
         As `Seq2Seq.pairs`.
 
@@ -54,9 +60,14 @@ def parallel_dataset(
         empty = sources if not pairs else held_out_sources
         raise ValueError(f"{empty} must hold at least one pair of lines")
     tables = [
-        vocabulary_of(texts, level, min_count, max_size)
-        for texts, level in zip(zip(*pairs, strict=True), (source_level, target_level), strict=True)
-    ]
+        vocabulary_of(
+            texts, level, min_count if least is None else least, max_size if most is None else most
+        )
+        for texts, level, least, most in zip(
+            zip(*pairs, strict=True), (source_level, target_level),
+            (source_min_count, target_min_count), (source_max_size, target_max_size), strict=True,
+        )
+    ]  # fmt: skip
 
     (sources_in, targets_in), (sources_out, targets_out) = (
         [

@@ -50,6 +50,8 @@ class Reader:
         Of the first weights.
     beside : int
         Columns of what stands beside each embedded symbol, the same at every step.
+    embedding_dropout : float
+        Probability of dropping a feature of an embedded symbol, while learning.
     layer_options : dict
         More options of the layer; what the model decides is none of them.
 
@@ -79,6 +81,7 @@ class Reader:
         dtype: DTypeLike,
         rng: "Generator",
         beside: int = 0,
+        embedding_dropout: float = 0.0,
         layer_options: Mapping[str, Any],
     ) -> None:
         if cell not in CELLS:
@@ -95,6 +98,7 @@ class Reader:
                 raise TypeError(f"{name} is no option of this model: it decides that itself")
         if vocab is None and embedding_size is not None:
             raise ValueError("embedding_size needs vocab: vectors are not embedded")
+        self._embedding_dropout = embedding_dropout
         self.vocab = None if vocab is None else integer("vocab", vocab, 1)
         sizes, _ = _options.sizes(hidden_size, num_layers)
         columns: Any = input_size
@@ -154,15 +158,21 @@ class Reader:
             return self.layer.apply(weights, x, state, lengths=lengths, rng=rng)
         embedding = params["embedding"]["weight"]
         many = self.vocab > (x.size // 2 if learning else SMALL)
-        if many and beside is None:
+        drops = rng is not None and self._embedding_dropout > 0  # each symbol's own features
+        if (many or drops) and beside is None:
             x = ops.embedding(embedding, x)
+            if drops:
+                x = ops.dropout(x, self._embedding_dropout, rng=rng)
             return self.layer.apply(weights, x, state, lengths=lengths, rng=rng)
         columns, E = self.layer.input_weight(weights), embedding.shape[1]
         # Split, not indexed: autograd puts the gradients of two indices together slowly, which was
         # 8 % of an update of sums with peeking (H 128, N 128).
         own, rest = (columns, columns) if beside is None else anp.split(columns, [E], axis=1)
-        if many:
-            x = ops.linear(ops.embedding(embedding, x), own)
+        if many or drops:
+            x = ops.embedding(embedding, x)
+            if drops:
+                x = ops.dropout(x, self._embedding_dropout, rng=rng)
+            x = ops.linear(x, own)
         else:
             # Each of few symbols stands there many times, so its product with W_ih is made once.
             table = ops.linear(embedding, own)

@@ -49,8 +49,11 @@ class Encoder:
 
     Parameters
     ----------
-    cell, vocab, embedding_size, hidden_size, num_layers, dropout, dtype, rng, layer_options
+    cell, vocab, embedding_size, hidden_size, num_layers, dropout, embedding_dropout, dtype, rng
         As `fastrnn.models.Seq2Seq`.
+    layer_options : mapping
+    decoder_size, decoder_layers : int
+        H and L of what starts from here.
     bidirectional : bool
     merge_mode : str
         What memory is made of; the states are always those of all directions.
@@ -60,7 +63,8 @@ class Encoder:
     Attributes
     ----------
     params : dict
-        The first weights: ``"embedding"``, ``"rnn"``, and with both directions ``"bridge"``.
+        The first weights: ``"embedding"``, ``"rnn"``, and with both directions, or a decoder of
+        another size, ``"bridge"``.
     width : int
         C, columns of memory.
     vector_width : int
@@ -81,6 +85,9 @@ class Encoder:
         merge_mode: str,
         reverse: bool,
         dropout: float,
+        embedding_dropout: float,
+        decoder_size: int,
+        decoder_layers: int,
         dtype: DTypeLike,
         rng: "Generator",
         layer_options: Mapping[str, Any],
@@ -89,8 +96,8 @@ class Encoder:
         self._reader = Reader(
             cell, input_size=None, vocab=vocab, embedding_size=embedding_size,
             hidden_size=hidden_size, num_layers=num_layers, bidirectional=bidirectional,
-            merge_mode=merge_mode, dropout=dropout, dtype=dtype, rng=rng,
-            layer_options=layer_options,
+            merge_mode=merge_mode, dropout=dropout, embedding_dropout=embedding_dropout,
+            dtype=dtype, rng=rng, layer_options=layer_options,
         )  # fmt: skip
         self.reverses, self._dropout = flag("reverse_source", reverse), dropout
         self._D, self._L, self._H = 2 if bidirectional else 1, num_layers, hidden_size
@@ -98,13 +105,16 @@ class Encoder:
         self.dtype = self._reader.layer.dtype
         self.width, self.vector_width = self._reader.width, self._D * hidden_size
         self.params: dict[str, Any] = dict(self._reader.params)
-        if bidirectional:
+        # The layer that each of the decoder's starts from: the top ones belong together.
+        self._starts = [max(0, l + num_layers - decoder_layers) for l in range(decoder_layers)]
+        self._bridged = bidirectional or decoder_size != hidden_size
+        if self._bridged:
             self.params["bridge"] = {
                 f"{name}_{state}_l{l}": array
-                for l in range(num_layers)
+                for l in range(decoder_layers)
                 for state in self._states
                 for name, array in linear_params(
-                    hidden_size, self.vector_width, self.dtype, rng
+                    decoder_size, self.vector_width, self.dtype, rng
                 ).items()
             }
 
@@ -137,7 +147,9 @@ class Encoder:
         vector = h[-1]
         if rng is not None and self._dropout > 0:
             memory = ops.dropout(memory, self._dropout, rng=rng)
-        if self._D == 2:
+        h, c = ([each[k] for k in self._starts] if each else None for each in (h, c))
+        assert h is not None  # every cell has one
+        if self._bridged:
             bridge = params["bridge"]
             h = [anp.tanh(array) for array in _mapped(bridge, "h", h)]
             c = None if c is None else _mapped(bridge, "c", c)
@@ -149,7 +161,9 @@ class Encoder:
 
         layer = with_weights(self._reader.layer, params["rnn"])
         embedding, bridge = params["embedding"]["weight"], params.get("bridge")
-        return EncoderSide(layer, embedding, bridge, self.reverses, attended, peeked)
+        return EncoderSide(
+            layer, embedding, bridge, self._starts, self.reverses, attended, peeked
+        )
 
     def _joined(self, states: Any) -> list[Any]:
         """Return (L·D, N, H) as (N, D·H) of each layer.

@@ -14,6 +14,7 @@ from fastrnn._layers.layer import Layer
 from fastrnn.attention_step import AttentionStep
 from fastrnn.models._parts.reader import CELLS, Reader, linear_params, with_weights
 from fastrnn.models._seq2seq.encoder import Encoded
+from fastrnn.ops._primitive import value_of
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 Ids = NDArray[np.int64]
 
 # What a decoder with attention can do: the options of a layer that its kernel has.
-_ATTENTIVE_CELLS = ("lstm", "gru")
+_OPEN = 100.0  # sigmoid(100) is 1, and 1 − sigmoid(−100), in either precision
 _ATTENTIVE_OPTIONS = ("forget_bias", "truncate", "clip_step")
 
 
@@ -41,6 +42,7 @@ class Plan(NamedTuple):
     num_layers: int
     beside: int
     dropout: float
+    embedding_dropout: float
     dtype: DTypeLike
     rng: "Generator"
     layer_options: Mapping[str, Any]
@@ -146,10 +148,6 @@ class AttentiveDecoder:
         self, plan: Plan, *, score: str, query: str, input_feed: bool, memory_width: int
     ) -> None:
         cell, options, rng, dtype = plan.cell, plan.layer_options, plan.rng, plan.dtype
-        if cell not in _ATTENTIVE_CELLS:
-            raise ValueError(
-                f"cell must be one of {list(_ATTENTIVE_CELLS)} with attention, got {cell!r}"
-            )
         unknown = [name for name in options if name not in _ATTENTIVE_OPTIONS]
         if unknown:
             raise ValueError(f"{unknown[0]} is no option of a model with attention")
@@ -158,9 +156,12 @@ class AttentiveDecoder:
         F = 0 if not input_feed else C if query == "previous" else H
         kind = CELLS[cell]
         bottom = kind(E + plan.beside + F, H, dtype=dtype, rng=rng, **options)
+        self._simple = cell == "rnn"
         self._options: dict[str, Any] = {
-            "cell": cell, "score": score, "query": query, "input_feed": input_feed,
+            "cell": "gru" if self._simple else cell, "score": score, "query": query,
+            "input_feed": input_feed,
         }  # fmt: skip
+        self._embedding_dropout = plan.embedding_dropout
         self._bottom, self._memory_width = bottom, C
         self._cell_weights = [name.removesuffix("_l0") for name in bottom.state_dict()]
         self._limits = {"truncate": bottom.truncate, "clip_step": bottom.clip_step}
@@ -193,13 +194,16 @@ class AttentiveDecoder:
     ) -> tuple[Any, Any]:
         """Return features (T, N, width) and weights (T, N, S)."""
         x = ops.embedding(params["embedding"]["weight"], fed)
+        if rng is not None and self._embedding_dropout > 0:
+            x = ops.dropout(x, self._embedding_dropout, rng=rng)
         if self._beside:
             vector = encoded.vector
             zeros = np.zeros((len(fed), 1, 1), vector.dtype)
             x = anp.concatenate([x, anp.reshape(vector, (1, *vector.shape)) + zeros], axis=2)
         y, _, weights, _ = ops.attention_decoder(
-            x, encoded.memory, params["attention"], memory_lengths=encoded.lengths,
-            lengths=lengths, state=_bottom(encoded.h, encoded.c), **self._options, **self._limits,
+            x, encoded.memory, self._for_kernel(params["attention"]),
+            memory_lengths=encoded.lengths, lengths=lengths,
+            state=_bottom(encoded.h, encoded.c), **self._options, **self._limits,
         )  # fmt: skip
         if self._above is not None:
             if rng is not None and self._dropout > 0:
@@ -207,6 +211,24 @@ class AttentiveDecoder:
             state = _stacked(encoded.h[1:], encoded.c and encoded.c[1:])
             y, _ = self._above.apply(params["rnn"], y, state, lengths=lengths, rng=rng)
         return y, weights
+
+    def _for_kernel(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the parameters as the kernel takes them, which has LSTM and GRU.
+
+        A simple RNN is a GRU whose gates are constant: with r = 1 and z = 0 its state is
+        tanh(W x + b + U h), to the last bit.
+        """
+        if not self._simple:
+            return given
+        H, found = self.width, dict(given)
+        dtype = value_of(given["weight_hh"]).dtype
+        for name in ("weight_ih", "weight_hh"):
+            gates = np.zeros((2 * H, given[name].shape[1]), dtype)
+            found[name] = anp.concatenate([gates, given[name]])
+        constant = np.repeat(np.array([_OPEN, -_OPEN], dtype), H)
+        found["bias_ih"] = anp.concatenate([constant, given["bias_ih"]])
+        found["bias_hh"] = anp.concatenate([np.zeros(2 * H, dtype), given["bias_hh"]])
+        return found
 
     def side(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return what an ONNX graph needs of the decoder."""
@@ -231,7 +253,8 @@ class AttentiveDecoder:
             above = _own(self._above, params["rnn"])
         beside = encoded.vector if self._beside else None
         attend = AttentionStep(
-            encoded.memory, params["attention"], memory_lengths=encoded.lengths, rows=beams,
+            encoded.memory, self._for_kernel(params["attention"]),
+            memory_lengths=encoded.lengths, rows=beams,
             embedding=embedding if beside is None else None, **self._options,
         )  # fmt: skip
 
