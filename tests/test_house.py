@@ -138,6 +138,31 @@ def test_rule_8_one_name_per_quantity() -> None:
     assert not found, found
 
 
+# Names of these words do not say what a thing is; targets, outputs, context, latent, results do.
+VAGUE = r"talk|talks|talking|hear|hears|heard|said|say|says|saying|told|tell"
+KEPT = {"hear", "said"}  # `Conversation.hear`; the key `said` of config files
+
+
+def test_names_are_terms_of_the_field() -> None:
+    """The layers and what is below them have their own time to be renamed."""
+    later = ("_layers/", "_calls/", "distributed/", "reference/")
+    vague = []
+    for path in outside(files(PACKAGE, ".py"), *(f"python/fastrnn/{part}" for part in later)):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                word = node.name
+            elif isinstance(node, ast.arg):
+                word = node.arg
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                word = node.id
+            else:
+                continue
+            parts = re.findall(r"[A-Za-z][a-z]*", word)
+            if word not in KEPT and any(re.fullmatch(VAGUE, part.lower()) for part in parts):
+                vague.append(f"{name(path)}:{node.lineno}: {word}")
+    assert not vague, vague
+
+
 def test_layers_use_io_and_io_does_not_import_layers() -> None:
     """Loaders are handed the class that they make, so that there is no circle of imports."""
     assert not hits(files(PACKAGE / "io", ".py"), r"^(from|import) fastrnn\.(_layers|recurrent)")

@@ -102,10 +102,10 @@ def demo(
             min=0.0,
             metavar="X",
             callback=finite,
-            help="Of the sample: 1 as learned, 0 no chance at all.",
+            help="Sampling temperature of the text; 0: the likeliest character.",
         ),
     ] = 0.7,
-    quick: Annotated[bool, Option("--quick", help="A short look, in seconds.")] = False,
+    quick: Annotated[bool, Option("--quick", help="A short run of seconds.")] = False,
     speed: Annotated[
         bool, Option(" /--no-speed", help="Leave out the speed table.", show_default=False)
     ] = True,
@@ -138,9 +138,9 @@ def demo(
 @app.command()
 @one_line
 def train(
-    config: Annotated[Path, Argument(metavar="CONFIG.toml", help="What to train, on what, how.")],
+    config: Annotated[Path, Argument(metavar="CONFIG.toml", help="Model, data and options.")],
     resume: Annotated[
-        bool, Option("--resume", help="Go on from the newest checkpoint of its folder, if any.")
+        bool, Option("--resume", help="Continue from the newest checkpoint, if any.")
     ] = False,
 ) -> None:
     """Train a model that a TOML file describes, with checkpoints, a log and a picture of the loss.
@@ -162,15 +162,15 @@ def generate(
     model: Annotated[Path, Argument(metavar="MODEL", help="Model file, or folder of a training.")],
     prompt: Annotated[
         str,
-        Option(metavar="TEXT", help="What the model goes on with.", show_default="an end of line"),
+        Option(metavar="TEXT", help="Text to continue.", show_default="an end of line"),
     ] = "\n",
-    length: Annotated[int, Option(min=0, metavar="N", help="Most symbols to draw.")] = 400,
+    length: Annotated[int, Option(min=0, metavar="N", help="Symbols to generate, at most.")] = 400,
     temperature: Temperature = 1.0,
     top_k: TopK = None,
     top_p: TopP = None,
     seed: Seed = None,
 ) -> None:
-    """Let a language model go on with a text."""
+    """Generate text with a language model."""
     from fastrnn.cli.commands.generate import run_generate
 
     run_generate(
@@ -196,24 +196,24 @@ def reply(
         Path,
         Argument(metavar="MODEL", help="HRED, VHRED or Seq2Seq: file, or folder of a training."),
     ],
-    max_length: Annotated[int, Option(min=1, metavar="N", help="Most words of a reply.")] = 50,
+    max_length: Annotated[int, Option(min=1, metavar="N", help="Words of a reply, at most.")] = 50,
     beam: Annotated[
-        int, Option(min=1, metavar="K", help="Beam of the search at temperature 0.")
+        int, Option(min=1, metavar="K", help="Width of the beam search at temperature 0.")
     ] = 1,
     temperature: Temperature = 0.0,
     top_k: Annotated[
-        int | None, Option(min=1, metavar="K", help="Draw from the K likeliest words only.")
+        int | None, Option(min=1, metavar="K", help="Sample from the K likeliest words only.")
     ] = None,
     top_p: TopP = None,
     plain: Annotated[
-        bool, Option("--plain", help="Hear in lower case, with spaces around signs.")
+        bool, Option("--plain", help="Read lines in lower case, with spaces around signs.")
     ] = False,
     seed: Seed = None,
 ) -> None:
-    """Talk with a dialogue model: a line is a turn, an empty line begins a new conversation.
+    """Chat with a dialogue model: a line is a turn, an empty line begins a new conversation.
 
-    The model hears every turn, its own too, and keeps the state of the conversation only. A Seq2Seq
-    answers each line for itself.
+    The model reads every turn, its own replies too, and keeps the state of the conversation. A
+    Seq2Seq answers each line on its own.
     """
     from fastrnn.cli.commands.reply import run_reply
 
@@ -233,29 +233,31 @@ def reply(
 @one_line
 def tokenize(
     vocabulary: Annotated[
-        Path, Argument(metavar="VOCABULARY.json", help="Read; with --learn, made.")
+        Path,
+        Argument(metavar="VOCABULARY.json", help="Vocabulary to read; with --learn, to write."),
     ],
     files: Annotated[
-        list[Path] | None, Argument(metavar="[FILE]...", help="Texts, else standard input.")
+        list[Path] | None, Argument(metavar="[FILE]...", help="Texts; default: standard input.")
     ] = None,
     learn: Annotated[
         Literal["character", "word", "bpe"] | None,
-        Option(help="Make the vocabulary from the texts; bpe: of frequent pieces of words."),
+        Option(help="Make a vocabulary from the texts; bpe: byte pair encoding."),
     ] = None,
     size: Annotated[
-        int | None, Option(min=4, metavar="V", help="With --learn: most ids.", show_default=False)
+        int | None,
+        Option(min=4, metavar="V", help="With --learn: size, at most.", show_default=False),
     ] = None,
     min_count: Annotated[
-        int, Option(min=1, metavar="N", help="With --learn: what is rarer is left out.")
+        int, Option(min=1, metavar="N", help="With --learn: leave out what is rarer.")
     ] = 1,
-    decode: Annotated[bool, Option("--decode", help="From ids to text.")] = False,
+    decode: Annotated[bool, Option("--decode", help="Convert ids to text.")] = False,
     pieces: Annotated[bool, Option("--pieces", help="Print the pieces instead of ids.")] = False,
     out: Annotated[
         Path | None,
         Option(metavar="NAME.bin", help="Write a token file of the lines.", show_default=False),
     ] = None,
 ) -> None:
-    """Turn texts into ids, line by line, and back; or learn a vocabulary from them."""
+    """Convert texts to ids and back, line by line; or make a vocabulary from texts."""
     from fastrnn.cli.commands.tokenize import run_tokenize
 
     run_tokenize(

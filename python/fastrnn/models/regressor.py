@@ -226,7 +226,7 @@ class SequenceRegressor(Readout):
         whole: Array = self._joined(result).astype(self.dtype)
         return whole
 
-    def _said_in_onnx(self) -> dict[str, Any]:
+    def _onnx_outputs(self) -> dict[str, Any]:
         return {"name": "y", "output_map": (self._center, self._scale)}
 
     def _in_units(self, outputs: Array) -> Array:

@@ -22,34 +22,32 @@ def forecast(
         list[int] | None,
         Option(min=1, metavar="M", help="Steps of a season; may be repeated: a day, a week."),
     ] = None,
-    model: Annotated[
-        Path | None, Option(metavar="FILE", help="Learned before: nothing is learned.")
-    ] = None,
-    save: Annotated[
-        Path | None, Option(metavar="FILE", help="Where to leave what was learned.")
-    ] = None,
+    model: Annotated[Path | None, Option(metavar="FILE", help="Use this trained model.")] = None,
+    save: Annotated[Path | None, Option(metavar="FILE", help="Save the trained model.")] = None,
     out: Annotated[
-        Path | None, Option(metavar="FILE.csv", help="Else the table is printed.")
+        Path | None, Option(metavar="FILE.csv", help="Write the table; default: print it.")
     ] = None,
     picture: Annotated[
-        Path | None, Option(metavar="FILE.png", help="Of the first series.")
+        Path | None, Option(metavar="FILE.png", help="Picture of the first series.")
     ] = None,
     backtest: Annotated[
-        bool, Option("--backtest", help="Hold the last H steps out and compare instead.")
+        bool,
+        Option("--backtest", help="Hold out the last H steps and compare forecasts with them."),
     ] = False,
     quantile: Annotated[
-        list[float] | None, Option(min=0.0, max=1.0, metavar="Q", help="0.1, 0.5 and 0.9.")
+        list[float] | None,
+        Option(min=0.0, max=1.0, metavar="Q", help="Quantiles; default: 0.1, 0.5, 0.9."),
     ] = None,
     cell: Annotated[str, Option(help="lstm, gru or rnn.")] = "lstm",
     hidden: Annotated[int, Option(min=1, metavar="H", help="Hidden units.")] = 40,
     likelihood: Annotated[
         str, Option(help="student_t, gaussian, quantile; negative_binomial for counts.")
     ] = "student_t",
-    updates: Annotated[int, Option(min=1, metavar="N", help="Of the training.")] = 1000,
-    samples: Annotated[int, Option(min=1, metavar="S", help="Drawn for each series.")] = 200,
-    seed: Annotated[int, Option(min=0, metavar="K", help="Of everything random.")] = 0,
+    updates: Annotated[int, Option(min=1, metavar="N", help="Training updates.")] = 1000,
+    samples: Annotated[int, Option(min=1, metavar="S", help="Samples for each series.")] = 200,
+    seed: Annotated[int, Option(min=0, metavar="K", help="Random seed.")] = 0,
 ) -> None:
-    """Learn series and predict how they go on: mean and quantiles of each step.
+    """Forecast time series: mean and quantiles of each step.
 
     An empty cell ends a series. A first column that holds no numbers is taken for dates and left
     out. With --backtest the last H steps are compared with a forecast from what comes before, and

@@ -17,21 +17,21 @@ def word2vec(
             help="NAME.bin, .kv: binary vectors; .txt, .vec: text; .safetensors: the whole model.",
         ),
     ],
-    vector_size: Annotated[int, Option(min=1, metavar="E", help="Numbers a vector.")] = 100,
+    vector_size: Annotated[int, Option(min=1, metavar="E", help="Size of the vectors.")] = 100,
     window: Annotated[int, Option(min=1, max=1000, help="Words on either side.")] = 5,
     min_count: Annotated[int, Option(min=1, help="Rarer words are left out.")] = 5,
     method: Annotated[
-        Literal["cbow", "skipgram"], Option(help="What predicts: all words around, or each.")
+        Literal["cbow", "skipgram"], Option(help="Training method.")
     ] = "cbow",
-    negative: Annotated[int, Option(min=0, help="Noise words; 0 with --hs: none.")] = 5,
+    negative: Annotated[int, Option(min=0, help="Negative samples; 0 with --hs.")] = 5,
     hs: Annotated[bool, Option("--hs", help="Hierarchical softmax.")] = False,
     sample: Annotated[float, Option(min=0.0, help="Drop words more frequent than this.")] = 1e-3,
     alpha: Annotated[float, Option(min=0.0, help="First learning rate.")] = 0.025,
-    epochs: Annotated[int, Option(min=1, help="Times through the text.")] = 5,
+    epochs: Annotated[int, Option(min=1, help="Passes through the text.")] = 5,
     threads: Annotated[
-        int | None, Option(min=1, metavar="N", help="Those that fastrnn finds.", show_default=False)
+        int | None, Option(min=1, metavar="N", help="Threads; default: all.", show_default=False)
     ] = None,
-    seed: Annotated[int, Option(min=0, metavar="K", help="Of everything random.")] = 1,
+    seed: Annotated[int, Option(min=0, metavar="K", help="Random seed.")] = 1,
     deterministic: Annotated[
         bool, Option("--deterministic", help="One thread, the same bits every time.")
     ] = False,
@@ -39,7 +39,7 @@ def word2vec(
         list[str] | None, Option(metavar="WORD", help="Print its nearest words; may be repeated.")
     ] = None,
 ) -> None:
-    """Learn vectors of words from a text of any size.
+    """Train word vectors on a text of any size.
 
     Every word gets a vector such that words in like company have like vectors. The files are
     those of word2vec.c, which gensim and most other tools read.

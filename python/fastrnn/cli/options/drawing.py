@@ -16,15 +16,15 @@ def finite(value: float | None) -> float | None:
 
 Temperature = Annotated[
     float,
-    Option(min=0.0, metavar="X", callback=finite, help="1 as learned, 0 no chance at all."),
+    Option(min=0.0, metavar="X", callback=finite, help="Sampling temperature; 0: the likeliest."),
 ]
 TopK = Annotated[
-    int | None, Option(min=1, metavar="K", help="Draw from the K likeliest symbols only.")
+    int | None, Option(min=1, metavar="K", help="Sample from the K likeliest symbols only.")
 ]
 TopP = Annotated[
     float | None,
-    Option(min=0.0, max=1.0, metavar="P", help="Draw from the likeliest that sum to P only."),
+    Option(min=0.0, max=1.0, metavar="P", help="Sample from the likeliest with sum P only."),
 ]
 Seed = Annotated[
-    int | None, Option(min=0, metavar="K", help="Seed of the draws: another one each time.")
+    int | None, Option(min=0, metavar="K", help="Seed; default: another one each time.")
 ]

@@ -11,32 +11,32 @@ from fastrnn.cli._one_line import one_line
 @one_line
 def evaluate(
     model: Annotated[Path, Argument(metavar="MODEL", help="Model file, or folder of a training.")],
-    data: Annotated[Path, Argument(metavar="DATA", help="What to judge the model by.")],
+    data: Annotated[Path, Argument(metavar="DATA", help="Data for the evaluation.")],
     references: Annotated[
         Path | None,
-        Option(metavar="FILE", help="What is right for each line, where DATA does not say it."),
+        Option(metavar="FILE", help="Right answers, a line each, if not in DATA."),
     ] = None,
     json: Annotated[bool, Option("--json", help="Print one JSON object.")] = False,
     beam: Annotated[
-        int | None, Option(min=1, metavar="K", help="Of translations: width of the beam.")
+        int | None, Option(min=1, metavar="K", help="Translations: width of the beam.")
     ] = None,
     horizon: Annotated[
-        int | None, Option(min=1, metavar="H", help="Of forecasts: steps at the ends of series.")
+        int | None, Option(min=1, metavar="H", help="Forecasts: steps at the ends of series.")
     ] = None,
     season: Annotated[
-        int | None, Option(min=1, metavar="M", help="Of forecasts: steps of a season.")
+        int | None, Option(min=1, metavar="M", help="Forecasts: steps of a season.")
     ] = None,
     scale: Annotated[
-        float | None, Option(metavar="X", help="Of vectors: what numbers are divided by.")
+        float | None, Option(metavar="X", help="Vectors: divide numbers by this.")
     ] = None,
-    batch_size: Annotated[int, Option(min=1, metavar="N", help="Lines side by side.")] = 64,
+    batch_size: Annotated[int, Option(min=1, metavar="N", help="Lines of a batch.")] = 64,
 ) -> None:
-    """Say how good any model is on data that it has not seen.
+    """Evaluate a model of any kind on data.
 
-    Labels, numbers and translations are compared with what is right: JSON lines that say it beside
-    x, or --references. A text shows how well a language model or a model of sentences foresees it,
-    dialogues how well their turns are foreseen, arrays how well vectors are put together again,
-    a table of series how good forecasts of the ends are, questions what vectors of words know.
+    Labels, numbers and translations are compared with the right answers, which stand in the JSON
+    lines beside x, or in --references. Other figures are the perplexity of a text or of dialogues,
+    the reconstruction error of vectors, the errors of forecasts of the ends of series, and the
+    accuracy of word vectors on analogies.
     """
     from fastrnn.cli.commands.evaluate import run_evaluate
 

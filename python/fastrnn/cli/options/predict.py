@@ -17,22 +17,21 @@ def predict(
     ] = Path("-"),
     references: Annotated[
         Path | None,
-        Option(metavar="FILE", help="What is right for each line: scores follow on stderr."),
+        Option(metavar="FILE", help="Right answers, a line each; prints scores to stderr."),
     ] = None,
     probabilities: Annotated[
-        bool, Option("--probabilities", help="Those of all labels, in JSON lines.")
+        bool,
+        Option("--probabilities", help="Print the probabilities of all labels, as JSON lines."),
     ] = False,
-    json: Annotated[bool, Option("--json", help="Answer in JSON lines.")] = False,
-    beam: Annotated[
-        int, Option(min=1, metavar="K", help="Of translations: width of the beam.")
-    ] = 1,
-    batch_size: Annotated[int, Option(min=1, metavar="N", help="Lines side by side.")] = 64,
+    json: Annotated[bool, Option("--json", help="Print JSON lines.")] = False,
+    beam: Annotated[int, Option(min=1, metavar="K", help="Translations: width of the beam.")] = 1,
+    batch_size: Annotated[int, Option(min=1, metavar="N", help="Lines of a batch.")] = 64,
 ) -> None:
-    """Say what a model makes of each line: its label, its tags, its numbers, its translation.
+    """Print the prediction for each line: label, tags, numbers or translation.
 
     A model that reads text takes lines, and JSON lines from a file whose name ends in .jsonl; one
     that reads vectors takes JSON lines: {"x": [[0.1, 2.0], [0.3, 1.5]]}, a list of numbers a step.
-    A language model reads a text as a whole and says how many bits it needs for a symbol.
+    A language model reads a text as a whole and prints its bits per symbol.
     """
     from fastrnn.cli.commands.predict import run_predict
 

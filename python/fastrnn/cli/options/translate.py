@@ -17,43 +17,46 @@ def translate(
     ] = Path("-"),
     references: Annotated[
         Path | None,
-        Option(metavar="FILE", help="The right translations: scores follow on stderr."),
+        Option(metavar="FILE", help="Right translations, a line each; prints scores to stderr."),
     ] = None,
     beam: Annotated[int, Option(min=1, metavar="K", help="Width of the beam; 1: greedy.")] = 1,
     n_best: Annotated[
         int, Option(min=1, metavar="N", help="Translations of each line, with number and score.")
     ] = 1,
     length_penalty: Annotated[
-        Literal["none", "wu", "avg"], Option(help="What the log-probability is divided by.")
+        Literal["none", "wu", "avg"], Option(help="Length penalty of the beam search.")
     ] = "none",
     alpha: Annotated[
-        float, Option(min=0.0, metavar="X", callback=finite, help="Of the penalty wu.")
+        float,
+        Option(min=0.0, metavar="X", callback=finite, help="Exponent of the length penalty wu."),
     ] = 0.6,
     word_penalty: Annotated[
         float, Option(metavar="X", callback=finite, help="Added to the score for each symbol.")
     ] = 0.0,
-    min_length: Annotated[int, Option(min=0, metavar="N", help="Least symbols.")] = 0,
+    min_length: Annotated[int, Option(min=0, metavar="N", help="Symbols, at least.")] = 0,
     max_length: Annotated[
         int | None,
-        Option(min=1, metavar="N", help="Most symbols: 20 more than twice the source's."),
+        Option(
+            min=1, metavar="N", help="Symbols, at most; default: 20 more than twice the source's."
+        ),
     ] = None,
     block_ngram_repeat: Annotated[
-        int, Option(min=0, metavar="N", help="No N symbols in a row come twice; 0: they may.")
+        int, Option(min=0, metavar="N", help="No n-gram of N symbols is repeated; 0: any may be.")
     ] = 0,
     temperature: Annotated[
         float | None,
-        Option(min=0.0, metavar="X", callback=finite, help="Draw: 1 as learned, 0 no chance."),
+        Option(min=0.0, metavar="X", callback=finite, help="Sample at this temperature."),
     ] = None,
     top_k: TopK = None,
     top_p: TopP = None,
     seed: Seed = None,
     attention: Annotated[
         Path | None,
-        Option(metavar="PNG", help="Picture of how the first translation looked at its source."),
+        Option(metavar="PNG", help="Picture of the attention of the first translation."),
     ] = None,
-    batch_size: Annotated[int, Option(min=1, metavar="N", help="Lines side by side.")] = 64,
+    batch_size: Annotated[int, Option(min=1, metavar="N", help="Lines of a batch.")] = 64,
 ) -> None:
-    """Translate lines: a file, standard input, or what you type, an answer to each line."""
+    """Translate a file, standard input, or what you type, line by line."""
     from fastrnn.cli.commands.translate import run_translate
 
     run_translate(

@@ -40,7 +40,7 @@ def verify(
     run_verify(path)
 
 
-Ranks = Annotated[bool, Option("--dist", help="Of the ranks that fastrnn launch has started.")]
+Ranks = Annotated[bool, Option("--dist", help="Test the ranks started by fastrnn launch.")]
 
 
 @one_line
@@ -60,7 +60,7 @@ def selftest(dist: Ranks = False) -> None:
 
 @one_line
 def doctor(dist: Ranks = False) -> None:
-    """Look at this machine: instruction set, threads, load, memory, libraries, packages.
+    """Diagnose this machine: instruction set, threads, load, memory, libraries, packages.
 
     With --dist: where each rank is, what it has, and how fast the ranks add their gradients.
     """
@@ -83,13 +83,15 @@ def bench(
         Option(
             min=1,
             metavar="N",
-            help="Threads of every system: what fastrnn finds.",
+            help="Threads of each library; default: fastrnn's.",
             show_default=False,
         ),
     ] = None,
-    quick: Annotated[bool, Option("--quick", help="One reading instead of the best of 3.")] = False,
+    quick: Annotated[
+        bool, Option("--quick", help="Measure once instead of the best of 3.")
+    ] = False,
 ) -> None:
-    """Measure this machine: fastrnn beside NumPy and whichever of its peers are installed."""
+    """Benchmark fastrnn, NumPy and other installed libraries on this machine."""
     from fastrnn.cli.commands.bench import run_bench
 
     run_bench(rounds=1 if quick else 3, threads=threads, out=out)

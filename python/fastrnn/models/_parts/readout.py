@@ -23,7 +23,7 @@ _MOST = 2**24
 
 
 class Readout(Model):
-    """The common part of the models that say something of a sequence, or of each of its steps.
+    """The common part of the models with one output for a sequence, or for each of its steps.
 
     Parameters
     ----------
@@ -32,9 +32,9 @@ class Readout(Model):
     outputs : int
         K, columns of the linear layer.
     pooling : {"last", "mean", "max"} or None
-        None: something is said at each step.
+        None: there is an output at each step.
     batch_first : bool
-        x is (N, T, ·), and so is what is said at each step.
+        x is (N, T, ·), and so are the outputs of each step.
     input_center, input_scale : sequence of I numbers, or None
         The layer reads ``(x − input_center) / input_scale``.
     own_options : mapping
@@ -166,11 +166,11 @@ class Readout(Model):
         top = Top(
             with_weights(self._reader.layer, params["rnn"]), embedding, out["weight"], out["bias"],
             pooling=self._pooling, batch_first=self._batch_first, input_map=self._affine,
-            **self._said_in_onnx(),
+            **self._onnx_outputs(),
         )  # fmt: skip
         write_model(top, path, False, flag("lengths", lengths))
 
-    def _said_in_onnx(self) -> dict[str, Any]:
+    def _onnx_outputs(self) -> dict[str, Any]:
         """Return what is particular to what the graph says."""
         return {}
 
@@ -206,7 +206,7 @@ class Readout(Model):
         """Return what there is one of for each row or step, its axes as those of `exists`."""
         array = np.asarray(value)
         if array.ndim > 1:
-            array = self._said(array)
+            array = self._in_order_of_x(array)
         shape = exists.shape
         if array.shape[: len(shape)] == shape:
             return array
@@ -215,8 +215,8 @@ class Readout(Model):
         hint = self._axes if array.shape[: len(shape)] == swapped else ""
         raise ValueError(f"{name} must have shape {shape}, got {array.shape}{hint}")
 
-    def _said(self, array: Any) -> Any:
-        """Return what is said at each step, (T, N, …), in the order of axes that x has."""
+    def _in_order_of_x(self, array: Any) -> Any:
+        """Return outputs (T, N, …) of each step in the order of axes that x has."""
         if self._batch_first and self._pooling is None:
             return array.swapaxes(0, 1)
         return array
@@ -270,7 +270,7 @@ class Readout(Model):
     def _joined(self, parts: list[Any]) -> Any:
         """Return the results of several parts as one."""
         whole = parts[0] if len(parts) == 1 else np.concatenate(parts, int(self._pooling is None))
-        return self._said(whole)
+        return self._in_order_of_x(whole)
 
     def _weights(self, weights: Any, exists: NDArray[np.bool_], x: Any) -> Array:
         """Return the weights of a batch in the shape of `exists`, 0 where that is False."""
