@@ -119,3 +119,61 @@ def state_of(folder: Path) -> str:
     """The names of the files there."""
     names = sorted(path.name for path in folder.glob("checkpoint-*"))
     return hashlib.sha256("".join(names).encode()).hexdigest()
+
+
+# `fastrnn train`, to which a signal comes at the beginning of an update, by a clock of the test's:
+# an update takes 40 seconds, so checkpoints of every five minutes are those of 8 updates.
+STOPPED = """
+    import os, signal, sys
+    from fastrnn.train import _loop
+    from fastrnn.train._step import Step
+
+    config, name, update = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    done, step = 0, Step.__call__
+    _loop.perf_counter = lambda: 40.0 * done
+
+    def stopped(self, batch, run, *others):
+        global done
+        if run.update + 1 == update:
+            os.kill(os.getpid(), getattr(signal, name))
+        done += 1
+        return step(self, batch, run, *others)
+
+    Step.__call__ = stopped
+    from fastrnn.cli import main
+    sys.exit(main(["train", config, "--resume"]))
+"""
+SECONDS_LOST, SECONDS_OF_AN_UPDATE = 300, 40  # of what kill -9 may cost; of the clock above
+SIGNALS = {"SIGKILL": -9, "SIGTERM": 0, "SIGHUP": 0, "SIGINT": 130}  # and what the command returns
+
+
+def train_command(config: Path, name: str = "SIGTERM", update: int = 0) -> int:
+    """Run `fastrnn train --resume`, with a signal before this update; return its exit code."""
+    process = start("-c", textwrap.dedent(STOPPED), str(config), name, str(update))
+    process.communicate(timeout=TIMEOUT)
+    return int(process.returncode)
+
+
+def stop_command(config: Path, folder: Path, stops: list[tuple[str, int]]) -> None:
+    """Stop a training by its command at these updates, in rising order, and let it end.
+
+    What is lost is an update that was not whole, or with kill -9 at most the last minutes.
+    """
+    for name, update in stops:
+        assert train_command(config, name, update) == SIGNALS[name], name
+        files = sorted(folder.glob("checkpoint-*"))
+        saved = int(files[-1].name[11:19]) if files else 0
+        if name == "SIGKILL":
+            assert (update - 1 - saved) * SECONDS_OF_AN_UPDATE <= SECONDS_LOST, (update, saved)
+        else:  # a signal ends it after the update, Ctrl-C before it
+            assert saved == update - (name == "SIGINT"), (name, update, saved)
+        for path in files:
+            load_checkpoint(path)
+    assert train_command(config) == 0
+
+
+def moments(seed: int, count: int, updates: int) -> list[tuple[str, int]]:
+    """So many signals and the updates at which they come, in rising order."""
+    rng = random.Random(seed)
+    places = sorted(rng.sample(range(2, updates + 1), count))
+    return [(rng.choice(list(SIGNALS)), place) for place in places]
