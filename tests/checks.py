@@ -16,6 +16,7 @@ every test of a check in docs/reliability.json, from which tools/scorecard.py ma
 import functools
 import json
 import subprocess
+from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,11 @@ class Recorder:
     def __init__(self, path: Path, tier: str) -> None:
         self.path, self.tier = path, tier
         self.found: dict[str, dict[str, Any]] = {}
+        self.left: Counter[str] = Counter()  # cases of a test that have not run
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self.left = Counter(item.nodeid.partition("[")[0] for item in session.items)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, Any, Any]:
@@ -91,6 +97,7 @@ class Recorder:
             empty = {"cases": 0, "passed": 0, "failed": 0, "skipped": 0, "seconds": 0.0}
             row = self.found.setdefault(name, empty)
             row["seconds"] += report.duration
+            self.left[name] -= report.when == "teardown"
             row["failed"] += report.failed
             row["skipped"] += report.skipped
             if report.skipped:
@@ -103,9 +110,11 @@ class Recorder:
 
     def pytest_sessionfinish(self) -> None:
         known = json.loads(self.path.read_text()) if self.path.exists() else {}
-        for row in self.found.values():
+        # Of a run that was stopped: a test that ran in part has failed, or has not run.
+        whole = {n: row for n, row in self.found.items() if row["failed"] or not self.left[n]}
+        for row in whole.values():
             row["seconds"] = round(row["seconds"])
-        known[self.tier] = known.get(self.tier, {}) | self.found
+        known[self.tier] = known.get(self.tier, {}) | whole
         write_record(self.path, known)
 
 

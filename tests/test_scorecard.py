@@ -115,6 +115,36 @@ def test_a_run_is_recorded(
     assert f"--commit {commit}" in done.stdout
 
 
+STOPPED = """
+    import pytest
+
+    @pytest.mark.check(3)
+    def test_first():
+        pass
+
+    @pytest.mark.check(3)
+    @pytest.mark.parametrize("k", [0, 1, 2])
+    def test_part(k):
+        if k == 1:
+            raise KeyboardInterrupt
+"""
+
+
+def test_of_a_run_that_was_stopped_only_whole_tests_count(tmp_path: Path) -> None:
+    test, record = tmp_path / "test_stopped.py", tmp_path / "record.json"
+    test.write_text("\n".join(line[4:] for line in STOPPED.splitlines()))
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly"]
+    words += ["--rootdir", tmp_path, "--confcutdir", tmp_path, "-c", source.ROOT / "pyproject.toml"]
+    words += ["-p", "conftest", f"--scorecard={record}", test]
+    env = {**os.environ, "PYTHONPATH": str(source.ROOT / "tests")}
+    done = subprocess.run(
+        [str(w) for w in words], env=env, capture_output=True, text=True, timeout=TIMEOUT,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert list(json.loads(record.read_text())["quick"]) == ["test_stopped.py::test_first"]
+
+
 def test_seeds_of_a_commit_depend_on_it_alone() -> None:
     once, again, other = (checks.drawn_seeds(commit, 95) for commit in ("a1", "a1", "b2"))
     assert once == again != other
