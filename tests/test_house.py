@@ -144,8 +144,8 @@ KEPT = {"hear", "said"}  # `Conversation.hear`; the key `said` of config files
 
 
 def test_names_are_terms_of_the_field() -> None:
-    """The layers and what is below them have their own time to be renamed."""
-    later = ("_layers/", "_calls/", "distributed/", "reference/")
+    """The twins and what ranks say have their own time to be renamed."""
+    later = ("distributed/", "reference/")
     vague = []
     for path in outside(files(PACKAGE, ".py"), *(f"python/fastrnn/{part}" for part in later)):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -165,12 +165,12 @@ def test_names_are_terms_of_the_field() -> None:
 
 def test_layers_use_io_and_io_does_not_import_layers() -> None:
     """Loaders are handed the class that they make, so that there is no circle of imports."""
-    assert not hits(files(PACKAGE / "io", ".py"), r"^(from|import) fastrnn\.(_layers|recurrent)")
+    assert not hits(files(PACKAGE / "io", ".py"), r"^(from|import) fastrnn\.recurrent")
 
 # Imports inside functions that close a circle, and why they may: nothing is loaded by them before
 # it is asked for.
 CLOSING = {
-    ("fastrnn._layers.exchange", "fastrnn.io.onnx"),  # io.onnx makes layers of a file's nodes
+    ("fastrnn.recurrent", "fastrnn.io.onnx"),  # io.onnx makes layers of a file's nodes
     ("fastrnn.data.vocabulary", "fastrnn.data.bpe"),  # `load` gives the class that the file names
 }
 
@@ -221,6 +221,17 @@ def test_a_circle_is_seen() -> None:
     assert circle(graph) == ["b", "c"]
     assert not circle({"a": {"b", "c"}, "b": {"c"}, "c": set()})
 
+
+
+# What a twin is of: options, rules, names and shapes.
+SPECS = {"fastrnn.cells", "fastrnn._decoder"}
+
+
+def test_twins_need_nothing_of_what_they_specify() -> None:
+    for module, others in imports_of_the_package("load", "call").items():
+        if module.startswith("fastrnn.reference"):
+            foreign = {other for other in others - SPECS if "fastrnn.reference" not in other}
+            assert not foreign, f"{module} imports {foreign}"
 
 
 def build_files() -> list[Path]:

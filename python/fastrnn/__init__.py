@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import Any
 
 from fastrnn import functional, runtime
-from fastrnn._calls.masks import Masks
+from fastrnn.cells import Masks
 from fastrnn.embedding import Embedding
 from fastrnn.functional import (
     GRUGrads,
@@ -43,7 +43,7 @@ __version__ = "0.1.0"
 # Loaded on first use: what a plain call does not need must not slow down the import.
 _LAZY = (
     "data", "decode", "distributed", "init", "io", "metrics", "models", "ops", "plot", "reference",
-    "testing", "torch", "train",
+    "sklearn", "testing", "torch", "train",
 )  # fmt: skip
 
 __all__ = [

@@ -50,18 +50,23 @@ def exact(
     ValueError
         value has another shape.
     """
-    if (
+    if fits(value, shape, dtype):
+        return value  # type: ignore[no-any-return]
+    array = floats(name, value, dtype)
+    if array.shape != shape:
+        raise shape_error(name, symbols, shape, f"{title} with H = {hidden}", array.shape)
+    return array if weight else unit_stride(name, array)
+
+
+def fits(value: Any, shape: tuple[int, ...], dtype: DType) -> bool:
+    """Return whether value is an array of this shape and dtype as the core wants it."""
+    return (
         type(value) is _ndarray
         and value.dtype is dtype
         and value.shape == shape
         and value.flags.aligned
         and value.strides[-1] == dtype.itemsize
-    ):
-        return value
-    array = floats(name, value, dtype)
-    if array.shape != shape:
-        raise shape_error(name, symbols, shape, f"{title} with H = {hidden}", array.shape)
-    return array if weight else unit_stride(name, array)
+    )
 
 
 def shape_error(

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from fastrnn import _options, init
+from fastrnn import init
 from fastrnn._checks import Array, floats, integer
+from fastrnn.cells import float_type
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -77,7 +78,7 @@ class Embedding:
         self.padding_idx: int | None = None
         if padding_idx is not None:
             self.padding_idx = integer("padding_idx", padding_idx, -self.V, self.V - 1) % self.V
-        self.dtype = _options.dtype(dtype)
+        self.dtype = float_type(dtype)
         weight = init.normal((self.V, self.E), init.generator(rng), self.dtype)
         if self.padding_idx is not None:
             weight[self.padding_idx] = 0

@@ -22,7 +22,7 @@ team: ContextVar[int] = ContextVar("fastrnn_threads", default=0)
 _fork = os.environ.get("FASTRNN_FORK", "")
 if _fork not in ("", "serial"):  # now, rather than in a child that was forked hours later
     raise ImportError(f"FASTRNN_FORK must be 'serial' or unset, got {_fork!r}")
-_debug = os.environ.get("FASTRNN_DEBUG", "0") not in ("", "0")
+debug_checks = os.environ.get("FASTRNN_DEBUG", "0") not in ("", "0")  # see set_debug
 
 
 def isa() -> str:
@@ -216,7 +216,7 @@ def debug() -> bool:
     >>> fastrnn.runtime.debug()
     False
     """
-    return _debug
+    return debug_checks
 
 
 def set_debug(on: bool) -> None:
@@ -248,8 +248,8 @@ def set_debug(on: bool) -> None:
     ValueError: x was changed between forward and backward; the tape keeps it by reference
     >>> fastrnn.set_debug(False)
     """
-    global _debug
-    _debug = flag("on", on)
+    global debug_checks
+    debug_checks = flag("on", on)
 
 
 def config() -> dict[str, str]:

@@ -6,16 +6,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastrnn import _core
-from fastrnn._calls.arguments import INPUT_SIZE, check_x
-from fastrnn._calls.call import run
-from fastrnn._calls.masks import NO_MASKS, Masks
+from fastrnn import _stack as stack
+from fastrnn._call import INPUT_SIZE, check_x, core_cell, run
 from fastrnn._checks import Array, allocate, integer
-from fastrnn._layers.stack import forward
-from fastrnn._layers.state import States, checked_rows
+from fastrnn.cells import NO_MASKS, Masks
 from fastrnn.runtime import backend, team
 
 if TYPE_CHECKING:
-    from fastrnn._layers.layer import Layer
+    from fastrnn.recurrent import Layer
 
 _ndarray, _empty = np.ndarray, np.empty
 
@@ -145,8 +143,8 @@ class Stream:
         for k, (part,) in enumerate(self._layers):
             target = y if k == len(self._layers) - 1 else self._scratch[k]
             run(
-                part.kind, x, part.weights, part.packed, h[k], c[k], None, target, h_next[k],
-                c_next[k], False, team.get(), False, self._masks(k),
+                part, x, h[k], c[k], None, target, h_next[k], c_next[k], team.get(), False,
+                self._masks(k),
             )  # fmt: skip
             x = target
         self._swap()
@@ -192,11 +190,11 @@ class Stream:
         T, N, _ = x.shape
         if self._n != N:
             raise ValueError(f"chunk must have N = {self._n} rows as the stream has, got {N}")
-        y, result = layer._outputs(T, N, single)
+        y, result = stack.outputs(T, N, layer._width, self._dtype, batch_first)
         states = *self._now[2:], None, y, *self._after[2:]
-        forward(self._layers, layer.merge_mode, x, *states, team.get(), noise=self._noise)
+        stack.forward(self._layers, layer.merge_mode, x, *states, team.get(), noise=self._noise)
         self._swap()
-        return result
+        return result[:, 0] if single else result
 
     @property
     def state(self) -> Any:
@@ -241,34 +239,34 @@ class Stream:
         >>> bool((s.state[0, 0] == y[0]).all()), bool((s.state[0, 1] == 0).all())
         (True, True)
         """
-        index = slice(None) if rows is None else checked_rows(rows, self._n)
+        index = slice(None) if rows is None else stack.checked_rows(rows, self._n)
         for array in (*self._now.flat_h, *self._now.flat_c):
             if array is not None:
                 array[index] = 0
 
     def _prepared(self) -> _core.Step:
         """Return the core's own step between the two sets of states."""
-        outputs = [*self._scratch[:-1], None]
+        between = [*self._scratch[:-1], None]
         one, other = self._pair
         return _core.Step([
-            (part.kind.core, part.packed, *arrays, part.kind.choices, *self._masks(k)[1:3])
+            (cell, part.packed, *arrays, choices, *self._masks(k)[1:3])
             for k, (part,), *arrays in zip(
-                range(len(outputs)), self._layers, one.flat_h, one.flat_c, other.flat_h,
-                other.flat_c, outputs, strict=True,
+                range(len(between)), self._layers, one.flat_h, one.flat_c, other.flat_h,
+                other.flat_c, between, strict=True,
             )
+            for cell, choices in [core_cell(part.spec)]
         ])  # fmt: skip
 
     def _masks(self, k: int) -> Masks:
-        at = k, self._layers[k][0], 1, self._n, self._dtype
-        return self._noise.masks(*at) if self._noise else NO_MASKS
+        return self._noise.masks(k, self._layers[k][0], 1, self._n) if self._noise else NO_MASKS
 
     @property
-    def _now(self) -> States:
+    def _now(self) -> stack.States:
         """The state after the last step."""
         return self._pair[self._step.odd]
 
     @property
-    def _after(self) -> States:
+    def _after(self) -> stack.States:
         """Where the next step writes."""
         return self._pair[not self._step.odd]
 

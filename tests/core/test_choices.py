@@ -24,8 +24,7 @@ from helpers.tolerances import DIFFERENCE_STEP
 
 import fastrnn
 from fastrnn import _core
-from fastrnn._calls import kinds
-from fastrnn._calls.choices import gru_choices, lstm_choices
+from fastrnn.cells import GRUSpec, LSTMSpec
 
 PLANS = [(0, 1, "rows"), (0, 2, "units"), (1, 2, "rows"), (3, 3, "units")]  # chunk, threads, split
 # A kink must be further away than a float32 pre-activation of these sizes is off.
@@ -95,11 +94,13 @@ def test_the_usual_choices_give_the_bits_of_the_plain_cell(
 
 
 def test_the_usual_choices_choose_the_plain_cell() -> None:
-    chosen = lstm_choices(["sigmoid", "tanh", "tanh"], "ofi", np.False_)
-    assert kinds.lstm(chosen, False) is kinds.LSTM
-    assert kinds.lstm(chosen, True) is kinds.LSTM_PEEPHOLE
-    chosen = gru_choices(["sigmoid", "tanh"])
-    assert [kinds.gru(chosen, after) for after in (True, False)] == [*kinds.GRU.values()]
+    usual = {"activations": ["sigmoid", "tanh", "tanh"], "gates": "ofi", "input_forget": np.False_}
+    assert [LSTMSpec.of(usual, peephole).core for peephole in (False, True)] == [
+        "lstm", "lstm_peephole",
+    ]  # fmt: skip
+    usual = {"activations": ["sigmoid", "tanh"]}
+    found = [GRUSpec.of({**usual, "reset_after": after}).core for after in (True, False)]
+    assert found == ["gru_after", "gru_before"]
 
 
 def test_the_bare_carousel_passes_the_gradient_on_unchanged(isa: str, dtype: np.dtype) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fastrnn import _core
-from fastrnn._calls.decoder_run import DecoderRun, open_run
+from fastrnn._decoder_run import DecoderRun, open_run
 
 T, N, S, E, C, H, A = 2, 3, 4, 2, 3, 5, 4
 TOKENS, ROWS = np.zeros(T * N, np.int64), np.arange(N)

@@ -133,7 +133,7 @@ def test_no_step_has_no_gradient_but_the_state(
     def dirty(name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
         return np.full(shape, np.nan, dtype)
 
-    monkeypatch.setattr("fastrnn._calls.decoder_run.allocate", dirty)
+    monkeypatch.setattr("fastrnn._decoder_run.allocate", dirty)
     arrays, options = draw_decoder(rng, 0, 2, 3, score=score, output=True)
     found = autograd.grad(lambda a: anp.sum(run_decoder(ops, a, options)[-1]))(arrays)
     for name, slope in found.items():

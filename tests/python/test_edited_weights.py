@@ -254,6 +254,19 @@ def test_an_edit_through_what_was_kept_is_seen_each_time(
         before = found
 
 
+def test_weights_that_lie_badly_are_seen_in_training() -> None:
+    """The core takes a copy of them, which an edit does not reach."""
+    layer = make()
+    array = layer.params[NAME]
+    shifted = np.zeros(array.nbytes + 1, np.uint8)[1:].view(np.float32).reshape(array.shape)
+    shifted[...] = array
+    layer.params[NAME] = shifted
+    before = layer.forward(X)[0].copy()
+    np.testing.assert_array_equal(layer.forward(X)[0], before)
+    shifted[...] = 0
+    assert (layer.forward(X)[0] != before).any()
+
+
 def test_a_tensor_that_shares_the_memory_is_seen() -> None:
     torch = pytest.importorskip("torch")
     layer = make()

@@ -15,6 +15,7 @@ from helpers.processes import TIMEOUT
 
 import fastrnn
 from fastrnn import runtime
+from fastrnn.reference import _layer
 
 SOURCE = Path(fastrnn.__file__).parents[1]
 
@@ -123,7 +124,7 @@ def test_backward_uses_the_threads_of_forward(monkeypatch: pytest.MonkeyPatch) -
 
 def test_backend_for_a_block_and_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
-    monkeypatch.setattr(fastrnn.reference, "rnn", lambda *_, **__: calls.append("twin") or 1 / 0)
+    monkeypatch.setattr(_layer, "forward", lambda *_, **__: calls.append("twin") or 1 / 0)
     x, w = np.ones((3, 2, 1)), np.ones((1, 1))
 
     def run() -> Any:

@@ -15,8 +15,7 @@ from helpers.chosen import cases, draw_smooth
 from helpers.tolerances import assert_close
 from helpers.twins import backward, central_differences, forward, inputs, loss
 
-from fastrnn import reference
-from fastrnn._calls import choices as known_choices
+from fastrnn import cells, reference
 from fastrnn.reference import _math
 
 # As in test_twin_backward.py.
@@ -78,10 +77,10 @@ def clipped_by_autograd(problem: Problem) -> dict:
     table = {f"clipped {name}": clipped(name) for name in set(given[:2])}
     names = tuple(f"clipped {name}" for name in given[:2]) + given[2:]
     option = {"nonlinearity": names[0]} if spec.family == "rnn" else {"activations": names}
-    known = (*known_choices.ACTIVATIONS, *table)
+    known = (*cells.ACTIVATIONS, *table)
     with (
         patch.dict(_math.ACTIVATIONS, table),
-        patch.object(known_choices, "ACTIVATIONS", known),
+        patch.object(cells, "ACTIVATIONS", known),
     ):
         return by_autograd(with_choices(problem, {**dict(case.choices), **option}))
 
@@ -140,7 +139,7 @@ def test_rows_of_an_absent_gate_have_no_effect_and_no_gradient(case: Case) -> No
 
 def test_the_activations_of_onnx() -> None:
     x = np.array([-np.inf, -3.0, -2.5, -1.0, 0.0, 1.0, 2.5, 3.0, np.inf, np.nan])
-    values = {name: _math.squash(name)[0](np, x) for name in known_choices.ACTIVATIONS}
+    values = {name: _math.squash(name)[0](np, x) for name in cells.ACTIVATIONS}
     np.testing.assert_allclose(
         values["hard_sigmoid"], [0, 0, 0, 0.3, 0.5, 0.7, 1, 1, 1, np.nan], rtol=1e-15, atol=1e-16
     )

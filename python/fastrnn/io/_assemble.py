@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from fastrnn._checks import Array, DType, floats, leading
+from fastrnn.cells import SPECS
 
 if TYPE_CHECKING:
-    from fastrnn._layers.layer import Layer
+    from fastrnn.recurrent import Layer
 
 L = TypeVar("L", bound="Layer")
-GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
+GATES = {family.upper(): spec.G for family, spec in SPECS.items()}
 
 # One layer and direction: the arguments of the functions and their arrays, None for what is absent.
 Weights = Mapping[str, Any]
@@ -19,7 +20,7 @@ Weights = Mapping[str, Any]
 
 def family(cls: "type[Layer]") -> str:
     """Return ``RNN``, ``GRU`` or ``LSTM``, also of a subclass."""
-    return next(c.__name__ for c in cls.__mro__ if c.__name__ in GATES)
+    return cls._spec_type.family.upper()
 
 
 def array(name: str, value: Any, shape: Sequence[int | None], symbols: str) -> Array:
@@ -51,14 +52,18 @@ def blocks(rows: Array, order: Sequence[int]) -> Array:
     return np.concatenate([split[k] for k in order])
 
 
-def refuse(layer: "Layer", program: str, plain: Mapping[str, Any]) -> None:
-    """Raise ValueError for an option of the layer that the other program lacks."""
-    for option, usual in plain.items():
-        value = getattr(layer, option, usual)
-        if value != usual:
-            raise ValueError(
-                f"{program} has no {option}={value!r}; only {option}={usual!r} can be handed over"
-            )
+def refuse(layer: "Layer", program: str, *knows: str, training: bool = False) -> None:
+    """Raise ValueError for an option of the layer that the other program does not know.
+
+    What acts in training alone need not be known, unless `training` says that it is handed over.
+    """
+    for name, option in layer._options.items():
+        value = getattr(layer, name, option.default)
+        if value == option.default or name in knows or (option.training and not training):
+            continue
+        raise ValueError(
+            f"{program} has no {name}={value!r}; only {name}={option.default!r} can be handed over"
+        )
 
 
 def assemble(cls: type[L], each: Sequence[Weights], directions: int, **options: Any) -> L:

@@ -1,6 +1,5 @@
 """A layer in one file: its options as JSON, its weights under their names."""
 
-import inspect
 import os
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,20 +11,19 @@ from fastrnn.io._error import CheckpointError
 from fastrnn.io.checkpoint import load_checkpoint, save_checkpoint
 
 if TYPE_CHECKING:
-    from fastrnn._layers.layer import Layer
+    from fastrnn.recurrent import Layer
 
 L = TypeVar("L", bound="Layer")
 
 _FORMAT = "fastrnn-layer"
 # Not written: what acts on the first weights alone.
-_FIRST_WEIGHTS = ("self", "rng", "forget_bias")
+_FIRST_WEIGHTS = ("rng", "forget_bias")
 
 
 def save_layer(layer: "Layer", path: str | os.PathLike[str]) -> None:
     """Write a layer; see its `save`."""
     name = family(type(layer))  # of what it may be derived from
-    own: Any = next(cls for cls in type(layer).__mro__ if cls.__name__ == name)
-    names = inspect.signature(own.__init__).parameters.keys()
+    names = ("input_size", "hidden_size", "num_layers", "dtype", *layer._options)
     config = {key: _plain(getattr(layer, key)) for key in names if key not in _FIRST_WEIGHTS}
     state = {"format": _FORMAT, "layer": name, "config": config}
     save_checkpoint(path, layer.params, state)

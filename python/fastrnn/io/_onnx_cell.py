@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from fastrnn._calls.choices import NUMBERS, Squash
 from fastrnn._checks import Array
+from fastrnn.cells import NUMBERS, Squash
 from fastrnn.io._assemble import GATES, array, blocks
 
 # ONNX's blocks of rows in the order of ours: LSTM i o f c, GRU z r h, P i o f.

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastrnn._calls.choices import rnn_choices
 from fastrnn._checks import Array
 from fastrnn.io import _onnx_cell as cell
 from fastrnn.io._assemble import blocks, family, refuse
@@ -13,7 +12,7 @@ from fastrnn.io._files import atomic_write
 from fastrnn.io._onnx_read import require_onnx
 
 if TYPE_CHECKING:
-    from fastrnn._layers.layer import Layer
+    from fastrnn.recurrent import Layer
 
 OPSET, IR = 14, 8  # the first with today's RNN, GRU and LSTM, and what old runtimes still read
 
@@ -56,8 +55,11 @@ class LayerWriter:
         self.layer, self.prefix = layer, prefix
         self.state, self.lengths = state, lengths
         self.op = family(type(layer))
-        plain = {"gates": "ifo", "layer_norm": False, "zoneout": 0.0}
-        refuse(layer, f"ONNX's {self.op}", plain)
+        refuse(
+            layer, f"ONNX's {self.op}", "bias", "batch_first", "bidirectional", "merge_mode",
+            "activations", "nonlinearity", "clip", "reset_after", "input_forget", "peephole",
+            "proj_size",
+        )  # fmt: skip
         if getattr(layer, "peephole", False) == "full":
             raise ValueError("ONNX's LSTM has diagonal peepholes only, got peephole='full'")
         self.P = getattr(layer, "proj_size", 0)
@@ -157,10 +159,7 @@ class LayerWriter:
         result: dict[str, Any] = {"hidden_size": layer._layout.sizes[l]}
         if self.D == 2:
             result["direction"] = "bidirectional"
-        chosen: Any = getattr(layer, "activations", None)
-        if chosen is None:
-            chosen = rnn_choices(getattr(layer, "nonlinearity", "tanh")).activations
-        names, alphas, betas = cell.spelt(chosen)
+        names, alphas, betas = cell.spelt(layer._spec.activations)
         if tuple(names) != cell.DEFAULTS[self.op]:
             result["activations"] = names * self.D
             # Said in full: not every runtime has the same default.

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from fastrnn._calls.choices import Squash
 from fastrnn._checks import Array, flag
+from fastrnn.cells import Squash
 from fastrnn.io._assemble import GATES, array, assemble, blocks, family, refuse
 
 if TYPE_CHECKING:
-    from fastrnn._layers.layer import Layer
+    from fastrnn.recurrent import Layer
 
 L = TypeVar("L", bound="Layer")
 
@@ -161,9 +161,10 @@ def _choices(name: str, activation: Squash, recurrent_activation: Squash) -> dic
 def to_keras(layer: "Layer") -> list[Array]:
     """Return the arrays that ``set_weights`` takes, all layers and directions in a row."""
     name = family(type(layer))
-    plain: dict[str, Any] = {"peephole": False, "proj_size": 0, "layer_norm": False, "zoneout": 0.0}
-    plain |= {"clip": None, "gates": "ifo", "input_forget": False}
-    refuse(layer, f"Keras' {name}", plain)
+    refuse(
+        layer, f"Keras' {name}", "bias", "batch_first", "bidirectional", "merge_mode",
+        "activations", "nonlinearity", "reset_after",
+    )  # fmt: skip
     inverse = np.argsort(_ORDER[name]).tolist()
     params, result = layer.state_dict(), []
     for direction in layer._each():

@@ -9,7 +9,7 @@ from fastrnn._checks import Array
 from fastrnn.io._assemble import array, assemble, family
 
 if TYPE_CHECKING:
-    from fastrnn._layers.layer import Layer
+    from fastrnn.recurrent import Layer
 
 L = TypeVar("L", bound="Layer")
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 import fastrnn
-from fastrnn._calls.choices import gru_choices, lstm_choices, rnn_choices
 from fastrnn._checks import Array, integer
+from fastrnn.cells import SPECS
 from fastrnn.io import _onnx_cell as cell
 from fastrnn.io._assemble import assemble, family
 
 if TYPE_CHECKING:
-    from fastrnn._layers.layer import Layer
+    from fastrnn.recurrent import Layer
 
 L = TypeVar("L", bound="Layer")
 
@@ -113,14 +113,12 @@ class OnnxNode:
         for names in chosen:
             own: dict[str, Any] = {"clip": clip}
             if op == "RNN":
-                rnn_choices(names[0], clip)  # here, rather than when the node is called
                 own["nonlinearity"] = names[0]
             elif op == "GRU":
-                gru_choices(names, clip)
                 own |= {"activations": names, "reset_after": bool(linear_before_reset)}
             else:
-                lstm_choices(names, "ifo", bool(input_forget), clip)
                 own |= {"activations": names, "input_forget": bool(input_forget)}
+            SPECS[op.lower()].of(own)  # refused here, rather than when the node is called
             options.append(own)
         weights = cell.weights(op, D, W, R, B, P, hidden_size)
         cell.check_states({"h0": h0, "c0": c0}, layout, D, weights[0]["w_hh"])

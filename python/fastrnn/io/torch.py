@@ -5,27 +5,18 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from fastrnn.cells import WEIGHTS
 from fastrnn.io._assemble import GATES, array, assemble, family, refuse
 from fastrnn.io.checkpoint import load_weights
 
 if TYPE_CHECKING:
-    from fastrnn._layers.layer import Layer
+    from fastrnn.recurrent import Layer
 
 L = TypeVar("L", bound="Layer")
 
-_NAME = re.compile(
-    r"(weight_ih|weight_hh|weight_hr|weight_peephole|weight_norm|bias_ih|bias_hh)_l(\d+)(_reverse)?"
-)
+_ARGUMENTS = {name: argument for argument, name in WEIGHTS.items()}
+_NAME = re.compile(rf"({'|'.join(_ARGUMENTS)})_l(\d+)(_reverse)?")
 _CELL = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")  # of LSTMCell and its like
-_ARGUMENTS = {
-    "weight_ih": "w_ih",
-    "weight_hh": "w_hh",
-    "weight_hr": "w_hr",
-    "weight_peephole": "w_peephole",
-    "weight_norm": "w_norm",
-    "bias_ih": "b_ih",
-    "bias_hh": "b_hh",
-}
 _MODES = {"LSTM": "LSTM", "GRU": "GRU", "RNN_TANH": "RNN", "RNN_RELU": "RNN"}
 
 
@@ -82,10 +73,9 @@ def _complete(
 ) -> None:  # fmt: skip
     """Refuse a layer that lacks what the first one has, or whose rows are not G·H."""
     suffix = f"_l{place[0]}" + ("_reverse" if place[1] else "")
-    torch_names = {argument: name for name, argument in _ARGUMENTS.items()}
     wanted = {"w_ih", "w_hh"} | set(first)
     if wanted != set(weights):
-        odd = sorted(prefix + torch_names[a] + suffix for a in wanted ^ set(weights))
+        odd = sorted(prefix + WEIGHTS[a] + suffix for a in wanted ^ set(weights))
         raise ValueError(f"state_dict has {odd} in some layers and directions, and not in others")
     rows, columns = weights["w_hh"].shape
     G = GATES[family(cls)]
@@ -136,7 +126,15 @@ def to_torch(layer: "Layer") -> Any:
     options: dict[str, Any] = {}
     if name == "RNN":
         options["nonlinearity"] = getattr(layer, "nonlinearity", None)
-    _refuse(layer, name)
+        if options["nonlinearity"] not in ("tanh", "relu"):
+            found = options["nonlinearity"]
+            raise ValueError(f"torch.nn.RNN has nonlinearity tanh and relu, got {found!r}")
+    refuse(
+        layer, f"torch.nn.{name}", "bias", "batch_first", "dropout", "bidirectional", "proj_size",
+        "nonlinearity", "truncate", "clip_step", training=True,
+    )  # fmt: skip
+    if not isinstance(layer.hidden_size, int):
+        raise ValueError(f"torch.nn.{name} has one hidden_size, got {layer.hidden_size}")
     if getattr(layer, "proj_size", 0):
         options["proj_size"] = getattr(layer, "proj_size", 0)
     module = getattr(torch.nn, name)(
@@ -147,17 +145,3 @@ def to_torch(layer: "Layer") -> Any:
     copies = {key: torch.from_numpy(value) for key, value in layer.state_dict().items()}
     module.load_state_dict(copies)
     return module
-
-
-def _refuse(layer: "Layer", name: str) -> None:
-    """Raise ValueError for what torch.nn cannot say."""
-    plain: dict[str, Any] = {"merge_mode": "concat", "peephole": False, "reset_after": True}
-    plain |= {"input_forget": False, "gates": "ifo", "clip": None, "layer_norm": False}
-    plain |= {"zoneout": 0.0, "recurrent_dropout": 0.0, "weight_drop": 0.0}
-    plain["activations"] = ("sigmoid", "tanh", "tanh")[: 3 if name == "LSTM" else 2]
-    refuse(layer, f"torch.nn.{name}", plain)
-    if not isinstance(layer.hidden_size, int):
-        raise ValueError(f"torch.nn.{name} has one hidden_size, got {layer.hidden_size}")
-    nonlinearity = getattr(layer, "nonlinearity", "tanh")
-    if nonlinearity not in ("tanh", "relu"):
-        raise ValueError(f"torch.nn.RNN has nonlinearity tanh and relu, got {nonlinearity!r}")

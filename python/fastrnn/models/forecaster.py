@@ -8,8 +8,8 @@ import autograd.numpy as anp
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from fastrnn import _options, metrics, ops
-from fastrnn._checks import FLOAT64, Array, integer, number
+from fastrnn import metrics, ops
+from fastrnn._checks import FLOAT64, Array, integer, number, probability
 from fastrnn.data import batches
 from fastrnn.init import generator
 from fastrnn.models._forecast.forecast import Forecast
@@ -144,7 +144,7 @@ class Forecaster(Model):
             context_length = max(48, 2 * max(self._lags))
         self._context = integer("context_length", context_length, 1)
         self._columns = integer("covariates", covariates, 0)
-        self._dropout = _options.dropout(dropout, 2)
+        self._dropout = probability("dropout", dropout)
         I = len(self._lags) + self._columns
         self._reader = Reader(
             cell, input_size=I, vocab=None, embedding_size=None, hidden_size=hidden_size,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from fastrnn import _options, ops
-from fastrnn._checks import flag, integer, items
+from fastrnn import ops
+from fastrnn._checks import flag, integer, items, probability
 from fastrnn.init import generator
 from fastrnn.metrics import perplexity
 from fastrnn.models._parts.generation import continued, prompt_tokens
@@ -106,7 +106,7 @@ class LanguageModel(Model):
     ) -> None:
         source, V = generator(rng), size_of(vocab)
         self._vocab = V
-        self._dropout, self._tied = _options.dropout(dropout, 2), flag("tied", tied)
+        self._dropout, self._tied = probability("dropout", dropout), flag("tied", tied)
         self._reader = Reader(
             cell, input_size=None, vocab=V, embedding_size=embedding_size,
             hidden_size=hidden_size, num_layers=num_layers, bidirectional=False,

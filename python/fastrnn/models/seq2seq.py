@@ -9,7 +9,7 @@ import autograd.numpy as anp
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fastrnn import _options, decode, ops
+from fastrnn import decode, ops
 from fastrnn._checks import flag, integer, probability
 from fastrnn.init import generator
 from fastrnn.io._files import atomic_write
@@ -158,7 +158,7 @@ class Seq2Seq(Translating, Model):
                 f"attention='dot' needs decoder_size to be hidden_size = {H}, got {size}; "
                 "'general' and 'additive' do not"
             )
-        self._dropout = _options.dropout(dropout, 2)
+        self._dropout = probability("dropout", dropout)
         drop = probability("embedding_dropout", embedding_dropout)
         self._smoothing = probability("label_smoothing", label_smoothing)
         self._sampling = probability("scheduled_sampling", scheduled_sampling)

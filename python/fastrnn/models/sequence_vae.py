@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from fastrnn import _options, ops
+from fastrnn import ops
 from fastrnn._checks import integer, number, probability
 from fastrnn.data import SentenceBatch, pad
 from fastrnn.init import generator
@@ -126,7 +126,7 @@ class SequenceVAE(Annealing, Sentences, Bounds, Model):
         source = generator(rng)
         V = self._vocab = integer("vocab", size_of(vocab), 5)
         H, Z = integer("hidden_size", hidden_size, 1), integer("z_dim", z_dim, 1)
-        self._z_dim, self._dropout = Z, _options.dropout(dropout, 2)
+        self._z_dim, self._dropout = Z, probability("dropout", dropout)
         self._word_drop = probability("word_drop", word_drop)
         self._free = number("free_bits", free_bits, 0)
         self._reader = Reader(

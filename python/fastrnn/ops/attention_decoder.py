@@ -5,9 +5,9 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from fastrnn import reference
-from fastrnn._calls.decoder_run import open_run
 from fastrnn._checks import Array
-from fastrnn._options import GradientLimits, gradient_limits
+from fastrnn._decoder_run import open_run
+from fastrnn.cells import GradientLimits
 from fastrnn.ops._primitive import Call, differentiable, opened
 
 
@@ -125,7 +125,7 @@ def attention_decoder(
         "lengths": lengths,
         "num_threads": num_threads,
     }
-    limits = gradient_limits(truncate, clip_step)
+    limits = GradientLimits.of(truncate, clip_step)
     if not hasattr(params, "keys"):  # a dict, or autograd's box of one
         raise TypeError(f"params must be a dict of arrays, got {params!r}")
     given = {name: params[name] for name in params if params[name] is not None}

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastrnn import functional
-from fastrnn._calls.tape import gradients
+from fastrnn._call import gradients
 from fastrnn.ops._primitive import Call, differentiable
 
 _NAMES = ("x", "w_ih", "w_hh", "b_ih", "b_hh", "h0")

@@ -4,19 +4,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastrnn import _checks
-from fastrnn._calls.masks import NO_MASKS, Masks
+from fastrnn.cells import NO_MASKS, GradientLimits, Masks, Spec
 from fastrnn.reference._math import Array, affine, array_module, as_array, sum_outer
-from fastrnn.reference._norm import row_product
+from fastrnn.reference._norm import Norm, row_product
 from fastrnn.reference._sequence import Sequence, check_shape
 
 ALL = slice(None)
 
 
 class Call(NamedTuple):
-    """One call's arrays as they were given, and its layout."""
+    """One call's arrays as they were given, its cell, and its layout."""
 
     seq: Sequence
+    spec: Spec
     x: Any
     w_ih: Any
     w_hh: Any
@@ -26,14 +26,13 @@ class Call(NamedTuple):
     c0: Any = None
     w_peephole: Any = None
     w_hr: Any = None
-    option: Any = None  # what else the cell's step has to know
     masks: Masks = NO_MASKS
-    norm: Any = None  # of _norm.py
+    norm: Norm | None = None
 
     @property
     def xp(self) -> Any:
         """`autograd.numpy` while any of the arrays is being differentiated, else `numpy`."""
-        return array_module(*self[1:-3])
+        return array_module(*self[2:-2])
 
     def y(self, h: list[Any]) -> Any:
         """Return the outputs in the caller's layout from the T+1 states, slot 0 the initial one."""
@@ -106,8 +105,8 @@ class Call(NamedTuple):
 
     def backward_options(self, truncate: Any, clip_step: Any) -> tuple[int | None, float | None]:
         """Return both, checked; None where it has no effect."""
-        every = None if truncate is None else _checks.truncation(truncate, self.seq.T)
-        return every, None if clip_step is None else _checks.step_limit(clip_step)
+        every, limit = GradientLimits.of(truncate, clip_step)
+        return None if every is None or every >= self.seq.T else every, limit
 
     def gradients(self, d_ih: Array, d_hh: Array, dw_hh: Array) -> dict[str, Any]:
         """Return the gradients by x, w_ih, w_hh, b_ih and b_hh; no two share memory.
@@ -149,13 +148,13 @@ def back_seen(call: Any, seen: Array, d: Array, rows: slice = ALL) -> tuple[Arra
 
 
 def enter_call(
-    G: int,
+    spec: Spec,
     layout: tuple[Any, Any, Any],
     *arrays: Any,
-    option: Any = None,
     masks: Masks | None = None,
+    w_norm: Any = None,
 ) -> Call:
-    """Return the call of a cell with G gates.
+    """Return the call of a cell.
 
     layout is (lengths, reverse, batch_first); arrays are x, w_ih, w_hh … in the order of `Call`.
 
@@ -166,14 +165,16 @@ def enter_call(
     ValueError
         A shape does not fit, or lengths are not in 0..T.
     """
-    w_hh = as_array(arrays[2])
+    G, w_hh = spec.G, as_array(arrays[2])
     x, *rest = (as_array(array, w_hh) for array in arrays)
     P = w_hh.shape[-1]
     if P < 1:
         raise ValueError(f"w_hh must have at least one hidden unit, got shape {w_hh.shape}")
     w_hr = rest[7] if len(rest) > 7 else None
     H = P if w_hr is None else w_hr.shape[-1]
-    call = Call(Sequence(x, H, *layout), x, *rest)._replace(option=option, masks=masks or NO_MASKS)
+    norm = None if w_norm is None else Norm(w_norm, G)
+    call = Call(Sequence(x, H, *layout), spec, x, *rest)
+    call = call._replace(masks=masks or NO_MASKS, norm=norm)
     call.seq.P = P
     if call.masks.w_mask is not None:
         call = call._replace(w_hh=call.w_hh * call.masks.w_mask)
@@ -186,17 +187,3 @@ def enter_call(
     check_shape("b_hh", call.b_hh, (G * H,))
     check_shape("w_peephole", call.w_peephole, (3, H), (3 * H, H))
     return call
-
-
-def check_threads(num_threads: Any) -> None:
-    """Check num_threads, which has no effect here: NumPy decides about its own threads.
-
-    Raises
-    ------
-    TypeError
-        num_threads is not an integer.
-    ValueError
-        num_threads is below 1.
-    """
-    if num_threads is not None:
-        _checks.integer("num_threads", num_threads, 1)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastrnn._calls.choices import NUMBERS, Squash
+from fastrnn.cells import NUMBERS, Squash
 
 Array = NDArray[Any]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastrnn import _checks
+from fastrnn.reference import _checks
 from fastrnn.reference._math import Array, array_module, as_array
 
 
@@ -54,19 +54,12 @@ class Sequence:
         self.mask: Array | None = None  # (T, N, 1), True where a row has a step
         self.start: Any = 0  # (N, 1), in the order of processing: each row's first step
         if lengths is not None:
-            lengths = self._checked(np.asarray(lengths)).reshape(-1, 1)
+            given = np.asarray(lengths)
+            given = given[None] if given.ndim == 0 and not self.batched else given
+            lengths = _checks.counts(given, self.T, self.N)[:, None]
             steps = np.arange(self.T)[:: -1 if self.reverse else 1]
             self.mask = steps[:, None, None] < lengths
             self.start = self.T - lengths if self.reverse else 0
-
-    def _checked(self, lengths: Array) -> Array:
-        if lengths.size and lengths.dtype.kind not in "iu":
-            raise TypeError(f"lengths must hold integers, got {lengths.dtype}")
-        if not (lengths.shape == (self.N,) or (lengths.ndim == 0 and not self.batched)):
-            raise ValueError(f"lengths must have shape (N,) = ({self.N},), got {lengths.shape}")
-        if ((lengths < 0) | (lengths > self.T)).any():
-            raise ValueError(f"lengths must lie in 0..T = 0..{self.T}, got {lengths}")
-        return lengths
 
     def enter(self, x: Any) -> Any:
         """Return x as (T, N, F) in the order of processing, 0 where no step exists.

@@ -39,7 +39,7 @@ class Tape:
         if call.xp is not np:
             raise TypeError(f"{cell}_forward keeps plain arrays; differentiate {cell} instead")
         self.spent = False
-        self._cell = cell
+        self.cell = cell
         self._call = call
         rows, dtype = (call.seq.T, call.seq.N, call.w_hh.shape[0]), call.w_hh.dtype
         self._kept = {"gates": np.array(gates, dtype).reshape(rows), "h": np.stack(h)}
@@ -77,8 +77,8 @@ class Tape:
         ValueError
             The cell is not an LSTM, or first looked at after backward.
         """
-        if self._cell != "lstm":
-            raise ValueError(f"tape.c: an LSTM has it, this tape is from {self._cell}_forward")
+        if self.cell != "lstm":
+            raise ValueError(f"tape.c: an LSTM has it, this tape is from {self.cell}_forward")
         return self._show("c", 1)
 
     def _show(self, name: str, first_slot: int) -> Array:
@@ -95,7 +95,7 @@ class Tape:
 
     def _refuse_spent(self, name: str) -> None:
         if self.spent:
-            raise ValueError(f"{name}: the tape is spent; call {self._cell}_forward again")
+            raise ValueError(f"{name}: the tape is spent; call {self.cell}_forward again")
 
     def open(self, cell: str) -> tuple[Call, dict[str, Array]]:
         """Return the call and what was kept; the tape stays good until `spend`.
@@ -106,8 +106,8 @@ class Tape:
             The tape is spent, or another cell's.
         """
         self._refuse_spent("tape")
-        if self._cell != cell:
-            raise ValueError(f"tape must come from {cell}_forward, not from {self._cell}_forward")
+        if self.cell != cell:
+            raise ValueError(f"tape must come from {cell}_forward, not from {self.cell}_forward")
         return self._call, self._kept
 
     def spend(self) -> None:

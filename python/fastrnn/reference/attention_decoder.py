@@ -5,12 +5,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastrnn import _checks
-from fastrnn._calls.choices import GRU_ACTIVATIONS, LSTM_DEFAULT
-from fastrnn._calls.decoder import NAMES, Decoder, open_decoder, open_state
-from fastrnn.reference._gru_step import gru_option, gru_step
-from fastrnn.reference._lstm_step import lstm_step
+from fastrnn._decoder import NAMES, Decoder, open_decoder, open_state
+from fastrnn.cells import GRUSpec, LSTMSpec, Spec
+from fastrnn.reference._checks import counts, threads
 from fastrnn.reference._math import Array, affine, array_module, as_array, constant, masked_softmax
+from fastrnn.reference.gru import gru_step
+from fastrnn.reference.lstm import lstm_step
 
 
 def attention_decoder(
@@ -105,22 +105,21 @@ def open_call(
     params: Any,
     state: Any,
     options: tuple[Any, ...],
-    counts: tuple[Any, Any],
+    lengths: tuple[Any, Any],
     num_threads: Any,
 ) -> tuple[Decoder, "Step", Any, Array, list[Any]]:
     """Return the decoder, its step, x without padding, which steps exist, and h, c and fed."""
-    if num_threads is not None:
-        _checks.integer("num_threads", num_threads, 1)
+    threads(num_threads)
     given = {name: as_array(params[name]) for name in params}
     x, memory = as_array(x), as_array(memory)
     d = open_decoder(x, memory, given, *options)
     states = open_state(d, state)
     p = {name: given.get(name) for name in NAMES}
     xp = array_module(x, memory, *p.values(), *states)
-    there = _exists(d.S, d.N, counts[0], "memory_lengths", "S")
+    there = _exists(d.S, d.N, lengths[0], "memory_lengths", "S")
     memory = xp.where(there[:, :, None], memory, 0.0)  # nothing else in padding has a gradient
     keys = affine(xp, memory, p["weight_key"], p["bias_key"]) if d.score == "additive" else memory
-    exists = _exists(d.T, d.N, counts[1], "lengths", "T")
+    exists = _exists(d.T, d.N, lengths[1], "lengths", "T")
     dtype = constant(given["weight_hh"]).dtype
     now = [
         np.zeros((d.N, width), dtype) if s is None else s
@@ -137,7 +136,7 @@ class _Recurrent(NamedTuple):
     seq: Decoder
     w_hh: Any
     b_hh: Any
-    option: Any
+    spec: Spec
     norm: Any = None
 
     @staticmethod
@@ -196,7 +195,7 @@ class Step(NamedTuple):
         pre = affine(xp, self.join(x, fed), p["weight_ih"], p["bias_ih"])
         if self.d.cell == "lstm":
             pre = pre + affine(xp, h, p["weight_hh"], p["bias_hh"])
-            return lstm_step(xp, pre, c, None, LSTM_DEFAULT)
+            return lstm_step(xp, pre, c, None, LSTMSpec.plain)
         h, gates = gru_step(self.recurrent, pre, h)
         return h, c, gates
 
@@ -207,14 +206,12 @@ class Step(NamedTuple):
     @property
     def recurrent(self) -> Any:
         """What `gru_step` and its mirror image read of a call."""
-        option = gru_option(True, GRU_ACTIVATIONS)
-        return _Recurrent(self.xp, self.d, self.p["weight_hh"], self.p["bias_hh"], option)
+        weights = self.p["weight_hh"], self.p["bias_hh"]
+        return _Recurrent(self.xp, self.d, *weights, GRUSpec.plain)
 
 
 def _exists(steps: int, N: int, lengths: Any, name: str, symbol: str) -> Array:
     """Which of the steps (steps, N) exist."""
     if lengths is None:
         return np.ones((steps, N), bool)
-    return np.arange(steps)[:, None] < _checks.lengths(
-        lengths, steps, N, False, name, ("N", symbol)
-    )
+    return np.arange(steps)[:, None] < counts(lengths, steps, N, name, ("N", symbol))

@@ -5,13 +5,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastrnn import _checks
-from fastrnn._calls.choices import LSTM_DEFAULT
+from fastrnn.cells import GradientLimits, LSTMSpec
 from fastrnn.reference._call import from_seen, rz_n
-from fastrnn.reference._gru_step import gru_step_backward
-from fastrnn.reference._lstm_step import lstm_step_backward
 from fastrnn.reference._math import Array, tanh_backward
 from fastrnn.reference.attention_decoder import Step, open_call
+from fastrnn.reference.gru import gru_step_backward
+from fastrnn.reference.lstm import lstm_step_backward
 
 
 def attention_decoder_backward(
@@ -87,8 +86,7 @@ def attention_decoder_backward(
         for part, width in zip(g[:3], widths, strict=True)
     ]
     last = dict(zip(d.state_names, g[3:], strict=True))
-    every = None if truncate is None else _checks.truncation(truncate, d.T)
-    limit = None if clip_step is None else _checks.step_limit(clip_step)
+    every, limit = GradientLimits.of(truncate, clip_step)
     back = _Back(step, inputs, limit)
     dstate = [np.zeros_like(s) for s in now]
     for k, name in enumerate(("h", "c", "fed")):
@@ -158,7 +156,7 @@ class _Back:
         fed = context if self.now.d.query == "previous" else fed
         gates = self.now.advance(x, h, c, fed)[2]
         if self.now.d.cell == "lstm":
-            dpre, dc = lstm_step_backward(gates, c, c_t, dh, dc, None, LSTM_DEFAULT, self.limit)
+            dpre, dc = lstm_step_backward(gates, c, c_t, dh, dc, None, LSTMSpec.plain, self.limit)
             self.add("weight_hh", "bias_hh", dpre, h)
             return dpre, dpre @ self.p["weight_hh"], dc
         hn = from_seen(self.now.recurrent, h, rz_n(self.now.d.H)[1])

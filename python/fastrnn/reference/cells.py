@@ -1,10 +1,10 @@
 """One step of each cell, as a sequence of one step: what `stream` and decoders repeat."""
 
-from typing import Any
+from typing import Any, Unpack
 
 from numpy.typing import ArrayLike
 
-from fastrnn._calls.choices import GATES, GRU_ACTIVATIONS, LSTM_ACTIVATIONS, Squash
+from fastrnn.cells import GRUOptions, LSTMOptions, RNNOptions, takes
 from fastrnn.reference._math import Array, as_array
 from fastrnn.reference.gru import gru
 from fastrnn.reference.lstm import lstm
@@ -18,6 +18,7 @@ def _one_step(x_t: Any, w_hh: Any) -> Any:
     return x_t[None]
 
 
+@takes(RNNOptions)
 def rnn_cell(
     x_t: ArrayLike,
     h: ArrayLike | None,
@@ -26,9 +27,8 @@ def rnn_cell(
     b_ih: ArrayLike | None = None,
     b_hh: ArrayLike | None = None,
     *,
-    nonlinearity: Squash = "tanh",
-    clip: float | None = None,
     num_threads: int | None = None,
+    **options: Unpack[RNNOptions],
 ) -> Array:
     """Run one step of a simple recurrent network.
 
@@ -38,8 +38,9 @@ def rnn_cell(
         (I,) is one row, and the result loses N.
     h : array_like or None, (N, H) or (H,)
         None: zeros.
-    w_ih, w_hh, b_ih, b_hh, nonlinearity, clip, num_threads
+    w_ih, w_hh, b_ih, b_hh, num_threads
         As `rnn`.
+    **options
 
     Returns
     -------
@@ -68,13 +69,13 @@ def rnn_cell(
         b_ih,
         b_hh,
         h,
-        nonlinearity=nonlinearity,
-        clip=clip,
         num_threads=num_threads,
+        **options,
     )
     return h_n
 
 
+@takes(GRUOptions)
 def gru_cell(
     x_t: ArrayLike,
     h: ArrayLike | None,
@@ -83,10 +84,8 @@ def gru_cell(
     b_ih: ArrayLike | None = None,
     b_hh: ArrayLike | None = None,
     *,
-    reset_after: bool = True,
-    activations: tuple[Squash, Squash] = GRU_ACTIVATIONS,
-    clip: float | None = None,
     num_threads: int | None = None,
+    **options: Unpack[GRUOptions],
 ) -> Array:
     """Run one step of a GRU.
 
@@ -96,8 +95,9 @@ def gru_cell(
         (I,) is one row, and the result loses N.
     h : array_like or None, (N, H) or (H,)
         None: zeros.
-    w_ih, w_hh, b_ih, b_hh, reset_after, activations, clip, num_threads
+    w_ih, w_hh, b_ih, b_hh, num_threads
         As `gru`.
+    **options
 
     Returns
     -------
@@ -126,14 +126,13 @@ def gru_cell(
         b_ih,
         b_hh,
         h,
-        reset_after=reset_after,
-        activations=activations,
-        clip=clip,
         num_threads=num_threads,
+        **options,
     )
     return h_n
 
 
+@takes(LSTMOptions)
 def lstm_cell(
     x_t: ArrayLike,
     state: tuple[ArrayLike | None, ArrayLike | None] | None,
@@ -144,11 +143,8 @@ def lstm_cell(
     *,
     w_peephole: ArrayLike | None = None,
     w_hr: ArrayLike | None = None,
-    activations: tuple[Squash, Squash, Squash] = LSTM_ACTIVATIONS,
-    clip: float | None = None,
-    input_forget: bool = False,
-    gates: str = GATES,
     num_threads: int | None = None,
+    **options: Unpack[LSTMOptions],
 ) -> tuple[Array, Array]:
     """Run one step of an LSTM.
 
@@ -158,8 +154,9 @@ def lstm_cell(
         (I,) is one row, and the results lose N.
     state : tuple (h, c) or None
         (N, H) or (H,) each; None: zeros.
-    w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr, activations, clip, input_forget, gates, num_threads
+    w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr, num_threads
         As `lstm`.
+    **options
 
     Returns
     -------
@@ -194,10 +191,7 @@ def lstm_cell(
         c,
         w_peephole=w_peephole,
         w_hr=w_hr,
-        activations=activations,
-        clip=clip,
-        input_forget=input_forget,
-        gates=gates,
         num_threads=num_threads,
+        **options,
     )
     return state_n

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastrnn.init import generator
+from fastrnn.reference._checks import generator
 from fastrnn.reference._math import Array, array_module, as_array
 
 if TYPE_CHECKING:

@@ -1,35 +1,18 @@
 """The simple recurrent network, and its backward as docs/maths/rnn.md derives it."""
 
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastrnn._calls.choices import Squash, rnn_choices
-from fastrnn._calls.grads import RNNGrads
-from fastrnn._calls.masks import Masks
-from fastrnn.reference._call import Call, check_threads, enter_call
-from fastrnn.reference._math import Activation, Array, limited, squash, sum_outer
+from fastrnn.cells import Masks, RNNGrads, RNNOptions, RNNSpec, takes
+from fastrnn.reference._call import Call, enter_call
+from fastrnn.reference._checks import threads
+from fastrnn.reference._math import Array, limited, squash, sum_outer
 from fastrnn.reference._tape import Tape, open_tape
 
 
-def rnn_sweep(call: Call) -> tuple[list[Any], list[Any]]:
-    """All steps: T+1 states h, slot 0 the initial one, and T activated sums."""
-    seq, xp = call.seq, call.xp
-    activation, _ = call.option
-    pre_x = call.pre_x()
-    h = [seq.state_in("h0", call.h0, call.w_hh.dtype)]
-    gates: list[Any] = []
-    for t in range(seq.T):
-        # A row without this step computes on zeros and keeps its state, so that nothing in it,
-        # NaN included, reaches a gradient through the result that is thrown away.
-        h_prev = seq.select(t, h[t], 0.0)
-        gates.append(activation(xp, pre_x[t] + call.pre_h(h_prev)))
-        h_t, _ = call.zoned(t, gates[t], h_prev)
-        h.append(seq.select(t, h_t, h[t]))
-    return h, gates
-
-
+@takes(RNNOptions)
 def rnn(
     x: ArrayLike,
     w_ih: ArrayLike | None,
@@ -38,13 +21,12 @@ def rnn(
     b_hh: ArrayLike | None = None,
     h0: ArrayLike | None = None,
     *,
-    nonlinearity: Squash = "tanh",
     lengths: ArrayLike | None = None,
     reverse: bool = False,
     batch_first: bool = False,
-    clip: float | None = None,
     num_threads: int | None = None,
     masks: Masks | None = None,
+    **options: Unpack[RNNOptions],
 ) -> tuple[Array, Array]:
     """Run one simple recurrent layer in one direction, in plain NumPy; also under `autograd.numpy`.
 
@@ -58,15 +40,12 @@ def rnn(
     b_ih, b_hh : array_like or None, (H,)
     h0 : array_like or None, (N, H) or (H,)
         Initial state, zeros if None; (H,) serves every row.
-    nonlinearity : str or tuple
-        ``"tanh"``, ``"relu"``, ``"sigmoid"``, ``"linear"``, or another activation of `lstm`.
+    **options
     lengths : array_like of int or None, (N,)
         Steps that exist in each row, 0..T in any order. What x holds after them is never read.
     reverse : bool
         Start at each row's last existing step; y stays in input order.
     batch_first : bool
-    clip : float or None
-        What the activations are applied to is limited to ±clip.
     masks : Masks or None
         Recurrent dropout and zoneout: h∘h_mask enters the recurrent product, and the parts h_keep
         of h, and c_keep of c, stay as they were.
@@ -85,7 +64,7 @@ def rnn(
     TypeError
         lengths or num_threads are not integers, or a flag is not a bool.
     ValueError
-        A shape does not fit, lengths are not in 0..T, nonlinearity is unknown, or clip is given.
+        A shape does not fit, lengths are not in 0..T, or an option is wrong.
 
     Notes
     -----
@@ -105,14 +84,14 @@ def rnn(
     >>> y[:, 0, 0]
     array([1., 2., 3.])
     """
-    check_threads(num_threads)
-    option = rnn_option(nonlinearity, clip)
-    arrays = (x, w_ih, w_hh, b_ih, b_hh, h0)
-    call = enter_call(1, (lengths, reverse, batch_first), *arrays, option=option, masks=masks)
-    h, _ = rnn_sweep(call)
+    threads(num_threads)
+    layout = (lengths, reverse, batch_first)
+    call = enter_call(RNNSpec.of(options), layout, x, w_ih, w_hh, b_ih, b_hh, h0, masks=masks)
+    h, _, _ = rnn_sweep(call)
     return call.y(h), call.seq.state_out(h[-1])
 
 
+@takes(RNNOptions)
 def rnn_forward(
     x: ArrayLike,
     w_ih: ArrayLike | None,
@@ -121,19 +100,18 @@ def rnn_forward(
     b_hh: ArrayLike | None = None,
     h0: ArrayLike | None = None,
     *,
-    nonlinearity: Squash = "tanh",
     lengths: ArrayLike | None = None,
     reverse: bool = False,
     batch_first: bool = False,
-    clip: float | None = None,
     num_threads: int | None = None,
     masks: Masks | None = None,
+    **options: Unpack[RNNOptions],
 ) -> tuple[Array, Array, Tape]:
     """Run `rnn`, with its arguments and errors, and keep what `rnn_backward` needs.
 
     Parameters
     ----------
-    x, w_ih, w_hh, b_ih, b_hh, h0, nonlinearity, lengths, reverse, batch_first, num_threads, …
+    x, w_ih, w_hh, b_ih, b_hh, h0, lengths, reverse, batch_first, num_threads, …
         As `rnn`.
 
     Returns
@@ -161,11 +139,10 @@ def rnn_forward(
     >>> tape.gates.shape, bool((tape.gates[:, 0] == y).all()), y.flags.writeable
     ((3, 1, 1), True, False)
     """
-    check_threads(num_threads)
-    option = rnn_option(nonlinearity, clip)
-    arrays = (x, w_ih, w_hh, b_ih, b_hh, h0)
-    call = enter_call(1, (lengths, reverse, batch_first), *arrays, option=option, masks=masks)
-    h, gates = rnn_sweep(call)
+    threads(num_threads)
+    layout = (lengths, reverse, batch_first)
+    call = enter_call(RNNSpec.of(options), layout, x, w_ih, w_hh, b_ih, b_hh, h0, masks=masks)
+    h, _, gates = rnn_sweep(call)
     tape = Tape("rnn", call, gates, h)
     y = call.y(h)
     y.setflags(write=False)
@@ -232,12 +209,29 @@ def rnn_backward(
     return RNNGrads(**found)
 
 
+def rnn_sweep(call: Call) -> tuple[list[Any], None, list[Any]]:
+    """All steps: T+1 states h, slot 0 the initial one, no c, and T activated sums."""
+    seq, xp = call.seq, call.xp
+    activation, _ = squash(call.spec.nonlinearity, call.spec.limit)
+    pre_x = call.pre_x()
+    h = [seq.state_in("h0", call.h0, call.w_hh.dtype)]
+    gates: list[Any] = []
+    for t in range(seq.T):
+        # A row without this step computes on zeros and keeps its state, so that nothing in it,
+        # NaN included, reaches a gradient through the result that is thrown away.
+        h_prev = seq.select(t, h[t], 0.0)
+        gates.append(activation(xp, pre_x[t] + call.pre_h(h_prev)))
+        h_t, _ = call.zoned(t, gates[t], h_prev)
+        h.append(seq.select(t, h_t, h[t]))
+    return h, None, gates
+
+
 def rnn_sweep_backward(
     call: Call, kept: dict[str, Array], dy: Array, dh: Array, every: int | None, limit: float | None
 ) -> dict[str, Any]:
     """All steps back; return the gradients by name."""
     seq, gates = call.seq, kept["gates"]
-    _, activation_backward = call.option
+    _, activation_backward = squash(call.spec.nonlinearity, call.spec.limit)
     h_prev = seq.existing(kept["h"][:-1])
     dgates, d_hh = np.empty_like(gates), np.empty_like(gates)
     for t in reversed(range(seq.T)):
@@ -251,9 +245,3 @@ def rnn_sweep_backward(
         "w_norm": call.gain_gradient(dgates, dgates, seen),
         "h0": seq.dstate_out(dh, call.h0),
     }
-
-
-def rnn_option(nonlinearity: Any, clip: Any) -> Activation:
-    """Return the activation and its backward."""
-    choices = rnn_choices(nonlinearity, clip)
-    return squash(choices.activations[0], choices.clip)

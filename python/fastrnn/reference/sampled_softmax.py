@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastrnn._checks import integer
+from fastrnn.reference._checks import whole
 from fastrnn.reference._math import Array, affine, array_module, as_array, constant, rows
 from fastrnn.reference.loss import softmax_cross_entropy
 
@@ -95,7 +95,7 @@ def draw_classes(
     """
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"rng must be a numpy.random.Generator, got {type(rng).__name__}")
-    count = integer("num_samples", num_samples, 1)
+    count = whole("num_samples", num_samples, 1)
     if V < 1:
         raise ValueError("w must have shape (V, I) with V >= 1")
     if proposal is None:

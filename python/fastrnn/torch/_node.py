@@ -8,10 +8,8 @@ import torch
 from torch import Tensor
 
 from fastrnn._checks import Array, DType
-from fastrnn._layers import stack
-from fastrnn._layers.layer import Layer
-from fastrnn._layers.record import LayerTape, Record
-from fastrnn.recurrent import GRU, LSTM, RNN
+from fastrnn._stack import Dropout, LayerTape, Record
+from fastrnn.recurrent import GRU, LSTM, RNN, Layer
 from fastrnn.torch._packed_rows import PackedRows
 
 NO_SECOND = (
@@ -80,14 +78,14 @@ class Call(NamedTuple):
     ) -> tuple[Array, list[Array], LayerTape | None]:  # fmt: skip
         """Return y in the layout of x, the final states, and a tape if it is to be kept."""
         layer, rows = self.layer, self.rows
-        named: dict[str, Any] = dict(zip(layer._names(), map(_array, weights), strict=True))
+        named: dict[str, Any] = dict(zip(layer._all_names, map(_array, weights), strict=True))
         given = _array(x) if rows is None else rows.pad(_array(x))
         state = layer._layout.join(
             [] if h0 is None else [_array(h0)], [] if c0 is None else [_array(c0)]
         )
         dropout = None
         if self.seed is not None:
-            dropout = stack.Dropout(layer.dropout, np.random.default_rng(self.seed))
+            dropout = Dropout(layer.dropout, np.random.default_rng(self.seed))
         y, final, tape = layer._run(
             given, state, None if rows is None else rows.lengths,
             layer._build(named, packed=False), Record() if keep else None, dropout,
@@ -134,7 +132,7 @@ class _Node(torch.autograd.Function):
     def backward(ctx: Any, *g: Tensor | None) -> tuple[Tensor | None, ...]:
         call: Call = ctx.call
         x, h0, c0, *weights = ctx.saved_tensors
-        weights = weights[: len(call.layer._names())]
+        weights = weights[: len(call.layer._all_names)]
         tape, ctx.tape = ctx.tape, None
         with torch.no_grad():
             if tape is None:  # retain_graph: a tape serves one backward, so another one is made
@@ -165,7 +163,7 @@ def _gradients(
     dh, dc = layer._layout.split(dinitial)
     if dx is not None and rows is not None:
         dx = rows.pick(dx)
-    return (dx, *(dh or [None]), *(dc or [None]), *(named[name] for name in layer._names()))
+    return (dx, *(dh or [None]), *(dc or [None]), *(named[name] for name in layer._all_names))
 
 
 class _Refusal(torch.autograd.Function):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from fastrnn import _options
+from fastrnn.cells import float_type
 from fastrnn.cli._config import Config
 from fastrnn.cli.datasets.dialogues import dialogues_dataset, sentences_dataset
 from fastrnn.cli.datasets.parallel import parallel_dataset
@@ -35,7 +35,7 @@ def read_dataset(config: Config, kind: str) -> Dataset:
     given = {}
     if DATASETS[kind] is vectors_dataset:
         dtype = config.section("model").get("dtype", "float32")
-        given["dtype"] = config.call("model", _options.dtype, {}, value=dtype)
+        given["dtype"] = config.call("model", float_type, {}, value=dtype)
     return config.call(
         "data",
         DATASETS[kind],

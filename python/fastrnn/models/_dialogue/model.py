@@ -7,7 +7,7 @@ import autograd.numpy as anp
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fastrnn import _options, init, ops
+from fastrnn import init, ops
 from fastrnn._checks import flag, integer, probability
 from fastrnn.data import DialogueBatch, pack_dialogues
 from fastrnn.data.arrays import as_ids
@@ -87,7 +87,7 @@ class DialogueModel(Model):
         H = integer("hidden_size", hidden_size, 1)
         C = H if context_size is None else integer("context_size", context_size, 1)
         O = H if decoder_size is None else integer("decoder_size", decoder_size, 1)
-        self._dropout = _options.dropout(dropout, 2)
+        self._dropout = probability("dropout", dropout)
         self._word_drop = probability("word_drop", word_drop)
         self._reader = Reader(
             cell, input_size=None, vocab=V, embedding_size=embedding_size, hidden_size=H,

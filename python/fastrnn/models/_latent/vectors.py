@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from fastrnn import _options
 from fastrnn._checks import Array, integer
+from fastrnn.cells import float_type
 from fastrnn.models._parts.dense import (
     ACTIVATIONS,
     LIKELIHOODS,
@@ -47,7 +47,7 @@ class VectorModel(Model):
         hidden = sizes_of("hidden_sizes", hidden_sizes)
         self._activation = choice("activation", activation, list(ACTIVATIONS))
         self._likelihood = choice("likelihood", likelihood, LIKELIHOODS)
-        self.dtype = _options.dtype(dtype)
+        self.dtype = float_type(dtype)
         down, up = [I, *hidden], [Z, *hidden[::-1]]
         self.params = {
             "encoder": dense_params(down, self.dtype, rng),

@@ -16,7 +16,7 @@ from fastrnn.models._parts.reader import CELLS, SMALL, linear_params, refuse_pro
 if TYPE_CHECKING:
     from numpy.random import Generator
 
-    from fastrnn._layers.layer import Layer
+    from fastrnn.recurrent import Layer
 
 Ids = NDArray[np.int64]
 

@@ -41,12 +41,12 @@ def pool(pooling: str, y: Any, lengths: Any, exists: Any) -> Any:
 
 def last(layer: Any, state: Any) -> Any:
     """Return what the top layer's directions ended with, (N, width), merged as its outputs are."""
-    h = state[0] if layer._kind.cell_state else state
+    h = state[0] if layer._spec.cell_state else state
     D = 2 if layer.bidirectional else 1
     if isinstance(layer.hidden_size, list):
         h = h[-1]
     if len(h) == D == 1:
-        return _only[layer._kind.function](h)
+        return _only[layer._spec.family](h)
     if len(h) == D and layer.merge_mode == "concat":
         # All there is: to index would cost more on the way back than the reshaping does.
         return anp.reshape(anp.transpose(h, (1, 0, 2)), (h.shape[1], D * h.shape[2]))

@@ -8,12 +8,12 @@ import autograd.numpy as anp
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from fastrnn import _options, init, ops
+from fastrnn import init, ops
 from fastrnn._checks import FLOAT64, Array, integer
 from fastrnn._checks import lengths as checked_lengths
-from fastrnn._layers.apply import apply
-from fastrnn._layers.layer import Layer
-from fastrnn.recurrent import GRU, LSTM, RNN
+from fastrnn.cells import layer_sizes
+from fastrnn.ops._layer import apply
+from fastrnn.recurrent import GRU, LSTM, RNN, Layer
 from fastrnn.runtime import backend
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class Reader:
             raise ValueError("embedding_size needs vocab: vectors are not embedded")
         self._embedding_dropout = embedding_dropout
         self.vocab = None if vocab is None else integer("vocab", vocab, 1)
-        sizes, _ = _options.sizes(hidden_size, num_layers)
+        sizes, _ = layer_sizes(hidden_size, num_layers)
         columns: Any = input_size
         if self.vocab is not None:
             E = sizes[0] if embedding_size is None else embedding_size
@@ -177,7 +177,10 @@ class Reader:
             # Each of few symbols stands there many times, so its product with W_ih is made once.
             table = ops.linear(embedding, own)
             if beside is None and backend.get() == "core":
-                return apply(self.layer, weights, table, state, lengths, rng, True, None, x)
+                return apply(
+                    self.layer, weights, table, state, lengths=lengths, rng=rng, projected=True,
+                    ids=x,
+                )  # fmt: skip
             x = ops.embedding(table, x)
         if beside is not None:
             x = x + ops.linear(beside, rest)

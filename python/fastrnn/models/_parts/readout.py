@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from fastrnn import _options, ops
-from fastrnn._checks import Array, flag
+from fastrnn import ops
+from fastrnn._checks import Array, flag, probability
 from fastrnn.data import pad
 from fastrnn.init import generator
 from fastrnn.models._parts.model import Model, size_of, unpack
@@ -64,7 +64,7 @@ class Readout(Model):
         source = generator(rng)
         self._pooling = pooling
         self._batch_first = flag("batch_first", batch_first)
-        self._dropout = _options.dropout(dropout, 2)  # it acts before the top, too
+        self._dropout = probability("dropout", dropout)  # it acts before the top, too
         self._reader = Reader(
             cell, hidden_size=hidden_size, vocab=None if vocab is None else size_of(vocab),
             dropout=dropout, dtype=dtype, rng=source, layer_options=layer_options,
@@ -259,8 +259,7 @@ class Readout(Model):
             lengths = np.asarray(lengths)
         elif lengths is not None:
             self._reader.enter(x, lengths)  # says what is wrong
-        layers = len(_options.sizes(self._reader.layer.hidden_size, 1)[0])
-        layers = max(layers, self._reader.layer.num_layers)
+        layers = self._reader.layer.num_layers
         rows = max(1, _MOST // max(1, x.shape[0] * self._reader.width * layers))
         N = x.shape[1]
         for start in range(0, N, rows):

@@ -10,11 +10,11 @@ from numpy.typing import DTypeLike, NDArray
 
 from fastrnn import init, ops
 from fastrnn._checks import FLOAT64, Array
-from fastrnn._layers.layer import Layer
 from fastrnn.attention_step import AttentionStep
 from fastrnn.models._parts.reader import CELLS, Reader, linear_params, with_weights
 from fastrnn.models._seq2seq.encoder import Encoded
 from fastrnn.ops._primitive import value_of
+from fastrnn.recurrent import Layer
 
 if TYPE_CHECKING:
     from numpy.random import Generator

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from fastrnn import _checks, _core
-from fastrnn._calls.decoder import NAMES, Decoder, open_decoder, open_state
 from fastrnn._checks import Array, DType, allocate, floats, leading
-from fastrnn._options import GradientLimits
+from fastrnn._decoder import NAMES, Decoder, open_decoder, open_state
+from fastrnn.cells import GradientLimits
 
 _SHARED = {"weight_general": "weight_query"}  # the core's name for the matrix of either score
 _KEPT = ("outputs", "contexts", "attn", "keys", "queries", "states", "cells", "fed")

@@ -3,8 +3,8 @@
 import numpy as np
 
 from fastrnn import _core
-from fastrnn._calls.decoder import Decoder
 from fastrnn._checks import Array, allocate
+from fastrnn._decoder import Decoder
 
 # From this many rows for each row of memory it pays to multiply memory instead of the contexts:
 # there are about as many steps as positions of memory. With packed weights and the table, beam 5 of

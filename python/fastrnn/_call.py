@@ -1,0 +1,626 @@
+"""The one road of a call: check → allocate → core or twin → tape, and the way back.
+
+`call` takes what a caller gave for one layer and direction; `run` takes arrays as the core wants
+them, which is all that a stack of layers or a stream needs. Each check first asks whether there is
+anything to do, by attribute look-ups alone; what needs it is then converted or explained.
+"""
+
+from functools import lru_cache
+from importlib import import_module
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastrnn import _core, runtime
+from fastrnn._checks import (
+    MAX_THREADS,
+    Array,
+    DType,
+    allocate,
+    exact,
+    flag,
+    floats,
+    integer,
+    leading,
+    shape_error,
+    step_limit,
+    truncation,
+    unit_stride,
+)
+from fastrnn._checks import lengths as checked_lengths
+from fastrnn.cells import NO_MASKS, WEIGHTS, GRUGrads, LSTMGrads, Masks, RNNGrads, Spec
+from fastrnn.runtime import backend, team
+
+Ids = NDArray[np.int64]
+# w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr, w_norm
+Weights = tuple[
+    Array | None, Array, Array | None, Array | None, Array | None, Array | None, Array | None
+]
+Grads = TypeVar("Grads", LSTMGrads, GRUGrads, RNNGrads)
+
+NAMES = tuple(WEIGHTS)
+_WITH_X = ("x", *NAMES)
+COLUMNS = "is the number of columns of w_ih (G·H if w_ih is None)"
+INPUT_SIZE = "is input_size"
+PACKED: Any = (None,) * len(NAMES)  # in the place of weights that are packed
+_ndarray, _empty = np.ndarray, np.empty
+
+
+class Part(NamedTuple):
+    """The weights of one layer and direction, checked: ready to run.
+
+    They are arrays, or packed for inference, or both; those that are not given are None.
+    """
+
+    spec: Spec
+    weights: Weights
+    packed: _core.PackedWeights | None
+    dtype: DType
+    columns: int  # of x: I, or G·H where there is no w_ih because x is the projected input
+    H: int
+    P: int  # columns of h: H but for a projection
+    reverse: bool
+    projected: bool  # the input is a product by w_ih already
+
+
+@lru_cache(1024)
+def core_cell(spec: Spec) -> tuple[_core.Cell, _core.Choices | None]:
+    """Return the core's cell of a spec, and what it is told if it is a general one."""
+    return _core.Cell[spec.core], _core.Choices(**spec.core_choices()) if spec.general else None
+
+
+# ---- check ----
+
+
+def thread_count(num_threads: Any) -> int:
+    """Return what the core takes: the argument, or the block's number, or 0 for the process's."""
+    if num_threads is None:
+        return team.get()
+    return integer("num_threads", num_threads, 1, MAX_THREADS)
+
+
+def check_weights(
+    spec: Spec, reverse: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, w_peephole: Any = None,
+    w_hr: Any = None,
+) -> Part:  # fmt: skip
+    """Return the weights of a call of one layer and direction, and the sizes that they imply."""
+    w_hh, dtype = leading("w_hh", w_hh)
+    G, title = spec.G, spec.title
+    if w_hr is not None:
+        w_hr = floats("w_hr", w_hr, dtype)
+        if w_hr.ndim != 2 or not 1 <= w_hr.shape[0] <= w_hr.shape[1]:
+            raise ValueError(f"w_hr must have shape (P, H) with 1 <= P <= H, got {w_hr.shape}")
+        P, H = w_hr.shape
+        if w_hh.ndim == 2 and w_hh.shape[1] != P:
+            raise ValueError(
+                f"w_hr must have shape (P, H) where P = {w_hh.shape[1]} is the number of columns "
+                f"of w_hh, got {w_hr.shape}"
+            )
+        w_hh = exact("w_hh", w_hh, (G * H, P), dtype, f"({G}·H, P)", title, H, weight=True)
+    else:
+        if w_hh.ndim != 2 or w_hh.shape[0] != G * w_hh.shape[1] or w_hh.shape[1] == 0:
+            raise _w_hh_error(spec, w_hh.shape)
+        H = P = w_hh.shape[1]
+    rows = columns = G * H
+    if w_ih is not None:
+        w_ih = _check_w_ih(spec, w_ih, dtype, rows, H)
+        columns = w_ih.shape[1]
+    if b_ih is not None:
+        b_ih = exact("b_ih", b_ih, (rows,), dtype, f"({_times(G)}H,)", title, H, weight=True)
+    if b_hh is not None:
+        b_hh = exact("b_hh", b_hh, (rows,), dtype, f"({_times(G)}H,)", title, H, weight=True)
+    if w_peephole is not None:
+        w_peephole = _check_peephole(w_peephole, dtype, H)
+    weights = w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr, None
+    return Part(spec, weights, None, dtype, columns, H, P, flag("reverse", reverse), w_ih is None)
+
+
+def check_x(name: str, x: Any, most: int, dtype: DType, columns: int, why: str) -> Array:
+    """Return x of `most` axes, or one less, the last of them contiguous and of the right length."""
+    if (
+        type(x) is _ndarray
+        and x.dtype is dtype
+        and most - 1 <= x.ndim <= most
+        and x.shape[-1] == columns
+        and x.flags.aligned
+        and x.strides[-1] == dtype.itemsize
+    ):
+        return x
+    x = floats(name, x, dtype)
+    if not most - 1 <= x.ndim <= most or x.shape[-1] != columns:
+        forms = ("(N, I) or (I,)", "(T, N, I), (N, T, I) with batch_first, or (T, I)")[most - 2]
+        raise ValueError(f"{name} must have shape {forms} where I = {columns} {why}, got {x.shape}")
+    return unit_stride(name, x)
+
+
+def check_state(
+    name: str, state: Any, N: int, width: int, part: Part
+) -> tuple[Array, tuple[int, ...]]:
+    """Return an initial state as (N, width), and the shape that it came in: that, or (width,)."""
+    letter = "H" if width == part.H else "P"
+    dtype, title, H = part.dtype, part.spec.title, part.H
+    state = floats(name, state, dtype) if type(state) is not _ndarray else state
+    if state.ndim == 1 and state.shape == (width,):
+        state = exact(name, state, (width,), dtype, f"({letter},)", title, H)
+        return np.broadcast_to(state, (N, width)) if N != 1 else state[None], (width,)
+    symbols = f"({letter},) or (N, {letter})"
+    return exact(name, state, (N, width), dtype, symbols, title, H), (N, width)
+
+
+def check_masks(part: Part, masks: Any, T: int, N: int) -> Masks:
+    """Return the masks of one call, checked."""
+    if not isinstance(masks, Masks):
+        raise TypeError(f"masks must be a fastrnn.Masks, got {type(masks).__name__}")
+    spec, H, P = part.spec, part.H, part.P
+    letter = "P" if P != H else "H"
+    rules = {
+        "h_mask": ((N, P), f"(N, {letter})"),
+        "h_keep": ((T, N, P), f"(T, N, {letter})"),
+        "c_keep": ((T, N, H), "(T, N, H)"),
+        "w_mask": ((spec.G * H, P), f"({spec.G}·H, {letter})"),
+    }
+    if masks.c_keep is not None and not spec.cell_state:
+        raise ValueError(f"masks.c_keep is for an LSTM, and this is {spec.title}")
+    if masks.c_keep is not None and spec.peephole:
+        raise ValueError("masks.c_keep, zoneout of c, is not supported together with w_peephole")
+    return Masks(*(
+        None if value is None
+        else exact(f"masks.{name}", value, shape, part.dtype, symbols, spec.title, H)
+        for value, (name, (shape, symbols)) in zip(masks, rules.items(), strict=True)
+    ))  # fmt: skip
+
+
+def _check_peephole(w_peephole: Any, dtype: DType, H: int) -> Array:
+    """Return w_peephole, the diagonals (3, H) or full matrices (3·H, H)."""
+    array = floats("w_peephole", w_peephole, dtype)
+    if array.ndim == 2 and array.shape == (3 * H, H):
+        return array
+    symbols = "(3, H) or (3·H, H)"
+    return exact("w_peephole", array, (3, H), dtype, symbols, "an LSTM", H)
+
+
+def _check_w_ih(spec: Spec, w_ih: Any, dtype: DType, rows: int, H: int) -> Array:
+    """Return w_ih of any layout as (G·H, I)."""
+    array = floats("w_ih", w_ih, dtype)
+    if array.ndim != 2 or array.shape[0] != rows:
+        columns = array.shape[0] if array.ndim == 2 and array.shape[1] == rows else "I"
+        hint = "" if columns == "I" else "; did you pass its transpose?"
+        raise ValueError(
+            f"w_ih must have shape ({spec.G}·H, I) = ({rows}, {columns}) for {spec.title} "
+            f"with H = {H}, got {array.shape}{hint}"
+        )
+    return array
+
+
+def _w_hh_error(spec: Spec, shape: tuple[int, ...]) -> ValueError:
+    """Word what is wrong with the shape of w_hh; H is read from whichever axis makes sense."""
+    G = spec.G
+    symbols = f"({_times(G)}H, H)"
+    if len(shape) != 2:
+        return ValueError(f"w_hh must have shape {symbols}, got {shape}")
+    H = shape[0] if shape[1] == G * shape[0] else shape[1]
+    if H == 0:
+        return ValueError(f"w_hh must have shape {symbols} with H of at least 1, got {shape}")
+    return shape_error("w_hh", symbols, (G * H, H), f"{spec.title} with H = {H}", shape)
+
+
+def _times(G: int) -> str:
+    return f"{G}·" if G > 1 else ""
+
+
+# ---- the road ----
+
+
+def call(
+    part: Part,
+    x: Any,
+    h0: Any,
+    c0: Any,
+    lengths: Any,
+    batch_first: Any,
+    num_threads: Any,
+    keep: bool,
+    masks: Any = None,
+) -> tuple[Array, Array, Array | None, "Tape | None"]:
+    """Check what the caller gave, run, and return (y, h_n, c_n, tape) in the caller's layout."""
+    threads = thread_count(num_threads)
+    batch_first = flag("batch_first", batch_first)
+    dtype, H, P = part.dtype, part.H, part.P
+    x = check_x("x", x, 3, dtype, part.columns, COLUMNS)
+    single = x.ndim == 2
+    if single:
+        x, batch_first = x[:, None], False
+    elif batch_first:
+        x = x.transpose(1, 0, 2)
+    T, N, _ = x.shape
+    if lengths is not None:
+        lengths = checked_lengths(lengths, T, N, single)
+    h0_shape = c0_shape = None
+    if h0 is not None:
+        h0, h0_shape = check_state("h0", h0, N, P, part)
+    if c0 is not None:
+        c0, c0_shape = check_state("c0", c0, N, H, part)
+    if masks is None:
+        masks = NO_MASKS
+    else:
+        masks, part = check_masks(part, masks, T, N), part._replace(spec=part.spec.with_masks())
+
+    y, result, h_n, c_n = outputs(part, T, N, batch_first)
+    tape = run(part, x, h0, c0, lengths, y, h_n, c_n, threads, keep, masks)
+    if single:
+        result, h_n = result[:, 0], h_n[0]
+        if c_n is not None:
+            c_n = c_n[0]
+    if tape is not None:
+        tape._layout = single, batch_first
+        tape._states = h0_shape, c0_shape
+        result.setflags(write=False)
+    return result, h_n, c_n, tape
+
+
+def step(
+    part: Part, x_t: Any, h: Any, c: Any, num_threads: Any
+) -> tuple[Array, Array | None]:
+    """Check what the caller gave, run one step, and return (h, c) in the caller's layout."""
+    threads = thread_count(num_threads)
+    spec, dtype, H, P = part.spec, part.dtype, part.H, part.P
+    x = check_x("x_t", x_t, 2, dtype, part.columns, COLUMNS)
+    single = x.ndim == 1
+    x = x[None, None] if single else x[None]
+    N = x.shape[1]
+    names = ("state[0]", "state[1]") if spec.cell_state else ("h", "")
+    h = None if h is None else check_state(names[0], h, N, P, part)[0]
+    c = None if c is None else check_state(names[1], c, N, H, part)[0]
+    y, _, h_n, c_n = outputs(part, 1, N, False)
+    run(part, x, h, c, None, y, h_n, c_n, threads, False)
+    if single:
+        return h_n[0], None if c_n is None else c_n[0]
+    return h_n, c_n
+
+
+def outputs(
+    part: Part, T: int, N: int, batch_first: bool
+) -> tuple[Array, Array, Array, Array | None]:
+    """Return a fresh y as (T, N, P), the same memory in the caller's layout, h_n, and c_n."""
+    dtype, P = part.dtype, part.P
+    try:
+        if batch_first:
+            result = _empty((N, T, P), dtype)
+            y = result.transpose(1, 0, 2)
+        else:
+            y = result = _empty((T, N, P), dtype)
+        h_n = _empty((N, P), dtype)
+        return y, result, h_n, _empty((N, part.H), dtype) if part.spec.cell_state else None
+    except (MemoryError, ValueError, OverflowError):
+        raise MemoryError(f"y of shape {(T, N, P)} and dtype {dtype} does not fit") from None
+
+
+def run(
+    part: Part,
+    x: Array,
+    h0: Array | None,
+    c0: Array | None,
+    lengths: Ids | None,
+    y: Array,
+    h_n: Array,
+    c_n: Array | None,
+    num_threads: int,
+    keep: bool,
+    masks: Masks = NO_MASKS,
+    ids: Ids | None = None,
+) -> "Tape | None":
+    """Fill y, h_n and c_n on the active backend; arrays are strict and time-major.
+
+    With ids (T, N), which the core alone takes, x is (1, V, G·H) and they name its rows.
+
+    Returns the tape when `keep` is set. Packed weights, which exclude `keep`, may stand for the
+    weights on the core; the twin always reads the arrays.
+    """
+    if masks.w_mask is not None:
+        w_ih, w_hh, *others = part.weights
+        part = part._replace(weights=(w_ih, w_hh * masks.w_mask, *others))
+    spec, weights, packed, reverse = part.spec, part.weights, part.packed, part.reverse
+    name = backend.get()
+    if name == "core":
+        cell, choices = core_cell(spec)
+        inner = _core.Tape() if keep else None
+        w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr, w_norm = weights if packed is None else PACKED
+        h_mask, h_keep, c_keep, _ = masks
+        _core.rnn_forward(
+            cell, x, w_ih, w_hh, b_ih, b_hh, w_peephole, h0, c0, lengths, y, h_n, c_n, reverse,
+            num_threads, inner, packed, choices, w_hr, h_mask, h_keep, c_keep, w_norm, ids,
+        )  # fmt: skip
+    else:
+        layout = lengths, reverse, False
+        masks_of_h = masks._replace(w_mask=None)  # w_hh has it already
+        inner, *results = twin().forward(spec, x, weights, h0, c0, layout, masks_of_h)
+        filled = y, h_n, c_n
+        for output, result in zip(filled, results, strict=True):
+            if output is not None:
+                np.copyto(output, result, casting="no")  # the twin must have kept the dtype
+    if not keep:
+        return None
+    return Tape(Kept(part, inner, name, x, y, h0, c0, num_threads, masks.w_mask))
+
+
+def twin() -> Any:
+    """Return what runs a layer on NumPy: the one door from here to `fastrnn.reference`."""
+    return import_module("fastrnn.reference._layer")
+
+
+# ---- tape, and the way back ----
+
+
+class Kept(NamedTuple):
+    """What a tape keeps alive until backward: the backend's own tape and all it refers to."""
+
+    part: Part
+    inner: Any
+    backend: str
+    x: Array  # (T, N, I)
+    y: Array  # (T, N, P)
+    h0: Array | None
+    c0: Array | None
+    num_threads: int
+    w_mask: Array | None = None  # what w_hh has been multiplied by
+
+    def digests(self) -> dict[str, bytes]:
+        """Return a hash of the content of each array."""
+        from hashlib import blake2b
+
+        arrays = dict(zip(NAMES, self.part.weights, strict=True))
+        arrays |= {"x": self.x, "y": self.y, "h0": self.h0, "c0": self.c0}
+        return {
+            name: blake2b(np.ascontiguousarray(array).data, digest_size=16).digest()
+            for name, array in arrays.items()
+            if array is not None
+        }
+
+
+class Tape:
+    """What `lstm_forward`, `gru_forward` or `rnn_forward` leaves for one backward.
+
+    It keeps x, the weights, the initial state and y by reference: do not change them in place
+    before backward (`set_debug` detects it). Backward uses it up and frees what it holds.
+
+    Attributes
+    ----------
+    nbytes : int
+        Bytes of its own memory, without the arrays that it refers to; 0 once used.
+    gates : ndarray, (T, N, G, H)
+        Activated gates; see below.
+    c : ndarray, (T, N, H)
+        Cell states of an LSTM.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrnn
+    >>> w = np.zeros((4, 1))
+    >>> y, state, tape = fastrnn.lstm_forward(np.ones((3, 2, 1)), w, w)
+    >>> tape.gates.shape, tape.gates[0, 0, :, 0]
+    ((3, 2, 4, 1), array([0.5, 0.5, 0. , 0.5]))
+    """
+
+    __slots__ = ("_box", "_c", "_digests", "_gates", "_layout", "_spec", "_states")
+
+    def __init__(self, kept: Kept) -> None:
+        self._spec = kept.part.spec
+        self._box = [kept]  # a list: pop() lets exactly one of several threads have it
+        self._gates: Array | None = None
+        self._c: Array | None = None
+        self._digests = kept.digests() if runtime.debug_checks else None
+        # How the caller's arrays lay (one sequence?, batch_first?), and the shapes of its states.
+        self._layout = False, False
+        self._states: tuple[tuple[int, ...] | None, tuple[int, ...] | None] = None, None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its own memory, without the arrays that it refers to; 0 once used."""
+        return sum(int(kept.inner.nbytes) for kept in self._box)
+
+    @property
+    def gates(self) -> Array:
+        """Activated gates (T, N, G, H), or (T, G, H) of one sequence; read-only, 0 in padding.
+
+        Time-major whatever `batch_first` was. G runs over i f g o (LSTM), r z n (GRU), or has one
+        entry (RNN). Copied on first access, which must come before backward.
+
+        Raises
+        ------
+        ValueError
+            First looked at after backward.
+        """
+        if self._gates is None:
+            kept = self._open("tape.gates")
+            shape = (*kept.y.shape[:2], self._spec.G, kept.part.H)
+            gates = allocate("tape.gates", shape, kept.part.dtype)
+            if kept.backend == "core":
+                kept.inner.gates(gates)
+            else:
+                gates[...] = kept.inner.gates
+            self._gates = self._read_only(gates)
+        return self._gates
+
+    @property
+    def c(self) -> Array:
+        """Cell states after each step (T, N, H), or (T, H) of one sequence; read-only, LSTM only.
+
+        Time-major whatever `batch_first` was; 0 in padding. Copied on first access, which must
+        come before backward.
+
+        Raises
+        ------
+        ValueError
+            The tape is not an LSTM's, or first looked at after backward.
+        """
+        if not self._spec.cell_state:
+            raise ValueError(f"tape.c exists for an LSTM only, this tape is of {self._spec.title}")
+        if self._c is None:
+            kept = self._open("tape.c")
+            cells = allocate("tape.c", (*kept.y.shape[:2], kept.part.H), kept.part.dtype)
+            if kept.backend == "core":
+                kept.inner.c(cells)
+            else:
+                cells[...] = kept.inner.c
+            self._c = self._read_only(cells)
+        return self._c
+
+    def _read_only(self, array: Array) -> Array:
+        array.setflags(write=False)
+        return array[:, 0] if self._layout[0] else array
+
+    def _open(self, name: str) -> Kept:
+        """Return what is kept, or say that it is gone."""
+        for kept in self._box:
+            return kept
+        raise ValueError(
+            f"{name}: this tape has been used, and a tape serves one backward; "
+            f"call {self._spec.family}_forward again"
+        )
+
+    def unwind(
+        self,
+        dy: Array | None,
+        dh_n: Array | None,
+        dc_n: Array | None,
+        dh0: Array | None,
+        dc0: Array | None,
+        *,
+        want_x: bool = True,
+        truncate: int | None = None,
+        clip_step: float | None = None,
+        add_to: Array | None = None,
+    ) -> dict[str, Array]:
+        """Use the tape up; arrays are strict and time-major.
+
+        dh0 and dc0 are filled when given, and the gradient by x is added to add_to. Returns the
+        other gradients, freshly allocated, by name: x if it is wanted, and those weights that there
+        are.
+        """
+        kept = self._open("tape")
+        if self._digests is not None:
+            _refuse_changed(self._digests, kept.digests())
+        dtype = kept.part.dtype
+        own_x = kept.x if want_x and (add_to is None or kept.backend != "core") else None
+        out = {}
+        try:
+            for name, array in zip(_WITH_X, (own_x, *kept.part.weights), strict=True):
+                if array is not None:
+                    out[name] = _empty(array.shape, dtype)
+        except (MemoryError, ValueError):
+            raise MemoryError(f"d{name}, of {dtype}, in the shape of {name} does not fit") from None
+        try:
+            kept = self._box.pop()
+        except IndexError:
+            kept = self._open("tape")  # another thread was faster; this raises
+        if kept.backend == "core":
+            get = out.get
+            dx = get("x") if add_to is None else add_to
+            try:
+                _core.rnn_backward(
+                    kept.inner, dy, dh_n, dc_n, dx, get("w_ih"), get("w_hh"), get("b_ih"),
+                    get("b_hh"), dh0, dc0, get("w_peephole"), kept.num_threads, truncate, clip_step,
+                    get("w_hr"), get("w_norm"), add_to is not None,
+                )  # fmt: skip
+            except MemoryError:
+                if not kept.inner.spent:
+                    self._box.append(kept)  # good for another try
+                raise
+        else:
+            found = twin().backward(kept.inner, dy, dh_n, dc_n, truncate, clip_step)
+            for name, target in (*out.items(), ("h0", dh0), ("c0", dc0)):
+                if target is not None:
+                    np.copyto(target, found[name], casting="no")
+            if add_to is not None:
+                add_to += out.pop("x")
+        if kept.w_mask is not None:
+            out["w_hh"] *= kept.w_mask
+        return out
+
+
+def _refuse_changed(before: dict[str, bytes], now: dict[str, bytes]) -> None:
+    for name, digest in before.items():
+        if now[name] != digest:
+            raise ValueError(
+                f"{name} was changed between forward and backward; the tape keeps it by reference"
+            )
+
+
+def backward(
+    tape: Any, function: str, grads: type[Grads], *given: Any, **options: Any
+) -> Grads:
+    """Return what `gradients` finds as the fields of `grads`, None where there is none."""
+    found = gradients(tape, function, *given, **options)
+    made = object.__new__(grads)
+    # What is frozen is slow to set field by field.
+    vars(made).update(dict.fromkeys(grads.__dataclass_fields__), **found)
+    return made
+
+
+def gradients(
+    tape: Any,
+    function: str,
+    dy: Any,
+    dh_n: Any,
+    dc_n: Any,
+    *,
+    want_x: bool = True,
+    want_states: bool = True,
+    truncate: Any = None,
+    clip_step: Any = None,
+) -> dict[str, Array]:
+    """Check, run backward, and return the gradients in the caller's layout, by name; none by x, or
+    by the initial states, if nobody wants it.
+    """
+    if not isinstance(tape, Tape):
+        raise TypeError(f"tape must be what {function}_forward returned, got {type(tape).__name__}")
+    spec = tape._spec
+    if spec.family != function:
+        raise ValueError(
+            f"tape must come from {function}_forward, this one comes from {spec.family}_forward"
+        )
+    kept, (single, batch_first) = tape._open("tape"), tape._layout
+    part, (T, N, _) = kept.part, kept.y.shape
+    every = None if truncate is None else truncation(truncate, T)
+    limit = None if clip_step is None else step_limit(clip_step)
+    if dy is not None:
+        dy = _checked_dy(dy, kept, single, batch_first)
+    if dh_n is not None:
+        dh_n = _checked_final("dh_n", dh_n, N, part.P, part, single)
+    if dc_n is not None:
+        dc_n = _checked_final("dc_n", dc_n, N, part.H, part, single)
+    h0, c0 = tape._states if want_states else (None, None)
+    dh0 = None if h0 is None else allocate("dh0", (N, h0[-1]), part.dtype)
+    dc0 = None if c0 is None else allocate("dc0", (N, c0[-1]), part.dtype)
+    out = tape.unwind(
+        dy, dh_n, dc_n, dh0, dc0, want_x=want_x, truncate=every, clip_step=limit
+    )
+    if want_x and (single or batch_first):
+        out["x"] = out["x"][:, 0] if single else out["x"].transpose(1, 0, 2)
+    if dh0 is not None and h0 is not None:
+        out["h0"] = dh0.sum(axis=0) if len(h0) == 1 else dh0
+    if dc0 is not None and c0 is not None:
+        out["c0"] = dc0.sum(axis=0) if len(c0) == 1 else dc0
+    return out
+
+
+def _checked_dy(dy: Any, kept: Kept, single: bool, batch_first: bool) -> Array:
+    """Return dy, which has the shape of y, as (T, N, P)."""
+    (T, N, P), part, H = kept.y.shape, kept.part, kept.part.H
+    shape: tuple[int, ...] = (T, P) if single else (N, T, P) if batch_first else (T, N, P)
+    symbols = "(T, H)" if single else "(N, T, H)" if batch_first else "(T, N, H)"
+    symbols = symbols if P == H else symbols.replace("H", "P")
+    array = exact("dy", dy, shape, part.dtype, symbols, part.spec.title, H)
+    return array[:, None] if single else array.transpose(1, 0, 2) if batch_first else array
+
+
+def _checked_final(
+    name: str, value: Any, N: int, S: int, part: Part, single: bool
+) -> Array:
+    """Return the gradient by a final state as (N, S)."""
+    letter = "H" if S == part.H else "P"
+    shape, symbols = ((S,), f"({letter},)") if single else ((N, S), f"(N, {letter})")
+    final = exact(name, value, shape, part.dtype, symbols, part.spec.title, part.H)
+    return final[None] if single else final

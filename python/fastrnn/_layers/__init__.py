@@ -1,1 +1,0 @@
-"""The layers: weights by name, stacks of directions, and what others need of them."""
