@@ -161,7 +161,7 @@ def test_samples_are_those_of_one_series_after_the_other(rng: Any) -> None:
             start = len(values) - 24
             x = np.array([[known[t - 1], known[t - 8]] for t in range(start, end + 1)])[:, None]
             y, _ = model._reader(model.params, x)
-            o = model._says(model.params, y, x, None)
+            o = model._likelihood_params(model.params, y, x, None)
             known.append(float(o[-1, 0, 0]))
         expected = center + unit * np.array(known[len(values) :])
         np.testing.assert_allclose(forecast.samples, [expected, expected], rtol=1e-9)
