@@ -87,9 +87,28 @@ struct MaskObjects {
       words::wrong("h_mask, h_keep and c_keep", std::string("be None for ") + traits.name);
     if (!c_keep.is_none() && !traits.shape.cell_state)
       words::wrong("c_keep", std::string("be None for ") + traits.name);
-    return {as_optional_input<T>("h_mask", h_mask, {n, h}, extents),
-            as_optional_input<T>("h_keep", h_keep, {t, n, h}, extents),
-            as_optional_input<T>("c_keep", c_keep, {t, n, c}, extents)};
+    RnnMasks<T> masks;
+    masks.h_mask = as_optional_input<T>("h_mask", h_mask, {n, h}, extents);
+    if (!read_draws("h_keep", h_keep, masks.h_draws))
+      masks.h_keep = as_optional_input<T>("h_keep", h_keep, {t, n, h}, extents);
+    if (!read_draws("c_keep", c_keep, masks.c_draws))
+      masks.c_keep = as_optional_input<T>("c_keep", c_keep, {t, n, c}, extents);
+    return masks;
+  }
+
+ private:
+  // (p, (key, key)): the core is to draw by itself.
+  static bool read_draws(const char* name, py::handle object, Draws& draws) {
+    if (!PyTuple_Check(object.ptr())) return false;
+    try {
+      const auto [p, key] =
+          py::cast<std::pair<double, std::pair<std::uint64_t, std::uint64_t>>>(object);
+      draws = {p, {key.first, key.second}};
+    } catch (const py::cast_error&) {
+      words::wrong_type(name, "an array or (p, (key, key))", object);
+    }
+    if (!(draws.p > 0 && draws.p <= 1)) words::wrong(name, "have a p above 0 and at most 1");
+    return true;
   }
 };
 

@@ -26,12 +26,21 @@ struct RnnWeights {
   View<const T, 2> w_norm;
 };
 
-// Masks that the caller has drawn, or their expectations; general cells only.
+// Which units zoneout keeps, drawn where they are used: each with probability p, by the bits that
+// the key, the row, the time and the unit give (kernels/zoneout-inl.h).
+struct Draws {
+  double p = 0;
+  std::uint64_t key[2] = {};
+  FASTRNN_INLINE bool on() const { return p > 0; }
+};
+
+// What chance does to a call, or what is to be expected of it; general cells only.
 template <class T>
 struct RnnMasks {
   View<const T, 2> h_mask;  // (N, P): multiplies h on its way into the recurrent product
   View<const T, 3> h_keep;  // (T, N, P): the part of the old h that stays, 0 .. 1
   View<const T, 3> c_keep;  // (T, N, H): the same of c, LSTM only; none with peepholes
+  Draws h_draws, c_draws;   // in the place of h_keep and c_keep
 };
 
 template <class T>
@@ -77,8 +86,8 @@ FASTRNN_INLINE Options options_of(const RnnWeights<T>& w) {
 template <class T>
 FASTRNN_INLINE Options with_masks(Options on, const RnnMasks<T>& masks) {
   on.h_mask = bool(masks.h_mask);
-  on.h_keep = bool(masks.h_keep);
-  on.c_keep = bool(masks.c_keep);
+  on.h_keep = masks.h_keep || masks.h_draws.on();
+  on.c_keep = masks.c_keep || masks.c_draws.on();
   return on;
 }
 

@@ -61,6 +61,8 @@ void check_masks(const RnnMasks<T>& masks, const CellTraits& traits, const Optio
                 std::string("masks are not taken by ") + traits.name);
   check_optional("h_mask", masks.h_mask, "(N, P)", {d.N, d.P});
   check_optional("h_keep", masks.h_keep, "(T, N, P)", {d.T, d.N, d.P});
+  for (const Draws* draws : {&masks.h_draws, &masks.c_draws})
+    FASTRNN_CHECK(draws->p >= 0 && draws->p <= 1, "a probability of zoneout must lie in 0..1");
   FASTRNN_CHECK(traits.shape.cell_state || !on.c_keep,
                 std::string("c_keep is not taken by ") + traits.name);
   check_optional("c_keep", masks.c_keep, "(T, N, H)", {d.T, d.N, d.H});

@@ -11,6 +11,7 @@
 #include "fastrnn/kernels/layer_norm-inl.h"
 #include "fastrnn/kernels/options-inl.h"
 #include "fastrnn/kernels/truncation-inl.h"
+#include "fastrnn/kernels/zoneout-inl.h"
 
 namespace fastrnn::FASTRNN_TARGET {
 namespace {
@@ -29,6 +30,10 @@ class BackwardSweep {
         J_(panels_of<T>(task.dims.H)),
         JP_(panels_of<T>(task.dims.P)),
         truncation_(task_.steps, task.args.truncate),
+        h_keeps_(KeepLines<T>::of_h, task.in.masks.h_keep, task.in.masks.h_draws, task.steps,
+                 J_ * L, carver),
+        c_keeps_(KeepLines<T>::of_c, task.in.masks.c_keep, task.in.masks.c_draws, task.steps,
+                 J_ * L, carver),
         gradients_(kShape, task, carver, rank),
         normed_(task, carver, rank, size) {
     const index_t N = task.dims.N, padded = J_ * L, threads = task.plan.threads;
@@ -94,6 +99,10 @@ class BackwardSweep {
     return task_.kept.gates + (task_.steps.first_row(q) + r) * J_ * S * L;
   }
 
+  static Range units_of(Range panels, index_t width) {
+    return {panels.begin * L, least(panels.end * L, width)};
+  }
+
   void start(Team& team) {
     const Steps& steps = task_.steps;
     for (index_t r = own_rows_.begin; r < own_rows_.end; ++r)
@@ -145,6 +154,8 @@ class BackwardSweep {
   void step(index_t q, Team& team) {
     step_out(q, team);
     const Range rows{own_rows_.begin, least(own_rows_.end, task_.steps.rows(q))};
+    if (on_.h_keep()) h_keeps_.draw(q, rows, units_of(own_h_panels_, task_.dims.P));
+    if (on_.c_keep()) c_keeps_.draw(q, rows, units_of(own_panels_, task_.dims.H));
     if (on_.projection()) {
       for_blocks(q, rows, own_h_panels_, team,
                  [&](Range block, index_t j) { receive<true, false>(q, block, j); });
@@ -274,10 +285,9 @@ class BackwardSweep {
   }
 
   // The part of a gradient that zoneout lets by.
-  FASTRNN_INLINE Vec<T> stays(const View<const T, 3>& keep, index_t q, index_t r, index_t j,
-                              index_t width, Vec<T> d) const {
-    const Steps& steps = task_.steps;
-    return d * load(keep.at(steps.time(q), steps.caller_row(r)) + j * L, width);
+  static FASTRNN_INLINE Vec<T> stays(const KeepLines<T>& keeps, index_t q, index_t r, index_t j,
+                                     index_t width, Vec<T> d) {
+    return d * load(keeps.line(q, r) + j * L, width);
   }
 
   // dh~ of a row into its place in the chunk, and through w_hr into the cell's output.
@@ -289,7 +299,7 @@ class BackwardSweep {
         T* const carry = carry_rows_[r] + j * L;
         const Vec<T> dh = load(carry);
         Vec<T> by{};
-        if (on_.h_keep()) by = stays(task_.in.masks.h_keep, q, r, j, h_columns(j), dh);
+        if (on_.h_keep()) by = stays(h_keeps_, q, r, j, h_columns(j), dh);
         store(carry, by);
         store(line + j * L, dh - by);
       }
@@ -355,7 +365,6 @@ class BackwardSweep {
   FASTRNN_INLINE void unit(index_t q, index_t r, const Lines& line, index_t j) {
     constexpr bool last = End == kShape.stages;
     const index_t at = j * L;
-    const RnnMasks<T>& masks = task_.in.masks;
     T* const gates = line.gates + at * S;
     Vec<T> slot[S];
     FASTRNN_UNROLL
@@ -365,7 +374,7 @@ class BackwardSweep {
     if constexpr (last) {
       u.dh = load((on_.projection() ? spare_rows_[r] : line.carry) + at);
       if (on_.h_keep() && !on_.projection()) {
-        h_stays = stays(masks.h_keep, q, r, j, h_columns(j), u.dh);
+        h_stays = stays(h_keeps_, q, r, j, h_columns(j), u.dh);
         u.dh -= h_stays;
       }
     }
@@ -379,7 +388,7 @@ class BackwardSweep {
       u.c = load(line.c + at);
       u.c_before = load(line.c_before + at);
       if (Begin == 0 && on_.c_keep()) {
-        c_stays = stays(masks.c_keep, q, r, j, columns(j), u.dc);
+        c_stays = stays(c_keeps_, q, r, j, columns(j), u.dc);
         u.dc -= c_stays;
         u.c = fma(slot[C::F], u.c_before, slot[C::I] * slot[C::G]);
       }
@@ -442,6 +451,7 @@ class BackwardSweep {
   index_t J_, JP_;  // panels of c and of h
   Truncation truncation_;
   const T* limit_ = nullptr;  // clip_step
+  KeepLines<T> h_keeps_, c_keeps_;
   Gradients<T> gradients_;
   NormedBackward<C, T> normed_;
   index_t chunk_end_ = 0;  // the step after the chunk's last

@@ -14,6 +14,7 @@
 #include "fastrnn/kernels/layer_norm-inl.h"
 #include "fastrnn/kernels/options-inl.h"
 #include "fastrnn/kernels/row_product-inl.h"
+#include "fastrnn/kernels/zoneout-inl.h"
 
 namespace fastrnn::FASTRNN_TARGET {
 namespace {
@@ -30,6 +31,10 @@ class ForwardSweep {
         on_(task.on),
         J_(panels_of<T>(task.dims.H)),
         JP_(panels_of<T>(task.dims.P)),
+        h_keeps_(KeepLines<T>::of_h, task.in.masks.h_keep, task.in.masks.h_draws, task.steps,
+                 J_ * L, carver),
+        c_keeps_(KeepLines<T>::of_c, task.in.masks.c_keep, task.in.masks.c_draws, task.steps,
+                 J_ * L, carver),
         normed_(task, carver, rank) {
     const index_t N = task.dims.N, padded = J_ * L, threads = task.plan.threads;
     const bool units = task.plan.split == Split::units;
@@ -116,6 +121,10 @@ class ForwardSweep {
   // Of a panel and beyond: columns that exist of c, and of h.
   index_t columns(index_t panel) const { return task_.dims.H - panel * L; }
   index_t h_columns(index_t panel) const { return most(0, task_.dims.P - panel * L); }
+
+  static Range units_of(Range panels, index_t width) {
+    return {panels.begin * L, least(panels.end * L, width)};
+  }
 
   // f(row, panel) over what this thread owns.
   template <class F>
@@ -238,8 +247,8 @@ class ForwardSweep {
         more.operand = operand_rows_[now][r];
         if (on_.h_mask()) more.masked = masked_[next] + at;
         if (on_.h_mask()) more.h_mask = task_.in.masks.h_mask.at(n);
-        if (on_.h_keep()) more.h_keep = task_.in.masks.h_keep.at(time, n);
-        if (on_.c_keep()) more.c_keep = task_.in.masks.c_keep.at(time, n);
+        if (on_.h_keep()) more.h_keep = h_keeps_.line(q, r);
+        if (on_.c_keep()) more.c_keep = c_keeps_.line(q, r);
         more.c_after = on_.full_peephole() ? c_[next] + at : lines_[i].c;
         if (on_.norm()) normed_.list(i, r, row);
         if (!on_.projection()) continue;
@@ -254,6 +263,9 @@ class ForwardSweep {
   void step(index_t q, index_t first, Team& team) {
     const index_t rows = own_rows_at(q);
     list_lines(q, first, rows);
+    const Range own{own_rows_.begin, own_rows_.begin + rows};
+    if (on_.h_keep()) h_keeps_.draw(q, own, units_of(own_h_panels_, task_.dims.P));
+    if (on_.c_keep()) c_keeps_.draw(q, own, units_of(own_panels_, task_.dims.H));
     for_stages(on_, false, [&](auto begin, auto end) {
       run_stages<decltype(begin)::value, decltype(end)::value>(q, first, rows, team);
       if (synchronise_) team.barrier();
@@ -437,6 +449,7 @@ class ForwardSweep {
   index_t J_, JP_;  // panels of c and of h
   index_t limit_, region_ = 0, chunk_rows_ = 0;
   Panels<T> panels_;
+  KeepLines<T> h_keeps_, c_keeps_;
   NormedForward<C, T> normed_;
   T *h_[2], *masked_[2];  // masked: h·h_mask
   T *c_[2] = {}, *aux_ = nullptr;
