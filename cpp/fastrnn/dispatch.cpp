@@ -27,24 +27,22 @@ struct Tables {
 // What this build contains, weakest first.
 #define FASTRNN_TABLES(target)                                       \
   {Isa::target,           &target::table_f32,    &target::table_f64, \
-   &target::nn_table_f32, &target::nn_table_f64, &target::word2vec_table}
-constexpr Tables kBuilt[] = {
-    FASTRNN_TABLES(baseline),
-#ifdef FASTRNN_HAVE_AVX2
-    FASTRNN_TABLES(avx2),
-#endif
-#ifdef FASTRNN_HAVE_AVX512
-    FASTRNN_TABLES(avx512),
-#endif
-};
+   &target::nn_table_f32, &target::nn_table_f64, &target::word2vec_table},
+constexpr Tables kBuilt[] = {FASTRNN_FOR_EACH_BUILT_ISA(FASTRNN_TABLES)};
 #undef FASTRNN_TABLES
 
 std::atomic<const Tables*> active{nullptr};
 
 bool runs_here(Isa isa) {
   static const CpuFeatures features = cpu_features();
-  return isa == Isa::baseline || (isa == Isa::avx2 && features.avx2) ||
-         (isa == Isa::avx512 && features.avx512);
+  switch (isa) {
+#define FASTRNN_RUNS(name) \
+  case Isa::name:          \
+    return features.name;
+    FASTRNN_FOR_EACH_ISA(FASTRNN_RUNS)
+#undef FASTRNN_RUNS
+  }
+  return false;
 }
 
 const Tables* find(Isa isa) {
@@ -128,7 +126,9 @@ std::vector<Isa> available_isas() {
 }
 
 const char* isa_name(Isa isa) {
-  constexpr const char* names[] = {"baseline", "avx2", "avx512"};
+#define FASTRNN_NAME(name) #name,
+  constexpr const char* names[] = {FASTRNN_FOR_EACH_ISA(FASTRNN_NAME)};
+#undef FASTRNN_NAME
   return names[static_cast<int>(isa)];
 }
 

@@ -147,9 +147,7 @@ struct KernelTable {
   extern const KernelTable<float> table_f32;  \
   extern const KernelTable<double> table_f64; \
   }
-FASTRNN_DECLARE_TABLES(baseline)
-FASTRNN_DECLARE_TABLES(avx2)
-FASTRNN_DECLARE_TABLES(avx512)
+FASTRNN_FOR_EACH_ISA(FASTRNN_DECLARE_TABLES)
 #undef FASTRNN_DECLARE_TABLES
 
 }  // namespace fastrnn

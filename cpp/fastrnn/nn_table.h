@@ -52,9 +52,7 @@ struct NnTable {
   extern const NnTable<float> nn_table_f32;  \
   extern const NnTable<double> nn_table_f64; \
   }
-FASTRNN_DECLARE_TABLES(baseline)
-FASTRNN_DECLARE_TABLES(avx2)
-FASTRNN_DECLARE_TABLES(avx512)
+FASTRNN_FOR_EACH_ISA(FASTRNN_DECLARE_TABLES)
 #undef FASTRNN_DECLARE_TABLES
 
 }  // namespace fastrnn

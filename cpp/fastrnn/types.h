@@ -5,12 +5,18 @@
 
 #include "fastrnn/cells/list.h"
 #include "fastrnn/cells/shapes.h"
+#include "fastrnn/isa/list.h"
 
 namespace fastrnn {
 
 using index_t = std::int64_t;
 
-enum class Isa : int { baseline, avx2, avx512 };
+// One enumerator per line of THE LIST (isa/list.h).
+enum class Isa : int {
+#define FASTRNN_ENUMERATOR(name) name,
+  FASTRNN_FOR_EACH_ISA(FASTRNN_ENUMERATOR)
+#undef FASTRNN_ENUMERATOR
+};
 
 // One enumerator per line of THE LIST (cells/list.h).
 enum class Cell : int {

@@ -1,4 +1,4 @@
-// Fills both NnTables of one ISA; an isa/NAME_nn.cpp sets target and vector width and includes it.
+// Fills both NnTables of one ISA; compiled after its isa/NAME.h.
 #pragma once
 
 #include "fastrnn/kernels/attention-inl.h"

@@ -1,5 +1,4 @@
-// Fills both KernelTables of one ISA. An isa/NAME.cpp sets FASTRNN_TARGET and the vector width and
-// includes this.
+// Fills both KernelTables of one ISA; compiled after its isa/NAME.h.
 #pragma once
 
 #define FASTRNN_INCLUDE_CELLS

@@ -46,11 +46,7 @@ template <class T>
 inline constexpr int kLanes = FASTRNN_VEC_BYTES / static_cast<int>(sizeof(T));
 
 // Vector registers of the ISA: decides how many accumulators a tile may hold.
-#if FASTRNN_VEC_BYTES == 64 || defined(__aarch64__)
-inline constexpr int kRegisters = 32;
-#else
-inline constexpr int kRegisters = 16;
-#endif
+inline constexpr int kRegisters = FASTRNN_REGISTERS;
 
 template <class T>
 FASTRNN_INLINE Vec<T> set1(T x) {
@@ -69,7 +65,7 @@ FASTRNN_INLINE void store(T* p, Vec<T> v) {
 template <class T>
 FASTRNN_INLINE Vec<T> load(const T* p, index_t n) {
   if (__builtin_expect(n >= kLanes<T>, 1)) return load(p);
-#if FASTRNN_VEC_BYTES == 64
+#ifdef FASTRNN_X86_AVX512
   if constexpr (sizeof(T) == 4)
     return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1), p);
   else
@@ -85,7 +81,7 @@ FASTRNN_INLINE Vec<T> load(const T* p, index_t n) {
 template <class T>
 FASTRNN_INLINE void store(T* p, Vec<T> v, index_t n) {
   if (__builtin_expect(n >= kLanes<T>, 1)) return store(p, v);
-#if FASTRNN_VEC_BYTES == 64
+#ifdef FASTRNN_X86_AVX512
   if constexpr (sizeof(T) == 4)
     _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << n) - 1), v);
   else
@@ -114,7 +110,7 @@ FASTRNN_INLINE Vec<double> load_wide(const float* p, index_t n) {
 }
 
 #if defined(__x86_64__)
-#if FASTRNN_VEC_BYTES == 64
+#if FASTRNN_VEC_BYTES == 64  // only how the functions on vectors of this width are called
 #define FASTRNN_X86(op) _mm512_##op
 #elif FASTRNN_VEC_BYTES == 32
 #define FASTRNN_X86(op) _mm256_##op
@@ -125,7 +121,7 @@ FASTRNN_INLINE Vec<double> load_wide(const float* p, index_t n) {
 
 // a·b + c. Fused wherever the ISA has it; baseline x86-64 rounds twice.
 FASTRNN_INLINE Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c) {
-#if FASTRNN_VEC_BYTES > 16
+#ifdef FASTRNN_X86_FMA
   return FASTRNN_X86(fmadd_ps)(a, b, c);
 #elif defined(__aarch64__)
   return vfmaq_f32(c, a, b);
@@ -134,7 +130,7 @@ FASTRNN_INLINE Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c) {
 #endif
 }
 FASTRNN_INLINE Vec<double> fma(Vec<double> a, Vec<double> b, Vec<double> c) {
-#if FASTRNN_VEC_BYTES > 16
+#ifdef FASTRNN_X86_FMA
   return FASTRNN_X86(fmadd_pd)(a, b, c);
 #elif defined(__aarch64__)
   return vfmaq_f64(c, a, b);
@@ -175,7 +171,7 @@ FASTRNN_INLINE Vec<double> sqrt(Vec<double> x) { return vsqrtq_f64(x); }
 // an integral n whose power is a normal number. A NaN in x stays one: the power multiplies, it is
 // not added to the exponent bits. AVX-512 has instructions for both, to the same bits: sigmoid and
 // tanh take a seventh less time.
-#if FASTRNN_VEC_BYTES == 64
+#ifdef FASTRNN_X86_AVX512
 FASTRNN_INLINE Vec<float> nearest(Vec<float> x) { return _mm512_roundscale_ps(x, 8); }
 FASTRNN_INLINE Vec<double> nearest(Vec<double> x) { return _mm512_roundscale_pd(x, 8); }
 FASTRNN_INLINE Vec<float> scaled(Vec<float> x, Vec<float> n) { return _mm512_scalef_ps(x, n); }

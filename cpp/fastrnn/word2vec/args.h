@@ -82,9 +82,7 @@ struct Word2VecTable {
   namespace target {                         \
   extern const Word2VecTable word2vec_table; \
   }
-FASTRNN_DECLARE_TABLE(baseline)
-FASTRNN_DECLARE_TABLE(avx2)
-FASTRNN_DECLARE_TABLE(avx512)
+FASTRNN_FOR_EACH_ISA(FASTRNN_DECLARE_TABLE)
 #undef FASTRNN_DECLARE_TABLE
 
 }  // namespace fastrnn

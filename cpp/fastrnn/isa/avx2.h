@@ -1,4 +1,7 @@
 // AVX2 and FMA: 32-byte vectors.
+#pragma once
+
 #define FASTRNN_TARGET avx2
 #define FASTRNN_VEC_BYTES 32
-#include "fastrnn/kernels/table-inl.h"
+#define FASTRNN_REGISTERS 16
+#define FASTRNN_X86_FMA 1

@@ -1,4 +1,10 @@
 // The instruction set every x86-64 or aarch64 has: 16-byte vectors (SSE2, NEON).
+#pragma once
+
 #define FASTRNN_TARGET baseline
 #define FASTRNN_VEC_BYTES 16
-#include "fastrnn/kernels/table-inl.h"
+#if defined(__aarch64__)
+#define FASTRNN_REGISTERS 32
+#else
+#define FASTRNN_REGISTERS 16
+#endif
