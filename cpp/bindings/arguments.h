@@ -11,8 +11,8 @@
 #include "bindings/arrays.h"
 #include "bindings/choices.h"
 #include "bindings/rnn_objects.h"
-#include "fastrnn/ops.h"
-#include "fastrnn/threads.h"
+#include "fastrnn/rnn/ops.h"
+#include "fastrnn/team/launch.h"
 
 namespace fastrnn::bindings {
 

@@ -11,8 +11,8 @@
 #include "bindings/bindings.h"
 #include "bindings/gil.h"
 #include "bindings/rnn_objects.h"
-#include "fastrnn/decoder.h"
-#include "fastrnn/decoder_weights.h"
+#include "fastrnn/nn/decoder.h"
+#include "fastrnn/nn/decoder_weights.h"
 
 namespace fastrnn::bindings {
 namespace {

@@ -5,7 +5,7 @@
 #include "bindings/arrays.h"
 #include "bindings/bindings.h"
 #include "bindings/gil.h"
-#include "fastrnn/nn_ops.h"
+#include "fastrnn/nn/ops.h"
 
 namespace fastrnn::bindings {
 namespace {

@@ -10,7 +10,7 @@
 #include "bindings/arrays.h"
 #include "bindings/bindings.h"
 #include "bindings/gil.h"
-#include "fastrnn/optim.h"
+#include "fastrnn/nn/optim.h"
 
 namespace fastrnn::bindings {
 namespace {

@@ -12,9 +12,9 @@
 #include "bindings/gil.h"
 #include "bindings/rnn_objects.h"
 #include "fastrnn/dispatch.h"
-#include "fastrnn/kernel_table.h"
-#include "fastrnn/ops.h"
-#include "fastrnn/threads.h"
+#include "fastrnn/rnn/ops.h"
+#include "fastrnn/rnn/table.h"
+#include "fastrnn/team/launch.h"
 
 namespace fastrnn::bindings {
 namespace {

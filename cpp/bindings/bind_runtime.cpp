@@ -11,10 +11,10 @@
 #include "bindings/gil.h"
 #include "fastrnn/cpu.h"
 #include "fastrnn/dispatch.h"
-#include "fastrnn/kernel_table.h"
-#include "fastrnn/nn_table.h"
-#include "fastrnn/plan.h"
-#include "fastrnn/threads.h"
+#include "fastrnn/nn/table.h"
+#include "fastrnn/rnn/plan.h"
+#include "fastrnn/rnn/table.h"
+#include "fastrnn/team/launch.h"
 
 namespace fastrnn::bindings {
 namespace {

@@ -13,7 +13,7 @@
 #include "bindings/bindings.h"
 #include "bindings/gil.h"
 #include "bindings/rnn_objects.h"
-#include "fastrnn/ops.h"
+#include "fastrnn/rnn/ops.h"
 
 namespace fastrnn::bindings {
 namespace {

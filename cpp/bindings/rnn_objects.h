@@ -14,9 +14,9 @@
 #include "bindings/arrays.h"
 #include "bindings/gil.h"
 #include "fastrnn/dispatch.h"
-#include "fastrnn/ops.h"
-#include "fastrnn/packed.h"
-#include "fastrnn/tape.h"
+#include "fastrnn/rnn/ops.h"
+#include "fastrnn/rnn/packed.h"
+#include "fastrnn/rnn/tape.h"
 
 namespace fastrnn::bindings {
 

@@ -8,8 +8,8 @@
 
 #include "fastrnn/cpu.h"
 #include "fastrnn/error.h"
-#include "fastrnn/kernel_table.h"
-#include "fastrnn/nn_table.h"
+#include "fastrnn/nn/table.h"
+#include "fastrnn/rnn/table.h"
 #include "fastrnn/word2vec/args.h"
 
 namespace fastrnn {

@@ -5,8 +5,8 @@
 #include <string>
 
 #include "fastrnn/dispatch.h"
-#include "fastrnn/kernel_table.h"
-#include "fastrnn/plan.h"
+#include "fastrnn/rnn/plan.h"
+#include "fastrnn/rnn/table.h"
 #include "tests/selftest_check.h"
 #include "tests/selftest_oracle.h"
 #include "tests/selftest_run.h"

@@ -11,10 +11,10 @@
 #include <thread>
 
 #include "fastrnn/error.h"
-#include "fastrnn/fp_mode.h"
-#include "fastrnn/scratch.h"
-#include "fastrnn/thread_limit.h"
-#include "fastrnn/threads.h"
+#include "fastrnn/memory/scratch.h"
+#include "fastrnn/team/fp_mode.h"
+#include "fastrnn/team/launch.h"
+#include "fastrnn/team/limit.h"
 #include "tests/selftest_cells.h"
 #include "tests/selftest_memory.h"
 

@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "fastrnn/args.h"
-#include "fastrnn/nn_ops.h"
-#include "fastrnn/ops.h"
+#include "fastrnn/nn/ops.h"
+#include "fastrnn/rnn/args.h"
+#include "fastrnn/rnn/ops.h"
 #include "tests/selftest_check.h"
 #include "tests/selftest_run.h"
 

@@ -4,8 +4,8 @@
 #include <chrono>
 #include <thread>
 
-#include "fastrnn/block_cache.h"
-#include "fastrnn/caution.h"
+#include "fastrnn/memory/blocks.h"
+#include "fastrnn/team/caution.h"
 #include "tests/selftest_check.h"
 
 namespace selftest {

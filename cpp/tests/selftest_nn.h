@@ -8,10 +8,10 @@
 #include <string>
 #include <vector>
 
-#include "fastrnn/decoder.h"
 #include "fastrnn/dispatch.h"
-#include "fastrnn/nn_ops.h"
-#include "fastrnn/plan.h"
+#include "fastrnn/nn/decoder.h"
+#include "fastrnn/nn/ops.h"
+#include "fastrnn/rnn/plan.h"
 #include "tests/selftest_check.h"
 #include "tests/selftest_optim.h"
 #include "tests/selftest_oracle.h"

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "fastrnn/dispatch.h"
-#include "fastrnn/optim.h"
-#include "fastrnn/plan.h"
+#include "fastrnn/nn/optim.h"
+#include "fastrnn/rnn/plan.h"
 #include "tests/selftest_cells.h"
 #include "tests/selftest_check.h"
 #include "tests/selftest_oracle.h"

@@ -8,8 +8,8 @@
 #include <random>
 #include <vector>
 
-#include "fastrnn/args.h"
-#include "fastrnn/ops.h"
+#include "fastrnn/rnn/args.h"
+#include "fastrnn/rnn/ops.h"
 
 namespace selftest {
 

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "fastrnn/plan.h"
+#include "fastrnn/rnn/plan.h"
 #include "tests/selftest_check.h"
 
 namespace selftest {

@@ -5,10 +5,10 @@
 #include <limits>
 #include <vector>
 
-#include "fastrnn/args.h"
-#include "fastrnn/ops.h"
-#include "fastrnn/packed.h"
-#include "fastrnn/tape.h"
+#include "fastrnn/rnn/args.h"
+#include "fastrnn/rnn/ops.h"
+#include "fastrnn/rnn/packed.h"
+#include "fastrnn/rnn/tape.h"
 #include "tests/selftest_oracle.h"
 
 namespace selftest {

@@ -1,6 +1,6 @@
-"""Why: what zoneout keeps is drawn inside of the core, where nobody sees it. It must be what the twin
-draws with NumPy's Philox, to the bit: on every instruction set, for any number of threads, however
-rows and units are split, and again on the way back.
+"""Why: what zoneout keeps is drawn inside of the core, where nobody sees it. It must be what the
+twin draws with NumPy's Philox, to the bit: on every instruction set, for any number of threads,
+however rows and units are split, and again on the way back.
 """
 
 from typing import Any

@@ -1,10 +1,8 @@
 // THE LIST of recurrent cells: the enum, the dispatch tables, bindings, tests and benches follow
 // from it. X(name, shape, general): the shape is one of cells/shapes.h; a general cell takes
 // choices at run time (CellChoices) and all the options of Options.
-//
-// Read twice: everybody sees the names; a file compiled per ISA asks for the cells themselves as
-// well, by FASTRNN_INCLUDE_CELLS. So there is no "pragma once".
-#ifndef FASTRNN_FOR_EACH_CELL
+#pragma once
+
 #define FASTRNN_FOR_EACH_CELL(X)              \
   X(rnn_tanh, kRnnShape, false)               \
   X(rnn_relu, kRnnShape, false)               \
@@ -18,11 +16,3 @@
   X(lstm_general, kLstmPeepholeShape, true)   \
   X(gru_after_general, kGruAfterShape, true)  \
   X(gru_before_general, kGruBeforeShape, true)
-#endif
-
-#ifdef FASTRNN_INCLUDE_CELLS
-#undef FASTRNN_INCLUDE_CELLS
-#include "fastrnn/cells/gru-inl.h"
-#include "fastrnn/cells/lstm-inl.h"
-#include "fastrnn/cells/rnn-inl.h"
-#endif

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "fastrnn/error.h"
-#include "fastrnn/threads.h"
+#include "fastrnn/team/launch.h"
 
 namespace fastrnn {
 namespace {

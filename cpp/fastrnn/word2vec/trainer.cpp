@@ -7,8 +7,8 @@
 
 #include "fastrnn/dispatch.h"
 #include "fastrnn/error.h"
-#include "fastrnn/scratch.h"
-#include "fastrnn/threads.h"
+#include "fastrnn/memory/scratch.h"
+#include "fastrnn/team/launch.h"
 #include "fastrnn/word2vec/walk.h"
 
 namespace fastrnn {

@@ -1,0 +1,253 @@
+// What a chunk of steps leaves to do once its gradients are complete: the weights' gradients and
+// dx.
+#pragma once
+
+#include "fastrnn/kernels/rnn/weight_gradients-inl.h"
+
+namespace fastrnn::FASTRNN_TARGET {
+namespace {
+
+// Rows of a chunk, at most: the shortest run of steps with enough rows.
+template <class T>
+FASTRNN_INLINE index_t chunk_rows(const BackwardTask<T>& task) {
+  return least(task.plan.backward_rows, task.steps.count * task.dims.N) + task.dims.N;
+}
+
+// One routine for all cells: what it has to know of one is its shape.
+template <class T>
+class Gradients {
+  static constexpr int L = kLanes<T>;
+
+ public:
+  Gradients(const CellShape& shape, const BackwardTask<T>& task, Carver& carver, int rank)
+      : shape_(shape),
+        task_(task),
+        J_(panels_of<T>(task.dims.H)),
+        JP_(panels_of<T>(task.dims.P)),
+        stride_(normed_row(J_ * L, shape.slots, shape.cell_state)),
+        scratch_(carver, task.plan, J_, shape.slots, rank) {
+    const RnnBackwardArgs<T>& out = task.args;
+    const auto list = [&](auto*& rows, bool wanted) {
+      rows = wanted ? take_list(carver, rows) : nullptr;
+    };
+    const bool sees_c = task.on.peephole || task.on.full_peephole;
+    list(gate_rows_, true);
+    list(normed_x_rows_, task.on.norm);
+    list(normed_h_rows_, task.on.norm);
+    list(x_rows_, true);
+    list(dx_rows_, bool(out.dx));
+    list(h_rows_, true);
+    list(mask_rows_, task.on.h_mask);
+    list(c_rows_, sees_c);
+    list(c_before_rows_, sees_c);
+    list(dh_rows_, task.on.projection);
+    list(output_rows_, task.on.projection);
+    if (task.on.projection) dh_ = carver.take<T>(chunk_rows(task), JP_ * L);
+    if (wants_transposed())
+      transposed_ = carver.take<T>(J_ * L * shape.x_products, panels_of<T>(task.dims.I) * L);
+    collect(carver);
+  }
+
+  void start(Team& team) {
+    for (int i = 0; i < count_; ++i)
+      sums_[i].start(team, task_.steps.first_row(task_.steps.count) > 0);
+    zero_padding(team);
+    if (wants_transposed())
+      pack_back(task_.layer.weights.w_ih, task_.dims.H, task_.dims.I, input_products(shape_),
+                transposed_, team);
+  }
+
+  // Where dh before w_hr of step q, sorted row r lies until the end of the chunk, which ends at q1.
+  T* dh(index_t q, index_t q1, index_t r) const {
+    return dh_ + task_.steps.place_in_chunk(q, q1, r) * JP_ * L;
+  }
+
+  // Steps q0 .. q1, whose gradients are complete; returns how many rows they are. h0 and c0 are the
+  // padded initial states.
+  index_t chunk(index_t q0, index_t q1, const T* h0, const T* c0, Team& team) {
+    list_rows(q0, q1, h0, c0, team);
+    team.barrier();
+    const index_t rows = task_.steps.first_row(q1) - task_.steps.first_row(q0);
+    for (int i = 0; i < count_; ++i) sums_[i].add(rows, team);
+    if (task_.args.dx) input_gradient(rows, team);
+    return rows;
+  }
+
+  void finish(Team& team) {
+    team.barrier();
+    const RnnBackwardArgs<T>& out = task_.args;
+    const index_t H = task_.dims.H;
+    for (int i = 0; i < count_; ++i)
+      sums_[i].finish(
+          [&](int slot, index_t unit, T sum) {
+            const index_t row = shape_.gate[slot] * H + unit;
+            if (out.db_ih && slot < shape_.x_products) *out.db_ih.at(row) = sum;
+            if (out.db_hh && shape_.recurrent_stage(slot) >= 0) *out.db_hh.at(row) = sum;
+          },
+          [&](int row, index_t unit, T sum) { *out.dw_peephole.at(row, unit) = sum; });
+  }
+
+ private:
+  bool wants_transposed() const { return task_.args.dx && task_.on.w_ih; }
+
+  template <class Row>
+  Row* take_list(Carver& carver, Row*) const {
+    return carver.take<Row>(chunk_rows(task_));
+  }
+
+  WeightGradients<T>& lines(Carver& carver, const T** rows, int S, index_t H,
+                            const typename WeightGradients<T>::Sums& sums) {
+    return sums_[count_++] = WeightGradients<T>(carver, scratch_, rows, S, H, sums);
+  }
+
+  // The list of what is to be summed. With layer normalisation the gradients by W·x, by U·h and by
+  // what the cell got are three lines.
+  void collect(Carver& carver) {
+    const RnnBackwardArgs<T>& out = task_.args;
+    const index_t H = task_.dims.H;
+    const int S = shape_.slots;
+    typename WeightGradients<T>::Sums sums;
+    sums.biases = out.db_ih || out.db_hh;
+    sums.peepholes = bool(out.dw_peephole);
+    sums.c = c_rows_;
+    sums.c_before = c_before_rows_;
+    WeightGradients<T>& gates = lines(carver, gate_rows_, S, H, sums);
+    WeightGradients<T>& by_x = task_.on.norm ? lines(carver, normed_x_rows_, S, H, {}) : gates;
+    WeightGradients<T>& by_h = task_.on.norm ? lines(carver, normed_h_rows_, S, H, {}) : gates;
+    by_x.want({0, shape_.x_products, shape_.gate, {x_rows_}, out.dw_ih});
+    for (int s = 0; s < shape_.stages; ++s)
+      for (int i = 0; i < shape_.stage[s].products; ++i) {
+        const CellProduct& product = shape_.stage[s].product[i];
+        const bool recurrent = product.matrix == Matrix::w_hh;
+        (recurrent ? by_h : gates)
+            .want({product.slot, product.count,
+                   recurrent ? shape_.gate + product.slot : kBlocks + product.row,
+                   operand(product.operand), recurrent ? out.dw_hh : out.dw_peephole_full});
+      }
+    if (task_.on.projection)
+      lines(carver, dh_rows_, 1, task_.dims.P, {}).want({0, 1, kBlocks, {output_rows_}, out.dw_hr});
+  }
+
+  OperandRows<T> operand(Operand which) const {
+    switch (which) {
+      case Operand::h:
+        return {h_rows_, mask_rows_};
+      case Operand::aux:
+        return {gate_rows_, nullptr, shape_.aux_slot * L, shape_.slots * L};
+      case Operand::c:
+        return {c_before_rows_};
+      case Operand::c_after:
+        break;
+    }
+    return {c_rows_};
+  }
+
+  void zero_padding(Team& team) {
+    const View<T, 3>& dx = task_.args.dx;
+    const bool table = bool(task_.in.ids);  // of sums: all of it begins as zeros
+    const Range rows = share(dx.shape[1], team.rank(), team.size(), 1);
+    for (index_t r = rows.begin; dx && !task_.args.add_dx && r < rows.end; ++r)
+      for (index_t t = table ? 0 : task_.steps.row_length(r); t < dx.shape[0]; ++t) {
+        team.check();
+        __builtin_memset(dx.at(t, table ? r : task_.steps.caller_row(r)), 0,
+                         static_cast<std::size_t>(dx.shape[2]) * sizeof(T));
+      }
+  }
+
+  // This thread's share of the lists.
+  void list_rows(index_t q0, index_t q1, const T* h0, const T* c0, const Team& team) {
+    const Steps& steps = task_.steps;
+    const Kept<T>& kept = task_.kept;
+    const index_t padded = J_ * L;
+    const Range mine = share(q1 - q0, team.rank(), team.size(), 1);
+    for (index_t q = q0 + mine.begin; q < q0 + mine.end; ++q)
+      for (index_t r = 0; r < steps.rows(q); ++r) {
+        const index_t at = steps.place_in_chunk(q, q1, r), n = steps.caller_row(r);
+        const index_t row = steps.first_row(q) + r;
+        const bool before = r < steps.rows(q - 1);
+        gate_rows_[at] = kept.gates + row * padded * shape_.slots;
+        if (task_.on.norm) normed_x_rows_[at] = kept.normed + row * stride_;
+        if (task_.on.norm) normed_h_rows_[at] = normed_x_rows_[at] + padded * shape_.slots;
+        x_rows_[at] = row_at(task_.in.x, task_.in.ids, steps, q, r);
+        if (task_.args.dx) dx_rows_[at] = row_at(task_.args.dx, task_.in.ids, steps, q, r);
+        h_rows_[at] = before ? task_.y.at(steps.time(q - 1), n) : h0 + r * padded;
+        if (task_.on.h_mask) mask_rows_[at] = task_.in.masks.h_mask.at(n);
+        if (c_rows_ != nullptr) c_rows_[at] = kept.cells + row * padded;
+        if (c_rows_ != nullptr)
+          c_before_rows_[at] =
+              before ? kept.cells + (steps.first_row(q - 1) + r) * padded : c0 + r * padded;
+        if (!task_.on.projection) continue;
+        dh_rows_[at] = dh(q, q1, r);
+        output_rows_[at] = kept.outputs + row * padded;
+      }
+  }
+
+  // The lines of the gradients by W·x.
+  const T* const* input_lines() const { return task_.on.norm ? normed_x_rows_ : gate_rows_; }
+
+  void input_gradient(index_t count, Team& team) {
+    if (task_.in.ids) return add_gradient(count, team);
+    const Range rows = share(count, team.rank(), team.size(), 1);
+    if (!task_.on.w_ih) return copy_gradient(rows);
+    const index_t I = task_.dims.I, panels = panels_of<T>(I);
+    const int XP = shape_.x_products, S = shape_.slots;
+    const index_t at_once = rows_at_once(J_ * XP * L, I * index_t{sizeof(T)});
+    for (index_t j = 0; j < panels; j += kBackGroup) {
+      index_t row = rows.begin;
+      do {
+        team.check();
+        multiply<T>({least(at_once, rows.end - row),
+                     least(kBackGroup, panels - j),
+                     {input_lines() + row, 0},
+                     {J_, XP * L, S * L},
+                     transposed_ + j * J_ * XP * L * L,
+                     task_.args.add_dx ? nullptr : kZeros<T>,
+                     {dx_rows_ + row, j * L},
+                     I - j * L});
+      } while ((row += at_once) < rows.end);
+    }
+  }
+
+  // x came projected: its gradient is that of the pre-activations, in the caller's gate order.
+  void copy_gradient(Range rows) const {
+    const index_t H = task_.dims.H;
+    for (index_t row = rows.begin; row < rows.end; ++row)
+      for (index_t j = 0; j < J_; ++j)
+        for (int s = 0; s < shape_.x_products; ++s)
+          store(dx_rows_[row] + shape_.gate[s] * H + j * L,
+                load(input_lines()[row] + (j * shape_.slots + s) * L), H - j * L);
+  }
+
+  // ... or, of a table, it is added to the row's that the symbol names: threads share the columns,
+  // so that no two add to the same one, and each sum is one chain over falling steps.
+  void add_gradient(index_t count, Team& team) const {
+    const index_t H = task_.dims.H;
+    const Range panels = share(J_, team.rank(), team.size(), 1);
+    for (index_t row = 0; row < count; ++row) {
+      team.check();
+      for (index_t j = panels.begin; j < panels.end; ++j)
+        for (int s = 0; s < shape_.x_products; ++s) {
+          T* const sum = dx_rows_[row] + shape_.gate[s] * H + j * L;
+          const index_t left = H - j * L;
+          store(sum, load(sum, left) + load(input_lines()[row] + (j * shape_.slots + s) * L), left);
+        }
+    }
+  }
+
+  const CellShape& shape_;
+  const BackwardTask<T>& task_;
+  index_t J_, JP_;  // panels of c and of h
+  index_t stride_;  // of the rows of Kept::normed
+  GradientScratch<T> scratch_;
+  // Of a chunk, steps falling; null where nobody asks for them.
+  const T **gate_rows_, **normed_x_rows_, **normed_h_rows_, **x_rows_, **h_rows_, **mask_rows_,
+      **c_rows_, **c_before_rows_, **dh_rows_, **output_rows_;
+  T** dx_rows_;
+  T* dh_ = nullptr;
+  T* transposed_ = nullptr;  // w_ih, for dx
+  WeightGradients<T> sums_[4];
+  int count_ = 0;
+};
+
+}  // namespace
+}  // namespace fastrnn::FASTRNN_TARGET

@@ -1,0 +1,233 @@
+// Weights into panel order and into transposed panel order.
+//
+// Forward order, for the products of slots slot .. slot + P: [group][k][panel in group][product]
+// [lane]. A tile reads one k as one stretch. Units beyond H are zeros, so there is no second code
+// path for tails.
+#pragma once
+
+#include "fastrnn/cells/shapes.h"
+#include "fastrnn/kernels/rnn/ranges-inl.h"
+#include "fastrnn/kernels/rnn/tile-inl.h"
+#include "fastrnn/memory/carver.h"
+#include "fastrnn/rnn/args.h"
+#include "fastrnn/rnn/table.h"
+
+namespace fastrnn::FASTRNN_TARGET {
+namespace {
+
+template <class T>
+FASTRNN_INLINE index_t panels_of(index_t units) {
+  return ceil_div(units, kLanes<T>);
+}
+
+// Panels whose products are packed side by side so that a tile is up to 4 vectors wide. Several
+// only where the workspace has them side by side too, which is with one slot.
+constexpr int panels_in_group(int slots) { return slots == 1 ? 4 : 1; }
+template <class C>
+inline constexpr int kGroup = panels_in_group(C::shape.slots);
+
+// How many panels group g really has: the last one may be narrower.
+FASTRNN_INLINE index_t group_width(index_t group, int per_group, index_t panels) {
+  return least(per_group, panels - group * per_group);
+}
+
+// Which blocks of H rows of a matrix the products of a panel are, and how many panels make a group.
+struct Products {
+  const int* block;
+  int count, per_group;
+};
+inline constexpr int kBlocks[3] = {0, 1, 2};
+FASTRNN_INLINE Products input_products(const CellShape& shape) {
+  return {shape.gate, shape.x_products, panels_in_group(shape.slots)};
+}
+FASTRNN_INLINE Products products_of(const CellShape& shape, const CellProduct& p) {
+  const bool recurrent = p.matrix == Matrix::w_hh;
+  return {recurrent ? shape.gate + p.slot : kBlocks + p.row, p.count, panels_in_group(shape.slots)};
+}
+inline constexpr Products kProjection{kBlocks, 1, 4};
+
+// f(stage, product) for every product of a cell by this matrix.
+template <class F>
+FASTRNN_INLINE void for_products(const CellShape& shape, Matrix matrix, F&& f) {
+  for (int s = 0; s < shape.stages; ++s)
+    for (int i = 0; i < shape.stage[s].products; ++i)
+      if (shape.stage[s].product[i].matrix == matrix) f(s, shape.stage[s].product[i]);
+}
+
+// `count` elements of a row from column k on, in whatever stride; 0 beyond.
+template <class T>
+FASTRNN_INLINE Vec<T> load_row(const View<const T, 2>& w, index_t row, index_t k, index_t count) {
+  if (w.stride[1] == 1) return load(w.at(row, k), count);
+  alignas(64) T lanes[kLanes<T>] = {};
+  for (index_t i = 0; i < least(count, kLanes<T>); ++i) lanes[i] = *w.at(row, k + i);
+  return load(lanes);
+}
+
+// The same, and fetches what lies `rows` and `columns` further on: so many streams at once are
+// beyond the processor's own foresight (training at N = 1: 5 % at H = 512 and 1024 on Zen 5).
+template <class T>
+FASTRNN_INLINE Vec<T> load_ahead(const View<const T, 2>& w, index_t row, index_t k, index_t count,
+                                 index_t rows, index_t columns) {
+  __builtin_prefetch(w.at(row + rows, k + columns));
+  return load_row(w, row, k, count);
+}
+
+// One group of one set of products, square by square of lanes x lanes weights.
+template <class T>
+FASTRNN_NOINLINE void pack_group(const View<const T, 2>& w, index_t H, index_t K, Products set,
+                                 index_t group, T* packed, Team& team) {
+  constexpr index_t L = kLanes<T>;
+  const index_t width = group_width(group, set.per_group, panels_of<T>(H)) * set.count;
+  packed += group * set.per_group * K * set.count * L;
+  for (index_t k = 0; k < K; k += L) {
+    if (k % 256 == 0) team.check();
+    for (index_t v = 0; v < width; ++v) {
+      const index_t unit = (group * set.per_group + v / set.count) * L;
+      const index_t row = set.block[v % set.count] * H + unit;
+      Vec<T> square[L];
+      FASTRNN_UNROLL
+      for (index_t i = 0; i < L; ++i)
+        square[i] = i < H - unit ? load_ahead(w, row + i, k, K - k, 0, 2 * L) : Vec<T>{};
+      transpose<T>(square);
+      FASTRNN_UNROLL
+      for (index_t i = 0; i < L; ++i)
+        if (i < K - k) store(packed + ((k + i) * width + v) * L, square[i]);
+    }
+  }
+}
+
+// bias[slot][lane] of one panel: what a pre-activation starts from. A slot that both products fill
+// starts from the sum of the two biases.
+template <class T>
+void pack_bias(const CellShape& shape, const RnnWeights<T>& w, index_t H, index_t panel, T* bias) {
+  for (int slot = 0; slot < shape.slots; ++slot)
+    for (index_t lane = 0; lane < kLanes<T>; ++lane) {
+      const index_t unit = panel * kLanes<T> + lane, row = shape.gate[slot] * H + unit;
+      T value = 0;
+      if (unit < H && slot < shape.x_products && w.b_ih) value += *w.b_ih.at(row);
+      if (unit < H && shape.recurrent_stage(slot) >= 0 && w.b_hh) value += *w.b_hh.at(row);
+      bias[slot * kLanes<T> + lane] = value;
+    }
+}
+
+// [i f o][lane] of one panel
+template <class T>
+void pack_peephole(const View<const T, 2>& w, index_t H, index_t panel, T* packed) {
+  for (int row = 0; row < 3; ++row)
+    store(packed + row * kLanes<T>, load_row(w, row, panel * kLanes<T>, H - panel * kLanes<T>));
+}
+
+// Layer normalisation has so many vectors of gains in a panel; the one for each is this row of
+// w_norm, -1 where nothing is normalised.
+constexpr int gains_of(const CellShape& shape) { return 2 * shape.slots + 2 * shape.cell_state; }
+constexpr int gain_row(const CellShape& shape, int v) {
+  const int slot = v % shape.slots;
+  if (v >= 2 * shape.slots) return 2 * shape.gates + slot;
+  if (v < shape.slots) return slot < shape.x_products ? shape.gate[slot] : -1;
+  return shape.recurrent_stage(slot) >= 0 ? shape.gates + shape.gate[slot] : -1;
+}
+
+template <class T>
+void pack_gains(const CellShape& shape, const View<const T, 2>& w, index_t H, index_t panel,
+                T* packed) {
+  for (int v = 0; v < gains_of(shape); ++v) {
+    const int row = gain_row(shape, v);
+    store(packed + v * kLanes<T>,
+          row < 0 ? Vec<T>{} : load_row(w, row, panel * kLanes<T>, H - panel * kLanes<T>));
+  }
+}
+
+template <class T>
+Panels<T> carve_panels(const CellShape& shape, Carver& carver, const Options& on,
+                       const Dims& dims) {
+  const index_t H = dims.H, panels = panels_of<T>(H), padded = panels * kLanes<T>;
+  Panels<T> p;
+  if (on.w_ih) p.w_ih = carver.take<T>(padded * shape.x_products, dims.I);
+  for_products(shape, Matrix::w_hh, [&](int s, const CellProduct& product) {
+    p.w_hh[s] = carver.take<T>(padded * product.count, product.operand == Operand::h ? dims.P : H);
+  });
+  p.bias = carver.take<T>(padded * shape.slots);
+  if (on.peephole) p.peephole = carver.take<T>(padded * 3);
+  if (on.full_peephole)
+    for_products(shape, Matrix::w_peephole, [&](int s, const CellProduct& product) {
+      p.w_peephole[s] = carver.take<T>(padded * product.count, H);
+    });
+  if (on.projection) p.w_hr = carver.take<T>(panels_of<T>(dims.P) * kLanes<T>, H);
+  if (on.norm) p.gains = carver.take<T>(padded * gains_of(shape));
+  return p;
+}
+
+// Everything of one group of panels of H; the groups of the projection are those of P.
+template <class T>
+void fill_group(const CellShape& shape, const RnnWeights<T>& w, const Options& on, const Dims& dims,
+                const Panels<T>& p, index_t group, Team& team) {
+  const index_t H = dims.H;
+  if (on.w_ih) pack_group(w.w_ih, H, dims.I, input_products(shape), group, p.w_ih, team);
+  for_products(shape, Matrix::w_hh, [&](int s, const CellProduct& product) {
+    const index_t K = product.operand == Operand::h ? dims.P : H;
+    pack_group(w.w_hh, H, K, products_of(shape, product), group, p.w_hh[s], team);
+  });
+  if (on.full_peephole)
+    for_products(shape, Matrix::w_peephole, [&](int s, const CellProduct& product) {
+      pack_group(w.w_peephole_full, H, H, products_of(shape, product), group, p.w_peephole[s],
+                 team);
+    });
+  const int width = panels_in_group(shape.slots);
+  for (index_t j = group * width; j < least((group + 1) * width, panels_of<T>(H)); ++j) {
+    pack_bias(shape, w, H, j, p.bias + j * shape.slots * kLanes<T>);
+    if (on.peephole) pack_peephole(w.w_peephole, H, j, p.peephole + j * 3 * kLanes<T>);
+    if (on.norm) pack_gains(shape, w.w_norm, H, j, p.gains + j * gains_of(shape) * kLanes<T>);
+  }
+}
+
+// This thread's share of all that there is to pack.
+template <class T>
+FASTRNN_NOINLINE void fill_panels(const CellShape& shape, const RnnWeights<T>& w, const Options& on,
+                                  const Dims& dims, const Panels<T>& p, Team& team) {
+  const index_t all = ceil_div(panels_of<T>(dims.H), panels_in_group(shape.slots));
+  const Range groups = share(all, team.rank(), team.size(), 1);
+  for (index_t g = groups.begin; g < groups.end; ++g) {
+    team.check();
+    fill_group(shape, w, on, dims, p, g, team);
+  }
+  if (!on.projection) return;
+  const Range mine =
+      share(ceil_div(panels_of<T>(dims.P), kProjection.per_group), team.rank(), team.size(), 1);
+  for (index_t g = mine.begin; g < mine.end; ++g)
+    pack_group(w.w_hr, dims.P, dims.H, kProjection, g, p.w_hr, team);
+}
+
+// Transposed order for the road back: [group of 4 column panels][k][column panel][lane], k running
+// over (unit panel, product, lane) as the gradients of the pre-activations lie in the workspace.
+inline constexpr int kBackGroup = 4;
+
+template <class T>
+FASTRNN_NOINLINE void pack_back_group(const View<const T, 2>& w, index_t H, index_t columns,
+                                      Products set, index_t group, T* packed, Team& team) {
+  constexpr index_t L = kLanes<T>;
+  const index_t panels = panels_of<T>(H);
+  const index_t width = group_width(group, kBackGroup, panels_of<T>(columns));
+  T* to = packed + group * kBackGroup * panels * set.count * L * L;
+  for (index_t panel = 0; panel < panels; ++panel) {
+    team.check();
+    for (int p = 0; p < set.count; ++p)
+      for (index_t unit = panel * L; unit < (panel + 1) * L; ++unit)
+        for (index_t v = 0; v < width; ++v, to += L) {
+          const index_t column = (group * kBackGroup + v) * L, row = set.block[p] * H + unit;
+          store(to, unit < H ? load_ahead(w, row, column, columns - column, 8, 0) : Vec<T>{});
+        }
+  }
+}
+
+// This thread's share of a matrix in that order.
+template <class T>
+void pack_back(const View<const T, 2>& w, index_t H, index_t columns, Products set, T* packed,
+               Team& team) {
+  const index_t groups = ceil_div(panels_of<T>(columns), kBackGroup);
+  const Range mine = share(groups, team.rank(), team.size(), 1);
+  for (index_t g = mine.begin; g < mine.end; ++g)
+    pack_back_group(w, H, columns, set, g, packed, team);
+}
+
+}  // namespace
+}  // namespace fastrnn::FASTRNN_TARGET

@@ -1,0 +1,471 @@
+// The time loop of any cell, forward: one team for the whole call.
+//
+// Per chunk of steps the input product of all its rows is taken at once (an x that comes projected
+// is added step by step). A step walks the stages of the cell: products are added to the same
+// lines, and the cell turns them into gates while they are in the L1. Threads own rows, or units
+// with barriers. With h~, c~ what the cell itself gives, the options make of a step
+//
+//   h~ = W_hr·(o∘h(c~)) with projection, h' = z_h∘h + (1 - z_h)∘h~, c' = z_c∘c + (1 - z_c)∘c~
+//
+// and the recurrent product takes h∘h_mask.
+#pragma once
+
+#include "fastrnn/cells/activation-inl.h"
+#include "fastrnn/kernels/rnn/layer_norm-inl.h"
+#include "fastrnn/kernels/rnn/options-inl.h"
+#include "fastrnn/kernels/rnn/row_product-inl.h"
+#include "fastrnn/kernels/rnn/zoneout-inl.h"
+
+namespace fastrnn::FASTRNN_TARGET {
+namespace {
+
+template <class C, class T>
+class ForwardSweep {
+  static constexpr CellShape kShape = C::shape;
+  static constexpr int L = kLanes<T>, S = kShape.slots, XP = kShape.x_products;
+  static constexpr index_t kRowsAtOnce = 24;  // their gates of one panel stay in the L1
+
+ public:
+  ForwardSweep(const ForwardTask<T>& task, Carver& carver, int rank, int size)
+      : task_(task),
+        on_(task.on),
+        J_(panels_of<T>(task.dims.H)),
+        JP_(panels_of<T>(task.dims.P)),
+        h_keeps_(KeepLines<T>::of_h, task.in.masks.h_keep, task.in.masks.h_draws, task.steps,
+                 J_ * L, carver),
+        c_keeps_(KeepLines<T>::of_c, task.in.masks.c_keep, task.in.masks.c_draws, task.steps,
+                 J_ * L, carver),
+        normed_(task, carver, rank) {
+    const index_t N = task.dims.N, padded = J_ * L, threads = task.plan.threads;
+    const bool units = task.plan.split == Split::units;
+    limit_ = least(units ? task.plan.forward_rows : ceil_div(task.plan.forward_rows, threads),
+                   task.steps.count * N);
+    // A chunk stops as soon as it has enough rows, so its last step may overshoot by the own rows.
+    const index_t regions = units ? 1 : threads, chunk = limit_ + N;
+    panels_ =
+        task.panels != nullptr ? *task.panels : carve_panels<T>(kShape, carver, task.on, task.dims);
+    for (T*& state : h_) state = carver.take<T>(N, padded);
+    for (T*& state : masked_) state = carver.take<T>(on_.h_mask() ? N : 0, padded);
+    if (kShape.cell_state) c_[0] = c_[1] = carver.take<T>(N, padded);
+    // Full peepholes read all of c while it is made.
+    if (on_.full_peephole()) c_[1] = carver.take<T>(N, padded);
+    if (kShape.aux_slot >= 0) aux_ = carver.take<T>(N, padded);
+    gates_ = keeps() ? task.kept.gates : carver.take<T>(regions * limit_ + N, padded, S);
+    outputs_ = carver.take<T>(on_.projection() && !keeps() ? N : 0, padded);
+    x_rows_ = list<const T*>(carver, chunk, rank);
+    gate_rows_ = list<T*>(carver, chunk, rank);
+    for (auto& rows : operand_rows_) rows = list<const T*>(carver, N, rank);
+    for (auto& rows : c_rows_) rows = list<const T*>(carver, on_.full_peephole() ? N : 0, rank);
+    output_rows_ = list<const T*>(carver, on_.projection() ? N : 0, rank);
+    next_rows_ = list<T*>(carver, on_.projection() ? N : 0, rank);
+    lines_ = list<Lines>(carver, N, rank);
+    more_ = list<MoreLines>(carver, C::general ? N : 0, rank);
+
+    own_rows_ = units ? Range{0, N} : share_rows(task.steps, rank, size);
+    own_panels_ = units ? share(J_, rank, size, kGroup<C>) : Range{0, J_};
+    own_h_panels_ = !on_.projection() ? own_panels_
+                    : units           ? share(JP_, rank, size, kProjection.per_group)
+                                      : Range{0, JP_};
+    synchronise_ = units && size > 1;
+    // Without a tape the gates of a chunk share one block: threads that own rows go through their
+    // chunks at their own pace, so each has a region to itself.
+    region_ = units ? 0 : limit_ * rank + own_rows_.begin;
+  }
+
+  void run(Team& team) {
+    if constexpr (C::general) choices_ = unit_choices<C, T>(task_.layer.choices);
+    if (task_.panels == nullptr)
+      fill_panels(kShape, task_.layer.weights, task_.on, task_.dims, panels_, team);
+    if (on_.norm()) panels_.bias = normed_.start(panels_, own_panels_, synchronise_);
+    start(team);
+    team.barrier();
+    for (index_t q0 = 0; q0 < task_.steps.count;) {
+      const index_t q1 = list_chunk(q0);
+      if (task_.on.w_ih || on_.norm()) project(team);
+      if (on_.norm()) normalise_x(q0, q1, team);
+      for (index_t q = q0, row = 0; q < q1; row += own_rows_at(q++)) step(q, row, team);
+      q0 = q1;
+    }
+    finish(team);
+  }
+
+ private:
+  bool keeps() const { return task_.kept.gates != nullptr; }
+
+  // This thread's list of so many.
+  template <class Row>
+  Row* list(Carver& carver, index_t count, int rank) const {
+    return carver.take<Row>(count, task_.plan.threads) + count * rank;
+  }
+
+  index_t own_rows_at(index_t q) const {
+    return most(0, least(own_rows_.end, task_.steps.rows(q)) - own_rows_.begin);
+  }
+
+  // Lists the own rows of the next chunk, which begins at q0; returns the step after it.
+  index_t list_chunk(index_t q0) {
+    const Steps& steps = task_.steps;
+    index_t q = q0;
+    chunk_rows_ = 0;
+    for (; q < steps.count && (chunk_rows_ < limit_ || q == q0); ++q) {
+      const index_t first = steps.first_row(q);
+      for (index_t r = own_rows_.begin; r < own_rows_.begin + own_rows_at(q); ++r) {
+        const index_t row = keeps() ? first + r : region_ + chunk_rows_;
+        x_rows_[chunk_rows_] = row_at(task_.in.x, task_.in.ids, steps, q, r);
+        gate_rows_[chunk_rows_++] = gates_ + row * J_ * S * L;
+      }
+    }
+    return q;
+  }
+
+  // Of a panel and beyond: columns that exist of c, and of h.
+  index_t columns(index_t panel) const { return task_.dims.H - panel * L; }
+  index_t h_columns(index_t panel) const { return most(0, task_.dims.P - panel * L); }
+
+  static Range units_of(Range panels, index_t width) {
+    return {panels.begin * L, least(panels.end * L, width)};
+  }
+
+  // f(row, panel) over what this thread owns.
+  template <class F>
+  void for_own(Team& team, F&& f) const {
+    for (index_t r = own_rows_.begin; r < own_rows_.end; ++r)
+      for (index_t j = own_panels_.begin; j < own_panels_.end; ++j) {
+        team.check();
+        f(r, j);
+      }
+  }
+
+  void start(Team& team) {
+    const T* const operands[3] = {on_.h_mask() ? masked_[0] : h_[0],
+                                  on_.h_mask() ? masked_[1] : h_[1], aux_};
+    for (index_t r = 0; r < task_.dims.N; ++r) {
+      const index_t at = r * J_ * L;
+      for (int i = 0; i < 2 + (kShape.aux_slot >= 0); ++i) operand_rows_[i][r] = operands[i] + at;
+      for (int i = 0; on_.full_peephole() && i < 2; ++i) c_rows_[i][r] = c_[i] + at;
+    }
+    for_own(team, [&](index_t r, index_t j) {
+      const index_t n = task_.steps.caller_row(r), at = (r * J_ + j) * L, width = h_columns(j);
+      const auto initial = [&](const View<const T, 2>& v, index_t exist) {
+        return v && exist > 0 ? load(v.at(n) + j * L, exist) : Vec<T>{};
+      };
+      // All buffers: a row of the reverse direction joins later, at either parity.
+      const Vec<T> h = initial(task_.in.h0, width);
+      for (T* state : h_) store(state + at, h);
+      if (on_.h_mask())
+        for (T* state : masked_) store(state + at, h * initial(task_.in.masks.h_mask, width));
+      if constexpr (kShape.cell_state)
+        for (T* state : c_) store(state + at, initial(task_.in.c0, columns(j)));
+    });
+  }
+
+  void project(Team& team) {
+    const index_t at_once = rows_at_once(task_.dims.I, J_ * S * L * index_t{sizeof(T)});
+    for (index_t j = own_panels_.begin; j < own_panels_.end; j += kGroup<C>) {
+      index_t row = 0;
+      do {  // once at least: a thread without rows is to stop, too
+        team.check();
+        project_block({row, least(row + at_once, chunk_rows_)}, j);
+      } while ((row += at_once) < chunk_rows_);
+    }
+  }
+
+  void project_block(Range rows, index_t j) {
+    const index_t width = least(kGroup<C>, J_ - j), I = task_.dims.I;
+    const T* bias = panels_.bias + j * S * L;
+    if (!task_.on.w_ih)
+      add_projected(rows, j, width, bias);
+    else
+      multiply<T>({rows.end - rows.begin,
+                   width * XP,
+                   {x_rows_ + rows.begin, 0},
+                   {1, I, 0},
+                   panels_.w_ih + j * I * XP * L,
+                   bias,
+                   {gate_rows_ + rows.begin, j * S * L}});
+    for (index_t row = rows.begin; row < rows.end; ++row)  // only the recurrent product fills them
+      for (int s = XP; s < S; ++s) store(gate_rows_[row] + (j * S + s) * L, load(bias + s * L));
+  }
+
+  void add_projected(Range rows, index_t j, index_t width, const T* bias) {
+    for (index_t row = rows.begin; row < rows.end; ++row)
+      for (index_t p = 0; p < width; ++p)
+        for (int s = 0; s < XP; ++s) {
+          const T* x = x_rows_[row] + kShape.gate[s] * task_.dims.H + (j + p) * L;
+          store(gate_rows_[row] + ((j + p) * S + s) * L,
+                load(bias + (p * S + s) * L) + load(x, columns(j + p)));
+        }
+  }
+
+  // Sums over a row take all of its panels, so threads that share units meet before and after.
+  void normalise_x(index_t q0, index_t q1, Team& team) {
+    if (synchronise_) team.barrier();
+    for (index_t q = q0, at = 0; q < q1; ++q)
+      for (index_t i = 0; i < own_rows_at(q); ++i, ++at) {
+        team.check();
+        if (synchronise_ && at % team.size() != team.rank()) continue;
+        normed_.add_x(gate_rows_[at], task_.steps.first_row(q) + own_rows_.begin + i);
+      }
+    if (synchronise_) team.barrier();
+  }
+
+  // Where the vectors of one row lie at one step; a panel is L further on.
+  struct Lines {
+    T* gates;
+    T* h_before;
+    T* h;
+    T* c;
+    T* aux;
+    T* cells;  // null without a tape
+    T* y;
+  };
+  // The same of what only options need.
+  struct MoreLines {
+    const T* operand;  // h·h_mask, or h
+    T* masked;         // of the next step
+    T* c_after;
+    T* output;  // what w_hr multiplies
+    const T *h_mask, *h_keep, *c_keep;
+  };
+
+  void list_lines(index_t q, index_t first, index_t rows) {
+    const Steps& steps = task_.steps;
+    const index_t padded = J_ * L, time = steps.time(q), now = q % 2, next = (q + 1) % 2;
+    for (index_t i = 0; i < rows; ++i) {
+      const index_t r = own_rows_.begin + i, at = r * padded, n = steps.caller_row(r);
+      const index_t row = steps.first_row(q) + r;
+      lines_[i] = {gate_rows_[first + i],
+                   h_[now] + at,
+                   h_[next] + at,
+                   kShape.cell_state ? c_[on_.full_peephole() ? now : 0] + at : nullptr,
+                   kShape.aux_slot >= 0 ? aux_ + at : nullptr,
+                   kShape.cell_state && keeps() ? task_.kept.cells + row * padded : nullptr,
+                   task_.y.at(time, n)};
+      if constexpr (C::general) {
+        MoreLines& more = more_[i];
+        more = {};
+        more.operand = operand_rows_[now][r];
+        if (on_.h_mask()) more.masked = masked_[next] + at;
+        if (on_.h_mask()) more.h_mask = task_.in.masks.h_mask.at(n);
+        if (on_.h_keep()) more.h_keep = h_keeps_.line(q, r);
+        if (on_.c_keep()) more.c_keep = c_keeps_.line(q, r);
+        more.c_after = on_.full_peephole() ? c_[next] + at : lines_[i].c;
+        if (on_.norm()) normed_.list(i, r, row);
+        if (!on_.projection()) continue;
+        more.output = keeps() ? task_.kept.outputs + row * padded : outputs_ + at;
+        output_rows_[i] = more.output;
+        next_rows_[i] = lines_[i].h;
+      }
+    }
+  }
+
+  // Step q, whose rows begin at `first` in the lists of the chunk.
+  void step(index_t q, index_t first, Team& team) {
+    const index_t rows = own_rows_at(q);
+    list_lines(q, first, rows);
+    const Range own{own_rows_.begin, own_rows_.begin + rows};
+    if (on_.h_keep()) h_keeps_.draw(q, own, units_of(own_h_panels_, task_.dims.P));
+    if (on_.c_keep()) c_keeps_.draw(q, own, units_of(own_panels_, task_.dims.H));
+    for_stages(on_, false, [&](auto begin, auto end) {
+      run_stages<decltype(begin)::value, decltype(end)::value>(q, first, rows, team);
+      if (synchronise_) team.barrier();
+    });
+    if (on_.projection()) project_outputs(q, rows, team);
+  }
+
+  // Stages that run as one: the products of the first, then the cell on the same lines.
+  template <int Begin, int End>
+  void run_stages(index_t q, index_t first, index_t rows, Team& team) {
+    const bool own_products = !on_.norm();
+    const auto blocks = [&](auto&& f) {
+      rows == 1 ? for_blocks<kAlone<C>>(q, rows, team, f) : for_blocks<kGroup<C>>(q, rows, team, f);
+    };
+    if (on_.norm()) normalise<Begin>(blocks, q, rows, team);
+    blocks([&](index_t r, index_t n, Range panels) {
+      if (Begin == 0 && !task_.on.w_ih && own_products)
+        for (index_t j = panels.begin; j < panels.end; j += kGroup<C>)
+          project_block({first + r, first + r + n}, j);
+      if (own_products) recurrent<Begin>(q, r, n, panels, gate_rows_ + first + r, nullptr);
+      if (on_.full_peephole()) peep<Begin>(q, r, n, panels, gate_rows_ + first + r);
+      for (index_t i = r; i < r + n; ++i)
+        for (index_t j = panels.begin; j < panels.end; ++j) unit<Begin, End>(i, j);
+    });
+  }
+
+  // f(first of the own rows, how many, panels), a few rows at a time.
+  template <int Group, class F>
+  void for_blocks(index_t q, index_t rows, Team& team, F&& f) const {
+    for_groups<Group>(own_panels_, q % 2 != 0, [&](index_t j) {
+      const Range panels{j, least(j + Group, own_panels_.end)};
+      index_t r = 0;
+      do {
+        team.check();
+        f(r, least(kRowsAtOnce, rows - r), panels);
+      } while ((r += kRowsAtOnce) < rows);
+    });
+  }
+
+  // to += what a stage's product by w_hh gives a few of the own rows.
+  template <int Stage>
+  void recurrent(index_t q, index_t row, index_t rows, Range panels, T* const* to, const T* init) {
+    constexpr CellProduct product = kShape.recurrent(Stage);
+    if constexpr (product.count > 0) {
+      constexpr bool several = kAlone<C> > kGroup<C>;
+      const index_t K = product.operand == Operand::h ? task_.dims.P : task_.dims.H;
+      const index_t j = panels.begin, width = panels.end - j, panel = K * product.count * L;
+      const int operand = product.operand == Operand::h ? static_cast<int>(q % 2) : 2;
+      multiply_groups<T, product.count, several ? kAlone<C> : 1>(
+          {rows,
+           (several ? 1 : width) * product.count,
+           {operand_rows_[operand] + own_rows_.begin + row, 0},
+           {1, K, 0},
+           panels_.w_hh[Stage] + j * panel,
+           init,
+           {to, (j * S + product.slot) * L}},
+          several ? width : 1, panel, S * L);
+    }
+  }
+
+  // The full peepholes of a stage. i and f see all of the old c, the output gate all of the new
+  // one.
+  template <int Stage>
+  void peep(index_t q, index_t row, index_t rows, Range panels, T* const* gates) {
+    const index_t H = task_.dims.H, j = panels.begin;
+    for (int i = 0; i < kShape.stage[Stage].products; ++i) {
+      const CellProduct& product = kShape.stage[Stage].product[i];
+      if (product.matrix != Matrix::w_peephole) continue;
+      const index_t c = (q + (product.operand == Operand::c_after)) % 2;
+      multiply<T>({rows,
+                   product.count,
+                   {c_rows_[c] + own_rows_.begin + row, 0},
+                   {1, H, 0},
+                   panels_.w_peephole[Stage] + j * H * product.count * L,
+                   nullptr,
+                   {gates, (j * S + product.slot) * L}});
+    }
+  }
+
+  // Layer normalisation of what the first of some stages works on: of U·h, or of c.
+  template <int Stage, class Blocks>
+  void normalise(const Blocks& blocks, index_t q, index_t rows, Team& team) {
+    if constexpr (kShape.recurrent(Stage).count > 0) {
+      blocks([&](index_t r, index_t n, Range panels) {
+        recurrent<Stage>(q, r, n, panels, normed_.h_rows() + r, kZeros<T>);
+      });
+      if (synchronise_) team.barrier();
+      for (index_t i = 0; i < rows; ++i) normed_.template add_h<Stage>(i, lines_[i].gates);
+    } else {
+      for (index_t i = 0; i < rows; ++i) normed_.normalise_c(i);
+    }
+  }
+
+  // One row, one panel: the cell itself, and where its results go.
+  template <int Begin, int End>
+  FASTRNN_INLINE void unit(index_t i, index_t j) {
+    constexpr bool last = End == kShape.stages, has_c = kShape.cell_state;
+    const Lines& line = lines_[i];
+    const index_t at = j * L;
+    T* const gates = line.gates + at * S;
+    Vec<T> slot[S];
+    FASTRNN_UNROLL
+    for (int s = 0; s < S; ++s) slot[s] = load(gates + s * L);
+    ForwardUnit<T> u{};
+    // Of a cell whose second stage has a product of its own the first one sees h as products do.
+    u.h_before = load((C::general && !last ? more_[i].operand : line.h_before) + at);
+    if constexpr (has_c) u.c = load((C::general && Begin > 0 ? more_[i].c_after : line.c) + at);
+    if (on_.peephole()) u.peephole = panels_.peephole + at * 3;
+    if constexpr (C::general) u.choices = &choices_;
+    if constexpr (C::general && has_c && Begin > 0) u.seen = on_.norm() ? normed_.seen(i, j) : u.c;
+    [[maybe_unused]] const Vec<T> c_before = u.c;
+    cell_forward<C, Begin, End>(slot, u);
+    if (!last || keeps()) {
+      FASTRNN_UNROLL
+      for (int s = 0; s < S; ++s) store(gates + s * L, slot[s]);
+    }
+    if constexpr (has_c && Begin == 0) {
+      if (!last && on_.norm()) store(normed_.c(i) + at, u.c);
+      if (on_.c_keep()) u.c = kept(more_[i].c_keep, j, columns(j), c_before, u.c);
+      store((C::general ? more_[i].c_after : line.c) + at, u.c);
+      if (keeps()) store(line.cells + at, u.c);
+    }
+    if constexpr (!last && kShape.aux_slot >= 0) store(line.aux + at, u.aux);
+    if constexpr (last) {
+      if (on_.projection()) return store(more_[i].output + at, u.h);
+      settle(i, j, u.h, columns(j));
+    }
+  }
+
+  // z∘before + (1 - z)∘now
+  static FASTRNN_INLINE Vec<T> kept(const T* keep, index_t j, index_t width, Vec<T> before,
+                                    Vec<T> now) {
+    return fma(load(keep + j * L, width), before - now, now);
+  }
+
+  // h of one panel is known, but for zoneout; `width` elements of it exist.
+  FASTRNN_INLINE void settle(index_t i, index_t j, Vec<T> h, index_t width) {
+    const Lines& line = lines_[i];
+    const index_t at = j * L;
+    if (on_.h_keep()) h = kept(more_[i].h_keep, j, width, load(line.h_before + at), h);
+    store(line.h + at, h);
+    store(line.y + at, h, width);
+    if (on_.h_mask()) store(more_[i].masked + at, h * load(more_[i].h_mask + at, width));
+  }
+
+  void project_outputs(index_t q, index_t rows, Team& team) {
+    constexpr int Group = kProjection.per_group;
+    const index_t H = task_.dims.H;
+    for_groups<Group>(own_h_panels_, q % 2 != 0, [&](index_t j) {
+      team.check();
+      multiply<T>({rows,
+                   least(Group, JP_ - j),
+                   {output_rows_, 0},
+                   {1, H, 0},
+                   panels_.w_hr + j * H * L,
+                   kZeros<T>,
+                   {next_rows_, j * L}});
+      for (index_t i = 0; i < rows; ++i)
+        for (index_t p = j; p < least(j + Group, JP_); ++p)
+          settle(i, p, load(lines_[i].h + p * L), h_columns(p));
+    });
+    if (synchronise_) team.barrier();
+  }
+
+  void finish(Team& team) {
+    const Steps& steps = task_.steps;
+    for_own(team, [&](index_t r, index_t j) {
+      const index_t n = steps.caller_row(r), at = (r * J_ + j) * L;
+      const index_t parity = (steps.reverse ? steps.count : steps.row_length(r)) % 2;
+      const index_t width = h_columns(j);
+      if (width > 0) store(task_.h_n.at(n) + j * L, load(h_[parity] + at), width);
+      if constexpr (kShape.cell_state)
+        store(task_.c_n.at(n) + j * L, load(c_[on_.full_peephole() ? parity : 0] + at), columns(j));
+      for (index_t t = steps.row_length(r); width > 0 && t < task_.dims.T; ++t)
+        store(task_.y.at(t, n) + j * L, Vec<T>{}, width);
+    });
+  }
+
+  const ForwardTask<T>& task_;
+  const Asked<C> on_;
+  index_t J_, JP_;  // panels of c and of h
+  index_t limit_, region_ = 0, chunk_rows_ = 0;
+  Panels<T> panels_;
+  KeepLines<T> h_keeps_, c_keeps_;
+  NormedForward<C, T> normed_;
+  T *h_[2], *masked_[2];  // masked: h·h_mask
+  T *c_[2] = {}, *aux_ = nullptr;
+  T *gates_, *outputs_;
+  const T** x_rows_;           // of a chunk
+  T** gate_rows_;              // of a chunk, then of a step
+  const T** operand_rows_[3];  // of both states and of aux
+  const T** c_rows_[2];        // where there are full peepholes
+  const T** output_rows_;      // of the own rows, at one step: what w_hr multiplies
+  T** next_rows_;              // ... and the next h
+  Lines* lines_;               // of the own rows, at one step
+  MoreLines* more_;
+  Range own_rows_{}, own_panels_{}, own_h_panels_{};
+  bool synchronise_ = false;
+  UnitChoices<T> choices_;  // general cells
+};
+
+}  // namespace
+}  // namespace fastrnn::FASTRNN_TARGET

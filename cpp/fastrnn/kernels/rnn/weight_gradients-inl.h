@@ -1,0 +1,325 @@
+// Weight gradients of one chunk of steps, as large products by the whole team.
+//
+// What is to be summed is a list: some slots of the gradients' lines, times the rows of an operand,
+// into a dw. dw[unit, k] is a sum over the rows of the chunk. The vector side of the tile is a few
+// columns of the operand, the broadcast side the gradients of a strip of panels; both are packed,
+// because rows of the workspace lie a power of two apart and would fight for the same cache lines.
+// Sums build up in the caller's arrays, in one chain over falling steps: neither the chunks nor the
+// number of threads, between which outputs are divided, show in the result.
+#pragma once
+
+#include "fastrnn/kernels/rnn/pack-inl.h"
+#include "fastrnn/kernels/rnn/ranges-inl.h"
+
+namespace fastrnn::FASTRNN_TARGET {
+namespace {
+
+// The rows of an operand, one pointer for each row of a chunk. Vector v of row i lies `stride`
+// elements after vector v - 1; only `columns` elements exist.
+template <class T>
+struct OperandRows {
+  const T** list = nullptr;
+  const T** mask = nullptr;  // multiplies them; null: nothing does
+  index_t offset = 0, stride = kLanes<T>;
+};
+
+// dw += the gradients of slots slot .. slot + count, times the operand; the rows of dw are the
+// blocks of H that `blocks` names.
+template <class T>
+struct GradientProduct {
+  int slot = 0, count = 0;
+  const int* blocks = nullptr;
+  OperandRows<T> operand;
+  View<T, 2> dw;
+};
+
+// The packed sides and lists of one thread, which every WeightGradients uses in its turn.
+template <class T>
+class GradientScratch {
+  static constexpr int L = kLanes<T>;
+
+ public:
+  // Packed: 128 kB of columns beside at most 512 kB of gradients, which share an L2 (half of it
+  // with 256 rows at once). Every column is packed once a strip: with one group to a strip that was
+  // 6 to 8 % of backward.
+  static constexpr int kGroupVectors = 4;     // of gradients in a group, at most
+  static constexpr index_t kStripGroups = 4;  // of groups in a strip, at most
+  static constexpr int kMostProducts = 5;
+
+  GradientScratch(Carver& carver, const Plan& plan, index_t panels, int slots, int rank)
+      : at_once(plan.gradient_rows),
+        strip_units(least(ceil_div(panels, panels_in_group(slots)), kStripGroups) * kGroupVectors *
+                    L) {
+    const auto own = [&]<class E>(E*& to, index_t count) {
+      to = carver.take<E>(plan.threads, count) + count * rank;
+    };
+    own(units, strip_units * at_once);
+    own(columns, at_once * kMostVectors * L);
+    own(unit_rows, strip_units * kMostProducts);
+    own(dw_rows, strip_units * kMostProducts);
+  }
+
+  index_t at_once;      // rows that are packed
+  index_t strip_units;  // of one strip, at most
+  T* units;             // [vector of the strip][row][lane]
+  T* columns;           // [row][vector][lane]
+  const T** unit_rows;  // of each product: where the units' packed gradients begin
+  T** dw_rows;          // and their rows of dw
+};
+
+template <class T>
+class WeightGradients {
+  static constexpr int L = kLanes<T>;
+  static constexpr int kGroupVectors = GradientScratch<T>::kGroupVectors;
+
+ public:
+  // What else is summed of the same lines: the gradients themselves, for the biases; and of an
+  // LSTM's those of i and f times c before the step, of o times c of it, for the peepholes.
+  struct Sums {
+    bool biases = false, peepholes = false;
+    const T** c_before = nullptr;
+    const T** c = nullptr;
+  };
+
+  WeightGradients() = default;
+
+  // Lines of S slots for each of the panels of H units, one for each row of a chunk.
+  WeightGradients(Carver& carver, const GradientScratch<T>& scratch, const T* const* lines, int S,
+                  index_t H, const Sums& sums)
+      : scratch_(&scratch),
+        lines_(lines),
+        S_(S),
+        group_(panels_in_group(S)),
+        H_(H),
+        J_(panels_of<T>(H)),
+        sums_(sums) {
+    db_ = carver.take<T>(sums.biases ? J_ * L * S : 0);
+    dp_ = carver.take<T>(sums.peepholes ? J_ * L * 3 : 0);
+  }
+
+  void want(const GradientProduct<T>& product) {
+    if (!product.dw) return;
+    Wanted& wanted = products_[count_];
+    wanted.product = product;
+    wanted.unit_rows = scratch_->unit_rows + count_ * scratch_->strip_units;
+    wanted.dw_rows = scratch_->dw_rows + count_++ * scratch_->strip_units;
+  }
+
+  // Once all products are known; `steps`: whether there is a single one.
+  void start(const Team& team, bool steps) {
+    // Wide strips save packing and wide blocks make the best tiles, but there must be enough items
+    // for everybody.
+    for (strip_groups_ = GradientScratch<T>::kStripGroups, vectors_ = kMostVectors;;) {
+      blocks_ = 0;
+      for (Wanted& w : wanted())
+        blocks_ += w.blocks = ceil_div(w.product.dw.shape[1], vectors_ * L);
+      if (team.size() == 1 || strips() * blocks_ >= 4 * team.size()) break;
+      if (strip_groups_ == 1 && vectors_ == 1) break;
+      (strip_groups_ > 1 ? strip_groups_ : vectors_) /= 2;
+    }
+    blocks_ = most(1, blocks_);  // one item for a strip's sums, at least
+    // The last strip and the last block may be narrow: at H = 100 one of two threads had 1.8 times
+    // the work of the other, and backward of ragged rows (N = 32) took 10 % longer.
+    own_items_ = share_costs(strips() * blocks_, team.rank(), team.size(),
+                             [&](index_t item) { return products_in(item); });
+    own_panels_ = share(J_, team.rank(), team.size(), 1);
+    for (index_t j = own_panels_.begin; j < own_panels_.end; ++j) {
+      for (int s = 0; sums_.biases && s < S_; ++s) store(db_ + (j * S_ + s) * L, Vec<T>{});
+      for (int s = 0; sums_.peepholes && s < 3; ++s) store(dp_ + (j * 3 + s) * L, Vec<T>{});
+    }
+    if (!steps && team.rank() == 0)
+      for (Wanted& w : wanted()) clear(w.product.dw);
+  }
+
+  // dw += sum over rows of gradients x operand; the thread with a strip's first block sums what
+  // goes with it, too.
+  void add(index_t rows, Team& team) {
+    for (index_t item = own_items_.begin; item < own_items_.end;) {
+      const index_t strip = item / blocks_, first = item % blocks_;
+      const index_t last = least(first + own_items_.end - item, blocks_);
+      for (Wanted& w : wanted()) list_units(strip, w);
+      for (index_t row = 0; row < rows; row += scratch_->at_once) {
+        team.check();
+        const index_t count = least(scratch_->at_once, rows - row);
+        pack_units(strip, row, count, first == 0);
+        index_t before = 0;
+        for (Wanted& w : wanted()) {
+          multiply_blocks(w, row, count, {first - before, last - before}, team);
+          before += w.blocks;
+        }
+      }
+      item += last - first;
+    }
+    first_ = first_ && rows == 0;
+  }
+
+  // The sums, once everybody has added: f(slot, unit, its sum), g(peephole, unit, its sum).
+  template <class F, class G>
+  void finish(F&& f, G&& g) const {
+    for (index_t unit = own_panels_.begin * L; unit < least(own_panels_.end * L, H_); ++unit) {
+      for (int s = 0; sums_.biases && s < S_; ++s)
+        f(s, unit, db_[(unit / L * S_ + s) * L + unit % L]);
+      for (int p = 0; sums_.peepholes && p < 3; ++p)
+        g(p, unit, dp_[(unit / L * 3 + p) * L + unit % L]);
+    }
+  }
+
+ private:
+  struct Wanted {
+    GradientProduct<T> product;
+    index_t blocks = 0;  // of columns, which are shared out
+    const T** unit_rows = nullptr;
+    T** dw_rows = nullptr;
+    index_t units = 0;  // how many of a strip exist
+  };
+  struct List {
+    Wanted* first;
+    int count;
+    Wanted* begin() const { return first; }
+    Wanted* end() const { return first + count; }
+  };
+  List wanted() { return {products_, count_}; }
+
+  // Products in an item, a strip by a block, for each row of a chunk.
+  index_t products_in(index_t item) {
+    const Range panels = panels_of_strip(item / blocks_);
+    const index_t lanes = least(panels.end * L, H_) - panels.begin * L;
+    index_t block = item % blocks_;
+    for (const Wanted& w : wanted()) {
+      const index_t vectors = panels_of<T>(w.product.dw.shape[1]) - block * vectors_;
+      if (block < w.blocks) return lanes * w.product.count * least(vectors_, vectors);
+      block -= w.blocks;
+    }
+    return lanes;
+  }
+
+  // Some blocks of a product's columns, as far as it has them.
+  void multiply_blocks(const Wanted& w, index_t row, index_t count, Range blocks, Team& team) {
+    const index_t K = w.product.dw.shape[1];
+    for (index_t b = most(blocks.begin, 0); b < least(blocks.end, w.blocks); ++b) {
+      team.check();
+      const index_t v = b * vectors_, n = least(vectors_, panels_of<T>(K) - v);
+      pack_columns(w.product.operand, K, row, count, v, n);
+      multiply<T>({w.units,
+                   n,
+                   {w.unit_rows, 0},
+                   {1, count, 0, L},
+                   scratch_->columns,
+                   first_ && row == 0 ? kZeros<T> : nullptr,
+                   {w.dw_rows, v * L},
+                   K - v * L});
+    }
+  }
+
+  index_t strips() const { return ceil_div(J_, group_ * strip_groups_); }
+  Range panels_of_strip(index_t strip) const {
+    const index_t width = group_ * strip_groups_;
+    return {strip * width, least((strip + 1) * width, J_)};
+  }
+
+  void list_units(index_t strip, Wanted& w) const {
+    const Range panels = panels_of_strip(strip);
+    const GradientProduct<T>& product = w.product;
+    w.units = 0;
+    for (index_t j = panels.begin; j < panels.end; ++j)
+      for (int s = 0; s < product.count; ++s)
+        for (index_t lane = 0; lane < least(L, H_ - j * L); ++lane, ++w.units) {
+          w.unit_rows[w.units] = packed_vector((j - panels.begin) * S_ + product.slot + s) + lane;
+          w.dw_rows[w.units] = product.dw.at(product.blocks[s] * H_ + j * L + lane);
+        }
+  }
+
+  T* packed_vector(index_t v) const { return scratch_->units + v * scratch_->at_once * L; }
+
+  // The vectors of a strip, each a stretch of its own: a tile then reads whole cache lines of it.
+  void pack_units(index_t strip, index_t row, index_t count, bool sum) const {
+    const Range panels = panels_of_strip(strip);
+    for (index_t j = panels.begin; j < panels.end; j += group_) {
+      T* const to = packed_vector((j - panels.begin) * S_);
+      const index_t vectors = least(group_, panels.end - j) * S_;
+      pack_group_units(j, vectors, row, count, sum && sums_.biases, to);
+      if (sum && sums_.peepholes) sum_peepholes(j, row, count);
+    }
+  }
+
+  void pack_group_units(index_t panel, index_t vectors, index_t row, index_t count, bool sum,
+                        T* to) const {
+    with_int<kGroupVectors>(vectors, [&](auto n) {
+      constexpr int V = decltype(n)::value;
+      const index_t stride = scratch_->at_once * L, at = panel * S_ * L;
+      Vec<T> sums[V] = {};
+      T* const db = db_ + at;
+      if (sum) {
+        FASTRNN_UNROLL
+        for (int v = 0; v < V; ++v) sums[v] = load(db + v * L);
+      }
+      for (index_t i = row; i < row + count; ++i, to += L) {
+        FASTRNN_UNROLL
+        for (int v = 0; v < V; ++v) {
+          const Vec<T> line = load(lines_[i] + at + v * L);
+          store(to + v * stride, line);
+          sums[v] += line;
+        }
+      }
+      if (!sum) return;
+      FASTRNN_UNROLL
+      for (int v = 0; v < V; ++v) store(db + v * L, sums[v]);
+    });
+  }
+
+  // p_i and p_f saw c of the step before, p_o that of the step itself.
+  void sum_peepholes(index_t panel, index_t row, index_t count) const {
+    Vec<T> sums[3];
+    T* const dp = dp_ + panel * 3 * L;
+    for (int s = 0; s < 3; ++s) sums[s] = load(dp + s * L);
+    for (index_t i = row; i < row + count; ++i) {
+      const T* const grads = lines_[i] + panel * S_ * L;  // i f g o
+      const Vec<T> before = load(sums_.c_before[i] + panel * L), c = load(sums_.c[i] + panel * L);
+      sums[0] = fma(load(grads), before, sums[0]);
+      sums[1] = fma(load(grads + L), before, sums[1]);
+      sums[2] = fma(load(grads + 3 * L), c, sums[2]);
+    }
+    for (int s = 0; s < 3; ++s) store(dp + s * L, sums[s]);
+  }
+
+  // Vectors v .. v + n of some rows of an operand of which K columns exist.
+  void pack_columns(const OperandRows<T>& rows, index_t K, index_t row, index_t count, index_t v,
+                    index_t n) const {
+    T* to = scratch_->columns;
+    const index_t left = K - v * L;
+    with_int<kMostVectors>(n, [&](auto width) {
+      constexpr int V = decltype(width)::value;
+      for (index_t i = row; i < row + count; ++i, to += V * L) {
+        const T* const from = rows.list[i] + rows.offset + v * rows.stride;
+        FASTRNN_UNROLL
+        for (int k = 0; k < V; ++k) {
+          Vec<T> x = load(from + k * rows.stride, left - k * L);
+          if (rows.mask != nullptr) x *= load(rows.mask[i] + (v + k) * L, left - k * L);
+          store(to + k * L, x);
+        }
+      }
+    });
+  }
+
+  // For a call without a single step.
+  static void clear(const View<T, 2>& dw) {
+    __builtin_memset(dw.data, 0, static_cast<std::size_t>(dw.shape[0] * dw.shape[1]) * sizeof(T));
+  }
+
+  const GradientScratch<T>* scratch_ = nullptr;
+  const T* const* lines_ = nullptr;
+  int S_ = 0, group_ = 1;
+  index_t H_ = 0, J_ = 0;
+  Sums sums_;
+  bool first_ = true;
+  Wanted products_[GradientScratch<T>::kMostProducts];
+  int count_ = 0;
+  index_t strip_groups_ = 1;
+  index_t vectors_ = 0, blocks_ = 0;  // of columns in a block; blocks of a strip
+  T* db_ = nullptr;                   // [panel][slot][lane]
+  T* dp_ = nullptr;                   // [panel][i f o][lane]
+  Range own_panels_{}, own_items_{};
+};
+
+}  // namespace
+}  // namespace fastrnn::FASTRNN_TARGET

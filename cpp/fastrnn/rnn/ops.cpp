@@ -1,0 +1,198 @@
+// The front door of the core: validate, plan, take scratch, run the team, call the active table.
+#include "fastrnn/rnn/ops.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "fastrnn/dispatch.h"
+#include "fastrnn/error.h"
+#include "fastrnn/rnn/packed.h"
+#include "fastrnn/rnn/plan.h"
+#include "fastrnn/rnn/tape.h"
+#include "fastrnn/rnn/validate.h"
+#include "fastrnn/team/launch.h"
+
+namespace fastrnn {
+namespace {
+
+template <class T>
+Plan plan_for(const KernelTable<T>& table, Cell cell, const Dims& dims, index_t rows, bool training,
+              int threads_asked) {
+  const CellShape& shape = cell_traits(cell).shape;
+  const Problem problem{dims, shape.gates, shape.slots, training ? 4 : table[cell].unit_grain,
+                        rows, table.lanes, sizeof(T),   training};
+  return make_plan(problem, cpu_caches(), threads_asked > 0 ? threads_asked : num_threads());
+}
+
+// Sizes a task's scratch and takes it; it must live as long as the run.
+template <class Task>
+Scratch take_scratch(Task& task, std::size_t (*bytes)(const Task&)) {
+  Scratch scratch;
+  const auto block = scratch.add<unsigned char>(static_cast<index_t>(bytes(task)));
+  scratch.allocate();
+  task.scratch = scratch.at(block);
+  return scratch;
+}
+
+template <class Task>
+void run(const Task& task, const Kernel<Task>& kernel) {
+  run_team(task.plan.threads, [&](Team& team) { kernel.run(task, team); }, task.plan.multiply_adds);
+}
+
+// Copied before they are looked at: another thread may be writing to the caller's array.
+template <class T>
+std::vector<index_t> checked_ids(const Inputs<T>& in, const Dims& dims) {
+  std::vector<index_t> ids;
+  if (!in.ids) return ids;
+  const index_t V = in.x.shape[1];
+  ids.reserve(static_cast<std::size_t>(dims.T * dims.N) + 1);  // an address, also of nothing
+  for (index_t t = 0; t < dims.T; ++t)
+    for (index_t n = 0; n < dims.N; ++n) {
+      ids.push_back(*in.ids.at(t, n));
+      FASTRNN_CHECK(ids.back() >= 0 && ids.back() < V, "ids must lie in 0..V-1 = 0.." +
+                                                           std::to_string(V - 1) + ", got " +
+                                                           std::to_string(ids.back()));
+    }
+  return ids;
+}
+template <class T>
+Inputs<T> with_ids(Inputs<T> in, const std::vector<index_t>& ids) {
+  if (in.ids) in.ids = {ids.data(), {in.ids.shape[0], in.ids.shape[1]}, {in.ids.shape[1], 1}};
+  return in;
+}
+
+// What of a task the caller has given.
+template <class T>
+ForwardTask<T> forward_task(const RnnForwardArgs<T>& a, const Call& call) {
+  ForwardTask<T> task;
+  task.layer = a.layer;
+  task.in = a.in;
+  task.on = call.on;
+  task.dims = call.dims;
+  task.panels = a.layer.packed != nullptr ? &a.layer.packed->panels() : nullptr;
+  task.y = a.y;
+  task.h_n = a.h_n;
+  task.c_n = a.c_n;
+  return task;
+}
+
+// The workspace that backward will need, sized before anything is written.
+template <class T>
+Tape<T> make_tape(const RnnForwardArgs<T>& a, const Call& call, const KernelTable<T>& table,
+                  StepOrder order) {
+  Tape<T> tape;
+  const CellShape& shape = cell_traits(a.layer.cell).shape;
+  tape.layer = a.layer;
+  tape.ids = checked_ids(a.in, call.dims);
+  tape.in = with_ids(a.in, tape.ids);
+  tape.on = call.on;
+  tape.dims = call.dims;
+  tape.table = &table;
+  tape.order = std::move(order);
+  tape.y = {a.y.data,
+            {tape.dims.T, tape.dims.N, tape.dims.P},
+            {a.y.stride[0], a.y.stride[1], a.y.stride[2]}};
+  const index_t rows = tape.order.rows(), padded = tape.panels() * table.lanes;
+  const auto piece = [&](bool wanted, index_t width) {
+    return tape.memory.template add<T>(wanted ? rows : 0, width);
+  };
+  const auto gates = tape.memory.template add<T>(rows, padded, shape.slots);
+  const auto cells = piece(shape.cell_state, padded);
+  const auto outputs = piece(call.on.projection, padded);
+  const auto normed = tape.memory.template add<T>(
+      call.on.norm ? rows : 0, normed_row(padded, shape.slots, shape.cell_state));
+  tape.memory.allocate();
+  tape.kept.gates = tape.memory.at(gates);
+  if (shape.cell_state) tape.kept.cells = tape.memory.at(cells);
+  if (call.on.projection) tape.kept.outputs = tape.memory.at(outputs);
+  if (call.on.norm) tape.kept.normed = tape.memory.at(normed);
+  return tape;
+}
+
+}  // namespace
+
+template <class T>
+void rnn_forward(const RnnForwardArgs<T>& a) {
+  const Call call = check_forward(a);
+  const Cell cell = a.layer.cell;
+  const KernelTable<T>& table = a.layer.packed != nullptr ? a.layer.packed->table() : kernels<T>();
+  const Kernel<ForwardTask<T>>& kernel = table[cell].forward;
+  StepOrder order(call.dims.T, call.dims.N, a.lengths, a.reverse);
+  ForwardTask<T> task = forward_task(a, call);
+  task.plan = plan_for(table, cell, call.dims, order.rows(), a.tape != nullptr, a.num_threads);
+  if (a.tape == nullptr) {
+    const std::vector<index_t> ids = checked_ids(a.in, call.dims);
+    task.in = with_ids(a.in, ids);
+    task.steps = order.steps();
+    const Scratch scratch = take_scratch(task, kernel.bytes);
+    return run(task, kernel);
+  }
+  Tape<T> tape = make_tape(a, call, table, std::move(order));
+  task.in = tape.in;
+  task.steps = tape.order.steps();
+  task.kept = tape.kept;
+  const Scratch scratch = take_scratch(task, kernel.bytes);
+  run(task, kernel);
+  *a.tape = std::move(tape);
+}
+
+template <class T>
+RepeatedForward<T>::RepeatedForward(const RnnForwardArgs<T>& a)
+    : table_(&a.layer.packed->table()), task_(forward_task(a, check_forward(a))) {
+  FASTRNN_CHECK(!a.lengths && !a.in.ids && a.tape == nullptr,
+                "lengths, ids and tape are not taken here");
+  task_.steps = StepOrder(task_.dims.T, task_.dims.N, {}, a.reverse).steps();
+}
+
+template <class T>
+void RepeatedForward<T>::run(const View<const T, 3>& x, const View<T, 3>& y, int threads) {
+  const Cell cell = task_.layer.cell;
+  const Kernel<ForwardTask<T>>& kernel = (*table_)[cell].forward;
+  threads = threads > 0 ? threads : num_threads();
+  if (threads != threads_) {
+    threads_ = 0;  // should memory run out
+    const Dims& dims = task_.dims;
+    task_.plan = plan_for(*table_, cell, dims, dims.T * dims.N, false, threads);
+    scratch_ = take_scratch(task_, kernel.bytes);
+    threads_ = threads;
+  }
+  task_.in.x = x;
+  task_.y = y;
+  fastrnn::run(task_, kernel);
+}
+
+template <class T>
+void rnn_backward(const RnnBackwardArgs<T>& a) {
+  check_backward(a);
+  Tape<T>& tape = *a.tape;
+  const Cell cell = tape.layer.cell;
+  const Kernel<BackwardTask<T>>& kernel = (*tape.table)[cell].backward;
+  BackwardTask<T> task;
+  task.layer = tape.layer;
+  task.in = tape.in;
+  task.on = tape.on;
+  task.dims = tape.dims;
+  task.steps = tape.order.steps();
+  task.plan = plan_for(*tape.table, cell, tape.dims, tape.order.rows(), true, a.num_threads);
+  task.kept = tape.kept;
+  task.y = tape.y;
+  task.args = a;
+  const Scratch scratch = take_scratch(task, kernel.bytes);
+  auto body = [&](Team& team) {
+    // Gradients replace the gates in place, so even an interrupted backward has spent the tape;
+    // one for which there was no memory has not begun.
+    if (team.rank() == 0) tape.spent = true;
+    kernel.run(task, team);
+  };
+  run_team(task.plan.threads, body, task.plan.multiply_adds);
+}
+
+template void rnn_forward(const RnnForwardArgs<float>&);
+template void rnn_forward(const RnnForwardArgs<double>&);
+template void rnn_backward(const RnnBackwardArgs<float>&);
+template void rnn_backward(const RnnBackwardArgs<double>&);
+template class RepeatedForward<float>;
+template class RepeatedForward<double>;
+
+}  // namespace fastrnn

@@ -1,0 +1,94 @@
+// plan: a pure function from sizes to team size, split and chunk lengths.
+#include "fastrnn/rnn/plan.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "fastrnn/team/launch.h"
+#include "fastrnn/thread_local.h"
+
+namespace fastrnn {
+namespace {
+
+struct Forced {
+  std::optional<Split> split;
+  index_t chunk_steps = 0;
+};
+FASTRNN_THREAD_LOCAL Forced forced;
+
+// Multiply-adds, from timing every split of LSTM, GRU and RNN at H = 32 .. 256, N = 1 .. 16 on two
+// Zen 4 cores. A barrier costs the more the more threads meet, so n threads that share the units
+// need n²·kStepWork in a step; whatever they share, n·kCallWork in a call.
+constexpr double kStepWork = 3e3, kCallWork = 200e3;
+
+// Whether threads should rather share rows, without ever waiting for each other, than units, by
+// which each reads its own slice of the recurrent weights only. A few rows hide the time that
+// weights take from the L2; weights that small are in the L1 half of the time. Weights that live in
+// the L3 need more rows, or it cannot feed all threads: LSTM and GRU forward at H = 1024, N = 16 on
+// two Zen 5 cores gained 15 % by sharing units; where not even a thread's share stays in the L2,
+// still 5 to 8 % of forward and 1 to 6 % of training at N = 64 .. 128 (processor time).
+bool share_rows(double rows_per_thread, double weights, double l2) {
+  const double enough = weights <= 2 * l2 ? 8 : weights <= 8 * l2 ? 17 : 65;
+  return rows_per_thread >= enough || (rows_per_thread >= 4 && weights <= 0.75 * l2) ||
+         (rows_per_thread >= 1 && weights <= 0.125 * l2);
+}
+
+}  // namespace
+
+void force_plan(std::optional<Split> split, index_t chunk_steps) { forced = {split, chunk_steps}; }
+
+int team_size(double multiply_adds, int asked) {
+  const int most = asked > 0 ? asked : num_threads();
+  return forced.split ? most : int(std::clamp<double>(multiply_adds / kCallWork, 1, most));
+}
+
+Plan make_plan(const Problem& p, const CpuCaches& caches, int threads) {
+  const double H = double(p.dims.H), I = double(p.dims.I), rows = double(p.rows);
+  const double recurrent = p.gates * H * H, total = rows * p.gates * H * (H + I);
+  const double steps = std::max<double>(1, double(p.dims.T));
+  const double weights = recurrent * double(p.element);
+
+  Plan plan;
+  const bool by_rows = share_rows(double(p.dims.N) / threads, weights, double(caches.l2));
+  plan.split = by_rows ? Split::rows : Split::units;
+  const index_t panels = (p.dims.H + p.lanes - 1) / p.lanes;
+  const double call_work = total / kCallWork, step_work = rows / steps * recurrent / kStepWork;
+  const double work = by_rows ? call_work : std::min(call_work, std::sqrt(step_work));
+  const index_t pieces = by_rows ? p.dims.N : (panels + p.stages_grain - 1) / p.stages_grain;
+  plan.threads = int(std::clamp<double>(std::min(work, double(pieces)), 1, threads));
+  plan.multiply_adds = p.training ? 2 * total : total;
+  if (plan.threads == 1) plan.split = Split::rows;
+
+  // A thread's share of a chunk stays in half of its L2, but is no fewer rows than make the
+  // products outside of the time loop good ones.
+  const double row_bytes = std::max(H * p.slots * double(p.element), 1.0);
+  const double fit = 0.5 * double(caches.l2) * plan.threads / row_bytes;
+  plan.forward_rows = std::max<index_t>(48 * plan.threads, index_t(std::min(fit, 1e6)));
+  // Input and recurrent weights of which the L3 holds only one: each chunk fetches both from
+  // memory, so there are few chunks (LSTM at H = 1024, N = 16 on Zen 5: 17 % of forward, 11 % of
+  // training).
+  if (weights > 0.25 * double(caches.l3))
+    plan.forward_rows = std::max<index_t>(plan.forward_rows, 512);
+  // Large weight gradients leave the L2 between two chunks, so chunks of 1024 rows are better then,
+  // where half of the L3 holds them (3 % of training at H = 256 .. 1024, N = 16; 512 rows rather
+  // than 256 are 3 % of it at H = 128).
+  const bool large = weights >= 0.5 * double(caches.l2);
+  const double many = large ? std::min(0.5 * double(caches.l3) / row_bytes, 1024.0) : 512.0;
+  plan.backward_rows = index_t(std::clamp(std::max(fit, many), 256.0, 1e6));
+  // Long sums make better tiles, where the L2 holds what is packed: 512 rows instead of 256 are 2 %
+  // of the weight gradients at H = 128 .. 1024, packing and all (Zen 5).
+  plan.gradient_rows = caches.l2 >= std::size_t{1} << 20 ? 512 : 256;
+
+  if (forced.split) {
+    plan.multiply_adds = 0;
+    plan.split = *forced.split;
+    plan.threads = threads;
+  }
+  if (forced.chunk_steps > 0)
+    plan.forward_rows = plan.backward_rows =
+        std::max<index_t>(1, forced.chunk_steps * std::max<index_t>(1, p.dims.N));
+  if (forced.chunk_steps == 1) plan.forward_rows = plan.backward_rows = 1;
+  return plan;
+}
+
+}  // namespace fastrnn

@@ -1,0 +1,33 @@
+// plan: a pure function from sizes to team size, split and chunk lengths.
+#pragma once
+
+#include <optional>
+
+#include "fastrnn/cpu.h"
+#include "fastrnn/rnn/table.h"
+
+namespace fastrnn {
+
+struct Problem {
+  Dims dims;
+  int gates;            // G
+  int slots;            // workspace vectors per unit
+  int stages_grain;     // panels that a unit split keeps together
+  index_t rows;         // sum of lengths
+  index_t lanes;        // of one vector
+  std::size_t element;  // bytes
+  bool training;
+};
+
+// `threads` is the most that may be used.
+Plan make_plan(const Problem& problem, const CpuCaches& caches, int threads);
+
+// Threads for a call of so many multiply-adds that divides into parts of any size; asked, 0: the
+// process-wide setting.
+int team_size(double multiply_adds, int asked);
+
+// Test hook, this thread only: the split to use with all threads asked for, and steps per chunk;
+// none and 0 leave the choice to make_plan.
+void force_plan(std::optional<Split> split, index_t chunk_steps);
+
+}  // namespace fastrnn

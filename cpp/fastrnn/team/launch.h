@@ -1,0 +1,45 @@
+// run_team: the one place where parallel regions are made. Everybody else sees a Team.
+#pragma once
+
+#include <type_traits>
+
+#include "fastrnn/team/limit.h"
+#include "fastrnn/team/team.h"
+
+namespace fastrnn {
+
+using TeamBody = void (*)(void* context, Team& team);
+
+// Runs body on `threads` threads (fewer when the process-wide budget or the system gives fewer)
+// and returns when all are done. n = 1 never enters OpenMP; inside another parallel region n is 1;
+// after fork the region starts from a fresh thread. Subnormals are flushed inside only. The first
+// exception thrown by a body is rethrown here after all have left.
+// multiply_adds is how much work it is: where a team of late was no good for such (caution.h),
+// there is one thread. 0: all threads whatever happens.
+void run_team_raw(int threads, double multiply_adds, TeamBody body, void* context);
+
+template <class F>
+void run_team(int threads, F&& f, double multiply_adds = 0) {
+  using Fn = std::remove_reference_t<F>;
+  run_team_raw(
+      threads, multiply_adds, [](void* context, Team& team) { (*static_cast<Fn*>(context))(team); },
+      &f);
+}
+
+// The user's thread count (at least 1): default = min(FASTRNN_NUM_THREADS, OMP_NUM_THREADS,
+// affinity mask, cgroup quota). set_num_threads(n) overrides it, and may exceed the cores; Error
+// when n is not in 1..kMaxThreads. Neither exceeds what OpenMP's own setting has been lowered to.
+int num_threads();
+void set_num_threads(int n);
+
+const char* threads_backend();  // "openmp" or "std::thread"
+
+#ifdef FASTRNN_TEST_HOOKS
+// The thread of this rank throws std::runtime_error from its check() number `calls` (from 0) of
+// the next region it takes part in; rank -1 disarms.
+void throw_in_worker(int rank, int calls);
+// hook is called by rank 0 in each of its check(); null: no more.
+void call_in_check(void (*hook)());
+#endif
+
+}  // namespace fastrnn
