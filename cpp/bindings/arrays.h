@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
-#include <initializer_list>
 #include <string>
 #include <type_traits>
 
@@ -17,25 +16,18 @@ namespace fastrnn::bindings {
 
 namespace py = pybind11;
 
-inline constexpr index_t kAny = -1;
-
-// One axis of the shape that an argument must have: its symbol, and its length where it is known.
-struct Axis {
-  const char* symbol;
-  index_t size = kAny;
-};
-
 enum class Strides {
   rows,        // the last axis has unit stride, the others any; outputs do not overlap themselves
   free,        // weights: any on every axis
   contiguous,  // C order
 };
 
-// What an argument must be, less the types.
+// What an argument must be, less the types. Lengths of axes are the core's to check, which knows
+// all of them.
 struct Rule {
   const char* name;
   index_t itemsize;
-  const Axis* axes;
+  const char* const* axes;  // symbols
   int rank;
   Strides strides;
   bool output;
@@ -67,17 +59,11 @@ inline std::string type_of(py::handle object) {
   throw py::value_error(std::string(name) + " must " + rule);
 }
 
-[[noreturn, gnu::cold]] inline void wrong_shape(const char* name, const Axis* axes, int rank,
-                                                const py::array& got) {
-  std::string symbols = "(", numbers = "(";
-  for (int i = 0; i < rank; ++i) {
-    const Axis& axis = axes[i];
-    symbols += (i > 0 ? ", " : "") + std::string(axis.symbol);
-    numbers += (i > 0 ? ", " : "") + (axis.size == kAny ? axis.symbol : std::to_string(axis.size));
-  }
-  const char* const end = rank == 1 ? ",)" : ")";
-  wrong(name, "have shape " + symbols + end + " = " + numbers + end + ", got " +
-                  tuple(got.shape(), static_cast<int>(got.ndim())));
+[[noreturn, gnu::cold]] inline void wrong_rank(const Rule& rule, const py::array& got) {
+  std::string symbols = "(";
+  for (int i = 0; i < rule.rank; ++i) symbols += (i > 0 ? ", " : "") + std::string(rule.axes[i]);
+  wrong(rule.name, "have shape " + symbols + (rule.rank == 1 ? ",)" : ")") + ", got " +
+                       tuple(got.shape(), static_cast<int>(got.ndim())));
 }
 
 }  // namespace words
@@ -114,15 +100,6 @@ constexpr const char* dtype_name() {
   if constexpr (std::is_same_v<T, index_t>) return "int64";
   if constexpr (std::is_same_v<T, std::int32_t>) return "int32";
   return std::is_same_v<T, float> ? "float32" : "float64";
-}
-
-// The length of one axis of an array that must have these axes; the rest is checked by as_input.
-inline index_t axis_size(const char* name, py::handle object, std::initializer_list<Axis> axes,
-                         int axis) {
-  const py::array array = as_array(name, object);
-  const int rank = static_cast<int>(axes.size());
-  if (array.ndim() != rank) words::wrong_shape(name, axes.begin(), rank, array);
-  return array.shape()[axis];
 }
 
 // The bytes that the arrays of one call span. An output may share none with any other array.
@@ -209,14 +186,11 @@ inline void check_strides(const Rule& rule, const py::array& array, index_t* str
 template <int Rank>
 Layout<Rank> checked_layout(const Rule& rule, const py::array& array, Extents& extents) {
   Layout<Rank> layout;
-  if (array.ndim() != Rank) words::wrong_shape(rule.name, rule.axes, Rank, array);
+  if (array.ndim() != Rank) words::wrong_rank(rule, array);
   bool empty = false;
   for (int i = 0; i < Rank; ++i) {
     layout.shape[i] = array.shape()[i];
     empty |= layout.shape[i] == 0;
-    if (rule.axes[i].size != kAny && rule.axes[i].size != layout.shape[i]) {
-      words::wrong_shape(rule.name, rule.axes, Rank, array);
-    }
   }
   if (rule.output && !array.writeable()) words::wrong(rule.name, "be writeable");
   if (empty) {  // nothing is read or written; a View that is present has a pointer
@@ -244,7 +218,7 @@ Layout<Rank> checked_layout(const Rule& rule, const py::array& array, Extents& e
 }
 
 template <class T, int Rank>
-View<T, Rank> checked_view(const char* name, py::handle object, const Axis (&axes)[Rank],
+View<T, Rank> checked_view(const char* name, py::handle object, const char* const (&axes)[Rank],
                            Strides strides, bool output, Extents& extents) {
   const py::array array = as_array(name, object);
   using Element = std::remove_const_t<T>;
@@ -261,28 +235,30 @@ View<T, Rank> checked_view(const char* name, py::handle object, const Axis (&axe
 }
 
 template <class T, int Rank>
-View<const T, Rank> as_input(const char* name, py::handle object, const Axis (&axes)[Rank],
+View<const T, Rank> as_input(const char* name, py::handle object, const char* const (&axes)[Rank],
                              Extents& extents, Strides strides = Strides::rows) {
   return checked_view<const T, Rank>(name, object, axes, strides, false, extents);
 }
 
 template <class T, int Rank>
-View<const T, Rank> as_optional_input(const char* name, py::handle object, const Axis (&axes)[Rank],
-                                      Extents& extents, Strides strides = Strides::rows) {
+View<const T, Rank> as_optional_input(const char* name, py::handle object,
+                                      const char* const (&axes)[Rank], Extents& extents,
+                                      Strides strides = Strides::rows) {
   if (object.is_none()) return {};
   return as_input<T>(name, object, axes, extents, strides);
 }
 
 // Call it after the as_input of all inputs: overlap is looked for in what came before.
 template <class T, int Rank>
-View<T, Rank> as_output(const char* name, py::handle object, const Axis (&axes)[Rank],
+View<T, Rank> as_output(const char* name, py::handle object, const char* const (&axes)[Rank],
                         Extents& extents, Strides strides = Strides::rows) {
   return checked_view<T, Rank>(name, object, axes, strides, true, extents);
 }
 
 template <class T, int Rank>
-View<T, Rank> as_optional_output(const char* name, py::handle object, const Axis (&axes)[Rank],
-                                 Extents& extents, Strides strides = Strides::contiguous) {
+View<T, Rank> as_optional_output(const char* name, py::handle object,
+                                 const char* const (&axes)[Rank], Extents& extents,
+                                 Strides strides = Strides::contiguous) {
   if (object.is_none()) return {};
   return as_output<T>(name, object, axes, extents, strides);
 }

@@ -35,12 +35,13 @@ class Named {
   }
 
   template <class T, int Rank>
-  void input(const char* key, const Axis (&axes)[Rank], Extents& extents, View<const T, Rank>& to,
-             Strides strides = Strides::contiguous) {
+  void input(const char* key, const char* const (&axes)[Rank], Extents& extents,
+             View<const T, Rank>& to, Strides strides = Strides::contiguous) {
     to = as_optional_input<T>(key, get(key), axes, extents, strides);
   }
   template <class T, int Rank>
-  void output(const char* key, const Axis (&axes)[Rank], Extents& extents, View<T, Rank>& to) {
+  void output(const char* key, const char* const (&axes)[Rank], Extents& extents,
+              View<T, Rank>& to) {
     to = as_optional_output<T>(key, get(key), axes, extents);
   }
 
@@ -72,10 +73,6 @@ struct Kind {
   py::handle lstm, score, current, feed, num_threads;
 };
 
-constexpr Axis kT{"T"}, kT1{"T + 1"}, kN{"N"}, kS{"S"}, kM{"M"}, kE{"E"}, kC{"C"}, kH{"H"}, kA{"A"},
-    kF{"F"}, kO{"O"}, kG{"G*H"}, kGates{"4*H"}, kIn{"E + F"}, kBoth{"H + C"}, kV{"V"}, kTN{"T*N"},
-    kS1{"S'"}, kM1{"M'"}, kP{"P"};
-
 template <class T>
 void read_inputs(const Kind& kind, Named& in, DecoderInputs<T>& a, Extents& extents) {
   a.num_threads = as_num_threads(kind.num_threads);
@@ -83,22 +80,22 @@ void read_inputs(const Kind& kind, Named& in, DecoderInputs<T>& a, Extents& exte
   a.current = as_bool("current", kind.current);
   a.score = as_score(kind.score);
   a.F = as_count("feed", kind.feed, 0, "an int");
-  in.input<T>("x", {kT, kN, kE}, extents, a.x);
-  in.input<T>("memory", {kS, kM, kC}, extents, a.memory);
-  in.input<index_t>("lengths", {kN}, extents, a.lengths);
-  in.input<index_t>("memory_lengths", {kM}, extents, a.memory_lengths);
-  in.input<index_t>("memory_rows", {kN}, extents, a.memory_rows);
+  in.input<T>("x", {"T", "N", "E"}, extents, a.x);
+  in.input<T>("memory", {"S", "M", "C"}, extents, a.memory);
+  in.input<index_t>("lengths", {"N"}, extents, a.lengths);
+  in.input<index_t>("memory_lengths", {"M"}, extents, a.memory_lengths);
+  in.input<index_t>("memory_rows", {"N"}, extents, a.memory_rows);
   constexpr Strides free = Strides::free;
-  in.input<T>("weight_ih", {kG, kIn}, extents, a.w_ih, free);
-  in.input<T>("weight_hh", {kG, kH}, extents, a.w_hh, free);
-  in.input<T>("bias_ih", {kG}, extents, a.b_ih, free);
-  in.input<T>("bias_hh", {kG}, extents, a.b_hh, free);
-  in.input<T>("weight_query", {kA, kH}, extents, a.w_query, free);
-  in.input<T>("weight_key", {kA, kC}, extents, a.w_key, free);
-  in.input<T>("bias_key", {kA}, extents, a.b_key, free);
-  in.input<T>("vector", {kA}, extents, a.vector);
-  in.input<T>("weight_output", {kO, kBoth}, extents, a.w_output, free);
-  in.input<T>("bias_output", {kO}, extents, a.b_output, free);
+  in.input<T>("weight_ih", {"G*H", "E + F"}, extents, a.w_ih, free);
+  in.input<T>("weight_hh", {"G*H", "H"}, extents, a.w_hh, free);
+  in.input<T>("bias_ih", {"G*H"}, extents, a.b_ih, free);
+  in.input<T>("bias_hh", {"G*H"}, extents, a.b_hh, free);
+  in.input<T>("weight_query", {"A", "H"}, extents, a.w_query, free);
+  in.input<T>("weight_key", {"A", "C"}, extents, a.w_key, free);
+  in.input<T>("bias_key", {"A"}, extents, a.b_key, free);
+  in.input<T>("vector", {"A"}, extents, a.vector);
+  in.input<T>("weight_output", {"O", "H + C"}, extents, a.w_output, free);
+  in.input<T>("bias_output", {"O"}, extents, a.b_output, free);
   in.need("memory, weight_ih and weight_hh", a.memory && a.w_ih && a.w_hh);
   in.need(
       "weight_query, weight_key and vector",
@@ -134,10 +131,10 @@ template <class T>
 void read_ready(py::handle weights, Named& in, DecoderForwardArgs<T>& a, Extents& extents) {
   if (!weights.is_none())
     a.weights = as_object<DecoderWeightsObject>("weights", "a DecoderWeights", weights).get<T>();
-  in.input<T>("table", {kV, kG}, extents, a.table);
-  in.input<index_t>("tokens", {kTN}, extents, a.tokens);
-  in.input<T>("projected", {kS1, kM1, kP}, extents, a.projected);
-  in.input<index_t>("projected_rows", {kM}, extents, a.projected_rows);
+  in.input<T>("table", {"V", "G*H"}, extents, a.table);
+  in.input<index_t>("tokens", {"T*N"}, extents, a.tokens);
+  in.input<T>("projected", {"S'", "M'", "P"}, extents, a.projected);
+  in.input<index_t>("projected_rows", {"M"}, extents, a.projected_rows);
   in.need("x", a.x || a.table);
 }
 
@@ -152,15 +149,15 @@ void forward_any(py::handle lstm, py::handle score, py::handle current, py::hand
     read_inputs<T>({lstm, score, current, feed, num_threads}, in, a, extents);
     read_ready<T>(weights, in, a, extents);
     in.done();
-    out.output<T>("outputs", {kT, kN, kO}, extents, a.outputs);
-    out.output<T>("contexts", {kT, kN, kC}, extents, a.contexts);
-    out.output<T>("attn", {kT, kN, kS}, extents, a.attn);
-    out.output<T>("keys", {kS, kM, kA}, extents, a.keys);
-    out.output<T>("queries", {kT, kN, kA}, extents, a.queries);
-    out.output<T>("gates", {kT, kN, kGates}, extents, a.gates);
-    out.output<T>("states", {kT1, kN, kH}, extents, a.states);
-    out.output<T>("cells", {kT1, kN, kH}, extents, a.cells);
-    out.output<T>("fed", {kT1, kN, kF}, extents, a.fed);
+    out.output<T>("outputs", {"T", "N", "O"}, extents, a.outputs);
+    out.output<T>("contexts", {"T", "N", "C"}, extents, a.contexts);
+    out.output<T>("attn", {"T", "N", "S"}, extents, a.attn);
+    out.output<T>("keys", {"S", "M", "A"}, extents, a.keys);
+    out.output<T>("queries", {"T", "N", "A"}, extents, a.queries);
+    out.output<T>("gates", {"T", "N", "4*H"}, extents, a.gates);
+    out.output<T>("states", {"T + 1", "N", "H"}, extents, a.states);
+    out.output<T>("cells", {"T + 1", "N", "H"}, extents, a.cells);
+    out.output<T>("fed", {"T + 1", "N", "F"}, extents, a.fed);
     out.need("outputs, contexts, attn, gates and states",
              a.outputs && a.contexts && a.attn && a.gates && a.states);
     out.done();
@@ -170,17 +167,17 @@ void forward_any(py::handle lstm, py::handle score, py::handle current, py::hand
 
 template <class T>
 void read_kept(Named& in, DecoderBackwardArgs<T>& a, Extents& extents) {
-  in.input<T>("outputs", {kT, kN, kO}, extents, a.outputs);
-  in.input<T>("contexts", {kT, kN, kC}, extents, a.contexts);
-  in.input<T>("attn", {kT, kN, kS}, extents, a.attn);
-  in.input<T>("keys", {kS, kM, kA}, extents, a.keys);
-  in.input<T>("queries", {kT, kN, kA}, extents, a.queries);
-  in.input<T>("states", {kT1, kN, kH}, extents, a.states);
-  in.input<T>("cells", {kT1, kN, kH}, extents, a.cells);
-  in.input<T>("fed", {kT1, kN, kF}, extents, a.fed);
-  in.input<T>("doutputs", {kT, kN, kO}, extents, a.doutputs);
-  in.input<T>("dcontexts", {kT, kN, kC}, extents, a.dcontexts);
-  in.input<T>("dattn", {kT, kN, kS}, extents, a.dattn);
+  in.input<T>("outputs", {"T", "N", "O"}, extents, a.outputs);
+  in.input<T>("contexts", {"T", "N", "C"}, extents, a.contexts);
+  in.input<T>("attn", {"T", "N", "S"}, extents, a.attn);
+  in.input<T>("keys", {"S", "M", "A"}, extents, a.keys);
+  in.input<T>("queries", {"T", "N", "A"}, extents, a.queries);
+  in.input<T>("states", {"T + 1", "N", "H"}, extents, a.states);
+  in.input<T>("cells", {"T + 1", "N", "H"}, extents, a.cells);
+  in.input<T>("fed", {"T + 1", "N", "F"}, extents, a.fed);
+  in.input<T>("doutputs", {"T", "N", "O"}, extents, a.doutputs);
+  in.input<T>("dcontexts", {"T", "N", "C"}, extents, a.dcontexts);
+  in.input<T>("dattn", {"T", "N", "S"}, extents, a.dattn);
   in.need("outputs, contexts, attn and states", a.outputs && a.contexts && a.attn && a.states);
 }
 
@@ -197,22 +194,22 @@ void backward_any(py::handle lstm, py::handle score, py::handle current, py::han
     in.need("x", bool(a.x));
     read_kept<T>(in, a, extents);
     in.done();
-    out.output<T>("gates", {kT, kN, kGates}, extents, a.gates);
-    out.output<T>("dh", {kN, kH}, extents, a.dh);
-    out.output<T>("dc", {kN, kH}, extents, a.dc);
-    out.output<T>("dfed", {kN, kF}, extents, a.dfed);
-    out.output<T>("dx", {kT, kN, kE}, extents, a.dx);
-    out.output<T>("dmemory", {kS, kM, kC}, extents, a.dmemory);
-    out.output<T>("dweight_ih", {kG, kIn}, extents, a.dw_ih);
-    out.output<T>("dweight_hh", {kG, kH}, extents, a.dw_hh);
-    out.output<T>("dbias_ih", {kG}, extents, a.db_ih);
-    out.output<T>("dbias_hh", {kG}, extents, a.db_hh);
-    out.output<T>("dweight_query", {kA, kH}, extents, a.dw_query);
-    out.output<T>("dweight_key", {kA, kC}, extents, a.dw_key);
-    out.output<T>("dbias_key", {kA}, extents, a.db_key);
-    out.output<T>("dvector", {kA}, extents, a.dvector);
-    out.output<T>("dweight_output", {kO, kBoth}, extents, a.dw_output);
-    out.output<T>("dbias_output", {kO}, extents, a.db_output);
+    out.output<T>("gates", {"T", "N", "4*H"}, extents, a.gates);
+    out.output<T>("dh", {"N", "H"}, extents, a.dh);
+    out.output<T>("dc", {"N", "H"}, extents, a.dc);
+    out.output<T>("dfed", {"N", "F"}, extents, a.dfed);
+    out.output<T>("dx", {"T", "N", "E"}, extents, a.dx);
+    out.output<T>("dmemory", {"S", "M", "C"}, extents, a.dmemory);
+    out.output<T>("dweight_ih", {"G*H", "E + F"}, extents, a.dw_ih);
+    out.output<T>("dweight_hh", {"G*H", "H"}, extents, a.dw_hh);
+    out.output<T>("dbias_ih", {"G*H"}, extents, a.db_ih);
+    out.output<T>("dbias_hh", {"G*H"}, extents, a.db_hh);
+    out.output<T>("dweight_query", {"A", "H"}, extents, a.dw_query);
+    out.output<T>("dweight_key", {"A", "C"}, extents, a.dw_key);
+    out.output<T>("dbias_key", {"A"}, extents, a.db_key);
+    out.output<T>("dvector", {"A"}, extents, a.dvector);
+    out.output<T>("dweight_output", {"O", "H + C"}, extents, a.dw_output);
+    out.output<T>("dbias_output", {"O"}, extents, a.db_output);
     out.need("gates and dh", a.gates && a.dh);
     out.done();
     without_gil([&] { attention_decoder_backward(a); });

@@ -18,12 +18,11 @@ void attention_forward_any(py::handle query, py::handle keys, py::handle lengths
     Extents extents;
     AttentionForwardArgs<T> args;
     args.num_threads = as_num_threads(num_threads);
-    args.keys = as_input<T>("keys", keys, {{"S"}, {"N"}, {"H"}}, extents);
-    const Axis s{"S", args.keys.shape[0]}, n{"N", args.keys.shape[1]}, h{"H", args.keys.shape[2]};
-    args.query = as_input<T>("query", query, {n, h}, extents);
-    args.lengths = as_optional_input<index_t>("lengths", lengths, {n}, extents);
-    args.context = as_output<T>("context", context, {n, h}, extents, kContiguous);
-    args.attn = as_output<T>("attn", attn, {n, s}, extents, kContiguous);
+    args.keys = as_input<T>("keys", keys, {"S", "N", "H"}, extents);
+    args.query = as_input<T>("query", query, {"N", "H"}, extents);
+    args.lengths = as_optional_input<index_t>("lengths", lengths, {"N"}, extents);
+    args.context = as_output<T>("context", context, {"N", "H"}, extents, kContiguous);
+    args.attn = as_output<T>("attn", attn, {"N", "S"}, extents, kContiguous);
     without_gil([&] { attention_forward(args); });
   });
 }
@@ -35,34 +34,29 @@ void attention_backward_any(py::handle dcontext, py::handle dattn, py::handle qu
     Extents extents;
     AttentionBackwardArgs<T> args;
     args.num_threads = as_num_threads(num_threads);
-    args.keys = as_input<T>("keys", keys, {{"S"}, {"N"}, {"H"}}, extents);
-    const Axis s{"S", args.keys.shape[0]}, n{"N", args.keys.shape[1]}, h{"H", args.keys.shape[2]};
-    args.dcontext = as_optional_input<T>("dcontext", dcontext, {n, h}, extents);
-    args.dattn = as_optional_input<T>("dattn", dattn, {n, s}, extents);
-    args.query = as_input<T>("query", query, {n, h}, extents);
-    args.lengths = as_optional_input<index_t>("lengths", lengths, {n}, extents);
-    args.attn = as_input<T>("attn", attn, {n, s}, extents);
-    args.dquery = as_optional_output<T>("dquery", dquery, {n, h}, extents);
-    args.dkeys = as_optional_output<T>("dkeys", dkeys, {s, n, h}, extents);
+    args.keys = as_input<T>("keys", keys, {"S", "N", "H"}, extents);
+    args.dcontext = as_optional_input<T>("dcontext", dcontext, {"N", "H"}, extents);
+    args.dattn = as_optional_input<T>("dattn", dattn, {"N", "S"}, extents);
+    args.query = as_input<T>("query", query, {"N", "H"}, extents);
+    args.lengths = as_optional_input<index_t>("lengths", lengths, {"N"}, extents);
+    args.attn = as_input<T>("attn", attn, {"N", "S"}, extents);
+    args.dquery = as_optional_output<T>("dquery", dquery, {"N", "H"}, extents);
+    args.dkeys = as_optional_output<T>("dkeys", dkeys, {"S", "N", "H"}, extents);
     without_gil([&] { attention_backward(args); });
   });
 }
 
-// The four arrays that describe both Gaussians; returns their axes.
+// The four arrays that describe both Gaussians.
 struct GaussianObjects {
   py::handle mu, logvar, prior_mu, prior_logvar;
 };
-struct GaussianAxes {
-  Axis rows, columns;
-};
 template <class T, class Args>
-GaussianAxes read_gaussians(const GaussianObjects& objects, Args& args, Extents& extents) {
-  args.mu = as_input<T>("mu", objects.mu, {{"M"}, {"Z"}}, extents);
-  const Axis m{"M", args.mu.shape[0]}, z{"Z", args.mu.shape[1]};
-  args.logvar = as_input<T>("logvar", objects.logvar, {m, z}, extents);
-  args.prior_mu = as_optional_input<T>("prior_mu", objects.prior_mu, {m, z}, extents);
-  args.prior_logvar = as_optional_input<T>("prior_logvar", objects.prior_logvar, {m, z}, extents);
-  return {m, z};
+void read_gaussians(const GaussianObjects& objects, Args& args, Extents& extents) {
+  args.mu = as_input<T>("mu", objects.mu, {"M", "Z"}, extents);
+  args.logvar = as_input<T>("logvar", objects.logvar, {"M", "Z"}, extents);
+  args.prior_mu = as_optional_input<T>("prior_mu", objects.prior_mu, {"M", "Z"}, extents);
+  args.prior_logvar =
+      as_optional_input<T>("prior_logvar", objects.prior_logvar, {"M", "Z"}, extents);
 }
 
 void kl_forward_any(py::handle mu, py::handle logvar, py::handle prior_mu, py::handle prior_logvar,
@@ -71,8 +65,8 @@ void kl_forward_any(py::handle mu, py::handle logvar, py::handle prior_mu, py::h
     Extents extents;
     GaussianKlForwardArgs<T> args;
     args.num_threads = as_num_threads(num_threads);
-    const auto axes = read_gaussians<T>({mu, logvar, prior_mu, prior_logvar}, args, extents);
-    args.kl = as_output<T>("kl", kl, {axes.rows}, extents, kContiguous);
+    read_gaussians<T>({mu, logvar, prior_mu, prior_logvar}, args, extents);
+    args.kl = as_output<T>("kl", kl, {"M"}, extents, kContiguous);
     without_gil([&] { gaussian_kl_forward(args); });
   });
 }
@@ -84,12 +78,12 @@ void kl_backward_any(py::handle dkl, py::handle mu, py::handle logvar, py::handl
     Extents extents;
     GaussianKlBackwardArgs<T> args;
     args.num_threads = as_num_threads(num_threads);
-    const auto [m, z] = read_gaussians<T>({mu, logvar, prior_mu, prior_logvar}, args, extents);
-    args.dkl = as_input<T>("dkl", dkl, {m}, extents, Strides::free);
-    args.dmu = as_optional_output<T>("dmu", dmu, {m, z}, extents);
-    args.dlogvar = as_optional_output<T>("dlogvar", dlogvar, {m, z}, extents);
-    args.dprior_mu = as_optional_output<T>("dprior_mu", dprior_mu, {m, z}, extents);
-    args.dprior_logvar = as_optional_output<T>("dprior_logvar", dprior_logvar, {m, z}, extents);
+    read_gaussians<T>({mu, logvar, prior_mu, prior_logvar}, args, extents);
+    args.dkl = as_input<T>("dkl", dkl, {"M"}, extents, Strides::free);
+    args.dmu = as_optional_output<T>("dmu", dmu, {"M", "Z"}, extents);
+    args.dlogvar = as_optional_output<T>("dlogvar", dlogvar, {"M", "Z"}, extents);
+    args.dprior_mu = as_optional_output<T>("dprior_mu", dprior_mu, {"M", "Z"}, extents);
+    args.dprior_logvar = as_optional_output<T>("dprior_logvar", dprior_logvar, {"M", "Z"}, extents);
     without_gil([&] { gaussian_kl_backward(args); });
   });
 }
@@ -100,11 +94,10 @@ void draw_forward_any(py::handle mu, py::handle logvar, py::handle eps, py::hand
     Extents extents;
     ReparameteriseForwardArgs<T> args;
     args.num_threads = as_num_threads(num_threads);
-    args.mu = as_input<T>("mu", mu, {{"K"}}, extents);
-    const Axis k{"K", args.mu.shape[0]};
-    args.logvar = as_input<T>("logvar", logvar, {k}, extents);
-    args.eps = as_input<T>("eps", eps, {k}, extents);
-    args.z = as_output<T>("z", z, {k}, extents, kContiguous);
+    args.mu = as_input<T>("mu", mu, {"K"}, extents);
+    args.logvar = as_input<T>("logvar", logvar, {"K"}, extents);
+    args.eps = as_input<T>("eps", eps, {"K"}, extents);
+    args.z = as_output<T>("z", z, {"K"}, extents, kContiguous);
     without_gil([&] { reparameterise_forward(args); });
   });
 }
@@ -115,12 +108,11 @@ void draw_backward_any(py::handle dz, py::handle logvar, py::handle eps, py::han
     Extents extents;
     ReparameteriseBackwardArgs<T> args;
     args.num_threads = as_num_threads(num_threads);
-    args.dz = as_input<T>("dz", dz, {{"K"}}, extents);
-    const Axis k{"K", args.dz.shape[0]};
-    args.logvar = as_input<T>("logvar", logvar, {k}, extents);
-    args.eps = as_input<T>("eps", eps, {k}, extents);
-    args.dmu = as_optional_output<T>("dmu", dmu, {k}, extents);
-    args.dlogvar = as_optional_output<T>("dlogvar", dlogvar, {k}, extents);
+    args.dz = as_input<T>("dz", dz, {"K"}, extents);
+    args.logvar = as_input<T>("logvar", logvar, {"K"}, extents);
+    args.eps = as_input<T>("eps", eps, {"K"}, extents);
+    args.dmu = as_optional_output<T>("dmu", dmu, {"K"}, extents);
+    args.dlogvar = as_optional_output<T>("dlogvar", dlogvar, {"K"}, extents);
     without_gil([&] { reparameterise_backward(args); });
   });
 }

@@ -20,11 +20,10 @@ void linear_forward_any(py::handle x, py::handle w, py::handle b, py::handle y,
     Extents extents;
     LinearForwardArgs<T> args;
     args.num_threads = as_num_threads(num_threads);
-    args.w = as_input<T>("w", w, {{"O"}, {"I"}}, extents, Strides::free);
-    const Axis out{"O", args.w.shape[0]}, in{"I", args.w.shape[1]};
-    args.x = as_input<T>("x", x, {{"M"}, in}, extents);
-    args.b = as_optional_input<T>("b", b, {out}, extents, Strides::free);
-    args.y = as_output<T>("y", y, {{"M", args.x.shape[0]}, out}, extents, Strides::contiguous);
+    args.w = as_input<T>("w", w, {"O", "I"}, extents, Strides::free);
+    args.x = as_input<T>("x", x, {"M", "I"}, extents);
+    args.b = as_optional_input<T>("b", b, {"O"}, extents, Strides::free);
+    args.y = as_output<T>("y", y, {"M", "O"}, extents, Strides::contiguous);
     without_gil([&] { linear_forward(args); });
   });
 }
@@ -35,14 +34,12 @@ void linear_backward_any(py::handle dy, py::handle x, py::handle w, py::handle d
     Extents extents;
     LinearBackwardArgs<T> args;
     args.num_threads = as_num_threads(num_threads);
-    args.w = as_input<T>("w", w, {{"O"}, {"I"}}, extents, Strides::free);
-    const Axis out{"O", args.w.shape[0]}, in{"I", args.w.shape[1]};
-    args.x = as_input<T>("x", x, {{"M"}, in}, extents);
-    const Axis rows{"M", args.x.shape[0]};
-    args.dy = as_input<T>("dy", dy, {rows, out}, extents);
-    args.dx = as_optional_output<T>("dx", dx, {rows, in}, extents);
-    args.dw = as_optional_output<T>("dw", dw, {out, in}, extents);
-    args.db = as_optional_output<T>("db", db, {out}, extents);
+    args.w = as_input<T>("w", w, {"O", "I"}, extents, Strides::free);
+    args.x = as_input<T>("x", x, {"M", "I"}, extents);
+    args.dy = as_input<T>("dy", dy, {"M", "O"}, extents);
+    args.dx = as_optional_output<T>("dx", dx, {"M", "I"}, extents);
+    args.dw = as_optional_output<T>("dw", dw, {"O", "I"}, extents);
+    args.db = as_optional_output<T>("db", db, {"O"}, extents);
     without_gil([&] { linear_backward(args); });
   });
 }
@@ -69,10 +66,9 @@ void embedding_forward_any(py::handle ids, py::handle w, py::handle y, py::handl
     Extents extents;
     EmbeddingForwardArgs<T> args;
     args.num_threads = as_num_threads(num_threads);
-    args.w = as_input<T>("w", w, {{"V"}, {"E"}}, extents);
-    args.ids = as_input<index_t>("ids", ids, {{"M"}}, extents);
-    args.y = as_output<T>("y", y, {{"M", args.ids.shape[0]}, {"E", args.w.shape[1]}}, extents,
-                          Strides::contiguous);
+    args.w = as_input<T>("w", w, {"V", "E"}, extents);
+    args.ids = as_input<index_t>("ids", ids, {"M"}, extents);
+    args.y = as_output<T>("y", y, {"M", "E"}, extents, Strides::contiguous);
     without_gil([&] { embedding_forward(args); });
   });
 }
@@ -82,12 +78,9 @@ void largest_any(py::handle x, py::handle values, py::handle places, py::handle 
     Extents extents;
     LargestArgs<T> args;
     args.num_threads = as_num_threads(num_threads);
-    args.x = as_input<T>("x", x, {{"M"}, {"V"}}, extents);
-    args.values = as_output<T>("values", values, {{"M", args.x.shape[0]}, {"K"}}, extents,
-                               Strides::contiguous);
-    args.places =
-        as_output<index_t>("places", places, {{"M", args.x.shape[0]}, {"K", args.values.shape[1]}},
-                           extents, Strides::contiguous);
+    args.x = as_input<T>("x", x, {"M", "V"}, extents);
+    args.values = as_output<T>("values", values, {"M", "K"}, extents, Strides::contiguous);
+    args.places = as_output<index_t>("places", places, {"M", "K"}, extents, Strides::contiguous);
     without_gil([&] { largest(args); });
   });
 }
@@ -99,17 +92,16 @@ void embedding_backward_any(py::handle dy, py::handle ids, py::handle dw, py::ha
     EmbeddingBackwardArgs<T> args;
     args.num_threads = as_num_threads(num_threads);
     args.padding_idx = as_integer<index_t>("padding_idx", padding_idx);
-    const index_t E = axis_size("dw", dw, {{"V"}, {"E"}}, 1);
-    args.ids = as_input<index_t>("ids", ids, {{"M"}}, extents);
-    args.dy = as_input<T>("dy", dy, {{"M", args.ids.shape[0]}, {"E", E}}, extents);
-    args.dw = as_output<T>("dw", dw, {{"V"}, {"E"}}, extents, Strides::contiguous);
+    args.ids = as_input<index_t>("ids", ids, {"M"}, extents);
+    args.dy = as_input<T>("dy", dy, {"M", "E"}, extents);
+    args.dw = as_output<T>("dw", dw, {"V", "E"}, extents, Strides::contiguous);
     without_gil([&] { embedding_backward(args); });
   });
 }
 
 Targets read_targets(py::handle targets, py::handle ignore_index, py::handle label_smoothing,
-                     index_t M, Extents& extents) {
-  return {as_input<index_t>("targets", targets, {{"M", M}}, extents),
+                     Extents& extents) {
+  return {as_input<index_t>("targets", targets, {"M"}, extents),
           as_integer<index_t>("ignore_index", ignore_index),
           as_number("label_smoothing", label_smoothing)};
 }
@@ -122,11 +114,10 @@ py::tuple softmax_forward_any(py::handle logits, py::handle targets, py::handle 
     Extents extents;
     SoftmaxForwardArgs<T> args;
     args.num_threads = as_num_threads(num_threads);
-    args.logits = as_input<T>("logits", logits, {{"M"}, {"V"}}, extents);
-    const index_t M = args.logits.shape[0];
-    args.targets = read_targets(targets, ignore_index, label_smoothing, M, extents);
-    args.loss = as_output<T>("loss", loss, {{"M", M}}, extents, Strides::contiguous);
-    args.kept = as_output<T>("kept", kept, {{"M", M}, {"2", 2}}, extents, Strides::contiguous);
+    args.logits = as_input<T>("logits", logits, {"M", "V"}, extents);
+    args.targets = read_targets(targets, ignore_index, label_smoothing, extents);
+    args.loss = as_output<T>("loss", loss, {"M"}, extents, Strides::contiguous);
+    args.kept = as_output<T>("kept", kept, {"M", "2"}, extents, Strides::contiguous);
     without_gil([&] { sum = softmax_cross_entropy_forward(args); });
   });
   return py::make_tuple(sum.total, sum.count);
@@ -139,12 +130,11 @@ void softmax_backward_any(py::handle dloss, py::handle logits, py::handle target
     Extents extents;
     SoftmaxBackwardArgs<T> args;
     args.num_threads = as_num_threads(num_threads);
-    args.logits = as_input<T>("logits", logits, {{"M"}, {"V"}}, extents);
-    const Axis rows{"M", args.logits.shape[0]}, classes{"V", args.logits.shape[1]};
-    args.dloss = as_input<T>("dloss", dloss, {rows}, extents, Strides::free);
-    args.targets = read_targets(targets, ignore_index, label_smoothing, rows.size, extents);
-    args.kept = as_input<T>("kept", kept, {rows, {"2", 2}}, extents);
-    args.dlogits = as_output<T>("dlogits", dlogits, {rows, classes}, extents, Strides::contiguous);
+    args.logits = as_input<T>("logits", logits, {"M", "V"}, extents);
+    args.dloss = as_input<T>("dloss", dloss, {"M"}, extents, Strides::free);
+    args.targets = read_targets(targets, ignore_index, label_smoothing, extents);
+    args.kept = as_input<T>("kept", kept, {"M", "2"}, extents);
+    args.dlogits = as_output<T>("dlogits", dlogits, {"M", "V"}, extents, Strides::contiguous);
     without_gil([&] { softmax_cross_entropy_backward(args); });
   });
 }
@@ -156,8 +146,8 @@ void dropout_any(py::handle x, py::handle y, py::handle p, py::handle key, py::h
     args.num_threads = as_num_threads(num_threads);
     args.p = as_number("p", p);
     args.key = as_integer<std::uint64_t>("key", key);
-    args.x = as_input<T>("x", x, {{"K"}}, extents);
-    args.y = as_output<T>("y", y, {{"K", args.x.shape[0]}}, extents, Strides::contiguous);
+    args.x = as_input<T>("x", x, {"K"}, extents);
+    args.y = as_output<T>("y", y, {"K"}, extents, Strides::contiguous);
     without_gil([&] { dropout(args); });
   });
 }

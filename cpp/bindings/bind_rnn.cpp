@@ -11,6 +11,7 @@
 #include "bindings/bindings.h"
 #include "bindings/gil.h"
 #include "bindings/rnn_objects.h"
+#include "fastrnn/check_shape.h"
 #include "fastrnn/dispatch.h"
 #include "fastrnn/rnn/ops.h"
 #include "fastrnn/rnn/table.h"
@@ -21,50 +22,33 @@ namespace {
 
 TapeObject& as_tape(py::handle object) { return as_object<TapeObject>("tape", "a Tape", object); }
 
+// The arrays of a forward call, as they come.
 struct ForwardObjects {
   WeightObjects weights;
   MaskObjects masks;
   py::handle x, h0, c0, lengths, y, h_n, c_n, ids;
 };
 
-// Everything of a call but the weights, whose sizes are known by now.
+// All of them but the weights.
 template <class T>
-void read_forward(const ForwardObjects& objects, index_t H, index_t P, index_t x_size,
-                  const char* x_symbol, RnnForwardArgs<T>& args, Extents& extents) {
-  const CellTraits& traits = cell_traits(args.layer.cell);
-  const bool table = !objects.ids.is_none();
-  const auto steps = [&](int axis) {
-    return table ? axis_size("ids", objects.ids, {{"T"}, {"N"}}, axis)
-                 : axis_size("x", objects.x, {{"T"}, {"N"}, {x_symbol, x_size}}, axis);
-  };
-  const Axis t{"T", steps(0)}, n{"N", steps(1)}, h{P == H ? "H" : "P", P}, c{"H", H};
-  args.in.masks = objects.masks.views<T>(t, n, h, c, traits, extents);
-  args.in.ids = as_optional_input<index_t>("ids", objects.ids, {t, n}, extents, Strides::free);
-  args.in.x = table ? as_input<T>("x", objects.x, {{"1", 1}, {"V"}, {x_symbol, x_size}}, extents)
-                    : as_input<T>("x", objects.x, {t, n, {x_symbol, x_size}}, extents);
-  args.in.h0 = as_optional_input<T>("h0", objects.h0, {n, h}, extents);
-  if (traits.shape.cell_state) {
-    args.in.c0 = as_optional_input<T>("c0", objects.c0, {n, c}, extents);
-  } else {
-    must_be_none("c0", objects.c0, std::string("for ") + traits.name);
-    must_be_none("c_n", objects.c_n, std::string("for ") + traits.name);
-  }
-  args.lengths = as_optional_input<index_t>("lengths", objects.lengths, {n}, extents);
-  args.y = as_output<T>("y", objects.y, {t, n, h}, extents);
-  args.h_n = as_output<T>("h_n", objects.h_n, {n, h}, extents);
-  if (traits.shape.cell_state) args.c_n = as_output<T>("c_n", objects.c_n, {n, c}, extents);
+void read_forward(const ForwardObjects& objects, RnnForwardArgs<T>& args, Extents& extents) {
+  constexpr Strides rows = Strides::rows;
+  args.in.masks = objects.masks.views<T>(extents);
+  args.in.ids = as_optional_input<index_t>("ids", objects.ids, {"T", "N"}, extents, Strides::free);
+  args.in.x = as_input<T>("x", objects.x, {"T", "N", "I"}, extents);
+  args.in.h0 = as_optional_input<T>("h0", objects.h0, {"N", "P"}, extents);
+  args.in.c0 = as_optional_input<T>("c0", objects.c0, {"N", "H"}, extents);
+  args.lengths = as_optional_input<index_t>("lengths", objects.lengths, {"N"}, extents);
+  args.y = as_output<T>("y", objects.y, {"T", "N", "P"}, extents);
+  args.h_n = as_output<T>("h_n", objects.h_n, {"N", "P"}, extents);
+  args.c_n = as_optional_output<T>("c_n", objects.c_n, {"N", "H"}, extents, rows);
 }
 
 template <class T>
 void forward(const ForwardObjects& objects, RnnForwardArgs<T>& args, TapeObject* tape) {
   Extents extents;
-  const RnnWeights<T>& weights = args.layer.weights =
-      objects.weights.views<T>(args.layer.cell, extents);
-  const index_t P = weights.w_hh.shape[1];
-  const index_t H = weights.w_hr ? weights.w_hr.shape[1] : P;
-  const bool projected = !weights.w_ih;
-  const index_t x_size = projected ? weights.w_hh.shape[0] : weights.w_ih.shape[1];
-  read_forward(objects, H, P, x_size, projected ? "G*H" : "I", args, extents);
+  args.layer.weights = objects.weights.views<T>(extents);
+  read_forward(objects, args, extents);
   if (tape == nullptr) return without_gil([&] { rnn_forward(args); });
 
   for (const char* name : {"lengths", "ids", "h_n", "c_n"})
@@ -84,23 +68,17 @@ void forward(const ForwardObjects& objects, RnnForwardArgs<T>& args, TapeObject*
 
 template <class T>
 void forward_packed(const ForwardObjects& objects, RnnForwardArgs<T>& args) {
-  const PackedWeights<T>& packed = *args.layer.packed;
-  const CellTraits& traits = cell_traits(args.layer.cell);
-  if (packed.cell() != args.layer.cell) {
-    words::wrong("packed", std::string("hold weights of ") + traits.name + ", got those of " +
-                               cell_traits(packed.cell()).name);
-  }
+  const auto& [w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr, w_norm] = objects.weights;
   const char* const when = "when packed is given";
-  must_be_none("w_ih", objects.weights.w_ih, when);
-  must_be_none("w_hh", objects.weights.w_hh, when);
-  must_be_none("b_ih", objects.weights.b_ih, when);
-  must_be_none("b_hh", objects.weights.b_hh, when);
-  must_be_none("w_peephole", objects.weights.w_peephole, when);
-  must_be_none("w_hr", objects.weights.w_hr, when);
-  must_be_none("w_norm", objects.weights.w_norm, when);
-  const Dims& dims = packed.dims();
+  must_be_none("w_ih", w_ih, when);
+  must_be_none("w_hh", w_hh, when);
+  must_be_none("b_ih", b_ih, when);
+  must_be_none("b_hh", b_hh, when);
+  must_be_none("w_peephole", w_peephole, when);
+  must_be_none("w_hr", w_hr, when);
+  must_be_none("w_norm", w_norm, when);
   Extents extents;
-  read_forward(objects, dims.H, dims.P, dims.I, packed.options().w_ih ? "I" : "G*H", args, extents);
+  read_forward(objects, args, extents);
   without_gil([&] { rnn_forward(args); });
 }
 
@@ -137,49 +115,29 @@ void forward_any(py::handle cell, py::handle x, py::handle w_ih, py::handle w_hh
   });
 }
 
+// The arrays of a backward call, as they come.
 struct BackwardObjects {
   py::handle dy, dh_n, dc_n, dx, dw_ih, dw_hh, db_ih, db_hh, dh0, dc0, dw_peephole, dw_hr, dw_norm;
 };
 
 template <class T>
 RnnBackwardArgs<T> read_backward(const BackwardObjects& objects, Tape<T>& tape, Extents extents) {
-  const CellTraits& traits = cell_traits(tape.layer.cell);
-  const Options& on = tape.on;
-  const index_t H = tape.dims.H, P = tape.dims.P, rows = traits.shape.gates * H;
-  const Axis t{"T", tape.dims.T}, n{"N", tape.dims.N}, gates{"G*H", rows};
-  const Axis h{P == H ? "H" : "P", P}, c{"H", H};
   RnnBackwardArgs<T> args;
   args.tape = &tape;
-  const std::string when = std::string("for ") + traits.name;
-  if (!traits.shape.cell_state) {
-    must_be_none("dc_n", objects.dc_n, when);
-    must_be_none("dc0", objects.dc0, when);
-  }
-  const bool full = on.full_peephole;
-  if (!on.projection) must_be_none("dw_hr", objects.dw_hr, "where w_hr was");
-  if (!on.norm) must_be_none("dw_norm", objects.dw_norm, "where w_norm was");
-  if (!on.peephole && !full)
-    must_be_none("dw_peephole", objects.dw_peephole, "where w_peephole was");
-  if (!on.w_ih) must_be_none("dw_ih", objects.dw_ih, "where w_ih was");
-
-  args.dy = as_optional_input<T>("dy", objects.dy, {t, n, h}, extents);
-  args.dh_n = as_optional_input<T>("dh_n", objects.dh_n, {n, h}, extents);
-  args.dc_n = as_optional_input<T>("dc_n", objects.dc_n, {n, c}, extents);
-  const Axis i{on.w_ih ? "I" : "G*H", tape.in.x.shape[2]};
-  const auto& x = tape.in.x.shape;
-  args.dx = as_optional_output<T>("dx", objects.dx, {{"T", x[0]}, {"N", x[1]}, i}, extents);
-  args.dw_ih = as_optional_output<T>("dw_ih", objects.dw_ih, {gates, i}, extents);
-  args.dw_hh = as_optional_output<T>("dw_hh", objects.dw_hh, {gates, h}, extents);
-  args.db_ih = as_optional_output<T>("db_ih", objects.db_ih, {gates}, extents);
-  args.db_hh = as_optional_output<T>("db_hh", objects.db_hh, {gates}, extents);
-  args.dh0 = as_optional_output<T>("dh0", objects.dh0, {n, h}, extents);
-  args.dc0 = as_optional_output<T>("dc0", objects.dc0, {n, c}, extents);
-  const Axis peepholes = full ? Axis{"3*H", 3 * H} : Axis{"3", 3};
-  (full ? args.dw_peephole_full : args.dw_peephole) =
-      as_optional_output<T>("dw_peephole", objects.dw_peephole, {peepholes, c}, extents);
-  args.dw_hr = as_optional_output<T>("dw_hr", objects.dw_hr, {h, c}, extents);
-  const Axis gains{traits.shape.cell_state ? "2*G+2" : "2*G", norm_rows(traits.shape)};
-  args.dw_norm = as_optional_output<T>("dw_norm", objects.dw_norm, {gains, c}, extents);
+  args.dy = as_optional_input<T>("dy", objects.dy, {"T", "N", "P"}, extents);
+  args.dh_n = as_optional_input<T>("dh_n", objects.dh_n, {"N", "P"}, extents);
+  args.dc_n = as_optional_input<T>("dc_n", objects.dc_n, {"N", "H"}, extents);
+  args.dx = as_optional_output<T>("dx", objects.dx, {"T", "N", "I"}, extents);
+  args.dw_ih = as_optional_output<T>("dw_ih", objects.dw_ih, {"G*H", "I"}, extents);
+  args.dw_hh = as_optional_output<T>("dw_hh", objects.dw_hh, {"G*H", "P"}, extents);
+  args.db_ih = as_optional_output<T>("db_ih", objects.db_ih, {"G*H"}, extents);
+  args.db_hh = as_optional_output<T>("db_hh", objects.db_hh, {"G*H"}, extents);
+  args.dh0 = as_optional_output<T>("dh0", objects.dh0, {"N", "P"}, extents);
+  args.dc0 = as_optional_output<T>("dc0", objects.dc0, {"N", "H"}, extents);
+  (tape.on.full_peephole ? args.dw_peephole_full : args.dw_peephole) =
+      as_optional_output<T>("dw_peephole", objects.dw_peephole, {"3", "H"}, extents);
+  args.dw_hr = as_optional_output<T>("dw_hr", objects.dw_hr, {"P", "H"}, extents);
+  args.dw_norm = as_optional_output<T>("dw_norm", objects.dw_norm, {"gains", "H"}, extents);
   return args;
 }
 
@@ -205,23 +163,15 @@ void backward_any(py::handle tape, py::handle dy, py::handle dh_n, py::handle dc
 
 void copy_gates(py::handle object, py::handle out) {
   as_tape(object).read([&]<class T>(Tape<T>& tape, Extents extents) {
-    const Dims& dims = tape.dims;
-    const index_t G = tape.shape().gates;
     const View<T, 4> view =
-        as_output<T>("out", out, {{"T", dims.T}, {"N", dims.N}, {"G", G}, {"H", dims.H}}, extents,
-                     Strides::contiguous);
+        as_output<T>("out", out, {"T", "N", "G", "H"}, extents, Strides::contiguous);
     without_gil([&] { tape.copy_gates(view); });
   });
 }
 
 void copy_cells(py::handle object, py::handle out) {
   as_tape(object).read([&]<class T>(Tape<T>& tape, Extents extents) {
-    const Dims& dims = tape.dims;
-    const CellTraits& traits = cell_traits(tape.layer.cell);
-    if (!traits.shape.cell_state)
-      words::wrong("tape", std::string("be of an LSTM, not ") + traits.name);
-    const View<T, 3> view = as_output<T>("out", out, {{"T", dims.T}, {"N", dims.N}, {"H", dims.H}},
-                                         extents, Strides::contiguous);
+    const View<T, 3> view = as_output<T>("out", out, {"T", "N", "H"}, extents, Strides::contiguous);
     without_gil([&] { tape.copy_cells(view); });
   });
 }
@@ -229,8 +179,9 @@ void copy_cells(py::handle object, py::handle out) {
 template <class T>
 void activate(const std::string& name, py::handle x_object, py::handle y_object) {
   Extents extents;
-  const auto x = as_input<T>("x", x_object, {{"n"}}, extents, Strides::contiguous);
-  const auto y = as_output<T>("y", y_object, {{"n", x.shape[0]}}, extents, Strides::contiguous);
+  const auto x = as_input<T>("x", x_object, {"n"}, extents, Strides::contiguous);
+  const auto y = as_output<T>("y", y_object, {"n"}, extents, Strides::contiguous);
+  check_shape("y", y, "(n,)", {x.shape[0]});
   const KernelTable<T>& table = kernels<T>();
   const auto function = name == "exp"       ? table.exp
                         : name == "sigmoid" ? table.sigmoid

@@ -13,6 +13,7 @@
 #include "bindings/bindings.h"
 #include "bindings/gil.h"
 #include "bindings/rnn_objects.h"
+#include "fastrnn/check_shape.h"
 #include "fastrnn/rnn/ops.h"
 
 namespace fastrnn::bindings {
@@ -91,25 +92,23 @@ class StepObject {
     layer.choices = as_choices(more ? py::object(items[7]) : none, layer.cell);
     if (!packed.options().w_ih) words::wrong("packed", "hold w_ih");
     const bool first = chain.empty(), last = items[6].is_none();
-    rows_ = first ? axis_size("h0", items[2], {{"N"}, {"H"}}, 0) : rows_;
-    const Axis n{"N", rows_}, p{"P", packed.dims().P}, all{"H", packed.dims().H};
     Extents extents;
     const py::object h_keep = more ? py::object(items[8]) : none;
     const py::object c_keep = more ? py::object(items[9]) : none;
     const MaskObjects masks{none, h_keep, c_keep};
-    const CellTraits& traits = cell_traits(layer.cell);
-    args.in.masks = masks.views<T>({"T", 1}, n, p, all, traits, extents);
+    args.in.masks = masks.views<T>(extents);
     View<T, 2> h[2], c[2];
     for (std::size_t i = 0; i < 2; ++i) {
-      h[i] = as_output<T>(i == 0 ? "h0" : "h_n", items[2 + 2 * i], {n, p}, extents);
-      if (traits.shape.cell_state)
-        c[i] = as_output<T>(i == 0 ? "c0" : "c_n", items[3 + 2 * i], {n, all}, extents);
+      h[i] = as_output<T>(i == 0 ? "h0" : "h_n", items[2 + 2 * i], {"N", "P"}, extents);
+      if (cell_traits(layer.cell).shape.cell_state)
+        c[i] = as_output<T>(i == 0 ? "c0" : "c_n", items[3 + 2 * i], {"N", "H"}, extents);
     }
+    if (first) rows_ = h[0].shape[0];
     // What comes with a call has its shape, and for now any address.
     const index_t I = packed.dims().I, P = packed.dims().P;
     args.in.x = {&kNowhere<T>, {1, rows_, I}, {1, I, 1}};
     args.y = {&kNowhere<T>, {1, rows_, P}, {1, P, 1}};
-    if (!last) args.y = as_output<T>("y", items[6], {{"T", 1}, n, p}, extents);
+    if (!last) args.y = as_output<T>("y", items[6], {"T", "N", "P"}, extents);
     if (!first) {
       const View<T, 3>& below = chain.back().y;
       if (below.data == &kNowhere<T> || below.shape[2] != I)
@@ -128,17 +127,18 @@ class StepObject {
 
   // (N, columns), or (columns,) of one row, as one step of a sequence.
   template <class T>
-  View<T, 3> one_step(const char* name, py::handle object, const Axis& last,
+  View<T, 3> one_step(const char* name, py::handle object, const char* symbol, index_t columns,
                       Extents& extents) const {
     constexpr bool output = !std::is_const_v<T>;
-    const index_t columns = last.size;
     if (rows_ == 1 && as_array(name, object).ndim() == 1) {
       const View<T, 1> row =
-          checked_view<T, 1>(name, object, {last}, Strides::rows, output, extents);
+          checked_view<T, 1>(name, object, {symbol}, Strides::rows, output, extents);
+      check_shape(name, row, "(columns,)", {columns});
       return {row.data, {1, 1, columns}, {columns, columns, 1}};
     }
     const View<T, 2> rows =
-        checked_view<T, 2>(name, object, {{"N", rows_}, last}, Strides::rows, output, extents);
+        checked_view<T, 2>(name, object, {"N", symbol}, Strides::rows, output, extents);
+    check_shape(name, rows, "(N, columns)", {rows_, columns});
     return {rows.data, {1, rows_, columns}, {columns, rows.stride[0], 1}};
   }
 
@@ -170,8 +170,8 @@ class StepObject {
       return;
     }
     Extents extents;
-    first.x = one_step<const T>("x_t", x_t, {"I", I}, extents);
-    last.y = one_step<T>("y_t", y_t, {"H", P}, extents);
+    first.x = one_step<const T>("x_t", x_t, "I", I, extents);
+    last.y = one_step<T>("y_t", y_t, "H", P, extents);
   }
 
   template <class T>

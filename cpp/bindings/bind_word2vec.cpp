@@ -12,6 +12,7 @@
 #include "bindings/bindings.h"
 #include "bindings/gil.h"
 #include "bindings/rnn_objects.h"
+#include "fastrnn/check_shape.h"
 #include "fastrnn/word2vec/frequent.h"
 #include "fastrnn/word2vec/tables.h"
 #include "fastrnn/word2vec/trainer.h"
@@ -58,15 +59,15 @@ const TablesObject& as_tables(py::handle object) {
 Word2VecRows as_rows(py::handle vectors, py::handle outputs, py::handle nodes,
                      const Word2VecPlan& plan, Extents& extents) {
   Word2VecRows rows;
-  rows.stride = axis_size("vectors", vectors, {{"V"}, {"stride"}}, 1);
-  if (rows.stride == 0 || rows.stride % kRowFloats != 0)
-    words::wrong("vectors", "have rows of a multiple of 16 floats");
   const auto matrix = [&](const char* name, py::handle object) {
-    return as_output<float>(name, object, {{"V", plan.V}, {"stride", rows.stride}}, extents,
-                            Strides::contiguous)
-        .data;
+    const auto view = as_output<float>(name, object, {"V", "stride"}, extents, Strides::contiguous);
+    if (rows.stride == 0) rows.stride = view.shape[1];  // that of the first one, the vectors
+    check_shape(name, view, "(V, stride)", {plan.V, rows.stride});
+    return view.data;
   };
   rows.vectors = matrix("vectors", vectors);
+  if (rows.stride == 0 || rows.stride % kRowFloats != 0)
+    words::wrong("vectors", "have rows of a multiple of 16 floats");
   if (plan.noise != nullptr || plan.softmax)
     rows.outputs = matrix("outputs", outputs);
   else

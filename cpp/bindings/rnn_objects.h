@@ -20,92 +20,51 @@
 
 namespace fastrnn::bindings {
 
-inline index_t product(index_t gates, index_t hidden) {
-  index_t rows;
-  if (__builtin_mul_overflow(gates, hidden, &rows)) words::wrong("w_hh", "have fewer columns");
-  return rows;
-}
-
 // The weight arguments of one layer and direction, as they come.
 struct WeightObjects {
   py::handle w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr, w_norm;
 
   template <class T>
-  RnnWeights<T> views(Cell cell, Extents& extents) const {
-    const CellTraits& traits = cell_traits(cell);
-    const index_t P = axis_size("w_hh", w_hh, {{"G*H"}, {w_hr.is_none() ? "H" : "P"}}, 1);
-    if (P == 0) words::wrong("w_hh", "have at least one column, H >= 1");
-    const bool of_lstm = traits.general && traits.shape.peephole;
-    if (!w_hr.is_none() && !of_lstm)
-      words::wrong("w_hr", std::string("be None for ") + traits.name);
-    const index_t H = w_hr.is_none() ? P : axis_size("w_hr", w_hr, {{"P", P}, {"H"}}, 1);
-    if (H < P) words::wrong("w_hr", "have no more rows than columns, P <= H");
-    const index_t rows = product(traits.shape.gates, H);
+  RnnWeights<T> views(Extents& extents) const {
     constexpr Strides any = Strides::free;
     RnnWeights<T> weights;
-    weights.w_ih = as_optional_input<T>("w_ih", w_ih, {{"G*H", rows}, {"I"}}, extents, any);
-    weights.w_hh = as_input<T>("w_hh", w_hh, {{"G*H", rows}, {"H", P}}, extents, any);
-    weights.w_hr = as_optional_input<T>("w_hr", w_hr, {{"P", P}, {"H", H}}, extents, any);
-    weights.b_ih = as_optional_input<T>("b_ih", b_ih, {{"G*H", rows}}, extents, any);
-    weights.b_hh = as_optional_input<T>("b_hh", b_hh, {{"G*H", rows}}, extents, any);
-    if (!w_norm.is_none() && !traits.general)
-      words::wrong("w_norm", std::string("be None for ") + traits.name);
-    weights.w_norm = as_optional_input<T>(
-        "w_norm", w_norm,
-        {{traits.shape.cell_state ? "2*G+2" : "2*G", norm_rows(traits.shape)}, {"H", H}}, extents,
-        any);
-    const index_t full = product(3, H);
-    if (of_lstm && H > 1 && has_rows(w_peephole, full)) {
-      weights.w_peephole_full =
-          as_input<T>("w_peephole", w_peephole, {{"3*H", full}, {"H", H}}, extents, any);
-    } else if (traits.shape.peephole && !(traits.general && w_peephole.is_none())) {
-      weights.w_peephole =
-          as_input<T>("w_peephole", w_peephole, {{"3", 3}, {"H", H}}, extents, any);
-    } else if (!w_peephole.is_none()) {
-      words::wrong("w_peephole", std::string("be None for ") + traits.name);
-    }
+    weights.w_ih = as_optional_input<T>("w_ih", w_ih, {"G*H", "I"}, extents, any);
+    weights.w_hh = as_input<T>("w_hh", w_hh, {"G*H", "P"}, extents, any);
+    weights.b_ih = as_optional_input<T>("b_ih", b_ih, {"G*H"}, extents, any);
+    weights.b_hh = as_optional_input<T>("b_hh", b_hh, {"G*H"}, extents, any);
+    weights.w_hr = as_optional_input<T>("w_hr", w_hr, {"P", "H"}, extents, any);
+    weights.w_norm = as_optional_input<T>("w_norm", w_norm, {"gains", "H"}, extents, any);
+    const auto peephole = as_optional_input<T>("w_peephole", w_peephole, {"3", "H"}, extents, any);
+    const bool whole = peephole && peephole.shape[0] != 3;  // 3·H rows: matrices
+    (whole ? weights.w_peephole_full : weights.w_peephole) = peephole;
     return weights;
-  }
-
- private:
-  static bool has_rows(py::handle object, index_t rows) {
-    if (!py::isinstance<py::array>(object)) return false;
-    const auto array = py::reinterpret_borrow<py::array>(object);
-    return array.ndim() == 2 && array.shape(0) == rows;
   }
 };
 
-// What chance did to a call of a general cell.
+// The masks of one call of a general cell, as they come.
 struct MaskObjects {
   py::handle h_mask, h_keep, c_keep;
 
   template <class T>
-  RnnMasks<T> views(const Axis& t, const Axis& n, const Axis& h, const Axis& c,
-                    const CellTraits& traits, Extents& extents) const {
-    const bool any = !(h_mask.is_none() && h_keep.is_none() && c_keep.is_none());
-    if (any && !traits.general)
-      words::wrong("h_mask, h_keep and c_keep", std::string("be None for ") + traits.name);
-    if (!c_keep.is_none() && !traits.shape.cell_state)
-      words::wrong("c_keep", std::string("be None for ") + traits.name);
+  RnnMasks<T> views(Extents& extents) const {
     RnnMasks<T> masks;
-    masks.h_mask = as_optional_input<T>("h_mask", h_mask, {n, h}, extents);
+    masks.h_mask = as_optional_input<T>("h_mask", h_mask, {"N", "P"}, extents);
     if (!read_draws("h_keep", h_keep, masks.h_draws))
-      masks.h_keep = as_optional_input<T>("h_keep", h_keep, {t, n, h}, extents);
+      masks.h_keep = as_optional_input<T>("h_keep", h_keep, {"T", "N", "P"}, extents);
     if (!read_draws("c_keep", c_keep, masks.c_draws))
-      masks.c_keep = as_optional_input<T>("c_keep", c_keep, {t, n, c}, extents);
+      masks.c_keep = as_optional_input<T>("c_keep", c_keep, {"T", "N", "H"}, extents);
     return masks;
   }
 
  private:
-  // (p, (key, key)): the core is to draw by itself.
+  // (p, key): the core is to draw by itself.
   static bool read_draws(const char* name, py::handle object, Draws& draws) {
     if (!PyTuple_Check(object.ptr())) return false;
     try {
-      const auto [p, key] =
-          py::cast<std::pair<double, std::pair<std::uint64_t, std::uint64_t>>>(object);
-      draws = {p, {key.first, key.second}};
+      const auto [p, key] = py::cast<std::pair<double, std::uint64_t>>(object);
+      draws = {p, key};
     } catch (const py::cast_error&) {
-      words::wrong_type(name, "an array or (p, (key, key))", object);
+      words::wrong_type(name, "an array or (p, key)", object);
     }
     if (!(draws.p > 0 && draws.p <= 1)) words::wrong(name, "have a p above 0 and at most 1");
     return true;
@@ -153,7 +112,7 @@ class PackedObject {
     with_float_type("w_hh", objects.w_hh, [&](auto zero) {
       using T = decltype(zero);
       Extents extents;
-      const RnnWeights<T> weights = objects.views<T>(cell, extents);
+      const RnnWeights<T> weights = objects.views<T>(extents);
       without_gil([&] { packed_.emplace(std::in_place_type<PackedWeights<T>>, cell, weights); });
     });
   }

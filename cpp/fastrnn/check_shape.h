@@ -26,6 +26,7 @@ void check_shape(const char* name, const View<T, Rank>& view, const char* symbol
     if constexpr (Rank == 1) return shape_text({s[0]});
     if constexpr (Rank == 2) return shape_text({s[0], s[1]});
     if constexpr (Rank == 3) return shape_text({s[0], s[1], s[2]});
+    if constexpr (Rank == 4) return shape_text({s[0], s[1], s[2], s[3]});
   };
   throw Error(std::string(name) + " must have shape " + symbols + " = " + text(expected) +
               ", got " + text(view.shape));

@@ -60,7 +60,7 @@ void ask_cpu(unsigned leaf, CpuCaches& caches) {
   }
 }
 #else
-CpuFeatures detect_features() { return {false, false}; }
+CpuFeatures detect_features() { return {}; }
 #endif
 
 // What Linux knows of the caches of the first processor; sizes read "32K".

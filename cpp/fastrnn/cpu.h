@@ -8,8 +8,8 @@ namespace fastrnn {
 // Which of the instruction sets of isa/list.h it runs.
 struct CpuFeatures {
   bool baseline = true;
-  bool avx2;    // AVX2 and FMA, enabled by the operating system
-  bool avx512;  // F, BW, DQ, VL and FMA, enabled by the operating system
+  bool avx2 = false;    // AVX2 and FMA, enabled by the operating system
+  bool avx512 = false;  // F, BW, DQ, VL and FMA, enabled by the operating system
 };
 
 struct CpuCaches {

@@ -14,7 +14,7 @@ inline void test_caution() {
   using namespace std::chrono_literals;
   using fastrnn::judge;
   using fastrnn::should_be_alone;
-  constexpr double work = 1e15, other = 1e3;  // sizes that no other test has
+  constexpr fastrnn::Work work{1e15}, other{1e3};  // sizes that no other test has
   const fastrnn::TeamCost good{2, 6ms, 1ms, 11ms}, slower{2, 3ms, 2ms, 2100us};
   const fastrnn::TeamCost robbed{2, 20ms, 18ms, 10ms}, unmeasured{2, 10ms, 9ms, 0ms};
   judge(work, good);
@@ -27,7 +27,7 @@ inline void test_caution() {
   judge(work, slower);
   check(should_be_alone(work), "a little slower, three times in a row");
   check(!should_be_alone(other), "other sizes are not concerned");
-  check(!should_be_alone(0), "nor calls without a size");
+  check(!should_be_alone({}), "nor calls without a size");
   std::this_thread::sleep_for(60ms);
   check(!should_be_alone(work), "ten times what was lost, then the rest is over");
   judge(work, robbed);

@@ -1,7 +1,7 @@
 // A race that is there on purpose: a thread sanitizer that does not find it would find no other.
 #pragma once
 
-#include "fastrnn/threads.h"
+#include "fastrnn/team/launch.h"
 
 #if defined(__SANITIZE_THREAD__)
 #define SELFTEST_RACE 1

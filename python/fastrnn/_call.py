@@ -317,11 +317,12 @@ def run(
     Returns the tape when `keep` is set. Packed weights, which exclude `keep`, may stand for the
     weights on the core; the twin always reads the arrays.
     """
+    name = backend.get()
     if masks.w_mask is not None:
         w_ih, w_hh, *others = part.weights
-        part = part._replace(weights=(w_ih, w_hh * masks.w_mask, *others))
+        dropped = times_mask(w_hh, masks.w_mask, name, num_threads)
+        part = part._replace(weights=(w_ih, dropped, *others))
     spec, weights, packed, reverse = part.spec, part.weights, part.packed, part.reverse
-    name = backend.get()
     if name == "core":
         cell, choices = core_cell(spec)
         inner = _core.Tape() if keep else None
@@ -333,7 +334,7 @@ def run(
         )  # fmt: skip
     else:
         layout = lengths, reverse, False
-        masks_of_h = masks._replace(w_mask=None)  # w_hh has it already
+        masks_of_h = _drawn(masks, y, c_n)._replace(w_mask=None)  # w_hh has it already
         inner, *results = twin().forward(spec, x, weights, h0, c0, layout, masks_of_h)
         filled = y, h_n, c_n
         for output, result in zip(filled, results, strict=True):
@@ -342,6 +343,48 @@ def run(
     if not keep:
         return None
     return Tape(Kept(part, inner, name, x, y, h0, c0, num_threads, masks.w_mask))
+
+
+class Draws(NamedTuple):
+    """In the place of an array of `Masks`: the core draws it where it is used.
+
+    Attributes
+    ----------
+    p : float
+        Above 0, at most 1: how probable it is that zoneout keeps a unit (h_keep, c_keep), or that a
+        weight is dropped (w_mask).
+    key : int
+        64 bits, of which and of each element's place its bits are a hash.
+    """
+
+    p: float
+    key: int
+
+
+def times_mask(w: Array, mask: Any, name: str, num_threads: int) -> Any:
+    """Return w_hh, or its gradient, times w_mask on the backend of this name."""
+    if not isinstance(mask, Draws):
+        return w * mask
+    if name != "core":
+        twins = import_module("fastrnn.reference.dropout")
+        return twins.masked(w, *mask)
+    product = allocate("w_hh", w.shape, w.dtype)
+    flat = np.ascontiguousarray(w).reshape(-1)
+    _core.dropout(flat, product.reshape(-1), *mask, num_threads)
+    return product
+
+
+def _drawn(masks: Masks, y: Array, c_n: Array | None) -> Masks:
+    """Return the masks with the twin's arrays in the place of `Draws` of h_keep and c_keep."""
+    T, N, P = y.shape
+    widths = {"h_keep": P, "c_keep": 0 if c_n is None else c_n.shape[1]}
+    for which, (field, width) in enumerate(widths.items()):
+        mask = getattr(masks, field)
+        if isinstance(mask, Draws):
+            twins = import_module("fastrnn.reference._zoneout")
+            kept = twins.keeps(*mask, (T, N, width), which).astype(y.dtype)
+            masks = masks._replace(**{field: kept})
+    return masks
 
 
 def twin() -> Any:
@@ -363,7 +406,7 @@ class Kept(NamedTuple):
     h0: Array | None
     c0: Array | None
     num_threads: int
-    w_mask: Array | None = None  # what w_hh has been multiplied by
+    w_mask: Any = None  # what w_hh has been multiplied by: an array, or Draws
 
     def digests(self) -> dict[str, bytes]:
         """Return a hash of the content of each array."""
@@ -536,7 +579,7 @@ class Tape:
             if add_to is not None:
                 add_to += out.pop("x")
         if kept.w_mask is not None:
-            out["w_hh"] *= kept.w_mask
+            out["w_hh"] = times_mask(out["w_hh"], kept.w_mask, kept.backend, kept.num_threads)
         return out
 
 

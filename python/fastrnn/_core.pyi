@@ -116,9 +116,9 @@ def rnn_forward(
     choices: Choices | None = None,  # exactly for the general cells, which alone take what follows
     w_hr: _Array | None = None,  # (P, H), lstm_general; h, y and columns of w_hh are then P
     h_mask: _Array | None = None,  # (N, P), multiplies h on its way into the recurrent product
-    # (T, N, P), the part of the old h that stays; or (p, (key, key)): the core is to draw it
-    h_keep: _Array | tuple[float, tuple[int, int]] | None = None,
-    c_keep: _Array | None = None,  # (T, N, H), the same of c, LSTM only
+    # (T, N, P), the part of the old h that stays; or (p, key): the core is to draw it
+    h_keep: _Array | tuple[float, int] | None = None,
+    c_keep: _Array | tuple[float, int] | None = None,  # (T, N, H), the same of c, LSTM only
     w_norm: _Array | None = None,  # gains of layer normalisation, as PackedWeights takes them
     ids: NDArray[np.int64] | None = None,  # (T, N), the row of x at each step, values 0..V-1
 ) -> None: ...

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from fastrnn._call import Ids, Part, Tape, check_masks, run
+from fastrnn._call import Draws, Ids, Part, Tape, check_masks, run
 from fastrnn._checks import Array, DType, allocate, exact, unmasked
 from fastrnn.cells import NO_MASKS, GradientLimits, Masks
 
@@ -271,12 +271,9 @@ class Noise:
         if self._rng is None:
             return self._expected(T, N, H, P, dtype)
         p, h, c, w = self._chance
-        return Masks(
-            self._dropped(p, (N, P), dtype),
-            self._kept(h, (T, N, P), dtype),
-            self._kept(c, (T, N, H), dtype),
-            self._dropped(w, (part.spec.G * H, P), dtype),
-        )
+        mask = self._dropped(p, (N, P), dtype)
+        key = int.from_bytes(self._rng.bytes(8), "little") if h or c or w else 0
+        return Masks(mask, *(Draws(chance, key) if chance else None for chance in (h, c, w)))
 
     def _expected(self, T: int, N: int, H: int, P: int, dtype: DType) -> Masks:
         _, h, c, _ = self._chance
@@ -289,13 +286,6 @@ class Noise:
         scale = dtype.type(1 / (1 - p) if p < 1 else 0)
         dropped: Array = np.where(self._rng.random(shape, np.float32) >= p, scale, dtype.type(0))
         return dropped
-
-    def _kept(self, p: float, shape: tuple[int, ...], dtype: DType) -> Array | None:
-        """Return 1 with probability p, else 0."""
-        if p == 0 or self._rng is None:
-            return None
-        return (self._rng.random(shape, np.float32) < p).astype(dtype)
-
 
 def _everywhere(p: float, shape: tuple[int, int, int], dtype: DType) -> Array | None:
     """Return p at every place, None for 0; one row in memory that all steps and rows share.

@@ -119,7 +119,7 @@ def test_malformed_layers(dtype: np.dtype) -> None:
         ([(_core.Cell.lstm_general, general, *good[0][2:])], "choices"),
         (changed(0, 1, None), "packed"), (changed(1, 1, layers("lstm", 3, other)[1][1]), "packed"),
         (changed(1, 1, good[0][1]), "packed|h0"), (list(reversed(good)), "packed|y"),
-        (changed(0, 2, None), "h0"), (changed(0, 2, h0[:2]), "h_n|h0|c0"),
+        (changed(0, 2, None), "h0"), (changed(0, 2, h0[:2]), "h_n|h0|c0|y"),
         (changed(0, 2, h0.astype(other)), "h0"), (changed(1, 2, h0), "h0"),
         (changed(0, 3, None), "c0"), (changed(0, 3, c0[:, 1:]), "c0"),
         (changed(0, 4, h0), "h_n"), (changed(0, 4, read_only), "h_n"), (changed(0, 5, None), "c_n"),

@@ -1,20 +1,20 @@
 """Why: what zoneout keeps is drawn inside of the core, where nobody sees it. It must be what the
-twin draws with NumPy's Philox, to the bit: on every instruction set, for any number of threads,
-however rows and units are split, and again on the way back.
+twin draws, to the bit: on every instruction set, for any number of threads, however rows and units
+are split, and again on the way back. The same of the weights that weight drop leaves.
 """
 
 from typing import Any
 
 import numpy as np
 import pytest
-from runners import forced_plan
+from helpers.runners import forced_plan
 
 import fastrnn
 from fastrnn import _core
-from fastrnn._calls.masks import Draws
+from fastrnn._call import Draws
 from fastrnn.reference._zoneout import C_KEEP, H_KEEP, keeps
 
-KEY = (0x0123456789ABCDEF, 2**64 - 3)
+KEY = 2**64 - 0x0123456789ABCDEF
 PLANS = ((1, None, 0), (2, "rows", 1), (2, "units", 0), (3, "units", 2))
 CELLS = {
     "rnn_general": (("tanh",), 1),
@@ -60,9 +60,9 @@ def run(cell: str, P: int, h_keep: Any, c_keep: Any, plan: Any, reverse: bool) -
 @pytest.mark.parametrize(("cell", "P"), [*((cell, 37) for cell in CELLS), ("lstm_general", 19)])
 def test_the_core_draws_what_the_twin_draws(cell: str, P: int, reverse: bool, isa: str) -> None:
     h, c = Draws(0.3, KEY), Draws(0.6, KEY) if cell == "lstm_general" else None
-    arrays = keeps(h, (5, 7, P), H_KEEP).astype(np.float32), None
+    arrays = keeps(*h, (5, 7, P), H_KEEP).astype(np.float32), None
     if c is not None:
-        arrays = arrays[0], keeps(c, (5, 7, 37), C_KEEP).astype(np.float32)
+        arrays = arrays[0], keeps(*c, (5, 7, 37), C_KEEP).astype(np.float32)
     expected = run(cell, P, *arrays, PLANS[0], reverse)
     for plan in PLANS:
         found = run(cell, P, h, c, plan, reverse)
@@ -73,16 +73,26 @@ def test_the_core_draws_what_the_twin_draws(cell: str, P: int, reverse: bool, is
 
 @pytest.mark.parametrize("p", [0.0001, 0.25, 0.9, 1.0])
 def test_so_many_stay_as_p_says(p: float) -> None:
-    kept = keeps(Draws(p, KEY), (20, 10, 150), H_KEEP)
+    kept = keeps(p, KEY, (20, 10, 150), H_KEEP)
     assert abs(kept.mean() - p) < 4 * np.sqrt(p * (1 - p) / kept.size) + 1e-12
-    other = keeps(Draws(p, KEY), (20, 10, 150), C_KEEP)
+    other = keeps(p, KEY, (20, 10, 150), C_KEEP)
     assert p == 1 or not np.array_equal(kept, other), "h and c are drawn apart"
+
+
+def test_steps_rows_and_units_are_drawn_apart() -> None:
+    kept = keeps(0.5, KEY, (40, 40, 64), H_KEEP).astype(np.float64) - 0.5
+    for axis in range(3):
+        for lag in (1, 2, 3):
+            along = np.take(kept, range(lag, kept.shape[axis]), axis)
+            before = np.take(kept, range(kept.shape[axis] - lag), axis)
+            assert abs(4 * (along * before).mean()) < 5 / np.sqrt(along.size), (axis, lag)
 
 
 @pytest.mark.parametrize("backend_name", ["core", "reference"])
 def test_a_seed_gives_the_same_training_step_on_either_backend(backend_name: str) -> None:
     rng = np.random.default_rng(5)
-    layer = fastrnn.LSTM(3, 9, num_layers=2, zoneout=(0.2, 0.5), dtype=np.float64, rng=rng)
+    chances: dict[str, Any] = {"zoneout": (0.2, 0.5), "weight_drop": 0.3}
+    layer = fastrnn.LSTM(3, 9, num_layers=2, dtype=np.float64, rng=rng, **chances)
     x = rng.standard_normal((6, 4, 3))
     with fastrnn.use_backend(backend_name):
         y, _, tape = layer.forward(x, rng=np.random.default_rng(8))
@@ -92,6 +102,12 @@ def test_a_seed_gives_the_same_training_step_on_either_backend(backend_name: str
         expected = layer.backward(tape, np.ones_like(y))
     np.testing.assert_allclose(y, wanted, rtol=1e-12, atol=1e-13)
     np.testing.assert_allclose(grads.x, expected.x, rtol=1e-11, atol=1e-12)
+    dropped = [name for name in grads.params if "weight_hh" in name]
+    for name in dropped:
+        got, twin = grads.params[name], expected.params[name]
+        np.testing.assert_allclose(got, twin, rtol=1e-11, atol=1e-12)
+        assert 0.2 < (got == 0).mean() < 0.4, "as many gradients are 0 as weights are dropped"
+    assert len(dropped) == 2
     other, _, _ = layer.forward(x, rng=np.random.default_rng(9))
     assert not np.allclose(y, other)
 
@@ -103,8 +119,9 @@ def test_a_seed_gives_the_same_training_step_on_either_backend(backend_name: str
         ((1.5, KEY), ValueError),
         ((float("nan"), KEY), ValueError),
         ((0.5,), TypeError),
-        ((0.5, (1, -1)), TypeError),
-        ((0.5, (1, 2**64)), TypeError),
+        ((0.5, -1), TypeError),
+        ((0.5, 2**64), TypeError),
+        ((0.5, (1, 2)), TypeError),
         (("half", KEY), TypeError),
     ],
 )

@@ -9,6 +9,8 @@ import pytest
 
 import fastrnn
 from fastrnn import Masks
+from fastrnn.reference._zoneout import C_KEEP, H_KEEP, keeps
+from fastrnn.reference.dropout import masked
 
 X = np.random.default_rng(0).standard_normal((6, 3, 4))
 OPTIONS: list[dict[str, Any]] = [
@@ -77,12 +79,15 @@ def test_masks_may_be_passed_in(layer: Any, options: dict[str, Any]) -> None:
     def dropped(p: float, shape: tuple[int, ...]) -> np.ndarray | None:
         return np.where(rng.random(shape, np.float32) >= p, 1 / (1 - p), 0.0) if p else None
 
-    def kept(p: float, shape: tuple[int, ...]) -> np.ndarray | None:
-        return (rng.random(shape, np.float32) < p).astype(np.float64) if p else None
+    mask = dropped(p, (3, 7))
+    key = int.from_bytes(rng.bytes(8), "little") if h or c or w else 0
 
-    rows = len(model.params["weight_hh_l0"])
-    masks = [Masks(dropped(p, (3, 7)), kept(h, (6, 3, 7)), kept(c, (6, 3, 7)),
-                   dropped(w, (rows, 7)))]  # fmt: skip
+    def kept(p: float, which: int) -> np.ndarray | None:
+        return keeps(p, key, (6, 3, 7), which).astype(np.float64) if p else None
+
+    ones = np.ones((len(model.params["weight_hh_l0"]), 7))
+    w_mask = masked(ones, w, key) if w else None
+    masks = [Masks(mask, kept(h, H_KEEP), kept(c, C_KEEP), w_mask)]
     y, _, _ = model.forward(X, masks=masks)
     assert np.array_equal(y, model.forward(X, rng=np.random.default_rng(5))[0])
     assert np.array_equal(y, model(X, masks=masks)[0])

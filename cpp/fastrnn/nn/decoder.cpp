@@ -118,7 +118,7 @@ void attention_products(const DecoderBackwardArgs<T>& a, const DecoderWork<T>& w
   }
   if (a.dmemory)
     run(nn_kernels<T>().attention_decoder_memory, DecoderMemoryTask<T>{a, w}, a.num_threads,
-        2.0 * double(s.T) * double(s.N) * double(s.S) * double(s.C));
+        {2.0 * double(s.T) * double(s.N) * double(s.S) * double(s.C)});
   if (!a.w_output) return;
   const auto dy = input_rows(w.doutput, 0, s.O);
   products<T>(a.num_threads, dy, input_rows(steps_of(a.states, 1, s.T), 0, s.H),
@@ -177,7 +177,7 @@ void attention_decoder_forward(const DecoderForwardArgs<T>& args) {
   const NnTable<T>& table = a.weights ? a.weights->table() : nn_kernels<T>();
   run(table.attention_decoder_forward,
       DecoderForwardTask<T>{a, a.weights ? a.weights->data() : nullptr}, a.num_threads,
-      loop_work(s));
+      {loop_work(s)});
 }
 
 template <class T>
@@ -205,7 +205,7 @@ void attention_decoder_backward(const DecoderBackwardArgs<T>& args) {
   if (a.w_key) work.dkeys = array(scratch.at(dkeys), s.S, s.N, s.A);
   work.dvector = {scratch.at(dvector), {s.N, s.A}, {s.A, 1}};
   run(nn_kernels<T>().attention_decoder_backward, DecoderBackwardTask<T>{a, work}, a.num_threads,
-      2 * loop_work(s));
+      {2 * loop_work(s)});
   cell_products(a, s);
   attention_products(a, work, s);
 }

@@ -11,10 +11,10 @@
 namespace fastrnn {
 namespace {
 
-// As in nn_run.h, for arguments that say themselves how many threads.
+// As in run.h, for arguments that have num_threads.
 template <class Args>
 void run(const NnKernel<Args>& kernel, const Args& args, double multiply_adds) {
-  run(kernel, args, args.num_threads, multiply_adds);
+  run(kernel, args, args.num_threads, Work{multiply_adds});
 }
 
 void check_ids(const char* name, const View<const index_t, 1>& ids, index_t V,
@@ -66,8 +66,8 @@ void check_gaussians(const Args& a) {
 
 template <class T>
 void linear_forward(const LinearForwardArgs<T>& a) {
-  const index_t M = a.x.shape[0], I = a.x.shape[1], O = a.w.shape[0];
-  check_shape("w", a.w, "(O, I)", {O, I});
+  const index_t M = a.x.shape[0], O = a.w.shape[0], I = a.w.shape[1];
+  check_shape("x", a.x, "(M, I)", {M, I});
   check_optional("b", a.b, "(O,)", {O});
   check_shape("y", a.y, "(M, O)", {M, O});
   run(nn_kernels<T>().linear_forward, a, double(M) * double(I) * double(O));
@@ -75,9 +75,9 @@ void linear_forward(const LinearForwardArgs<T>& a) {
 
 template <class T>
 void linear_backward(const LinearBackwardArgs<T>& a) {
-  const index_t M = a.x.shape[0], I = a.x.shape[1], O = a.w.shape[0];
+  const index_t M = a.x.shape[0], O = a.w.shape[0], I = a.w.shape[1];
+  check_shape("x", a.x, "(M, I)", {M, I});
   check_shape("dy", a.dy, "(M, O)", {M, O});
-  check_shape("w", a.w, "(O, I)", {O, I});
   check_optional("dx", a.dx, "(M, I)", {M, I});
   check_optional("dw", a.dw, "(O, I)", {O, I});
   check_optional("db", a.db, "(O,)", {O});
@@ -143,7 +143,7 @@ void largest(const LargestArgs<T>& a) {
 
 template <class T>
 void dropout(const DropoutArgs<T>& a) {
-  check_shape("x", a.x, "(K,)", {a.y.shape[0]});
+  check_shape("y", a.y, "(K,)", {a.x.shape[0]});
   FASTRNN_CHECK(a.p >= 0 && a.p <= 1, "p must lie in 0..1");
   run(nn_kernels<T>().dropout_forward, a, kCopied * double(a.y.shape[0]));
 }
@@ -193,10 +193,10 @@ void gaussian_kl_backward(const GaussianKlBackwardArgs<T>& a) {
 
 template <class T>
 void reparameterise_forward(const ReparameteriseForwardArgs<T>& a) {
-  const index_t K = a.z.shape[0];
-  check_shape("mu", a.mu, "(K,)", {K});
+  const index_t K = a.mu.shape[0];
   check_shape("logvar", a.logvar, "(K,)", {K});
   check_shape("eps", a.eps, "(K,)", {K});
+  check_shape("z", a.z, "(K,)", {K});
   run(nn_kernels<T>().reparameterise_forward, a, kExponential * double(K));
 }
 

@@ -46,9 +46,9 @@ void for_share(const std::vector<Item>& items, const Team& team, F&& f) {
 
 template <template <class> class Array, class F>
 void run(const Arrays<Array>& arrays, double element_work, int num_threads, F&& f) {
-  double work = 0;
-  for (const auto& item : arrays.f32) work += element_work * double(item.size);
-  for (const auto& item : arrays.f64) work += 2 * element_work * double(item.size);
+  Work work;
+  for (const auto& item : arrays.f32) work.multiply_adds += element_work * double(item.size);
+  for (const auto& item : arrays.f64) work.multiply_adds += 2 * element_work * double(item.size);
   run_team(team_size(work, num_threads), f, work);
 }
 

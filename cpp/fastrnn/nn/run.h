@@ -10,17 +10,16 @@
 
 namespace fastrnn {
 
-// multiply_adds: how much work the call is, in the tile's coin.
 template <class Args>
-void run(const NnKernel<Args>& kernel, const Args& args, int num_threads, double multiply_adds) {
-  const int threads = team_size(multiply_adds, num_threads);
+void run(const NnKernel<Args>& kernel, const Args& args, int num_threads, const Work& work) {
+  const int threads = team_size(work, num_threads);
   Scratch scratch;
   const auto piece = scratch.add<unsigned char>(static_cast<index_t>(kernel.bytes(args, threads)));
   scratch.allocate();
-  run_team(threads, [&](Team& team) { kernel.run(args, scratch.at(piece), team); }, multiply_adds);
+  run_team(threads, [&](Team& team) { kernel.run(args, scratch.at(piece), team); }, work);
 }
 
-// What an element costs in the tile's coin where it is copied, or where it has an exponential.
+// So many multiply-adds take as long as copying an element, and as computing an exponential.
 inline constexpr double kCopied = 8, kExponential = 20;
 
 // Puts a copy in the place of the caller's array, which another thread may be writing to: what has

@@ -27,14 +27,14 @@ struct RnnWeights {
 };
 
 // Which units zoneout keeps, drawn where they are used: each with probability p, by the bits that
-// the key, the row, the time and the unit give (kernels/rnn/zoneout-inl.h).
+// the key, the row, the step and the unit give (kernels/rnn/zoneout-inl.h).
 struct Draws {
   double p = 0;
-  std::uint64_t key[2] = {};
+  std::uint64_t key = 0;
   FASTRNN_INLINE bool on() const { return p > 0; }
 };
 
-// What chance does to a call, or what is to be expected of it; general cells only.
+// Dropout of h and zoneout in one call, or the expectation of both; general cells only.
 template <class T>
 struct RnnMasks {
   View<const T, 2> h_mask;  // (N, P): multiplies h on its way into the recurrent product

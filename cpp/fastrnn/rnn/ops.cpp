@@ -37,7 +37,7 @@ Scratch take_scratch(Task& task, std::size_t (*bytes)(const Task&)) {
 
 template <class Task>
 void run(const Task& task, const Kernel<Task>& kernel) {
-  run_team(task.plan.threads, [&](Team& team) { kernel.run(task, team); }, task.plan.multiply_adds);
+  run_team(task.plan.threads, [&](Team& team) { kernel.run(task, team); }, task.plan.work);
 }
 
 // Copied before they are looked at: another thread may be writing to the caller's array.
@@ -185,7 +185,7 @@ void rnn_backward(const RnnBackwardArgs<T>& a) {
     if (team.rank() == 0) tape.spent = true;
     kernel.run(task, team);
   };
-  run_team(task.plan.threads, body, task.plan.multiply_adds);
+  run_team(task.plan.threads, body, task.plan.work);
 }
 
 template void rnn_forward(const RnnForwardArgs<float>&);

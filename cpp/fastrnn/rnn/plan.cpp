@@ -37,9 +37,9 @@ bool share_rows(double rows_per_thread, double weights, double l2) {
 
 void force_plan(std::optional<Split> split, index_t chunk_steps) { forced = {split, chunk_steps}; }
 
-int team_size(double multiply_adds, int asked) {
+int team_size(const Work& work, int asked) {
   const int most = asked > 0 ? asked : num_threads();
-  return forced.split ? most : int(std::clamp<double>(multiply_adds / kCallWork, 1, most));
+  return forced.split ? most : int(std::clamp<double>(work.multiply_adds / kCallWork, 1, most));
 }
 
 Plan make_plan(const Problem& p, const CpuCaches& caches, int threads) {
@@ -56,7 +56,7 @@ Plan make_plan(const Problem& p, const CpuCaches& caches, int threads) {
   const double work = by_rows ? call_work : std::min(call_work, std::sqrt(step_work));
   const index_t pieces = by_rows ? p.dims.N : (panels + p.stages_grain - 1) / p.stages_grain;
   plan.threads = int(std::clamp<double>(std::min(work, double(pieces)), 1, threads));
-  plan.multiply_adds = p.training ? 2 * total : total;
+  plan.work = {p.training ? 2 * total : total};
   if (plan.threads == 1) plan.split = Split::rows;
 
   // A thread's share of a chunk stays in half of its L2, but is no fewer rows than make the
@@ -80,7 +80,7 @@ Plan make_plan(const Problem& p, const CpuCaches& caches, int threads) {
   plan.gradient_rows = caches.l2 >= std::size_t{1} << 20 ? 512 : 256;
 
   if (forced.split) {
-    plan.multiply_adds = 0;
+    plan.work = {};
     plan.split = *forced.split;
     plan.threads = threads;
   }

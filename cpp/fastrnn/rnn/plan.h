@@ -5,6 +5,7 @@
 
 #include "fastrnn/cpu.h"
 #include "fastrnn/rnn/table.h"
+#include "fastrnn/team/work.h"
 
 namespace fastrnn {
 
@@ -22,9 +23,8 @@ struct Problem {
 // `threads` is the most that may be used.
 Plan make_plan(const Problem& problem, const CpuCaches& caches, int threads);
 
-// Threads for a call of so many multiply-adds that divides into parts of any size; asked, 0: the
-// process-wide setting.
-int team_size(double multiply_adds, int asked);
+// Threads for a call that divides into parts of any size; asked, 0: the process-wide setting.
+int team_size(const Work& work, int asked);
 
 // Test hook, this thread only: the split to use with all threads asked for, and steps per chunk;
 // none and 0 leave the choice to make_plan.

@@ -5,6 +5,7 @@
 
 #include "fastrnn/rnn/args.h"
 #include "fastrnn/team/team.h"
+#include "fastrnn/team/work.h"
 
 namespace fastrnn {
 
@@ -80,7 +81,7 @@ enum class Split : int { rows, units };
 struct Plan {
   int threads = 1;
   Split split = Split::rows;
-  double multiply_adds = 0;   // of the whole call; 0 where the plan was forced
+  Work work;                  // of the whole call; not known where the plan was forced
   index_t forward_rows = 1;   // the input projection is hoisted over a chunk
   index_t backward_rows = 1;  // weight gradients are taken chunk by chunk
   index_t gradient_rows = 1;  // ... and so many rows of one are packed at once

@@ -5,6 +5,7 @@
 #include <numeric>
 #include <string>
 
+#include "fastrnn/check_shape.h"
 #include "fastrnn/error.h"
 #include "fastrnn/team/launch.h"
 
@@ -83,8 +84,9 @@ void zero(const View<T, Rank>& out) {  // C-contiguous
 template <class T>
 void Tape<T>::copy_gates(View<T, 4> out) const {
   FASTRNN_CHECK(filled() && !spent, "tape is spent: read its gates before backward");
-  zero(out);
   const index_t L = table->lanes, G = shape().gates, S = shape().slots;
+  check_shape("out", out, "(T, N, G, H)", {dims.T, dims.N, G, dims.H});
+  zero(out);
   for_steps(order.steps(), [&](index_t row, index_t t, index_t n) {
     for (index_t gate = 0; gate < G; ++gate) {
       const index_t slot = shape().slot_of_gate(static_cast<int>(gate));
@@ -99,6 +101,7 @@ template <class T>
 void Tape<T>::copy_cells(View<T, 3> out) const {
   FASTRNN_CHECK(filled() && !spent, "tape is spent: read its cell states before backward");
   FASTRNN_CHECK(kept.cells != nullptr, "tape has no cell states: only an LSTM has them");
+  check_shape("out", out, "(T, N, H)", {dims.T, dims.N, dims.H});
   zero(out);
   const index_t L = table->lanes;
   for_steps(order.steps(), [&](index_t row, index_t t, index_t n) {

@@ -16,7 +16,7 @@ template <class T>
 void check_masks(const RnnMasks<T>& masks, const CellTraits& traits, const Options& on,
                  const Dims& d) {
   FASTRNN_CHECK(traits.general || !(on.h_mask || on.h_keep || on.c_keep),
-                std::string("masks are not taken by ") + traits.name);
+                std::string("h_mask, h_keep and c_keep are not taken by ") + traits.name);
   check_optional("h_mask", masks.h_mask, "(N, P)", {d.N, d.P});
   check_optional("h_keep", masks.h_keep, "(T, N, P)", {d.T, d.N, d.P});
   for (const Draws* draws : {&masks.h_draws, &masks.c_draws})
@@ -102,8 +102,8 @@ void check_backward(const RnnBackwardArgs<T>& a) {
                 "dw_peephole cannot be given: there was no w_peephole");
   check_optional("dw_peephole", a.dw_peephole, "(3, H)", {3, H});
   FASTRNN_CHECK(on.full_peephole || !a.dw_peephole_full,
-                "dw_peephole_full cannot be given: there was no w_peephole_full");
-  check_optional("dw_peephole_full", a.dw_peephole_full, "(3*H, H)", {3 * H, H});
+                "dw_peephole of 3*H rows cannot be given: w_peephole had none");
+  check_optional("dw_peephole", a.dw_peephole_full, "(3*H, H)", {3 * H, H});
   FASTRNN_CHECK(on.projection || !a.dw_hr, "dw_hr cannot be given: there was no w_hr");
   check_optional("dw_hr", a.dw_hr, "(P, H)", {P, H});
   FASTRNN_CHECK(on.norm || !a.dw_norm, "dw_norm cannot be given: there was no w_norm");

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
 #include <cstdint>
 
 namespace fastrnn {
@@ -12,7 +11,6 @@ namespace {
 using std::chrono::nanoseconds;
 using Clock = std::chrono::steady_clock;
 
-constexpr int kClasses = 8;                      // of 16 times the size each
 constexpr nanoseconds kLongestRest{1000000000};  // of a process that itself was stopped
 constexpr nanoseconds kTimeSlice{1000000};       // no scheduler takes a core away for less
 constexpr int kSlowInARow = 3;
@@ -29,12 +27,7 @@ struct Class {
   std::atomic<std::int64_t> rest_until{0}, rest{0}, lost{0};
   std::atomic<int> factor{kRestOfLoss}, slow_in_a_row{0};
 };
-constinit Class classes[kClasses];
-
-Class& class_of(double multiply_adds) {
-  const int size = std::ilogb(std::max(multiply_adds, 1.0)) / 4 - 4;
-  return classes[std::clamp(size, 0, kClasses - 1)];
-}
+constinit Class classes[Work::kClasses];
 
 std::int64_t now() { return nanoseconds(Clock::now().time_since_epoch()).count(); }
 
@@ -45,17 +38,16 @@ nanoseconds loss(const TeamCost& cost) {
 
 }  // namespace
 
-bool worth_measuring(double multiply_adds) { return multiply_adds >= 4e6; }
-
-bool should_be_alone(double multiply_adds) {
-  if (multiply_adds <= 0) return false;
-  const std::int64_t until = class_of(multiply_adds).rest_until.load(std::memory_order_relaxed);
+bool should_be_alone(const Work& work) {
+  if (!work.judged()) return false;
+  const Class& c = classes[work.size_class()];
+  const std::int64_t until = c.rest_until.load(std::memory_order_relaxed);
   return until != 0 && now() < until;
 }
 
-void judge(double multiply_adds, const TeamCost& cost) {
-  if (multiply_adds <= 0 || cost.size == 1) return;
-  Class& c = class_of(multiply_adds);
+void judge(const Work& work, const TeamCost& cost) {
+  if (!work.judged() || cost.size == 1) return;
+  Class& c = classes[work.size_class()];
   const nanoseconds lost = loss(cost);
   const bool slower = cost.working.count() > 0 && lost * 10 > cost.working;
   const bool robbed = lost > kTimeSlice && (slower || cost.working.count() == 0);

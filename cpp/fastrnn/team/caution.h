@@ -3,6 +3,8 @@
 
 #include <chrono>
 
+#include "fastrnn/team/work.h"
+
 namespace fastrnn {
 
 // What a team of `size` threads cost.
@@ -14,13 +16,9 @@ struct TeamCost {
   Duration working{};  // their processor time without that of waiting; 0: not measured
 };
 
-// Calls are judged among those of about the same number of multiply-adds; 0 is never judged.
 // A core that another process keeps busy stops a team for milliseconds at its next barrier, and
 // NumPy's own threads are such a process for a tenth of a second after each of its products.
-bool should_be_alone(double multiply_adds);
-void judge(double multiply_adds, const TeamCost& cost);
-
-// Whether the processor time of such a call is to be measured, which takes a microsecond.
-bool worth_measuring(double multiply_adds);
+bool should_be_alone(const Work& work);
+void judge(const Work& work, const TeamCost& cost);
 
 }  // namespace fastrnn

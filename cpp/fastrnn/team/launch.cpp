@@ -76,7 +76,7 @@ class Budget {
 };
 
 // One thread's part in a team. Nothing leaves it but through the state.
-void work(TeamState& state, int rank, int size, TeamBody body, void* context) noexcept {
+void take_part(TeamState& state, int rank, int size, TeamBody body, void* context) noexcept {
   const FpScope scope(kKernelFpMode);
   const bool outer = std::exchange(in_team, in_team || size > 1);
   state.enter(rank, size);
@@ -91,14 +91,10 @@ void work(TeamState& state, int rank, int size, TeamBody body, void* context) no
   in_team = outer;
 }
 
-// So little work is done before anybody could wish to stop it. Looking at the clock waits for all
-// that the processor has begun: a step of an LSTM with H = 128 took 2.6 us with its five looks.
-bool is_brief(double multiply_adds) { return multiply_adds > 0 && multiply_adds < 2e6; }
-
-void run_serial(TeamBody body, void* context, double multiply_adds = 0) {
+void run_serial(TeamBody body, void* context, const Work& work = {}) {
   TeamState state(1, true);
-  if (is_brief(multiply_adds)) state.never_look();
-  work(state, 0, 1, body, context);
+  if (work.brief()) state.never_look();
+  take_part(state, 0, 1, body, context);
   state.rethrow();
 }
 
@@ -156,11 +152,11 @@ Probe probe(int threads) {
 bool region(TeamState& state, int asked, TeamBody body, void* context) noexcept {
   const Probe found = probe(asked);
   if (found.threads == 1) {
-    work(state, 0, 1, body, context);
+    take_part(state, 0, 1, body, context);
     return found.more;
   }
 #pragma omp parallel num_threads(found.threads)
-  work(state, omp_get_thread_num(), omp_get_num_threads(), body, context);
+  take_part(state, omp_get_thread_num(), omp_get_num_threads(), body, context);
   return found.more;
 }
 
@@ -175,8 +171,9 @@ int within_openmp_limit(int threads, bool from_user) {
 }
 #else
 bool region(TeamState& state, int threads, TeamBody body, void* context) noexcept {
-  const Crew crew(threads, [&](int rank, int size) { work(state, rank, size, body, context); });
-  work(state, 0, crew.size(), body, context);
+  const Crew crew(threads,
+                  [&](int rank, int size) { take_part(state, rank, size, body, context); });
+  take_part(state, 0, crew.size(), body, context);
   return false;  // they go with it
 }
 
@@ -212,15 +209,15 @@ void region_in_child(TeamState& state, int threads, TeamBody body, void* context
   thread.join();
 }
 
-// Runs work, and returns whether this is a child process that a signal handler forked in the middle
+// Calls run, and returns whether this is a child process that a signal handler forked in the middle
 // of it. Then the other threads of the team do not exist, and both runtimes would wait for them at
 // the end of the region: the way out of it is a jump. What the team held is left alone.
 template <class F>
-bool forks_inside(TeamState& state, F work) {
+bool forks_inside(TeamState& state, F run) {
   std::jmp_buf way_out;
   if (setjmp(way_out) == 0) {
     state.in_child_jump_to(&way_out);
-    work();
+    run();
     return false;
   }
   in_team = false;
@@ -258,11 +255,11 @@ void Team::check() {
   if (state_.stopped()) throw Stopped{};
 }
 
-void run_team_raw(int threads, double multiply_adds, TeamBody body, void* context) {
+void run_team_raw(int threads, const Work& work, TeamBody body, void* context) {
   FASTRNN_DCHECK(threads >= 1);
   if (threads <= 1 || in_team || (in_foreign_region() && !stranded))
-    return run_serial(body, context, multiply_adds);
-  if (should_be_alone(multiply_adds)) return run_serial(body, context);
+    return run_serial(body, context, work);
+  if (should_be_alone(work)) return run_serial(body, context);
   if (forks > 0 && serial_children()) return run_serial(body, context);
   const Budget budget(threads);
   if (budget.threads() == 1) return run_serial(body, context);
@@ -271,7 +268,7 @@ void run_team_raw(int threads, double multiply_adds, TeamBody body, void* contex
 #else
   const bool fresh_master = false;  // a crew is new for every call
 #endif
-  TeamState state(budget.threads(), !fresh_master, worth_measuring(multiply_adds));
+  TeamState state(budget.threads(), !fresh_master, work.measured());
   const auto start = TeamState::Clock::now();
   bool made = false;
   const bool forked = forks_inside(state, [&] {
@@ -283,7 +280,7 @@ void run_team_raw(int threads, double multiply_adds, TeamBody body, void* contex
   if (forked) state.rethrow();
   // To make threads takes milliseconds, once: after such a loss the first 30 ms of a training were
   // on one thread.
-  if (!made) judge(multiply_adds, state.cost(TeamState::Clock::now() - start));
+  if (!made) judge(work, state.cost(TeamState::Clock::now() - start));
   state.rethrow();
 }
 

@@ -5,6 +5,7 @@
 
 #include "fastrnn/team/limit.h"
 #include "fastrnn/team/team.h"
+#include "fastrnn/team/work.h"
 
 namespace fastrnn {
 
@@ -14,16 +15,15 @@ using TeamBody = void (*)(void* context, Team& team);
 // and returns when all are done. n = 1 never enters OpenMP; inside another parallel region n is 1;
 // after fork the region starts from a fresh thread. Subnormals are flushed inside only. The first
 // exception thrown by a body is rethrown here after all have left.
-// multiply_adds is how much work it is: where a team of late was no good for such (caution.h),
-// there is one thread. 0: all threads whatever happens.
-void run_team_raw(int threads, double multiply_adds, TeamBody body, void* context);
+// Where teams have lately been slower than one thread would have been for such work (caution.h),
+// there is one thread.
+void run_team_raw(int threads, const Work& work, TeamBody body, void* context);
 
 template <class F>
-void run_team(int threads, F&& f, double multiply_adds = 0) {
+void run_team(int threads, F&& f, const Work& work = {}) {
   using Fn = std::remove_reference_t<F>;
   run_team_raw(
-      threads, multiply_adds, [](void* context, Team& team) { (*static_cast<Fn*>(context))(team); },
-      &f);
+      threads, work, [](void* context, Team& team) { (*static_cast<Fn*>(context))(team); }, &f);
 }
 
 // The user's thread count (at least 1): default = min(FASTRNN_NUM_THREADS, OMP_NUM_THREADS,

@@ -96,12 +96,31 @@ def constant_of(x: Any, value: float) -> Any:
 
 
 def kept(key: int, p: float, shape: tuple[int, ...]) -> Array:
-    """Return which elements stay: those whose 32 bits, hashed from key and number, reach p·2³²."""
+    """Return which elements stay: those whose number of 32 bits under this key reaches p·2³²."""
     size = int(np.prod(shape, dtype=np.int64))
-    z = np.arange(1, (size + 1) // 2 + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    z += np.uint64(key)
+    numbers = random_numbers(np.uint64(key), size)
+    return (numbers >= np.uint64(int(p * 2.0**32))).reshape(shape)
+
+
+def random_numbers(key: Any, size: int) -> Array:
+    """Return numbers 0..size-1 of 32 bits under a key, or under many of shape (…, 1) as (…, size).
+
+    Number i is half i % 2, the lower one first, of the bits of counter i // 2.
+    """
+    bits = random_bits(key, np.arange((size + 1) // 2, dtype=np.uint64))
+    halves = np.stack([bits & np.uint64(0xFFFFFFFF), bits >> np.uint64(32)], axis=-1)
+    return halves.reshape(*bits.shape[:-1], 2 * bits.shape[-1])[..., :size]
+
+
+def random_bits(key: Any, counter: Any) -> Array:
+    """Return 64 random bits for each counter under each key, arrays of uint64 that broadcast.
+
+    References
+    ----------
+    G. Steele, D. Lea, C. Flood, "Fast Splittable Pseudorandom Number Generators", 2014, figure 17:
+    the output of SplitMix64.
+    """
+    z = key + (counter + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    z ^= z >> np.uint64(31)
-    halves = np.stack([z & np.uint64(0xFFFFFFFF), z >> np.uint64(32)], axis=-1).ravel()[:size]
-    return (halves >= np.uint64(int(p * 2.0**32))).reshape(shape)
+    return z ^ (z >> np.uint64(31))  # type: ignore[no-any-return]
