@@ -600,6 +600,8 @@ class GradientLimits(NamedTuple):
     def of(cls, truncate: Any, clip_step: Any) -> Self:
         """Return both, checked."""
         return cls(_truncate("truncate", truncate), _clip_step("clip_step", clip_step))
+
+
 class Masks(NamedTuple):
     """The masks of one call; None where there is none.
 
