@@ -57,7 +57,7 @@ def test_every_cell_has_a_bench_row(cell: str) -> None:
 
 def table_of_operations() -> list[str]:
     """The forward kernels of the second table, by name."""
-    text = (CORE / "nn_table.h").read_text()
+    text = (CORE / "nn" / "table.h").read_text()
     return re.findall(r"^\s*NnKernel<\w+<T>> (\w+)_forward;", text, re.MULTILINE)
 
 
