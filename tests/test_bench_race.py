@@ -13,8 +13,8 @@ from fastrnn.train.schedule import linear
 
 def test_who_takes_less_time_to_the_quality_is_found_and_how_far_the_losses_are_apart() -> None:
     found = race(
-        "racers", ["Quick", "Slow"], threads=3, updates=20, every=5, figure=0.7, higher=True,
-        bend=0.5,
+        "helpers.racers", ["Quick", "Slow"], threads=3, updates=20, every=5, figure=0.7,
+        higher=True, bend=0.5,
     )  # fmt: skip
     quick, slow = (found["programs"][name] for name in ("Quick", "Slow"))
     assert quick["updates_to_quality"] == slow["updates_to_quality"] == 15
@@ -29,8 +29,9 @@ def test_who_takes_less_time_to_the_quality_is_found_and_how_far_the_losses_are_
 
 def test_a_quality_that_is_not_reached_has_no_time() -> None:
     found = race(
-        "racers", ["Quick", "Slow"], threads=1, updates=4, every=2, figure=2, higher=True, bend=0.0
-    )
+        "helpers.racers", ["Quick", "Slow"], threads=1, updates=4, every=2, figure=2, higher=True,
+        bend=0.0,
+    )  # fmt: skip
     assert found["programs"]["Quick"]["seconds_to_quality"] is None
     assert found["times_faster"]["Slow"]["to_quality"] is None
 

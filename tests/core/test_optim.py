@@ -24,7 +24,7 @@ NUMBERS = (0.1, 1.0, 0.0, 0.9, 0.99, 1e-8, 1.0)
 def test_every_rule_of_the_core_has_a_row() -> None:
     if not CORE.is_dir():
         pytest.skip("the source tree is not here")
-    text = (CORE / "optim_args.h").read_text()
+    text = (CORE / "nn" / "optim_args.h").read_text()
     listed = re.findall(r"^\s*X\((\w+), \d\)", text, re.MULTILINE)
     assert len(listed) >= 9
     assert {name.partition("/")[0] for name in OPTIMISERS} == set(listed)

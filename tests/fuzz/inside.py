@@ -47,14 +47,16 @@ def boundary() -> list[tuple[Any, str]]:
 @contextmanager
 def meeting(take: Callable[..., Any]) -> Iterator[None]:
     """Within, every call of the core is taken by a function: of it and of its arguments."""
-    before = {(holder, name): getattr(holder, name) for holder, name in boundary()}
-    for (holder, name), call in before.items():
+    # As they stand: getattr of a class takes from a method what binds it to its object.
+    before = {(holder, name): vars(holder)[name] for holder, name in boundary()}
+    for holder, name in before:
+        call = getattr(holder, name)
         setattr(holder, name, lambda *args, _call=call, **kwargs: take(_call, args, kwargs))
     try:
         yield
     finally:
-        for (holder, name), call in before.items():
-            setattr(holder, name, call)
+        for (holder, name), member in before.items():
+            setattr(holder, name, member)
 
 
 def spoil_one(draw: Draw) -> tuple[str, Exception | None] | None:

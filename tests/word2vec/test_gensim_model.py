@@ -158,7 +158,7 @@ def test_words_are_chosen_by_rules() -> None:
     model = small()
     model.build_vocab([["x"] * 5, ["y"]], update=True, trim_rule=lambda word, *_: 1 + (word == "y"))
     assert model.wv.index_to_key == ["f", "e", "d", "c", "b", "a", "y"]
-    with pytest.raises(ValueError, match="trim_rule must say 0, 1 or 2, said None of 'f'"):
+    with pytest.raises(ValueError, match="trim_rule must return 0, 1 or 2, got None for 'f'"):
         small(trim_rule=lambda *_: None)
 
 
