@@ -241,7 +241,8 @@ LOADERS = {
     "arrays": Loader("a.safetensors", _checkpoint, fastrnn.io.load, FILE),
     "model": Loader("a.safetensors", _model, _load_model, FILE),
     "layer": Loader("a.safetensors", _layer, fastrnn.LSTM.load, FILE),
-    "resume": Loader("a.safetensors", _run, _resume, FILE),
+    # Weights that are signed rightly may still be any numbers, with which no training goes on.
+    "resume": Loader("a.safetensors", _run, _resume, (*FILE, FloatingPointError)),
     "vocabulary": Loader("a.json", _vocabulary, _load_vocabulary),
     "pieces": Loader("b.json", _pieces, _load_vocabulary),
     "token record": Loader("c.json", _token_record, _load_tokens),
