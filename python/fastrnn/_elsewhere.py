@@ -105,9 +105,9 @@ def hinted(words: Words, positional: str | None = None) -> Callable[[F], F]:
     Parameters
     ----------
     words : mapping of str to str
-        Keywords that the function has not, and what is to be said of each.
+        Keywords that the function has not, and the hint for each.
     positional : str or None
-        What is to be said of too many arguments.
+        The hint for too many arguments.
     """
 
     def decorate(function: F) -> F:

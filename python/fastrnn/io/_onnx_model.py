@@ -1,4 +1,4 @@
-"""A model as an ONNX graph: symbols are embedded, layers run, and what is said comes out."""
+"""A model as an ONNX graph: symbols are embedded, layers run, and a readout gives the outputs."""
 
 import os
 from typing import Any, NamedTuple
@@ -24,10 +24,10 @@ class Top(NamedTuple):
     name : str
         Of the graph's output.
     pooling : {"last", "mean", "max"} or None
-        None: it says something at each step.
+        None: an output at each step.
     batch_first : bool
     input_map, output_map : pair of ndarray, or None
-        Centre and scale of x, which is subtracted and divides; of what is said, which multiplies
+        Centre and scale of x, which is subtracted and divides; of the output, which multiplies
         and is added.
     """
 
@@ -71,7 +71,7 @@ class ModelWriter(LayerWriter):
         return x
 
     def leave(self, x: str) -> Any:
-        """Make what is said, and return what it is."""
+        """Add the outputs, and return their description."""
         top, rows = self.top, ["N"]
         if top.pooling is None:
             rows = ["N", "T"] if top.batch_first else ["T", "N"]

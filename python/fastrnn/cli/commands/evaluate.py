@@ -80,7 +80,7 @@ def _judged(
         return _of_questions(model, data)
     if isinstance(model, (models.AutoEncoder, models.VAE)):
         x = read_vectors(data, model.dtype, scale=own.get("scale", 1.0))
-        return dict(model.evaluate(list(portions(x, batch_size))))
+        return dict(model.evaluate(np.split(x, range(batch_size, len(x), batch_size))))
     if model.vocabulary is None:
         raise ValueError(f"{path}: the model has no vocabulary, so it knows numbers and no text")
     unknown = _scores.Unknown(model.vocabulary)

@@ -158,11 +158,11 @@ class Task:
     def _padded(self, inputs: list[Any]) -> tuple[Any, Any]:
         return pad(inputs, batch_first=self.model.config["batch_first"])
 
-    def _by_rows(self, inputs: list[Any], said: Any) -> list[Any]:
-        """Return what is said at each step, for each input as far as it goes."""
+    def _by_rows(self, inputs: list[Any], predictions: Any) -> list[Any]:
+        """Return the predictions at each step, for each input as far as it goes."""
         if not self.model.config["batch_first"]:
-            said = said.swapaxes(0, 1)
-        return [row[: len(x)] for x, row in zip(inputs, said, strict=True)]
+            predictions = predictions.swapaxes(0, 1)
+        return [row[: len(x)] for x, row in zip(inputs, predictions, strict=True)]
 
     def report_unknown(self, data: Path) -> None:
         """Say how much of what was read the model does not know."""
