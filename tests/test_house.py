@@ -251,6 +251,16 @@ def test_twins_need_nothing_of_what_they_specify() -> None:
             assert not foreign, f"{module} imports {foreign}"
 
 
+def test_the_product_reaches_the_twins_through_one_door() -> None:
+    """`_call.twins`, asked where the backend is chosen; nothing else is borrowed from them."""
+    for module, others in imports_of_the_package("load", "call", "types").items():
+        if not module.startswith("fastrnn.reference"):
+            borrowed = {other for other in others if other.startswith("fastrnn.reference")}
+            assert not borrowed, f"{module} imports {borrowed}"
+    doors = hits(files(PACKAGE, ".py"), r"import_module\(f?[\"']fastrnn\.reference")
+    assert [door.split(":")[0] for door in doors] == ["python/fastrnn/_call.py"]
+
+
 def build_files() -> list[Path]:
     """Everything that can carry a compiler flag."""
     named = [ROOT / n for n in ("CMakeLists.txt", "pyproject.toml", "Makefile", ".ci/run")]

@@ -7,7 +7,7 @@ anything to do, by attribute look-ups alone; what needs it is then converted or 
 
 from functools import lru_cache
 from importlib import import_module
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,9 @@ from fastrnn._checks import (
 from fastrnn._checks import lengths as checked_lengths
 from fastrnn.cells import NO_MASKS, WEIGHTS, GRUGrads, LSTMGrads, Masks, RNNGrads, Spec
 from fastrnn.runtime import backend, team
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
 
 Ids = NDArray[np.int64]
 # w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr, w_norm
@@ -335,7 +338,7 @@ def run(
     else:
         layout = lengths, reverse, False
         masks_of_h = _drawn(masks, y, c_n)._replace(w_mask=None)  # w_hh has it already
-        inner, *results = twin().forward(spec, x, weights, h0, c0, layout, masks_of_h)
+        inner, *results = twins("_layer").forward(spec, x, weights, h0, c0, layout, masks_of_h)
         filled = y, h_n, c_n
         for output, result in zip(filled, results, strict=True):
             if output is not None:
@@ -361,13 +364,17 @@ class Draws(NamedTuple):
     key: int
 
 
+def draw_key(rng: "Generator") -> int:
+    """Return the 64 bits that decide the mask of one call."""
+    return int.from_bytes(rng.bytes(8), "little")
+
+
 def times_mask(w: Array, mask: Any, name: str, num_threads: int) -> Any:
     """Return w_hh, or its gradient, times w_mask on the backend of this name."""
     if not isinstance(mask, Draws):
         return w * mask
     if name != "core":
-        twins = import_module("fastrnn.reference.dropout")
-        return twins.masked(w, *mask)
+        return twins("dropout").masked(w, *mask)
     product = allocate("w_hh", w.shape, w.dtype)
     flat = np.ascontiguousarray(w).reshape(-1)
     _core.dropout(flat, product.reshape(-1), *mask, num_threads)
@@ -381,15 +388,14 @@ def _drawn(masks: Masks, y: Array, c_n: Array | None) -> Masks:
     for which, (field, width) in enumerate(widths.items()):
         mask = getattr(masks, field)
         if isinstance(mask, Draws):
-            twins = import_module("fastrnn.reference._zoneout")
-            kept = twins.keeps(*mask, (T, N, width), which).astype(y.dtype)
+            kept = twins("_zoneout").keeps(*mask, (T, N, width), which).astype(y.dtype)
             masks = masks._replace(**{field: kept})
     return masks
 
 
-def twin() -> Any:
-    """Return what runs a layer on NumPy: the one door from here to `fastrnn.reference`."""
-    return import_module("fastrnn.reference._layer")
+def twins(module: str = "") -> Any:
+    """Return `fastrnn.reference`, or a module of it: the one door from the product to the twins."""
+    return import_module(f"fastrnn.reference.{module}" if module else "fastrnn.reference")
 
 
 # ---- tape, and the way back ----
@@ -572,7 +578,7 @@ class Tape:
                     self._box.append(kept)  # good for another try
                 raise
         else:
-            found = twin().backward(kept.inner, dy, dh_n, dc_n, truncate, clip_step)
+            found = twins("_layer").backward(kept.inner, dy, dh_n, dc_n, truncate, clip_step)
             for name, target in (*out.items(), ("h0", dh0), ("c0", dc0)):
                 if target is not None:
                     np.copyto(target, found[name], casting="no")

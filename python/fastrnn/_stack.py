@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from fastrnn._call import Draws, Ids, Part, Tape, check_masks, run
+from fastrnn._call import Draws, Ids, Part, Tape, check_masks, draw_key, run
 from fastrnn._checks import Array, DType, allocate, exact, unmasked
 from fastrnn.cells import NO_MASKS, GradientLimits, Masks
 
@@ -272,7 +272,7 @@ class Noise:
             return self._expected(T, N, H, P, dtype)
         p, h, c, w = self._chance
         mask = self._dropped(p, (N, P), dtype)
-        key = int.from_bytes(self._rng.bytes(8), "little") if h or c or w else 0
+        key = draw_key(self._rng) if h or c or w else 0
         return Masks(mask, *(Draws(chance, key) if chance else None for chance in (h, c, w)))
 
     def _expected(self, T: int, N: int, H: int, P: int, dtype: DType) -> Masks:

@@ -1,17 +1,19 @@
 """Arguments that several operations take: integers, rows, arrays of one shape."""
 
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastrnn._checks import INT64, Array, floats, leading, unit_stride, unmasked
-from fastrnn.reference._math import rows
 
 
 def as_rows(name: str, array: Array) -> Array:
     """Return the array as (M, columns) with unit stride along the columns."""
-    return unit_stride(name, array if array.ndim == 2 else rows(array))
+    if array.ndim != 2:
+        array = array.reshape(prod(array.shape[:-1]), array.shape[-1])
+    return unit_stride(name, array)
 
 
 def integers(name: str, value: Any) -> NDArray[np.int64]:

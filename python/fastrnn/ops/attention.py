@@ -4,7 +4,8 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from fastrnn import _checks, _core, reference
+from fastrnn import _checks, _core
+from fastrnn._call import twins
 from fastrnn._checks import Array, allocate, floats, leading, unit_stride
 from fastrnn.ops._primitive import Call, differentiable
 
@@ -80,7 +81,7 @@ def _forward(call: Call, query: Any, keys: Any, *, lengths: Any) -> tuple[Array,
         context, attn = allocate("context", (N, H), dtype), allocate("attn", (N, S), dtype)
         _core.attention_forward(query, keys, lengths, context, attn, call.num_threads)
     else:
-        context, attn = reference.attention(query, keys, lengths)
+        context, attn = twins().attention(query, keys, lengths)
     # A copy where backward may need it: the caller may change what it was given.
     call.kept = (query, keys, lengths, attn.copy() if call.traced else None)
     return context, attn
@@ -92,7 +93,7 @@ def _backward(call: Call, g: tuple[Array | None, Array | None]) -> tuple[Array |
     if not call.core:
         dcontext = query * 0 if dcontext is None else dcontext
         dattn = attn * 0 if dattn is None else dattn
-        return reference.attention_backward(dcontext, dattn, query, keys, lengths)
+        return twins().attention_backward(dcontext, dattn, query, keys, lengths)  # type: ignore[no-any-return]
     dquery, dkeys = (
         allocate(name, array.shape, array.dtype) if wanted else None
         for name, array, wanted in zip(("dquery", "dkeys"), (query, keys), call.wanted, strict=True)

@@ -4,7 +4,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from fastrnn import reference
+from fastrnn._call import twins
 from fastrnn._checks import Array
 from fastrnn._decoder_run import open_run
 from fastrnn.cells import GradientLimits
@@ -149,7 +149,7 @@ def _forward(
 ) -> tuple[Any, ...]:
     x, memory, state, params = _split(arrays, names)
     if not call.core:
-        *first, after = reference.attention_decoder(x, memory, params, state=state, **options)
+        *first, after = twins().attention_decoder(x, memory, params, state=state, **options)
         call.kept = arrays, names, options | limits._asdict()
         return (*first, *after)
     run = open_run(x, memory, params, state, call.num_threads, **options)
@@ -171,7 +171,7 @@ def _backward(call: Call, g: tuple[Array | None, ...]) -> tuple[Array | None, ..
         return tuple(found.get(key) for key in keys)
     arrays, names, options = call.kept
     x, memory, state, params = _split(arrays, names)
-    found = reference.attention_decoder_backward(g, x, memory, params, state=state, **options)
+    found = twins().attention_decoder_backward(g, x, memory, params, state=state, **options)
     states = found["state"][: len(state or ())]
     return (found["x"], found["memory"], *states, *(found[name] for name in names))
 

@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastrnn import _core
+from fastrnn._call import draw_key, twins
 from fastrnn._checks import Array, allocate, leading, probability
+from fastrnn.init import generator
 from fastrnn.ops._primitive import Call, differentiable
-from fastrnn.reference.dropout import draw_key, masked
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -59,7 +60,7 @@ def dropout(x: ArrayLike, p: float = 0.5, *, rng: "Generator | None" = None) -> 
     >>> ops.dropout(np.ones(6), rng=np.random.default_rng(0))
     array([0., 2., 2., 2., 2., 2.])
     """
-    return _dropout(x, p=probability("p", p), key=draw_key(rng))  # type: ignore[no-any-return]
+    return _dropout(x, p=probability("p", p), key=draw_key(generator(rng)))  # type: ignore[no-any-return]
 
 
 def _forward(call: Call, x: Any, *, p: float, key: int) -> Array:
@@ -75,7 +76,7 @@ def _backward(call: Call, dy: Array) -> tuple[Array]:
 def _masked(call: Call, x: Array) -> Array:
     p, key = call.kept
     if not call.core:
-        return masked(x, p, key)  # type: ignore[no-any-return]
+        return twins("dropout").masked(x, p, key)  # type: ignore[no-any-return]
     y = allocate("y", x.shape, x.dtype)
     _core.dropout(np.ascontiguousarray(x).reshape(-1), y.reshape(-1), p, key, call.num_threads)
     return y

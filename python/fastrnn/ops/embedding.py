@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastrnn import _core, reference
+from fastrnn import _core
+from fastrnn._call import twins
 from fastrnn._checks import Array, allocate, integer, leading, unit_stride
 from fastrnn.ops._arguments import as_rows, integers
 from fastrnn.ops._primitive import Call, differentiable
@@ -78,13 +79,13 @@ def _forward(call: Call, w: Any, *, ids: Any, padding_idx: Any) -> Array:
     # The core looks at the ids before it writes, for the twin as well.
     _core.embedding_forward(ids.ravel(), unit_stride("w", w), as_rows("y", y), call.num_threads)
     call.kept = (w, ids, padding_idx)
-    return y if call.core else reference.embedding(w, ids, padding_idx=padding_idx)
+    return y if call.core else twins().embedding(w, ids, padding_idx=padding_idx)
 
 
 def _backward(call: Call, dy: Array) -> tuple[Array]:
     w, ids, padding_idx = call.kept
     if not call.core:
-        return (reference.embedding_backward(dy, w, ids, padding_idx=padding_idx),)
+        return (twins().embedding_backward(dy, w, ids, padding_idx=padding_idx),)
     dw = np.zeros(w.shape, w.dtype)
     skipped = -1 if padding_idx is None else padding_idx
     _core.embedding_backward(as_rows("dy", dy), ids.ravel(), dw, skipped, call.num_threads)

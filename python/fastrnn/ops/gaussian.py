@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastrnn import _core, reference
+from fastrnn import _core
+from fastrnn._call import twins
 from fastrnn._checks import Array, allocate
 from fastrnn.init import generator
 from fastrnn.ops._arguments import alike, as_rows
 from fastrnn.ops._primitive import Call, differentiable
-from fastrnn.reference.gaussian import drawn, drawn_backward, noise
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -81,7 +81,7 @@ def _kl_forward(call: Call, mu: Any, *others: Any) -> Array:
         raise ValueError("mu must have shape (…, Z), got ()")
     call.kept = arrays
     if not call.core:
-        return np.asarray(reference.gaussian_kl(*arrays))
+        return np.asarray(twins().gaussian_kl(*arrays))
     kl = allocate("kl", arrays[0].shape[:-1], arrays[0].dtype)
     _core.gaussian_kl_forward(*_four(arrays), kl.reshape(-1), call.num_threads)
     return kl
@@ -90,7 +90,7 @@ def _kl_forward(call: Call, mu: Any, *others: Any) -> Array:
 def _kl_backward(call: Call, dkl: Array) -> tuple[Array | None, ...]:
     arrays = call.kept
     if not call.core:
-        return reference.gaussian_kl_backward(dkl, *arrays)[: len(arrays)]
+        return twins().gaussian_kl_backward(dkl, *arrays)[: len(arrays)]  # type: ignore[no-any-return]
     gradients = [
         allocate("gradient", array.shape, array.dtype) if wanted else None
         for array, wanted in zip(arrays, call.wanted, strict=True)
@@ -157,10 +157,10 @@ def reparameterise(mu: ArrayLike, logvar: ArrayLike, *, rng: "Generator | None" 
 
 def _draw_forward(call: Call, mu: Any, logvar: Any, *, rng: "Generator") -> Array:
     mu, logvar = alike("mu", mu, logvar=logvar)
-    eps = noise(rng, mu.shape, mu.dtype)
+    eps = rng.standard_normal(mu.shape).astype(mu.dtype, copy=False)
     call.kept = (logvar, eps)
     if not call.core:
-        return drawn(mu, logvar, eps)  # type: ignore[no-any-return]
+        return twins("gaussian").drawn(mu, logvar, eps)  # type: ignore[no-any-return]
     z = allocate("z", mu.shape, mu.dtype)
     _core.reparameterise_forward(_flat(mu), _flat(logvar), _flat(eps), _flat(z), call.num_threads)
     return z
@@ -169,7 +169,7 @@ def _draw_forward(call: Call, mu: Any, logvar: Any, *, rng: "Generator") -> Arra
 def _draw_backward(call: Call, dz: Array) -> tuple[Array | None, ...]:
     logvar, eps = call.kept
     if not call.core:
-        return drawn_backward(dz, logvar, eps)
+        return twins("gaussian").drawn_backward(dz, logvar, eps)  # type: ignore[no-any-return]
     dmu, dlogvar = (
         allocate(name, dz.shape, dz.dtype) if wanted else None
         for name, wanted in zip(("dmu", "dlogvar"), call.wanted, strict=True)

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastrnn import _core, reference
+from fastrnn import _core
+from fastrnn._call import twins
 from fastrnn._checks import Array, allocate, integer, leading, probability
 from fastrnn.ops._arguments import as_rows, integers
 from fastrnn.ops._primitive import Call, differentiable
@@ -117,7 +118,7 @@ def _forward(
     )  # fmt: skip
     call.kept = (logits, targets, kept, core_ignored, count, options)
     if not call.core:
-        return reference.softmax_cross_entropy(logits, targets, **options)
+        return twins().softmax_cross_entropy(logits, targets, **options)
     if reduction == "none":
         return loss
     if reduction == "mean":
@@ -128,7 +129,7 @@ def _forward(
 def _backward(call: Call, g: Any) -> tuple[Array]:
     logits, targets, kept, ignored, count, options = call.kept
     if not call.core:
-        return (reference.softmax_cross_entropy_backward(g, logits, targets, **options),)
+        return (twins().softmax_cross_entropy_backward(g, logits, targets, **options),)
     if options["reduction"] == "none":
         dloss = g.reshape(-1)
     else:

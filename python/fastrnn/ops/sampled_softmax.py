@@ -6,12 +6,12 @@ import autograd.numpy as anp
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fastrnn._checks import Array, integer
 from fastrnn.ops._arguments import integers
 from fastrnn.ops._primitive import value_of
 from fastrnn.ops.embedding import embedding
 from fastrnn.ops.linear import linear
 from fastrnn.ops.loss import softmax_cross_entropy
-from fastrnn.reference.sampled_softmax import draw_classes, right_classes
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -107,8 +107,8 @@ def _sampled(
     V, (rng, num_samples, proposal) = w.shape[0], drawing
     if b is not None and b.shape != (V,):
         raise ValueError(f"b must have shape (V,) = ({V},), got {b.shape}")
-    ids, log_counts = draw_classes(rng, V, num_samples, proposal)
-    right, labels = right_classes(targets, x.shape[:-1], V, ignore_index)
+    ids, log_counts = _drawn(rng, V, num_samples, proposal)
+    right, labels = _right(targets, x.shape[:-1], V, ignore_index)
     flat = anp.reshape(x, (right.size, x.shape[-1]))
     classes = np.concatenate([ids, right])
     # One look-up, so that the gradient by w is made once.
@@ -123,3 +123,36 @@ def _sampled(
     logits = anp.concatenate([own[:, None], estimates], axis=1)
     logits = anp.reshape(logits, (*x.shape[:-1], K + 1))
     return softmax_cross_entropy(logits, labels, ignore_index=-1, reduction=reduction)
+
+
+def _drawn(rng: Any, V: int, num_samples: Any, proposal: Any) -> tuple[Array, Array]:
+    """Return classes drawn with replacement, and the log of how often each is expected."""
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"rng must be a numpy.random.Generator, got {type(rng).__name__}")
+    count = integer("num_samples", num_samples, 1)
+    if V < 1:
+        raise ValueError("w must have shape (V, I) with V >= 1")
+    if proposal is None:
+        return rng.integers(0, V, count), np.full(count, np.log(count / V))
+    chances = np.asarray(proposal, np.float64)
+    if chances.shape != (V,):
+        raise ValueError(f"proposal must have shape (V,) = ({V},), got {chances.shape}")
+    total = chances.sum()
+    if not (np.isfinite(total) and total > 0 and chances.min() >= 0):
+        raise ValueError("proposal must hold finite numbers, none below 0 and one above")
+    edges = np.cumsum(chances)
+    ids = np.searchsorted(edges, rng.random(count) * edges[-1], side="right")
+    return ids, np.log(count * chances[ids] / total)
+
+
+def _right(
+    targets: Array, shape: tuple[int, ...], V: int, ignore_index: Any
+) -> tuple[Array, Array]:
+    """Return each row's right class, flat, 0 where it is ignored; and labels: 0, or -1 there."""
+    if targets.shape != shape:
+        raise ValueError(f"targets must have shape (…,) = {shape}, got {targets.shape}")
+    ignored = np.zeros(shape, bool) if ignore_index is None else targets == ignore_index
+    wrong = ~ignored & ((targets < 0) | (targets >= V))
+    if wrong.any():
+        raise ValueError(f"targets must lie in 0..V-1 = 0..{V - 1}, got {targets[wrong][0]}")
+    return np.where(ignored, 0, targets).reshape(-1), np.where(ignored, -1, 0)

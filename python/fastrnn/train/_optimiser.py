@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastrnn import _core
+from fastrnn._call import twins
 from fastrnn._checks import Array, integer, number
 from fastrnn.runtime import backend, team
 from fastrnn.train._trees import (
@@ -168,9 +169,7 @@ class Optimiser:
                 team.get(),
             )
             return
-        from fastrnn import reference
-
-        twin, options = getattr(reference, self._twin), self._twin_options(lr)
+        twin, options = getattr(twins(), self._twin), self._twin_options(lr)
         for (path, array), gradient in zip(arrays.items(), gradients, strict=True):
             state = dict(zip(self._slots, kept[path], strict=True))
             array[...], after = twin(array, gradient, state, **options)

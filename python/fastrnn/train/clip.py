@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastrnn import _core
+from fastrnn._call import twins
 from fastrnn._checks import Array, number
-from fastrnn.reference.clipping import norm as norm_of
 from fastrnn.runtime import backend, team
 from fastrnn.train._trees import contiguous, flatten, place
 
@@ -196,7 +196,7 @@ def _norm(arrays: dict[str, Array]) -> float:
     if backend.get() == "core":
         ready = [a if a.flags.carray else contiguous(a) for a in arrays.values()]
         return sqrt(_core.sum_of_squares(list(arrays), ready, team.get()))
-    return norm_of(arrays)
+    return float(twins("clipping").norm(arrays))
 
 
 def _culprit(arrays: dict[str, Array]) -> str:
