@@ -1,0 +1,205 @@
+"""Matrices of int8 rows and of bfloat16: the one place where weights are rounded.
+
+Both stand for a float32 matrix (R, K), and are frozen: nobody edits them.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastrnn._checks import FLOAT32, Array
+
+LARGEST = 127  # of the int8 values: -128 has no counterpart
+
+
+class Int8Rows:
+    """A matrix (R, K) whose row r is about ``scale[r] * values[r]``.
+
+    Attributes
+    ----------
+    values : ndarray of int8, (R, K)
+        In -127..127.
+    scale : ndarray of float32, (R,)
+        The largest absolute value of the row over 127.
+    """
+
+    precision: ClassVar[str] = "int8"
+    __slots__ = ("scale", "values")
+
+    values: NDArray[np.int8]
+    scale: NDArray[np.float32]
+
+    def __init__(self, values: NDArray[np.int8], scale: Array) -> None:
+        self.values, self.scale = _frozen(values), _frozen(scale)
+
+    @classmethod
+    def of(cls, name: str, w: Array) -> Self:
+        """Return a matrix of float32, or of numbers that are, rounded half to even.
+
+        Raises
+        ------
+        ValueError
+            It holds NaN or Inf; the message names it.
+        """
+        w = _finite(name, w)
+        scale = np.max(np.abs(w), axis=1, initial=0) / np.float32(LARGEST)
+        # What has no normal scale is zero: the kernels flush such numbers.
+        scale[scale < np.finfo(np.float32).tiny] = 0
+        divisor = np.where(scale == 0, np.float32(np.inf), scale)[:, None]
+        return cls(np.rint(w / divisor).astype(np.int8), scale)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(R, K)."""
+        return self.values.shape
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the values and their scales."""
+        return self.values.nbytes + self.scale.nbytes
+
+    def operand(self) -> tuple[Array, Array]:
+        """Return what the twin takes: values and scales."""
+        return self.values, self.scale
+
+    def rows(self, ids: Any) -> Array:
+        """Return rows in float32, (…, K), by their numbers."""
+        found: Array = self.values[ids] * self.scale[ids][..., None]
+        return found
+
+    def tensors(self, name: str) -> dict[str, Array]:
+        """Return what a file holds of it."""
+        return {name: self.values, f"{name}.scale": self.scale}
+
+    @classmethod
+    def from_tensors(
+        cls, name: str, shape: tuple[int, ...], tensors: Mapping[str, Array]
+    ) -> Self:
+        """Return what `tensors` wrote, checked.
+
+        Raises
+        ------
+        ValueError
+            A tensor is missing, or is not as `of` makes it.
+        """
+        values = _tensor(name, shape, np.int8, tensors)
+        scale = _tensor(f"{name}.scale", shape[:1], np.float32, tensors)
+        if values.size and values.min() < -LARGEST:
+            raise ValueError(f"{name} must lie in -127..127, got -128")
+        if not (np.isfinite(scale) & (scale >= 0)).all():
+            raise ValueError(f"{name}.scale must be finite and not negative")
+        return cls(values, scale)
+
+
+class Bfloat16:
+    """A matrix (R, K) of bfloat16: the upper half of a float32's bits.
+
+    Attributes
+    ----------
+    bits : ndarray of uint16, (R, K)
+    """
+
+    precision: ClassVar[str] = "bfloat16"
+    __slots__ = ("bits",)
+
+    bits: NDArray[np.uint16]
+
+    def __init__(self, bits: NDArray[np.uint16]) -> None:
+        self.bits = _frozen(bits)
+
+    @classmethod
+    def of(cls, name: str, w: Array) -> Self:
+        """Return a matrix of float32 rounded to nearest, half to even.
+
+        Raises
+        ------
+        ValueError
+            It holds NaN or Inf, or what rounds to Inf; the message names it.
+        """
+        whole = np.ascontiguousarray(_finite(name, w)).view(np.uint32)
+        bits = ((whole + 0x7FFF + (whole >> 16 & 1)) >> 16).astype(np.uint16)
+        made = cls(bits)
+        if not np.isfinite(made.rows(slice(None))).all():
+            raise ValueError(f"{name} holds a value that is Inf in bfloat16")
+        return made
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(R, K)."""
+        return self.bits.shape
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the values."""
+        return self.bits.nbytes
+
+    def operand(self) -> Array:
+        """Return what the twin, and the core's packer, take: the values in float32."""
+        return self.rows(slice(None))
+
+    def rows(self, ids: Any) -> Array:
+        """Return rows in float32, (…, K), by their numbers."""
+        found: Array = (self.bits[ids].astype(np.uint32) << 16).view(np.float32)
+        return found
+
+    def tensors(self, name: str) -> dict[str, Array]:
+        """Return what a file holds of it: safetensors' NumPy half knows no bfloat16."""
+        return {f"{name}.bits": self.bits}
+
+    @classmethod
+    def from_tensors(
+        cls, name: str, shape: tuple[int, ...], tensors: Mapping[str, Array]
+    ) -> Self:
+        """Return what `tensors` wrote, checked.
+
+        Raises
+        ------
+        ValueError
+            A tensor is missing, or is not as `of` makes it.
+        """
+        made = cls(_tensor(f"{name}.bits", shape, np.uint16, tensors))
+        if not np.isfinite(made.operand()).all():
+            raise ValueError(f"{name} must hold neither NaN nor Inf")
+        return made
+
+
+Matrix = Int8Rows | Bfloat16
+PRECISIONS: dict[str, type[Int8Rows] | type[Bfloat16]] = {
+    kind.precision: kind for kind in (Int8Rows, Bfloat16)
+}
+
+
+def checked_precision(precision: Any) -> str:
+    """Return the precision, or say which there are."""
+    if not isinstance(precision, str) or precision not in PRECISIONS:
+        raise ValueError(f"precision must be one of {list(PRECISIONS)}, got {precision!r}")
+    return precision
+
+
+def _finite(name: str, w: Array) -> Array:
+    if w.dtype != FLOAT32:
+        raise TypeError(f"{name} must be float32 to be quantised, got {w.dtype}")
+    if not np.isfinite(w).all():
+        raise ValueError(f"{name} holds NaN or Inf, which cannot be quantised")
+    return w
+
+
+def _frozen(array: Array) -> Any:
+    array = np.ascontiguousarray(array)
+    array.setflags(write=False)
+    return array
+
+
+def _tensor(
+    name: str, shape: tuple[int, ...], dtype: Any, tensors: Mapping[str, Array]
+) -> Array:
+    if name not in tensors:
+        raise ValueError(f"it lacks {name}")
+    found = tensors[name]
+    if found.shape != shape or found.dtype != dtype:
+        raise ValueError(
+            f"{name} must be {np.dtype(dtype)} {shape}, got {found.dtype} {found.shape}"
+        )
+    return found

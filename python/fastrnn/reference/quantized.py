@@ -1,0 +1,191 @@
+"""One layer and direction whose products are of int8 or bfloat16: what is rounded, and where.
+
+Biases, peepholes, activations, c and sums are float32. Only x, h and the weights are rounded, each
+time they enter a product. Every pre-activation is (product with x + product with h) + bias, the
+bias being b_ih + b_hh.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastrnn.cells import Spec
+from fastrnn.reference._math import Array, split_gates, squash
+from fastrnn.reference._sequence import Sequence
+from fastrnn.reference.lstm import lstm_step
+
+LEVELS = np.float32(127)
+
+
+# ---- the products ----
+
+
+class Int8Weight:
+    """W (R, K) as rows of int8: W[r] is scale[r]·values[r].
+
+    Sums of products of integers are exact, so that their order does not matter; float64 holds them.
+    """
+
+    def __init__(self, values: Array, scale: Array) -> None:
+        self.values, self.scale = values.astype(np.float64), scale
+
+    def rows(self, part: slice) -> "Int8Weight":
+        """Return some rows of W."""
+        return Int8Weight(self.values[part], self.scale[part])
+
+    def of_x(self, x: Array) -> Array:
+        """Return x Wᵀ (N, R); each row of x has its own scale, its largest absolute value / 127.
+
+        A row of x that holds NaN or Inf gives a row of NaN. One that is so small that 127 over its
+        largest value is no finite number gives zeros.
+        """
+        finite = np.isfinite(x).all(axis=1, keepdims=True)
+        x = np.where(finite, x, np.float32(0))
+        top = np.max(np.abs(x), axis=1, initial=0, keepdims=True)
+        with np.errstate(divide="ignore", over="ignore"):
+            per_unit = LEVELS / top
+        small = ~np.isfinite(per_unit)
+        scale = np.where(small, np.float32(0), top / LEVELS)
+        levels = np.rint(x * np.where(small, np.float32(0), per_unit))
+        product = self._sums(levels) * (scale * self.scale)
+        return np.where(finite, product, np.float32(np.nan))
+
+    def of_h(self, h: Array) -> Array:
+        """Return h Wᵀ (N, R); |h| is at most 1, so 127 levels serve every row.
+
+        A row of h that holds NaN gives a row of NaN.
+        """
+        known = ~np.isnan(h).any(axis=1, keepdims=True)
+        levels = np.rint(np.where(known, h, np.float32(0)) * LEVELS)
+        return np.where(known, self._sums(levels) * (self.scale / LEVELS), np.float32(np.nan))
+
+    def _sums(self, levels: Array) -> Array:
+        sums: Array = (levels.astype(np.float64) @ self.values.T).astype(np.float32)
+        return sums
+
+
+class Bfloat16Weight:
+    """W (R, K) of numbers that bfloat16 has, in float32; what it multiplies is rounded to such."""
+
+    def __init__(self, values: Array) -> None:
+        self.values = values
+
+    def rows(self, part: slice) -> "Bfloat16Weight":
+        """Return some rows of W."""
+        return Bfloat16Weight(self.values[part])
+
+    def of_x(self, x: Array) -> Array:
+        """Return x Wᵀ (N, R), summed in float32."""
+        x = bfloat16(x)
+        # Each row by itself: a product of many rows may round one differently.
+        product: Array = (x[:, None, :] @ self.values.T)[:, 0]
+        return product
+
+    of_h = of_x
+
+
+def bfloat16(x: Array) -> Array:
+    """Return float32 rounded to the numbers that bfloat16 has, to nearest, half to even.
+
+    bfloat16 is the upper half of float32's bits. Inf stays, as does NaN.
+    """
+    bits = np.ascontiguousarray(x).view(np.uint32)
+    odd = bits >> np.uint32(16) & np.uint32(1)
+    rounded = (bits + np.uint32(0x7FFF) + odd) & np.uint32(0xFFFF0000)
+    result: Array = np.where(np.isnan(x), np.float32(np.nan), rounded.view(np.float32))
+    return result
+
+
+Weight = Int8Weight | Bfloat16Weight
+
+
+def _weight(given: Any) -> Weight:
+    return Int8Weight(*given) if isinstance(given, tuple) else Bfloat16Weight(given)
+
+
+# ---- the cells ----
+
+Step = Callable[[Array, Array, Any], tuple[Array, Any]]
+
+
+def rnn_step(spec: Spec, w_ih: Weight, w_hh: Weight, b_ih: Any, b_hh: Any, _: Any) -> Step:
+    """Return the step of an RNN: h from x, h and nothing else."""
+    activation, bias = squash(spec.activations[0], spec.limit)[0], b_ih + b_hh
+
+    def step(x: Array, h: Array, c: Any) -> tuple[Array, Any]:
+        return activation(np, w_ih.of_x(x) + w_hh.of_h(h) + bias), c
+
+    return step
+
+
+def gru_step(spec: Spec, w_ih: Weight, w_hh: Weight, b_ih: Any, b_hh: Any, _: Any) -> Step:
+    """Return the step of a GRU, whose n has its two biases apart with reset after."""
+    squash_f, squash_g = (squash(chosen, spec.limit)[0] for chosen in spec.activations)
+    H = b_ih.size // 3
+    rz, n_rows = slice(2 * H), slice(2 * H, None)
+    w_rz, w_n, bias = w_hh.rows(rz), w_hh.rows(n_rows), b_ih + b_hh
+
+    def step(x: Array, h: Array, c: Any) -> tuple[Array, Any]:
+        of_x = w_ih.of_x(x)
+        r, z = split_gates(squash_f(np, of_x[:, rz] + w_rz.of_h(h) + bias[rz]), 2)
+        if spec.reset_after:
+            n = of_x[:, n_rows] + b_ih[n_rows] + r * (w_n.of_h(h) + b_hh[n_rows])
+        else:
+            n = of_x[:, n_rows] + w_n.of_h(r * h) + bias[n_rows]
+        n = squash_g(np, n)
+        return (1 - z) * n + z * h, c
+
+    return step
+
+
+def quantized_lstm_step(
+    spec: Spec, w_ih: Weight, w_hh: Weight, b_ih: Any, b_hh: Any, w_peephole: Any
+) -> Step:
+    """Return the step of an LSTM; from its pre-activations on it is that of float32."""
+    bias = b_ih + b_hh
+
+    def step(x: Array, h: Array, c: Any) -> tuple[Array, Any]:
+        pre = w_ih.of_x(x) + w_hh.of_h(h) + bias
+        h, c, _ = lstm_step(np, pre, c, w_peephole, spec)
+        return h, c
+
+    return step
+
+
+_STEPS: dict[str, Any] = {"rnn": rnn_step, "gru": gru_step, "lstm": quantized_lstm_step}
+
+
+def forward(
+    spec: Spec, x: Array, weights: tuple[Any, ...], h0: Any, c0: Any, layout: tuple[Any, ...]
+) -> tuple[Array, Array, Array | None]:
+    """Return y, and the final h and c, which is None but for an LSTM.
+
+    Parameters
+    ----------
+    spec : Spec
+    x : ndarray of float32, (T, N, I)
+    weights : tuple
+        w_ih, w_hh, b_ih, b_hh, w_peephole, …: each matrix as (values, scale) of int8 rows, or as
+        float32 that holds what bfloat16 has.
+    h0, c0 : ndarray or None, (N, H)
+    layout : tuple
+        lengths, reverse and batch_first of `fastrnn.reference.lstm`.
+    """
+    w_ih, w_hh, b_ih, b_hh, w_peephole, *_ = weights
+    w_ih, w_hh = _weight(w_ih), _weight(w_hh)
+    rows = w_hh.values.shape[0]
+    zeros = np.zeros(rows, np.float32)
+    b_ih, b_hh = (zeros if b is None else b for b in (b_ih, b_hh))
+    seq = Sequence(x, rows // spec.G, *layout)
+    step = _STEPS[spec.family](spec, w_ih, w_hh, b_ih, b_hh, w_peephole)
+    x = seq.enter(x)
+    h = [seq.state_in("h0", h0, np.float32)]
+    c: Any = seq.state_in("c0", c0, np.float32) if spec.cell_state else None
+    for t in range(seq.T):
+        h_prev = seq.select(t, h[t], np.float32(0))
+        h_t, c_t = step(x[t], h_prev, None if c is None else seq.select(t, c, np.float32(0)))
+        h.append(seq.select(t, h_t, h[t]))
+        c = None if c is None else seq.select(t, c_t, c)
+    y = np.stack(h)[1:] if seq.T else np.zeros((0, seq.N, seq.H), np.float32)
+    return seq.leave(y), h[-1], c
