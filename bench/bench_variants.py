@@ -1,8 +1,9 @@
 """What each variant of a cell costs beside the plain cell: ``python -m bench.bench_variants``.
 
 All take turns in one process, round by round, so that what the machine does to one it does to all;
-a figure is the least time as a multiple of the plain cell's of the same family. Run under pytest,
-one small round shows that every variant still runs.
+a figure is the least processor time, of all threads together, as a multiple of the plain cell's of
+the same family. Where a mask is "drawn", the drawing is part of it, and the plain one is a layer's
+call, too. Run under pytest, one small round shows that every variant still runs.
 """
 
 import argparse
@@ -18,7 +19,8 @@ import fastrnn
 from bench.machine import describe
 
 STEEP = (("hard_sigmoid", 0.25, 0.5), "elu", ("scaled_tanh", 1.2, 0.8))
-# family, options of the function (w_peephole and w_hr by their names), masks by their letters
+# what it is compared with, options of the function (w_peephole and w_hr by their names) or of a
+# layer, masks by their letters
 VARIANTS: dict[str, tuple[str, dict[str, Any], str]] = {
     "lstm": ("lstm", {}, ""),
     "lstm peephole": ("lstm", {"w_peephole": "diagonal"}, ""),
@@ -31,26 +33,41 @@ VARIANTS: dict[str, tuple[str, dict[str, Any], str]] = {
     "lstm zoneout": ("lstm", {}, "hc"),
     "lstm weight drop": ("lstm", {}, "w"),
     "lstm layer norm": ("lstm", {"layer_norm": True}, ""),
+    "lstm layer": ("lstm layer", {}, ""),
+    "lstm recurrent dropout drawn": ("lstm layer", {"recurrent_dropout": 0.3}, ""),
+    "lstm zoneout drawn": ("lstm layer", {"zoneout": 0.1}, ""),
+    "lstm weight drop drawn": ("lstm layer", {"weight_drop": 0.3}, ""),
     "gru": ("gru", {}, ""),
     "gru clip": ("gru", {"clip": 3.0}, ""),
     "gru recurrent dropout": ("gru", {}, "m"),
     "gru zoneout": ("gru", {}, "h"),
     "gru layer norm": ("gru", {"layer_norm": True}, ""),
+    "gru layer": ("gru layer", {}, ""),
+    "gru recurrent dropout drawn": ("gru layer", {"recurrent_dropout": 0.3}, ""),
+    "gru zoneout drawn": ("gru layer", {"zoneout": 0.1}, ""),
+    "gru weight drop drawn": ("gru layer", {"weight_drop": 0.3}, ""),
     "gru reset before": ("gru", {"reset_after": False}, ""),
+    "gru reset before recurrent dropout": ("gru reset before", {"reset_after": False}, "m"),
     "gru reset before layer norm": ("gru", {"layer_norm": True, "reset_after": False}, ""),
     "rnn": ("rnn", {}, ""),
     "rnn clip": ("rnn", {"clip": 3.0}, ""),
     "rnn zoneout": ("rnn", {}, "h"),
+    "rnn recurrent dropout": ("rnn", {}, "m"),
     "rnn layer norm": ("rnn", {"layer_norm": True}, ""),
+    "rnn layer": ("rnn layer", {}, ""),
+    "rnn recurrent dropout drawn": ("rnn layer", {"recurrent_dropout": 0.3}, ""),
+    "rnn zoneout drawn": ("rnn layer", {"zoneout": 0.1}, ""),
+    "rnn weight drop drawn": ("rnn layer", {"weight_drop": 0.3}, ""),
 }
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 
 
 def prepare(name: str, T: int, N: int, H: int, training: bool, threads: int) -> Callable[[], None]:
     """Return a call of one variant on so many threads at most, I = H, in float32."""
-    family, options, letters = VARIANTS[name]
+    base, options, letters = VARIANTS[name]
+    family = base.split()[0]
     rng = np.random.default_rng(0)
-    if "layer_norm" in options:
+    if "layer_norm" in options or base.endswith("layer"):
         return prepare_layer(family, options, rng.standard_normal((T, N, H)), training, threads)
 
     def draw(*shape: int) -> np.ndarray:
@@ -90,14 +107,15 @@ def prepare_layer(
     """Return the same of what only layers have."""
     x = (x * 0.1).astype(np.float32)
     layer = getattr(fastrnn, family.upper())(x.shape[2], x.shape[2], **options)
+    rng = np.random.default_rng(1)
 
     def train() -> None:
         with fastrnn.threads(threads):
-            layer.backward(layer.forward(x)[-1], x)
+            layer.backward(layer.forward(x, rng=rng)[-1], x)
 
     def infer() -> None:
         with fastrnn.threads(threads):
-            layer(x)
+            layer(x) if "layer_norm" in options else layer.forward(x, rng=rng)
 
     return train if training else infer
 
@@ -113,9 +131,9 @@ def measure(
     for _ in range(rounds):
         for name, call in calls.items():
             call()  # the first after another one finds the caches and the kept memory different
-            start = time.perf_counter()
+            start = time.process_time()
             call()
-            times[name].append(time.perf_counter() - start)
+            times[name].append(time.process_time() - start)
     least = {name: min(found) for name, found in times.items()}
     return {name: least[name] / least[VARIANTS[name][0]] for name in calls}
 
@@ -137,9 +155,9 @@ def main() -> None:
         for H in given.hidden
         for training in (False, True)
     }
-    print(f"{'variant':28}" + "".join(f"{title:>16}" for title in columns))
+    print(f"{'variant':36}" + "".join(f"{title:>16}" for title in columns))
     for name in VARIANTS:
-        print(f"{name:28}" + "".join(f"{ratios[name]:15.2f}x" for ratios in columns.values()))
+        print(f"{name:36}" + "".join(f"{ratios[name]:15.2f}x" for ratios in columns.values()))
     if given.out is not None:
         sizes = {
             "T": given.steps,

@@ -1,4 +1,4 @@
-// Arguments that are no arrays: a cell, a flag, a number of threads, an object of ours.
+// Arguments that are not arrays: a cell, a flag, a number of threads, one of our objects.
 #pragma once
 
 #include <pybind11/pybind11.h>

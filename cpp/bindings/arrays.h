@@ -22,8 +22,7 @@ enum class Strides {
   contiguous,  // C order
 };
 
-// What an argument must be, less the types. Lengths of axes are the core's to check, which knows
-// all of them.
+// The rules for one array argument, without its types. The core checks the lengths of axes.
 struct Rule {
   const char* name;
   index_t itemsize;

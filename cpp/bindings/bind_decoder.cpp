@@ -68,7 +68,7 @@ Score as_score(py::handle object) {
   words::wrong("score", "be additive, dot or general, got '" + name + "'");
 }
 
-// What says which decoder it is.
+// The options of a decoder.
 struct Kind {
   py::handle lstm, score, current, feed, num_threads;
 };
@@ -126,7 +126,7 @@ class DecoderWeightsObject {
   std::optional<std::variant<DecoderWeights<float>, DecoderWeights<double>>> weights_;
 };
 
-// What has been made before the call.
+// The arrays that may have been made before the call.
 template <class T>
 void read_ready(py::handle weights, Named& in, DecoderForwardArgs<T>& a, Extents& extents) {
   if (!weights.is_none())

@@ -15,7 +15,7 @@
 namespace fastrnn::bindings {
 namespace {
 
-// Where an array stands: an argument, and the name of the entry there.
+// The position of an array: an argument, and the name of its entry there.
 struct Place {
   const char* role;
   py::handle name;

@@ -104,7 +104,7 @@ class StepObject {
         c[i] = as_output<T>(i == 0 ? "c0" : "c_n", items[3 + 2 * i], {"N", "H"}, extents);
     }
     if (first) rows_ = h[0].shape[0];
-    // What comes with a call has its shape, and for now any address.
+    // x_t and y_t come with each call: here they have their shapes and a placeholder address.
     const index_t I = packed.dims().I, P = packed.dims().P;
     args.in.x = {&kNowhere<T>, {1, rows_, I}, {1, I, 1}};
     args.y = {&kNowhere<T>, {1, rows_, P}, {1, P, 1}};

@@ -87,7 +87,7 @@ std::vector<std::int32_t> as_ids(const char* name, py::handle object, index_t V,
   return ids;
 }
 
-// What the pieces come from: a text or an array of word numbers.
+// The source of the pieces: a text, or an array of word numbers.
 Word2VecSource as_source(py::handle object, std::optional<index_t> V) {
   if (py::isinstance<TextObject>(object)) {
     const auto& text = as_object<TextObject>("source", "Word2VecText", object);

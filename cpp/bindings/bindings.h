@@ -1,4 +1,4 @@
-// What module.cpp calls, one function per file.
+// The functions that module.cpp calls, one for each file.
 #pragma once
 
 #include <pybind11/pybind11.h>

@@ -1,4 +1,4 @@
-// Choices as Python holds them: the names of a general cell's activations and gates, read once.
+// Choices, a Python object: a general cell's activations and gates, converted from names once.
 #pragma once
 
 #include <pybind11/pybind11.h>

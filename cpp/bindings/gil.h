@@ -1,4 +1,4 @@
-// without_gil: the core runs while other Python threads do; the way back to Python is guarded.
+// without_gil: runs the core with the GIL released, so that other Python threads run meanwhile.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -19,7 +19,8 @@ namespace fastrnn::bindings {
 
 namespace py = pybind11;
 
-// What this thread's innermost without_gil has to give back; the interrupt poll borrows it.
+// The thread state that this thread's innermost without_gil will restore; the interrupt poll
+// restores it for a moment.
 inline constinit FASTRNN_THREAD_LOCAL PyThreadState* released = nullptr;
 
 // At exit, Python before 3.14 ends a daemon thread that asks for the GIL by unwinding its stack.

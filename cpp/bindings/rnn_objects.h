@@ -1,4 +1,4 @@
-// Tape and PackedWeights as Python holds them: either float type, and what keeps memory alive.
+// Tape and PackedWeights as Python objects of either float type, with references to their arrays.
 #pragma once
 
 #include <pybind11/pybind11.h>

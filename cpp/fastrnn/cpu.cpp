@@ -1,4 +1,5 @@
-// What this CPU can do and how large its caches are, from the CPU itself where it tells.
+// The features and cache sizes of this CPU, asked of the CPU itself where an instruction tells
+// them.
 #include "fastrnn/cpu.h"
 
 #include <cstdint>
@@ -63,7 +64,7 @@ void ask_cpu(unsigned leaf, CpuCaches& caches) {
 CpuFeatures detect_features() { return {}; }
 #endif
 
-// What Linux knows of the caches of the first processor; sizes read "32K".
+// The caches of the first processor as Linux reports them; sizes read "32K".
 void ask_linux(CpuCaches& caches) {
   for (int i = 0; i < 8; ++i) {
     const std::string folder = "/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(i);

@@ -1,4 +1,4 @@
-// What this CPU can do, operating system's state saving included, and how large its caches are.
+// The features of this CPU that the operating system supports too, and the sizes of its caches.
 #pragma once
 
 #include <cstddef>

@@ -17,19 +17,22 @@ namespace {
 
 struct Tables {
   Isa isa;
-  const KernelTable<float>* f32;
-  const KernelTable<double>* f64;
   const NnTable<float>* nn_f32;
   const NnTable<double>* nn_f64;
   const Word2VecTable* word2vec;
+#define FASTRNN_MEMBER(row, T, W) const KernelTable<T>* row;
+  FASTRNN_FOR_EACH_ROW(FASTRNN_MEMBER)
+#undef FASTRNN_MEMBER
 };
 
-// What this build contains, weakest first.
-#define FASTRNN_TABLES(target)                                       \
-  {Isa::target,           &target::table_f32,    &target::table_f64, \
-   &target::nn_table_f32, &target::nn_table_f64, &target::word2vec_table},
+// The instruction sets in this build, weakest first.
+#define FASTRNN_ADDRESS(row, T, W, target) &target::table_##row,
+#define FASTRNN_TABLES(target)                                                         \
+  {Isa::target, &target::nn_table_f32, &target::nn_table_f64, &target::word2vec_table, \
+   FASTRNN_FOR_EACH_ROW(FASTRNN_ADDRESS, target)},
 constexpr Tables kBuilt[] = {FASTRNN_FOR_EACH_BUILT_ISA(FASTRNN_TABLES)};
 #undef FASTRNN_TABLES
+#undef FASTRNN_ADDRESS
 
 std::atomic<const Tables*> active{nullptr};
 
@@ -79,16 +82,17 @@ const Tables& tables() {
 
 }  // namespace
 
-template <class T>
+template <class T, class W>
 const KernelTable<T>& kernels() {
-  if constexpr (std::is_same_v<T, float>) {
-    return *tables().f32;
-  } else {
-    return *tables().f64;
-  }
+  const Tables& now = tables();
+#define FASTRNN_FIND(row, Calls, Weights) \
+  if constexpr (std::is_same_v<T, Calls> && std::is_same_v<W, Weights>) return *now.row;
+  FASTRNN_FOR_EACH_ROW(FASTRNN_FIND)
+#undef FASTRNN_FIND
 }
-template const KernelTable<float>& kernels<float>();
-template const KernelTable<double>& kernels<double>();
+#define FASTRNN_INSTANTIATE(row, T, W) template const KernelTable<T>& kernels<T, W>();
+FASTRNN_FOR_EACH_ROW(FASTRNN_INSTANTIATE)
+#undef FASTRNN_INSTANTIATE
 
 template <class T>
 const NnTable<T>& nn_kernels() {

@@ -15,8 +15,8 @@ struct NnTable;
 struct Word2VecTable;
 
 // The active tables: all of one ISA. First use detects the CPU and honours FASTRNN_ISA, which can
-// only lower.
-template <class T>
+// only lower. W: the type of packed weights, for the rows that rnn/table.h lists.
+template <class T, class W = T>
 const KernelTable<T>& kernels();
 template <class T>
 const NnTable<T>& nn_kernels();

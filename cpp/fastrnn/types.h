@@ -46,8 +46,8 @@ struct Squash {
   double alpha = 0, beta = 0;
 };
 
-// What a general cell is told at run time. The gates that do not exist are the constant 1; coupled:
-// the forget gate is 1 - the input gate.
+// The options of a general cell, chosen at run time. Gates that do not exist are the constant 1;
+// coupled: the forget gate is 1 - the input gate.
 struct CellChoices {
   Squash f{Activation::sigmoid};  // of the gates, and of the RNN
   Squash g{Activation::tanh};     // of the candidate
@@ -62,7 +62,7 @@ struct Dims {
   index_t T, N, I, H, P;
 };
 
-// What code outside of the cells has to know of one.
+// The properties of a cell that code outside of the cells needs.
 struct CellTraits {
   const char* name;
   bool general;  // takes CellChoices, masks, w_norm; of an LSTM w_hr and full w_peephole, and

@@ -1,4 +1,4 @@
-// What is kept between calls: blocks of memory, and what was learnt about teams.
+// State kept between calls: blocks of memory, and judgements about teams.
 #pragma once
 
 #include <chrono>

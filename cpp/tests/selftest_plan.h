@@ -1,4 +1,4 @@
-// make_plan: who shares what, on a machine of known caches.
+// make_plan: how work is split, on a machine of known caches.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// The activations of the cells: the function, and its slope from the value that it gave.
+// The activations of the cells: each function, and its derivative computed from its result.
 #pragma once
 
 #include "fastrnn/cells/unit-inl.h"
@@ -197,7 +197,7 @@ UnitChoices<T> unit_choices(const CellChoices& c) {
           c.coupled};
 }
 
-// Where a cell's text takes its activations from: f for gates, g for candidates, h for what leaves
+// The activations that a cell's text uses: f for gates, g for candidates, h for what leaves
 // an LSTM. Usual: those that everybody has. Chosen: those that the call has chosen.
 struct Usual {
   static constexpr bool chosen = false;

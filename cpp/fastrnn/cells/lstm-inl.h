@@ -59,7 +59,7 @@ struct Lstm {
     }
   }
 
-  // What reaches c through the output is dseen: it is dc itself, but with layer normalisation.
+  // dseen is the gradient by c as the output sees it: dc itself, except with layer normalisation.
   template <class A, int Begin, int End, class T>
   static FASTRNN_INLINE void backward(Vec<T> (&s)[slots], BackwardUnit<T>& u) {
     if constexpr (End == 2) {

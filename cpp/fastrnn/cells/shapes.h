@@ -12,10 +12,10 @@
 
 namespace fastrnn {
 
-// What the rows of a product hold.
+// The rows that a product multiplies.
 enum class Operand {
   h,        // h of the step before
-  aux,      // what the stage before has left for this one
+  aux,      // written by the stage before, for this one
   c,        // c of the step before
   c_after,  // c of this step
 };
@@ -66,7 +66,7 @@ struct CellShape {
         if (stage[s].product[p].matrix == Matrix::w_hh && stage[s].product[p].fills(slot)) return s;
     return -1;
   }
-  // How many slots the products by w_hh of a stage fill, and from which on.
+  // The product by w_hh of a stage; its count is 0 where the stage has none.
   FASTRNN_INLINE constexpr CellProduct recurrent(int s) const {
     for (int p = 0; p < stage[s].products; ++p)
       if (stage[s].product[p].matrix == Matrix::w_hh) return stage[s].product[p];
@@ -82,7 +82,7 @@ struct CellShape {
         if (stage[s].product[p].fills(slot)) last = s;
     return last;
   }
-  // Where the activated gate lies: GRU's hn is not the activated n.
+  // The slot of an activated gate: GRU's hn is not the activated n.
   FASTRNN_INLINE constexpr int slot_of_gate(int g) const {
     for (int s = 0; s < slots; ++s)
       if (gate[s] == g) return s;

@@ -1,4 +1,4 @@
-// What the text of a cell sees of the time loop: the vectors of one row and one panel of units.
+// The arguments of a cell's text: the vectors of one row and one panel of units.
 #pragma once
 
 #include "fastrnn/cells/shapes.h"

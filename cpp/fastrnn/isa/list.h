@@ -7,7 +7,7 @@
 
 #define FASTRNN_FOR_EACH_ISA(X) X(baseline) X(avx2) X(avx512)
 
-// Of these, what this build contains (cpp/CMakeLists.txt).
+// Those that this build contains (cpp/CMakeLists.txt).
 #ifdef FASTRNN_HAVE_AVX2
 #define FASTRNN_IF_AVX2(X) X(avx2)
 #else

@@ -1,4 +1,4 @@
-// The front door of attention_decoder: validate, then the hoisted products, the loop, the others.
+// attention_decoder: validate, the products before the loop, the time loop, the products after it.
 #include "fastrnn/nn/decoder.h"
 
 #include "fastrnn/dispatch.h"
@@ -49,7 +49,7 @@ double loop_work(const Sizes& s) {
   return double(s.T) * double(s.N) * (cell + attend + double(s.O) * double(s.H + s.C));
 }
 
-// What every step's gates start from, except hn.
+// The part of the gates that does not depend on the state, except hn.
 template <class T>
 void sum_biases(const DecoderInputs<T>& a, const Sizes& s, T* bias) {
   const index_t both = (a.lstm ? 4 : 2) * s.H;
@@ -57,7 +57,7 @@ void sum_biases(const DecoderInputs<T>& a, const Sizes& s, T* bias) {
     bias[i] = (a.b_ih ? *a.b_ih.at(i) : T(0)) + (a.b_hh && i < both ? *a.b_hh.at(i) : T(0));
 }
 
-// What every step's gates start from: W_ih x and the biases.
+// The gates before the time loop: W_ih x and the biases.
 template <class T>
 void inputs_products(const DecoderForwardArgs<T>& a, const Sizes& s) {
   Scratch scratch;

@@ -1,4 +1,4 @@
-// The front door of attention_decoder: validate, then the hoisted products, the loop, the others.
+// attention_decoder: validate, the products before the loop, the time loop, the products after it.
 #pragma once
 
 #include "fastrnn/nn/decoder_args.h"

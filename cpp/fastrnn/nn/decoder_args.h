@@ -13,7 +13,7 @@ namespace fastrnn {
 
 enum class Score : int { additive, dot, general };
 
-// What both directions read.
+// The inputs of forward and of backward.
 template <class T>
 struct DecoderInputs {
   int num_threads = 0;
@@ -46,7 +46,7 @@ template <class T>
 struct DecoderForwardArgs : DecoderInputs<T> {
   bool keys_ready = false;  // keys is an input
 
-  // What a caller of many short calls has made before them; all of it may be absent.
+  // Made once by a caller of many short calls; all of it may be absent.
   const DecoderWeights<T>* weights = nullptr;  // the loop's matrices, packed
   View<const T, 2> table;         // (V, G·H): W_ih e + b_ih + b_hh of each symbol, hn without
   View<const index_t, 1> tokens;  // (T·N,), each 0..V-1, with table
@@ -89,7 +89,7 @@ struct DecoderBackwardArgs : DecoderInputs<T> {
   View<T, 1> db_ih, db_hh, db_key, dvector, db_output;
 };
 
-// What the kernel leaves for the products after it; all zeros where a row has no step.
+// Written by the kernel for the products after it; all zeros where a row has no step.
 template <class T>
 struct DecoderWork {
   View<T, 3> dqueries;  // (T, N, A)

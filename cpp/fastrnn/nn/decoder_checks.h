@@ -1,4 +1,4 @@
-// What attention_decoder asks of its arrays: sizes from those that say them, and the rest agrees.
+// The checks of attention_decoder: sizes are read from some arrays, and all others have to agree.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace fastrnn {
 
-// The sizes of a call, from the arrays that say them; T and N are those of x.
+// The sizes of a call; T and N are those of x.
 struct Sizes {
   index_t T, N, S, M, E, C, H, G, A, F, O;
 };
@@ -90,7 +90,7 @@ void check_kept(const Args& a, const Sizes& s) {
   check_optional("queries", a.queries, "(T, N, A)", {s.T, s.N, s.A});
 }
 
-// What has been made before the call.
+// The arrays that may have been made before the call.
 template <class T>
 void check_ready(const DecoderForwardArgs<T>& a, const Sizes& s) {
   FASTRNN_CHECK(bool(a.x) != bool(a.table) && bool(a.table) == bool(a.tokens),

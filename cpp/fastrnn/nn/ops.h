@@ -20,7 +20,7 @@ void embedding_forward(const EmbeddingForwardArgs<T>& args);
 template <class T>
 void embedding_backward(const EmbeddingBackwardArgs<T>& args);
 
-// What the losses of all rows add up to, and how many rows were not ignored.
+// The sum of the losses of all rows, and how many rows were not ignored.
 struct LossSum {
   double total;
   index_t count;

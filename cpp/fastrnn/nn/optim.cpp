@@ -15,8 +15,9 @@ namespace {
 // squares is that of the blocks' sums, in their order.
 constexpr index_t kBlock = 4096;
 
-// What a float32 costs, in multiply-adds. Two Zen 4 cores are as fast as one at 55,000 elements of
-// Adam, which reads and writes 7 numbers for each, at 100,000 of SGD with its 3, and of the norm.
+// The cost of one float32 element, in multiply-adds. Two Zen 4 cores are as fast as one at 55,000
+// elements of Adam, which reads and writes 7 numbers for each, at 100,000 of SGD with its 3, and of
+// the norm.
 double update_work(UpdateRule rule) { return 3 + 2 * rule_kept(rule); }
 constexpr double kRowWork = 4;
 

@@ -1,4 +1,4 @@
-// What an update of parameters works on: its rules, its numbers, and flat arrays.
+// The arguments of an update of parameters: rules, their numbers, and flat arrays.
 #pragma once
 
 #include "fastrnn/types.h"
@@ -54,8 +54,8 @@ struct Row {
   index_t size = 0;
 };
 
-// What one ISA offers for one float type. All work on the elements first .. last - 1, each of which
-// comes out the same whichever range it is in.
+// The updates as one ISA offers them for one float type. All work on the elements first .. last -
+// 1, each of which comes out the same whichever range it is in.
 template <class T>
 struct OptimKernels {
   void (*update[kRules])(const UpdateNumbers&, const Parameter<T>&, index_t first, index_t last);

@@ -1,4 +1,4 @@
-// How the front doors of the operations beside the recurrent ones run a kernel.
+// run: plans a team for a kernel of an operation beside the recurrent ones, and runs it.
 #pragma once
 
 #include <vector>

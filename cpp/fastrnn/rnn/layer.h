@@ -1,4 +1,4 @@
-// A layer of one direction as the core sees it: its cell and weights, what a call gives it, and
+// A layer of one direction as the core sees it: its cell and weights, the inputs of a call, and
 // which options are on.
 //
 // Sizes: T steps, N batch, I input, H hidden, P columns of h (H without w_hr), G gates
@@ -54,7 +54,7 @@ struct Layer {
   const PackedWeights<T>* packed = nullptr;
 };
 
-// What a call brings along beside the weights.
+// The inputs of a call beside the weights.
 template <class T>
 struct Inputs {
   View<const T, 3> x;  // (T, N, I), or (T, N, G·H) when w_ih is absent; row strides any
@@ -91,7 +91,7 @@ FASTRNN_INLINE Options with_masks(Options on, const RnnMasks<T>& masks) {
   return on;
 }
 
-// What the tape holds of every step, and backward turns into gradients in place; rows are (step,
+// The tape's copy of every step, which backward turns into gradients in place; rows are (step,
 // sorted row). Null where the cell or the call has no such thing; all are null without a tape.
 template <class T>
 struct Kept {

@@ -1,4 +1,4 @@
-// The front door of the core: validate, plan, take scratch, run the team, call the active table.
+// rnn_forward and rnn_backward: validate, plan, take scratch, run a team on the active table.
 #include "fastrnn/rnn/ops.h"
 
 #include <string>
@@ -62,7 +62,7 @@ Inputs<T> with_ids(Inputs<T> in, const std::vector<index_t>& ids) {
   return in;
 }
 
-// What of a task the caller has given.
+// The fields of a task that come from the caller's arguments.
 template <class T>
 ForwardTask<T> forward_task(const RnnForwardArgs<T>& a, const Call& call) {
   ForwardTask<T> task;
@@ -70,14 +70,14 @@ ForwardTask<T> forward_task(const RnnForwardArgs<T>& a, const Call& call) {
   task.in = a.in;
   task.on = call.on;
   task.dims = call.dims;
-  task.panels = a.layer.packed != nullptr ? &a.layer.packed->panels() : nullptr;
+  task.packed = a.layer.packed != nullptr ? a.layer.packed->block() : nullptr;
   task.y = a.y;
   task.h_n = a.h_n;
   task.c_n = a.c_n;
   return task;
 }
 
-// The workspace that backward will need, sized before anything is written.
+// A tape with memory for all that backward will need, taken before anything is written.
 template <class T>
 Tape<T> make_tape(const RnnForwardArgs<T>& a, const Call& call, const KernelTable<T>& table,
                   StepOrder order) {

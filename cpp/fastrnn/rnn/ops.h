@@ -1,4 +1,4 @@
-// The front door of the core: validate, plan, take scratch, run the team, call the active table.
+// rnn_forward and rnn_backward: validate, plan, take scratch, run a team on the active table.
 #pragma once
 
 #include "fastrnn/memory/scratch.h"

@@ -14,12 +14,10 @@ PackedWeights<T>::PackedWeights(Cell cell, const RnnWeights<T>& weights)
       dims_(check_weights(cell, weights)),
       on_(options_of(weights)) {
   const CellShape& shape = cell_traits(cell).shape;
-  const auto block =
+  block_ =
       memory_.add<unsigned char>(static_cast<index_t>(table_->packed_bytes(shape, weights, dims_)));
   memory_.allocate();
-  run_team(1, [&](Team& team) {
-    panels_ = table_->pack(shape, weights, dims_, memory_.at(block), team);
-  });
+  run_team(1, [&](Team& team) { table_->pack(shape, weights, dims_, block(), team); });
 }
 
 template class PackedWeights<float>;

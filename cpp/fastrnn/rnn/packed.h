@@ -18,7 +18,7 @@ class PackedWeights {
   Isa isa() const { return table_->isa; }
   std::size_t bytes() const { return memory_.bytes(); }
   const KernelTable<T>& table() const { return *table_; }
-  const Panels<T>& panels() const { return panels_; }
+  unsigned char* block() const { return memory_.at(block_); }  // as table().pack has filled it
 
  private:
   Cell cell_;
@@ -26,7 +26,7 @@ class PackedWeights {
   Dims dims_;
   Options on_;
   Scratch memory_;
-  Panels<T> panels_;
+  Scratch::Piece<unsigned char> block_{};
 };
 
 }  // namespace fastrnn

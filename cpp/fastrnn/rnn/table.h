@@ -9,20 +9,7 @@
 
 namespace fastrnn {
 
-// Weights in panel order; J = ceil(H / lanes) unit panels, padded with zeros. A "group" is what one
-// tile reads side by side: for forward, panels x products of the cell. Null: not there.
-template <class T>
-struct Panels {
-  T* w_ih = nullptr;      // [group][k < I][vector][lane], slots 0 .. x_products
-  T* w_hh[2] = {};        // of each stage: [group][k][vector][lane]
-  T* bias = nullptr;      // [panel][slot][lane]
-  T* peephole = nullptr;  // [panel][i f o][lane]
-  T* w_peephole[2] = {};  // full, of each stage: [panel][k < H][vector][lane]
-  T* w_hr = nullptr;      // [group of 4 panels of P][k < H][vector][lane]
-  T* gains = nullptr;     // [panel][slots of W·x, slots of U·h, c's gain and shift][lane]
-};
-
-// How the rows of a batch enter and leave, in processing order: step q is time q, or T'-1-q in
+// The order in which the rows of a ragged batch are processed: step q is time q, or T'-1-q in
 // reverse, where T' is the longest length. Rows are sorted by falling length, so the rows that
 // exist at step q are the first active[q].
 struct Steps {
@@ -42,14 +29,14 @@ struct Steps {
   FASTRNN_INLINE index_t first_row(index_t q) const {
     return offset == nullptr ? q * batch : offset[q];
   }
-  // Where the shortest run of steps begins that ends at `end` and has so many rows.
+  // The first step of the shortest run of steps that ends at `end` and has at least `enough` rows.
   index_t chunk_begin(index_t end, index_t enough) const {
     index_t q = end;
     for (index_t rows_in = 0; q > 0 && (rows_in < enough || q == end);) rows_in += rows(--q);
     return q;
   }
-  // Of sorted row r at step q among the rows of the chunk that ends at step `end`; steps fall, so
-  // that the order of the rows does not depend on where the chunk begins.
+  // The place of sorted row r at step q among the rows of the chunk that ends at step `end`. The
+  // last step comes first, so that the order does not depend on where the chunk begins.
   FASTRNN_INLINE index_t place_in_chunk(index_t q, index_t end, index_t r) const {
     return first_row(end) - first_row(q + 1) + r;
   }
@@ -59,7 +46,7 @@ struct Steps {
   }
 };
 
-// What sorted row r reads at step q: its own row of x (T, N, ·), or the row of a table (1, V, ·)
+// The input of sorted row r at step q: its own row of x (T, N, ·), or the row of a table (1, V, ·)
 // that ids (T, N) name.
 template <class T>
 FASTRNN_INLINE T* row_at(const View<T, 3>& x, const View<const index_t, 2>& ids, const Steps& steps,
@@ -102,7 +89,8 @@ struct Task {
 
 template <class T>
 struct ForwardTask : Task<T> {
-  const Panels<T>* panels = nullptr;  // null: the team packs the layer's weights into scratch
+  // As KernelTable::pack has filled it; null: the team packs the layer's weights into scratch.
+  unsigned char* packed = nullptr;
   View<T, 3> y;
   View<T, 2> h_n, c_n;
 };
@@ -119,7 +107,7 @@ struct Kernel {
   void (*run)(const Task&, Team&) = nullptr;
 };
 
-// What one ISA does for one cell. The *bytes functions size the block that the others carve up.
+// The kernels of one ISA for one cell. Each `bytes` is the size of the block that `run` carves up.
 template <class T>
 struct CellKernels {
   int unit_grain;  // panels that a unit split keeps together
@@ -127,6 +115,8 @@ struct CellKernels {
   Kernel<BackwardTask<T>> backward;
 };
 
+// A row of the tables, for calls in T: its packed weights may be of a type of their own, of which
+// nobody outside knows more than their size.
 template <class T>
 struct KernelTable {
   Isa isa;
@@ -134,8 +124,7 @@ struct KernelTable {
   index_t lanes;     // T per vector
   CellKernels<T> cells[kCells];
   std::size_t (*packed_bytes)(const CellShape&, const RnnWeights<T>&, const Dims&);
-  Panels<T> (*pack)(const CellShape&, const RnnWeights<T>&, const Dims&, unsigned char* block,
-                    Team&);
+  void (*pack)(const CellShape&, const RnnWeights<T>&, const Dims&, unsigned char* block, Team&);
   void (*exp)(const T* x, T* y, index_t n);
   void (*sigmoid)(const T* x, T* y, index_t n);
   void (*tanh)(const T* x, T* y, index_t n);
@@ -143,12 +132,17 @@ struct KernelTable {
   const CellKernels<T>& operator[](Cell cell) const { return cells[static_cast<int>(cell)]; }
 };
 
+// THE LIST of rows: X(name, float type of the calls, type of the packed weights, more of X's own).
+#define FASTRNN_FOR_EACH_ROW(X, ...) \
+  X(f32, float, float __VA_OPT__(, ) __VA_ARGS__) X(f64, double, double __VA_OPT__(, ) __VA_ARGS__)
+
+#define FASTRNN_DECLARE_TABLE(row, T, W) extern const KernelTable<T> table_##row;
 #define FASTRNN_DECLARE_TABLES(target)        \
   namespace target {                          \
-  extern const KernelTable<float> table_f32;  \
-  extern const KernelTable<double> table_f64; \
+  FASTRNN_FOR_EACH_ROW(FASTRNN_DECLARE_TABLE) \
   }
 FASTRNN_FOR_EACH_ISA(FASTRNN_DECLARE_TABLES)
 #undef FASTRNN_DECLARE_TABLES
+#undef FASTRNN_DECLARE_TABLE
 
 }  // namespace fastrnn

@@ -1,4 +1,4 @@
-// The order of rows and steps of a ragged batch, and what a tape shows of its workspace.
+// The order of rows and steps of a ragged batch, and copies of a tape's gates and cell states.
 #include "fastrnn/rnn/tape.h"
 
 #include <algorithm>

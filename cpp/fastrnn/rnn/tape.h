@@ -1,4 +1,4 @@
-// Tape: what forward leaves for one backward; gates and cell states in panel order, the rest by
+// Tape: kept by forward for one backward; gates and cell states in panel order, the rest by
 // view.
 #pragma once
 

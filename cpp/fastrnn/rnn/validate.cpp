@@ -1,4 +1,4 @@
-// The last line of defence: every rule of args.h about shapes and presence.
+// Every rule of args.h about shapes and presence, checked before anything is computed.
 #include "fastrnn/rnn/validate.h"
 
 #include <string>

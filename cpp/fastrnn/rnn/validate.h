@@ -1,4 +1,4 @@
-// The last line of defence: every rule of args.h about shapes and presence, checked in O(1) and
+// Every rule of args.h about shapes and presence, checked before anything is computed: in O(1), and
 // O(N) for lengths.
 #pragma once
 

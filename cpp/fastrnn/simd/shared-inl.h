@@ -1,4 +1,4 @@
-// Rows that several threads change without a lock: the one place of the races that word2vec allows.
+// Rows that several threads change without a lock: the only data races of the library, in word2vec.
 //
 // An update may get lost when two threads meet in a row, which sparse data makes rare (F. Niu et
 // al., "Hogwild!", 2011). The thread sanitizer sees relaxed atomics instead, float by float.

@@ -61,6 +61,12 @@ FASTRNN_INLINE void store(T* p, Vec<T> v) {
   *reinterpret_cast<typename VecTraits<T>::unaligned*>(p) = v;
 }
 
+// A vector of packed weights as T. One of a narrower type has overloads of this and of store().
+template <class T>
+FASTRNN_INLINE Vec<T> load_as(const T* p) {
+  return load(p);
+}
+
 // The first n lanes; the others read as zero and are not written. n >= kLanes is a full access.
 template <class T>
 FASTRNN_INLINE Vec<T> load(const T* p, index_t n) {
@@ -93,7 +99,7 @@ FASTRNN_INLINE void store(T* p, Vec<T> v, index_t n) {
 #endif
 }
 
-// As many numbers as a vector of double holds, in double.
+// Loads as many numbers as a vector of double holds, converted to double.
 FASTRNN_INLINE Vec<double> load_wide(const double* p) { return load(p); }
 FASTRNN_INLINE Vec<double> load_wide(const double* p, index_t n) { return load(p, n); }
 FASTRNN_INLINE Vec<double> load_wide(const float* p) {

@@ -1,4 +1,4 @@
-// Caution: after a team that was slower than one thread would have been, the next calls are alone.
+// Caution: after a team that was slower than one thread, the next calls run on one thread.
 #include "fastrnn/team/caution.h"
 
 #include <algorithm>
@@ -22,7 +22,7 @@ constexpr int kSlowInARow = 3;
 // machine: beside other libraries in turns there never were as many in a turn.)
 constexpr int kRestOfLoss = 10, kMostRestOfLoss = 40;
 
-// Several threads may judge at once; whoever is last has the word.
+// Several threads may judge at once; the last one to write decides.
 struct Class {
   std::atomic<std::int64_t> rest_until{0}, rest{0}, lost{0};
   std::atomic<int> factor{kRestOfLoss}, slow_in_a_row{0};

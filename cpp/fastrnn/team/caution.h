@@ -1,4 +1,4 @@
-// Caution: after a team that was slower than one thread would have been, the next calls are alone.
+// Caution: after a team that was slower than one thread, the next calls run on one thread.
 #pragma once
 
 #include <chrono>
@@ -7,7 +7,7 @@
 
 namespace fastrnn {
 
-// What a team of `size` threads cost.
+// The time that a team of `size` threads took.
 struct TeamCost {
   using Duration = std::chrono::nanoseconds;
   int size = 0;

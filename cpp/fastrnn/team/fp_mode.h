@@ -1,4 +1,4 @@
-// FpScope: kernels run with subnormals flushed to zero; the mode of before comes back at the end.
+// FpScope: kernels run with subnormals flushed to zero; the caller's mode is restored afterwards.
 #pragma once
 
 #include <cstdint>

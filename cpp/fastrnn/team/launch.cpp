@@ -1,4 +1,4 @@
-// run_team: where teams come from (OpenMP, or threads of our own), and how many threads they get.
+// run_team: makes teams, by OpenMP or with threads of our own, and limits their sizes.
 #include "fastrnn/team/launch.h"
 
 #include <algorithm>

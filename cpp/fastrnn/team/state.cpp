@@ -1,4 +1,4 @@
-// The barrier spins, then sleeps; faults and Ctrl-C release everybody who waits in it.
+// The barrier: threads spin, then sleep; exceptions and Ctrl-C release all who wait.
 #include "fastrnn/team/state.h"
 
 #include <time.h>

@@ -1,4 +1,4 @@
-// TeamState: what the threads of one team share; their barrier, their stop flag, their first fault.
+// TeamState: shared by the threads of one team: barrier, stop flag, first exception.
 #pragma once
 
 #include <atomic>
@@ -16,7 +16,7 @@
 
 namespace fastrnn {
 
-// Unwinds a thread whose team is to stop; it never leaves the file threads.cpp.
+// Unwinds a thread whose team is to stop; it never leaves launch.cpp.
 struct Stopped {};
 
 class TeamState {
@@ -40,7 +40,7 @@ class TeamState {
   TeamCost cost(Clock::duration wall) const;  // after the join, as is
   void rethrow();
 
-  // Where the thread that called run_team goes on if the poll returns in another process.
+  // Sets where the thread that called run_team continues if the poll returns in a forked child.
   void in_child_jump_to(std::jmp_buf* way_out) { way_out_ = way_out; }
   void end_in_child();
 

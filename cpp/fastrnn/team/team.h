@@ -1,4 +1,4 @@
-// Team: what a thread sees of the others that work on the same call.
+// Team: a thread's view of the team that it works in.
 #pragma once
 
 namespace fastrnn {

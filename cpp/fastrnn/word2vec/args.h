@@ -1,4 +1,4 @@
-// What the word2vec kernels take: the matrices that threads share, the tables, a stretch of words.
+// The arguments of the word2vec kernels: the matrices that threads share, tables, a run of words.
 //
 // No STL: these structs cross the border into the files of an instruction set.
 #pragma once

@@ -1,4 +1,4 @@
-// Sorting a vocabulary, so that it does not depend on who counted which piece.
+// Sorts a vocabulary, so that it does not depend on which thread counted which piece.
 #include "fastrnn/word2vec/frequent.h"
 
 #include <algorithm>

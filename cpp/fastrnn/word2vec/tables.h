@@ -1,4 +1,4 @@
-// Word2VecTables: what a plan points to, made from the counts of the words.
+// Word2VecTables: the tables of a plan, made from the counts of the words.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 namespace fastrnn {
 
-// How words are taught, as the user says it.
+// The options of a training, as the user gives them.
 struct Word2VecOptions {
   bool skip_gram = false, hierarchical = false, mean = true, shrink = true;
   int window = 5, negative = 5;  // neither negative nor hierarchical: softmax over all words

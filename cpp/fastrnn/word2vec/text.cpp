@@ -1,4 +1,4 @@
-// Reading and counting: every thread takes the next piece and counts into a table of its own.
+// Reads and counts words: every thread takes the next piece and counts into its own table.
 #include "fastrnn/word2vec/text.h"
 
 #include <algorithm>
@@ -74,7 +74,7 @@ std::string_view TextPieces::read(index_t piece, std::vector<char>& buffer) cons
   file.read(buffer.data(), to - from);
   FASTRNN_CHECK(file.gcount() == to - from, "'" + path_ + "' has become shorter while it is read");
   const std::string_view text(buffer.data(), buffer.size());
-  // Where a piece begins: behind the next line end, or behind the next white space.
+  // The beginning of a piece: after the next end of line, or after the next white space.
   const auto border = [&](index_t at) {
     if (at == 0 || at == bytes_) return static_cast<std::size_t>(at - from);
     const auto first = static_cast<std::size_t>(at - 1 - from);

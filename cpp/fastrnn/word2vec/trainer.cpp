@@ -1,4 +1,5 @@
-// Threads take the next piece, read it, and teach it in batches whose rate follows all words done.
+// Each thread takes the next piece of text and trains on it in batches; the learning rate follows
+// the number of words that all threads have done.
 #include "fastrnn/word2vec/trainer.h"
 
 #include <algorithm>
@@ -36,7 +37,7 @@ std::uint64_t seed_of(std::uint64_t seed, index_t piece, index_t at) {
   return x;
 }
 
-// Where a batch ends: behind the last sentence that fits, or in one that never would.
+// The end of a batch: after the last sentence that fits, or within one that is too long to fit.
 index_t batch_end(const std::vector<std::int32_t>& ids, index_t begin, index_t most) {
   const auto size = static_cast<index_t>(ids.size());
   if (size - begin <= most) return size;

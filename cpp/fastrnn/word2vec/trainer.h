@@ -1,4 +1,4 @@
-// The front door of word2vec: some pieces of a text, or of word numbers, taught by a team.
+// word2vec: trains on some pieces of a text, or of an array of word numbers, with a team.
 #pragma once
 
 #include <functional>
@@ -44,7 +44,7 @@ Word2VecResult word2vec_train(const Word2VecPlan& plan, const Word2VecRows& rows
 // The loss of one block, which learns at rate alpha.
 double word2vec_block(const Word2VecPlan& plan, const Word2VecRows& rows, Word2VecBlock& block);
 
-// What training would do with these words: (target, word around) pairs, or so much noise.
+// For tests: the (target, context word) pairs of these words, and draws of noise words.
 std::vector<std::int32_t> word2vec_pairs(const Word2VecPlan& plan, std::vector<std::int32_t> ids,
                                          std::uint64_t seed);
 std::vector<std::int32_t> word2vec_noise(const Word2VecPlan& plan, index_t count,

@@ -1,4 +1,4 @@
-// walk: the way through a text: which words are kept, which stand around each, which are noise.
+// walk: goes through a text: subsampling, the context of each word, and noise words.
 //
 // A template on what is done with them, so that training and the tests of the samplers take the
 // same way. Mikolov et al., "Distributed Representations of Words and Phrases", 2013, section 2.

@@ -1,4 +1,4 @@
-// WordTable: words by number and back, by an open-addressing hash; how a text falls into words.
+// WordTable: words to numbers and back, by an open-addressing hash; splitting a text into words.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace fastrnn {
 
-// What separates words: the white space of ASCII, which no character of UTF-8 contains.
+// Words are separated by the white space of ASCII, which no character of UTF-8 contains.
 inline bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 inline std::uint32_t hash_byte(std::uint32_t hash, char c) {

@@ -1,4 +1,4 @@
-// One query over the positions of its row: scores, softmax, the weighted mean; and the way back.
+// Attention of one query to the positions of its row: scores, softmax, weighted mean; and backward.
 //
 // Sums run over positions or columns in ascending order, whatever is done side by side.
 #pragma once

@@ -1,4 +1,4 @@
-// The decoder's road back through time, and what each row's attention owes to its memory.
+// The decoder's backward pass through time, and the gradients of its memory.
 //
 // A step ends with the gradients by its gates in the place of the gates; the products over all
 // steps, for the weights and for x, are taken by the front door afterwards.

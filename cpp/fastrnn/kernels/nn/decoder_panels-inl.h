@@ -1,4 +1,4 @@
-// DecoderPanels: the matrices that the decoder's time loop multiplies by in a direction, packed.
+// DecoderPanels: the packed matrices of the decoder's time loop, forward or backward.
 #pragma once
 
 #include "fastrnn/kernels/nn/decoder_rows-inl.h"

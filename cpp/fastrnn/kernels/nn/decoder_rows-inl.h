@@ -1,4 +1,4 @@
-// What the decoder's kernels share: matrices packed whole, the rows of a thread, lists of rows.
+// Shared by the decoder's kernels: whole packed matrices, a thread's rows, lists of row pointers.
 #pragma once
 
 #include "fastrnn/kernels/nn/product-inl.h"

@@ -75,7 +75,7 @@ struct AdagradRule {
   }
 };
 
-// What THE LIST names.
+// One class for each rule of THE LIST.
 using sgd_rule = SgdRule;
 using sgd_momentum_rule = MomentumRule<false>;
 using sgd_nesterov_rule = MomentumRule<true>;

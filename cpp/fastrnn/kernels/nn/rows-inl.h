@@ -1,4 +1,4 @@
-// Sums, maxima and exponentials along a row: what the operations that work row by row share.
+// Sums, maxima and exponentials along a row, shared by the operations that work row by row.
 #pragma once
 
 #include "fastrnn/kernels/rnn/ranges-inl.h"

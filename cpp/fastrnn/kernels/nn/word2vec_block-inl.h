@@ -87,7 +87,7 @@ class Block {
   float **in, **out;    // the rows of the next step
   std::int32_t* noise;  // words for the next step
 
-  // Whether out[j] is a true partner of all inputs.
+  // Whether out[j] was seen beside the inputs (1), or is noise (0).
   FASTRNN_INLINE void want(index_t j, bool yes) {
     float* const to = sign_ + j / kTileColumns * kL + j % kTileColumns;
     for (int r = 0; r < kTileRows; ++r) to[r * kTileColumns] = yes ? 1 : -1;

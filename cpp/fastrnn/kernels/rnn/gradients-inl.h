@@ -1,5 +1,5 @@
-// What a chunk of steps leaves to do once its gradients are complete: the weights' gradients and
-// dx.
+// After each chunk of steps, once its gradients by the pre-activations are complete: the weights'
+// gradients and dx.
 #pragma once
 
 #include "fastrnn/kernels/rnn/weight_gradients-inl.h"
@@ -13,7 +13,7 @@ FASTRNN_INLINE index_t chunk_rows(const BackwardTask<T>& task) {
   return least(task.plan.backward_rows, task.steps.count * task.dims.N) + task.dims.N;
 }
 
-// One routine for all cells: what it has to know of one is its shape.
+// One routine for all cells: it reads all that it has to know of one from the cell's shape.
 template <class T>
 class Gradients {
   static constexpr int L = kLanes<T>;
@@ -57,7 +57,8 @@ class Gradients {
                 transposed_, team);
   }
 
-  // Where dh before w_hr of step q, sorted row r lies until the end of the chunk, which ends at q1.
+  // The gradient by h = w_hr·output of step q, sorted row r; kept until the chunk, which ends at
+  // step q1, is done.
   T* dh(index_t q, index_t q1, index_t r) const {
     return dh_ + task_.steps.place_in_chunk(q, q1, r) * JP_ * L;
   }
@@ -100,8 +101,8 @@ class Gradients {
     return sums_[count_++] = WeightGradients<T>(carver, scratch_, rows, S, H, sums);
   }
 
-  // The list of what is to be summed. With layer normalisation the gradients by W·x, by U·h and by
-  // what the cell got are three lines.
+  // Fills the list of weight gradients. With layer normalisation the gradients by W·x, by U·h and
+  // by the normalised sum differ, and each has rows of its own.
   void collect(Carver& carver) {
     const RnnBackwardArgs<T>& out = task_.args;
     const index_t H = task_.dims.H;
@@ -154,7 +155,7 @@ class Gradients {
       }
   }
 
-  // This thread's share of the lists.
+  // Fills this thread's share of the row lists.
   void list_rows(index_t q0, index_t q1, const T* h0, const T* c0, const Team& team) {
     const Steps& steps = task_.steps;
     const Kept<T>& kept = task_.kept;
@@ -239,7 +240,7 @@ class Gradients {
   index_t J_, JP_;  // panels of c and of h
   index_t stride_;  // of the rows of Kept::normed
   GradientScratch<T> scratch_;
-  // Of a chunk, steps falling; null where nobody asks for them.
+  // One pointer for each row of a chunk, the last step first; null where they are not needed.
   const T **gate_rows_, **normed_x_rows_, **normed_h_rows_, **x_rows_, **h_rows_, **mask_rows_,
       **c_rows_, **c_before_rows_, **dh_rows_, **output_rows_;
   T** dx_rows_;

@@ -108,7 +108,7 @@ FASTRNN_INLINE void for_norm_groups(F&& f) {
   if constexpr (C::shape.norm_groups > 1) f(Int<1>{});
 }
 
-// Where what is kept of a row lies; see normed_row().
+// The parts of one row of Kept::normed; see normed_row().
 template <class T>
 struct NormedRow {
   static constexpr int L = kLanes<T>;
@@ -143,8 +143,9 @@ class NormedForward {
     h_rows_ = carver.take<T*>(N, task.plan.threads) + N * rank;
   }
 
-  // What the products start from: zeros, for the bias is added to what is normalised.
-  T* start(const Panels<T>& panels, Range own_panels, bool shared) {
+  // Returns what the products start from: zeros, because the bias is added after normalising.
+  template <class W>
+  T* start(const Panels<T, W>& panels, Range own_panels, bool shared) {
     own_panels_ = own_panels;
     in_place_ = task_.kept.normed != nullptr && !shared;
     bias_ = panels.bias;
@@ -180,7 +181,7 @@ class NormedForward {
   T* const* h_rows() const { return h_rows_; }
   FASTRNN_INLINE T* c(index_t i) const { return rows_[i].c; }
 
-  // What a stage's product by w_hh gives.
+  // Normalises a stage's product by w_hh and adds it to the gates.
   template <int Stage>
   void add_h(index_t i, T* gates) const {
     const Row& row = rows_[i];

@@ -25,7 +25,7 @@ class Asked {
   FASTRNN_INLINE bool peephole() const {
     return C::shape.peephole && (!C::general || on_.peephole);
   }
-  // Whether stages that could run as one have something between them.
+  // Whether stages that could run as one have to run one after the other.
   FASTRNN_INLINE bool halves() const { return full_peephole() || norm(); }
 
  private:

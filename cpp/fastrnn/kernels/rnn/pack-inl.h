@@ -26,7 +26,7 @@ constexpr int panels_in_group(int slots) { return slots == 1 ? 4 : 1; }
 template <class C>
 inline constexpr int kGroup = panels_in_group(C::shape.slots);
 
-// How many panels group g really has: the last one may be narrower.
+// The number of panels in a group: the last group may be narrower.
 FASTRNN_INLINE index_t group_width(index_t group, int per_group, index_t panels) {
   return least(per_group, panels - group * per_group);
 }
@@ -63,8 +63,8 @@ FASTRNN_INLINE Vec<T> load_row(const View<const T, 2>& w, index_t row, index_t k
   return load(lanes);
 }
 
-// The same, and fetches what lies `rows` and `columns` further on: so many streams at once are
-// beyond the processor's own foresight (training at N = 1: 5 % at H = 512 and 1024 on Zen 5).
+// The same, and prefetches the element `rows` and `columns` further on: the processor's own
+// prefetcher cannot follow so many streams (training at N = 1: 5 % at H = 512 and 1024 on Zen 5).
 template <class T>
 FASTRNN_INLINE Vec<T> load_ahead(const View<const T, 2>& w, index_t row, index_t k, index_t count,
                                  index_t rows, index_t columns) {
@@ -73,9 +73,9 @@ FASTRNN_INLINE Vec<T> load_ahead(const View<const T, 2>& w, index_t row, index_t
 }
 
 // One group of one set of products, square by square of lanes x lanes weights.
-template <class T>
+template <class T, class W>
 FASTRNN_NOINLINE void pack_group(const View<const T, 2>& w, index_t H, index_t K, Products set,
-                                 index_t group, T* packed, Team& team) {
+                                 index_t group, W* packed, Team& team) {
   constexpr index_t L = kLanes<T>;
   const index_t width = group_width(group, set.per_group, panels_of<T>(H)) * set.count;
   packed += group * set.per_group * K * set.count * L;
@@ -137,30 +137,43 @@ void pack_gains(const CellShape& shape, const View<const T, 2>& w, index_t H, in
   }
 }
 
-template <class T>
-Panels<T> carve_panels(const CellShape& shape, Carver& carver, const Options& on,
-                       const Dims& dims) {
+// Weights in panel order; J = ceil(H / lanes) unit panels, padded with zeros. A "group" is what one
+// tile reads side by side: for forward, panels x products of the cell. Null: not there.
+template <class T, class W>
+struct Panels {
+  W* w_ih = nullptr;      // [group][k < I][vector][lane], slots 0 .. x_products
+  W* w_hh[2] = {};        // of each stage: [group][k][vector][lane]
+  W* w_peephole[2] = {};  // full, of each stage: [panel][k < H][vector][lane]
+  W* w_hr = nullptr;      // [group of 4 panels of P][k < H][vector][lane]
+  T* bias = nullptr;      // [panel][slot][lane]
+  T* peephole = nullptr;  // [panel][i f o][lane]
+  T* gains = nullptr;     // [panel][slots of W·x, slots of U·h, c's gain and shift][lane]
+};
+
+template <class T, class W>
+Panels<T, W> carve_panels(const CellShape& shape, Carver& carver, const Options& on,
+                          const Dims& dims) {
   const index_t H = dims.H, panels = panels_of<T>(H), padded = panels * kLanes<T>;
-  Panels<T> p;
-  if (on.w_ih) p.w_ih = carver.take<T>(padded * shape.x_products, dims.I);
+  Panels<T, W> p;
+  if (on.w_ih) p.w_ih = carver.take<W>(padded * shape.x_products, dims.I);
   for_products(shape, Matrix::w_hh, [&](int s, const CellProduct& product) {
-    p.w_hh[s] = carver.take<T>(padded * product.count, product.operand == Operand::h ? dims.P : H);
+    p.w_hh[s] = carver.take<W>(padded * product.count, product.operand == Operand::h ? dims.P : H);
   });
   p.bias = carver.take<T>(padded * shape.slots);
   if (on.peephole) p.peephole = carver.take<T>(padded * 3);
   if (on.full_peephole)
     for_products(shape, Matrix::w_peephole, [&](int s, const CellProduct& product) {
-      p.w_peephole[s] = carver.take<T>(padded * product.count, H);
+      p.w_peephole[s] = carver.take<W>(padded * product.count, H);
     });
-  if (on.projection) p.w_hr = carver.take<T>(panels_of<T>(dims.P) * kLanes<T>, H);
+  if (on.projection) p.w_hr = carver.take<W>(panels_of<T>(dims.P) * kLanes<T>, H);
   if (on.norm) p.gains = carver.take<T>(padded * gains_of(shape));
   return p;
 }
 
 // Everything of one group of panels of H; the groups of the projection are those of P.
-template <class T>
+template <class T, class W>
 void fill_group(const CellShape& shape, const RnnWeights<T>& w, const Options& on, const Dims& dims,
-                const Panels<T>& p, index_t group, Team& team) {
+                const Panels<T, W>& p, index_t group, Team& team) {
   const index_t H = dims.H;
   if (on.w_ih) pack_group(w.w_ih, H, dims.I, input_products(shape), group, p.w_ih, team);
   for_products(shape, Matrix::w_hh, [&](int s, const CellProduct& product) {
@@ -181,9 +194,9 @@ void fill_group(const CellShape& shape, const RnnWeights<T>& w, const Options& o
 }
 
 // This thread's share of all that there is to pack.
-template <class T>
+template <class T, class W>
 FASTRNN_NOINLINE void fill_panels(const CellShape& shape, const RnnWeights<T>& w, const Options& on,
-                                  const Dims& dims, const Panels<T>& p, Team& team) {
+                                  const Dims& dims, const Panels<T, W>& p, Team& team) {
   const index_t all = ceil_div(panels_of<T>(dims.H), panels_in_group(shape.slots));
   const Range groups = share(all, team.rank(), team.size(), 1);
   for (index_t g = groups.begin; g < groups.end; ++g) {
@@ -197,7 +210,7 @@ FASTRNN_NOINLINE void fill_panels(const CellShape& shape, const RnnWeights<T>& w
     pack_group(w.w_hr, dims.P, dims.H, kProjection, g, p.w_hr, team);
 }
 
-// Transposed order for the road back: [group of 4 column panels][k][column panel][lane], k running
+// Transposed order for backward: [group of 4 column panels][k][column panel][lane], k running
 // over (unit panel, product, lane) as the gradients of the pre-activations lie in the workspace.
 inline constexpr int kBackGroup = 4;
 

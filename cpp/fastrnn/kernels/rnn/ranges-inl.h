@@ -1,4 +1,4 @@
-// Who does what: ranges of rows and of panels, and each thread's share of them.
+// Ranges of rows and of panels, and each thread's share of them.
 #pragma once
 
 #include "fastrnn/kernels/rnn/tile-inl.h"
@@ -18,7 +18,8 @@ FASTRNN_INLINE Range share(index_t count, int rank, int size, index_t grain) {
           least(grains * (rank + 1) / size * grain, count)};
 }
 
-// Of items that cost different amounts, those whose middles lie in this thread's share of the sum.
+// The share of a thread where items cost different amounts: the total cost is cut into equal parts,
+// and an item belongs to the part that its middle lies in.
 template <class F>
 FASTRNN_INLINE Range share_costs(index_t count, int rank, int size, F&& cost) {
   index_t total = 0, before = 0;
@@ -40,9 +41,10 @@ FASTRNN_INLINE Range share_rows(const Steps& steps, int rank, int size) {
   return share_costs(steps.batch, rank, size, [&](index_t r) { return steps.length[r]; });
 }
 
-// Rows of a long product between two looks for Ctrl-C: milliseconds, and too many to notice. They
-// are counted by their multiply-adds, K an output, and by the memory that their first write brings
-// in: for a row as far as row_bytes from the next one, up to a huge page that has to be cleared.
+// Rows of a long product between two looks for Ctrl-C: few enough to take milliseconds, many enough
+// that looking costs nothing. They are counted by their multiply-adds, K an output, and by the
+// memory that their first write brings in: for a row as far as row_bytes from the next one, up to a
+// huge page that has to be cleared.
 FASTRNN_INLINE index_t rows_at_once(index_t K, index_t row_bytes) {
   constexpr index_t kMultiplyAdds = index_t{1} << 20;
   constexpr index_t kFreshBytes = index_t{4} << 20, kHugePage = index_t{2} << 20;

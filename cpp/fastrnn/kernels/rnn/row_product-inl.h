@@ -15,10 +15,11 @@ inline constexpr int kAlone =
     kGroup<C> > 1 || kChains<C> == 0 || kChains<C> > 3 ? kGroup<C> : 8 / kChains<C>;
 
 // p for one row, and the same for N - 1 further groups of NV vectors.
-template <class T, int NV, int N>
-FASTRNN_NOINLINE void multiply_row(const Product<T>& p, index_t w_jump, index_t out_jump) {
+template <int NV, int N, class T, class W, class A>
+FASTRNN_NOINLINE void multiply_row(const Product<T, W, A>& p, index_t w_jump, index_t out_jump) {
   constexpr int L = kLanes<T>;
-  const T *const a = p.a.at(0), *w = p.w;
+  const A* const a = p.a.at(0);
+  const W* w = p.w;
   T* const out = p.out.at(0);
   Vec<T> acc[N][NV];
   FASTRNN_UNROLL
@@ -28,11 +29,12 @@ FASTRNN_NOINLINE void multiply_row(const Product<T>& p, index_t w_jump, index_t 
       acc[n][v] = load(p.init != nullptr ? p.init + v * L : out + n * out_jump + v * L);
   }
   for (index_t k = 0; k < p.k.length; ++k, w += NV * L) {
-    const Vec<T> ak = set1(a[k]);
+    const Vec<T> ak = set1(static_cast<T>(a[k]));
     FASTRNN_UNROLL
     for (int n = 0; n < N; ++n) {
       FASTRNN_UNROLL
-      for (int v = 0; v < NV; ++v) acc[n][v] = fma(ak, load(w + n * w_jump + v * L), acc[n][v]);
+      for (int v = 0; v < NV; ++v)
+        acc[n][v] = fma(ak, load_as<T>(w + n * w_jump + v * L), acc[n][v]);
     }
   }
   FASTRNN_UNROLL
@@ -47,16 +49,16 @@ FASTRNN_NOINLINE void multiply_row(const Product<T>& p, index_t w_jump, index_t 
 // The three chains of one panel of a GRU do not hide the latency of fma(): with six, forward at N =
 // 1 takes 13 % less time at H = 128 and 12 % at 256 on Zen 5; where the reset comes before the
 // product, with two chains and one, 30 %. LSTM's four and RNN's do: there eight gained nothing.
-template <class T, int NV, int N>
-FASTRNN_INLINE void multiply_groups(const Product<T>& p, index_t groups, index_t w_jump,
+template <int NV, int N, class T, class W, class A>
+FASTRNN_INLINE void multiply_groups(const Product<T, W, A>& p, index_t groups, index_t w_jump,
                                     index_t out_jump) {
   if constexpr (N == 1) {
-    multiply<T>(p);
+    multiply(p);
   } else if (groups == N) {
-    multiply_row<T, NV, N>(p, w_jump, out_jump);
+    multiply_row<NV, N>(p, w_jump, out_jump);
   } else {
-    Product<T> one = p;
-    for (; groups > 0; --groups, one.w += w_jump, one.out.offset += out_jump) multiply<T>(one);
+    Product<T, W, A> one = p;
+    for (; groups > 0; --groups, one.w += w_jump, one.out.offset += out_jump) multiply(one);
   }
 }
 

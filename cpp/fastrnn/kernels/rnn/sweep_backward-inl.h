@@ -1,4 +1,4 @@
-// The way back of any cell: dh, then the cell's gradients, step after step from the last one.
+// The time loop of any cell, backward: dh, then the cell's gradients, from the last step on.
 //
 // One in-place buffer: the kept gates become the gradients of the pre-activations. After each chunk
 // of steps the weight gradients are taken as large products (gradients-inl.h). carry_ holds the
@@ -81,7 +81,7 @@ class BackwardSweep {
       team.barrier();
       const index_t rows = gradients_.chunk(q0, q1, h0_, c0_, team);
       if (on_.norm()) normed_.add(rows, team);
-      // What a chunk keeps of its steps is read until here.
+      // Until here threads read the rows that the next chunk will overwrite.
       if (on_.norm() || on_.projection()) team.barrier();
       q1 = q0;
     }
@@ -193,7 +193,7 @@ class BackwardSweep {
     });
   }
 
-  // What reaches h and c of step q from outside and from the step after it.
+  // Adds to the gradients by h and c of step q those by dy and those from the step after it.
   template <bool OfH, bool OfC>
   void receive(index_t q, Range block, index_t j) {
     const index_t later = task_.steps.rows(q + 1);  // rows beyond have their last step here
@@ -249,7 +249,7 @@ class BackwardSweep {
     }
   }
 
-  // What a stage's products pass on to the stage before it.
+  // The gradients that a stage's products pass on to the stage before it.
   template <int Stage>
   void leave(index_t q, Range rows, index_t j) {
     if constexpr (kShape.recurrent(Stage).count > 0)
@@ -284,7 +284,7 @@ class BackwardSweep {
     return load(task_.in.masks.h_mask.at(task_.steps.caller_row(r)) + p * L, h_columns(p));
   }
 
-  // The part of a gradient that zoneout lets by.
+  // The part of a gradient that zoneout passes on to the old state.
   static FASTRNN_INLINE Vec<T> stays(const KeepLines<T>& keeps, index_t q, index_t r, index_t j,
                                      index_t width, Vec<T> d) {
     return d * load(keeps.line(q, r) + j * L, width);
@@ -316,7 +316,7 @@ class BackwardSweep {
     });
   }
 
-  // Where the vectors of one row lie at one step; a panel is L further on.
+  // Pointers to the vectors of one row at one step; each next panel is L elements further on.
   struct Lines {
     T* gates;
     T* carry;
@@ -346,8 +346,9 @@ class BackwardSweep {
     return line;
   }
 
-  // Has what the units of a block will read fetched while its product is computed, for no processor
-  // foresees it: 1 to 4 % of training at H = 128 on Zen 5. A smaller product would not cover it.
+  // Prefetches what the units of a block will read while its product is computed, because hardware
+  // prefetchers miss it: 1 to 4 % of training at H = 128 on Zen 5. A smaller product is too short
+  // to hide the latency.
   void fetch(index_t q, Range rows, index_t j, index_t end) const {
     if (!kHasC || J_ * L < 64 || rows.end - rows.begin < 8) return;
     const index_t t = task_.steps.time(q);
@@ -419,8 +420,8 @@ class BackwardSweep {
     }
   }
 
-  // Rows that exist at step q + 1 but not at q: what is left flows into the initial states, if
-  // anybody asks for them.
+  // Rows that exist at step q + 1 but not at q: their gradients flow into the initial states, if
+  // those gradients are wanted.
   void step_out(index_t q, Team& team) {
     const Range rows{most(own_rows_.begin, task_.steps.rows(q)),
                      least(own_rows_.end, task_.steps.rows(q + 1))};

@@ -19,7 +19,8 @@
 namespace fastrnn::FASTRNN_TARGET {
 namespace {
 
-template <class C, class T>
+// C: the cell; T: the float type of the call; W: the type of its packed weights.
+template <class C, class T, class W>
 class ForwardSweep {
   static constexpr CellShape kShape = C::shape;
   static constexpr int L = kLanes<T>, S = kShape.slots, XP = kShape.x_products;
@@ -42,8 +43,9 @@ class ForwardSweep {
                    task.steps.count * N);
     // A chunk stops as soon as it has enough rows, so its last step may overshoot by the own rows.
     const index_t regions = units ? 1 : threads, chunk = limit_ + N;
+    Carver packed(task.packed);
     panels_ =
-        task.panels != nullptr ? *task.panels : carve_panels<T>(kShape, carver, task.on, task.dims);
+        carve_panels<T, W>(kShape, task.packed != nullptr ? packed : carver, task.on, task.dims);
     for (T*& state : h_) state = carver.take<T>(N, padded);
     for (T*& state : masked_) state = carver.take<T>(on_.h_mask() ? N : 0, padded);
     if (kShape.cell_state) c_[0] = c_[1] = carver.take<T>(N, padded);
@@ -74,7 +76,7 @@ class ForwardSweep {
 
   void run(Team& team) {
     if constexpr (C::general) choices_ = unit_choices<C, T>(task_.layer.choices);
-    if (task_.panels == nullptr)
+    if (task_.packed == nullptr)
       fill_panels(kShape, task_.layer.weights, task_.on, task_.dims, panels_, team);
     if (on_.norm()) panels_.bias = normed_.start(panels_, own_panels_, synchronise_);
     start(team);
@@ -118,7 +120,7 @@ class ForwardSweep {
     return q;
   }
 
-  // Of a panel and beyond: columns that exist of c, and of h.
+  // How many columns of c, and of h, exist from a panel on.
   index_t columns(index_t panel) const { return task_.dims.H - panel * L; }
   index_t h_columns(index_t panel) const { return most(0, task_.dims.P - panel * L); }
 
@@ -176,13 +178,13 @@ class ForwardSweep {
     if (!task_.on.w_ih)
       add_projected(rows, j, width, bias);
     else
-      multiply<T>({rows.end - rows.begin,
-                   width * XP,
-                   {x_rows_ + rows.begin, 0},
-                   {1, I, 0},
-                   panels_.w_ih + j * I * XP * L,
-                   bias,
-                   {gate_rows_ + rows.begin, j * S * L}});
+      multiply<T, W>({rows.end - rows.begin,
+                      width * XP,
+                      {x_rows_ + rows.begin, 0},
+                      {1, I, 0},
+                      panels_.w_ih + j * I * XP * L,
+                      bias,
+                      {gate_rows_ + rows.begin, j * S * L}});
     for (index_t row = rows.begin; row < rows.end; ++row)  // only the recurrent product fills them
       for (int s = XP; s < S; ++s) store(gate_rows_[row] + (j * S + s) * L, load(bias + s * L));
   }
@@ -209,7 +211,7 @@ class ForwardSweep {
     if (synchronise_) team.barrier();
   }
 
-  // Where the vectors of one row lie at one step; a panel is L further on.
+  // Pointers to the vectors of one row at one step; each next panel is L elements further on.
   struct Lines {
     T* gates;
     T* h_before;
@@ -219,7 +221,7 @@ class ForwardSweep {
     T* cells;  // null without a tape
     T* y;
   };
-  // The same of what only options need.
+  // The same for vectors that only options need.
   struct MoreLines {
     const T* operand;  // h·h_mask, or h
     T* masked;         // of the next step
@@ -314,14 +316,14 @@ class ForwardSweep {
       const index_t K = product.operand == Operand::h ? task_.dims.P : task_.dims.H;
       const index_t j = panels.begin, width = panels.end - j, panel = K * product.count * L;
       const int operand = product.operand == Operand::h ? static_cast<int>(q % 2) : 2;
-      multiply_groups<T, product.count, several ? kAlone<C> : 1>(
-          {rows,
-           (several ? 1 : width) * product.count,
-           {operand_rows_[operand] + own_rows_.begin + row, 0},
-           {1, K, 0},
-           panels_.w_hh[Stage] + j * panel,
-           init,
-           {to, (j * S + product.slot) * L}},
+      multiply_groups<product.count, several ? kAlone<C> : 1>(
+          Product<T, W>{rows,
+                        (several ? 1 : width) * product.count,
+                        {operand_rows_[operand] + own_rows_.begin + row, 0},
+                        {1, K, 0},
+                        panels_.w_hh[Stage] + j * panel,
+                        init,
+                        {to, (j * S + product.slot) * L}},
           several ? width : 1, panel, S * L);
     }
   }
@@ -335,13 +337,13 @@ class ForwardSweep {
       const CellProduct& product = kShape.stage[Stage].product[i];
       if (product.matrix != Matrix::w_peephole) continue;
       const index_t c = (q + (product.operand == Operand::c_after)) % 2;
-      multiply<T>({rows,
-                   product.count,
-                   {c_rows_[c] + own_rows_.begin + row, 0},
-                   {1, H, 0},
-                   panels_.w_peephole[Stage] + j * H * product.count * L,
-                   nullptr,
-                   {gates, (j * S + product.slot) * L}});
+      multiply<T, W>({rows,
+                      product.count,
+                      {c_rows_[c] + own_rows_.begin + row, 0},
+                      {1, H, 0},
+                      panels_.w_peephole[Stage] + j * H * product.count * L,
+                      nullptr,
+                      {gates, (j * S + product.slot) * L}});
     }
   }
 
@@ -370,7 +372,7 @@ class ForwardSweep {
     FASTRNN_UNROLL
     for (int s = 0; s < S; ++s) slot[s] = load(gates + s * L);
     ForwardUnit<T> u{};
-    // Of a cell whose second stage has a product of its own the first one sees h as products do.
+    // The first of two stages with products of their own sees h as products do: times h_mask.
     u.h_before = load((C::general && !last ? more_[i].operand : line.h_before) + at);
     if constexpr (has_c) u.c = load((C::general && Begin > 0 ? more_[i].c_after : line.c) + at);
     if (on_.peephole()) u.peephole = panels_.peephole + at * 3;
@@ -416,13 +418,13 @@ class ForwardSweep {
     const index_t H = task_.dims.H;
     for_groups<Group>(own_h_panels_, q % 2 != 0, [&](index_t j) {
       team.check();
-      multiply<T>({rows,
-                   least(Group, JP_ - j),
-                   {output_rows_, 0},
-                   {1, H, 0},
-                   panels_.w_hr + j * H * L,
-                   kZeros<T>,
-                   {next_rows_, j * L}});
+      multiply<T, W>({rows,
+                      least(Group, JP_ - j),
+                      {output_rows_, 0},
+                      {1, H, 0},
+                      panels_.w_hr + j * H * L,
+                      kZeros<T>,
+                      {next_rows_, j * L}});
       for (index_t i = 0; i < rows; ++i)
         for (index_t p = j; p < least(j + Group, JP_); ++p)
           settle(i, p, load(lines_[i].h + p * L), h_columns(p));
@@ -448,7 +450,7 @@ class ForwardSweep {
   const Asked<C> on_;
   index_t J_, JP_;  // panels of c and of h
   index_t limit_, region_ = 0, chunk_rows_ = 0;
-  Panels<T> panels_;
+  Panels<T, W> panels_;
   KeepLines<T> h_keeps_, c_keeps_;
   NormedForward<C, T> normed_;
   T *h_[2], *masked_[2];  // masked: h·h_mask

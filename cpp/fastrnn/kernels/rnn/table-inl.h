@@ -1,4 +1,4 @@
-// Fills both KernelTables of one ISA; compiled after its isa/NAME.h.
+// Fills the KernelTables of one ISA, one for each row; compiled after its isa/NAME.h.
 #pragma once
 
 #include "fastrnn/cells/all-inl.h"
@@ -8,21 +8,19 @@
 namespace fastrnn::FASTRNN_TARGET {
 namespace {
 
-template <class T>
+template <class T, class W>
 std::size_t packed_bytes(const CellShape& shape, const RnnWeights<T>& weights, const Dims& dims) {
   Carver sizes(nullptr);
-  carve_panels<T>(shape, sizes, options_of(weights), dims);
+  carve_panels<T, W>(shape, sizes, options_of(weights), dims);
   return sizes.bytes();
 }
 
-template <class T>
-Panels<T> pack(const CellShape& shape, const RnnWeights<T>& weights, const Dims& dims,
-               unsigned char* block, Team& team) {
+template <class T, class W>
+void pack(const CellShape& shape, const RnnWeights<T>& weights, const Dims& dims,
+          unsigned char* block, Team& team) {
   Carver carver(block);
   const Options on = options_of(weights);
-  const Panels<T> panels = carve_panels<T>(shape, carver, on, dims);
-  fill_panels(shape, weights, on, dims, panels, team);
-  return panels;
+  fill_panels(shape, weights, on, dims, carve_panels<T, W>(shape, carver, on, dims), team);
 }
 
 template <class Sweep, class Task>
@@ -41,9 +39,9 @@ constexpr Kernel<Task> sweep_kernel() {
   return {sweep_bytes<Sweep, Task>, run_sweep<Sweep, Task>};
 }
 
-template <class C, class T>
+template <class C, class T, class W>
 constexpr CellKernels<T> cell_kernels() {
-  return {kGroup<C>, sweep_kernel<ForwardSweep<C, T>, ForwardTask<T>>(),
+  return {kGroup<C>, sweep_kernel<ForwardSweep<C, T, W>, ForwardTask<T>>(),
           sweep_kernel<BackwardSweep<C, T>, BackwardTask<T>>()};
 }
 
@@ -68,12 +66,13 @@ void apply(const T* x, T* y, index_t n) {
 #define FASTRNN_STRING_(x) #x
 #define FASTRNN_STRING(x) FASTRNN_STRING_(x)
 
-template <class T>
+// The row for calls in T whose packed weights are of type W; the gradients' are never packed so.
+template <class T, class W>
 constexpr KernelTable<T> make_table() {
-#define FASTRNN_KERNELS(cell, shape, general) cell_kernels<cell, T>(),
+#define FASTRNN_KERNELS(cell, shape, general) cell_kernels<cell, T, W>(),
   return {Isa::FASTRNN_TARGET, FASTRNN_STRING(FASTRNN_TARGET),
           kLanes<T>,           {FASTRNN_FOR_EACH_CELL(FASTRNN_KERNELS)},
-          packed_bytes<T>,     pack<T>,
+          packed_bytes<T, W>,  pack<T, W>,
           apply<Exp<T>, T>,    apply<SigmoidOf<T>, T>,
           apply<TanhOf<T>, T>};
 #undef FASTRNN_KERNELS
@@ -81,7 +80,8 @@ constexpr KernelTable<T> make_table() {
 
 }  // namespace
 
-constexpr KernelTable<float> table_f32 = make_table<float>();
-constexpr KernelTable<double> table_f64 = make_table<double>();
+#define FASTRNN_TABLE(row, T, W) constexpr KernelTable<T> table_##row = make_table<T, W>();
+FASTRNN_FOR_EACH_ROW(FASTRNN_TABLE)
+#undef FASTRNN_TABLE
 
 }  // namespace fastrnn::FASTRNN_TARGET

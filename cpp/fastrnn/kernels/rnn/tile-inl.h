@@ -3,6 +3,8 @@
 // A tile multiplies MR rows by NV vectors of packed weights into MR x NV accumulators that stay in
 // registers. Every output is one chain of fma() in ascending k from its initial value, whatever MR
 // and NV are: that is why a row's result depends neither on its batch nor on the thread count.
+// Three types have names of their own: W of the packed weights, A of the rows that they multiply, T
+// of the sums and of what they start from.
 // Tiles end in memory, in lines that the caller's pointwise pass reads next out of the L1: a
 // pointwise pass inlined behind every tile shape made the library 12 times as large.
 #pragma once
@@ -31,17 +33,17 @@ struct KWalk {
 };
 
 // acc[r][v] += sum over k of a[r][k]·w[k][v].
-template <class T, int MR, int NV>
-FASTRNN_INLINE void tile(Vec<T> (&acc)[MR][NV], const T* const (&a)[MR], KWalk k, const T* w) {
+template <class T, class W, class A, int MR, int NV>
+FASTRNN_INLINE void tile(Vec<T> (&acc)[MR][NV], const A* const (&a)[MR], KWalk k, const W* w) {
   for (index_t run = 0; run < k.runs; ++run) {
     const index_t first = run * k.jump, last = first + k.length * k.step;
     for (index_t i = first; i < last; i += k.step) {
       Vec<T> wv[NV];
       FASTRNN_UNROLL
-      for (int v = 0; v < NV; ++v) wv[v] = load(w + v * kLanes<T>);
+      for (int v = 0; v < NV; ++v) wv[v] = load_as<T>(w + v * kLanes<T>);
       FASTRNN_UNROLL
       for (int r = 0; r < MR; ++r) {
-        const Vec<T> ar = set1(a[r][i]);
+        const Vec<T> ar = set1(static_cast<T>(a[r][i]));
         FASTRNN_UNROLL
         for (int v = 0; v < NV; ++v) acc[r][v] = fma(ar, wv[v], acc[r][v]);
       }
@@ -90,12 +92,12 @@ inline constexpr int kMostVectors = 4;  // of w side by side
 
 // out[r] = init + sum over k of a[r][k]·w[k]; init is one stretch for all rows, or out itself where
 // null. Only `columns` elements of a row of out exist (never fewer than one vector's worth less).
-template <class T>
+template <class T, class W = T, class A = T>
 struct Product {
   index_t rows, vectors;  // vectors of w side by side
-  Rows<const T> a;
+  Rows<const A> a;
   KWalk k;
-  const T* w;
+  const W* w;
   const T* init;
   Rows<T> out;
   index_t columns = kAllColumns;
@@ -103,8 +105,8 @@ struct Product {
 
 // MR rows from `row` on, NV vectors. A function of its own for every shape: inlined side by side,
 // they would take each other's registers.
-template <class T, int MR, int NV>
-FASTRNN_NOINLINE void multiply_block(const Product<T>& p, index_t row) {
+template <int MR, int NV, class T, class W, class A>
+FASTRNN_NOINLINE void multiply_block(const Product<T, W, A>& p, index_t row) {
   constexpr int L = kLanes<T>;
   const bool whole = p.columns >= NV * L;
   T* const* const out = p.out.list + row;
@@ -128,10 +130,10 @@ FASTRNN_NOINLINE void multiply_block(const Product<T>& p, index_t row) {
     FASTRNN_UNROLL
     for (int v = 0; v < NV; ++v) __builtin_prefetch(next[r] + ahead + v * L, 1);
   }
-  const T* from[MR];
+  const A* from[MR];
   FASTRNN_UNROLL
   for (int r = 0; r < MR; ++r) from[r] = p.a.at(row + r);
-  tile<T, MR, NV>(acc, from, p.k, p.w);
+  tile<T>(acc, from, p.k, p.w);
   FASTRNN_UNROLL
   for (int r = 0; r < MR; ++r) {
     FASTRNN_UNROLL
@@ -143,12 +145,12 @@ FASTRNN_NOINLINE void multiply_block(const Product<T>& p, index_t row) {
   }
 }
 
-template <class T>
-FASTRNN_NOINLINE void multiply_rows(const Product<T>& p) {
+template <class T, class W, class A>
+FASTRNN_NOINLINE void multiply_rows(const Product<T, W, A>& p) {
   with_int<kMostVectors>(p.vectors, [&](auto nv) {
     constexpr int NV = decltype(nv)::value;
     for_row_blocks<max_rows(NV)>(
-        p.rows, [&](index_t row, auto mr) { multiply_block<T, decltype(mr)::value, NV>(p, row); });
+        p.rows, [&](index_t row, auto mr) { multiply_block<decltype(mr)::value, NV>(p, row); });
   });
 }
 
@@ -156,12 +158,12 @@ FASTRNN_NOINLINE void multiply_rows(const Product<T>& p) {
 // used them: of dx of an LSTM with H = 1024 the tiles then run at 94 % of the peak instead of 88.
 inline constexpr index_t kStepsAtOnce = 2048;
 
-template <class T>
-FASTRNN_NOINLINE void multiply_deep(const Product<T>& p) {
+template <class T, class W, class A>
+FASTRNN_NOINLINE void multiply_deep(const Product<T, W, A>& p) {
   const bool runs = p.k.runs > 1;  // cut into fewer of them, or a single one into shorter ones
   const index_t whole = runs ? p.k.runs : p.k.length, each = runs ? p.k.length : 1;
   const index_t parts = least(whole, ceil_div(whole * each, kStepsAtOnce));
-  Product<T> part = p;
+  Product<T, W, A> part = p;
   for (index_t i = 0; i < parts; ++i) {
     const index_t begin = whole * i / parts;
     (runs ? part.k.runs : part.k.length) = whole * (i + 1) / parts - begin;
@@ -172,13 +174,13 @@ FASTRNN_NOINLINE void multiply_deep(const Product<T>& p) {
   }
 }
 
-template <class T>
-FASTRNN_INLINE void multiply(const Product<T>& p) {
+template <class T, class W = T, class A = T>
+FASTRNN_INLINE void multiply(const Product<T, W, A>& p) {
   const bool deep = p.rows > max_rows(kMostVectors) && p.k.runs * p.k.length > kStepsAtOnce;
   deep ? multiply_deep(p) : multiply_rows(p);
 }
 
-// What a sum starts from that starts from nothing.
+// For a sum that starts from zero.
 template <class T>
 inline constexpr T kZeros[kMostVectors * kLanes<T>] = {};
 

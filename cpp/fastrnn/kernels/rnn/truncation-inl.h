@@ -1,4 +1,4 @@
-// Truncation: where the recurrent gradient of a row is cut, every k of its own steps.
+// Truncated BPTT: the recurrent gradient of a row is cut every k of the row's own steps.
 //
 // A row counts from where it starts, which in the reverse direction is its own last step, so what
 // it gets does not depend on the rows beside it.
@@ -14,7 +14,7 @@ class Truncation {
  public:
   Truncation(const Steps& steps, index_t every) : steps_(steps), every_(every) {}
 
-  // Whether nothing flows from step q of row r into the state that it started from.
+  // Whether the gradient of row r is cut between step q and the state before it.
   bool cuts(index_t q, index_t r) const {
     if (every_ == 0 || r >= steps_.rows(q) || r >= steps_.rows(q - 1)) return false;
     const index_t start = steps_.reverse ? steps_.count - steps_.row_length(r) : 0;

@@ -1,11 +1,11 @@
 // Weight gradients of one chunk of steps, as large products by the whole team.
 //
-// What is to be summed is a list: some slots of the gradients' lines, times the rows of an operand,
-// into a dw. dw[unit, k] is a sum over the rows of the chunk. The vector side of the tile is a few
-// columns of the operand, the broadcast side the gradients of a strip of panels; both are packed,
-// because rows of the workspace lie a power of two apart and would fight for the same cache lines.
-// Sums build up in the caller's arrays, in one chain over falling steps: neither the chunks nor the
-// number of threads, between which outputs are divided, show in the result.
+// The sums are a list: some slots of the gradients' rows, times the rows of an operand, into a dw.
+// dw[unit, k] is a sum over the rows of the chunk. The vector side of the tile is a few columns of
+// the operand, the broadcast side the gradients of a strip of panels; both are packed, because rows
+// of the workspace lie a power of two apart and would fight for the same cache lines. Sums build up
+// in the caller's arrays, in one chain over falling steps: neither the chunks nor the number of
+// threads, between which outputs are divided, show in the result.
 #pragma once
 
 #include "fastrnn/kernels/rnn/pack-inl.h"
@@ -73,8 +73,8 @@ class WeightGradients {
   static constexpr int kGroupVectors = GradientScratch<T>::kGroupVectors;
 
  public:
-  // What else is summed of the same lines: the gradients themselves, for the biases; and of an
-  // LSTM's those of i and f times c before the step, of o times c of it, for the peepholes.
+  // Sums of the same rows beside the products: the gradients themselves, for the biases; and, for
+  // an LSTM's peepholes, those of i and f times the old c and those of o times the new c.
   struct Sums {
     bool biases = false, peepholes = false;
     const T** c_before = nullptr;
