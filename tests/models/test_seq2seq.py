@@ -283,7 +283,7 @@ def test_bad_arguments(rng: Any) -> None:
         with pytest.raises(ValueError, match=match):
             call()
     for match, call in {
-        "source must hold symbols: the model has no Vocabulary": lambda: Seq2Seq(
+        "source must hold symbols: the model was made without a Vocabulary for it": lambda: Seq2Seq(
             "gru", 9, 9, 4
         ).translate("a"),
         "without a Vocabulary of its answers": lambda: Seq2Seq("gru", letters, 9, 4).reply("a"),

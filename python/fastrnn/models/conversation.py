@@ -6,7 +6,7 @@ import numpy as np
 
 from fastrnn._checks import integer
 from fastrnn.models._parts.decoder import Memory
-from fastrnn.models._parts.decoding import as_symbols
+from fastrnn.models._parts.symbols import as_symbols
 
 if TYPE_CHECKING:
     from fastrnn.models._dialogue.model import DialogueModel

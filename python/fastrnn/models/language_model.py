@@ -13,7 +13,7 @@ from fastrnn import ops
 from fastrnn._checks import flag, integer, items, probability
 from fastrnn.init import generator
 from fastrnn.metrics import perplexity
-from fastrnn.models._parts.generation import continued, prompt_tokens
+from fastrnn.models._parts.generation import continued
 from fastrnn.models._parts.model import Model, size_of, unpack
 from fastrnn.models._parts.reader import (
     NOTHING,
@@ -23,6 +23,7 @@ from fastrnn.models._parts.reader import (
     mean_nats,
     with_weights,
 )
+from fastrnn.models._parts.symbols import as_symbols
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -319,7 +320,7 @@ class LanguageModel(Model):
         TypeError, ValueError
             prompt holds no symbol, or one outside of 0..V−1, or an option breaks its rule.
         """
-        tokens = prompt_tokens(prompt, self.vocabulary, self._vocab)
+        tokens = as_symbols("prompt", prompt, self.vocabulary, self._vocab, least=1)
         layer, embedding = copy(self._reader.layer), self.params["embedding"]["weight"]
         layer.params = self.params["rnn"]
         drawn = continued(

@@ -22,10 +22,10 @@ from fastrnn.models._latent.gaussians import (
 )
 from fastrnn.models._latent.sentences import Sentences
 from fastrnn.models._parts.decoder import Decoder, Ids
-from fastrnn.models._parts.decoding import as_symbols
 from fastrnn.models._parts.model import Model, size_of
 from fastrnn.models._parts.pooling import last
 from fastrnn.models._parts.reader import Reader
+from fastrnn.models._parts.symbols import as_symbols
 
 if TYPE_CHECKING:
     from numpy.random import Generator

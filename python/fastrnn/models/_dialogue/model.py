@@ -16,10 +16,11 @@ from fastrnn.init import generator
 from fastrnn.models._dialogue.attending import Attending
 from fastrnn.models._dialogue.dialogues import Dialogues, as_batch, indexed
 from fastrnn.models._parts.decoder import Decoder, Ids, Memory
-from fastrnn.models._parts.decoding import as_symbols, as_texts, decoded
+from fastrnn.models._parts.decoding import decoded
 from fastrnn.models._parts.model import Model, size_of
 from fastrnn.models._parts.pooling import last
 from fastrnn.models._parts.reader import CELLS, Reader
+from fastrnn.models._parts.symbols import as_symbols, as_texts
 
 if TYPE_CHECKING:
     from numpy.random import Generator

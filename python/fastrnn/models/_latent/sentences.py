@@ -9,8 +9,9 @@ from fastrnn._checks import Array, integer
 from fastrnn.data import Vocabulary
 from fastrnn.init import generator
 from fastrnn.models._parts.decoder import Decoder
-from fastrnn.models._parts.decoding import as_texts, decoded
+from fastrnn.models._parts.decoding import decoded
 from fastrnn.models._parts.dense import between, vectors
+from fastrnn.models._parts.symbols import as_texts
 
 if TYPE_CHECKING:
     from numpy.random import Generator

@@ -1,4 +1,4 @@
-"""Generating with a decoder: the likeliest symbols or drawn ones, texts to symbols and back."""
+"""Generating with a decoder: the likeliest symbols, or drawn ones."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from fastrnn import decode
 from fastrnn._checks import integer, number
-from fastrnn.data import Vocabulary
 from fastrnn.models._parts.decoder import Decoder, Memory
 
 if TYPE_CHECKING:
@@ -77,32 +76,3 @@ def decoded(
             top_p=top_p, rng=rng,
         )  # fmt: skip
     return [best.tokens for best, *_ in hypotheses]
-
-
-def as_texts(rows: list[Ids], vocabulary: Vocabulary | None) -> list[Any]:
-    """Return rows of symbols as texts, or as they are where there is no vocabulary."""
-    return rows if vocabulary is None else [vocabulary.decode(row) for row in rows]
-
-
-def as_symbols(name: str, text: Any, vocabulary: Vocabulary | None, V: int) -> Ids:
-    """Return the symbols of a text, or of an array of symbols; there may be none.
-
-    Raises
-    ------
-    TypeError
-        It is a text and there is no vocabulary, or it holds no integers.
-    ValueError
-        It has another shape than (m,), or a symbol is not in 0..V−1.
-    """
-    if isinstance(text, str):
-        if vocabulary is None:
-            raise TypeError(f"{name} must hold symbols: the model was made without a Vocabulary")
-        return vocabulary.encode(text)
-    ids = np.asarray(text)
-    if ids.ndim != 1:
-        raise ValueError(f"{name} must have shape (m,), got {ids.shape}")
-    if ids.dtype.kind not in "iu" and ids.size:
-        raise TypeError(f"{name} must hold integers, got {ids.dtype}")
-    if ((ids < 0) | (ids >= V)).any():
-        raise ValueError(f"{name} must lie in 0..V−1 = 0..{V - 1}, got {ids.tolist()}")
-    return ids.astype(np.int64)

@@ -13,35 +13,9 @@ from fastrnn.data import BOS, EOS, PAD, UNK
 if TYPE_CHECKING:
     from numpy.random import Generator
 
-    from fastrnn.data import Vocabulary
     from fastrnn.stream import Stream
 
 Ids = NDArray[np.int64]
-
-
-def prompt_tokens(prompt: Any, vocabulary: "Vocabulary | None", V: int) -> Ids:
-    """Return the symbols of a prompt, which is a text or holds them already.
-
-    Raises
-    ------
-    TypeError
-        It is a text, and there is no vocabulary.
-    ValueError
-        It holds no symbol, or one outside of 0..V−1.
-    """
-    if isinstance(prompt, str):
-        if vocabulary is None:
-            raise TypeError("prompt must hold symbols: the model was made without a Vocabulary")
-        prompt = vocabulary.encode(prompt)
-    tokens = np.asarray(prompt)
-    if tokens.dtype.kind not in "iu" or tokens.ndim != 1 or not len(tokens):
-        raise ValueError(
-            f"prompt must hold at least one symbol, of shape (m,), got {tokens.dtype} "
-            f"{tokens.shape}"
-        )
-    if ((tokens < 0) | (tokens >= V)).any():
-        raise ValueError(f"prompt must lie in 0..V−1 = 0..{V - 1}, got {tokens.tolist()}")
-    return tokens.astype(np.int64)
 
 
 def continued(

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from fastrnn import decode
 from fastrnn._checks import Array, flag, integer
 from fastrnn.data import Vocabulary, pad
-from fastrnn.data.arrays import as_ids
 from fastrnn.decode import Hypothesis, Rules
+from fastrnn.models._parts.symbols import as_symbols
 from fastrnn.models._seq2seq.measures import MEASURES, checked_measures, measured
 from fastrnn.models._seq2seq.options import constraints_of
 from fastrnn.models._seq2seq.pairs import batched_pairs, check_sides, chunks
@@ -287,14 +287,7 @@ class Translating:
     def _ids(self, side: str, value: Any) -> Ids:
         """Return the symbols of a text, or those that it holds already."""
         vocabulary = self._vocabularies.get(f"{side}_vocab")
-        if isinstance(value, str):
-            if vocabulary is None:
-                raise TypeError(f"{side} must hold symbols: the model has no Vocabulary for it")
-            return vocabulary.encode(value)
-        ids = as_ids(side, value, self._sizes[side == "target"])
-        if ids.ndim != 1:
-            raise ValueError(f"{side} must have shape (t,), got {ids.shape}")
-        return ids
+        return as_symbols(side, value, vocabulary, self._sizes[side == "target"])
 
     def _rows(self, sources: Any) -> tuple[list[Ids], bool]:
         """Return the symbols of each source, and whether there is just one, not in a list."""
