@@ -72,6 +72,13 @@ class StepObject {
     swap();
   }
 
+  // Whether run() would take these as they are, without a closer look; y_t may be None.
+  bool takes(py::handle x_t, py::handle y_t) const {
+    if (const auto* single = std::get_if<Chain<float>>(&chain_)) return takes(*single, x_t, y_t);
+    const auto* twice = std::get_if<Chain<double>>(&chain_);
+    return twice != nullptr && takes(*twice, x_t, y_t);
+  }
+
   void swap() { odd_.store(!odd_.load()); }
   bool odd() const { return odd_; }
 
@@ -159,12 +166,27 @@ class StepObject {
   }
 
   template <class T>
+  bool apart(const T* x, index_t I, const T* y, index_t P) const {
+    return y + rows_ * P <= x || x + rows_ * I <= y;
+  }
+
+  template <class T>
+  bool takes(const Chain<T>& chain, py::handle x_t, py::handle y_t) const {
+    const index_t I = chain.front().x.shape[2], P = chain.back().y.shape[2];
+    const T* const x = plain_step<const T>(x_t, I);
+    if (x == nullptr || y_t.is_none()) return x != nullptr;
+    const T* const y = plain_step<T>(y_t, P);
+    const auto rank = [](py::handle array) { return py::detail::array_proxy(array.ptr())->nd; };
+    return y != nullptr && rank(x_t) == rank(y_t) && apart(x, I, y, P);
+  }
+
+  template <class T>
   void take_step(Link<T>& first, Link<T>& last, py::handle x_t, py::handle y_t) const {
     const index_t I = first.x.shape[2], P = last.y.shape[2];
     const T* const x = plain_step<const T>(x_t, I);
     T* const y = plain_step<T>(y_t, P);
     // Checking these by one_step() took 0.44 us a step of an LSTM with H = 8 in all, this 0.18.
-    if (x != nullptr && y != nullptr && (y + rows_ * P <= x || x + rows_ * I <= y)) {
+    if (x != nullptr && y != nullptr && apart<T>(x, I, y, P)) {
       first.x = {x, {1, rows_, I}, {rows_ * I, I, 1}};
       last.y = {y, {1, rows_, P}, {rows_ * P, P, 1}};
       return;
@@ -189,17 +211,18 @@ class StepObject {
   std::atomic<bool> used_{false};
 };
 
-// Step.run as Python calls its own functions: a step of an LSTM with H = 32 took 0.39 us instead of
-// 0.53 by pybind11's way, on Zen 5.
-PyObject* run_step(PyObject* self, PyObject* const* args, Py_ssize_t count) noexcept {
+// Step.takes and Step.run as Python calls its own functions: a step of an LSTM with H = 32 took
+// 0.39 us instead of 0.53 by pybind11's way, on Zen 5.
+template <class Call>
+PyObject* fast_call(PyObject* self, Py_ssize_t count, Py_ssize_t wanted, const char* words,
+                    Call&& call) noexcept {
   try {
-    if (count != 3) throw py::type_error("run takes x_t, y_t and num_threads");
+    if (count != wanted) throw py::type_error(words);
     auto* instance = reinterpret_cast<py::detail::instance*>(self);
     const bool plain = instance->simple_layout && instance->simple_holder_constructed;
     auto& step = plain ? *static_cast<StepObject*>(instance->simple_value_holder[0])
                        : as_object<StepObject>("step", "a Step", self);
-    step.run(args[0], args[1], args[2]);
-    Py_RETURN_NONE;
+    return call(step);
   } catch (py::error_already_set& error) {
     error.restore();
   } catch (const py::builtin_exception& error) {
@@ -212,6 +235,19 @@ PyObject* run_step(PyObject* self, PyObject* const* args, Py_ssize_t count) noex
     PyErr_SetString(PyExc_RuntimeError, error.what());
   }
   return nullptr;
+}
+
+PyObject* step_takes(PyObject* self, PyObject* const* args, Py_ssize_t count) noexcept {
+  return fast_call(self, count, 2, "takes takes x_t and y_t", [&](const StepObject& step) {
+    return PyBool_FromLong(step.takes(args[0], args[1]));
+  });
+}
+
+PyObject* step_run(PyObject* self, PyObject* const* args, Py_ssize_t count) noexcept {
+  return fast_call(self, count, 3, "run takes x_t, y_t and num_threads", [&](StepObject& step) {
+    step.run(args[0], args[1], args[2]);
+    return py::none().release().ptr();
+  });
 }
 
 }  // namespace
@@ -235,11 +271,17 @@ void bind_step(py::module_& m) {
       .def_property_readonly(
           "odd", [object](py::handle self) { return object(self).odd(); },
           "Whether the next run goes back.");
-  static PyMethodDef run{
-      "run", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(run_step)), METH_FASTCALL,
-      "Read x_t and one pair of states; write y_t and the other."};
-  step.attr("run") = py::reinterpret_steal<py::object>(
-      PyDescr_NewMethod(reinterpret_cast<PyTypeObject*>(step.ptr()), &run));
+  const auto fast = [](auto* function) {
+    return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
+  };
+  static PyMethodDef methods[] = {
+      {"takes", fast(step_takes), METH_FASTCALL,
+       "Whether run takes x_t, and y_t unless it is None, as they are, without a closer look."},
+      {"run", fast(step_run), METH_FASTCALL,
+       "Read x_t and one pair of states; write y_t and the other."}};
+  for (PyMethodDef& method : methods)
+    step.attr(method.ml_name) = py::reinterpret_steal<py::object>(
+        PyDescr_NewMethod(reinterpret_cast<PyTypeObject*>(step.ptr()), &method));
 }
 
 }  // namespace fastrnn::bindings

@@ -6,7 +6,7 @@ but weights and biases is contiguous (stride of one element). Outputs are writte
 """
 
 import enum
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,6 +87,8 @@ class Step:
         # follow what a general cell takes: choices, h_keep, c_keep
         layers: list[tuple[Any, ...]],
     ) -> None: ...
+    # Whether run takes them as they are, without a closer look; y_t may be None.
+    def takes(self, x_t: object, y_t: object, /) -> TypeGuard[_Array]: ...
     def run(
         self,
         x_t: _Array,  # (N, I), or (I,) of one row

@@ -15,7 +15,7 @@ from fastrnn.runtime import backend, team
 if TYPE_CHECKING:
     from fastrnn.recurrent import Layer
 
-_ndarray, _empty = np.ndarray, np.empty
+_ndarray = np.ndarray
 
 
 class Stream:
@@ -60,7 +60,7 @@ class Stream:
 
     __slots__ = (
         "_backend", "_dtype", "_layer", "_layers", "_n", "_noise", "_out_shape", "_pair", "_run",
-        "_scratch", "_step", "_x_shape",
+        "_scratch", "_step", "_takes", "_x_shape",
     )  # fmt: skip
 
     def __init__(self, layer: "Layer", batch_size: int = 1) -> None:
@@ -82,7 +82,7 @@ class Stream:
         self._scratch = [allocate("a layer's output", s, self._dtype) for s in shapes]
         self._noise = layer._noise(None)
         self._step = self._prepared()
-        self._run = self._step.run
+        self._takes, self._run = self._step.takes, self._step.run
         self.reset()
 
     def step(self, x_t: ArrayLike, out: Array | None = None) -> Array:
@@ -118,17 +118,12 @@ class Stream:
         >>> s.step(np.ones(3, np.float32), out=out) is out
         True
         """
-        if type(x_t) is _ndarray and backend.get() == "core":
-            # What needs no conversion. The core is the judge: it checks faster than this could.
-            try:
-                y_t = out
-                if y_t is None:
-                    shape = self._out_shape if x_t.ndim == 2 else self._out_shape[1:]
-                    y_t = _empty(shape, self._dtype)
-                self._run(x_t, y_t, team.get())
-                return y_t
-            except (TypeError, ValueError, MemoryError):
-                pass  # somebody has to convert, or to explain
+        if self._takes(x_t, out) and backend.get() == "core":  # as nearly every call has it
+            if out is None:
+                shape = self._out_shape if x_t.ndim == 2 else self._out_shape[1:]
+                out = allocate("y", shape, self._dtype)
+            self._run(x_t, out, team.get())
+            return out
         self._check_backend()
         x_t = self._enter(x_t)
         single = x_t.ndim == 1

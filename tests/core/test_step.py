@@ -82,6 +82,32 @@ def test_one_row_without_its_axis(dtype: np.dtype) -> None:
     np.testing.assert_array_equal(both[0], both[1])
 
 
+def test_it_says_what_it_takes_as_it_is(dtype: np.dtype) -> None:
+    """Nothing happens by asking; the rest it runs after a closer look, or refuses."""
+    N, W = 3, SIZES[1]
+    step = _core.Step(layers("lstm", N, dtype))
+    x, y, other = np.ones((N, I), dtype), np.empty((N, W), dtype), np.zeros(4, np.int8)
+    read_only = y.copy()
+    read_only.flags.writeable = False
+    assert step.takes(x, None)
+    assert step.takes(x, y)
+    assert step.takes(read_only[:, :1].repeat(I, 1), y)  # x may be read-only
+    over = np.zeros(N * (I + W), dtype)
+    bad: list[tuple[Any, Any]] = [
+        (None, None), (x.tolist(), y), (x.T.copy().T, y), (x[:2], y), (x[0], y), (x, y[0]),
+        (x.astype(">f4" if dtype == np.float32 else ">f8"), y), (other, None), (x, y.tolist()),
+        (x, y[:, ::-1]), (x, read_only), (x, y[:2]), (x, y.astype(np.int32)),
+        (over[: N * I].reshape(N, I), over[: N * W].reshape(N, W)),
+    ]  # fmt: skip
+    for x_t, y_t in bad:
+        assert not step.takes(x_t, y_t)
+    row = _core.Step(layers("lstm", 1, dtype))
+    assert row.takes(x[0], y[0])
+    assert not row.takes(x[0], y[:1])
+    assert not step.odd
+    assert not row.odd
+
+
 def test_malformed_calls(dtype: np.dtype) -> None:
     N = 3
     good = {"x_t": np.ones((N, I), dtype), "y_t": np.empty((N, SIZES[1]), dtype), "num_threads": 1}
@@ -134,3 +160,5 @@ def test_malformed_layers(dtype: np.dtype) -> None:
 def test_made_by_new_alone() -> None:
     with pytest.raises((TypeError, ValueError), match=r"step|Step|initiali"):
         _core.Step.run(_core.Step.__new__(_core.Step), None, None, 1)
+    with pytest.raises((TypeError, ValueError), match=r"step|Step|initiali"):
+        _core.Step.takes(_core.Step.__new__(_core.Step), None, None)

@@ -24,7 +24,7 @@ from fuzz.draw import Draw
 
 # They only build what other calls take; no code of the package asks for their type.
 CLASSES = ("Choices", "DecoderWeights", "PackedWeights", "Step", "Word2VecTables")
-METHODS = ((_core.Step, "run"), (_core.Tape, "gates"), (_core.Tape, "c"))
+METHODS = ((_core.Step, "takes"), (_core.Step, "run"), (_core.Tape, "gates"), (_core.Tape, "c"))
 LAYERS = (
     (fastrnn.RNN, {}), (fastrnn.GRU, {}), (fastrnn.LSTM, {}), (fastrnn.LSTM, {"peephole": True}),
     (fastrnn.LSTM, {"proj_size": 2}), (fastrnn.LSTM, {"layer_norm": True}),

@@ -248,7 +248,7 @@ def test_bad_arguments(rng: Any) -> None:
     model = Seq2Seq("lstm", letters, numbers, 4)
     for match, call in {
         "source must lie in 0..6, got 7": lambda: model.translate([4, 7]),
-        r"source must have shape \(t,\)": lambda: model.translate([np.zeros((2, 2), int)]),
+        r"source must have shape \(m,\)": lambda: model.translate([np.zeros((2, 2), int)]),
         "do not go with drawing": lambda: model.translate("a", beam_size=2, top_k=2),
         "constraint must be one function, or N = 2": lambda: model.translate(
             ["a", "b"], constraint=[len]
