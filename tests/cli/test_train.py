@@ -154,6 +154,52 @@ def examples(folder: Path, lines: list[dict[str, object]]) -> None:
     (folder / "examples.jsonl").write_text("\n".join(map(json.dumps, lines)))
 
 
+@pytest.mark.parametrize("each_step", [False, True])
+def test_a_regressor_learns(
+    folder: Path, each_step: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Twice the last number and a hundred times its negative: of sizes far from 0 and 1."""
+    rng, lines = np.random.default_rng(1), []
+    for _ in range(80):
+        x = rng.uniform(-1, 1, rng.integers(2, 7))
+        target = np.stack([2 * x + 5, -100 * x], axis=-1)
+        lines.append({
+            "x": x[:, None].tolist(),
+            "target": target.tolist() if each_step else target[-1].tolist(),
+        })  # fmt: skip
+    examples(folder, lines)
+    text = LABELLED.format(kind="SequenceRegressor", epochs=60)
+    text = text.replace("[data]", f"each_step = {str(each_step).lower()}\n[data]")
+    text = text.replace('"SGD"\nlr = 1.0\nmomentum = 0.5', '"Adam"\nlr = 0.01')
+    assert main(["train", write(folder, text)]) == 0
+    assert "60 examples of examples.jsonl, 2 numbers each; 20 held out" in capsys.readouterr().out
+    model = models.load(folder / "run")
+    assert isinstance(model, models.SequenceRegressor)
+    (folder / "new.jsonl").write_text('{"x": [[0.1], [0.5]], "target": [[0, 0], [6, -50]]}\n')
+    assert main(["predict", str(folder / "run"), str(folder / "new.jsonl"), "--json"]) == 0
+    last = np.array(json.loads(capsys.readouterr().out)["target"])[... if not each_step else -1]
+    assert (abs(last - [6, -50]) < [0.3, 15]).all(), last
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ({"x": [[1.0]], "target": "much"}, "line 2: target must be a number, or a list of numbers"),
+        ({"x": [[1.0]], "target": [[1.0]]}, "line 2: target must be a number, or a list of"),
+        ({"x": [[1.0]], "target": [1.0, 2.0]}, "target must have as many numbers as the others"),
+        ({"x": [[1.0]], "target": [1e999]}, "line 2: "),
+        ({"x": [[1.0]], "label": 1}, 'line 2: it must be {"x": …, "target": …}'),
+    ],
+)
+def test_bad_targets_are_refused(
+    folder: Path, line: dict[str, object], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    examples(folder, [{"x": [[1.0]], "target": 1}, line, {"x": [[1.0]], "target": 2}])
+    path = write(folder, LABELLED.format(kind="SequenceRegressor", epochs=1))
+    assert main(["train", path]) == 1
+    assert words in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("kind", ["text", "vectors"])
 def test_a_classifier_learns(
     folder: Path, kind: str, capsys: pytest.CaptureFixture[str]

@@ -182,9 +182,9 @@ def _examples(path: Path) -> None:
 
 
 def _load_examples(path: Path) -> Any:
-    from fastrnn.cli.datasets.text import labelled_dataset
+    from fastrnn.cli.datasets.text import classes_dataset
 
-    return labelled_dataset(path, each_step=False)
+    return classes_dataset(path.parent, path.name)
 
 
 CONFIG = """

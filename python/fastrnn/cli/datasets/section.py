@@ -1,7 +1,9 @@
 """Section [data] of a training's file: which kind of data each model reads."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
+from fastrnn._checks import flag
 from fastrnn.cells import float_type
 from fastrnn.cli._config import Config
 from fastrnn.cli.datasets.dialogues import dialogues_dataset, sentences_dataset
@@ -9,7 +11,8 @@ from fastrnn.cli.datasets.parallel import parallel_dataset
 from fastrnn.cli.datasets.text import (
     Dataset,
     classes_dataset,
-    labelled_dataset,
+    numbers_dataset,
+    read_examples,
     tags_dataset,
     text_dataset,
 )
@@ -20,6 +23,7 @@ DATASETS: dict[str, Callable[..., Dataset]] = {
     "Seq2Seq": parallel_dataset,
     "SequenceClassifier": classes_dataset,
     "SequenceTagger": tags_dataset,
+    "SequenceRegressor": numbers_dataset,
     "HRED": dialogues_dataset,
     "VHRED": dialogues_dataset,
     "SequenceVAE": sentences_dataset,
@@ -30,9 +34,13 @@ DATASETS: dict[str, Callable[..., Dataset]] = {
 
 def read_dataset(config: Config, kind: str) -> Dataset:
     """Return what section [data] describes, for a model of this kind."""
-    labelled = kind in ("SequenceClassifier", "SequenceTagger")
-    also = config.keys(labelled_dataset, {"path": None, "each_step": None}) if labelled else ()
-    given = {}
+    given: dict[str, Any] = {}
+    also: Sequence[str] = ()
+    if DATASETS[kind] in (classes_dataset, tags_dataset, numbers_dataset):
+        also = config.keys(read_examples, dict.fromkeys(("path", "key", "read", "each_step")))
+    if DATASETS[kind] is numbers_dataset:
+        each = config.section("model").get("each_step", False)
+        given["each_step"] = config.call("model", flag, {}, name="each_step", value=each)
     if DATASETS[kind] is vectors_dataset:
         dtype = config.section("model").get("dtype", "float32")
         given["dtype"] = config.call("model", float_type, {}, value=dtype)

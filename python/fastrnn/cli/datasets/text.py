@@ -1,6 +1,6 @@
 """Files of examples for ``fastrnn train``: a text to continue, or JSON lines with labels."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -84,37 +84,108 @@ def text_dataset(
 
 
 def classes_dataset(folder: Path, examples: str, **options: Any) -> Dataset:
-    """Return sequences with one label each; see `labelled_dataset`."""
-    return labelled_dataset(named(folder, "examples", examples), each_step=False, **options)
+    """Return sequences with one label each, ``{"x": …, "label": …}``; see `read_examples`."""
+    path = named(folder, "examples", examples)
+    return _labelled(read_examples(path, "label", _one_label, **options))
 
 
 def tags_dataset(folder: Path, examples: str, **options: Any) -> Dataset:
-    """Return sequences with one label for each step; see `labelled_dataset`."""
-    return labelled_dataset(named(folder, "examples", examples), each_step=True, **options)
+    """Return sequences with a label at each step, ``{"x": …, "labels": […]}``."""
+    path = named(folder, "examples", examples)
+    return _labelled(read_examples(path, "labels", _labels, each_step=True, **options))
 
 
-def labelled_dataset(
+def numbers_dataset(folder: Path, examples: str, *, each_step: bool, **options: Any) -> Dataset:
+    """Return sequences with numbers to predict, ``{"x": …, "target": …}``.
+
+    A target is a number or a list of K, or with `each_step` a list of these, one for each step.
+    The model knows mean and standard deviation of the targets that it learns from.
+    """
+    path = named(folder, "examples", examples)
+    given = read_examples(
+        path, "target", _rows if each_step else _row, each_step=each_step, **options
+    )
+    K = next((target.shape[-1] for target in given.targets if target.size), 1)
+    for number, target in zip(given.numbers, given.targets, strict=True):
+        if target.size and target.shape[-1] != K:
+            raise ValueError(
+                f"{path}, line {number}: target must have as many numbers as the others, {K}, "
+                f"got {target.shape[-1]}"
+            )
+    targets = [target.reshape(-1, K) if each_step else target for target in given.targets]
+    learned = np.concatenate([target.reshape(-1, K) for target in targets[: given.cut]])
+    if not len(learned):
+        raise ValueError(f"{path} must hold a target to learn from")
+    scale = learned.std(axis=0)
+    model = {
+        "outputs": K,
+        "target_center": learned.mean(axis=0).tolist(),
+        "target_scale": np.where(scale > 0, scale, 1.0).tolist(),
+    }
+    return given.dataset(targets, model, f"{K} numbers each")
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The examples of a file: those to learn from, then those that are held out."""
+
+    path: Path
+    each_step: bool
+    batch_size: int
+    seed: int
+    cut: int  # so many are learned from
+    numbers: Sequence[int]  # of their lines
+    sequences: Sequence[Any]  # arrays of ids, or of steps
+    targets: Sequence[Any]  # as they were read
+    model: dict[str, Any]  # what the inputs decide about it
+    unknown: str
+
+    def dataset(
+        self, targets: Sequence[Any], model: dict[str, Any], kind: str, labels: Sequence[str] = ()
+    ) -> Dataset:
+        """Return the batches of the examples with these arrays as targets."""
+        cut, sequences = self.cut, self.sequences
+
+        def make(rows: Rows) -> tuple[Any, ...]:
+            x, lengths = pad([sequences[i] for i in rows])
+            marks = [targets[i] for i in rows]
+            return x, pad(marks)[0] if self.each_step else np.stack(marks), lengths
+
+        steps = [len(sequence) for sequence in sequences]
+        size, seed = self.batch_size, self.seed
+        return Dataset(
+            batches(steps[:cut], size, seed=seed, make=make),
+            batches(steps[cut:], size, seed=seed, make=lambda rows: make(rows + cut)),
+            self.model | model,
+            tuple(labels),
+            f"{cut:,} examples of {self.path.name}, {kind}; {len(steps) - cut:,} held out",
+            unknown=self.unknown,
+        )
+
+
+def read_examples(
     path: Path,
+    key: str,
+    read: Callable[[Any], Any],
     *,
-    each_step: bool,
+    each_step: bool = False,
     level: Level = "character",
     min_count: int = 1,
     max_size: int | None = None,
     held_out: float = 0.1,
     batch_size: int = 32,
     seed: int = 0,
-) -> Dataset:
+) -> Examples:
     """Return the examples of a file of JSON lines, shuffled and cut in two.
 
-    A line is ``{"x": …, "label": …}``, or for a label at each step ``{"x": …, "labels": […]}``.
-    x is a text, or a list of steps, each a list of numbers. Labels are texts or integers.
+    A line is ``{"x": …, key: …}``. x is a text, or a list of steps, each a list of numbers; `read`
+    makes a target of what stands under the key, and with `each_step` it has one for each step.
     """
-    lines = read_lines(path)
-    pairs = [_example(path, i, line, each_step) for i, line in enumerate(lines)]
+    pairs = [_example(path, i, line, key, read) for i, line in enumerate(read_lines(path), 1)]
     parts = divided(list(enumerate(pairs, 1)), held_out, seed, str(path), "examples")
     cut = len(parts[0])
     numbers, examples = zip(*parts[0], *parts[1], strict=True)
-    inputs, labels = zip(*examples, strict=True)
+    inputs, targets = zip(*examples, strict=True)
     sizes = [None if isinstance(x, str) else np.shape(x)[1] for x, _ in pairs]
     if len(set(sizes)) > 1:
         odd = next(i for i, size in enumerate(sizes) if size != sizes[0])
@@ -131,50 +202,80 @@ def labelled_dataset(
     else:
         sequences = [np.asarray(x, np.float32) for x in inputs]
         model = {"input_size": sizes[0]}
-    names = sorted({name for each in labels for name in each})
-    classes = {name: i for i, name in enumerate(names)}
-    targets = [np.array([classes[name] for name in each], np.int64) for each in labels]
     for number, sequence, target in zip(numbers, sequences, targets, strict=True):
         if each_step and len(target) != len(sequence):
             raise ValueError(
-                f"{path}, line {number}: {len(sequence)} steps have {len(target)} labels"
+                f"{path}, line {number}: {len(sequence)} steps have {len(target)} {key}"
+                + ("" if key.endswith("s") else "s")
             )
-
-    def make(rows: Rows) -> tuple[Any, ...]:
-        x, lengths = pad([sequences[i] for i in rows])
-        marks = [targets[i] for i in rows]
-        return x, pad(marks)[0] if each_step else np.concatenate(marks), lengths
-
-    steps = [len(sequence) for sequence in sequences]
-    train = batches(steps[:cut], batch_size, seed=seed, make=make)
-    judged = batches(steps[cut:], batch_size, seed=seed, make=lambda rows: make(rows + cut))
-    return Dataset(
-        train,
-        judged,
-        {**model, "classes": names},
-        tuple(names),
-        f"{cut:,} examples of {path.name}, {len(names)} labels; {len(pairs) - cut:,} held out",
-        unknown=unknown,
+    return Examples(
+        path, each_step, batch_size, seed, cut, numbers, sequences, targets, model, unknown
     )
 
 
-def _example(path: Path, number: int, line: str, each_step: bool) -> tuple[Any, list[str]]:
-    """Return input and labels of one line."""
-    key = "labels" if each_step else "label"
+def _labelled(given: Examples) -> Dataset:
+    """Return examples whose targets are lists of labels, as the numbers of these."""
+    names = sorted({name for each in given.targets for name in each})
+    classes = {name: i for i, name in enumerate(names)}
+    targets = [np.array([classes[name] for name in each], np.int64) for each in given.targets]
+    if not given.each_step:
+        targets = [target[0] for target in targets]
+    return given.dataset(targets, {"classes": names}, f"{len(names)} labels", names)
+
+
+def _example(
+    path: Path, number: int, line: str, key: str, read: Callable[[Any], Any]
+) -> tuple[Any, Any]:
+    """Return input and target of one line."""
     try:
         content = strict_json(line)
         if not isinstance(content, dict) or content.keys() != {"x", key}:
             raise ValueError(f'it must be {{"x": …, "{key}": …}}')
-        x, labels = content["x"], content[key] if each_step else [content[key]]
+        x, target = content["x"], read(content[key])
         if not isinstance(x, str) and np.asarray(x, np.float32).ndim != 2:
             raise ValueError("x must be a text, or a list of steps that are lists of numbers")
-        if not isinstance(labels, list) or not all(type(label) in (str, int) for label in labels):
-            raise ValueError(f"{key} must be made of texts or integers")
-        if "" in labels:
-            raise ValueError(f"{key} must not be an empty text")
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{path}, line {number + 1}: {error}") from None
-    return x, [str(label) for label in labels]
+        raise ValueError(f"{path}, line {number}: {error}") from None
+    return x, target
+
+
+def _one_label(content: Any) -> list[str]:
+    return _labels([content], "label")
+
+
+def _labels(content: Any, key: str = "labels") -> list[str]:
+    if not isinstance(content, list) or not all(type(label) in (str, int) for label in content):
+        raise ValueError(f"{key} must be made of texts or integers")
+    if "" in content:
+        raise ValueError(f"{key} must not be an empty text")
+    return [str(label) for label in content]
+
+
+def _row(content: Any) -> NDArray[np.float64]:
+    """Return a number or a list of K as (K,)."""
+    row = _numbers(content, "target must be a number, or a list of numbers")
+    if row.ndim > 1 or not row.size:
+        raise ValueError("target must be a number, or a list of numbers")
+    return row.reshape(-1)
+
+
+def _rows(content: Any) -> NDArray[np.float64]:
+    """Return a number or a list of K for each step as (T, K)."""
+    rule = "target must be a list with a number, or a list of numbers, for each step"
+    rows = _numbers(content, rule)
+    if not 1 <= rows.ndim <= 2:
+        raise ValueError(rule)
+    return rows.reshape(len(rows), -1) if rows.size else rows.reshape(0, 1)
+
+
+def _numbers(content: Any, rule: str) -> NDArray[np.float64]:
+    try:
+        array = np.array(content)
+    except ValueError:
+        raise ValueError(rule) from None
+    if array.size and array.dtype.kind not in "fiu":
+        raise ValueError(rule)
+    return array.astype(np.float64)
 
 
 def divided(
