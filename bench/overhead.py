@@ -8,6 +8,7 @@ is the time of a trace with the call less that of the same trace without it, pro
 N=1, I=4, H=8, float32. Beside it, by the same subtraction: a primitive made by autograd's own
 `primitive` and `defvjp_argnums` that takes as many arrays and does nothing, which is what autograd
 itself asks for one call; and the time inside of the core's functions, where the arithmetic is.
+Below them: calls without autograd of one step of one row, T=1, processor time, whole.
 """
 
 import argparse
@@ -55,6 +56,27 @@ CASES: dict[str, tuple[list[np.ndarray], Run]] = {
         lambda a: LAYER.apply(dict(zip(LAYER.params, a[1:], strict=True)), a[0])[0],
     ),
 }  # fmt: skip
+
+
+def plain_calls() -> dict[str, Callable[[], Any]]:
+    """Return calls without autograd, of one step of one row."""
+    x, dy, arrays = normal(1, N, I), normal(1, N, H), weights(4)[1:]
+    stream, out = LAYER.stream(N), np.empty((N, H), np.float32)
+    return {
+        "layer(x)": lambda: LAYER(x),
+        "forward + backward": lambda: LAYER.backward(LAYER.forward(x)[2], dy),
+        "fastrnn.lstm": lambda: fastrnn.lstm(x, *arrays),
+        "stream.step": lambda: stream.step(x[0]),
+        "stream.step(out=)": lambda: stream.step(x[0], out),
+    }
+
+
+def whole(call: Callable[[], Any], calls: int = 2000) -> float:
+    """Return the microseconds of processor time of one call."""
+    begun = time.process_time()
+    for _ in range(calls):
+        call()
+    return (time.process_time() - begun) / calls * 1e6
 
 
 def ending(arrays: list[Any]) -> Callable[..., Any]:
@@ -122,13 +144,21 @@ def in_core(arrays: list[np.ndarray], run: Run, calls: int = 2000) -> float:
 def main(argv: list[str] | None = None) -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.overhead", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(CASES)}")
+    plain = plain_calls()
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"of {', '.join([*CASES, *plain])}"
+    )
     parser.add_argument("--rounds", type=int, default=15)
     options = parser.parse_args(argv)
     title = "us a call: median (least)"
     print(f"{title:<26}{'arrays':>7}{'fastrnn':>16}{'does nothing':>16}{'core':>7}")
     with fastrnn.threads(1):
-        for name in options.names or CASES:
+        for name in options.names or [*CASES, *plain]:
+            if name in plain:
+                rounds_of_one = [whole(plain[name]) for _ in range(options.rounds)]
+                column = f"{statistics.median(rounds_of_one):9.1f} ({min(rounds_of_one):4.1f})"
+                print(f"{name:<33}{column:>16}", flush=True)
+                continue
             arrays, run = CASES[name]
             idle = nothing(arrays)
             rounds = [

@@ -19,6 +19,7 @@ from fastrnn._checks import (
     DType,
     allocate,
     exact,
+    fits,
     flag,
     floats,
     integer,
@@ -109,14 +110,16 @@ def check_weights(
     if w_ih is not None:
         w_ih = _check_w_ih(spec, w_ih, dtype, rows, H)
         columns = w_ih.shape[1]
-    if b_ih is not None:
+    if b_ih is not None and not fits(b_ih, (rows,), dtype):
         b_ih = exact("b_ih", b_ih, (rows,), dtype, f"({_times(G)}H,)", title, H, weight=True)
-    if b_hh is not None:
+    if b_hh is not None and not fits(b_hh, (rows,), dtype):
         b_hh = exact("b_hh", b_hh, (rows,), dtype, f"({_times(G)}H,)", title, H, weight=True)
     if w_peephole is not None:
         w_peephole = _check_peephole(w_peephole, dtype, H)
     weights = w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr, None
-    return Part(spec, weights, None, dtype, columns, H, P, flag("reverse", reverse), w_ih is None)
+    if reverse is not False:
+        reverse = flag("reverse", reverse)
+    return Part(spec, weights, None, dtype, columns, H, P, reverse, w_ih is None)
 
 
 def check_x(name: str, x: Any, most: int, dtype: DType, columns: int, why: str) -> Array:
@@ -141,8 +144,10 @@ def check_state(
     name: str, state: Any, N: int, width: int, part: Part
 ) -> tuple[Array, tuple[int, ...]]:
     """Return an initial state as (N, width), and the shape that it came in: that, or (width,)."""
-    letter = "H" if width == part.H else "P"
     dtype, title, H = part.dtype, part.spec.title, part.H
+    if fits(state, (N, width), dtype):
+        return state, (N, width)
+    letter = "H" if width == H else "P"
     state = floats(name, state, dtype) if type(state) is not _ndarray else state
     if state.ndim == 1 and state.shape == (width,):
         state = exact(name, state, (width,), dtype, f"({letter},)", title, H)
@@ -227,8 +232,9 @@ def call(
     masks: Any = None,
 ) -> tuple[Array, Array, Array | None, "Tape | None"]:
     """Check what the caller gave, run, and return (y, h_n, c_n, tape) in the caller's layout."""
-    threads = thread_count(num_threads)
-    batch_first = flag("batch_first", batch_first)
+    threads = team.get() if num_threads is None else thread_count(num_threads)
+    if batch_first is not False:
+        batch_first = flag("batch_first", batch_first)
     dtype, H, P = part.dtype, part.H, part.P
     x = check_x("x", x, 3, dtype, part.columns, COLUMNS)
     single = x.ndim == 2
@@ -553,7 +559,7 @@ class Tape:
             _refuse_changed(self._digests, kept.digests())
         dtype = kept.part.dtype
         own_x = kept.x if want_x and (add_to is None or kept.backend != "core") else None
-        out = {}
+        out: dict[str, Array] = {}
         try:
             for name, array in zip(_WITH_X, (own_x, *kept.part.weights), strict=True):
                 if array is not None:
@@ -659,10 +665,11 @@ def _checked_dy(dy: Any, kept: Kept, single: bool, batch_first: bool) -> Array:
     """Return dy, which has the shape of y, as (T, N, P)."""
     (T, N, P), part, H = kept.y.shape, kept.part, kept.part.H
     shape: tuple[int, ...] = (T, P) if single else (N, T, P) if batch_first else (T, N, P)
-    symbols = "(T, H)" if single else "(N, T, H)" if batch_first else "(T, N, H)"
-    symbols = symbols if P == H else symbols.replace("H", "P")
-    array = exact("dy", dy, shape, part.dtype, symbols, part.spec.title, H)
-    return array[:, None] if single else array.transpose(1, 0, 2) if batch_first else array
+    if not fits(dy, shape, part.dtype):
+        symbols = "(T, H)" if single else "(N, T, H)" if batch_first else "(T, N, H)"
+        symbols = symbols if P == H else symbols.replace("H", "P")
+        dy = exact("dy", dy, shape, part.dtype, symbols, part.spec.title, H)
+    return dy[:, None] if single else dy.transpose(1, 0, 2) if batch_first else dy  # type: ignore[no-any-return]
 
 
 def _checked_final(

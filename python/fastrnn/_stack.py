@@ -4,7 +4,7 @@ Each of them is one call of `_call.run`. The states of all lie in one array of t
 `StateLayout` takes apart; `Noise` draws the masks of a call.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -302,7 +302,6 @@ def _everywhere(p: float, shape: tuple[int, int, int], dtype: DType) -> Array | 
 # ---- tape ----
 
 
-@dataclass(slots=True)
 class Record:
     """The inside of a `LayerTape`, filled from the bottom layer up.
 
@@ -318,10 +317,13 @@ class Record:
         x was the projected input of the bottom layer, a block of G·H columns per direction.
     """
 
-    tapes: list[Tape] = field(default_factory=list)
-    outputs: list[list[Array]] = field(default_factory=list)
-    masks: list[Array | None] = field(default_factory=list)
-    projected: bool = False
+    __slots__ = ("masks", "outputs", "projected", "tapes")
+
+    def __init__(self) -> None:
+        self.tapes: list[Tape] = []
+        self.outputs: list[list[Array]] = []
+        self.masks: list[Array | None] = []
+        self.projected = False
 
 
 class LayerTape:

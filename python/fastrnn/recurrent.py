@@ -133,8 +133,7 @@ class Direction:
             else:
                 found.append(self.check(name, value))
         weights: Any = tuple(found)
-        cell = getattr(_core.Cell, self.spec.core)
-        pack = _core.PackedWeights(cell, *weights) if packed else None
+        pack = _core.PackedWeights(_core.Cell[self.spec.core], *weights) if packed else None
         columns = self.I if found[0] is not None else self.spec.G * self.H
         return Part(
             self.spec, PACKED if pack else weights, pack, dtype, columns, self.H, self.P,
@@ -231,6 +230,7 @@ class Layer:
             )
         # Zoneout acts in every call; the rest acts in training and leaves inference plain.
         self._zones = any(self._chance[1:3])
+        self._drops = self.dropout > 0 or any(self._chance)
         spec = spec.with_masks() if self._zones else spec
         self._spec = spec
         widths = [P or H for H in sizes]
@@ -362,16 +362,17 @@ class Layer:
         TypeError, ValueError, MemoryError
             As for a plain call; rng is no Generator.
         """
-        training = flag("training", training)
-        active = training and (self.dropout > 0 or any(self._chance))
-        source = init.generator(rng) if active or rng is not None else None
-        dropout = None
-        if active and source is not None and self.dropout > 0:
-            dropout = stack.Dropout(self.dropout, source)
+        if training is not True:
+            training = flag("training", training)
+        dropout = noise = None
+        if self._drops or masks is not None or rng is not None:
+            source = init.generator(rng) if rng is not None or training else None
+            if training and source is not None and self.dropout > 0:
+                dropout = stack.Dropout(self.dropout, source)
+            noise = self._noise(source if training else None, masks)
         y, state, tape = self._run(
-            x, state, lengths, self._build_own(packed=False), Record(), dropout,
-            self._noise(source if training else None, masks),
-        )  # fmt: skip
+            x, state, lengths, self._build_own(packed=False), Record(), dropout, noise
+        )
         assert tape is not None  # there was a record
         return y, state, tape
 
