@@ -147,10 +147,9 @@ def train(
 
     The file has the sections [model], [data], [optimiser], [schedule] and [training]; their keys
     are the arguments of the Python interface. The kinds of models: LanguageModel, Seq2Seq,
-    SequenceClassifier, SequenceTagger, SequenceRegressor, HRED, VHRED, SequenceVAE,
-    AutoEncoder, VAE. Ctrl-C saves,
-    and --resume goes on: the end is the same, bit for bit. The how-to page "Train from a file" has
-    examples.
+    SequenceClassifier, SequenceTagger, SequenceRegressor, HRED, VHRED, SequenceVAE, AutoEncoder,
+    VAE. Ctrl-C saves, and --resume goes on: the end is the same, bit for bit. The how-to page
+    "Train from a file" has examples.
     """
     from fastrnn.cli.commands.train import run_train
 
