@@ -1,10 +1,12 @@
 """Why: a sequence that is skipped, or seen twice after a resume, is never noticed in the loss."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
 from fastrnn.data import Loader, batches, contiguous_streams, windows
-from fastrnn.data import streams as module
+from fastrnn.data.shuffle import permuted
 from fastrnn.models import Seq2Seq
 
 LENGTHS = np.random.default_rng(0).integers(1, 200, 1003)
@@ -92,16 +94,29 @@ def test_streams_go_on_where_they_were() -> None:
     np.testing.assert_array_equal(x[0], np.arange(7) * (10_006 // 7))
 
 
-@pytest.mark.parametrize("n", [8, 9, 1000, 4 * 37 * 3 + 1, 4 * 37 * 3])
-def test_windows_never_overlap_whatever_the_blocks(
-    n: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Small blocks, the last one partial, in every place of the order."""
-    monkeypatch.setattr(module, "_BLOCK", 37)
+@pytest.mark.parametrize("n", [5, 8, 9, 13, 17, 1000, 4 * 256, 4 * 256 + 1, 4 * 257 + 1])
+def test_every_window_comes_once_an_epoch(n: int) -> None:
     for seed in range(4):
         source = windows(np.arange(n), 5, 4, seed=seed)
-        starts = np.concatenate([x[0] for x, _ in source])
-        np.testing.assert_array_equal(np.sort(starts), 4 * np.arange((n - 1) // 4))
+        for _ in range(2):
+            starts = np.concatenate([x[0] for x, _ in source])
+            np.testing.assert_array_equal(np.sort(starts), 4 * np.arange((n - 1) // 4))
+
+
+def test_every_order_of_a_few_windows_is_as_likely() -> None:
+    """2,400 of them in the 24 orders of four: chi-squared with 23 degrees of freedom."""
+    orders = Counter(tuple(permuted(4, np.arange(4), seed, 0).tolist()) for seed in range(2400))
+    assert len(orders) == 24
+    assert sum((count - 100) ** 2 / 100 for count in orders.values()) < 45  # 99.6 %
+
+
+def test_batches_of_a_sorted_corpus_are_as_mixed_as_by_a_true_shuffle() -> None:
+    """Means of 32 numbers of 0..1 spread by 1/√(12·32), and neighbours are as far as any two."""
+    n = 32 * 4000
+    order = permuted(n, np.arange(n), 1, 2) / n
+    assert abs(order.reshape(-1, 32).mean(axis=1).std() * np.sqrt(12 * 32) - 1) < 0.04
+    assert abs(np.corrcoef(order[1:], order[:-1])[0, 1]) < 0.01
+    assert abs(np.corrcoef(order, np.arange(n))[0, 1]) < 0.01
 
 
 def test_a_position_of_another_loader_is_refused() -> None:

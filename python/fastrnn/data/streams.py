@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastrnn._checks import integer
-from fastrnn.data.loader import Loader, no_rows, philox
+from fastrnn.data.loader import Loader, no_rows
+from fastrnn.data.shuffle import permuted
 
 if TYPE_CHECKING:
     from fastrnn.distributed import Comm
 
 Ids = NDArray[np.int64]
 Pair = tuple[Ids, Ids]
-_BLOCK = 4096  # windows that are shuffled among themselves: 32 KiB of numbers, near on the disk
 
 
 class Tokens(Protocol):
@@ -153,29 +153,8 @@ class Windows(Loader[Pair]):
         if not len(places):
             nothing: Pair = no_rows()
             return nothing
-        return _gather(self._tokens, self._numbers(epoch, places) * self.T, self.T)
-
-    def _numbers(self, epoch: int, places: Ids) -> Ids:
-        """Return which windows stand at these places of the epoch's order.
-
-        Blocks of windows are permuted, and the windows within each: only one number a block and
-        one block at a time are in memory, however many windows there are.
-        """
-        blocks = -(-self._count // _BLOCK)
-        order = philox(self.seed, epoch).permutation(blocks)
-        # Every block is full but the last one. As if it were full too, the places after it move.
-        missing = blocks * _BLOCK - self._count
-        end = int(np.flatnonzero(order == blocks - 1)[0] + 1) * _BLOCK - missing
-        places = np.where(places >= end, places + missing, places)
-        numbers = np.empty_like(places)
-        for rank in np.unique(places // _BLOCK):
-            block = int(order[rank])
-            inner = philox(self.seed, epoch, block).permutation(
-                min(_BLOCK, self._count - block * _BLOCK)
-            )
-            here = places // _BLOCK == rank
-            numbers[here] = block * _BLOCK + inner[places[here] % _BLOCK]
-        return numbers
+        numbers = permuted(self._count, places, self.seed, epoch)
+        return _gather(self._tokens, numbers * self.T, self.T)
 
 
 def windows(tokens: Tokens, N: int, T: int, *, seed: int = 0) -> Windows:
@@ -204,6 +183,12 @@ def windows(tokens: Tokens, N: int, T: int, *, seed: int = 0) -> Windows:
         tokens hold anything but integers.
     ValueError
         tokens have another shape, or there are too few for one window.
+
+    Notes
+    -----
+    Each epoch has an order of its own of all windows, in which a window may stand anywhere: it does
+    not matter whether a corpus is sorted by topic. The order is computed place by place and takes
+    no memory; a `TokenFile` is read in many places for a batch.
 
     Examples
     --------
