@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastrnn._checks import integer
-from fastrnn.models._parts.decoder import Memory
+from fastrnn.models._parts.conditioned import Memory
 from fastrnn.models._parts.symbols import as_symbols
 
 if TYPE_CHECKING:

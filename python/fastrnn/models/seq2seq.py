@@ -14,14 +14,15 @@ from fastrnn._checks import flag, integer, probability
 from fastrnn.init import generator
 from fastrnn.io._files import atomic_write
 from fastrnn.metrics import perplexity
+from fastrnn.models._parts.decoder import Start
 from fastrnn.models._parts.model import Model
 from fastrnn.models._parts.reader import NOTHING
-from fastrnn.models._seq2seq.encoder import Encoded, Encoder
+from fastrnn.models._seq2seq.encoder import Encoder
 from fastrnn.models._seq2seq.measures import MEASURES, checked_measures
-from fastrnn.models._seq2seq.options import check_attention, out_params, plain, vocab_sizes
+from fastrnn.models._seq2seq.options import check_attention, plain, vocab_sizes
 from fastrnn.models._seq2seq.pairs import Pairs, opened_pairs
 from fastrnn.models._seq2seq.translating import Translating
-from fastrnn.models._seq2seq.writer import AttentiveDecoder, PlainDecoder, Plan
+from fastrnn.models._seq2seq.weights import Plan, decoder_of, out_params
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -202,7 +203,6 @@ class Seq2Seq(Translating, Model):
         shared: Mapping[str, Any],
     ) -> int:
         """Make encoder and decoder; return how many columns stand beside the decoder's input."""
-        attends = looks["score"] is not None
         self._encoder = Encoder(
             cell, vocab=self._sizes[0], bidirectional=both, reverse=reverse,
             merge_mode="sum" if both and looks["score"] == "dot" else "concat",
@@ -212,11 +212,7 @@ class Seq2Seq(Translating, Model):
         self.dtype = self._encoder.dtype
         beside = self._encoder.vector_width if self._peek else 0
         plan = Plan(cell, self._sizes[1], beside=beside, **writes, **shared)
-        self._decoder: PlainDecoder | AttentiveDecoder = (
-            AttentiveDecoder(plan, memory_width=self._encoder.width, **looks)
-            if attends
-            else PlainDecoder(plan)
-        )
+        self._decoder = decoder_of(plan, looks, self._encoder.width)
         return beside
 
     def loss(self, params: Mapping[str, Any], batch: Any, rng: "Generator | None" = None) -> Any:
@@ -279,7 +275,7 @@ class Seq2Seq(Translating, Model):
         return ops.linear(y, weight, params["out"]["bias"])
 
     def _partly_drawn(
-        self, params: Mapping[str, Any], pairs: Pairs, encoded: Encoded, rng: "Generator"
+        self, params: Mapping[str, Any], pairs: Pairs, encoded: Start, rng: "Generator"
     ) -> Any:
         """Return what to feed, with some symbols replaced by draws; nothing is traced here."""
         params, known = plain(params), encoded.plain()

@@ -21,7 +21,8 @@ from fastrnn.models._latent.gaussians import (
     with_free_bits,
 )
 from fastrnn.models._latent.sentences import Sentences
-from fastrnn.models._parts.decoder import Decoder, Ids
+from fastrnn.models._parts.conditioned import ConditionedDecoder
+from fastrnn.models._parts.decoder import Ids
 from fastrnn.models._parts.model import Model, size_of
 from fastrnn.models._parts.pooling import last
 from fastrnn.models._parts.reader import Reader
@@ -135,7 +136,7 @@ class SequenceVAE(Annealing, Sentences, Bounds, Model):
             dtype=dtype, rng=source, layer_options=layer_options,
         )  # fmt: skip
         self.dtype = self._reader.layer.dtype
-        self._decoder = Decoder(
+        self._decoder = ConditionedDecoder(
             cell, V, self._reader.layer.input_size, H, Z, num_layers=1,
             decoder_input=decoder_input, dtype=self.dtype, rng=source, **layer_options,
         )  # fmt: skip
@@ -245,8 +246,7 @@ class SequenceVAE(Annealing, Sentences, Bounds, Model):
 
     def _target_nats(self, params: Mapping[str, Any], x: _Rows, z: Any, **how: Any) -> Any:
         return self._decoder.nats(
-            params["decoder"], params["embedding"]["weight"], z, *x, dropout=self._dropout,
-            word_drop=self._word_drop, **how,
+            params, z, *x, dropout=self._dropout, word_drop=self._word_drop, **how
         )  # fmt: skip
 
     def _log_likelihood(self, params: Mapping[str, Any], x: _Rows, z: Any) -> Any:

@@ -13,10 +13,9 @@ from fastrnn.data import DialogueBatch, pack_dialogues
 from fastrnn.data.arrays import as_ids
 from fastrnn.decode._rules import MOST_ROWS
 from fastrnn.init import generator
-from fastrnn.models._dialogue.attending import Attending
 from fastrnn.models._dialogue.dialogues import Dialogues, as_batch, indexed
-from fastrnn.models._parts.decoder import Decoder, Ids, Memory
-from fastrnn.models._parts.decoding import decoded
+from fastrnn.models._parts.conditioned import ConditionedDecoder, Memory
+from fastrnn.models._parts.decoder import Ids
 from fastrnn.models._parts.model import Model, size_of
 from fastrnn.models._parts.pooling import last
 from fastrnn.models._parts.reader import CELLS, Reader
@@ -99,11 +98,9 @@ class DialogueModel(Model):
         W, E = self._reader.width, self._reader.layer.input_size
         self._context = CELLS[cell](W, C, dtype=self.dtype, rng=rng, **layer_options)
         self._attention = flag("attention", attention)
-        maker = Attending if self._attention else Decoder
-        extra = {"memory_size": W} if self._attention else {}
-        self._decoder: Decoder = maker(
+        self._decoder = ConditionedDecoder(
             cell, V, E, O, C + latent, num_layers=1, decoder_input=decoder_input,
-            dtype=self.dtype, rng=rng, **extra, **layer_options,
+            memory_size=W if self._attention else None, dtype=self.dtype, rng=rng, **layer_options,
         )  # fmt: skip
         self._sizes, self._speakers = (W, C), integer("speakers", speakers, 0)
         self.params = {
@@ -196,9 +193,8 @@ class DialogueModel(Model):
     ) -> Any:  # fmt: skip
         """Return −ln p of the symbols of all targets."""
         return self._decoder.nats(
-            params["decoder"], params["embedding"]["weight"], condition, d.targets,
-            d.target_lengths, memory=memory, dropout=self._dropout, word_drop=self._word_drop,
-            **how,
+            params, condition, d.targets, d.target_lengths, memory=memory, dropout=self._dropout,
+            word_drop=self._word_drop, **how,
         )  # fmt: skip
 
     def _condition(self, contexts: Any, z: Any, rng: "Generator") -> Any:  # noqa: ARG002
@@ -262,7 +258,7 @@ class DialogueModel(Model):
         condition = self._condition(contexts[rows], z, source)
         if memory is not None:
             memory = Memory(memory.vectors[:, rows], memory.lengths[rows])
-        symbols = decoded(self._decoder, self.params, condition, memory, source, **options)
+        symbols = self._decoder.generate(self.params, condition, memory, source, **options)
         texts = as_texts(symbols, self.vocabulary)
         if n is None:
             return texts

@@ -8,8 +8,7 @@ from numpy.typing import ArrayLike
 from fastrnn._checks import Array, integer
 from fastrnn.data import Vocabulary
 from fastrnn.init import generator
-from fastrnn.models._parts.decoder import Decoder
-from fastrnn.models._parts.decoding import decoded
+from fastrnn.models._parts.conditioned import ConditionedDecoder
 from fastrnn.models._parts.dense import between, vectors
 from fastrnn.models._parts.symbols import as_texts
 
@@ -23,7 +22,7 @@ class Sentences:
     params: dict[str, Any]
     vocabulary: Vocabulary | None
     dtype: Any
-    _decoder: Decoder
+    _decoder: ConditionedDecoder
     _z_dim: int
 
     def _enter(self, batch: Any) -> Any:
@@ -91,9 +90,9 @@ class Sentences:
             z has the wrong type or shape, or an option breaks its rule.
         """
         z = vectors("z", z, self._z_dim, self.dtype)
-        rows = decoded(
-            self._decoder, self.params, z, None, generator(rng), max_length=max_length,
-            temperature=temperature, **options,
+        rows = self._decoder.generate(
+            self.params, z, None, generator(rng), max_length=max_length, temperature=temperature,
+            **options,
         )  # fmt: skip
         return as_texts(rows, self.vocabulary)
 

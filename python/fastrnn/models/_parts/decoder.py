@@ -1,253 +1,402 @@
-"""Decoder: a recurrent layer that predicts a sequence of symbols, given one vector a sequence."""
+"""Decoders: symbols to features, starting from what is known; whole sequences, or step by step.
 
-from collections.abc import Mapping
+All models that generate sequences have one: `Seq2Seq`, `HRED`, `VHRED` and `SequenceVAE`.
+"""
+
+from collections.abc import Callable, Mapping
+from copy import copy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import autograd.numpy as anp
 import numpy as np
 from numpy.typing import NDArray
 
-from fastrnn import init, ops
-from fastrnn._checks import integer
-from fastrnn.data import BOS, EOS, PAD, UNK
-from fastrnn.models._parts.dense import affine, choice
-from fastrnn.models._parts.reader import CELLS, SMALL, linear_params, refuse_projection
+from fastrnn import ops
+from fastrnn._checks import Array
+from fastrnn.attention_step import AttentionStep
+from fastrnn.models._parts.reader import SMALL, Reader, with_weights
+from fastrnn.ops._primitive import value_of
+from fastrnn.recurrent import Layer
 
 if TYPE_CHECKING:
     from numpy.random import Generator
 
-    from fastrnn.recurrent import Layer
-
 Ids = NDArray[np.int64]
 
-INPUTS = ("init", "every", "gated")
+_OPEN = 100.0  # sigmoid(100) is 1, and 1 − sigmoid(−100), in either precision
 
 
-class SymbolNats(NamedTuple):
-    """−ln p of each symbol that exists, the EOS of each row included.
+class Start(NamedTuple):
+    """What a decoder knows of N sequences before their first step.
 
     Attributes
     ----------
-    nats : (M,)
-        What autograd traces as an array while it differentiates.
-    rows : ndarray of int, (M,)
-        The row of each symbol.
+    memory : array or None, (S, N, C)
+        What is attended to.
+    lengths : ndarray of int64 or None, (N,)
+        How many vectors of memory each sequence has.
+    vector : array, (N, K)
+        What may join the input of each step.
+    h, c : array (L, N, H), or tuple of L arrays (N, H); c None but for an LSTM
+        The first states.
     """
 
-    nats: Any
-    rows: Ids
+    memory: Any
+    lengths: Ids | None
+    vector: Any
+    h: Any
+    c: Any
 
-    def by_row(self, N: int) -> NDArray[np.float64]:
-        """Return the sum over each row's symbols, (N,), in float64."""
-        return np.bincount(self.rows, self.nats, N).astype(np.float64, copy=False)
-
-
-class Memory(NamedTuple):
-    """What a decoder attends to: vectors (S, N, C), and how many each row has, (N,)."""
-
-    vectors: Any
-    lengths: Ids
+    def plain(self) -> "Start":
+        """Return the same without what autograd traces."""
+        h, c = (part if part is None else tuple(map(value_of, part)) for part in self[3:])
+        return Start(value_of(self.memory), self.lengths, value_of(self.vector), h, c)
 
 
 class Decoder:
-    """The layer, its first weights, and what it does with them.
-
-    Parameters
-    ----------
-    cell : {"lstm", "gru", "rnn"}
-    vocab, embedding_size, hidden_size, num_layers : int
-        V, E, H and L.
-    condition_size : int
-        K, the length of the vector that the sequence is generated from.
-    decoder_input : {"init", "every", "gated"}
-        Where that vector enters: as the initial state; also in the input of every step; there
-        with a gate for each of its elements, computed from the symbol before.
-    dtype, rng
-        Of the first weights.
-    **layer_options
-        As the layer takes them.
+    """What `LayerDecoder` and `AttentiveDecoder` have in common; neither has weights of its own.
 
     Attributes
     ----------
     params : dict
-        ``"init"`` (S·L·H, K), ``"rnn"``, ``"out"`` (V, H), and where they are needed
-        ``"condition"`` (G·H, K), ``"gate"`` (K, E) and ``"gate_own"`` (K, K).
+        The first weights, for the model that made the decoder.
+    width : int
+        Columns of the features.
+    attends : bool
     """
 
-    def __init__(
-        self,
-        cell: str,
-        vocab: int,
-        embedding_size: int,
-        hidden_size: int,
-        condition_size: int,
-        *,
-        num_layers: int,
-        decoder_input: str,
-        dtype: Any,
-        rng: "Generator",
-        **layer_options: Any,
-    ) -> None:
-        H, L, K = integer("decoder_size", hidden_size, 1), num_layers, condition_size
-        refuse_projection(layer_options)
-        self.input = choice("decoder_input", decoder_input, INPUTS)
-        self.layer: Layer = CELLS[choice("cell", cell, list(CELLS))](
-            embedding_size, H, L, dtype=dtype, rng=rng, **layer_options
-        )
-        self.vocab, self._H, self._L = vocab, H, L
-        self._states = 2 if cell == "lstm" else 1
-        weights = self.layer.state_dict()
-        dtype = self.layer.dtype
-        self.params: dict[str, Any] = {
-            "init": linear_params(self._states * L * H, K, dtype, rng),
-            "rnn": weights,
-            "out": linear_params(vocab, H, dtype, rng),
-        }
-        if self.input != "init":
-            GH = len(weights["bias_ih_l0"] if "bias_ih_l0" in weights else weights["weight_hh_l0"])
-            weight = init.uniform((GH, K), H**-0.5, rng, dtype)
-            self.params["condition"] = {"weight": weight}
-        if self.input == "gated":
-            self.params["gate"] = linear_params(K, embedding_size, dtype, rng)
-            self.params["gate_own"] = {"weight": init.uniform((K, K), K**-0.5, rng, dtype)}
+    params: dict[str, Any]
+    width: int
+    attends: bool
 
-    def state(self, params: Mapping[str, Any], condition: Any) -> Any:
-        """Return the initial state that a condition (N, K) makes."""
-        flat = anp.tanh(affine(params["init"], condition))
-        parts = anp.reshape(flat, (len(flat), self._states * self._L, self._H))
-        parts = anp.transpose(parts, (1, 0, 2))
-        if self._states == 1:
-            return parts
-        return parts[: self._L], parts[self._L :]
-
-    def projected_inputs(
-        self, params: Mapping[str, Any], embedding: Any, condition: Any, ids: Ids, learning: bool
-    ) -> Any:
-        """Return the projected input (T, N, G·H) of symbols (T, N) and a condition (N, K)."""
-        few = self.vocab <= (ids.size // 2 if learning else SMALL)
-
-        def looked_up(weight: Any, bias: Any = None) -> Any:
-            # Each of few symbols stands there many times, so its product is made once.
-            if few:
-                return ops.embedding(ops.linear(embedding, weight, bias), ids)
-            return ops.linear(ops.embedding(embedding, ids), weight, bias)
-
-        x = looked_up(self.layer.input_weight(params["rnn"]))
-        if self.input == "init":
-            return x
-        into = params["condition"]["weight"]
-        if self.input == "every":
-            return x + ops.linear(condition, into)
-        gate = params["gate"]
-        scores = looked_up(gate["weight"], gate["bias"])
-        scores = scores + ops.linear(condition, params["gate_own"]["weight"])
-        let_through = 0.5 * (anp.tanh(0.5 * scores) + 1) * condition
-        return x + ops.linear(let_through, into)
-
-    def run(
+    def __call__(
         self,
         params: Mapping[str, Any],
-        embedding: Any,
-        condition: Any,
-        ids: Ids,
-        *,
-        state: Any = None,
-        memory: Memory | None = None,  # noqa: ARG002
-        lengths: Ids | None = None,
-        rng: "Generator | None" = None,
-        learning: bool = False,
-    ) -> tuple[Any, Any]:
-        """Return the layer's outputs (T, N, H) for what it sees (T, N), and its final state.
-
-        Parameters
-        ----------
-        state : Any
-            None: what the condition makes.
-        memory : Memory or None
-            What there is to attend to.
-        """
-        x = self.projected_inputs(params, embedding, condition, ids, learning)
-        if state is None:
-            state = self.state(params, condition)
-        return self.layer.apply(
-            params["rnn"], x, state, lengths=lengths, rng=rng, projected=True
-        )  # fmt: skip
-
-    def nats(
-        self,
-        params: Mapping[str, Any],
-        embedding: Any,
-        condition: Any,
-        tokens: Ids,
+        fed: Ids,
+        start: Start,
         lengths: Ids,
-        *,
-        dropout: float = 0.0,
-        word_drop: float = 0.0,
-        rng: "Generator | None" = None,
-        **how: Any,
-    ) -> SymbolNats:
-        """Return −ln p of symbols (T, N), each row's EOS included.
+        rng: "Generator | None",
+        learning: bool,
+    ) -> tuple[Any, Any]:
+        """Return features (T, N, width) of symbols (T, N), and weights (T, N, S) or None.
 
         Parameters
         ----------
         params : mapping
-            As `params`.
-        embedding : (V, E)
-        condition : (N, K)
-        tokens, lengths : ndarray of int, (T, N) and (N,)
-            Each row's symbols without BOS and EOS; PAD beyond.
-        dropout : float
-            Of the layer's outputs.
-        word_drop : float
-            Of the symbols that the layer sees: UNK takes their place.
+            ``"embedding"``, and what the decoder says.
+        lengths : ndarray of int64, (N,)
         rng : numpy.random.Generator or None
-            None: nothing is dropped.
-        **how
-            As `run`.
+            Of dropout.
+        learning : bool
+            Choose what is faster for the size of the batch.
         """
-        N = len(lengths)
-        inputs, targets = _shifted(tokens, lengths)
-        T, steps = len(inputs), lengths + 1
-        if rng is not None and word_drop > 0:
-            inputs[1:][rng.random((T - 1, N)) < word_drop] = UNK
-        y, _ = self.run(params, embedding, condition, inputs, lengths=steps, rng=rng, **how)
-        # The output layer costs most, so padding is left out of it.
-        place = np.flatnonzero(np.arange(T)[:, None] < steps)
-        y = ops.embedding(anp.reshape(y, (T * N, y.shape[2])), place)
-        if rng is not None and dropout > 0:
-            y = ops.dropout(y, dropout, rng=rng)
-        nats = ops.softmax_cross_entropy(
-            affine(params["out"], y), targets.ravel()[place], ignore_index=None, reduction="none"
-        )
-        return SymbolNats(nats, place % max(N, 1))
+        raise NotImplementedError
 
-    def step(
+    def steps(self, params: Mapping[str, Any], start: Start, beams: int) -> tuple[Any, Any]:
+        """Return a function for one step of about so many rows a sequence, and the first state.
+
+        The function takes (state, parents, sources, tokens): of each of M rows the row of state
+        that it goes on from, its sequence, and its symbol. It returns features (M, width), the new
+        state, and weights (M, S) or None.
+        """
+        raise NotImplementedError
+
+    def search(
         self,
         params: Mapping[str, Any],
-        embedding: Any,
-        condition: Any,
-        memory: Memory | None,
-        state: Any,
-        last: Ids,
+        start: Start,
+        beams: int,
+        scores: Callable[[Array, Ids], Array],
     ) -> tuple[Any, Any]:
-        """Return the scores (N, V) of what follows the symbols `last` (N,), and the state then."""
-        y, state = self.run(
-            params, embedding, condition, last[None], state=state, memory=memory
+        """Return a step for the searches of `fastrnn.decode`, and its first state.
+
+        Parameters
+        ----------
+        scores : callable
+            Takes features (M, width) and the sequence of each row; returns the scores of all
+            symbols, (M, V).
+        """
+        feed, first = self.steps(params, start, beams)
+
+        def step(state: Any, parents: Ids, tokens: Ids) -> tuple[Any, ...]:
+            sources, inner = state
+            sources = sources[parents]
+            y, inner, weights = feed(inner, parents, sources, tokens)
+            result = scores(y, sources), (sources, inner)
+            return result if weights is None else (*result, weights)
+
+        return step, (np.arange(len(start.vector)), first)
+
+
+class LayerDecoder(Decoder):
+    """A recurrent layer; it reads ``"rnn"`` of params.
+
+    Parameters
+    ----------
+    reader : Reader
+        Of symbols.
+    vector : {None, "columns", "product", "gated"}
+        How the vector joins each step's input: not at all; by the last columns of the layer's own
+        weight; by ``"condition"``; or so with a gate for each of its elements, computed from the
+        symbol by ``"gate"`` and from the vector by ``"gate_own"``.
+    """
+
+    attends = False
+
+    def __init__(self, reader: Reader, vector: str | None) -> None:
+        self._reader, self._vector = reader, vector
+        self.width = reader.width
+        self.params = dict(reader.params)
+
+    def __call__(
+        self,
+        params: Mapping[str, Any],
+        fed: Ids,
+        start: Start,
+        lengths: Ids,
+        rng: "Generator | None",
+        learning: bool,
+    ) -> tuple[Any, Any]:
+        """Return features (T, N, width), and None for the weights that there are not."""
+        beside, into = None if self._vector is None else start.vector, None
+        if self._vector in ("product", "gated"):
+            into = params["condition"]["weight"]
+        if self._vector == "gated":
+            embedding, gate = params["embedding"]["weight"], params["gate"]
+            scores = self._reader.product(
+                embedding, fed, gate["weight"], gate["bias"], learning=learning
+            )
+            beside = _let_through(params, scores, beside)
+        y, _ = self._reader(
+            params, fed, _stacked(start.h, start.c), lengths=lengths, rng=rng, learning=learning,
+            beside=beside, into=into,
         )  # fmt: skip
-        return affine(params["out"], y[0]), state
+        return y, None
 
-    def rows(self, state: Any, rows: Ids) -> Any:
-        """Return the state of some of its rows, in this order; a row may come more than once."""
-        return tuple(part[:, rows] for part in state) if self._states == 2 else state[:, rows]
+    def steps(
+        self,
+        params: Mapping[str, Any],
+        start: Start,
+        beams: int,  # noqa: ARG002  the other decoder's choice
+    ) -> tuple[Any, Any]:
+        """Return a function for one step, and the first state."""
+        embedding, state = params["embedding"]["weight"], _stacked(start.h, start.c)
+        first = state if start.c is not None else (state, None)
+        if self._vector in ("product", "gated"):
+            return self._projected_steps(params, embedding, start.vector), first
+        layer = _own(self._reader.layer, params["rnn"])
+
+        def step(state: Any, parents: Ids, sources: Ids, tokens: Ids) -> tuple[Any, Any, Any]:
+            x = embedding[tokens]
+            if self._vector is not None:
+                x = np.concatenate([x, start.vector[sources]], axis=1)
+            y, state = _one_step(layer, x, _rows(state, parents))
+            return y, state, None
+
+        return step, first
+
+    def _projected_steps(self, params: Mapping[str, Any], embedding: Array, vector: Array) -> Any:
+        """Return a function for one step in which the vector has a weight of its own."""
+        layer, into, gated = self._reader.layer, params["condition"]["weight"], None
+        own = _products(embedding, layer.input_weight(params["rnn"]))
+        if self._vector == "gated":
+            gated = _products(embedding, params["gate"]["weight"], params["gate"]["bias"])
+        else:
+            joined = ops.linear(vector, into)
+
+        def step(state: Any, parents: Ids, sources: Ids, tokens: Ids) -> tuple[Any, Any, Any]:
+            if gated is None:
+                x = own(tokens) + joined[sources]
+            else:
+                passed = _let_through(params, gated(tokens), vector[sources])
+                x = own(tokens) + ops.linear(passed, into)
+            y, after = layer.apply(params["rnn"], x[None], _rows(state, parents), projected=True)
+            return y[0], after if isinstance(after, tuple) else (after, None), None
+
+        return step
+
+    def side(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what an ONNX graph needs of the decoder."""
+        return {
+            "bottom": with_weights(self._reader.layer, params["rnn"]), "above": None,
+            "attention": None, "score": None, "query": "", "input_feed": False, "memory_width": 0,
+        }  # fmt: skip
 
 
-def _shifted(tokens: Ids, lengths: Ids) -> tuple[Ids, Ids]:
-    """Return the inputs, BOS first, and the targets, EOS last, (T + 1, N) each."""
-    T, N = int(lengths.max(initial=0)) + 1, len(lengths)
-    inputs = np.full((T, N), PAD)
-    inputs[0] = BOS
-    inputs[1:] = tokens[: T - 1]
-    targets = np.full((T, N), PAD)
-    targets[:-1] = tokens[: T - 1]
-    targets[lengths, np.arange(N)] = EOS
-    return inputs, targets
+class AttentiveDecoder(Decoder):
+    """A decoder whose bottom layer attends to memory; further layers may stand above.
+
+    Parameters
+    ----------
+    cell : {"lstm", "gru", "rnn"}
+    bottom : RNN, LSTM or GRU
+        Sizes and limits of gradients of the bottom layer, whose input is the embedded symbol, the
+        vector if it joins, and what the attention feeds.
+    name : str
+        Under which params has the bottom layer's weights and the attention's.
+    looks : mapping
+        ``"score"``, ``"query"`` and ``"input_feed"`` of `fastrnn.ops.attention_decoder`.
+    memory_width : int
+        C.
+    above : RNN, LSTM, GRU or None
+        It reads ``"rnn"`` of params.
+    vector : bool
+        Whether the vector joins each step's input.
+    dropout, embedding_dropout : float
+        Between bottom and above, and of the embedded symbols.
+    """
+
+    attends = True
+
+    def __init__(
+        self,
+        cell: str,
+        bottom: Layer,
+        name: str,
+        looks: Mapping[str, Any],
+        *,
+        memory_width: int,
+        above: Layer | None = None,
+        vector: bool = False,
+        dropout: float = 0.0,
+        embedding_dropout: float = 0.0,
+    ) -> None:
+        self._simple = cell == "rnn"
+        self._options: dict[str, Any] = {"cell": "gru" if self._simple else cell, **looks}
+        self._bottom, self._name, self._memory_width = bottom, name, memory_width
+        self._limits: dict[str, Any] = {"truncate": bottom.truncate, "clip_step": bottom.clip_step}
+        self._above, self._vector = above, vector
+        self._dropout, self._embedding_dropout = dropout, embedding_dropout
+        self.width = bottom._width
+        self.params = {}
+
+    def __call__(
+        self,
+        params: Mapping[str, Any],
+        fed: Ids,
+        start: Start,
+        lengths: Ids,
+        rng: "Generator | None",
+        learning: bool,  # noqa: ARG002  the other decoder's choice
+    ) -> tuple[Any, Any]:
+        """Return features (T, N, width) and weights (T, N, S)."""
+        x = ops.embedding(params["embedding"]["weight"], fed)
+        if rng is not None and self._embedding_dropout > 0:
+            x = ops.dropout(x, self._embedding_dropout, rng=rng)
+        if self._vector:
+            vector = start.vector
+            zeros = np.zeros((len(fed), 1, 1), vector.dtype)
+            x = anp.concatenate([x, anp.reshape(vector, (1, *vector.shape)) + zeros], axis=2)
+        y, _, weights, _ = ops.attention_decoder(
+            x, start.memory, self._for_kernel(params[self._name]), memory_lengths=start.lengths,
+            lengths=lengths, state=_bottom(start.h, start.c), **self._options, **self._limits,
+        )  # fmt: skip
+        if self._above is not None:
+            if rng is not None and self._dropout > 0:
+                y = ops.dropout(y, self._dropout, rng=rng)
+            state = _stacked(start.h[1:], start.c and start.c[1:])
+            y, _ = self._above.apply(params["rnn"], y, state, lengths=lengths, rng=rng)
+        return y, weights
+
+    def _for_kernel(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the parameters as the kernel takes them, which has LSTM and GRU.
+
+        A simple RNN is a GRU whose gates are constant: with r = 1 and z = 0 its state is
+        tanh(W x + b + U h), to the last bit.
+        """
+        if not self._simple:
+            return given
+        H, found = self.width, dict(given)
+        dtype = value_of(given["weight_hh"]).dtype
+        for name in ("weight_ih", "weight_hh"):
+            gates = np.zeros((2 * H, given[name].shape[1]), dtype)
+            found[name] = anp.concatenate([gates, given[name]])
+        constant = np.repeat(np.array([_OPEN, -_OPEN], dtype), H)
+        found["bias_ih"] = anp.concatenate([constant, given["bias_ih"]])
+        found["bias_hh"] = anp.concatenate([np.zeros(2 * H, dtype), given["bias_hh"]])
+        return found
+
+    def side(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what an ONNX graph needs of the decoder."""
+        given, above = params[self._name], self._above
+        weights = {name: given[name.removesuffix("_l0")] for name in self._bottom.state_dict()}
+        options = {name: value for name, value in self._options.items() if name != "cell"}
+        return {
+            "bottom": with_weights(self._bottom, weights), "attention": given,
+            "above": None if above is None else with_weights(above, params["rnn"]),
+            "memory_width": self._memory_width, **options,
+        }  # fmt: skip
+
+    def steps(self, params: Mapping[str, Any], start: Start, beams: int) -> tuple[Any, Any]:
+        """Return a function for one step, and the first state."""
+        embedding, above = params["embedding"]["weight"], None
+        if self._above is not None:
+            above = _own(self._above, params["rnn"])
+        beside = start.vector if self._vector else None
+        attend = AttentionStep(
+            start.memory, self._for_kernel(params[self._name]), memory_lengths=start.lengths,
+            rows=beams, embedding=embedding if beside is None else None, **self._options,
+        )  # fmt: skip
+
+        def step(state: Any, parents: Ids, sources: Ids, tokens: Ids) -> tuple[Any, Any, Any]:
+            bottom, upper = state
+            x = tokens
+            if beside is not None:
+                x = np.concatenate([embedding[tokens], beside[sources]], axis=1)
+            y, _, weights, bottom = attend(x, bottom, sources, parents)
+            if above is not None:
+                y, upper = _one_step(above, y, _rows(upper, parents))
+            return y, (bottom, upper), weights
+
+        upper: Any = None
+        if above is not None:
+            upper = _stacked(start.h[1:], start.c and start.c[1:])
+            upper = upper if start.c is not None else (upper, None)
+        return step, (_bottom(start.h, start.c), upper)
+
+
+def _let_through(params: Mapping[str, Any], scores: Any, vector: Any) -> Any:
+    """Return the part of a vector that its gates let through, given the symbols' part of them."""
+    scores = scores + ops.linear(vector, params["gate_own"]["weight"])
+    return 0.5 * (anp.tanh(0.5 * scores) + 1) * vector
+
+
+def _products(embedding: Array, weight: Array, bias: Array | None = None) -> Callable[[Ids], Array]:
+    """Return a function from symbols to the products of their vectors by a weight."""
+    if len(embedding) > SMALL:
+        return lambda tokens: ops.linear(embedding[tokens], weight, bias)
+    table = ops.linear(embedding, weight, bias)
+    return lambda tokens: table[tokens]
+
+
+def _bottom(h: Any, c: Any) -> tuple[Any, ...]:
+    """Return the states of the bottom layer."""
+    return (h[0],) if c is None else (h[0], c[0])
+
+
+def _stacked(h: Any, c: Any) -> Any:
+    """Return the states of layers as a layer takes them: h, or h and c, of (L, N, H)."""
+    if c is not None:
+        return _stacked(h, None), _stacked(c, None)
+    if not isinstance(h, tuple):
+        return h
+    return anp.stack(h) if len(h) > 1 else anp.reshape(h[0], (1, *h[0].shape))
+
+
+def _rows(state: Any, parents: Ids) -> Any:
+    """Return h, or h and c, (L, M, H) of these rows."""
+    h, c = state
+    return h[:, parents] if c is None else (h[:, parents], c[:, parents])
+
+
+def _own(layer: Layer, params: Mapping[str, Array]) -> Layer:
+    """Return a layer with copies of these weights: nobody edits them, so it packs them once."""
+    own = copy(layer)
+    own.params = {name: array.copy() for name, array in params.items()}
+    return own
+
+
+def _one_step(layer: Layer, x: Array, state: Any) -> tuple[Array, Any]:
+    """Return y (M, H), and h and c after one step."""
+    y, state = layer(x[None], state)
+    return y[0], state if isinstance(state, tuple) else (state, None)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from copy import copy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import autograd.numpy as anp
 import numpy as np
@@ -117,6 +117,14 @@ class Reader:
             self.params["embedding"] = {"weight": weight}
         self.params["rnn"] = self.layer.state_dict()
 
+    @classmethod
+    def around(cls, layer: Layer, vocab: int) -> Self:
+        """Return one of a layer that is there; who made it has its weights and the embedding."""
+        reader = cls.__new__(cls)
+        reader.layer, reader.vocab, reader.width = layer, vocab, layer._width
+        reader._embedding_dropout, reader.params = 0.0, {}
+        return reader
+
     def enter(self, x: Any, lengths: Any) -> tuple[Any, NDArray[np.int64], NDArray[np.bool_]]:
         """Return x without what is in its padding, lengths (N,), and which steps exist (T, N).
 
@@ -147,17 +155,19 @@ class Reader:
         rng: "Generator | None" = None,
         learning: bool = False,
         beside: Any = None,
+        into: Any = None,
     ) -> tuple[Any, Any]:
         """Return y (T, N, width) and the final state; x is what `enter` returned.
 
         While learning, the choice between the two ways to embed follows the size of the batch.
-        beside is (N, ·).
+        beside is (N, ·) or (T, N, ·), and enters by the weight `into` (G·H, ·); None: by the last
+        columns of the layer's own.
         """
         weights = params["rnn"]
         if self.vocab is None:
             return self.layer.apply(weights, x, state, lengths=lengths, rng=rng)
         embedding = params["embedding"]["weight"]
-        many = self.vocab > (x.size // 2 if learning else SMALL)
+        many = self._many(x, learning)
         drops = rng is not None and self._embedding_dropout > 0  # each symbol's own features
         if (many or drops) and beside is None:
             x = ops.embedding(embedding, x)
@@ -167,7 +177,9 @@ class Reader:
         columns, E = self.layer.input_weight(weights), embedding.shape[1]
         # Split, not indexed: autograd puts the gradients of two indices together slowly, which was
         # 8 % of an update of sums with peeking (H 128, N 128).
-        own, rest = (columns, columns) if beside is None else anp.split(columns, [E], axis=1)
+        own, rest = columns, into
+        if beside is not None and into is None:
+            own, rest = anp.split(columns, [E], axis=1)
         if many or drops:
             x = ops.embedding(embedding, x)
             if drops:
@@ -185,6 +197,19 @@ class Reader:
         if beside is not None:
             x = x + ops.linear(beside, rest)
         return self.layer.apply(weights, x, state, lengths=lengths, rng=rng, projected=True)
+
+    def product(
+        self, embedding: Any, ids: Any, weight: Any, bias: Any = None, *, learning: bool
+    ) -> Any:
+        """Return the embedded symbols (T, N) times a weight, plus a bias."""
+        if self._many(ids, learning):
+            return ops.linear(ops.embedding(embedding, ids), weight, bias)
+        return ops.embedding(ops.linear(embedding, weight, bias), ids)
+
+    def _many(self, ids: Any, learning: bool) -> bool:
+        """Return whether there are too many symbols to multiply each one's vector once."""
+        assert self.vocab is not None  # a reader of vectors has no symbols
+        return self.vocab > (ids.size // 2 if learning else SMALL)
 
 
 def labels(

@@ -1,7 +1,7 @@
 """Encoder: a source becomes what a decoder attends to, and the state that it starts from."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import autograd.numpy as anp
 import numpy as np
@@ -9,39 +9,13 @@ from numpy.typing import DTypeLike, NDArray
 
 from fastrnn import ops
 from fastrnn._checks import Array, flag
+from fastrnn.models._parts.decoder import Start
 from fastrnn.models._parts.reader import Reader, linear_params, refuse_projection, with_weights
-from fastrnn.ops._primitive import value_of
 
 if TYPE_CHECKING:
     from numpy.random import Generator
 
 Ids = NDArray[np.int64]
-
-
-class Encoded(NamedTuple):
-    """What a decoder knows of N sources.
-
-    Attributes
-    ----------
-    memory : array, (S, N, C)
-        The outputs of the top layer; in the order that the encoder read.
-    lengths : ndarray of int64, (N,)
-    vector : array, (N, D·H)
-        What the directions of the top layer ended with.
-    h, c : tuple of L arrays (N, H), c None but for an LSTM
-        What the decoder's layers start from.
-    """
-
-    memory: Any
-    lengths: Ids
-    vector: Any
-    h: tuple[Any, ...]
-    c: tuple[Any, ...] | None
-
-    def plain(self) -> "Encoded":
-        """Return the same without what autograd traces."""
-        h, c = (part if part is None else tuple(map(value_of, part)) for part in self[3:])
-        return Encoded(value_of(self.memory), self.lengths, value_of(self.vector), h or (), c)
 
 
 class Encoder:
@@ -139,7 +113,7 @@ class Encoder:
         lengths: Ids,
         rng: "Generator | None" = None,
         learning: bool = False,
-    ) -> Encoded:
+    ) -> Start:
         """Return what a decoder needs; x and lengths are what `enter` returned."""
         memory, state = self._reader(params, x, lengths=lengths, rng=rng, learning=learning)
         h, c = state if len(self._states) == 2 else (state, None)
@@ -153,7 +127,7 @@ class Encoder:
             bridge = params["bridge"]
             h = [anp.tanh(array) for array in _mapped(bridge, "h", h)]
             c = None if c is None else _mapped(bridge, "c", c)
-        return Encoded(memory, lengths, vector, tuple(h), None if c is None else tuple(c))
+        return Start(memory, lengths, vector, tuple(h), None if c is None else tuple(c))
 
     def side(self, params: Mapping[str, Any], attended: bool, peeked: bool) -> Any:
         """Return what an ONNX graph needs of the encoder."""

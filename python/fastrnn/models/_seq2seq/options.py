@@ -1,16 +1,12 @@
-"""The rules of Seq2Seq's options, its output layer, and parameters without what traces them."""
+"""The rules of Seq2Seq's options, and parameters without what traces them."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from fastrnn._checks import Array, flag
+from fastrnn._checks import flag
 from fastrnn.data.vocabulary import SPECIALS
 from fastrnn.models._parts.model import size_of
-from fastrnn.models._parts.reader import linear_params
 from fastrnn.ops._primitive import value_of
-
-if TYPE_CHECKING:
-    from numpy.random import Generator
 
 _SCORES = (None, "additive", "dot", "general")
 _QUERIES = ("previous", "current")
@@ -42,22 +38,6 @@ def check_attention(attention: Any, query: Any, input_feed: Any) -> None:
     flag("input_feed", input_feed)
     if attention is None and (query != "previous" or not input_feed):
         raise ValueError(f"query and input_feed need attention, got {query!r} and {input_feed!r}")
-
-
-def out_params(
-    decoder: Any, V: int, beside: int, tied: bool, dtype: Any, rng: "Generator"
-) -> dict[str, Array]:
-    """Return the first weights of the output layer; a tied one has no weight of its own."""
-    columns = decoder.width + beside
-    out = linear_params(V, columns, dtype, rng)
-    if tied:
-        E = decoder.params["embedding"]["weight"].shape[1]
-        if columns != E:
-            raise ValueError(
-                f"tied needs embedding_size to be the columns of the features, {columns}, got {E}"
-            )
-        del out["weight"]
-    return out
 
 
 def constraints_of(constraint: Any, chosen: list[int], N: int) -> Any:

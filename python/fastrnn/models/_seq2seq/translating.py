@@ -312,17 +312,10 @@ class Translating:
     def _steps(self, rows: list[Ids], beams: int) -> tuple[Any, Any]:
         """Return a step function for a search with so many beams a source, and its first state."""
         encoded = self._encoded(rows)
-        feed, first = self._decoder.steps(self.params["decoder"], encoded, beams)
-
-        def step(state: Any, parents: Ids, tokens: Ids) -> tuple[Any, ...]:
-            sources, inner = state
-            sources = sources[parents]
-            y, inner, weights = feed(inner, parents, sources, tokens)
-            scores = self._scores(self.params, y, encoded.vector[sources])
-            result = scores, (sources, inner)
-            return result if weights is None else (*result, weights)
-
-        return step, (np.arange(len(rows)), first)
+        return self._decoder.search(  # type: ignore[no-any-return]
+            self.params["decoder"], encoded, beams,
+            lambda y, rows: self._scores(self.params, y, encoded.vector[rows]),
+        )  # fmt: skip
 
     def _finished(self, hypothesis: Hypothesis, S: int) -> Hypothesis:
         """Return it with its text, and its attention in the order of the source."""
