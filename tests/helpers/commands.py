@@ -12,10 +12,10 @@ COMMAND = (sys.executable, "-m", "fastrnn.cli")
 DEMO = """
 import itertools, sys
 from fastrnn.cli import main
-from fastrnn.cli.demo import training
+from fastrnn.train import _loop
 tick, last = map(float, sys.argv[1:3])
 looks = itertools.count()
-training.perf_counter = lambda: min(next(looks) * tick, last)
+_loop.perf_counter = lambda: min(next(looks) * tick, last)
 sys.exit(main(["demo", *sys.argv[3:]]))
 """
 

@@ -206,6 +206,7 @@ def test_bad_histories(history: Any) -> None:
         ({"cell": "elman"}, ValueError, "cell must be one of"),
         ({"cell": "rnn", "attention": True}, ValueError, "attention needs cell"),
         ({"attention": True, "decoder_input": "gated"}, ValueError, "decoder_input must be"),
+        ({"attention": True, "decoder_input": "all"}, ValueError, "decoder_input must be one of"),
         ({"attention": 1}, TypeError, "attention must be True or False"),
         ({"word_drop": 1.5}, ValueError, r"word_drop must lie in 0\.\.1, got 1\.5"),
         ({"num_layers": 2}, TypeError, "num_layers is no option of this model"),

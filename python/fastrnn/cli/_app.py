@@ -121,7 +121,7 @@ def demo(
     """
     if ctx.invoked_subcommand is not None:
         return
-    from fastrnn.cli.demo.run import run_demo
+    from fastrnn.cli.commands.demo import run_demo
 
     run_demo(
         seconds=seconds if seconds is not None else (3.0 if quick else 60.0),

@@ -1,1 +1,0 @@
-"""``fastrnn demo``: the main job, its text, its training, and how that is shown."""
