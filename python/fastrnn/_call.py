@@ -584,10 +584,10 @@ class Tape:
                     self._box.append(kept)  # good for another try
                 raise
         else:
-            found = twins("_layer").backward(kept.inner, dy, dh_n, dc_n, truncate, clip_step)
+            computed = twins("_layer").backward(kept.inner, dy, dh_n, dc_n, truncate, clip_step)
             for name, target in (*out.items(), ("h0", dh0), ("c0", dc0)):
                 if target is not None:
-                    np.copyto(target, found[name], casting="no")
+                    np.copyto(target, computed[name], casting="no")
             if add_to is not None:
                 add_to += out.pop("x")
         if kept.w_mask is not None:
@@ -607,10 +607,10 @@ def backward(
     tape: Any, function: str, grads: type[Grads], *given: Any, **options: Any
 ) -> Grads:
     """Return what `gradients` finds as the fields of `grads`, None where there is none."""
-    found = gradients(tape, function, *given, **options)
+    by_name = gradients(tape, function, *given, **options)
     made = object.__new__(grads)
     # What is frozen is slow to set field by field.
-    vars(made).update(dict.fromkeys(grads.__dataclass_fields__), **found)
+    vars(made).update(dict.fromkeys(grads.__dataclass_fields__), **by_name)
     return made
 
 

@@ -244,10 +244,10 @@ def function(name: str, value: Any) -> None:
 def dtype_of(name: str, value: Any) -> DType:
     """Return what NumPy takes for a dtype; anything else is named."""
     try:
-        found: DType = np.dtype(value)
+        dtype: DType = np.dtype(value)
     except TypeError:
         raise TypeError(f"{name} must be a dtype, got {value!r}") from None
-    return found
+    return dtype
 
 
 def unmasked(name: str, value: Any) -> None:

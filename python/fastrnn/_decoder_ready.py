@@ -34,16 +34,16 @@ class Ready:
 
     def table(self, embedding: Array) -> Array | None:
         """Return what x adds to the gates for each symbol, or None where that does not pay."""
-        d, found = self._d, self._inputs
+        d, weights = self._d, self._inputs
         if len(embedding) > self._most_symbols:
             return None
         width = d.gates * d.H
         bias = np.zeros(width, embedding.dtype)
         for name, both in (("bias_ih", width), ("bias_hh", width if d.cell == "lstm" else 2 * d.H)):
-            if name in found:  # the GRU's new gate has its second bias inside
-                bias[:both] += found[name][:both]
+            if name in weights:  # the GRU's new gate has its second bias inside
+                bias[:both] += weights[name][:both]
         table = allocate("the table of symbols", (len(embedding), width), embedding.dtype)
-        weight = found["weight_ih"][:, : d.E]
+        weight = weights["weight_ih"][:, : d.E]
         _core.linear_forward(embedding, weight, bias, table, self._threads)
         return table
 
@@ -71,9 +71,9 @@ class Ready:
         """Return the products (S, M, O) of the first positions of each row of memory."""
         memory = self._inputs["memory"]
         there = np.arange(len(memory))[:, None] < lengths
-        found = allocate(name, (*memory.shape[:2], len(weight)), memory.dtype)
+        whole = allocate(name, (*memory.shape[:2], len(weight)), memory.dtype)
         rows = memory[there]
         products = allocate(name, (len(rows), len(weight)), memory.dtype)
         _core.linear_forward(rows, weight, bias, products, self._threads)
-        found[there] = products
-        return found
+        whole[there] = products
+        return whole

@@ -66,8 +66,8 @@ class Int8Rows:
 
     def rows(self, ids: Any) -> Array:
         """Return rows in float32, (…, K), by their numbers."""
-        found: Array = self.values[ids] * self.scale[ids][..., None]
-        return found
+        vectors: Array = self.values[ids] * self.scale[ids][..., None]
+        return vectors
 
     def tensors(self, name: str) -> dict[str, Array]:
         """Return what a file holds of it."""
@@ -141,8 +141,8 @@ class Bfloat16:
 
     def rows(self, ids: Any) -> Array:
         """Return rows in float32, (…, K), by their numbers."""
-        found: Array = (self.bits[ids].astype(np.uint32) << 16).view(np.float32)
-        return found
+        vectors: Array = (self.bits[ids].astype(np.uint32) << 16).view(np.float32)
+        return vectors
 
     def tensors(self, name: str) -> dict[str, Array]:
         """Return what a file holds of it: safetensors' NumPy half knows no bfloat16."""
@@ -197,9 +197,9 @@ def _tensor(
 ) -> Array:
     if name not in tensors:
         raise ValueError(f"it lacks {name}")
-    found = tensors[name]
-    if found.shape != shape or found.dtype != dtype:
+    array = tensors[name]
+    if array.shape != shape or array.dtype != dtype:
         raise ValueError(
-            f"{name} must be {np.dtype(dtype)} {shape}, got {found.dtype} {found.shape}"
+            f"{name} must be {np.dtype(dtype)} {shape}, got {array.dtype} {array.shape}"
         )
-    return found
+    return array

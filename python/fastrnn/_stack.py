@@ -237,7 +237,7 @@ def checked_rows(rows: Any, count: int) -> Array:
 # ---- masks ----
 
 
-class Chance(NamedTuple):
+class Probabilities(NamedTuple):
     """The probabilities of a layer: of dropping h, of keeping the old h and c, of dropping w_hh."""
 
     recurrent_dropout: float = 0.0
@@ -251,15 +251,15 @@ class Noise:
 
     Parameters
     ----------
-    chance : Chance
+    p : Probabilities
     rng : Generator or None
         None: what is to be expected; zoneout then keeps its part of everything.
     given : sequence of Masks or None
         One per layer and direction in the order of the states, in the place of drawn ones.
     """
 
-    def __init__(self, chance: Chance, rng: "Generator | None", given: Any = None) -> None:
-        self._chance = chance
+    def __init__(self, p: Probabilities, rng: "Generator | None", given: Any = None) -> None:
+        self._probabilities = p
         self._rng = rng
         self._given = given
 
@@ -270,13 +270,13 @@ class Noise:
             return check_masks(part, self._given[k], T, N)
         if self._rng is None:
             return self._expected(T, N, H, P, dtype)
-        p, h, c, w = self._chance
+        p, h, c, w = self._probabilities
         mask = self._dropped(p, (N, P), dtype)
         key = draw_key(self._rng) if h or c or w else 0
-        return Masks(mask, *(Draws(chance, key) if chance else None for chance in (h, c, w)))
+        return Masks(mask, *(Draws(each, key) if each else None for each in (h, c, w)))
 
     def _expected(self, T: int, N: int, H: int, P: int, dtype: DType) -> Masks:
-        _, h, c, _ = self._chance
+        _, h, c, _ = self._probabilities
         return Masks(None, _everywhere(h, (T, N, P), dtype), _everywhere(c, (T, N, H), dtype))
 
     def _dropped(self, p: float, shape: tuple[int, ...], dtype: DType) -> Array | None:
@@ -528,16 +528,18 @@ def backward(
             dx = Dropout.apply(p, mask, dx)
         pieces = _split(mode, dx, outputs)
         projected = record.projected and l == 0
-        found: list[Array] = []
+        by_input: list[Array] = []
         for d, piece in enumerate(pieces):
             k = l * len(outputs) + d
             weights[k] = record.tapes[k].unwind(
                 piece, dh_n[k], dc_n[k], dh0[k], dc0[k], want_x=want_x or l > 0,
                 truncate=limits.truncate, clip_step=limits.clip_step,
-                add_to=found[0] if found and not projected else None,
+                add_to=by_input[0] if by_input and not projected else None,
             )  # fmt: skip
             if "x" in weights[k]:
-                found.append(weights[k].pop("x"))
+                by_input.append(weights[k].pop("x"))
         # By what all directions read: one array, or a block of columns each.
-        dx = np.concatenate(found, axis=2) if len(found) > 1 else found[0] if found else None
+        dx = by_input[0] if by_input else None
+        if len(by_input) > 1:
+            dx = np.concatenate(by_input, axis=2)
     return dx, weights

@@ -481,21 +481,21 @@ class Spec:
         """Return the weights by argument: their shapes in symbols, and in numbers."""
         G, letter = self.G, "P" if self.projection else "H"
         rows = "H" if G == 1 else f"{G}·H"
-        found: dict[str, tuple[str, tuple[int, ...]]] = {
+        weights: dict[str, tuple[str, tuple[int, ...]]] = {
             "w_ih": (f"({rows}, I)", (G * H, I)),
             "w_hh": (f"({rows}, {letter})", (G * H, P)),
         }
         if bias:
-            found |= dict.fromkeys(("b_ih", "b_hh"), (f"({rows},)", (G * H,)))
+            weights |= dict.fromkeys(("b_ih", "b_hh"), (f"({rows},)", (G * H,)))
         if self.peephole:
             full = self.peephole == "full"
-            found["w_peephole"] = ("(3·H, H)", (3 * H, H)) if full else ("(3, H)", (3, H))
+            weights["w_peephole"] = ("(3·H, H)", (3 * H, H)) if full else ("(3, H)", (3, H))
         if self.projection:
-            found["w_hr"] = ("(P, H)", (P, H))
+            weights["w_hr"] = ("(P, H)", (P, H))
         if self.layer_norm:
             gains = 2 * G + 2 * self.cell_state
-            found["w_norm"] = (f"({gains}, H)", (gains, H))
-        return found
+            weights["w_norm"] = (f"({gains}, H)", (gains, H))
+        return weights
 
     @classmethod
     @lru_cache(1024)

@@ -103,8 +103,8 @@ class Embedding:
         ValueError
             One is not in 0..V−1.
         """
-        found: Array = self.apply(self.params, ids)
-        return found
+        vectors: Array = self.apply(self.params, ids)
+        return vectors
 
     def apply(self, params: Mapping[str, Any], ids: ArrayLike) -> Any:
         """Return the vectors of symbols by the given table, differentiable under autograd.

@@ -117,27 +117,27 @@ class Direction:
 
         What params lacks is absent: w_ih, where x is the projected input.
         """
-        found: list[Array | None] = []
+        arrays: list[Array | None] = []
         dtype, shapes = self.dtype, self.shapes
         for name in self.in_order:
             value = params.get(name, _absent)
             if value is _absent:
-                found.append(None)
+                arrays.append(None)
             elif (  # what needs no conversion; `check` takes as long for one weight
                 type(value) is _ndarray
                 and value.dtype is dtype
                 and value.shape == shapes[name]
                 and value.flags.aligned
             ):
-                found.append(value)
+                arrays.append(value)
             else:
-                found.append(self.check(name, value))
-        weights: Any = tuple(found)
+                arrays.append(self.check(name, value))
+        weights: Any = tuple(arrays)
         pack = _core.PackedWeights(_core.Cell[self.spec.core], *weights) if packed else None
-        columns = self.I if found[0] is not None else self.spec.G * self.H
+        columns = self.I if arrays[0] is not None else self.spec.G * self.H
         return Part(
             self.spec, PACKED if pack else weights, pack, dtype, columns, self.H, self.P,
-            self.reverse, found[0] is None,
+            self.reverse, arrays[0] is None,
         )  # fmt: skip
 
 
@@ -221,16 +221,16 @@ class Layer:
         spec = self._spec_type.of(chosen, peephole, P > 0, self.layer_norm)
         self._agree(sizes, P, forget_bias, spec)
         zoneout = self.zoneout if isinstance(self.zoneout, tuple) else (self.zoneout,) * 2
-        self._chance = stack.Chance(
+        self._probabilities = stack.Probabilities(
             self.recurrent_dropout, zoneout[0], zoneout[1] * spec.cell_state, self.weight_drop
         )
-        if peephole and self._chance.zoneout_c:
+        if peephole and self._probabilities.zoneout_c:
             raise ValueError(
                 "zoneout of c is not supported together with peephole; give zoneout=(p, 0)"
             )
         # Zoneout acts in every call; the rest acts in training and leaves inference plain.
-        self._zones = any(self._chance[1:3])
-        self._drops = self.dropout > 0 or any(self._chance)
+        self._zones = any(self._probabilities[1:3])
+        self._drops = self.dropout > 0 or any(self._probabilities)
         spec = spec.with_masks() if self._zones else spec
         self._spec = spec
         widths = [P or H for H in sizes]
@@ -1215,9 +1215,9 @@ class Layer:
                     f"masks must be a list of {count} Masks, one per layer and direction, "
                     f"got {masks!r:.80}"
                 )
-            return Noise(self._chance, None, masks)
-        active = any(self._chance) if rng is not None else any(self._chance[1:3])
-        return Noise(self._chance, rng) if active else None
+            return Noise(self._probabilities, None, masks)
+        active = any(self._probabilities) if rng is not None else any(self._probabilities[1:3])
+        return Noise(self._probabilities, rng) if active else None
 
     def _gradient_limits(self, truncate: Any, clip_step: Any) -> GradientLimits:
         """Return what acts on the gradients of one way back: as given, else as the layer says."""

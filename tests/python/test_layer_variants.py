@@ -74,7 +74,7 @@ def test_masks_may_be_passed_in(layer: Any, options: dict[str, Any]) -> None:
     """What is drawn from a generator is what the same masks, passed in, give."""
     model = make(layer, **options)
     rng = np.random.default_rng(5)
-    p, h, c, w = model._chance
+    p, h, c, w = model._probabilities
 
     def dropped(p: float, shape: tuple[int, ...]) -> np.ndarray | None:
         return np.where(rng.random(shape, np.float32) >= p, 1 / (1 - p), 0.0) if p else None

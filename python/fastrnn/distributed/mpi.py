@@ -147,7 +147,7 @@ class _Ends:
         self._check()
         arrived = self._comm.Ibarrier()
         while self._mpi.Request.Waitany([arrived, self._next]) != 0:
-            self._heard()
+            self._received()
             self._check()
 
     def _check(self) -> None:
@@ -158,7 +158,7 @@ class _Ends:
     def _listen(self) -> None:
         self._next = self._end.Irecv(self._message, source=self._mpi.ANY_SOURCE)
 
-    def _heard(self) -> None:
+    def _received(self) -> None:
         rank, calls = self._message.tolist()
         self._made[rank] = calls
         if len(self._made) < self._comm.size - 1:
@@ -170,13 +170,13 @@ class _Ends:
             return  # a child made by fork, or too late
         mine = np.array([self._comm.rank, self._calls])
         others = [rank for rank in range(self._comm.size) if rank != self._comm.rank]
-        told = [self._end.Isend(mine, dest=rank) for rank in others]
+        sent = [self._end.Isend(mine, dest=rank) for rank in others]
         while len(self._made) < len(others):
             if self._next.Test():
-                self._heard()
+                self._received()
             else:
                 sleep(0.01)
-        self._mpi.Request.Waitall(told)
+        self._mpi.Request.Waitall(sent)
 
 
 def init() -> Comm:
@@ -248,7 +248,7 @@ def ending_all(status: int, ended: Container[int] = ()) -> Iterator[None]:
 
 def _end_all_on_error() -> None:
     """Have an exception that nobody catches end all ranks: the others would wait for ever."""
-    say, say_of_thread = sys.excepthook, threading.excepthook
+    before, before_of_threads = sys.excepthook, threading.excepthook
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if isinstance(error, RankEndedError):
@@ -256,11 +256,11 @@ def _end_all_on_error() -> None:
                 sys.stderr.write(f"fastrnn: {error}\n")
             return
         with ending_all(130 if issubclass(kind, KeyboardInterrupt) else 1):
-            say(kind, error, trace)
+            before(kind, error, trace)
 
     def thread_hook(args: threading.ExceptHookArgs) -> None:
         with ending_all(1):
-            say_of_thread(args)
+            before_of_threads(args)
 
     sys.excepthook, threading.excepthook = hook, thread_hook
 

@@ -35,15 +35,15 @@ def array(name: str, value: Any, shape: Sequence[int | None], symbols: str) -> A
     """
     if getattr(value, "requires_grad", False):
         value = value.detach()  # a parameter of PyTorch
-    found, _ = leading(name, value)
-    fits = len(found.shape) == len(shape) and all(
-        want is None or want == size for want, size in zip(shape, found.shape, strict=True)
+    array, _ = leading(name, value)
+    fits = len(array.shape) == len(shape) and all(
+        want is None or want == size for want, size in zip(shape, array.shape, strict=True)
     )
     if not fits:
         sizes = ", ".join("·" if size is None else str(size) for size in shape)
         comma = "," if len(shape) == 1 else ""
-        raise ValueError(f"{name} must have shape {symbols} = ({sizes}{comma}), got {found.shape}")
-    return found
+        raise ValueError(f"{name} must have shape {symbols} = ({sizes}{comma}), got {array.shape}")
+    return array
 
 
 def blocks(rows: Array, order: Sequence[int]) -> Array:
@@ -114,8 +114,8 @@ def assemble(cls: type[L], each: Sequence[Weights], directions: int, **options: 
     state = {}
     for direction, weights in zip(layer._each(), given, strict=True):
         for argument, name in direction.names.items():
-            found = weights.get(argument)
-            state[name] = np.zeros(direction.shapes[name], dtype) if found is None else found
+            array = weights.get(argument)
+            state[name] = np.zeros(direction.shapes[name], dtype) if array is None else array
         extra = [key for key, a in weights.items() if a is not None and key not in direction.names]
         if extra:
             raise ValueError(f"{cls.__name__} has no place for {extra}")

@@ -31,8 +31,8 @@ def save_layer(layer: "Layer", path: str | os.PathLike[str]) -> None:
 
 def load_layer(cls: type[L], path: str | os.PathLike[str]) -> L:
     """Read a layer; see its `load`."""
-    found = load_checkpoint(path)
-    state, config = found.state, found.state.get("config")
+    content = load_checkpoint(path)
+    state, config = content.state, content.state.get("config")
     if state.get("format") != _FORMAT or not isinstance(config, dict):
         hint = "fastrnn.models.load reads models, from_torch weights of other programs"
         raise CheckpointError(path, "it holds no layer", hint)
@@ -49,9 +49,9 @@ def load_layer(cls: type[L], path: str | os.PathLike[str]) -> L:
         if wrong := options.keys() & set(_FIRST_WEIGHTS):
             raise ValueError(f"{min(wrong)} is no option that a file keeps")
         # Options that ask for more than the file has are refused before memory is taken for them.
-        with at_most(2 * sum(array.nbytes for array in found.tensors.values()) + 2**16):
+        with at_most(2 * sum(array.nbytes for array in content.tensors.values()) + 2**16):
             layer: L = maker(**options, rng=np.random.default_rng(0))
-        layer.load_state_dict(found.tensors)
+        layer.load_state_dict(content.tensors)
     except (TypeError, ValueError) as error:
         raise CheckpointError(
             path, f"it is no {cls.__name__} of this version: {error}", "save the layer again"

@@ -116,20 +116,20 @@ def _one(name: str, given: Sequence[Any], k: int) -> tuple[dict[str, Any], bool]
     H = R.shape[0]
     R = array(f"weights[{k + 1}]", given[1], (H, G * H), f"(H, {words})")
     W = array(f"weights[{k}]", given[0], (None, G * H), f"(I, {words})")
-    found: dict[str, Any] = {"w_ih": blocks(W.T, order), "w_hh": blocks(R.T, order)}
+    weights: dict[str, Any] = {"w_ih": blocks(W.T, order), "w_hh": blocks(R.T, order)}
     if len(given) < 3:
-        return found, True
+        return weights, True
     value, label = given[2], f"weights[{k + 2}]"
     # CuDNN's layers and the GRU with its reset gate after have one bias for each product.
     if np.ndim(value) == 2 and name == "GRU":
         both = array(label, value, (2, G * H), f"(2, {words})")
     elif np.size(value) == 2 * G * H != G * H and name != "RNN":
         both = array(label, value, (2 * G * H,), f"({2 * G}·H,)").reshape(2, -1)
-        found = {"w_ih": blocks(_cudnn(W, G), order), "w_hh": blocks(_cudnn(R, G), order)}
+        weights = {"w_ih": blocks(_cudnn(W, G), order), "w_hh": blocks(_cudnn(R, G), order)}
     else:
-        found["b_ih"] = blocks(array(label, value, (G * H,), f"({words},)"), order)
-        return found, name != "GRU"
-    return found | {"b_ih": blocks(both[0], order), "b_hh": blocks(both[1], order)}, True
+        weights["b_ih"] = blocks(array(label, value, (G * H,), f"({words},)"), order)
+        return weights, name != "GRU"
+    return weights | {"b_ih": blocks(both[0], order), "b_hh": blocks(both[1], order)}, True
 
 
 def _cudnn(kernel: Array, G: int) -> Array:
@@ -143,14 +143,14 @@ def _cudnn(kernel: Array, G: int) -> Array:
 
 def _choices(name: str, activation: Squash, recurrent_activation: Squash) -> dict[str, Any]:
     """Return the layer's options that say the same."""
-    found = []
+    names = []
     for label, value in (
         ("activation", activation), ("recurrent_activation", recurrent_activation)
     ):  # fmt: skip
         if isinstance(value, str) and value not in _ACTIVATIONS:
             raise ValueError(f"{label} must be one of {list(_ACTIVATIONS)}, got {value!r}")
-        found.append(_ACTIVATIONS[value] if isinstance(value, str) else value)
-    g, f = found
+        names.append(_ACTIVATIONS[value] if isinstance(value, str) else value)
+    g, f = names
     if name == "RNN":
         if f != "sigmoid":
             raise ValueError("recurrent_activation exists for LSTM and GRU only")

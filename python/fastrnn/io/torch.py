@@ -127,8 +127,8 @@ def to_torch(layer: "Layer") -> Any:
     if name == "RNN":
         options["nonlinearity"] = getattr(layer, "nonlinearity", None)
         if options["nonlinearity"] not in ("tanh", "relu"):
-            found = options["nonlinearity"]
-            raise ValueError(f"torch.nn.RNN has nonlinearity tanh and relu, got {found!r}")
+            nonlinearity = options["nonlinearity"]
+            raise ValueError(f"torch.nn.RNN has nonlinearity tanh and relu, got {nonlinearity!r}")
     refuse(
         layer, f"torch.nn.{name}", "bias", "batch_first", "dropout", "bidirectional", "proj_size",
         "nonlinearity", "truncate", "clip_step", training=True,

@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 
 class AutoEncoder(VectorModel):
-    """Dense layers down to a code of a few numbers, and dense layers back to the vector.
+    """Dense layers down to a latent vector, and dense layers back to the vector.
 
     Parameters
     ----------
     input_size : int
         I, the length of a vector.
     z_dim : int
-        Z, the length of a code.
+        Z, the length of a latent vector.
     hidden_sizes : sequence of int
-        Widths of the layers between vector and code; the decoder has them in reverse. None at all
-        makes the linear autoencoder, whose best loss is that of principal components.
+        Widths of the layers between vector and latent vector; the decoder has them in reverse. None
+        at all makes the linear autoencoder, whose best loss is that of principal components.
     activation : {"tanh", "relu", "linear"}
         After each hidden layer.
     likelihood : {"gaussian", "bernoulli"}

@@ -197,7 +197,7 @@ class Seq2Seq(Translating, Model):
         cell: str,
         both: bool,
         reverse: bool,
-        looks: Mapping[str, Any],
+        attention_options: Mapping[str, Any],
         reads: Mapping[str, Any],
         writes: Mapping[str, Any],
         shared: Mapping[str, Any],
@@ -205,14 +205,14 @@ class Seq2Seq(Translating, Model):
         """Make encoder and decoder; return how many columns stand beside the decoder's input."""
         self._encoder = Encoder(
             cell, vocab=self._sizes[0], bidirectional=both, reverse=reverse,
-            merge_mode="sum" if both and looks["score"] == "dot" else "concat",
+            merge_mode="sum" if both and attention_options["score"] == "dot" else "concat",
             decoder_size=writes["hidden_size"], decoder_layers=writes["num_layers"],
             **reads, **shared,
         )  # fmt: skip
         self.dtype = self._encoder.dtype
         beside = self._encoder.vector_width if self._peek else 0
         plan = Plan(cell, self._sizes[1], beside=beside, **writes, **shared)
-        self._decoder = decoder_of(plan, looks, self._encoder.width)
+        self._decoder = decoder_of(plan, attention_options, self._encoder.width)
         return beside
 
     def loss(self, params: Mapping[str, Any], batch: Any, rng: "Generator | None" = None) -> Any:

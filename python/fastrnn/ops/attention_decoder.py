@@ -167,13 +167,13 @@ def _backward(call: Call, g: tuple[Array | None, ...]) -> tuple[Array | None, ..
         run, names, limits = call.kept
         keys = ("x", "memory", *names)
         wanted = {key for key, w in zip(keys, call.wanted, strict=True) if w}
-        found = run.backward(g, wanted, limits)
-        return tuple(found.get(key) for key in keys)
+        gradients = run.backward(g, wanted, limits)
+        return tuple(gradients.get(key) for key in keys)
     arrays, names, options = call.kept
     x, memory, state, params = _split(arrays, names)
-    found = twins().attention_decoder_backward(g, x, memory, params, state=state, **options)
-    states = found["state"][: len(state or ())]
-    return (found["x"], found["memory"], *states, *(found[name] for name in names))
+    gradients = twins().attention_decoder_backward(g, x, memory, params, state=state, **options)
+    states = gradients["state"][: len(state or ())]
+    return (gradients["x"], gradients["memory"], *states, *(gradients[name] for name in names))
 
 
 def _split(arrays: Any, names: tuple[str, ...]) -> tuple[Any, Any, Any, dict[str, Any]]:

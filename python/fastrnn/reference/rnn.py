@@ -204,9 +204,9 @@ def rnn_backward(
     dy = call.dy(dy)
     dh = call.seq.dstate_in("dh_n", dh_n, call.w_hh.dtype)
     tape.spend()
-    found = rnn_sweep_backward(call, kept, dy, dh, every, limit)
-    found.pop("w_norm")
-    return RNNGrads(**found)
+    grads = rnn_sweep_backward(call, kept, dy, dh, every, limit)
+    grads.pop("w_norm")
+    return RNNGrads(**grads)
 
 
 def rnn_sweep(call: Call) -> tuple[list[Any], None, list[Any]]:

@@ -47,8 +47,8 @@ def run_evaluate(
             )
         answers = list(task.answers(file, beside_x=references is None))
         lines = equally_many(list(lines_of(data)), data, answers, file)
-        found = [p for part in predictions(task, data, iter(lines), batch_size) for p in part]
-        figures = task.scores(found, answers)
+        predicted = [p for part in predictions(task, data, iter(lines), batch_size) for p in part]
+        figures = task.scores(predicted, answers)
         task.report_unknown(data)
     elif references is not None:
         raise ValueError(

@@ -69,13 +69,13 @@ def read_vectors(
     divisor = number("scale", scale, 0)
     if divisor == 0:
         raise ValueError("scale must be above 0, got 0")
-    found = _read(path, array)
-    if found.dtype.kind not in "fiub" or found.ndim < 2 or not found[:1].size:
+    numbers = _read(path, array)
+    if numbers.dtype.kind not in "fiub" or numbers.ndim < 2 or not numbers[:1].size:
         raise ValueError(
-            f"{path.name} must hold numbers of shape (n, I) or (n, …), got {found.dtype} "
-            f"{found.shape}"
+            f"{path.name} must hold numbers of shape (n, I) or (n, …), got {numbers.dtype} "
+            f"{numbers.shape}"
         )
-    x: Array = (found.reshape(len(found), -1) / divisor).astype(dtype)
+    x: Array = (numbers.reshape(len(numbers), -1) / divisor).astype(dtype)
     if not np.isfinite(x).all():
         raise ValueError(f"{path.name} must hold finite numbers")
     return x

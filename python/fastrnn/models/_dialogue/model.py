@@ -200,7 +200,7 @@ class DialogueModel(Model):
     def _condition(self, contexts: Any, z: Any, rng: "Generator") -> Any:  # noqa: ARG002
         """Return the input of the decoder, (P, C + latent), given contexts (P, C)."""
         if z is not None:
-            raise TypeError(f"z is no option of {type(self).__name__}: it has no latent code")
+            raise TypeError(f"z is no option of {type(self).__name__}: it has no latent vectors")
         return contexts
 
     def conversation(self) -> "Conversation":

@@ -1,1 +1,1 @@
-"""What models with latent codes are made of: Gaussians, bounds, annealing, sentences."""
+"""What models with latent vectors are made of: Gaussians, bounds, annealing, sentences."""

@@ -1,4 +1,4 @@
-"""What models of vectors share: dense layers down to a code of a few numbers, and up again."""
+"""What models of vectors share: dense layers down to a latent vector, and up again."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -88,7 +88,7 @@ class VectorModel(Model):
         return len(batch)
 
     def decode(self, z: ArrayLike) -> Array:
-        """Return what the decoder expects for codes.
+        """Return the vectors that the decoder makes of latent vectors.
 
         Parameters
         ----------
@@ -109,11 +109,11 @@ class VectorModel(Model):
         return mean_of(self._likelihood, self._decoded(self.params, z))
 
     def _mean_code(self, x: Array) -> Array:
-        """Return one code for each vector, (N, Z)."""
+        """Return the latent vector of each vector, (N, Z)."""
         raise NotImplementedError
 
     def reconstruct(self, x: ArrayLike) -> Array:
-        """Return vectors as they come back from their code, or the mean of their codes.
+        """Return vectors as they come back from their latent vector, or the mean of it.
 
         Parameters
         ----------
@@ -133,7 +133,7 @@ class VectorModel(Model):
         return self.decode(self._mean_code(self._enter(x)))
 
     def interpolate(self, a: ArrayLike, b: ArrayLike, steps: int) -> Array:
-        """Return the vectors on the line from the (mean) code of a to that of b.
+        """Return what is decoded on the line from the (mean) latent vector of a to that of b.
 
         Parameters
         ----------

@@ -234,7 +234,7 @@ class AttentiveDecoder(Decoder):
         vector if it joins, and what the attention feeds.
     name : str
         Under which params has the bottom layer's weights and the attention's.
-    looks : mapping
+    attention : mapping
         ``"score"``, ``"query"`` and ``"input_feed"`` of `fastrnn.ops.attention_decoder`.
     memory_width : int
         C.
@@ -253,7 +253,7 @@ class AttentiveDecoder(Decoder):
         cell: str,
         bottom: Layer,
         name: str,
-        looks: Mapping[str, Any],
+        attention: Mapping[str, Any],
         *,
         memory_width: int,
         above: Layer | None = None,
@@ -262,7 +262,7 @@ class AttentiveDecoder(Decoder):
         embedding_dropout: float = 0.0,
     ) -> None:
         self._simple = cell == "rnn"
-        self._options: dict[str, Any] = {"cell": "gru" if self._simple else cell, **looks}
+        self._options: dict[str, Any] = {"cell": "gru" if self._simple else cell, **attention}
         self._bottom, self._name, self._memory_width = bottom, name, memory_width
         self._limits: dict[str, Any] = {"truncate": bottom.truncate, "clip_step": bottom.clip_step}
         self._above, self._vector = above, vector
@@ -306,15 +306,15 @@ class AttentiveDecoder(Decoder):
         """
         if not self._simple:
             return given
-        H, found = self.width, dict(given)
+        H, weights = self.width, dict(given)
         dtype = value_of(given["weight_hh"]).dtype
         for name in ("weight_ih", "weight_hh"):
             gates = np.zeros((2 * H, given[name].shape[1]), dtype)
-            found[name] = anp.concatenate([gates, given[name]])
+            weights[name] = anp.concatenate([gates, given[name]])
         constant = np.repeat(np.array([_OPEN, -_OPEN], dtype), H)
-        found["bias_ih"] = anp.concatenate([constant, given["bias_ih"]])
-        found["bias_hh"] = anp.concatenate([np.zeros(2 * H, dtype), given["bias_hh"]])
-        return found
+        weights["bias_ih"] = anp.concatenate([constant, given["bias_ih"]])
+        weights["bias_hh"] = anp.concatenate([np.zeros(2 * H, dtype), given["bias_hh"]])
+        return weights
 
     def side(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return what an ONNX graph needs of the decoder."""

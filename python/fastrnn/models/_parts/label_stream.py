@@ -102,8 +102,8 @@ class LabelStream:
             features = y
         scores = ops.linear(features, self._weight, self._bias)
         rows = np.exp(scores - scores.max(axis=-1, keepdims=True))
-        found: Array = rows / rows.sum(axis=-1, keepdims=True)
-        return found
+        shares: Array = rows / rows.sum(axis=-1, keepdims=True)
+        return shares
 
     def reset(self, rows: ArrayLike | None = None) -> None:
         """Begin new sequences.

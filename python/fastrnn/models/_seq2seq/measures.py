@@ -26,23 +26,28 @@ def checked_measures(measures: Any) -> list[str]:
 
 
 def measured(
-    measures: Sequence[str], found: Sequence[Any], right: Sequence[Any], known: Vocabulary | None
+    measures: Sequence[str],
+    predictions: Sequence[Any],
+    right: Sequence[Any],
+    known: Vocabulary | None,
 ) -> dict[str, float]:
     """Return the figures of texts, or of symbols where there is no Vocabulary."""
     if not right:
         raise ValueError("targets must hold at least one translation, got none")
     if known is None:
-        found, right = ([" ".join(map(str, ids)) for ids in side] for side in (found, right))
-    words = [[text.split() for text in side] for side in (found, right)]
+        predictions, right = (
+            [" ".join(map(str, ids)) for ids in side] for side in (predictions, right)
+        )
+    words = [[text.split() for text in side] for side in (predictions, right)]
     apart = known is None or known.level == "word"
     figures: dict[str, float] = {}
     for name in measures:
         if name == "exact_match":
-            figures[name] = metrics.exact_match(found, right)
+            figures[name] = metrics.exact_match(predictions, right)
         elif name == "bleu":
             tokenize = "none" if apart else "13a"
-            figures[name] = metrics.bleu(found, right, tokenize=tokenize)[0]
+            figures[name] = metrics.bleu(predictions, right, tokenize=tokenize)[0]
         else:
-            by = words if name == "wer" or known is None else [found, right]
+            by = words if name == "wer" or known is None else [predictions, right]
             figures[name] = metrics.error_rate(*by)
     return figures

@@ -245,7 +245,7 @@ class Translating:
         check_sides(sources, targets)
         if options.get("n_best", 1) != 1:
             raise ValueError("score compares one translation of each source, so n_best must be 1")
-        found = self.translate([self._ids("source", each) for each in sources], **options)
+        translations = self.translate([self._ids("source", each) for each in sources], **options)
         vocabulary = self.target_vocabulary
         right = [
             target if isinstance(target, str)
@@ -253,7 +253,7 @@ class Translating:
             else vocabulary.decode(self._ids("target", target))
             for target in targets
         ]  # fmt: skip
-        texts = [each.tokens if vocabulary is None else each.text for each in found]
+        texts = [each.tokens if vocabulary is None else each.text for each in translations]
         return measured(wanted, texts, right, vocabulary)
 
     def reply(self, text: str, **options: Any) -> str:

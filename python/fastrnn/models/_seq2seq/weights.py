@@ -39,15 +39,15 @@ class Plan(NamedTuple):
     layer_options: Mapping[str, Any]
 
 
-def decoder_of(plan: Plan, looks: Mapping[str, Any], memory_width: int) -> Decoder:
+def decoder_of(plan: Plan, attention: Mapping[str, Any], memory_width: int) -> Decoder:
     """Return a decoder with its first weights; it attends if ``looks["score"]`` is there."""
-    if looks["score"] is not None:
-        return _attentive(plan, looks, memory_width)
+    if attention["score"] is not None:
+        return _attentive(plan, attention, memory_width)
     reader = Reader(input_size=None, bidirectional=False, merge_mode="concat", **plan._asdict())
     return LayerDecoder(reader, "columns" if plan.beside else None)
 
 
-def _attentive(plan: Plan, looks: Mapping[str, Any], C: int) -> Decoder:
+def _attentive(plan: Plan, attention: Mapping[str, Any], C: int) -> Decoder:
     """Return a decoder that attends to memory of C columns."""
     options, rng, dtype = plan.layer_options, plan.rng, plan.dtype
     unknown = [name for name in options if name not in _ATTENTIVE_OPTIONS]
@@ -55,14 +55,14 @@ def _attentive(plan: Plan, looks: Mapping[str, Any], C: int) -> Decoder:
         raise ValueError(f"{unknown[0]} is no option of a model with attention")
     H, kind = plan.hidden_size, CELLS[plan.cell]
     E = H if plan.embedding_size is None else plan.embedding_size
-    F = 0 if not looks["input_feed"] else C if looks["query"] == "previous" else H
+    F = 0 if not attention["input_feed"] else C if attention["query"] == "previous" else H
     bottom = kind(E + plan.beside + F, H, dtype=dtype, rng=rng, **options)
     dtype = bottom.dtype
     params: dict[str, Any] = {
         "embedding": {"weight": init.normal((plan.vocab, E), rng, dtype, FLOAT64)},
         "attention": {
             **{name.removesuffix("_l0"): a for name, a in bottom.state_dict().items()},
-            **_score_params(looks["score"], H, C, dtype, rng),
+            **_score_params(attention["score"], H, C, dtype, rng),
             **_named("output", linear_params(H, H + C, dtype, rng)),
         },
     }
@@ -72,8 +72,8 @@ def _attentive(plan: Plan, looks: Mapping[str, Any], C: int) -> Decoder:
         above = kind(H, H, plan.num_layers - 1, dropout=between, dtype=dtype, rng=rng, **options)
         params["rnn"] = above.state_dict()
     decoder = AttentiveDecoder(
-        plan.cell, bottom, "attention", looks, memory_width=C, above=above, vector=plan.beside > 0,
-        dropout=plan.dropout, embedding_dropout=plan.embedding_dropout,
+        plan.cell, bottom, "attention", attention, memory_width=C, above=above,
+        vector=plan.beside > 0, dropout=plan.dropout, embedding_dropout=plan.embedding_dropout,
     )  # fmt: skip
     decoder.params = params
     return decoder

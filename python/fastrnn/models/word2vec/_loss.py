@@ -70,10 +70,10 @@ def paths(
         counts, bool(config["sg"]), True, True, True, config["window"], 0, 0.75, 0.0
     )
     paths = [_core.word2vec_path(tables, word) for word in targets.tolist()]
-    longest = max((len(codes) for _, codes in paths), default=0)
+    longest = max((len(bits) for _, bits in paths), default=0)
     nodes = np.zeros((len(paths), longest), np.int64)
     signs = np.zeros((len(paths), longest))
-    for row, (path, codes) in enumerate(paths):
-        nodes[row, : len(codes)] = np.frombuffer(path, np.int32)
-        signs[row, : len(codes)] = 1.0 - 2.0 * np.frombuffer(codes, np.uint8)
+    for row, (path, bits) in enumerate(paths):
+        nodes[row, : len(bits)] = np.frombuffer(path, np.int32)
+        signs[row, : len(bits)] = 1.0 - 2.0 * np.frombuffer(bits, np.uint8)
     return nodes, signs
