@@ -38,6 +38,17 @@ def test_many_ranks_learn_what_one_learns(name: str, long: bool, count: int) -> 
                 assert record["tokens"] == wanted["tokens"]
 
 
+@pytest.mark.parametrize("name", list(jobs.JOBS))
+def test_many_ranks_accumulate_what_one_does(name: str) -> None:
+    alone, records = jobs.train(None, jobs.JOBS[name], updates=12, accumulate=3)
+    found = ThreadComm.run(
+        3, lambda comm: jobs.train(comm, jobs.JOBS[name], updates=12, accumulate=3)
+    )
+    assert len({jobs.digest(params) for params, _ in found}) == 1
+    assert jobs.distance(found[0][0], alone) < RANKS[np.dtype(np.float64)]
+    assert [r.get("tokens") for r in found[0][1]] == [r.get("tokens") for r in records]
+
+
 @pytest.mark.check(36)
 def test_rows_of_words_that_no_rank_has_are_left_alone() -> None:
     found = ThreadComm.run(3, lambda comm: jobs.train(comm, jobs.rare_words)[0])

@@ -8,10 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers import jobs
 from helpers.toy import Shuffled, Toy, batches, digest, trainer
 
 import fastrnn
-from fastrnn.train import Adam, Trainer, load_latest
+from fastrnn.ops import value_and_grad
+from fastrnn.train import SGD, Adam, Trainer, load_latest
+from fastrnn.train._nest import detached
+from fastrnn.train._trees import flatten
 
 pytest.importorskip("autograd")
 pytest.importorskip("safetensors")
@@ -279,3 +283,57 @@ def test_what_trains_is_what_can() -> None:
 
 def test_checkpoint_error_is_public() -> None:
     assert issubclass(fastrnn.CheckpointError, ValueError)
+
+
+@pytest.mark.parametrize("job", jobs.JOBS)
+def test_accumulated_batches_are_one_batch_with_all_their_rows(job: str) -> None:
+    """Against updates by hand from the mean over all terms; the last has fewer batches."""
+    model, data = jobs.JOBS[job](np.float64)
+    Trainer(
+        model, SGD(lr=0.1), accumulate=3, progress=False, rng=np.random.default_rng(3)
+    ).fit(data, epochs=1)
+    by_hand, data = jobs.JOBS[job](np.float64)
+    rng, carry = np.random.default_rng(3), None
+    given = list(data)
+    carries = hasattr(model, "loss_with_state") and getattr(data, "carries", True)
+    for group in [given[i : i + 3] for i in range(0, len(given), 3)]:
+        total = sum(by_hand.terms(batch) for batch in group)
+        sums = {name: np.zeros_like(a) for name, a in flatten("params", by_hand.params).items()}
+        for batch in group:
+            kept: list[Any] = [None]
+
+            def loss(params: Any, batch: Any = batch, carry: Any = carry, kept: Any = kept) -> Any:
+                if not hasattr(by_hand, "loss_with_state"):
+                    return by_hand.loss(params, batch, rng)
+                value, kept[0] = by_hand.loss_with_state(params, batch, carry, rng)
+                return value
+
+            _, grads = value_and_grad(loss)(by_hand.params)
+            carry = detached(kept[0]) if carries else None
+            for name, gradient in flatten("grads", grads, scalars=True).items():
+                sums[name] += gradient * (by_hand.terms(batch) / total)
+        for name, array in flatten("params", by_hand.params).items():
+            np.subtract(array, 0.1 * sums[name], out=array)
+    for name, array in flatten("params", by_hand.params).items():
+        np.testing.assert_allclose(flatten("params", model.params)[name], array, 1e-10, 1e-13)
+
+
+@pytest.mark.parametrize("stop", range(1, 9))
+@pytest.mark.parametrize("job", ["windows", "segments", "streams"])
+def test_an_accumulated_training_goes_on_bitwise(job: str, stop: int, tmp_path: Path) -> None:
+    def run(updates: int, folder: Path, resume: bool) -> str:
+        params, _ = jobs.train(
+            None, jobs.JOBS[job], updates=updates, accumulate=4, checkpoint=folder, resume=resume,
+        )  # fmt: skip
+        return jobs.digest(params)
+
+    whole = run(9, tmp_path / "whole", False)
+    run(stop, tmp_path / "parts", False)
+    assert run(9, tmp_path / "parts", True) == whole
+
+
+def test_several_batches_need_a_model_that_counts_its_terms() -> None:
+    with pytest.raises(TypeError, match=r"terms\(batch\).*several batches.*Toy has none"):
+        trainer(Toy(), accumulate=2)
+    with pytest.raises(ValueError, match="accumulate must be at least 1"):
+        trainer(Toy(), accumulate=0)

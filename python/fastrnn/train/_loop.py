@@ -187,6 +187,7 @@ class Loop:
     ranks: Ranks
     parts: tuple[Any, Stepper, np.random.Generator]
     batches: int | None
+    accumulate: int = 1  # batches of an update
     judging: bool = False  # also after a validation that has failed
 
     def train(self) -> None:
@@ -219,8 +220,8 @@ class Loop:
         run = self.run
         began = perf_counter()
         self._announce_length()
-        for batch in self.position.rest_of_epoch():
-            loss, self._norm = self.step(batch, run, self.position, self.interrupts)
+        for batches in self.position.rest_of_epoch(self.accumulate):
+            loss, self._norm = self.step(batches, run, self.position, self.interrupts)
             self._epoch_window.add(loss, self._norm)
             self._loss = run.window.loss / run.window.updates
             run.seconds += perf_counter() - began

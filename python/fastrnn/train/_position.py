@@ -48,8 +48,10 @@ class Position:
         self._entered = False  # in the middle of an epoch
         self._before: dict[str, Any] | None = None
 
-    def rest_of_epoch(self) -> Iterator[Batch]:
-        """Give the batches from here to the end of the epoch.
+    def rest_of_epoch(self, count: int = 1) -> Iterator[list[Batch]]:
+        """Give the batches from here to the end of the epoch, so many at a time.
+
+        The last time of an epoch may be fewer.
 
         Raises
         ------
@@ -63,13 +65,22 @@ class Position:
             batches = islice(iter(self._data), self.index, None)
         while True:
             self._before = self.state_dict()
-            try:
-                batch = next(batches)
-            except StopIteration:
+            several: list[Batch] = []
+            while len(several) < count:
+                here = self.state_dict() if several else self._before
+                try:
+                    several.append(next(batches))
+                except StopIteration:
+                    if several and self._has_state:
+                        # It stands in the next epoch, and these batches are of this one.
+                        self._data.load_state_dict(here["data"])
+                        batches = iter(self._data)
+                    break
+                given, self._entered = True, True
+                self.index += 1
+            if not several:
                 break
-            given, self._entered = True, True
-            self.index += 1
-            yield batch
+            yield several
         if whole and not given:
             raise ValueError("data gives no batch")
         self.index, self._entered = 0, False

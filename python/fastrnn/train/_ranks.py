@@ -12,7 +12,7 @@ import numpy as np
 from fastrnn._checks import Array
 from fastrnn.distributed.comm import Comm, SerialComm
 from fastrnn.io import Checkpoint, CheckpointError
-from fastrnn.train._trees import flatten
+from fastrnn.train._trees import flatten, nested
 
 Kept = Callable[[], Mapping[str, Array]]  # what an optimiser's state_dict is
 # Bytes of gradients in one call. Two ranks add 8.4 MB in 1.1 to 1.4 ms by calls of any size from
@@ -235,7 +235,7 @@ class Arena:
             step = _BUCKET // row.itemsize
             for start in range(0, row.size, step):
                 comm.allreduce_(row[start : start + step])
-        return _nested(params, self._views, "")
+        return nested(params, self._views)
 
     def _make_for(self, arrays: dict[str, Array]) -> None:
         shapes = [(name, array.shape, array.dtype) for name, array in arrays.items()]
@@ -250,13 +250,3 @@ class Arena:
             for name, array in chosen.items():
                 self._views[name] = row[start : start + array.size].reshape(array.shape)
                 start += array.size
-
-
-def _nested(tree: Mapping[str, Any], flat: Mapping[str, Array], prefix: str) -> dict[str, Any]:
-    """Return flat arrays in the form of a nested dict."""
-    return {
-        key: _nested(entry, flat, f"{prefix}{key}.")
-        if isinstance(entry, Mapping)
-        else flat[prefix + key]
-        for key, entry in tree.items()
-    }

@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from fastrnn._checks import Array
 from fastrnn.train._interrupt import Interrupts
 from fastrnn.train._nest import detached
 from fastrnn.train._position import Position
 from fastrnn.train._ranks import Ranks
 from fastrnn.train._run import Run, Stepper
+from fastrnn.train._trees import flatten, nested
 from fastrnn.train.clip import clip_grad_norm, positive
 
 
@@ -29,6 +31,8 @@ class Step:
         For `clip_grad_norm`; None only measures.
     ranks : Ranks
         Who trains together.
+    several : bool
+        Whether an update may be of several batches.
     """
 
     def __init__(
@@ -38,6 +42,7 @@ class Step:
         rng: np.random.Generator,
         max_norm: float | None,
         ranks: Ranks,
+        several: bool = False,
     ) -> None:
         from fastrnn.ops import value_and_grad
 
@@ -46,10 +51,11 @@ class Step:
             raise TypeError(
                 f"model must have params, and loss or loss_with_state, got {model!r:.40}"
             )
-        if not (ranks.alone or hasattr(model, "terms")):
+        if not hasattr(model, "terms") and (several or not ranks.alone):
+            how = f"by {ranks.comm.size} ranks" if not several else "by several batches an update"
             raise TypeError(
                 "model must have terms(batch), of how many terms its loss is the mean, to be "
-                f"trained by {ranks.comm.size} ranks; {type(model).__name__} has none"
+                f"trained {how}; {type(model).__name__} has none"
             )
         self._ranks = ranks
         self._model, self._optimiser, self._rng = model, optimiser, rng
@@ -65,9 +71,9 @@ class Step:
         return loss
 
     def __call__(
-        self, batch: Any, run: Run, position: Position, interrupts: Interrupts
+        self, batches: list[Any], run: Run, position: Position, interrupts: Interrupts
     ) -> tuple[float, float]:
-        """Do one update, and return its loss and the norm of its gradient.
+        """Do one update by all these batches, and return its loss and the norm of its gradient.
 
         Raises
         ------
@@ -77,12 +83,13 @@ class Step:
         before = self._rng.bit_generator.state
         update, params = run.update, self._model.params
         try:
-            loss, tokens, grads = self._gradient(params, batch, run.carry)
+            carry = run.carry if position.carries else None
+            loss, tokens, grads = self._gradient(params, batches, carry, position.carries)
             if not isfinite(loss):
                 raise FloatingPointError(
-                    f"the loss is {loss} at update {update + 1}; {_what_may_help(batch)}"
+                    f"the loss is {loss} at update {update + 1}; {_what_may_help(batches)}"
                 )
-            norm = self._clip(grads, update, batch)
+            norm = self._clip(grads, update, batches)
             with interrupts.held():
                 self._optimiser.update(params, grads)
                 run.update += 1
@@ -97,32 +104,77 @@ class Step:
             raise
         return loss, norm
 
-    def _gradient(self, params: Any, batch: Any, carry: Any) -> tuple[float, int, Any]:
-        """Return loss, tokens and gradient of a batch, of which this rank may have a part."""
-        ranks, loss, terms, tokens, grads = self._ranks, 0.0, 0, 0, None
-        if batch is not None or ranks.alone:
+    def _gradient(
+        self, params: Any, batches: list[Any], carry: Any, carries: bool
+    ) -> tuple[float, int, Any]:
+        """Return loss, tokens and gradient of the batches, of which this rank may have a part.
+
+        They are those of one batch with all their rows: each batch counts as often as its loss has
+        terms.
+        """
+        ranks, tokens, mean = self._ranks, 0, _Mean(params)
+        for batch in batches:
+            if batch is None and not ranks.alone:
+                continue
             if hasattr(self._model, "tokens"):
-                tokens = int(self._model.tokens(batch))
+                tokens += int(self._model.tokens(batch))
             value, grads = self._differentiate(params, batch, carry)
-            loss = float(value)
-            terms = 1 if ranks.alone else int(self._model.terms(batch))
+            carry = self._carry if carries else None
+            counted = not ranks.alone or len(batches) > 1
+            mean.add(int(self._model.terms(batch)) if counted else 1, float(value), grads)
+        terms, loss, grads = mean.result()
         if ranks.alone:
             return loss, tokens, grads
         grads, loss, tokens = ranks.mean(params, grads, loss, terms, tokens)
         return loss, tokens, grads
 
-    def _clip(self, grads: Any, update: int, batch: Any) -> float:
+    def _clip(self, grads: Any, update: int, batches: list[Any]) -> float:
         try:
             return clip_grad_norm(grads, self._max_norm)
         except ValueError as error:
             raise FloatingPointError(
-                f"{error}, at update {update + 1}; {_what_may_help(batch)}"
+                f"{error}, at update {update + 1}; {_what_may_help(batches)}"
             ) from error
 
 
-def _what_may_help(batch: Any) -> str:
+class _Mean:
+    """Loss and gradient of several batches, of which each is a mean of so many terms."""
+
+    def __init__(self, params: Any) -> None:
+        self._params, self._count, self._terms, self._loss = params, 0, 0, 0.0
+        self._first: Any = None
+        self._sums: dict[str, Array] = {}
+
+    def add(self, terms: int, loss: float, grads: Any) -> None:
+        if self._count == 1:
+            self._sums = _times(self._first, self._terms)
+        if self._count:
+            for name, product in _times(grads, terms).items():
+                self._sums[name] += product
+        else:
+            self._first = grads
+        self._count += 1
+        self._terms += terms
+        self._loss += terms * loss if terms else 0.0
+
+    def result(self) -> tuple[int, float, Any]:
+        """Return terms, loss and gradient; of one batch alone the gradient is its own."""
+        total = max(self._terms, 1)
+        if self._count < 2:
+            return self._terms, self._loss / total, self._first
+        for array in self._sums.values():
+            np.multiply(array, 1 / total, out=array)
+        return self._terms, self._loss / total, nested(self._params, self._sums)
+
+
+def _times(grads: Any, terms: int) -> dict[str, Array]:
+    arrays = flatten("grads", grads, scalars=True)
+    return {name: np.asarray(array * array.dtype.type(terms)) for name, array in arrays.items()}
+
+
+def _what_may_help(batches: list[Any]) -> str:
     """Return what to do about a loss or gradient that is not finite."""
-    if not _finite(batch):
+    if not _finite(batches):
         return "its batch holds NaN or infinite numbers, so look at the data first"
     return (
         "a lower learning rate may help, or clipping: max_norm limits the whole gradient, "

@@ -35,6 +35,16 @@ def flatten(name: str, tree: Any, *, scalars: bool = False) -> dict[str, Array]:
     return leaves
 
 
+def nested(tree: Mapping[str, Any], flat: Mapping[str, Array], prefix: str = "") -> dict[str, Any]:
+    """Return flat arrays in the form of a nested dict."""
+    return {
+        key: nested(entry, flat, f"{prefix}{key}.")
+        if isinstance(entry, Mapping)
+        else flat[prefix + key]
+        for key, entry in tree.items()
+    }
+
+
 def _collect(
     name: str, tree: Mapping[Any, Any], prefix: str, leaves: dict[str, Array], scalars: bool
 ) -> None:

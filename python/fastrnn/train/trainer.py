@@ -39,6 +39,11 @@ class Trainer:
         One of `fastrnn.train`.
     max_norm : float, optional
         Clip the gradient of all parameters to this norm.
+    accumulate : int
+        Batches of an update, whose gradient is that of one batch with all their rows; an epoch's
+        last update may have fewer. It takes the memory of one batch, ranks add their gradients
+        once an update, and a state is carried through all. With more than 1 the model needs
+        ``terms(batch)``, of how many terms its loss is the mean.
     rng : numpy.random.Generator, optional
         Handed to the model; default: fresh entropy.
     checkpoint : path, optional
@@ -99,6 +104,7 @@ class Trainer:
         optimiser: Stepper,
         *,
         max_norm: float | None = None,
+        accumulate: int = 1,
         rng: np.random.Generator | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         save_every: int | None = None,
@@ -119,7 +125,9 @@ class Trainer:
         self.model, self.optimiser = model, optimiser
         self._ranks = Ranks(dist)
         self.rng = self._ranks.generator(generator(rng))
-        self._step = Step(model, optimiser, self.rng, max_norm, self._ranks)
+        self._accumulate = integer("accumulate", accumulate, 1)
+        several = self._accumulate > 1
+        self._step = Step(model, optimiser, self.rng, max_norm, self._ranks, several)
         checkpoints = None if checkpoint is None else Checkpoints(checkpoint, keep=keep)
         self._saving = Saving(checkpoints, save_every, save_seconds)
         if on_signal not in (None, "save"):
@@ -286,6 +294,7 @@ class Trainer:
                 ranks=self._ranks,
                 parts=(self.model, self.optimiser, self.rng),
                 batches=len(self._data) if hasattr(self._data, "__len__") else None,
+                accumulate=self._accumulate,
             )
             try:
                 loop.train()

@@ -73,9 +73,10 @@ class Segments:
         batches = self._position.rest_of_epoch()
         while True:
             self._here = self._position.state_dict()
-            batch = next(batches, None)
-            if batch is None:
+            several = next(batches, None)
+            if several is None:
                 return
+            (batch,) = several
             parts = [self._shared(part) for part in segments(batch, *self._how)]
             while self._given < len(parts):
                 self._given += 1

@@ -36,7 +36,7 @@ class Annealed:
         self._begin, self._end = updates if isinstance(updates, tuple | list) else (0, updates)
 
     def __iter__(self) -> Iterator[Any]:
-        for batch in self._position.rest_of_epoch():
+        for (batch,) in self._position.rest_of_epoch():
             if batch is None:  # no rows for this rank
                 self._given += 1
                 yield None
