@@ -4,7 +4,8 @@
 
 Reads the machine code of the compiled module (default: the importable ``fastrnn._core``) with
 objdump. A tile loop is a loop that multiplies vectors by a broadcast, with no other jump inside:
-attention's loops over a few columns look at each load whether it is a whole one.
+attention's loops over a few columns look at each load whether it is a whole one. Loops of int8 and
+bfloat16 sum dot products, and write nothing at all: GCC has stored every sum at every step.
 """
 
 import importlib.util
@@ -14,11 +15,14 @@ import sys
 from collections.abc import Iterator
 
 LEAST_LOOPS = 30  # fewer means that this script no longer finds them
+LEAST_DOT_LOOPS = 60
 FMA = re.compile(r"vfmadd\d+p[sd]\s")
+DOT = re.compile(r"vpdpbusd\s|vdpbf16ps\s")
 # An element of a row; what the cells broadcast are constants.
 BROADCAST = re.compile(r"\(%\w+,%\w+,[48]\)(\{1to|,%[xyz]mm)")
 # The frame pointer holds what it likes where there is no frame: a spill lies below it.
 STACK = re.compile(r"\(%rsp|-0x[0-9a-f]+\(%rbp\)")
+STORE = re.compile(r"v?mov\w+\s+%[xyz]mm\d+,.*\(")
 LINE = re.compile(r"\s*([0-9a-f]+):\s+(\S.*)")
 JUMP = re.compile(r"j\w+\s+([0-9a-f]+)\b")
 
@@ -55,19 +59,26 @@ def main(arguments: list[str]) -> int:
             print("check_tiles: fastrnn._core is not importable", file=sys.stderr)
             return 2
         module = spec.origin
-    loops = spilling = 0
+    loops = dots = spilling = 0
     for body in innermost_loops(instructions(module)):
         text = [line for _, line in body]
-        reads = [line for line in text if BROADCAST.search(line) and "broadcast" in line]
-        branches = sum(bool(JUMP.match(line)) for line in text)
-        if not reads or branches > 1 or not any(map(FMA.match, text)):
+        if sum(bool(JUMP.match(line)) for line in text) > 1:
             continue
-        loops += 1
-        if bad := [f"  {address:x}: {line}" for address, line in body if STACK.search(line)]:
+        reads = [line for line in text if BROADCAST.search(line) and "broadcast" in line]
+        sums = any(map(DOT.match, text))
+        if not sums and not (reads and any(map(FMA.match, text))):
+            continue
+        loops, dots = loops + (not sums), dots + sums
+        wrong = [
+            f"  {address:x}: {line}"
+            for address, line in body
+            if STACK.search(line) or (sums and STORE.match(line))
+        ]
+        if wrong:
             spilling += 1
-            print(f"the tile loop at {body[0][0]:x} uses the stack:", *bad, sep="\n")
-    print(f"{module}: {loops} tile loops, {spilling} of them use the stack")
-    return int(spilling > 0 or loops < LEAST_LOOPS)
+            print(f"the tile loop at {body[0][0]:x} leaves the registers:", *wrong, sep="\n")
+    print(f"{module}: {loops} tile loops, {dots} of dot products, {spilling} leave the registers")
+    return int(spilling > 0 or loops < LEAST_LOOPS or dots < LEAST_DOT_LOOPS)
 
 
 if __name__ == "__main__":

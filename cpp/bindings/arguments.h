@@ -97,8 +97,4 @@ inline CellChoices as_choices(py::handle object, Cell cell) {
   return choices.get();
 }
 
-inline void must_be_none(const char* name, py::handle object, const std::string& when) {
-  if (!object.is_none()) words::wrong(name, "be None " + when);
-}
-
 }  // namespace fastrnn::bindings

@@ -67,6 +67,10 @@ inline std::string type_of(py::handle object) {
 
 }  // namespace words
 
+inline void must_be_none(const char* name, py::handle object, const std::string& when) {
+  if (!object.is_none()) words::wrong(name, "be None " + when);
+}
+
 inline std::string as_text(const char* name, py::handle object) {
   if (!PyUnicode_Check(object.ptr())) words::wrong_type(name, "a str", object);
   py::ssize_t size = 0;
@@ -98,6 +102,7 @@ template <class T>
 constexpr const char* dtype_name() {
   if constexpr (std::is_same_v<T, index_t>) return "int64";
   if constexpr (std::is_same_v<T, std::int32_t>) return "int32";
+  if constexpr (std::is_same_v<T, std::int8_t>) return "int8";
   return std::is_same_v<T, float> ? "float32" : "float64";
 }
 

@@ -54,6 +54,9 @@ py::dict build_info() {
   info["flags"] = FASTRNN_FLAGS;
   info["threading"] = threads_backend();
   info["built isas"] = py::str(", ").attr("join")(names(built_isas()));
+  constexpr const char* kProducts[] = {"widened", "dot products of words", "products of tiles"};
+  info["int8"] = kProducts[static_cast<int>(dots_for(kernels<float, std::int8_t>()))];
+  info["bfloat16"] = kProducts[static_cast<int>(dots_for(kernels<float, BFloat16>()))];
   return info;
 }
 
@@ -70,14 +73,21 @@ std::string compiled_isa_of(const std::string& dtype) {
   throw Error("dtype must be 'float32' or 'float64', got '" + dtype + "'");
 }
 
-void force(const std::optional<std::string>& split, index_t chunk_steps) {
+constexpr const char* kDots[] = {"none", "words", "tiles"};
+
+void force(const std::optional<std::string>& split, index_t chunk_steps,
+           const std::optional<std::string>& dots) {
   FASTRNN_CHECK(!split || *split == "rows" || *split == "units",
                 "split must be 'rows', 'units' or None, got '" + *split + "'");
   FASTRNN_CHECK(chunk_steps >= 0,
                 "chunk_steps must be at least 0, got " + std::to_string(chunk_steps));
   std::optional<Split> forced;
   if (split) forced = *split == "rows" ? Split::rows : Split::units;
-  force_plan(forced, chunk_steps);
+  std::optional<Dots> most;
+  for (int i = 0; dots && i < 3; ++i)
+    if (*dots == kDots[i]) most = static_cast<Dots>(i);
+  FASTRNN_CHECK(!dots || most, "dots must be 'none', 'words' or 'tiles', got '" + *dots + "'");
+  force_plan(forced, chunk_steps, most);
 }
 
 }  // namespace
@@ -99,7 +109,10 @@ void bind_runtime(py::module_& m) {
   m.def("num_threads", num_threads, "How many threads a call may use at most.");
   m.def("set_num_threads", set_num_threads, py::arg("n"),
         "Set how many threads a call may use at most, 1 to 1024.");
-  m.def("build_info", build_info, "Compiler, flags, threading backend, instruction sets.");
+  m.def(
+      "build_info", build_info,
+      "Compiler, flags, threading backend, instruction sets, and how products by int8 and bfloat16 "
+      "weights are made here.");
   m.def(
       "cpu_caches",
       [] {
@@ -113,7 +126,9 @@ void bind_runtime(py::module_& m) {
       "Data cache sizes in bytes: l1 and l2 of one core, l3 shared.");
   m.def(
       "force_plan", force, py::arg("split") = py::none(), py::arg("chunk_steps") = 0,
-      "Test hook, this thread only: split 'rows' or 'units', steps per chunk; None, 0: automatic.");
+      py::arg("dots") = py::none(),
+      "Test hook, this thread only: split 'rows' or 'units', steps per chunk; None, 0: automatic; "
+      "what products by narrow weights use at most, 'none', 'words' or 'tiles'.");
 }
 
 }  // namespace fastrnn::bindings

@@ -27,9 +27,27 @@ struct WeightObjects {
   template <class T>
   RnnWeights<T> views(Extents& extents) const {
     constexpr Strides any = Strides::free;
-    RnnWeights<T> weights;
+    RnnWeights<T> weights = others<T>(extents);
     weights.w_ih = as_optional_input<T>("w_ih", w_ih, {"G*H", "I"}, extents, any);
     weights.w_hh = as_input<T>("w_hh", w_hh, {"G*H", "P"}, extents, any);
+    return weights;
+  }
+  // w_ih and w_hh are int8 then.
+  RnnWeights<float> views_int8(py::handle scale_ih, py::handle scale_hh, Extents& extents) const {
+    constexpr Strides any = Strides::free;
+    RnnWeights<float> weights = others<float>(extents);
+    weights.q_ih = as_optional_input<std::int8_t>("w_ih", w_ih, {"G*H", "I"}, extents, any);
+    weights.q_hh = as_input<std::int8_t>("w_hh", w_hh, {"G*H", "P"}, extents, any);
+    weights.scale_ih = as_optional_input<float>("scale_ih", scale_ih, {"G*H"}, extents, any);
+    weights.scale_hh = as_optional_input<float>("scale_hh", scale_hh, {"G*H"}, extents, any);
+    return weights;
+  }
+
+ private:
+  template <class T>
+  RnnWeights<T> others(Extents& extents) const {
+    constexpr Strides any = Strides::free;
+    RnnWeights<T> weights;
     weights.b_ih = as_optional_input<T>("b_ih", b_ih, {"G*H"}, extents, any);
     weights.b_hh = as_optional_input<T>("b_hh", b_hh, {"G*H"}, extents, any);
     weights.w_hr = as_optional_input<T>("w_hr", w_hr, {"P", "H"}, extents, any);
@@ -108,12 +126,26 @@ void with_float_type(const char* name, py::handle object, F&& f) {
 
 class PackedObject {
  public:
-  PackedObject(Cell cell, const WeightObjects& objects) {
+  PackedObject(Cell cell, const WeightObjects& objects, py::handle scale_ih, py::handle scale_hh,
+               bool bfloat16) {
+    Extents extents;
+    const auto pack = [&]<class T>(const RnnWeights<T>& weights, Precision precision) {
+      without_gil(
+          [&] { packed_.emplace(std::in_place_type<PackedWeights<T>>, cell, weights, precision); });
+    };
+    if (has_dtype<std::int8_t>(as_array("w_hh", objects.w_hh))) {
+      if (bfloat16) words::wrong("bfloat16", "be False where w_hh is int8");
+      pack(objects.views_int8(scale_ih, scale_hh, extents), Precision::int8);
+      return;
+    }
+    must_be_none("scale_ih", scale_ih, "where w_hh is not int8");
+    must_be_none("scale_hh", scale_hh, "where w_hh is not int8");
+    if (bfloat16) {
+      pack(objects.views<float>(extents), Precision::bfloat16);
+      return;
+    }
     with_float_type("w_hh", objects.w_hh, [&](auto zero) {
-      using T = decltype(zero);
-      Extents extents;
-      const RnnWeights<T> weights = objects.views<T>(extents);
-      without_gil([&] { packed_.emplace(std::in_place_type<PackedWeights<T>>, cell, weights); });
+      pack(objects.views<decltype(zero)>(extents), Precision::plain);
     });
   }
 
@@ -123,6 +155,19 @@ class PackedObject {
   }
   std::size_t nbytes() const {
     return visit([](const auto& packed) { return packed.bytes(); });
+  }
+  const char* precision() const {
+    return visit([]<class T>(const PackedWeights<T>& packed) {
+      switch (packed.precision()) {
+        case Precision::int8:
+          return "int8";
+        case Precision::bfloat16:
+          return "bfloat16";
+        case Precision::plain:
+          break;
+      }
+      return dtype_name<T>();
+    });
   }
   const char* isa() const {
     return visit([](const auto& packed) { return isa_name(packed.isa()); });

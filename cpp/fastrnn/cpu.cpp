@@ -8,6 +8,10 @@
 
 #ifdef __x86_64__
 #include <cpuid.h>
+#ifdef __linux__
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #endif
 
 namespace fastrnn {
@@ -43,6 +47,14 @@ CpuFeatures detect_features() {
   CpuFeatures features;
   features.avx2 = bits(saved, 0x6) && fma && bits(seven.b, 1u << 5);              // SSE, AVX state
   features.avx512 = bits(saved, 0xE6) && features.avx2 && bits(seven.b, avx512);  // opmask, zmm
+  const Registers more = cpuid(7, 1);
+  features.avx_vnni = features.avx2 && bits(more.a, 1u << 4);
+  features.avx512_vnni = features.avx512 && bits(seven.c, 1u << 11);
+  features.avx512_bf16 = features.avx512 && bits(more.a, 1u << 5);
+  const bool tiles = bits(saved, 0x60000) && bits(seven.d, 1u << 24);
+  features.amx_int8 = tiles && features.avx512_vnni && bits(seven.d, 1u << 25);
+  features.amx_bf16 = tiles && features.avx512_bf16 && bits(seven.d, 1u << 22);
+  features.slow_bf16 = cpuid(0).b == 0x756e6547;  // "Genu", of Intel's name
   return features;
 }
 
@@ -95,7 +107,20 @@ CpuCaches detect_caches() {
 
 }  // namespace
 
-CpuFeatures cpu_features() { return detect_features(); }
+const CpuFeatures& cpu_features() {
+  static const CpuFeatures features = detect_features();
+  return features;
+}
+
+bool tiles_allowed() {
+#if defined(__x86_64__) && defined(__linux__)
+  constexpr long kRequest = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM
+  static const bool allowed = syscall(SYS_arch_prctl, kRequest, kTileData) == 0;
+  return allowed;
+#else
+  return false;
+#endif
+}
 
 const CpuCaches& cpu_caches() {
   static const CpuCaches caches = detect_caches();

@@ -37,7 +37,7 @@ constexpr Tables kBuilt[] = {FASTRNN_FOR_EACH_BUILT_ISA(FASTRNN_TABLES)};
 std::atomic<const Tables*> active{nullptr};
 
 bool runs_here(Isa isa) {
-  static const CpuFeatures features = cpu_features();
+  const CpuFeatures& features = cpu_features();
   switch (isa) {
 #define FASTRNN_RUNS(name) \
   case Isa::name:          \

@@ -8,6 +8,7 @@
 #include "tests/selftest_faults.h"
 #include "tests/selftest_fresh.h"
 #include "tests/selftest_keeping.h"
+#include "tests/selftest_narrow.h"
 #include "tests/selftest_nn.h"
 #include "tests/selftest_normed.h"
 #include "tests/selftest_optim.h"
@@ -59,6 +60,7 @@ int main(int argc, char** argv) {
     section("every allocation fails", selftest::test_allocation_faults);
   section("all tables, cells and float types", selftest::test_cells);
   section("layer normalisation", selftest::test_normed);
+  section("int8 and bfloat16 weights", selftest::test_narrow);
   section("linear and the decoder", selftest::test_nn);
   section("all rules of the updates", selftest::test_optim);
   section("word2vec, racing threads", selftest::test_word2vec);

@@ -12,7 +12,7 @@ inline fastrnn::Plan lstm_plan(fastrnn::index_t H, fastrnn::index_t N, int threa
   constexpr fastrnn::CpuCaches caches{std::size_t{48} << 10, std::size_t{1} << 20,
                                       std::size_t{32} << 20};
   constexpr fastrnn::index_t T = 100;
-  const fastrnn::Problem problem{{T, N, H, H, H}, 4, 4, 4, T * N, 16, 4, false};
+  const fastrnn::Problem problem{{T, N, H, H, H}, 4, 4, 4, T * N, 16, 4, 4, false};
   return fastrnn::make_plan(problem, caches, threads);
 }
 

@@ -54,7 +54,14 @@ class PackedWeights:
         w_peephole: _Array | None,  # (3, H), lstm_peephole; lstm_general with or without
         w_hr: _Array | None = None,  # (P, H), lstm_general
         w_norm: _Array | None = None,  # (2*G, H), lstm_general (2*G + 2, H); general cells
+        # (G*H,): w_ih and w_hh are int8 then, everything else float32; they stand for the scale
+        # times the whole number. h stays within -1 .. 1; no w_hr, w_norm, full w_peephole, h_mask
+        scale_ih: _Array | None = None,
+        scale_hh: _Array | None = None,
+        bfloat16: bool = False,  # float32 w_ih and w_hh are rounded to it, and what they multiply
     ) -> None: ...
+    @property
+    def precision(self) -> str: ...  # float32, float64, int8 or bfloat16
     @property
     def nbytes(self) -> int: ...
     @property
@@ -323,11 +330,16 @@ def compiled_isa(dtype: str) -> str:
 def num_threads() -> int: ...
 def set_num_threads(n: int) -> None: ...
 def build_info() -> dict[str, str]:
-    """Compiler, flags, threading backend, ISAs of this build."""
+    """Compiler, flags, threading backend, ISAs; how int8 and bfloat16 are multiplied here."""
 
 def cpu_caches() -> dict[str, int]: ...
-def force_plan(split: str | None = None, chunk_steps: int = 0) -> None:
-    """Test hook, this thread only: split 'rows' or 'units', steps per chunk; None and 0: automatic."""
+def force_plan(
+    split: str | None = None, chunk_steps: int = 0, dots: str | None = None
+) -> None:
+    """Test hook, this thread only: split 'rows' or 'units', steps per chunk; None and 0: automatic.
+
+    dots: what products by int8 and bfloat16 use at most, 'none', 'words' or 'tiles'.
+    """
 
 class Word2VecText:
     """A text file and the words looked for in it."""

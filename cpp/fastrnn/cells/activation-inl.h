@@ -8,6 +8,7 @@ namespace fastrnn::FASTRNN_TARGET {
 namespace {
 
 struct Sigmoid {
+  static constexpr bool bounded = true;
   template <class T>
   static FASTRNN_INLINE Vec<T> f(Vec<T> x) {
     return sigmoid<T>(x);
@@ -18,6 +19,7 @@ struct Sigmoid {
   }
 };
 struct Tanh {
+  static constexpr bool bounded = true;
   template <class T>
   static FASTRNN_INLINE Vec<T> f(Vec<T> x) {
     return tanh<T>(x);
@@ -28,6 +30,7 @@ struct Tanh {
   }
 };
 struct Relu {
+  static constexpr bool bounded = false;
   template <class T>
   static FASTRNN_INLINE Vec<T> f(Vec<T> x) {
     return max(x, Vec<T>{});
@@ -38,6 +41,7 @@ struct Relu {
   }
 };
 struct Linear {
+  static constexpr bool bounded = false;
   template <class T>
   static FASTRNN_INLINE Vec<T> f(Vec<T> x) {
     return x;

@@ -12,7 +12,7 @@ namespace {
 
 struct gru_after {
   static constexpr CellShape shape = kGruAfterShape;
-  static constexpr bool general = false;
+  static constexpr bool general = false, bounded = true;
   static constexpr int slots = shape.slots;
   enum { N, R, Z, HN };
 
@@ -37,7 +37,7 @@ struct gru_after {
 
 struct gru_before {
   static constexpr CellShape shape = kGruBeforeShape;
-  static constexpr bool general = false;
+  static constexpr bool general = false, bounded = true;
   static constexpr int slots = shape.slots;
   enum { N, R, Z, RH };
 

@@ -17,6 +17,7 @@ template <bool Peephole, bool General>
 struct Lstm {
   static constexpr CellShape shape = Peephole ? kLstmPeepholeShape : kLstmShape;
   static constexpr bool general = General;
+  static constexpr bool bounded = true;
   static constexpr int slots = shape.slots;
   enum { I, F, G, O };
 

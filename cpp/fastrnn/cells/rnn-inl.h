@@ -15,6 +15,7 @@ template <class F>
 struct Rnn {
   static constexpr CellShape shape = kRnnShape;
   static constexpr bool general = false;
+  static constexpr bool bounded = F::bounded;
   static constexpr int slots = shape.slots;
 
   template <class A, int, int, class T>

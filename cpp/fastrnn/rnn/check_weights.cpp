@@ -5,18 +5,25 @@
 
 namespace fastrnn {
 
-template <class T>
-Dims check_weights(Cell cell, const RnnWeights<T>& w) {
+namespace {
+
+// Sums of so many products of whole numbers -127 .. 127 fit 32 bits.
+constexpr index_t kMostColumns = 0x7fffffff / (127 * 127);
+
+// The matrices w_ih and w_hh of plain or of bfloat16 weights, q_ih and q_hh of int8.
+template <class T, class E>
+Dims check_matrices(Cell cell, const RnnWeights<T>& w, const View<const E, 2>& ih,
+                    const View<const E, 2>& hh) {
   const auto& [name, general, shape] = cell_traits(cell);
-  FASTRNN_CHECK(w.w_hh, "w_hh is required");
-  const index_t P = w.w_hh.shape[1], H = w.w_hr ? w.w_hr.shape[1] : P;
+  FASTRNN_CHECK(hh, "w_hh is required");
+  const index_t P = hh.shape[1], H = w.w_hr ? w.w_hr.shape[1] : P;
   const index_t rows = blocks_of(shape.gates, H);
   FASTRNN_CHECK((general && shape.peephole) || !w.w_hr,
                 std::string("w_hr is not taken by ") + name);
   FASTRNN_CHECK(P >= 1, "w_hh must have at least one column");
   FASTRNN_CHECK(P <= H, "w_hr must have no more rows than columns, P <= H");
-  check_shape("w_hh", w.w_hh, "(G*H, P), P = H without w_hr,", {rows, P});
-  check_optional("w_ih", w.w_ih, "(G*H, I)", {rows, w.w_ih.shape[1]});
+  check_shape("w_hh", hh, "(G*H, P), P = H without w_hr,", {rows, P});
+  check_optional("w_ih", ih, "(G*H, I)", {rows, ih.shape[1]});
   check_optional("b_ih", w.b_ih, "(G*H,)", {rows});
   check_optional("b_hh", w.b_hh, "(G*H,)", {rows});
   FASTRNN_CHECK((general && shape.peephole) || !w.w_peephole_full,
@@ -28,10 +35,34 @@ Dims check_weights(Cell cell, const RnnWeights<T>& w) {
   check_optional("w_hr", w.w_hr, "(P, H)", {P, H});
   FASTRNN_CHECK(general || !w.w_norm, std::string("w_norm is not taken by ") + name);
   check_optional("w_norm", w.w_norm, "(2*G, H), for an LSTM (2*G + 2, H)", {norm_rows(shape), H});
-  return {0, 0, w.w_ih ? w.w_ih.shape[1] : rows, H, P};
+  return {0, 0, ih ? ih.shape[1] : rows, H, P};
 }
 
-template Dims check_weights(Cell, const RnnWeights<float>&);
-template Dims check_weights(Cell, const RnnWeights<double>&);
+template <class T>
+Dims check_int8(Cell cell, const RnnWeights<T>& w) {
+  FASTRNN_CHECK(!w.w_hr && !w.w_norm && !w.w_peephole_full,
+                "w_hr, w_norm and w_peephole of 3*H rows are not taken with int8 weights");
+  const Dims dims = check_matrices(cell, w, w.q_ih, w.q_hh);
+  const index_t rows = w.q_hh.shape[0];
+  FASTRNN_CHECK(w.scale_hh, "scale_hh is required with int8 weights");
+  FASTRNN_CHECK(w.scale_ih || !w.q_ih, "scale_ih is required with int8 weights");
+  check_shape("scale_hh", w.scale_hh, "(G*H,)", {rows});
+  check_optional("scale_ih", w.scale_ih, "(G*H,)", {rows});
+  FASTRNN_CHECK(
+      dims.H <= kMostColumns && (!w.q_ih || dims.I <= kMostColumns),
+      "w_ih and w_hh must have at most " + std::to_string(kMostColumns) + " columns of int8");
+  return dims;
+}
+
+}  // namespace
+
+template <class T>
+Dims check_weights(Cell cell, const RnnWeights<T>& w, Precision precision) {
+  return precision == Precision::int8 ? check_int8(cell, w)
+                                      : check_matrices(cell, w, w.w_ih, w.w_hh);
+}
+
+template Dims check_weights(Cell, const RnnWeights<float>&, Precision);
+template Dims check_weights(Cell, const RnnWeights<double>&, Precision);
 
 }  // namespace fastrnn

@@ -5,12 +5,13 @@
 
 #include "fastrnn/error.h"
 #include "fastrnn/rnn/layer.h"
+#include "fastrnn/rnn/narrow.h"
 
 namespace fastrnn {
 
 // I, H and P, once all weights agree on them; I of an x that comes projected is G·H.
 template <class T>
-Dims check_weights(Cell cell, const RnnWeights<T>& weights);
+Dims check_weights(Cell cell, const RnnWeights<T>& weights, Precision precision = Precision::plain);
 
 template <class T, int Rank>
 void check_presence(const char* name, const View<T, Rank>& view, bool wanted, const char* cell) {

@@ -24,6 +24,10 @@ struct RnnWeights {
   // General cells, absent: nothing is normalised. (2·G, H), LSTM (2·G + 2, H):
   // the gains of W·x gate by gate, those of U·h, then gain and shift of c for the output.
   View<const T, 2> w_norm;
+  // In the place of w_ih and w_hh: whole numbers, -127 .. 127, times the scale of their row,
+  // (G·H,).
+  View<const std::int8_t, 2> q_ih, q_hh;
+  View<const T, 1> scale_ih, scale_hh;
 };
 
 // Which units zoneout keeps, drawn where they are used: each with probability p, by the bits that
@@ -76,7 +80,7 @@ struct Options {
 template <class T>
 FASTRNN_INLINE Options options_of(const RnnWeights<T>& w) {
   Options on;
-  on.w_ih = bool(w.w_ih);
+  on.w_ih = w.w_ih || w.q_ih;
   on.peephole = bool(w.w_peephole);
   on.full_peephole = bool(w.w_peephole_full);
   on.projection = bool(w.w_hr);

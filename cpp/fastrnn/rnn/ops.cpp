@@ -1,6 +1,7 @@
 // rnn_forward and rnn_backward: validate, plan, take scratch, run a team on the active table.
 #include "fastrnn/rnn/ops.h"
 
+#include <cmath>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,9 +21,13 @@ template <class T>
 Plan plan_for(const KernelTable<T>& table, Cell cell, const Dims& dims, index_t rows, bool training,
               int threads_asked) {
   const CellShape& shape = cell_traits(cell).shape;
-  const Problem problem{dims, shape.gates, shape.slots, training ? 4 : table[cell].unit_grain,
-                        rows, table.lanes, sizeof(T),   training};
-  return make_plan(problem, cpu_caches(), threads_asked > 0 ? threads_asked : num_threads());
+  const Problem problem{
+      dims,    shape.gates, shape.slots, training ? 4 : table[cell].unit_grain,
+      rows,    table.lanes, sizeof(T),   static_cast<std::size_t>(table.weight_bytes),
+      training};
+  Plan plan = make_plan(problem, cpu_caches(), threads_asked > 0 ? threads_asked : num_threads());
+  plan.dots = dots_for(table);
+  return plan;
 }
 
 // Sizes a task's scratch and takes it; it must live as long as the run.
@@ -38,6 +43,16 @@ Scratch take_scratch(Task& task, std::size_t (*bytes)(const Task&)) {
 template <class Task>
 void run(const Task& task, const Kernel<Task>& kernel) {
   run_team(task.plan.threads, [&](Team& team) { kernel.run(task, team); }, task.plan.work);
+}
+
+// Of int8 weights, which have h in 127ths. NaN is none of these and comes through.
+template <class T>
+void check_h0(const RnnForwardArgs<T>& a) {
+  const View<const T, 2>& h0 = a.in.h0;
+  if (!h0 || a.layer.packed == nullptr || a.layer.packed->precision() != Precision::int8) return;
+  for (index_t n = 0; n < h0.shape[0]; ++n)
+    for (index_t i = 0; i < h0.shape[1]; ++i)
+      FASTRNN_CHECK(!(std::abs(*h0.at(n, i)) > 1), "h0 must lie within -1 .. 1 with int8 weights");
 }
 
 // Copied before they are looked at: another thread may be writing to the caller's array.
@@ -115,6 +130,7 @@ Tape<T> make_tape(const RnnForwardArgs<T>& a, const Call& call, const KernelTabl
 template <class T>
 void rnn_forward(const RnnForwardArgs<T>& a) {
   const Call call = check_forward(a);
+  check_h0(a);
   const Cell cell = a.layer.cell;
   const KernelTable<T>& table = a.layer.packed != nullptr ? a.layer.packed->table() : kernels<T>();
   const Kernel<ForwardTask<T>>& kernel = table[cell].forward;

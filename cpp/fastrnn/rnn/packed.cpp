@@ -1,19 +1,38 @@
 // PackedWeights: the weights of one layer and direction in panel order, for one ISA; immutable.
 #include "fastrnn/rnn/packed.h"
 
+#include <string>
+#include <type_traits>
+
 #include "fastrnn/dispatch.h"
+#include "fastrnn/error.h"
 #include "fastrnn/rnn/check_weights.h"
 #include "fastrnn/team/launch.h"
 
 namespace fastrnn {
+namespace {
 
 template <class T>
-PackedWeights<T>::PackedWeights(Cell cell, const RnnWeights<T>& weights)
+const KernelTable<T>& table_for(Precision precision) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (precision == Precision::int8) return kernels<T, std::int8_t>();
+    if (precision == Precision::bfloat16) return kernels<T, BFloat16>();
+  }
+  FASTRNN_CHECK(precision == Precision::plain, "narrow weights are for float32");
+  return kernels<T>();
+}
+
+}  // namespace
+
+template <class T>
+PackedWeights<T>::PackedWeights(Cell cell, const RnnWeights<T>& weights, Precision precision)
     : cell_(cell),
-      table_(&kernels<T>()),
-      dims_(check_weights(cell, weights)),
+      table_(&table_for<T>(precision)),
+      dims_(check_weights(cell, weights, precision)),
       on_(options_of(weights)) {
-  const CellShape& shape = cell_traits(cell).shape;
+  const auto& [name, general, shape] = cell_traits(cell);
+  FASTRNN_CHECK((*table_)[cell].forward.run != nullptr,
+                std::string("h of ") + name + " can leave -1 .. 1: it cannot have int8 weights");
   block_ =
       memory_.add<unsigned char>(static_cast<index_t>(table_->packed_bytes(shape, weights, dims_)));
   memory_.allocate();

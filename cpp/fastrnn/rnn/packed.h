@@ -10,12 +10,14 @@ namespace fastrnn {
 template <class T>
 class PackedWeights {
  public:
-  PackedWeights(Cell cell, const RnnWeights<T>& weights);
+  // Of int8: q_hh and what goes with it. Of bfloat16: w_ih and w_hh in float32, which are rounded.
+  PackedWeights(Cell cell, const RnnWeights<T>& weights, Precision precision = Precision::plain);
 
   Cell cell() const { return cell_; }
   const Dims& dims() const { return dims_; }  // I, H and P
   const Options& options() const { return on_; }
   Isa isa() const { return table_->isa; }
+  Precision precision() const { return table_->precision; }
   std::size_t bytes() const { return memory_.bytes(); }
   const KernelTable<T>& table() const { return *table_; }
   unsigned char* block() const { return memory_.at(block_); }  // as table().pack has filled it

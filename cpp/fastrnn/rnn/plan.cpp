@@ -13,6 +13,7 @@ namespace {
 struct Forced {
   std::optional<Split> split;
   index_t chunk_steps = 0;
+  std::optional<Dots> dots;
 };
 FASTRNN_THREAD_LOCAL Forced forced;
 
@@ -35,7 +36,21 @@ bool share_rows(double rows_per_thread, double weights, double l2) {
 
 }  // namespace
 
-void force_plan(std::optional<Split> split, index_t chunk_steps) { forced = {split, chunk_steps}; }
+void force_plan(std::optional<Split> split, index_t chunk_steps, std::optional<Dots> dots) {
+  forced = {split, chunk_steps, dots};
+}
+
+template <class T>
+Dots dots_for(const KernelTable<T>& table) {
+  const CpuFeatures& cpu = cpu_features();
+  const auto has = [&](bool CpuFeatures::* what) { return what != nullptr && cpu.*what; };
+  const Dots most = forced.dots.value_or(Dots::tiles);
+  if (most == Dots::tiles && has(table.tiles) && tiles_allowed()) return Dots::tiles;
+  const bool slow = table.precision == Precision::bfloat16 && cpu.slow_bf16 && !forced.dots;
+  return most != Dots::none && has(table.words) && !slow ? Dots::words : Dots::none;
+}
+template Dots dots_for(const KernelTable<float>&);
+template Dots dots_for(const KernelTable<double>&);
 
 int team_size(const Work& work, int asked) {
   const int most = asked > 0 ? asked : num_threads();
@@ -44,15 +59,18 @@ int team_size(const Work& work, int asked) {
 
 Plan make_plan(const Problem& p, const CpuCaches& caches, int threads) {
   const double H = double(p.dims.H), I = double(p.dims.I), rows = double(p.rows);
-  const double recurrent = p.gates * H * H, total = rows * p.gates * H * (H + I);
+  // A narrow weight takes as much less time as it has fewer bytes.
+  const double each = double(p.weight) / double(p.element);
+  const double recurrent = p.gates * H * H, total = each * rows * p.gates * H * (H + I);
   const double steps = std::max<double>(1, double(p.dims.T));
-  const double weights = recurrent * double(p.element);
+  const double weights = recurrent * double(p.weight);
 
   Plan plan;
   const bool by_rows = share_rows(double(p.dims.N) / threads, weights, double(caches.l2));
   plan.split = by_rows ? Split::rows : Split::units;
   const index_t panels = (p.dims.H + p.lanes - 1) / p.lanes;
-  const double call_work = total / kCallWork, step_work = rows / steps * recurrent / kStepWork;
+  const double call_work = total / kCallWork,
+               step_work = each * rows / steps * recurrent / kStepWork;
   const double work = by_rows ? call_work : std::min(call_work, std::sqrt(step_work));
   const index_t pieces = by_rows ? p.dims.N : (panels + p.stages_grain - 1) / p.stages_grain;
   plan.threads = int(std::clamp<double>(std::min(work, double(pieces)), 1, threads));
@@ -61,7 +79,8 @@ Plan make_plan(const Problem& p, const CpuCaches& caches, int threads) {
 
   // A thread's share of a chunk stays in half of its L2, but is no fewer rows than make the
   // products outside of the time loop good ones.
-  const double row_bytes = std::max(H * p.slots * double(p.element), 1.0);
+  const double x_bytes = p.weight < p.element ? I * double(p.weight) : 0;  // a copy, as operands
+  const double row_bytes = std::max(H * p.slots * double(p.element) + x_bytes, 1.0);
   const double fit = 0.5 * double(caches.l2) * plan.threads / row_bytes;
   plan.forward_rows = std::max<index_t>(48 * plan.threads, index_t(std::min(fit, 1e6)));
   // Input and recurrent weights of which the L3 holds only one: each chunk fetches both from

@@ -17,6 +17,7 @@ struct Problem {
   index_t rows;         // sum of lengths
   index_t lanes;        // of one vector
   std::size_t element;  // bytes
+  std::size_t weight;   // bytes of a packed one
   bool training;
 };
 
@@ -27,7 +28,13 @@ Plan make_plan(const Problem& problem, const CpuCaches& caches, int threads);
 int team_size(const Work& work, int asked);
 
 // Test hook, this thread only: the split to use with all threads asked for, and steps per chunk;
-// none and 0 leave the choice to make_plan.
-void force_plan(std::optional<Split> split, index_t chunk_steps);
+// none and 0 leave the choice to make_plan. dots: what products by narrow weights use, or the next
+// best that the CPU has.
+void force_plan(std::optional<Split> split, index_t chunk_steps,
+                std::optional<Dots> dots = std::nullopt);
+
+// What products by the narrow weights of a table use.
+template <class T>
+Dots dots_for(const KernelTable<T>& table);
 
 }  // namespace fastrnn

@@ -3,7 +3,9 @@
 
 #include <cstddef>
 
+#include "fastrnn/cpu.h"
 #include "fastrnn/rnn/args.h"
+#include "fastrnn/rnn/narrow.h"
 #include "fastrnn/team/team.h"
 #include "fastrnn/team/work.h"
 
@@ -72,6 +74,7 @@ struct Plan {
   index_t forward_rows = 1;   // the input projection is hoisted over a chunk
   index_t backward_rows = 1;  // weight gradients are taken chunk by chunk
   index_t gradient_rows = 1;  // ... and so many rows of one are packed at once
+  Dots dots = Dots::none;     // of products by narrow weights
 };
 
 // One layer, one direction, as the kernels see it.
@@ -108,6 +111,7 @@ struct Kernel {
 };
 
 // The kernels of one ISA for one cell. Each `bytes` is the size of the block that `run` carves up.
+// Narrow weights have no backward, and bytes no forward of a cell whose h can leave -1 .. 1.
 template <class T>
 struct CellKernels {
   int unit_grain;  // panels that a unit split keeps together
@@ -115,17 +119,20 @@ struct CellKernels {
   Kernel<BackwardTask<T>> backward;
 };
 
-// A row of the tables, for calls in T: its packed weights may be of a type of their own, of which
-// nobody outside knows more than their size.
+// A row of the tables, for calls in T: its packed weights may be of a type of their own.
 template <class T>
 struct KernelTable {
   Isa isa;
   const char* name;  // compiled into the ISA's own object file
   index_t lanes;     // T per vector
+  Precision precision;
+  index_t weight_bytes;  // of a packed weight
+  // What a CPU must have for Dots::words and Dots::tiles; null: this row has no such code.
+  bool CpuFeatures::*words, CpuFeatures::*tiles;
   CellKernels<T> cells[kCells];
   std::size_t (*packed_bytes)(const CellShape&, const RnnWeights<T>&, const Dims&);
   void (*pack)(const CellShape&, const RnnWeights<T>&, const Dims&, unsigned char* block, Team&);
-  void (*exp)(const T* x, T* y, index_t n);
+  void (*exp)(const T* x, T* y, index_t n);  // as the next two: rows of plain weights
   void (*sigmoid)(const T* x, T* y, index_t n);
   void (*tanh)(const T* x, T* y, index_t n);
 
@@ -133,8 +140,13 @@ struct KernelTable {
 };
 
 // THE LIST of rows: X(name, float type of the calls, type of the packed weights, more of X's own).
-#define FASTRNN_FOR_EACH_ROW(X, ...) \
+// A file of kernels/rnn/ fills those of plain weights, and one each of the others (cpp/CMakeLists).
+#define FASTRNN_FOR_EACH_PLAIN_ROW(X, ...) \
   X(f32, float, float __VA_OPT__(, ) __VA_ARGS__) X(f64, double, double __VA_OPT__(, ) __VA_ARGS__)
+#define FASTRNN_FOR_EACH_ROW(X, ...)                     \
+  FASTRNN_FOR_EACH_PLAIN_ROW(X, __VA_ARGS__)             \
+  X(int8, float, std::int8_t __VA_OPT__(, ) __VA_ARGS__) \
+  X(bfloat16, float, BFloat16 __VA_OPT__(, ) __VA_ARGS__)
 
 #define FASTRNN_DECLARE_TABLE(row, T, W) extern const KernelTable<T> table_##row;
 #define FASTRNN_DECLARE_TABLES(target)        \

@@ -28,6 +28,30 @@ void check_masks(const RnnMasks<T>& masks, const CellTraits& traits, const Optio
                 "c_keep is not taken together with w_peephole");
 }
 
+// Whether an activation gives numbers of low .. 1, for low = -1 and 0.
+bool within(const Squash& squash, int low) {
+  switch (squash.which) {
+    case Activation::sigmoid:
+    case Activation::hard_sigmoid:
+      return true;
+    case Activation::tanh:
+    case Activation::softsign:
+      return low < 0;
+    default:
+      return false;
+  }
+}
+
+// int8 has h in 127ths.
+void check_bounded(const CellTraits& traits, const CellChoices& choices) {
+  if (!traits.general) return;
+  const bool gates = traits.shape.gates > 1, lstm = traits.shape.cell_state;
+  const bool fine = lstm ? (within(choices.f, -1) || !choices.output_gate) && within(choices.h, -1)
+                    : gates ? within(choices.f, 0) && within(choices.g, -1)
+                            : within(choices.f, -1);
+  FASTRNN_CHECK(fine, "choices must keep h within -1 .. 1 with int8 weights");
+}
+
 }  // namespace
 
 template <class T>
@@ -41,6 +65,10 @@ Call check_forward(const RnnForwardArgs<T>& a) {
     FASTRNN_CHECK(a.tape == nullptr, "packed weights are for inference: tape must be absent");
     call.dims = layer.packed->dims();
     call.on = layer.packed->options();
+    if (layer.packed->precision() == Precision::int8) {
+      check_bounded(traits, layer.choices);
+      FASTRNN_CHECK(!in.masks.h_mask, "h_mask is not taken with int8 weights");
+    }
   } else {
     call.dims = check_weights(layer.cell, layer.weights);
     call.on = options_of(layer.weights);

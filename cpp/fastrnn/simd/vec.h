@@ -125,9 +125,12 @@ FASTRNN_INLINE Vec<double> load_wide(const float* p, index_t n) {
 #endif
 #endif
 
-// a·b + c. Fused wherever the ISA has it; baseline x86-64 rounds twice.
+// a·b + c. Fused wherever the ISA has it, unless a file defines FASTRNN_UNFUSED; baseline x86-64
+// rounds twice.
 FASTRNN_INLINE Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c) {
-#ifdef FASTRNN_X86_FMA
+#ifdef FASTRNN_UNFUSED
+  return a * b + c;
+#elif defined(FASTRNN_X86_FMA)
   return FASTRNN_X86(fmadd_ps)(a, b, c);
 #elif defined(__aarch64__)
   return vfmaq_f32(c, a, b);
@@ -136,7 +139,9 @@ FASTRNN_INLINE Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c) {
 #endif
 }
 FASTRNN_INLINE Vec<double> fma(Vec<double> a, Vec<double> b, Vec<double> c) {
-#ifdef FASTRNN_X86_FMA
+#ifdef FASTRNN_UNFUSED
+  return a * b + c;
+#elif defined(FASTRNN_X86_FMA)
   return FASTRNN_X86(fmadd_pd)(a, b, c);
 #elif defined(__aarch64__)
   return vfmaq_f64(c, a, b);

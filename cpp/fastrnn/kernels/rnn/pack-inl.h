@@ -6,8 +6,8 @@
 #pragma once
 
 #include "fastrnn/cells/shapes.h"
+#include "fastrnn/kernels/rnn/narrow-inl.h"
 #include "fastrnn/kernels/rnn/ranges-inl.h"
-#include "fastrnn/kernels/rnn/tile-inl.h"
 #include "fastrnn/memory/carver.h"
 #include "fastrnn/rnn/args.h"
 #include "fastrnn/rnn/table.h"
@@ -96,6 +96,28 @@ FASTRNN_NOINLINE void pack_group(const View<const T, 2>& w, index_t H, index_t K
   }
 }
 
+// The same of narrow weights: [step][vector][lane][element of a word].
+template <class W, class Matrix>
+FASTRNN_NOINLINE void pack_narrow_group(const Matrix& matrix, index_t H, index_t K, Products set,
+                                        index_t group, W* packed, Scales<float> scales,
+                                        Team& team) {
+  constexpr index_t L = kLanes<float>, word = Narrow<W>::together;
+  const index_t steps = words_of<W>(K), first = group * set.per_group * set.count * L;
+  const index_t lanes = group_width(group, set.per_group, panels_of<float>(H)) * set.count * L;
+  packed += first * steps * word;
+  for (index_t i = 0; i < lanes * steps * word; ++i) packed[i] = W{};
+  for (index_t i = 0; i < lanes; ++i) {
+    if (i % L == 0) team.check();
+    const index_t unit = (group * set.per_group + i / L / set.count) * L + i % L;
+    const index_t row = set.block[i / L % set.count] * H + unit;
+    if (unit < H) Narrow<W>::pack_row(matrix, row, K, lanes * word, packed + i * word);
+    if constexpr (Narrow<W>::scaled) {
+      scales.scale[first + i] = unit < H ? Narrow<W>::scale(matrix, row) : 0;
+      scales.start[first + i] = unit < H ? Narrow<W>::start(matrix, row, K) : 0;
+    }
+  }
+}
+
 // bias[slot][lane] of one panel: what a pre-activation starts from. A slot that both products fill
 // starts from the sum of the two biases.
 template <class T>
@@ -139,15 +161,17 @@ void pack_gains(const CellShape& shape, const View<const T, 2>& w, index_t H, in
 
 // Weights in panel order; J = ceil(H / lanes) unit panels, padded with zeros. A "group" is what one
 // tile reads side by side: for forward, panels x products of the cell. Null: not there.
+// Narrow weights are those of x and of h; k is counted in words then.
 template <class T, class W>
 struct Panels {
-  W* w_ih = nullptr;      // [group][k < I][vector][lane], slots 0 .. x_products
-  W* w_hh[2] = {};        // of each stage: [group][k][vector][lane]
-  W* w_peephole[2] = {};  // full, of each stage: [panel][k < H][vector][lane]
-  W* w_hr = nullptr;      // [group of 4 panels of P][k < H][vector][lane]
-  T* bias = nullptr;      // [panel][slot][lane]
-  T* peephole = nullptr;  // [panel][i f o][lane]
-  T* gains = nullptr;     // [panel][slots of W·x, slots of U·h, c's gain and shift][lane]
+  W* w_ih = nullptr;          // [group][k < I][vector][lane], slots 0 .. x_products
+  W* w_hh[2] = {};            // of each stage: [group][k][vector][lane]
+  Scales<T> of_ih, of_hh[2];  // of bytes: [group][vector][lane]
+  T* w_peephole[2] = {};      // full, of each stage: [panel][k < H][vector][lane]
+  T* w_hr = nullptr;          // [group of 4 panels of P][k < H][vector][lane]
+  T* bias = nullptr;          // [panel][slot][lane]
+  T* peephole = nullptr;      // [panel][i f o][lane]
+  T* gains = nullptr;         // [panel][slots of W·x, slots of U·h, c's gain and shift][lane]
 };
 
 template <class T, class W>
@@ -155,17 +179,31 @@ Panels<T, W> carve_panels(const CellShape& shape, Carver& carver, const Options&
                           const Dims& dims) {
   const index_t H = dims.H, panels = panels_of<T>(H), padded = panels * kLanes<T>;
   Panels<T, W> p;
-  if (on.w_ih) p.w_ih = carver.take<W>(padded * shape.x_products, dims.I);
+  const auto matrix = [&](int count, index_t K) {
+    if constexpr (kNarrow<W>)
+      return carver.take<W>(padded * count, words_of<W>(K), Narrow<W>::together);
+    else
+      return carver.take<W>(padded * count, K);
+  };
+  const auto scales = [&](int count) -> Scales<T> {
+    if constexpr (kNarrow<W>)
+      if constexpr (Narrow<W>::scaled)
+        return {carver.take<T>(padded * count), carver.take<std::int32_t>(padded * count)};
+    return {};
+  };
+  if (on.w_ih) p.w_ih = matrix(shape.x_products, dims.I);
+  if (on.w_ih) p.of_ih = scales(shape.x_products);
   for_products(shape, Matrix::w_hh, [&](int s, const CellProduct& product) {
-    p.w_hh[s] = carver.take<W>(padded * product.count, product.operand == Operand::h ? dims.P : H);
+    p.w_hh[s] = matrix(product.count, product.operand == Operand::h ? dims.P : H);
+    p.of_hh[s] = scales(product.count);
   });
   p.bias = carver.take<T>(padded * shape.slots);
   if (on.peephole) p.peephole = carver.take<T>(padded * 3);
   if (on.full_peephole)
     for_products(shape, Matrix::w_peephole, [&](int s, const CellProduct& product) {
-      p.w_peephole[s] = carver.take<W>(padded * product.count, H);
+      p.w_peephole[s] = carver.take<T>(padded * product.count, H);
     });
-  if (on.projection) p.w_hr = carver.take<W>(panels_of<T>(dims.P) * kLanes<T>, H);
+  if (on.projection) p.w_hr = carver.take<T>(panels_of<T>(dims.P) * kLanes<T>, H);
   if (on.norm) p.gains = carver.take<T>(padded * gains_of(shape));
   return p;
 }
@@ -175,10 +213,20 @@ template <class T, class W>
 void fill_group(const CellShape& shape, const RnnWeights<T>& w, const Options& on, const Dims& dims,
                 const Panels<T, W>& p, index_t group, Team& team) {
   const index_t H = dims.H;
-  if (on.w_ih) pack_group(w.w_ih, H, dims.I, input_products(shape), group, p.w_ih, team);
+  if (on.w_ih) {
+    const Products set = input_products(shape);
+    if constexpr (kNarrow<W>)
+      pack_narrow_group(Narrow<W>::ih(w), H, dims.I, set, group, p.w_ih, p.of_ih, team);
+    else
+      pack_group(w.w_ih, H, dims.I, set, group, p.w_ih, team);
+  }
   for_products(shape, Matrix::w_hh, [&](int s, const CellProduct& product) {
     const index_t K = product.operand == Operand::h ? dims.P : H;
-    pack_group(w.w_hh, H, K, products_of(shape, product), group, p.w_hh[s], team);
+    const Products set = products_of(shape, product);
+    if constexpr (kNarrow<W>)
+      pack_narrow_group(Narrow<W>::hh(w), H, K, set, group, p.w_hh[s], p.of_hh[s], team);
+    else
+      pack_group(w.w_hh, H, K, set, group, p.w_hh[s], team);
   });
   if (on.full_peephole)
     for_products(shape, Matrix::w_peephole, [&](int s, const CellProduct& product) {

@@ -12,6 +12,7 @@
 
 #include "fastrnn/cells/activation-inl.h"
 #include "fastrnn/kernels/rnn/layer_norm-inl.h"
+#include "fastrnn/kernels/rnn/narrow-inl.h"
 #include "fastrnn/kernels/rnn/options-inl.h"
 #include "fastrnn/kernels/rnn/row_product-inl.h"
 #include "fastrnn/kernels/rnn/zoneout-inl.h"
@@ -24,7 +25,9 @@ template <class C, class T, class W>
 class ForwardSweep {
   static constexpr CellShape kShape = C::shape;
   static constexpr int L = kLanes<T>, S = kShape.slots, XP = kShape.x_products;
-  static constexpr index_t kRowsAtOnce = 24;  // their gates of one panel stay in the L1
+  static constexpr bool narrow = kNarrow<W>;
+  static constexpr index_t kRowsAtOnce =
+      narrow ? 32 : 24;  // their gates of one panel stay in the L1
 
  public:
   ForwardSweep(const ForwardTask<T>& task, Carver& carver, int rank, int size)
@@ -36,11 +39,12 @@ class ForwardSweep {
                  J_ * L, carver),
         c_keeps_(KeepLines<T>::of_c, task.in.masks.c_keep, task.in.masks.c_draws, task.steps,
                  J_ * L, carver),
-        normed_(task, carver, rank) {
+        normed_(task, carver, rank),
+        limit_(chunk_rows(task)),
+        operands_(carver, task.dims.N, J_ * L, limit_ + task.dims.N, task.on.w_ih ? task.dims.I : 0,
+                  rank, task.plan.threads) {
     const index_t N = task.dims.N, padded = J_ * L, threads = task.plan.threads;
     const bool units = task.plan.split == Split::units;
-    limit_ = least(units ? task.plan.forward_rows : ceil_div(task.plan.forward_rows, threads),
-                   task.steps.count * N);
     // A chunk stops as soon as it has enough rows, so its last step may overshoot by the own rows.
     const index_t regions = units ? 1 : threads, chunk = limit_ + N;
     Carver packed(task.packed);
@@ -94,6 +98,13 @@ class ForwardSweep {
  private:
   bool keeps() const { return task_.kept.gates != nullptr; }
 
+  static index_t chunk_rows(const ForwardTask<T>& task) {
+    const Plan& plan = task.plan;
+    const bool units = plan.split == Split::units;
+    return least(units ? plan.forward_rows : ceil_div(plan.forward_rows, plan.threads),
+                 task.steps.count * task.dims.N);
+  }
+
   // This thread's list of so many.
   template <class Row>
   Row* list(Carver& carver, index_t count, int rank) const {
@@ -114,6 +125,8 @@ class ForwardSweep {
       for (index_t r = own_rows_.begin; r < own_rows_.begin + own_rows_at(q); ++r) {
         const index_t row = keeps() ? first + r : region_ + chunk_rows_;
         x_rows_[chunk_rows_] = row_at(task_.in.x, task_.in.ids, steps, q, r);
+        if constexpr (narrow)
+          if (task_.on.w_ih) operands_.put_x(chunk_rows_, x_rows_[chunk_rows_]);
         gate_rows_[chunk_rows_++] = gates_ + row * J_ * S * L;
       }
     }
@@ -154,8 +167,13 @@ class ForwardSweep {
       // All buffers: a row of the reverse direction joins later, at either parity.
       const Vec<T> h = initial(task_.in.h0, width);
       for (T* state : h_) store(state + at, h);
-      if (on_.h_mask())
-        for (T* state : masked_) store(state + at, h * initial(task_.in.masks.h_mask, width));
+      Vec<T> masked = h;
+      if (on_.h_mask()) {
+        masked = h * initial(task_.in.masks.h_mask, width);
+        for (T* state : masked_) store(state + at, masked);
+      }
+      if constexpr (narrow)
+        for (int i = 0; i < 2; ++i) operands_.put(i, r, j * L, masked);
       if constexpr (kShape.cell_state)
         for (T* state : c_) store(state + at, initial(task_.in.c0, columns(j)));
     });
@@ -177,6 +195,10 @@ class ForwardSweep {
     const T* bias = panels_.bias + j * S * L;
     if (!task_.on.w_ih)
       add_projected(rows, j, width, bias);
+    else if constexpr (narrow)
+      multiply_narrow(rows.end - rows.begin, operands_.x_list() + rows.begin,
+                      operands_.x_factors() + rows.begin, I, panels_.w_ih, panels_.of_ih, XP, j,
+                      width, bias, gate_rows_ + rows.begin, j * S * L);
     else
       multiply<T, W>({rows.end - rows.begin,
                       width * XP,
@@ -187,6 +209,18 @@ class ForwardSweep {
                       {gate_rows_ + rows.begin, j * S * L}});
     for (index_t row = rows.begin; row < rows.end; ++row)  // only the recurrent product fills them
       for (int s = XP; s < S; ++s) store(gate_rows_[row] + (j * S + s) * L, load(bias + s * L));
+  }
+
+  // The product of some rows by the `width` panels of narrow weights from panel j on.
+  void multiply_narrow(index_t rows, const unsigned char* const* a, const float* factor, index_t K,
+                       const W* w, const Scales<T>& of, int count, index_t j, index_t width,
+                       const T* init, T* const* to, index_t offset) const {
+    const index_t first = j * count * L, steps = words_of<W>(K);
+    NarrowProduct p{rows,    width * count, a,      steps, nullptr, nullptr,
+                    nullptr, init,          factor, to,    offset};
+    p.w = reinterpret_cast<const unsigned char*>(w + first * steps * Narrow<W>::together);
+    if constexpr (Narrow<W>::scaled) p.start = of.start + first, p.scale = of.scale + first;
+    Narrow<W>::multiply(p, task_.plan.dots);
   }
 
   void add_projected(Range rows, index_t j, index_t width, const T* bias) {
@@ -233,6 +267,7 @@ class ForwardSweep {
   void list_lines(index_t q, index_t first, index_t rows) {
     const Steps& steps = task_.steps;
     const index_t padded = J_ * L, time = steps.time(q), now = q % 2, next = (q + 1) % 2;
+    next_ = static_cast<int>(next);
     for (index_t i = 0; i < rows; ++i) {
       const index_t r = own_rows_.begin + i, at = r * padded, n = steps.caller_row(r);
       const index_t row = steps.first_row(q) + r;
@@ -280,8 +315,12 @@ class ForwardSweep {
   void run_stages(index_t q, index_t first, index_t rows, Team& team) {
     const bool own_products = !on_.norm();
     const auto blocks = [&](auto&& f) {
-      rows == 1 ? for_blocks<kAlone<C>>(q, rows, team, f) : for_blocks<kGroup<C>>(q, rows, team, f);
+      rows == 1 && !narrow ? for_blocks<kAlone<C>>(q, rows, team, f)
+                           : for_blocks<kGroup<C>>(q, rows, team, f);
     };
+    if constexpr (narrow && kShape.recurrent(Begin).count > 0)
+      operands_.ready(operand_of(q, kShape.recurrent(Begin)),
+                      {own_rows_.begin, own_rows_.begin + rows});
     if (on_.norm()) normalise<Begin>(blocks, q, rows, team);
     blocks([&](index_t r, index_t n, Range panels) {
       if (Begin == 0 && !task_.on.w_ih && own_products)
@@ -312,20 +351,28 @@ class ForwardSweep {
   void recurrent(index_t q, index_t row, index_t rows, Range panels, T* const* to, const T* init) {
     constexpr CellProduct product = kShape.recurrent(Stage);
     if constexpr (product.count > 0) {
-      constexpr bool several = kAlone<C> > kGroup<C>;
       const index_t K = product.operand == Operand::h ? task_.dims.P : task_.dims.H;
       const index_t j = panels.begin, width = panels.end - j, panel = K * product.count * L;
-      const int operand = product.operand == Operand::h ? static_cast<int>(q % 2) : 2;
-      multiply_groups<product.count, several ? kAlone<C> : 1>(
-          Product<T, W>{rows,
-                        (several ? 1 : width) * product.count,
-                        {operand_rows_[operand] + own_rows_.begin + row, 0},
-                        {1, K, 0},
-                        panels_.w_hh[Stage] + j * panel,
-                        init,
-                        {to, (j * S + product.slot) * L}},
-          several ? width : 1, panel, S * L);
+      if constexpr (narrow) {
+        multiply_narrow(rows, operands_.list() + row, operands_.factors() + row, K,
+                        panels_.w_hh[Stage], panels_.of_hh[Stage], product.count, j, width, init,
+                        to, (j * S + product.slot) * L);
+      } else {
+        constexpr bool several = kAlone<C> > kGroup<C>;
+        multiply_groups<product.count, several ? kAlone<C> : 1>(
+            Product<T, W>{rows,
+                          (several ? 1 : width) * product.count,
+                          {operand_rows_[operand_of(q, product)] + own_rows_.begin + row, 0},
+                          {1, K, 0},
+                          panels_.w_hh[Stage] + j * panel,
+                          init,
+                          {to, (j * S + product.slot) * L}},
+            several ? width : 1, panel, S * L);
+      }
     }
+  }
+  static int operand_of(index_t q, const CellProduct& product) {
+    return product.operand == Operand::h ? static_cast<int>(q % 2) : 2;
   }
 
   // The full peepholes of a stage. i and f see all of the old c, the output gate all of the new
@@ -337,13 +384,13 @@ class ForwardSweep {
       const CellProduct& product = kShape.stage[Stage].product[i];
       if (product.matrix != Matrix::w_peephole) continue;
       const index_t c = (q + (product.operand == Operand::c_after)) % 2;
-      multiply<T, W>({rows,
-                      product.count,
-                      {c_rows_[c] + own_rows_.begin + row, 0},
-                      {1, H, 0},
-                      panels_.w_peephole[Stage] + j * H * product.count * L,
-                      nullptr,
-                      {gates, (j * S + product.slot) * L}});
+      multiply<T>({rows,
+                   product.count,
+                   {c_rows_[c] + own_rows_.begin + row, 0},
+                   {1, H, 0},
+                   panels_.w_peephole[Stage] + j * H * product.count * L,
+                   nullptr,
+                   {gates, (j * S + product.slot) * L}});
     }
   }
 
@@ -390,7 +437,10 @@ class ForwardSweep {
       store((C::general ? more_[i].c_after : line.c) + at, u.c);
       if (keeps()) store(line.cells + at, u.c);
     }
-    if constexpr (!last && kShape.aux_slot >= 0) store(line.aux + at, u.aux);
+    if constexpr (!last && kShape.aux_slot >= 0) {
+      store(line.aux + at, u.aux);
+      if constexpr (narrow) operands_.put(2, own_rows_.begin + i, at, u.aux);
+    }
     if constexpr (last) {
       if (on_.projection()) return store(more_[i].output + at, u.h);
       settle(i, j, u.h, columns(j));
@@ -410,7 +460,11 @@ class ForwardSweep {
     if (on_.h_keep()) h = kept(more_[i].h_keep, j, width, load(line.h_before + at), h);
     store(line.h + at, h);
     store(line.y + at, h, width);
-    if (on_.h_mask()) store(more_[i].masked + at, h * load(more_[i].h_mask + at, width));
+    if (on_.h_mask()) {
+      h *= load(more_[i].h_mask + at, width);
+      store(more_[i].masked + at, h);
+    }
+    if constexpr (narrow) operands_.put(next_, own_rows_.begin + i, at, h);
   }
 
   void project_outputs(index_t q, index_t rows, Team& team) {
@@ -418,13 +472,13 @@ class ForwardSweep {
     const index_t H = task_.dims.H;
     for_groups<Group>(own_h_panels_, q % 2 != 0, [&](index_t j) {
       team.check();
-      multiply<T, W>({rows,
-                      least(Group, JP_ - j),
-                      {output_rows_, 0},
-                      {1, H, 0},
-                      panels_.w_hr + j * H * L,
-                      kZeros<T>,
-                      {next_rows_, j * L}});
+      multiply<T>({rows,
+                   least(Group, JP_ - j),
+                   {output_rows_, 0},
+                   {1, H, 0},
+                   panels_.w_hr + j * H * L,
+                   kZeros<T>,
+                   {next_rows_, j * L}});
       for (index_t i = 0; i < rows; ++i)
         for (index_t p = j; p < least(j + Group, JP_); ++p)
           settle(i, p, load(lines_[i].h + p * L), h_columns(p));
@@ -449,10 +503,13 @@ class ForwardSweep {
   const ForwardTask<T>& task_;
   const Asked<C> on_;
   index_t J_, JP_;  // panels of c and of h
-  index_t limit_, region_ = 0, chunk_rows_ = 0;
+  index_t region_ = 0, chunk_rows_ = 0;
   Panels<T, W> panels_;
   KeepLines<T> h_keeps_, c_keeps_;
   NormedForward<C, T> normed_;
+  index_t limit_;
+  [[no_unique_address]] Operands<W> operands_;
+  int next_ = 0;          // the parity of the next h
   T *h_[2], *masked_[2];  // masked: h·h_mask
   T *c_[2] = {}, *aux_ = nullptr;
   T *gates_, *outputs_;

@@ -1,0 +1,22 @@
+// Products by narrow weights on CPUs with instructions for them, which not all of an ISA have: each
+// compiled in a file of its own (cpp/CMakeLists.txt). isa/NAME.h says which there are.
+#pragma once
+
+#include "fastrnn/rnn/narrow.h"
+
+namespace fastrnn::FASTRNN_TARGET {
+
+#ifdef FASTRNN_INT8_DOTS
+void multiply_int8_dots(const NarrowProduct& p);
+#endif
+#ifdef FASTRNN_INT8_TILES
+void multiply_int8_tiles(const NarrowProduct& p);
+#endif
+#ifdef FASTRNN_BFLOAT16_DOTS
+void multiply_bfloat16_dots(const NarrowProduct& p);
+#endif
+#ifdef FASTRNN_BFLOAT16_TILES
+void multiply_bfloat16_tiles(const NarrowProduct& p);
+#endif
+
+}  // namespace fastrnn::FASTRNN_TARGET
