@@ -394,7 +394,7 @@ def _drawn(masks: Masks, y: Array, c_n: Array | None) -> Masks:
     for which, (field, width) in enumerate(widths.items()):
         mask = getattr(masks, field)
         if isinstance(mask, Draws):
-            kept = twins("_zoneout").keeps(*mask, (T, N, width), which).astype(y.dtype)
+            kept = twins("dropout").keeps(*mask, (T, N, width), which).astype(y.dtype)
             masks = masks._replace(**{field: kept})
     return masks
 

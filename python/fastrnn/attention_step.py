@@ -8,8 +8,7 @@ from numpy.typing import ArrayLike
 from fastrnn import _checks
 from fastrnn._checks import Array, floats
 from fastrnn._decoder import check
-from fastrnn._decoder_ready import Ready
-from fastrnn._decoder_run import DecoderRun, contiguous, open_arrays, open_outputs
+from fastrnn._decoder_run import DecoderRun, Ready, contiguous, open_arrays, open_outputs
 from fastrnn.runtime import team
 
 

@@ -9,14 +9,13 @@ import pytest
 from rich.console import Console
 
 import fastrnn
-from fastrnn.cli import main
-from fastrnn.cli.speed import peers, table
-from fastrnn.cli.speed.table import CELLS, Case, measure
+from fastrnn.cli import _speed, main
+from fastrnn.cli._speed import CELLS, Case, measure
 
 SMALL = [Case(5, 3, 4, training) for training in (False, True)]
 
 
-class Shifted(peers.Fastrnn):
+class Shifted(_speed.Fastrnn):
     """A system that is wrong by a constant."""
 
     name = "shifted"
@@ -28,14 +27,14 @@ class Shifted(peers.Fastrnn):
 
 @pytest.fixture(autouse=True)
 def short_bursts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(table, "BURST", 1e-4)
-    monkeypatch.setattr(table, "PAUSE", 0.0)
+    monkeypatch.setattr(_speed, "BURST", 1e-4)
+    monkeypatch.setattr(_speed, "PAUSE", 0.0)
 
 
 @pytest.mark.parametrize("case", SMALL)
 @pytest.mark.parametrize("cell", CELLS)
 def test_every_installed_system_agrees_with_fastrnn(cell: type, case: Case) -> None:
-    systems, _ = peers.installed_systems()
+    systems, _ = _speed.installed_systems()
     seconds = measure(cell, case, systems, rounds=1)
     assert len(seconds) == len(systems) >= 2
     for system, own in zip(systems, seconds, strict=True):
@@ -45,13 +44,13 @@ def test_every_installed_system_agrees_with_fastrnn(cell: type, case: Case) -> N
 
 def test_a_system_that_computes_something_else_is_not_timed() -> None:
     with pytest.raises(RuntimeError, match="shifted and fastrnn disagree on a GRU"):
-        measure(fastrnn.GRU, SMALL[0], [peers.Fastrnn(), Shifted()], rounds=1)
+        measure(fastrnn.GRU, SMALL[0], [_speed.Fastrnn(), Shifted()], rounds=1)
 
 
 def test_the_best_of_the_rounds_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     readings = iter([0.5, 1.0, 9.0, 1.0, 0.7, 4.0])
-    monkeypatch.setattr(table, "_seconds", lambda _: next(readings))
-    systems = [peers.Fastrnn(), peers.Twin()]
+    monkeypatch.setattr(_speed, "_seconds", lambda _: next(readings))
+    systems = [_speed.Fastrnn(), _speed.Twin()]
     assert measure(fastrnn.RNN, SMALL[0], systems, rounds=3) == [0.5, 1.0]
 
 
@@ -65,18 +64,18 @@ def test_the_twin_runs_on_the_reference_backend(monkeypatch: pytest.MonkeyPatch)
         return enter(name)
 
     monkeypatch.setattr(fastrnn, "use_backend", recording)
-    peers.Twin().prepare(layer, x, None)()
+    _speed.Twin().prepare(layer, x, None)()
     assert used == ["reference"]
-    peers.Fastrnn().prepare(layer, x, None)()
+    _speed.Fastrnn().prepare(layer, x, None)()
     assert used == ["reference"]
 
 
 def test_the_table_has_a_line_for_each_cell_and_case(monkeypatch: pytest.MonkeyPatch) -> None:
-    present = [peers.Fastrnn(), peers.Twin()]
-    monkeypatch.setattr(table, "installed_systems", lambda: (present, ["PyTorch"]))
-    monkeypatch.setattr(table, "measure", lambda *_: [0.002, float("nan")])
+    present = [_speed.Fastrnn(), _speed.Twin()]
+    monkeypatch.setattr(_speed, "installed_systems", lambda: (present, ["PyTorch"]))
+    monkeypatch.setattr(_speed, "measure", lambda *_: [0.002, float("nan")])
     file = io.StringIO()
-    table.report_speed(Console(file=file, width=80), rounds=1)
+    _speed.report_speed(Console(file=file, width=80), rounds=1)
     text = file.getvalue()
     lines = [line.split() for line in text.splitlines()]
     rows = [line for line in lines if line and line[0] in {"RNN", "GRU", "LSTM"}]
@@ -86,26 +85,26 @@ def test_the_table_has_a_line_for_each_cell_and_case(monkeypatch: pytest.MonkeyP
 
 
 def test_no_figure_is_cut_however_narrow_the_output(monkeypatch: pytest.MonkeyPatch) -> None:
-    present = [peers.Fastrnn()] + [peers.Twin()] * 4
-    monkeypatch.setattr(table, "installed_systems", lambda: (present, []))
-    monkeypatch.setattr(table, "measure", lambda *_: [1.23456] + [123.456] * 4)
+    present = [_speed.Fastrnn()] + [_speed.Twin()] * 4
+    monkeypatch.setattr(_speed, "installed_systems", lambda: (present, []))
+    monkeypatch.setattr(_speed, "measure", lambda *_: [1.23456] + [123.456] * 4)
     file = io.StringIO()
-    table.report_speed(Console(file=file, width=60), rounds=1)
+    _speed.report_speed(Console(file=file, width=60), rounds=1)
     (row, *_) = [line for line in file.getvalue().splitlines() if line.lstrip().startswith("LSTM")]
     assert row.split() == ["LSTM", "forward", "32", "1234.56", *["123456.00", "100.0×"] * 4]
 
 
 def test_a_ratio_says_how_many_times_slower() -> None:
-    assert table._beside(0.006, 0.002).split() == ["6.00", "3.0×"]
+    assert _speed._beside(0.006, 0.002).split() == ["6.00", "3.0×"]
 
 
 def test_bench_prints_the_table_and_draws_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("matplotlib", reason="needs matplotlib")
-    present = [peers.Fastrnn(), peers.Twin()]
-    monkeypatch.setattr(table, "installed_systems", lambda: (present, []))
-    monkeypatch.setattr(table, "measure", lambda *_: [0.002, float("nan")])
+    present = [_speed.Fastrnn(), _speed.Twin()]
+    monkeypatch.setattr(_speed, "installed_systems", lambda: (present, []))
+    monkeypatch.setattr(_speed, "measure", lambda *_: [0.002, float("nan")])
     out = tmp_path / "new" / "folder"
     with fastrnn.threads(1):
         assert main(["bench", "--quick", "--out", str(out)]) == 0

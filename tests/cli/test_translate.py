@@ -87,7 +87,7 @@ def test_standard_input_n_best_and_a_picture(
         f"picture: {picture}",
         "unknown: 1 of the 5 symbols of standard input, 20.0 %",
     ]
-    monkeypatch.setattr("fastrnn.plot._fonts.boxes", lambda _: "日本")
+    monkeypatch.setattr("fastrnn.plot._matplotlib.boxes", lambda _: "日本")
     monkeypatch.setattr("sys.stdin", io.StringIO("ab\n"))
     assert main(["translate", str(trained / "run"), "-", *options]) == 0
     assert capfd.readouterr().err.splitlines()[1].startswith("no font here has 日本: ")

@@ -12,7 +12,7 @@ from helpers.runners import forced_plan
 import fastrnn
 from fastrnn import _core
 from fastrnn._call import Draws
-from fastrnn.reference._zoneout import C_KEEP, H_KEEP, keeps
+from fastrnn.reference.dropout import C_KEEP, H_KEEP, keeps
 
 KEY = 2**64 - 0x0123456789ABCDEF
 PLANS = ((1, None, 0), (2, "rows", 1), (2, "units", 0), (3, "units", 2))

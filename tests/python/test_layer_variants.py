@@ -9,8 +9,7 @@ import pytest
 
 import fastrnn
 from fastrnn import Masks
-from fastrnn.reference._zoneout import C_KEEP, H_KEEP, keeps
-from fastrnn.reference.dropout import masked
+from fastrnn.reference.dropout import C_KEEP, H_KEEP, keeps, masked
 
 X = np.random.default_rng(0).standard_normal((6, 3, 4))
 OPTIONS: list[dict[str, Any]] = [

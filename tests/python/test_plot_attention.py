@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fastrnn import plot
-from fastrnn.plot import _fonts
+from fastrnn.plot import _matplotlib
 
 pytest.importorskip("matplotlib")
 
@@ -39,10 +39,10 @@ def test_bad_input(weights: object, names: tuple[str, ...], match: str) -> None:
 
 
 def test_letters_that_no_font_has_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_fonts, "_WIDE", ())
-    assert _fonts.families() == ["DejaVu Sans"]
-    assert _fonts.boxes("naïve 日本 day") == "日本"
-    assert _fonts.boxes("") == ""
+    monkeypatch.setattr(_matplotlib, "_WIDE", ())
+    assert _matplotlib.families() == ["DejaVu Sans"]
+    assert _matplotlib.boxes("naïve 日本 day") == "日本"
+    assert _matplotlib.boxes("") == ""
     # A font that is there is used for what the first one lacks.
-    monkeypatch.setattr(_fonts, "_WIDE", ("No Such Font", "STIXGeneral", "DejaVu Serif"))
-    assert _fonts.families() == ["DejaVu Sans", "STIXGeneral"]
+    monkeypatch.setattr(_matplotlib, "_WIDE", ("No Such Font", "STIXGeneral", "DejaVu Serif"))
+    assert _matplotlib.families() == ["DejaVu Sans", "STIXGeneral"]

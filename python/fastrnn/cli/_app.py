@@ -10,15 +10,22 @@ from typer import Argument, Option
 import fastrnn
 from fastrnn.cli._flags import with_plain_flags
 from fastrnn.cli._one_line import one_line
+from fastrnn.cli._options import (
+    COMMANDS,
+    Seed,
+    Temperature,
+    TopK,
+    TopP,
+    evaluate,
+    finite,
+    launch,
+    predict,
+    translate,
+)
 from fastrnn.cli._version import print_version
 from fastrnn.cli.commands.forecast import forecast
 from fastrnn.cli.commands.word2vec import word2vec
 from fastrnn.cli.demos import Demos
-from fastrnn.cli.options.drawing import Seed, Temperature, TopK, TopP, finite
-from fastrnn.cli.options.evaluate import evaluate
-from fastrnn.cli.options.predict import predict
-from fastrnn.cli.options.translate import translate
-from fastrnn.cli.options.trust import COMMANDS, launch
 
 app = typer.Typer(
     name="fastrnn",

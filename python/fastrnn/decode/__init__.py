@@ -15,9 +15,8 @@ unless `beam_search` is told that it may write into them.
 """
 
 from fastrnn.decode._beam import beam_search, greedy
-from fastrnn.decode._drawing import draw
-from fastrnn.decode._hypothesis import Hypothesis
+from fastrnn.decode._results import Hypothesis
 from fastrnn.decode._rules import Rules
-from fastrnn.decode._sampling import probabilities, sample
+from fastrnn.decode._sampling import draw, probabilities, sample
 
 __all__ = ["Hypothesis", "Rules", "beam_search", "draw", "greedy", "probabilities", "sample"]

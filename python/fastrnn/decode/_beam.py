@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastrnn._checks import flag, function, integer
-from fastrnn.decode._hypothesis import Hypothesis, Ids, LengthPenalty
-from fastrnn.decode._results import Results
+from fastrnn.decode._results import Hypothesis, Ids, LengthPenalty, Results
 from fastrnn.decode._rules import MOST_ROWS, MOST_STEPS, Rules
 from fastrnn.decode._search import Search, StepFunction, unpacked
 

@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastrnn._checks import Array
-from fastrnn.decode._hypothesis import Floats, Ids
-from fastrnn.decode._results import Results
+from fastrnn.decode._results import Floats, Ids, Results
 from fastrnn.decode._rules import Rules
 from fastrnn.decode._select import best_of, log_normalisers
 

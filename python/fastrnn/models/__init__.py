@@ -7,7 +7,7 @@ import fastrnn.ops  # noqa: F401  first: where autograd is missing, it says how 
 from fastrnn._elsewhere import MODELS_NAMES, no_name
 from fastrnn.data.word_vectors import WordVectors as KeyedVectors
 from fastrnn.io import CheckpointError, load_checkpoint
-from fastrnn.models._forecast.forecast import Forecast
+from fastrnn.models._forecast.series import Forecast
 from fastrnn.models._parts.label_stream import LabelStream
 from fastrnn.models._parts.model import Model, model_file, model_name
 from fastrnn.models.autoencoder import AutoEncoder

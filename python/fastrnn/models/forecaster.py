@@ -12,9 +12,8 @@ from fastrnn import metrics, ops
 from fastrnn._checks import FLOAT64, Array, integer, number, probability
 from fastrnn.data import batches
 from fastrnn.init import generator
-from fastrnn.models._forecast.forecast import Forecast
 from fastrnn.models._forecast.likelihoods import LIKELIHOODS
-from fastrnn.models._forecast.series import Given, continued, covariates_of, given
+from fastrnn.models._forecast.series import Forecast, Given, continued, covariates_of, given
 from fastrnn.models._parts.model import Model
 from fastrnn.models._parts.reader import Reader, linear_params
 

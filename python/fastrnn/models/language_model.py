@@ -1,19 +1,19 @@
 """LanguageModel: the next symbol of a text, its state carried from chunk to chunk."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from math import log
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastrnn import ops
-from fastrnn._checks import flag, integer, items, probability
+from fastrnn import decode, ops
+from fastrnn._checks import Array, flag, integer, items, probability
+from fastrnn.data import BOS, EOS, PAD, UNK
 from fastrnn.init import generator
 from fastrnn.metrics import perplexity
-from fastrnn.models._parts.generation import continued
 from fastrnn.models._parts.model import Model, size_of, unpack
 from fastrnn.models._parts.reader import (
     NOTHING,
@@ -27,6 +27,35 @@ from fastrnn.models._parts.symbols import as_symbols
 
 if TYPE_CHECKING:
     from numpy.random import Generator
+
+    from fastrnn.stream import Stream
+
+
+Ids = NDArray[np.int64]
+
+
+def continued(
+    stream: "Stream",
+    embedding: Array,
+    scores_of: Callable[[Array], Array],
+    tokens: Ids,
+    n: int,
+    specials: bool,
+    rng: "Generator",
+    **options: Any,
+) -> Ids:
+    """Return at most n symbols after `tokens`; with specials PAD, UNK and BOS never, EOS ends."""
+    y = stream.run(embedding[tokens])[-1]
+    drawn = np.empty(n, np.int64)
+    for i in range(n):
+        scores = scores_of(y)
+        if specials:
+            scores[[PAD, UNK, BOS]] = -np.inf
+        drawn[i] = decode.sample(scores, rng=rng, **options)
+        if specials and drawn[i] == EOS:
+            return drawn[:i]
+        y = stream.step(embedding[drawn[i]])
+    return drawn
 
 
 class LanguageModel(Model):
@@ -243,7 +272,7 @@ class LanguageModel(Model):
         >>> from fastrnn.models import LanguageModel
         >>> LanguageModel("gru", 10, 4).to_onnx("lm.onnx", state=True)
         """
-        from fastrnn.io._onnx_model import Top, write_model
+        from fastrnn.io._onnx_models import Top, write_model
 
         params, embedding = self.params, self.params["embedding"]["weight"]
         weight = embedding if self._tied else params["out"]["weight"]

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastrnn import ops
-from fastrnn._checks import integer, number, probability
+from fastrnn._checks import Array, integer, number, probability
 from fastrnn.data import SentenceBatch, pad
 from fastrnn.init import generator
 from fastrnn.metrics import perplexity
@@ -20,21 +20,22 @@ from fastrnn.models._latent.gaussians import (
     noise_for,
     with_free_bits,
 )
-from fastrnn.models._latent.sentences import Sentences
 from fastrnn.models._parts.conditioned import ConditionedDecoder
 from fastrnn.models._parts.decoder import Ids
+from fastrnn.models._parts.dense import between, vectors
 from fastrnn.models._parts.model import Model, size_of
 from fastrnn.models._parts.pooling import last
 from fastrnn.models._parts.reader import Reader
-from fastrnn.models._parts.symbols import as_symbols
+from fastrnn.models._parts.symbols import as_symbols, as_texts
 
 if TYPE_CHECKING:
     from numpy.random import Generator
 
+
 _Rows = tuple[Ids, NDArray[np.int64]]
 
 
-class SequenceVAE(Annealing, Sentences, Bounds, Model):
+class SequenceVAE(Annealing, Bounds, Model):
     """A recurrent encoder from sentences to Gaussians over latent vectors, and a decoder back.
 
     Parameters
@@ -105,6 +106,8 @@ class SequenceVAE(Annealing, Sentences, Bounds, Model):
     >>> mu.shape, len(model.decode(mu, max_length=5))
     ((2, 2), 2)
     """
+
+    dtype: Any
 
     def __init__(
         self,
@@ -291,3 +294,115 @@ class SequenceVAE(Annealing, Sentences, Bounds, Model):
             "loss": kl - reconstruction, "reconstruction": reconstruction, "kl": kl,
             "perplexity": perplexity(float(sums[1] - sums[0]), symbols),
         }  # fmt: skip
+
+    def encode(self, batch: Any) -> tuple[Array, Array]:
+        """Return the posterior of each sentence, a Gaussian over z.
+
+        Parameters
+        ----------
+        batch : tuple or list
+            As `loss` takes it.
+
+        Returns
+        -------
+        mu, logvar : ndarray, (N, Z)
+            Mean, and logarithm of the variance.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `loss`.
+        """
+        mu, logvar = self._posterior(self.params, self._enter(batch))
+        return mu, logvar
+
+    def decode(
+        self,
+        z: ArrayLike,
+        *,
+        max_length: int = 50,
+        temperature: float = 0.0,
+        rng: "Generator | None" = None,
+        **options: Any,
+    ) -> list[Any]:
+        """Generate one sentence from each latent vector.
+
+        Parameters
+        ----------
+        z : array_like, (N, Z)
+            Of the model's dtype.
+        max_length : int
+            The most symbols of one.
+        temperature : float
+            0: the likeliest symbol at each step; else they are drawn, as `fastrnn.decode.sample`.
+        rng : numpy.random.Generator or None
+            Where they are drawn with; None: fresh entropy.
+        **options
+            As `HRED.reply`: top_k and top_p of draws, beam_size and length_penalty of the search,
+            min_length, block_ngram_repeat.
+
+        Returns
+        -------
+        list of N str, or of ndarray of int64
+            Strings with a Vocabulary. PAD, UNK and BOS are never generated.
+
+        Raises
+        ------
+        TypeError, ValueError
+            z has the wrong type or shape, or an option breaks its rule.
+        """
+        z = vectors("z", z, self._z_dim, self.dtype)
+        rows = self._decoder.generate(
+            self.params, z, None, generator(rng), max_length=max_length, temperature=temperature,
+            **options,
+        )  # fmt: skip
+        return as_texts(rows, self.vocabulary)
+
+    def sample(self, n: int, *, rng: "Generator | None" = None, **options: Any) -> list[Any]:
+        """Generate sentences from latent vectors drawn from the prior.
+
+        Parameters
+        ----------
+        n : int
+        rng : numpy.random.Generator or None
+            Of the latent vectors, and then of the symbols; None: fresh entropy.
+        **options
+            As `decode`.
+
+        Returns
+        -------
+        list
+            As `decode`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `decode`.
+        """
+        source = generator(rng)
+        z = source.standard_normal((integer("n", n, 0), self._z_dim)).astype(self.dtype)
+        return self.decode(z, rng=source, **options)
+
+    def interpolate(self, a: Any, b: Any, steps: int, **options: Any) -> list[Any]:
+        """Generate sentences on the line from the posterior mean of a to that of b.
+
+        Parameters
+        ----------
+        a, b : str, or array_like of int, (m,)
+        steps : int
+            How many points, both ends included.
+        **options
+            As `decode`.
+
+        Returns
+        -------
+        list
+            As `decode`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `loss` and `decode`.
+        """
+        first, last = self.encode([a, b])[0]
+        return self.decode(between(first, last, steps), **options)

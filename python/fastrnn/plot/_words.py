@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastrnn.plot._fonts import families
-from fastrnn.plot._matplotlib import require_matplotlib
+from fastrnn.plot._matplotlib import families, require_matplotlib
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

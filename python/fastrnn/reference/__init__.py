@@ -5,8 +5,7 @@ under `autograd.numpy`, so that each can be differentiated to any order.
 """
 
 from fastrnn.reference.attention import attention, attention_backward
-from fastrnn.reference.attention_decoder import attention_decoder
-from fastrnn.reference.attention_decoder_backward import attention_decoder_backward
+from fastrnn.reference.attention_decoder import attention_decoder, attention_decoder_backward
 from fastrnn.reference.cells import gru_cell, lstm_cell, rnn_cell
 from fastrnn.reference.clipping import gradient_clipping
 from fastrnn.reference.dropout import dropout, dropout_backward

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from fastrnn.cells import Masks, Spec
-from fastrnn.reference._call import enter_call
+from fastrnn.reference._call import Tape, enter_call
 from fastrnn.reference._math import Array
-from fastrnn.reference._tape import Tape
 from fastrnn.reference.gru import gru_sweep, gru_sweep_backward
 from fastrnn.reference.lstm import lstm_sweep, lstm_sweep_backward
 from fastrnn.reference.rnn import rnn_sweep, rnn_sweep_backward

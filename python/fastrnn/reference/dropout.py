@@ -1,4 +1,4 @@
-"""Dropout by a counter-based mask, as docs/maths/dropout.md has it."""
+"""Dropout and zoneout by a counter-based mask, as docs/maths/dropout.md has it."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -124,3 +124,18 @@ def random_bits(key: Any, counter: Any) -> Array:
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return z ^ (z >> np.uint64(31))  # type: ignore[no-any-return]
+
+
+H_KEEP, C_KEEP = 0, 1
+
+
+def keeps(p: float, key: int, shape: tuple[int, int, int], which: int) -> Array:
+    """Return which units stay, (T, N, units) bool, each with probability p.
+
+    The key of row n at step t is the hash of t under the hash of 2·n + which under the call's key;
+    under it unit u has number u of 32 bits, and stays where that is less than p·2³².
+    """
+    T, N, units = shape
+    rows = random_bits(np.uint64(key), 2 * np.arange(N, dtype=np.uint64) + np.uint64(which))
+    keys = random_bits(rows, np.arange(T, dtype=np.uint64)[:, None])
+    return random_numbers(keys[..., None], units) < np.uint64(int(p * 2.0**32))

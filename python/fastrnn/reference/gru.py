@@ -6,11 +6,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastrnn.cells import GRUGrads, GRUOptions, GRUSpec, Masks, takes
-from fastrnn.reference._call import Call, back_seen, enter_call, from_seen, rz_n
+from fastrnn.reference._call import Call, Tape, back_seen, enter_call, from_seen, open_tape, rz_n
 from fastrnn.reference._checks import threads
 from fastrnn.reference._math import Array, limited, split_gates, squash, sum_outer
 from fastrnn.reference._norm import contiguous_gates
-from fastrnn.reference._tape import Tape, open_tape
 
 
 @takes(GRUOptions)

@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastrnn.cells import LSTMGrads, LSTMOptions, LSTMSpec, Masks, Spec, takes
-from fastrnn.reference._call import Call, enter_call
+from fastrnn.reference._call import Call, Tape, enter_call, open_tape
 from fastrnn.reference._checks import threads
 from fastrnn.reference._math import Array, limited, split_gates, squash, sum_outer
 from fastrnn.reference._norm import contiguous_gates, normalised
-from fastrnn.reference._tape import Tape, open_tape
 
 
 @takes(LSTMOptions)

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from fastrnn.cells import Spec
+from fastrnn.reference._call import Sequence
 from fastrnn.reference._math import Array, split_gates, squash
-from fastrnn.reference._sequence import Sequence
 from fastrnn.reference.lstm import lstm_step
 
 LEVELS = np.float32(127)

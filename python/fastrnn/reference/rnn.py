@@ -6,10 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastrnn.cells import Masks, RNNGrads, RNNOptions, RNNSpec, takes
-from fastrnn.reference._call import Call, enter_call
+from fastrnn.reference._call import Call, Tape, enter_call, open_tape
 from fastrnn.reference._checks import threads
 from fastrnn.reference._math import Array, limited, squash, sum_outer
-from fastrnn.reference._tape import Tape, open_tape
 
 
 @takes(RNNOptions)

@@ -9,9 +9,9 @@ from torch.nn.utils.rnn import PackedSequence
 
 from fastrnn._checks import FLOAT32
 from fastrnn.torch import _node
-from fastrnn.torch._packed_rows import PackedRows
 from fastrnn.torch._tensors import (
     DTYPES,
+    PackedRows,
     autocast_dtype,
     check,
     full_precision,

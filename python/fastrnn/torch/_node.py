@@ -10,7 +10,7 @@ from torch import Tensor
 from fastrnn._checks import Array, DType
 from fastrnn._stack import Dropout, LayerTape, Record
 from fastrnn.recurrent import GRU, LSTM, RNN, Layer
-from fastrnn.torch._packed_rows import PackedRows
+from fastrnn.torch._tensors import PackedRows
 
 NO_SECOND = (
     "fastrnn.torch has no second derivatives; call backward without create_graph, or use "

@@ -9,9 +9,8 @@ import numpy as np
 from fastrnn._checks import Array, integer, number
 from fastrnn.io import Checkpoint, CheckpointError
 from fastrnn.train._generator import generator_state, set_generator_state
-from fastrnn.train._nest import put_together, take_apart
 from fastrnn.train._position import Position
-from fastrnn.train._trees import flatten
+from fastrnn.train._trees import flatten, put_together, take_apart
 from fastrnn.train.history import History, Window, history_of
 
 

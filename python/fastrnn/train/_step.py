@@ -8,11 +8,10 @@ import numpy as np
 
 from fastrnn._checks import Array
 from fastrnn.train._interrupt import Interrupts
-from fastrnn.train._nest import detached
 from fastrnn.train._position import Position
 from fastrnn.train._ranks import Ranks
 from fastrnn.train._run import Run, Stepper
-from fastrnn.train._trees import flatten, nested
+from fastrnn.train._trees import detached, flatten, nested
 from fastrnn.train.clip import clip_grad_norm, positive
 
 

@@ -7,7 +7,7 @@ from rich.console import Console
 
 import fastrnn
 from fastrnn import plot
-from fastrnn.cli.speed.table import Speeds, report_speed
+from fastrnn.cli._speed import Speeds, report_speed
 
 
 def run_bench(*, rounds: int, threads: int | None, out: Path) -> None:

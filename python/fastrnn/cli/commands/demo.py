@@ -83,7 +83,7 @@ def run_demo(
     if sample:
         _report_sample(console, model, sample, temperature, rng)
     if speed_rounds:
-        from fastrnn.cli.speed.table import report_speed
+        from fastrnn.cli._speed import report_speed
 
         report_speed(console, rounds=speed_rounds)
     when, nats = history.column("loss", by="seconds")

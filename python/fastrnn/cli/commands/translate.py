@@ -92,7 +92,7 @@ def run_translate(
 def _draw(model: Seq2Seq, line: str, result: Hypothesis, path: Path) -> None:
     """Write the picture of how the translation looked at its source."""
     from fastrnn import plot
-    from fastrnn.plot._fonts import boxes
+    from fastrnn.plot._matplotlib import boxes
 
     if result.attention is None or result.attention.size == 0:
         raise ValueError("the first line has no translation, so there is no attention to draw")

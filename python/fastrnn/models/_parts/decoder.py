@@ -101,6 +101,10 @@ class Decoder:
         """
         raise NotImplementedError
 
+    def side(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what an ONNX graph needs of the decoder."""
+        raise NotImplementedError
+
     def search(
         self,
         params: Mapping[str, Any],

@@ -159,7 +159,7 @@ class Readout(Model):
         >>> from fastrnn.models import SequenceClassifier
         >>> SequenceClassifier("lstm", 3, 8, input_size=2).to_onnx("a.onnx", lengths=True)
         """
-        from fastrnn.io._onnx_model import Top, write_model
+        from fastrnn.io._onnx_models import Top, write_model
 
         params, out = self.params, self.params["out"]
         embedding = None if self._reader.vocab is None else params["embedding"]["weight"]

@@ -131,7 +131,7 @@ class Encoder:
 
     def side(self, params: Mapping[str, Any], attended: bool, peeked: bool) -> Any:
         """Return what an ONNX graph needs of the encoder."""
-        from fastrnn.io._onnx_pair import EncoderSide
+        from fastrnn.io._onnx_models import EncoderSide
 
         layer = with_weights(self._reader.layer, params["rnn"])
         embedding, bridge = params["embedding"]["weight"], params.get("bridge")

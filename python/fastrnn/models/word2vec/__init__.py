@@ -8,10 +8,9 @@ from fastrnn._checks import Array, flag, integer, number
 from fastrnn._elsewhere import WORD2VEC_ARGUMENTS, hinted, missing
 from fastrnn.data.word_vectors import WordVectors
 from fastrnn.models.word2vec import _answers
-from fastrnn.models.word2vec._base import Word2VecBase
+from fastrnn.models.word2vec._base import Word2VecBase, checked_rule
 from fastrnn.models.word2vec._corpus import corpus
 from fastrnn.models.word2vec._loss import loss as exact_loss
-from fastrnn.models.word2vec._rules import checked_rule
 from fastrnn.models.word2vec._run import ROW
 from fastrnn.models.word2vec._sentences import LineSentence, PathLineSentences
 

@@ -1,1 +1,0 @@
-"""Options that commands share, and commands that are little more than their options."""

@@ -1,1 +1,0 @@
-"""The speed table: fastrnn and its peers side by side."""
