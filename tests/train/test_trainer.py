@@ -14,8 +14,7 @@ from helpers.toy import Shuffled, Toy, batches, digest, trainer
 import fastrnn
 from fastrnn.ops import value_and_grad
 from fastrnn.train import SGD, Adam, Trainer, load_latest
-from fastrnn.train._nest import detached
-from fastrnn.train._trees import flatten
+from fastrnn.train._trees import detached, flatten
 
 pytest.importorskip("autograd")
 pytest.importorskip("safetensors")
