@@ -15,6 +15,7 @@ from helpers.processes import environment
 
 from fastrnn import models
 from fastrnn.cli import main
+from fastrnn.data import Vocabulary
 from fastrnn.train import load_latest
 
 pytest.importorskip("autograd")
@@ -148,6 +149,34 @@ def test_ctrl_c_saves_and_says_how_to_go_on(folder: Path) -> None:
     (done,) = re.findall(r"^stopped after (\d+) updates; --resume goes on", out, re.MULTILINE)
     assert load_latest("run").state["run"]["update"] == int(done)
     assert isinstance(models.load("run/model.safetensors"), models.LanguageModel)
+
+
+def test_a_language_model_learns_from_a_token_file(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = ["the cat sat", "the dog ran"] * 60
+    (folder / "corpus.txt").write_text("\n".join(lines) + "\n")
+    for more in (["--learn", "word"], ["--out", "corpus.bin", "--eos"]):
+        assert main(["tokenize", "words.json", "corpus.txt", *more]) == 0
+    text = LANGUAGE.format(updates=20)
+    tokens = text.replace('text = "text.txt"', 'tokens = "corpus.bin"\nvocabulary = "words.json"')
+    assert main(["train", write(folder, tokens)]) == 0
+    assert "432 ids of corpus.bin, 9 different; 48 held out" in capsys.readouterr().out
+    model = models.load(folder / "run")
+    assert isinstance(model, models.LanguageModel)
+    assert model.vocabulary is not None
+    assert model.vocabulary.decode([4, 5]) == "the cat"
+    (folder / "run").rename(folder / "first")
+    assert main(["train", write(folder, tokens.replace("N = 4", "N = 400"))]) == 1
+    assert "tokens must be" in only_line(capsys.readouterr().err)
+    Vocabulary.from_texts(["a b c d e"], level="word").save("words.json")
+    assert main(["train", write(folder, tokens)]) == 1
+    other = "vocabulary must be the one that made corpus.bin, words.json is another"
+    assert other in only_line(capsys.readouterr().err)
+    train = ["train", write(folder, text.replace("text.txt", "corpus.bin"))]
+    for arguments in (train, ["tokenize", "words.json", "corpus.bin"]):
+        assert main(arguments) == 1
+        assert "corpus.bin is a token file, no text" in only_line(capsys.readouterr().err)
 
 
 def examples(folder: Path, lines: list[dict[str, object]]) -> None:

@@ -263,6 +263,9 @@ def tokenize(
         Path | None,
         Option(metavar="NAME.bin", help="Write a token file of the lines.", show_default=False),
     ] = None,
+    eos: Annotated[
+        bool, Option("--eos", help="With --out: end each line with the end-of-sequence symbol.")
+    ] = False,
 ) -> None:
     """Convert texts to ids and back, line by line; or make a vocabulary from texts."""
     from fastrnn.cli.commands.tokenize import run_tokenize
@@ -276,6 +279,7 @@ def tokenize(
         decode=decode,
         pieces=pieces,
         out=out,
+        eos=eos,
     )
 
 

@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from fastrnn.io._files import not_utf8
+from fastrnn.io._files import no_token_file, not_utf8
 
 STANDARD_INPUT = Path("-")
 T = TypeVar("T")
@@ -24,6 +24,7 @@ def lines_of(file: Path, newline: str | None = None) -> Iterator[str]:
         for number, line in enumerate(sys.stdin, 1):
             yield as_text(line, name_of(file), number).rstrip("\r\n")
         return
+    no_token_file(file)
     # With half characters in place of what is no text, each line can be looked at for itself; a
     # strict reader fails before it gives the lines that stand before.
     with file.open(encoding="utf-8", errors="surrogateescape", newline=newline) as lines:

@@ -185,14 +185,24 @@ def not_utf8(name: object, error: UnicodeDecodeError, first: int = 1) -> str:
     return f"{name} is not UTF-8: byte 0x{error.object[error.start]:02x} in line {line}"
 
 
+def no_token_file(path: str | os.PathLike[str]) -> None:
+    """Raise ValueError for a token file: many ids are UTF-8, and mean nothing as a text."""
+    file = Path(path)
+    if file.suffix == ".bin" and all(file.with_suffix(s).exists() for s in (".idx", ".json")):
+        raise ValueError(
+            f"{file} is a token file, no text; fastrnn train takes it as tokens with its vocabulary"
+        )
+
+
 def read_text(path: str | os.PathLike[str]) -> str:
     """Return what a text file holds, its ends of lines as line feeds.
 
     Raises
     ------
     OSError, ValueError
-        As `open_regular`, or it is no UTF-8.
+        As `open_regular`, or it is no UTF-8, or a token file.
     """
+    no_token_file(path)
     try:
         with io.TextIOWrapper(open_regular(path), encoding="utf-8") as file:
             return file.read()

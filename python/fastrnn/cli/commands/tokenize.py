@@ -18,20 +18,26 @@ def run_tokenize(
     decode: bool,
     pieces: bool,
     out: Path | None,
+    eos: bool,
 ) -> None:
     """Do one of the command's tasks; the parameters are its arguments and options."""
     if learn is not None:
-        if decode or pieces or out is not None:
-            raise ValueError("--learn makes a vocabulary: leave --decode, --pieces and --out away")
+        if decode or pieces or eos or out is not None:
+            raise ValueError(
+                "--learn makes a vocabulary: leave --decode, --pieces, --out and --eos away"
+            )
         _learn(files, vocabulary, learn, size, min_count)
         return
     if size is not None or min_count != 1:
         raise ValueError("--size and --min-count are for --learn: this vocabulary is made already")
     if sum((decode, pieces, out is not None)) > 1:
         raise ValueError("--decode, --pieces and --out exclude each other")
+    if eos and out is None:
+        raise ValueError("--eos is for --out")
     table = Vocabulary.load(vocabulary)
     if out is not None:
-        TokenFile.write(out, (table.encode(line) for line in _lines(files)), vocabulary=table)
+        ids = (table.encode(line, eos=eos) for line in _lines(files))
+        TokenFile.write(out, ids, vocabulary=table)
         with TokenFile(out) as written:
             print(f"{len(written):,} ids in {len(written.lengths()):,} sequences: {out}")
         return

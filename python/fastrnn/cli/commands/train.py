@@ -3,6 +3,7 @@
 import inspect
 import json
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,7 @@ def run_train(path: Path, *, resume: bool) -> None:
     dist = init()
     config = Config(path, SECTIONS)
     settings = config.section("training")
-    seed, threads = settings.pop("seed", 0), settings.pop("threads", None)
-    segment_turns = settings.pop("segment_turns", None)
+    seed, threads = settings.get("seed", 0), settings.pop("threads", None)
     if type(seed) is not int or seed < 0:
         raise config.error("training", f"seed must be an integer of at least 0, got {seed!r}")
     if "folder" not in settings:
@@ -57,6 +57,22 @@ def run_train(path: Path, *, resume: bool) -> None:
     if threads is not None:
         config.call("training", _set_threads, {}, threads=threads)
     dataset, model = _model(config, np.random.default_rng(seed))
+    with closing(dataset):
+        _learn(config, dataset, model, settings, folder, dist, resume=resume)
+
+
+def _learn(
+    config: Config,
+    dataset: Dataset,
+    model: Any,
+    settings: dict[str, Any],
+    folder: Path,
+    dist: Comm,
+    *,
+    resume: bool,
+) -> None:
+    """Train the model by what section [training] says, and print and write what came of it."""
+    seed, segment_turns = settings.pop("seed", 0), settings.pop("segment_turns", None)
     if dist.rank == 0:
         print(f"data: {dataset.words}")
         if dataset.unknown:

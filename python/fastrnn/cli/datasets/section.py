@@ -16,6 +16,7 @@ from fastrnn.cli.datasets.text import (
     tags_dataset,
     text_dataset,
 )
+from fastrnn.cli.datasets.tokens import tokens_dataset
 from fastrnn.cli.datasets.vectors import vectors_dataset
 
 DATASETS: dict[str, Callable[..., Dataset]] = {
@@ -34,21 +35,18 @@ DATASETS: dict[str, Callable[..., Dataset]] = {
 
 def read_dataset(config: Config, kind: str) -> Dataset:
     """Return what section [data] describes, for a model of this kind."""
+    table = config.section("data")
+    make = DATASETS[kind]
+    if make is text_dataset and "tokens" in table:
+        make = tokens_dataset
     given: dict[str, Any] = {}
     also: Sequence[str] = ()
-    if DATASETS[kind] in (classes_dataset, tags_dataset, numbers_dataset):
+    if make in (classes_dataset, tags_dataset, numbers_dataset):
         also = config.keys(read_examples, dict.fromkeys(("path", "key", "read", "each_step")))
-    if DATASETS[kind] is numbers_dataset:
+    if make is numbers_dataset:
         each = config.section("model").get("each_step", False)
         given["each_step"] = config.call("model", flag, {}, name="each_step", value=each)
-    if DATASETS[kind] is vectors_dataset:
+    if make is vectors_dataset:
         dtype = config.section("model").get("dtype", "float32")
         given["dtype"] = config.call("model", float_type, {}, value=dtype)
-    return config.call(
-        "data",
-        DATASETS[kind],
-        config.section("data"),
-        folder=config.path.parent,
-        also=also,
-        **given,
-    )
+    return config.call("data", make, table, folder=config.path.parent, also=also, **given)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastrnn._checks import integer
-from fastrnn.data import Vocabulary, batches, contiguous_streams, pad
+from fastrnn.data import TokenFile, Vocabulary, batches, contiguous_streams, pad
 from fastrnn.io._files import read_text
 from fastrnn.io._json import strict_json
 
@@ -36,6 +36,8 @@ class Dataset:
         How many the model must tell apart; 0: the data names none.
     unknown : str
         Which share of the symbols the vocabulary lacks, for people; empty where there are none.
+    file : TokenFile or None
+        What the batches are read from while a model learns.
     """
 
     train: Any
@@ -45,6 +47,12 @@ class Dataset:
     words: str
     speakers: int = 0
     unknown: str = ""
+    file: TokenFile | None = None
+
+    def close(self) -> None:
+        """Close the file; the batches cannot be read after that."""
+        if self.file is not None:
+            self.file.close()
 
 
 def text_dataset(
