@@ -7,7 +7,7 @@ from typing import Any
 from fastrnn._checks import Array, flag, integer, number
 from fastrnn._elsewhere import WORD2VEC_ARGUMENTS, hinted, missing
 from fastrnn.data.word_vectors import WordVectors
-from fastrnn.models.word2vec import _answers
+from fastrnn.models.word2vec import _loss
 from fastrnn.models.word2vec._base import Word2VecBase, checked_rule
 from fastrnn.models.word2vec._corpus import corpus
 from fastrnn.models.word2vec._loss import loss as exact_loss
@@ -438,7 +438,7 @@ class Word2Vec(Word2VecBase):
         rows = [wv.get_index(word) for word in context_words_list if word in wv]
         if not rows:
             return None
-        result = _answers.middle_words(self.params, rows, bool(self.config["cbow_mean"]), most)
+        result = _loss.middle_words(self.params, rows, bool(self.config["cbow_mean"]), most)
         return [(self._words[row], share) for row, share in result]
 
     def score(
@@ -489,7 +489,7 @@ class Word2Vec(Word2VecBase):
             if len(rows) == most:
                 raise ValueError(f"sentences must be at most total_sentences = {most}")
             rows.append([known[word] for word in sentence if word in known])
-        return _answers.scores(self.params, self.config, self._counts, rows)
+        return _loss.scores(self.params, self.config, self._counts, rows)
 
     def fit(  # type: ignore[override]
         self,
