@@ -19,7 +19,7 @@ BUILT  := CMakeLists.txt pyproject.toml \
 NATIVE := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cmake -G Ninja -S . -DFASTRNN_PYTHON=OFF -DFASTRNN_SELFTEST=ON
 CROSS  ?= aarch64-linux-gnu
 
-.PHONY: help demo test judges full scorecard fuzz dev lint format bench wheel asan selftest aarch64 docs clean
+.PHONY: help demo test judges full scorecard fuzz dev lint format bench wheel selftest aarch64 docs clean
 
 help:  ## list the tasks
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -68,8 +68,7 @@ judges: $(if $(ARGS),,$(RAN)) $(JUDGES)have-fastrnn  ## what `make test` skips, 
 
 full: $(JUDGES)have-fastrnn  ## the long tier, for which CI has no time, with the judges
 	$(JUDGED) --benchmark-disable --long --scorecard $(or $(ARGS),--only-known-skips)
-	$(JUDGES)bin/python tools/scorecard.py run make asan
-	$(JUDGES)bin/python tools/scorecard.py run make asan-python
+	LONG=1 $(JUDGES)bin/python tools/scorecard.py run make asan
 	$(JUDGES)bin/python tools/scorecard.py run make tsan
 	$(MAKE) compilers
 	$(JUDGES)bin/python tools/scorecard.py run make wheel
@@ -111,12 +110,6 @@ selftest: $(HAVE)group-native  ## the core's own tests, without Python
 	$(VENV)/bin/cmake --build build/selftest
 	build/selftest/cpp/fastrnn_selftest
 
-asan: $(HAVE)group-native  ## the same in a Debug build under AddressSanitizer and UBSan
-	$(NATIVE) -B build/asan -DCMAKE_BUILD_TYPE=Debug -DFASTRNN_WERROR=ON \
-	  -DCMAKE_CXX_FLAGS_DEBUG="-g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined"
-	$(VENV)/bin/cmake --build build/asan
-	ASAN_OPTIONS=allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 build/asan/cpp/fastrnn_selftest
-
 # Builds of the module beside the usual one, each with its self-test and some of the tests; what this
 # machine has no compiler or Python for is a skip. tools/builds.py holds the list.
 BUILD_OF := $(PY) tools/builds.py
@@ -124,10 +117,12 @@ SOME  := $(addprefix tests/,test_minimal.py $(addprefix core/test_,step.py insta
 RACES := $(addprefix tests/concurrency/test_,threads.py update.py)
 TEAMS := $(addprefix tests/concurrency/test_,allocations.py team_size.py) $(RACES)
 SAFE  := $(addprefix tests/,$(addprefix core/test_,malformed.py malformed_decoder.py malformed_objects.py layouts.py \
-         empty.py special_values.py optim.py) python/test_malformed_cells.py python/test_stream.py io/test_files.py \
-         io/test_checkpoint.py concurrency/test_scribbling.py) $(RACES)
+         optim.py) python/test_malformed_cells.py python/test_stream.py io/test_files.py io/test_checkpoint.py \
+         concurrency/test_update.py)
+SAFE_LONG := $(addprefix tests/,core/test_empty.py core/test_special_values.py concurrency/test_scribbling.py \
+         concurrency/test_threads.py)
 
-.PHONY: clang openmp-off compilers asan-python tsan
+.PHONY: clang openmp-off compilers asan tsan
 clang: $(HAVE)fastrnn $(HAVE)group-test  ## built by Clang, warnings are errors, with libomp
 	$(BUILD_OF) clang -- $(SOME) $(ARGS)
 
@@ -137,8 +132,8 @@ openmp-off: $(HAVE)fastrnn $(HAVE)group-test  ## built without OpenMP, on thread
 compilers: $(HAVE)fastrnn $(HAVE)group-test  ## every compiler, backend, Python and NumPy there is
 	$(BUILD_OF) gcc12 gcc14 clang14 clang openmp-off python3.11 python3.13 numpy2.0 python3.14t -- tests/core $(ARGS)
 
-asan-python: $(HAVE)fastrnn $(HAVE)group-test  ## odd calls from Python under AddressSanitizer and UBSan
-	$(BUILD_OF) asan-python -- $(SAFE) $(ARGS)
+asan: $(HAVE)fastrnn $(HAVE)group-test  ## the self-test and odd calls from Python under AddressSanitizer and UBSan
+	$(BUILD_OF) asan -- $(SAFE) $(if $(LONG),$(SAFE_LONG)) $(ARGS)
 
 tsan: $(HAVE)fastrnn $(HAVE)group-test  ## the self-test and racing calls under ThreadSanitizer
 	$(BUILD_OF) tsan -- $(RACES) $(ARGS)

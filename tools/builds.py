@@ -71,7 +71,7 @@ BUILDS = {
     "python3.13": Build(python="python3.13"),
     "numpy2.0": Build(python="python3.11", numpy="numpy==2.0.*"),
     "python3.14t": Build(python="python3.14t", env={"PYTHON_GIL": "0"}),
-    "asan-python": Build(
+    "asan": Build(
         flags="-O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize=vptr"
         " -fno-sanitize-recover=undefined",
         settings=LINES,

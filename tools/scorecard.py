@@ -149,8 +149,7 @@ CHECKS = {
 
 # Proofs that no test of Python can give by itself, with the checks that they prove.
 COMMANDS = {
-    "make asan": (19, 23, 27),  # the core's own tests: throwing workers, quotas of groups
-    "make asan-python": (27,),
+    "make asan": (19, 23, 27),  # the core's own tests too: throwing workers, quotas of groups
     "make tsan": (28,),
     "make fuzz SECONDS=1800": (29,),
     "make wheel": (40,),
