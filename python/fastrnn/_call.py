@@ -30,6 +30,7 @@ from fastrnn._checks import (
     unit_stride,
 )
 from fastrnn._checks import lengths as checked_lengths
+from fastrnn._quantize import Matrix
 from fastrnn.cells import NO_MASKS, WEIGHTS, GRUGrads, LSTMGrads, Masks, RNNGrads, Spec
 from fastrnn.runtime import backend, team
 
@@ -48,6 +49,10 @@ _WITH_X = ("x", *NAMES)
 COLUMNS = "is the number of columns of w_ih (G·H if w_ih is None)"
 INPUT_SIZE = "is input_size"
 PACKED: Any = (None,) * len(NAMES)  # in the place of weights that are packed
+FOR_INFERENCE = (
+    "quantised weights are for inference only: train the layer or model that they were made of, "
+    "and quantize it again"
+)
 _ndarray, _empty = np.ndarray, np.empty
 
 
@@ -66,6 +71,9 @@ class Part(NamedTuple):
     P: int  # columns of h: H but for a projection
     reverse: bool
     projected: bool  # the input is a product by w_ih already
+    # Of the operands of products: "int8" or "bfloat16", and w_ih and w_hh are matrices of
+    # `_quantize`; None: dtype.
+    precision: str | None = None
 
 
 @lru_cache(1024)
@@ -327,6 +335,8 @@ def run(
     weights on the core; the twin always reads the arrays.
     """
     name = backend.get()
+    if part.precision is not None:
+        _check_quantised(part, h0, keep)
     if masks.w_mask is not None:
         w_ih, w_hh, *others = part.weights
         dropped = times_mask(w_hh, masks.w_mask, name, num_threads)
@@ -341,17 +351,48 @@ def run(
             cell, x, w_ih, w_hh, b_ih, b_hh, w_peephole, h0, c0, lengths, y, h_n, c_n, reverse,
             num_threads, inner, packed, choices, w_hr, h_mask, h_keep, c_keep, w_norm, ids,
         )  # fmt: skip
+    elif part.precision is not None:
+        layout = lengths, reverse, False
+        masks = _drawn(masks, y, c_n)
+        operands = operands_of(weights)
+        results = twins("quantized").forward(spec, x, operands, h0, c0, layout, masks)
+        _fill((y, h_n, c_n), results)
     else:
         layout = lengths, reverse, False
         masks_of_h = _drawn(masks, y, c_n)._replace(w_mask=None)  # w_hh has it already
         inner, *results = twins("_layer").forward(spec, x, weights, h0, c0, layout, masks_of_h)
-        filled = y, h_n, c_n
-        for output, result in zip(filled, results, strict=True):
-            if output is not None:
-                np.copyto(output, result, casting="no")  # the twin must have kept the dtype
+        _fill((y, h_n, c_n), results)
     if not keep:
         return None
     return Tape(Kept(part, inner, name, x, y, h0, c0, num_threads, masks.w_mask))
+
+
+def operands_of(weights: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return quantised weights as the twin takes them."""
+    return tuple(w.operand() if isinstance(w, Matrix) else w for w in weights)
+
+
+def _fill(outputs: tuple[Array | None, ...], results: Any) -> None:
+    """Copy what the twin returned; it must have kept the dtype."""
+    for output, result in zip(outputs, results, strict=True):
+        if output is not None:
+            np.copyto(output, result, casting="no")
+
+
+def _check_quantised(part: Part, h0: Array | None, keep: bool) -> None:
+    """Refuse what weights of fewer bits are not for."""
+    if keep:
+        raise TypeError(FOR_INFERENCE)
+    if part.precision == "int8" and h0 is not None:
+        check_bounded("h0, the initial h,", h0)
+
+
+def check_bounded(name: str, h: Array) -> None:
+    """Refuse a state that int8 has no scale for; NaN goes its way."""
+    if (np.abs(h) > 1).any():
+        raise ValueError(
+            f"{name} must lie within -1 and 1 for int8, got {np.nanmax(np.abs(h)):.6g}"
+        )
 
 
 class Draws(NamedTuple):

@@ -56,6 +56,11 @@ class Int8Rows:
         return self.values.shape
 
     @property
+    def size(self) -> int:
+        """R·K."""
+        return self.values.size
+
+    @property
     def nbytes(self) -> int:
         """Bytes of the values and their scales."""
         return self.values.nbytes + self.scale.nbytes
@@ -64,9 +69,9 @@ class Int8Rows:
         """Return what the twin takes: values and scales."""
         return self.values, self.scale
 
-    def rows(self, ids: Any) -> Array:
-        """Return rows in float32, (…, K), by their numbers."""
-        vectors: Array = self.values[ids] * self.scale[ids][..., None]
+    def __getitem__(self, rows: Any) -> Array:
+        """Return rows in float32, (…, K), by their numbers, or a slice."""
+        vectors: Array = self.values[rows] * self.scale[rows][..., None]
         return vectors
 
     def tensors(self, name: str) -> dict[str, Array]:
@@ -84,8 +89,8 @@ class Int8Rows:
         ValueError
             A tensor is missing, or is not as `of` makes it.
         """
-        values = _tensor(name, shape, np.int8, tensors)
-        scale = _tensor(f"{name}.scale", shape[:1], np.float32, tensors)
+        values = tensor(name, shape, np.int8, tensors)
+        scale = tensor(f"{name}.scale", shape[:1], np.float32, tensors)
         if values.size and values.min() < -LARGEST:
             raise ValueError(f"{name} must lie in -127..127, got -128")
         if not (np.isfinite(scale) & (scale >= 0)).all():
@@ -121,7 +126,7 @@ class Bfloat16:
         whole = np.ascontiguousarray(_finite(name, w)).view(np.uint32)
         bits = ((whole + 0x7FFF + (whole >> 16 & 1)) >> 16).astype(np.uint16)
         made = cls(bits)
-        if not np.isfinite(made.rows(slice(None))).all():
+        if not np.isfinite(made[:]).all():
             raise ValueError(f"{name} holds a value that is Inf in bfloat16")
         return made
 
@@ -131,17 +136,22 @@ class Bfloat16:
         return self.bits.shape
 
     @property
+    def size(self) -> int:
+        """R·K."""
+        return self.bits.size
+
+    @property
     def nbytes(self) -> int:
         """Bytes of the values."""
         return self.bits.nbytes
 
     def operand(self) -> Array:
         """Return what the twin, and the core's packer, take: the values in float32."""
-        return self.rows(slice(None))
+        return self[:]
 
-    def rows(self, ids: Any) -> Array:
-        """Return rows in float32, (…, K), by their numbers."""
-        vectors: Array = (self.bits[ids].astype(np.uint32) << 16).view(np.float32)
+    def __getitem__(self, rows: Any) -> Array:
+        """Return rows in float32, (…, K), by their numbers, or a slice."""
+        vectors: Array = (self.bits[rows].astype(np.uint32) << 16).view(np.float32)
         return vectors
 
     def tensors(self, name: str) -> dict[str, Array]:
@@ -159,7 +169,7 @@ class Bfloat16:
         ValueError
             A tensor is missing, or is not as `of` makes it.
         """
-        made = cls(_tensor(f"{name}.bits", shape, np.uint16, tensors))
+        made = cls(tensor(f"{name}.bits", shape, np.uint16, tensors))
         if not np.isfinite(made.operand()).all():
             raise ValueError(f"{name} must hold neither NaN nor Inf")
         return made
@@ -192,9 +202,8 @@ def _frozen(array: Array) -> Any:
     return array
 
 
-def _tensor(
-    name: str, shape: tuple[int, ...], dtype: Any, tensors: Mapping[str, Array]
-) -> Array:
+def tensor(name: str, shape: tuple[int, ...], dtype: Any, tensors: Mapping[str, Array]) -> Array:
+    """Return one of a file's tensors, or say that it is missing or another one."""
     if name not in tensors:
         raise ValueError(f"it lacks {name}")
     array = tensors[name]

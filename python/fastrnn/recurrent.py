@@ -19,10 +19,11 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from fastrnn import _core, init
 from fastrnn import _stack as stack
-from fastrnn._call import INPUT_SIZE, PACKED, Ids, Part, check_x, outputs, run
+from fastrnn._call import FOR_INFERENCE, INPUT_SIZE, PACKED, Ids, Part, check_x, outputs, run
 from fastrnn._checks import Array, DType, exact, fits, flag, integer
 from fastrnn._checks import lengths as checked_lengths
 from fastrnn._elsewhere import LAYER_ARGUMENTS, LAYER_ATTRIBUTES, hinted, missing
+from fastrnn._frozen import FrozenWeights, quantized
 from fastrnn._stack import LayerGrads, LayerTape, Noise, Record, StateLayout
 from fastrnn.cells import (
     NO_MASKS,
@@ -313,6 +314,8 @@ class Layer:
         MemoryError
             The result does not fit.
         """
+        if masks is not None:
+            self._check_trainable()
         # Weights that a mask multiplies cannot have been packed before.
         packed = masks is None and backend.get() == "core"
         ready = self._ready
@@ -419,6 +422,8 @@ class Layer:
         MemoryError
             The gradients do not fit; the tape is used up.
         """
+        if isinstance(self._params, FrozenWeights):
+            raise TypeError(FOR_INFERENCE)
         if not isinstance(tape, LayerTape):
             raise TypeError(f"tape must be what forward returned, got {type(tape).__name__}")
         limits = self._gradient_limits(truncate, clip_step)
@@ -517,10 +522,79 @@ class Layer:
         >>> grads["weight_hh_l1_reverse"].shape
         (12, 4)
         """
+        self._check_trainable()
         return _autograd_side().apply(  # type: ignore[no-any-return]
             self, params, x, state, lengths=lengths, rng=rng, projected=projected, masks=masks,
             limits=self._gradient_limits(truncate, clip_step),
         )  # fmt: skip
+
+    def quantize(self, precision: str) -> Self:
+        """Return the layer for inference with weights of fewer bits: smaller, and faster.
+
+        It is called like this one, with states, lengths and `stream`; `save` and `load`, copies and
+        pickles keep it. It is frozen: it has its own weights, and no edit of this layer reaches it.
+
+        Parameters
+        ----------
+        precision : {"int8", "bfloat16"}
+            int8: each row of a matrix has a scale and integers -127..127, a quarter of the bytes;
+            h has 127 levels, and x a scale in each row of each step. bfloat16: float32 with 8
+            significant bits, half of the bytes.
+
+        Returns
+        -------
+        RNN, LSTM or GRU
+            Its `quantized` is the precision. `forward`, `backward`, `apply` and `params`, which are
+            for training, raise TypeError; `state_dict`, `to_torch` and `to_keras` give in float32
+            what its weights stand for.
+
+        Raises
+        ------
+        TypeError
+            The layer is not float32.
+        ValueError
+            There is no such precision, the layer is quantised already, or a weight holds NaN or
+            Inf. For int8 also: the layer has a projection, layer normalisation, full peepholes, or
+            activations that do not keep h within ±1, such as relu and linear.
+
+        Notes
+        -----
+        Biases, peepholes, c, sums and activations stay float32. With int8 the sums of products are
+        exact, so that the result of a row has the same bits in any batch, on any number of threads
+        and in a stream. An initial h must lie within ±1 then. A row of x with NaN or Inf gives NaN
+        from that step on, in that row.
+
+        References
+        ----------
+        B. Jacob et al., "Quantization and Training of Neural Networks for Efficient
+        Integer-Arithmetic-Only Inference", 2018, section 2.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastrnn
+        >>> rng = np.random.default_rng(0)
+        >>> lstm = fastrnn.LSTM(32, 128, rng=rng)
+        >>> q = lstm.quantize("int8")
+        >>> x = rng.standard_normal((20, 3, 32), dtype=np.float32)
+        >>> bool(np.abs(q(x)[0] - lstm(x)[0]).max() < 0.01), round(lstm.nbytes / q.nbytes, 1)
+        (True, 3.7)
+        """
+        return quantized(self, precision)
+
+    @property
+    def quantized(self) -> str | None:
+        """The precision that `quantize` was given; None of a layer that can be trained."""
+        return self._params.precision if isinstance(self._params, FrozenWeights) else None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the weights; the packed copy that inference reads takes as many again."""
+        return sum(array.nbytes for array in self._params.values())
+
+    def _check_trainable(self) -> None:
+        if self.quantized is not None:
+            raise TypeError(FOR_INFERENCE)
 
     def input_weight(self, params: Mapping[str, Any]) -> Any:
         """Return W_ih of the bottom layer, what `apply` with a projected input goes without.
@@ -567,12 +641,14 @@ class Layer:
         through a bare address, which refers to nothing, is the one edit that cannot be seen.
         """
         # In this order: a call in another thread that looks in between finds the reference.
+        self._check_trainable()
         params = self._params
         self._lent = True
         return params
 
     @params.setter
     def params(self, params: dict[str, Array]) -> None:
+        self._check_trainable()
         self._params = params
         self._lent = True
 
@@ -588,6 +664,8 @@ class Layer:
 
     def _parts(self, packed: bool) -> list[list[Part]]:
         """Return every layer and direction ready to run; packed, if wanted and if nobody edits."""
+        if self.quantized is not None:
+            return self._build_own(packed)
         if packed:
             if self._lent:
                 self._take_back()
@@ -609,6 +687,8 @@ class Layer:
 
     def _frozen(self, copied: bool) -> list[list[Part]]:
         """Return packed parts, which no edit reaches; with copies of the weights, if wanted."""
+        if self.quantized is not None:
+            return self._build_own(packed=True)
         if not copied:
             parts = self._parts(packed=True)
             return parts if parts[0][0].packed else self._build_own(packed=True)
@@ -622,6 +702,8 @@ class Layer:
     def _build_own(self, packed: bool) -> list[list[Part]]:
         """Return every layer and direction with the weights that `params` has now."""
         params, names = self._params, self._all_names
+        if isinstance(params, FrozenWeights):
+            return params.parts(self._directions)
         if not packed and self._checked is not None:
             arrays, parts = self._checked
             # The same arrays as last time under the same names: nothing to check again.
@@ -646,6 +728,8 @@ class Layer:
 
     def _build(self, params: Mapping[str, Any], packed: bool) -> list[list[Part]]:
         """Return every layer and direction with these weights, checked."""
+        if isinstance(params, FrozenWeights):
+            return params.parts(self._directions)
         return [[d.part(params, packed) for d in layer] for layer in self._directions]
 
     def state_dict(self) -> dict[str, Array]:
@@ -661,6 +745,8 @@ class Layer:
         >>> list(fastrnn.GRU(3, 4).state_dict())
         ['weight_ih_l0', 'weight_hh_l0', 'bias_ih_l0', 'bias_hh_l0']
         """
+        if isinstance(self._params, FrozenWeights):
+            return self._params.floats()
         return {name: np.array(array) for name, array in self._params.items()}
 
     def load_state_dict(
@@ -696,6 +782,7 @@ class Layer:
         >>> bool((a.params["weight_hh_l0"] == b.params["weight_hh_l0"]).all())
         True
         """
+        self._check_trainable()
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"state_dict must be a mapping, got {type(state_dict).__name__}")
         owners = {name: direction for direction in self._each() for name in direction.shapes}
@@ -1100,6 +1187,8 @@ class Layer:
         for name, option in self._options.items():
             if getattr(self, name, option.default) != option.default:
                 words.append(f"{name}={getattr(self, name)!r}")
+        if self.quantized is not None:
+            words.append(f"quantized={self.quantized!r}")
         return f"{type(self).__name__}({', '.join(words)}, dtype={self.dtype})"
 
     # ---- what a call is made of ----

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from fastrnn import _core
 from fastrnn import _stack as stack
-from fastrnn._call import INPUT_SIZE, check_x, core_cell, run
+from fastrnn._call import INPUT_SIZE, check_bounded, check_x, core_cell, run
 from fastrnn._checks import Array, allocate, integer
 from fastrnn.cells import NO_MASKS, Masks
 from fastrnn.runtime import backend, team
@@ -204,6 +204,10 @@ class Stream:
     @state.setter
     def state(self, state: Any) -> None:
         sources = self._layer._layout.enter("state", state, self._n, False, self._dtype)
+        if self._layers[0][0].precision == "int8":
+            for h in sources[0]:
+                if h is not None:
+                    check_bounded("state", h)
         for targets, values in zip(self._now[2:], sources, strict=True):
             for target, value in zip(targets, values, strict=True):
                 if target is not None:

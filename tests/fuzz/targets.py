@@ -27,10 +27,10 @@ DIGEST = re.compile(rb'"fastrnn\.sha256":"[0-9a-f]{64}"')
 # A target is a few loaders; the first byte of its input says which one.
 GROUPS = {
     "tensors": ("checkpoint", "weights", "arrays"),
-    "models": ("model", "resume"),
+    "models": ("model", "resume", "quantised model", "quantised layer"),
     "vocabularies": ("vocabulary", "pieces"),
     "tokens": ("token record", "token index", "token ids"),
-    "onnx": ("onnx",),
+    "onnx": ("onnx", "onnx int8"),
     "vectors": ("word2vec text", "word2vec binary", "questions"),
     "numpy": ("npy", "npz"),
     "texts": ("examples", "config"),

@@ -272,6 +272,28 @@ def layer_file_again(folder: Path) -> dict[str, Any]:
     return {"options": options, "y": y, "h_n": h_n, "c_n": c_n}
 
 
+def files_of_quantised(folder: Path) -> None:
+    layer = fastrnn.LSTM(I, 8, 2, bidirectional=True, peephole=True, rng=seeded())
+    learner = models.LanguageModel("gru", words("character"), 6, embedding_size=4, rng=seeded())
+    for precision in ("int8", "bfloat16"):
+        layer.quantize(precision).save(folder / f"layer-{precision}.safetensors")
+        learner.quantize(precision).save(folder / f"model-{precision}.safetensors")
+
+
+def quantised_again(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for precision in ("int8", "bfloat16"):
+        layer = fastrnn.LSTM.load(folder / f"layer-{precision}.safetensors")
+        y, (h_n, c_n) = layer(vectors(np.float32), lengths=LENGTHS)
+        learner: Any = models.load(folder / f"model-{precision}.safetensors")
+        nats = learner.evaluate([(np.array([[4], [5]]), np.array([[5], [6]]))])["loss"]
+        found[precision] = {
+            "quantized": [layer.quantized, learner.quantized], "nbytes": layer.nbytes,
+            "y": y, "h_n": h_n, "c_n": c_n, "nats": nats,
+        }  # fmt: skip
+    return found
+
+
 ENTRIES = {
     "checkpoint": Entry(file_of_checkpoint, checkpoint_again),
     "vocabulary": Entry(files_of_words, words_again),
@@ -284,6 +306,7 @@ ENTRIES = {
         ).save(folder / "lstm.safetensors"),
         layer_file_again,
     ),
+    "quantised": Entry(files_of_quantised, quantised_again),
     "training": Entry(run_of_training, training_again),
     "classifier": model(
         classifier,

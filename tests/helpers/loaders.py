@@ -57,8 +57,16 @@ def _layer(path: Path) -> None:
     fastrnn.LSTM(2, 3, rng=np.random.default_rng(0)).save(path)
 
 
+def _quantised_layer(path: Path) -> None:
+    fastrnn.LSTM(2, 3, rng=np.random.default_rng(0)).quantize("int8").save(path)
+
+
 def _model(path: Path) -> None:
     _language_model().save(path)
+
+
+def _quantised_model(path: Path) -> None:
+    _language_model().quantize("int8").save(path)
 
 
 def _load_model(path: Path) -> Any:
@@ -141,6 +149,10 @@ def _load_onnx(path: Path) -> Any:
 
 def _onnx(path: Path) -> None:
     fastrnn.LSTM(2, 3, rng=np.random.default_rng(0)).to_onnx(path)
+
+
+def _onnx_int8(path: Path) -> None:
+    fastrnn.LSTM(2, 3, rng=np.random.default_rng(0)).quantize("int8").to_onnx(path)
 
 
 def _word_vectors(binary: bool) -> Callable[[Path], None]:
@@ -240,7 +252,9 @@ LOADERS = {
     "weights": Loader("a.safetensors", _checkpoint, fastrnn.io.load_weights, FILE),
     "arrays": Loader("a.safetensors", _checkpoint, fastrnn.io.load, FILE),
     "model": Loader("a.safetensors", _model, _load_model, FILE),
+    "quantised model": Loader("a.safetensors", _quantised_model, _load_model, FILE),
     "layer": Loader("a.safetensors", _layer, fastrnn.LSTM.load, FILE),
+    "quantised layer": Loader("a.safetensors", _quantised_layer, fastrnn.LSTM.load, FILE),
     # Weights that are signed rightly may still be any numbers, with which no training goes on.
     "resume": Loader("a.safetensors", _run, _resume, (*FILE, FloatingPointError)),
     "vocabulary": Loader("a.json", _vocabulary, _load_vocabulary),
@@ -249,6 +263,7 @@ LOADERS = {
     "token index": Loader("c.idx", _token_record, _load_tokens),
     "token ids": Loader("c.bin", _token_record, _load_tokens),
     "onnx": Loader("a.onnx", _onnx, _load_onnx),
+    "onnx int8": Loader("a.onnx", _onnx_int8, _load_onnx, (ValueError, TypeError)),
     "word2vec text": Loader("v.txt", _word_vectors(False), _load_word_vectors(False), FILE),
     "word2vec binary": Loader("v.bin", _word_vectors(True), _load_word_vectors(True), FILE),
     "npy": Loader("x.npy", _npy, _load_rows),

@@ -237,6 +237,32 @@ def layers() -> Iterator[tuple[str, Trick]]:
         yield name, saved(found.tensors, {**found.state, **change} if change else {})
 
 
+def quantised(kind: Callable[[], Iterator[tuple[str, Trick]]]) -> Iterator[tuple[str, Trick]]:
+    """Files with a right sum of quantised weights that are none, beside the tricks of its kind."""
+    from fastrnn.io import load_checkpoint
+
+    yield from kind()
+    found = load_checkpoint(Path(os.environ["HOSTILE_GOOD"]))
+    state, tensors = found.state, found.tensors
+    for value in (None, 7, [], {}, {"precision": "int8"}, {"precision": [], "version": 1},
+                  {"precision": "int8", "version": 10**18}, {"precision": "x", "version": 1},
+                  {"precision": "bfloat16", "version": 1}):  # fmt: skip
+        yield f"quantised as {value}", saved(tensors, {**state, "quantized": value})
+    name = next(name for name in tensors if name.endswith("weight_hh_l0"))
+    for label, changed in {
+        "no scale": {name: tensors[name]},
+        "a scale of NaN": {f"{name}.scale": tensors[f"{name}.scale"] * np.float32(np.nan)},
+        "a scale below 0": {f"{name}.scale": -tensors[f"{name}.scale"]},
+        "a scale of float64": {f"{name}.scale": tensors[f"{name}.scale"].astype(float)},
+        "a value of -128": {name: np.full_like(tensors[name], -128)},
+        "values of int16": {name: tensors[name].astype(np.int16)},
+        "fewer values": {name: tensors[name][1:]},
+    }.items():
+        kept = {key: a for key, a in tensors.items() if not key.startswith(name)}
+        rest = {} if label == "no scale" else {key: tensors[key] for key in tensors if name in key}
+        yield label, saved({**kept, **rest, **changed}, state)
+
+
 def runs() -> Iterator[tuple[str, Trick]]:
     """Files with a right sum that hold no training, or a bad one."""
     from fastrnn.io import load_checkpoint
@@ -338,7 +364,7 @@ def onnx_files() -> Iterator[tuple[str, Trick]]:
                 else:
                     setattr(entry, name, value)
         for name, value in (attribute or {}).items():
-            (node,) = (node for node in model.graph.node if node.op_type == "LSTM")
+            (node,) = (node for node in model.graph.node if node.op_type.endswith("LSTM"))
             for each in [each for each in node.attribute if each.name == name]:
                 node.attribute.remove(each)
             node.attribute.append(onnx.helper.make_attribute(name, value))
@@ -525,7 +551,9 @@ SPECIAL: dict[str, Callable[[], Iterator[tuple[str, Trick]]]] = {
     "weights": safetensors,
     "arrays": safetensors,
     "model": models,
+    "quantised model": lambda: quantised(models),
     "layer": layers,
+    "quantised layer": lambda: quantised(layers),
     "resume": runs,
     "vocabulary": vocabularies,
     "pieces": vocabularies,
@@ -533,6 +561,7 @@ SPECIAL: dict[str, Callable[[], Iterator[tuple[str, Trick]]]] = {
     "token index": lambda: token_files(".idx"),
     "token ids": lambda: token_files(".bin"),
     "onnx": onnx_files,
+    "onnx int8": onnx_files,
     "word2vec text": lambda: word_vectors(False),
     "word2vec binary": lambda: word_vectors(True),
     "npy": npy,

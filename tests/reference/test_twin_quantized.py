@@ -72,19 +72,24 @@ def test_it_is_near_the_twin_of_float32(name: str, kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", SPECS)
 def test_a_row_is_the_same_alone_and_a_sequence_the_same_in_pieces(name: str, kind: str) -> None:
+    """Bit for bit where sums are exact; else one that rounds the other way is carried along."""
+
+    def same(a: np.ndarray, b: np.ndarray) -> bool:
+        return np.array_equal(a, b) if kind == "int8" else np.allclose(a, b, rtol=0, atol=2e-3)
+
     x, weights, c0 = drawn(name, 1)
     y, h_n, _ = run(name, kind, x, weights, c0=c0, lengths=[7, 2, 5, 7])
     for n, steps in enumerate((7, 2, 5, 7)):
         own = slice(n, n + 1)
         alone = run(name, kind, x[:steps, own], weights, c0=None if c0 is None else c0[own])
-        assert np.array_equal(alone[0], y[:steps, own])
-        assert np.array_equal(alone[1], h_n[own])
+        assert same(alone[0], y[:steps, own])
+        assert same(alone[1], h_n[own])
         assert not y[steps:, n].any()
     first = run(name, kind, x[:3], weights, c0=c0)
     rest = run(name, kind, x[3:], weights, *first[1:])
     whole = run(name, kind, x, weights, c0=c0)
-    assert np.array_equal(np.concatenate([first[0], rest[0]]), whole[0])
-    assert np.array_equal(rest[1], whole[1])
+    assert same(np.concatenate([first[0], rest[0]]), whole[0])
+    assert same(rest[1], whole[1])
 
 
 @pytest.mark.parametrize("name", ["rnn_tanh", "lstm", "gru_after"])
@@ -137,7 +142,7 @@ def test_bfloat16_rounds_as_others_do() -> None:
     wanted = torch.from_numpy(x).bfloat16().float().numpy()
     assert np.array_equal(quantized.bfloat16(x), wanted, equal_nan=True)
     finite = x[np.abs(x) < 3e38][None]
-    rows = Bfloat16.of("w", finite).rows(slice(None))
+    rows = Bfloat16.of("w", finite)[:]
     assert np.array_equal(rows, wanted[np.abs(x) < 3e38][None])
 
 
@@ -147,9 +152,9 @@ def test_int8_rows_round_half_to_even_and_keep_zero_rows() -> None:
     assert rows.values.tolist() == [[127, 0, 2, -2], [0, 0, 0, 0], [0, 0, 0, 0]]
     assert rows.scale.tolist() == [1, 0, 0]
     assert rows.nbytes == 12 + 12
-    assert np.array_equal(rows.rows([0, 0])[1], rows.rows(0))
+    assert np.array_equal(rows[[0, 0]][1], rows[0])
     big = np.random.default_rng(0).standard_normal((50, 20), dtype=np.float32)
-    error = np.abs(Int8Rows.of("w", big).rows(slice(None)) - big)
+    error = np.abs(Int8Rows.of("w", big)[:] - big)
     assert (error <= np.abs(big).max(axis=1, keepdims=True) / 254 * 1.00001).all()
 
 

@@ -20,6 +20,7 @@ from fastrnn.cli._options import (
     finite,
     launch,
     predict,
+    quantize,
     translate,
 )
 from fastrnn.cli._version import print_version
@@ -194,6 +195,7 @@ def generate(
 app.command()(predict)
 app.command()(evaluate)
 app.command()(translate)
+app.command()(quantize)
 
 
 @app.command()

@@ -106,6 +106,48 @@ def evaluate(
 
 
 @one_line
+def quantize(
+    model: Annotated[
+        Path, Argument(metavar="MODEL", help="File of a model or layer, or folder of a training.")
+    ],
+    out: Annotated[Path, Option(metavar="FILE", help="File to write; replaced if it exists.")],
+    precision: Annotated[
+        Literal["int8", "bfloat16"], Option(help="What weights become.")
+    ] = "int8",
+    data: Annotated[
+        Path | None,
+        Option(metavar="DATA", help="Evaluate on these data, before and after."),
+    ] = None,
+    references: Annotated[
+        Path | None,
+        Option(metavar="FILE", help="Right answers, a line each, if not in DATA."),
+    ] = None,
+    beam: Annotated[
+        int | None, Option(min=1, metavar="K", help="Translations: width of the beam.")
+    ] = None,
+    horizon: Annotated[
+        int | None, Option(min=1, metavar="H", help="Forecasts: steps at the ends of series.")
+    ] = None,
+    season: Annotated[
+        int | None, Option(min=1, metavar="M", help="Forecasts: steps of a season.")
+    ] = None,
+    batch_size: Annotated[int, Option(min=1, metavar="N", help="Lines of a batch.")] = 64,
+) -> None:
+    """Make weights smaller and inference faster: int8 or bfloat16.
+
+    Prints the sizes of both files and of their weights. With --data it prints the figures of
+    `fastrnn evaluate` for the model before and after.
+    """
+    from fastrnn.cli.commands.quantize import run_quantize
+
+    own = {"beam": beam, "horizon": horizon, "season": season}
+    run_quantize(
+        model, out, precision=precision, data=data, references=references, batch_size=batch_size,
+        own={name: value for name, value in own.items() if value is not None},
+    )  # fmt: skip
+
+
+@one_line
 def translate(
     model: Annotated[Path, Argument(metavar="MODEL", help="Model file, or folder of a training.")],
     file: Annotated[

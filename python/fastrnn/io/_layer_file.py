@@ -5,6 +5,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from fastrnn._frozen import (
+    FrozenWeights,
+    checked_state,
+    float32_bytes,
+    state_of,
+    with_frozen,
+)
 from fastrnn.init import at_most
 from fastrnn.io._assemble import family
 from fastrnn.io._error import CheckpointError
@@ -26,7 +33,11 @@ def save_layer(layer: "Layer", path: str | os.PathLike[str]) -> None:
     names = ("input_size", "hidden_size", "num_layers", "dtype", *layer._options)
     config = {key: _plain(getattr(layer, key)) for key in names if key not in _FIRST_WEIGHTS}
     state = {"format": _FORMAT, "layer": name, "config": config}
-    save_checkpoint(path, layer.params, state)
+    if isinstance(layer._params, FrozenWeights):
+        state["quantized"] = state_of(layer._params.precision)
+        save_checkpoint(path, layer._params.tensors(), state)
+    else:
+        save_checkpoint(path, layer.params, state)
 
 
 def load_layer(cls: type[L], path: str | os.PathLike[str]) -> L:
@@ -48,9 +59,16 @@ def load_layer(cls: type[L], path: str | os.PathLike[str]) -> L:
     try:
         if wrong := options.keys() & set(_FIRST_WEIGHTS):
             raise ValueError(f"{min(wrong)} is no option that a file keeps")
+        quantized = state.get("quantized")
+        precision = None if quantized is None else checked_state(quantized)
         # Options that ask for more than the file has are refused before memory is taken for them.
-        with at_most(2 * sum(array.nbytes for array in content.tensors.values()) + 2**16):
+        with at_most(2 * float32_bytes(content.tensors) + 2**16):
             layer: L = maker(**options, rng=np.random.default_rng(0))
+        if precision is not None:
+            weights = FrozenWeights.of(layer, layer._params, precision).filled(content.tensors)
+            if content.tensors:
+                raise ValueError(f"it has {sorted(content.tensors)} too many")
+            return with_frozen(layer, weights)
         layer.load_state_dict(content.tensors)
     except (TypeError, ValueError) as error:
         raise CheckpointError(

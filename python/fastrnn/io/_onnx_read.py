@@ -4,11 +4,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fastrnn.io._files import read_regular
+from fastrnn.io._onnx_int8 import DOMAIN, OP
 
-OPS = ("RNN", "GRU", "LSTM")
+OPS = ("RNN", "GRU", "LSTM", OP)
 # A node's inputs in order. x and lengths come when it runs; the others must be known now.
 _MOST_BYTES = 2**31 - 1  # of a message of protobuf
-_SLOTS = ("X", "W", "R", "B", "sequence_lens", "h0", "c0", "P")
+SLOTS = ("X", "W", "R", "B", "sequence_lens", "h0", "c0", "P")
+_SLOTS_OF_INT8 = (*SLOTS, "W_scale", "W_zero_point", "R_scale", "R_zero_point")
 _ATTRIBUTES = {
     "direction": "STRING", "layout": "INT", "hidden_size": "INT", "clip": "FLOAT",
     "activations": "STRINGS", "activation_alpha": "FLOATS", "activation_beta": "FLOATS",
@@ -43,11 +45,12 @@ def nodes(
         if attribute.name == "value"
     }
     for k, node in enumerate(graph.node):
-        if node.op_type not in OPS or node.domain not in ("", "ai.onnx"):
+        int8 = node.op_type == OP
+        if node.op_type not in OPS or node.domain not in ((DOMAIN,) if int8 else ("", "ai.onnx")):
             continue
         name = node.name or f"{node.op_type}_{k}"
         tensors = {}
-        for slot, tensor in zip(_SLOTS, node.input, strict=False):
+        for slot, tensor in zip(_SLOTS_OF_INT8 if int8 else SLOTS, node.input, strict=False):
             if slot == "sequence_lens" and tensor in known:
                 raise ValueError(
                     f"node {name!r} has constant sequence_lens {tensor!r}; pass lengths instead"
@@ -57,16 +60,17 @@ def nodes(
             if tensor in inputs:
                 tensors[slot] = inputs[tensor]
             elif tensor in known:
-                tensors[slot] = _array(onnx, tensor, known[tensor])
+                tensors[slot] = _array(onnx, tensor, known[tensor], slot if int8 else "")
             elif slot not in ("h0", "c0"):  # states may come when it runs
                 raise ValueError(
                     f"{slot} of node {name!r} is {tensor!r}, which is neither a constant of the "
                     f"file nor among inputs"
                 )
-        for slot in ("W", "R"):
+        for slot in ("W", "R", "W_scale", "R_scale") if int8 else ("W", "R"):
             if slot not in tensors:
                 raise ValueError(f"node {name!r} has no {slot}")
-        yield name, node.op_type, tensors, _attributes(onnx, name, node)
+        op = "LSTM" if int8 else node.op_type
+        yield name, op, tensors, _attributes(onnx, name, node)
 
 
 def _model(onnx: Any, source: Any) -> Any:
@@ -93,14 +97,15 @@ def _bodies(graph: Any) -> Iterator[Any]:
                 yield from _bodies(body)
 
 
-def _array(onnx: Any, name: str, tensor: Any) -> Any:
+def _array(onnx: Any, name: str, tensor: Any, slot: str) -> Any:
+    """Return a constant; slot is its place in a node of int8, whose matrices are bytes."""
     if tensor.data_location == onnx.TensorProto.EXTERNAL:
         raise ValueError(f"tensor {name!r} lies in another file; save the model in one file first")
-    known = onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE
+    known, words = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE), "floats or doubles"
+    if slot in ("W", "R", "W_zero_point", "R_zero_point"):
+        known, words = (onnx.TensorProto.INT8, onnx.TensorProto.UINT8), "int8 or uint8"
     if tensor.data_type not in known:
-        raise ValueError(
-            f"tensor {name!r} must hold floats or doubles, its type is {tensor.data_type}"
-        )
+        raise ValueError(f"tensor {name!r} must hold {words}, its type is {tensor.data_type}")
     try:
         return onnx.numpy_helper.to_array(tensor)
     except Exception as error:  # noqa: BLE001  sizes that do not fit come as whatever NumPy says

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastrnn._checks import Array
+from fastrnn._frozen import MATRICES
 from fastrnn.io import _onnx_cell as cell
 from fastrnn.io._assemble import blocks, family, refuse
 from fastrnn.io._files import atomic_write
-from fastrnn.io._onnx_read import require_onnx
+from fastrnn.io._onnx_int8 import DOMAIN, OP, written
+from fastrnn.io._onnx_read import SLOTS, require_onnx
 
 if TYPE_CHECKING:
     from fastrnn.recurrent import Layer
@@ -53,8 +55,15 @@ class LayerWriter:
     ) -> None:
         self.onnx = require_onnx()
         self.layer, self.prefix = layer, prefix
+        self.params: Any = layer._params
+        self.int8 = layer.quantized == "int8"
         self.state, self.lengths = state, lengths
         self.op = family(type(layer))
+        if layer.quantized is not None and (self.op, layer.quantized) != ("LSTM", "int8"):
+            raise ValueError(
+                f"ONNX has quantised weights for an LSTM of int8 alone, got {layer!r}; "
+                "write the layer that it was made of"
+            )
         refuse(
             layer, f"ONNX's {self.op}", "bias", "batch_first", "bidirectional", "merge_mode",
             "activations", "nonlinearity", "clip", "reset_after", "input_forget", "peephole",
@@ -99,6 +108,8 @@ class LayerWriter:
         onnx = self.onnx
         graph = onnx.helper.make_graph(self.nodes, "fastrnn", inputs, outputs, self.constants)
         opset = [onnx.helper.make_opsetid("", OPSET)]
+        if any(node.domain == DOMAIN for node in self.nodes):
+            opset.append(onnx.helper.make_opsetid(DOMAIN, 1))
         made = onnx.helper.make_model(graph, opset_imports=opset, producer_name="fastrnn")
         made.ir_version = IR
         onnx.checker.check_model(made)
@@ -125,24 +136,30 @@ class LayerWriter:
     def cell(self, l: int, directions: Any, x: str) -> str:
         """Add one layer, and return the name of its output (T, N, ·)."""
         layer, op = self.layer, self.op
-        slots = [x, *(self.constant(f"{name}_l{l}", a) for name, a in _inputs(layer, l, op))]
+        inputs = _inputs(layer, self.params, l, op, self.int8)
+        slots = [x, *(self.constant(f"{name}_l{l}", a) for name, a in inputs)]
         slots += [""] * (4 - len(slots))
         slots.append("lengths" if self.lengths else "")
         names = ["h", "c"] if op == "LSTM" else ["h"]
         slots += [self.initial(name, l) for name in names]
         if getattr(layer, "peephole", False):
             rows = [
-                blocks(layer.params[d.names["w_peephole"]], cell.PEEPHOLES).ravel()
+                blocks(self.params[d.names["w_peephole"]], cell.PEEPHOLES).ravel()
                 for d in directions
             ]
             slots.append(self.constant(f"P_l{l}", np.stack(rows)))
+        if self.int8:
+            slots += [""] * (len(SLOTS) - len(slots))
+            scales = _scales(self.params, directions)
+            slots += [self.constant(f"{name}_l{l}", a) for name, a in scales]
         while not slots[-1]:
             slots.pop()
         before = self.prefix
         results = [f"{before}Y_l{l}", *(f"{before}{name}_n_of_l{l}" for name in names)]
+        theirs, domain = (OP, DOMAIN) if self.int8 else (op, None)
         self.nodes.append(
             self.onnx.helper.make_node(
-                op, slots, results, name=f"{before}{op}_l{l}", **self.attributes(l)
+                theirs, slots, results, f"{before}{op}_l{l}", domain=domain, **self.attributes(l)
             )
         )
         if self.P:
@@ -249,20 +266,36 @@ class LayerWriter:
         return self.onnx.helper.make_tensor_value_info(name, kind, shape)
 
 
-def _inputs(layer: "Layer", l: int, op: str) -> list[tuple[str, Array]]:
+def _inputs(
+    layer: "Layer", params: Any, l: int, op: str, int8: bool
+) -> list[tuple[str, Array]]:
     """Return W, R and, if there are biases, B of a layer."""
     inverse = np.argsort(cell.ROWS[op]).tolist()
-    params, directions = layer.params, layer._directions[l]
+    directions = layer._directions[l]
 
     def stacked(argument: str) -> Array:
         return np.stack([blocks(params[d.names[argument]], inverse) for d in directions])
 
-    R = stacked("w_hh")
+    if int8:
+        W, R = (
+            written([params[d.names[name]] for d in directions])[0] for name in MATRICES
+        )
+    else:
+        W, R = stacked("w_ih"), stacked("w_hh")
     if getattr(layer, "proj_size", 0):
         # What a step hands on is projected and multiplied: one product of both, of all of h.
         rows = np.stack([params[d.names["w_hr"]] for d in directions])
         R = np.matmul(R, rows, dtype=np.float64).astype(R.dtype)
-    result = [("W", stacked("w_ih")), ("R", R)]
+    result = [("W", W), ("R", R)]
     if layer.bias:
         result.append(("B", np.concatenate([stacked("b_ih"), stacked("b_hh")], axis=1)))
     return result
+
+
+def _scales(params: Any, directions: Any) -> list[tuple[str, Array]]:
+    """Return the scales and zero points of W and R of a layer of int8."""
+    tensors: list[tuple[str, Array]] = []
+    for name, argument in zip("WR", MATRICES, strict=True):
+        _, scale, zeros = written([params[d.names[argument]] for d in directions])
+        tensors += [(f"{name}_scale", scale), (f"{name}_zero_point", zeros)]
+    return tensors

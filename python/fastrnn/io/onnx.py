@@ -3,15 +3,20 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 import fastrnn
+from fastrnn._call import NAMES, call
 from fastrnn._checks import Array, integer
-from fastrnn.cells import SPECS
+from fastrnn._frozen import MATRICES, FrozenWeights, part_of, refuse_cell, with_frozen
+from fastrnn._quantize import Int8Rows
+from fastrnn.cells import SPECS, Spec
 from fastrnn.io import _onnx_cell as cell
-from fastrnn.io._assemble import assemble, family
+from fastrnn.io._assemble import assemble, blocks, family
+from fastrnn.io._onnx_int8 import matrices
 
 if TYPE_CHECKING:
     from fastrnn.recurrent import Layer
@@ -37,6 +42,9 @@ class OnnxNode:
         For each direction how the function is told its activations and the like.
     state : tuple of ndarray or None
         Initial states (h0, c0) that the file holds, in the node's layout.
+    int8 : list of tuple, or None
+        Of DynamicQuantizeLSTM: w_ih and w_hh of each direction as they are, int8 rows with scales,
+        which the node computes with; `weights` holds what they stand for.
 
     Examples
     --------
@@ -55,6 +63,7 @@ class OnnxNode:
     weights: list[dict[str, Array | None]]
     options: list[dict[str, Any]]
     state: tuple[Array | None, ...] = (None, None)
+    int8: list[tuple[Int8Rows, Int8Rows]] | None = None
 
     @classmethod
     def make(
@@ -77,6 +86,10 @@ class OnnxNode:
         activation_beta: Any = None,
         input_forget: int = 0,
         linear_before_reset: int = 0,
+        W_scale: Any = None,
+        W_zero_point: Any = None,
+        R_scale: Any = None,
+        R_zero_point: Any = None,
     ) -> "OnnxNode":
         """Return a node with these inputs and attributes, which have ONNX's names.
 
@@ -91,6 +104,9 @@ class OnnxNode:
             As ONNX has them.
         input_forget, linear_before_reset : int
             0 or 1; of LSTM and of GRU.
+        W_scale, W_zero_point, R_scale, R_zero_point : array_like or None, (D,) or (D, 4·H)
+            Of ONNX Runtime's DynamicQuantizeLSTM, whose W (D, I, 4·H) and R (D, H, 4·H) are int8 or
+            uint8. Columns that are not within ±127 of their zero point are rounded anew.
 
         Raises
         ------
@@ -120,9 +136,21 @@ class OnnxNode:
                 own |= {"activations": names, "input_forget": bool(input_forget)}
             SPECS[op.lower()].of(own)  # refused here, rather than when the node is called
             options.append(own)
+        int8 = None
+        if W_scale is not None:
+            if op != "LSTM":
+                raise ValueError(f"W_scale exists for LSTM only, got it for {op}")
+            pairs = ("W", W, W_scale, W_zero_point), ("R", R, R_scale, R_zero_point)
+            of_x, of_h = (matrices(*given, D) for given in pairs)
+            int8 = list(zip(of_x, of_h, strict=True))
+            W, R = (np.stack([blocks(m[:], np.argsort(cell.ROWS["LSTM"]).tolist()) for m in each])
+                    for each in (of_x, of_h))  # fmt: skip
         weights = cell.weights(op, D, W, R, B, P, hidden_size)
         cell.check_states({"h0": h0, "c0": c0}, layout, D, weights[0]["w_hh"])
-        return cls(name, op, direction, layout, weights, options, (h0, c0))
+        made = cls(name, op, direction, layout, weights, options, (h0, c0), int8)
+        if int8 is not None:
+            refuse_cell(f"node {name!r}", made._spec(0), "int8")
+        return made
 
     def __call__(
         self, x: Any, lengths: Any = None, h0: Any = None, c0: Any = None
@@ -159,10 +187,18 @@ class OnnxNode:
             }
             if self.op != "LSTM":
                 del states["c0"]
-            y, final = function(
-                x, **weights, **states, **options, lengths=lengths, batch_first=axis == 1,
-                reverse=self.direction == "reverse" or d == 1,
-            )  # fmt: skip
+            reverse = self.direction == "reverse" or d == 1
+            if self.int8 is None:
+                y, final = function(
+                    x, **weights, **states, **options, lengths=lengths, batch_first=axis == 1,
+                    reverse=reverse,
+                )  # fmt: skip
+            else:
+                rest = [weights.get(name) for name in NAMES[2:]]
+                part = part_of(self._spec(d), (*self.int8[d], *rest), "int8", reverse)
+                y, *final = call(
+                    part, x, states["h0"], states["c0"], lengths, axis == 1, None, keep=False
+                )[:3]
             outputs.append(y)
             finals.append(final if self.op == "LSTM" else (final,))
         merged = [np.stack(parts, axis=axis) for parts in zip(*finals, strict=True)]
@@ -179,7 +215,8 @@ class OnnxNode:
         Returns
         -------
         RNN, LSTM or GRU
-            `batch_first` with layout 1; its states are (D, N, H) all the same.
+            `batch_first` with layout 1; its states are (D, N, H) all the same. Of a node of int8 it
+            is quantised.
 
         Raises
         ------
@@ -193,15 +230,25 @@ class OnnxNode:
             raise ValueError("direction='reverse' is no layer; call the node, or reverse the input")
         if any(options != self.options[0] for options in self.options):
             raise ValueError(f"activations must be equal in both directions, got {self.options}")
-        return assemble(
+        layer = assemble(
             made, self.weights, len(self.weights), batch_first=self.layout == 1, **self.options[0]
         )
+        if self.int8 is None:
+            return layer
+        names = (d.names[matrix] for d in layer._each() for matrix in MATRICES)
+        exact = dict(zip(names, chain.from_iterable(self.int8), strict=True))
+        return with_frozen(layer, FrozenWeights.of(layer, layer.params | exact, "int8"))
+
+    def _spec(self, d: int) -> Spec:
+        """Return the cell of one direction."""
+        peephole = "w_peephole" in self.weights[d]
+        return SPECS[self.op.lower()].of(self.options[d], peephole)
 
 
 def load_onnx(
     source: str | os.PathLike[str] | bytes | Any, inputs: Mapping[str, Any] | None = None
 ) -> dict[str, OnnxNode]:
-    """Read all nodes RNN, GRU and LSTM of a model.
+    """Read all nodes RNN, GRU, LSTM, and DynamicQuantizeLSTM of ONNX Runtime, of a model.
 
     Parameters
     ----------

@@ -1,7 +1,6 @@
 """Forecaster: an autoregressive recurrent network over one or many series."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from copy import copy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import autograd.numpy as anp
@@ -15,7 +14,7 @@ from fastrnn.init import generator
 from fastrnn.models._forecast.likelihoods import LIKELIHOODS
 from fastrnn.models._forecast.series import Forecast, Given, continued, covariates_of, given
 from fastrnn.models._parts.model import Model
-from fastrnn.models._parts.reader import Reader, linear_params
+from fastrnn.models._parts.reader import Reader, linear_params, with_weights
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -386,7 +385,8 @@ class Forecaster(Model):
         total, count = 0.0, 0
         for batch in data:
             here = self.tokens(batch)
-            total += here * float(self.loss(self.params, batch))
+            # The class's own: of a quantised model `loss`, which is for training, is refused.
+            total += here * float(type(self).loss(self, self.params, batch))
             count += here
         if not count:
             raise ValueError("data must hold at least one value, got none")
@@ -468,8 +468,7 @@ class Forecaster(Model):
         x = self._features(flat, offsets, place, center, scale)
         known = [np.stack([part[p] for part, p in zip(beside, row, strict=True)]) for row in place]
         x = np.concatenate([x, np.stack(known)], axis=2).astype(self.dtype)
-        layer = copy(self._reader.layer)
-        layer.params = self.params["rnn"]
+        layer = with_weights(self._reader.layer, self.params["rnn"])
         _, state = layer(x, lengths=lengths)
         # The last values in units, the newest last, and where the series is shorter 0.
         past = np.zeros((first + horizon, n * S))

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from copy import copy
 from math import log
 from typing import TYPE_CHECKING, Any
 
@@ -232,6 +231,9 @@ class LanguageModel(Model):
         nats = mean_nats(scores, targets)
         return nats, int(exists.sum()), state
 
+    def _tables(self) -> list[str]:
+        return [] if self._tied else super()._tables()
+
     def _scores(self, params: Mapping[str, Any], y: Any, rng: Any) -> Any:
         """Return the scores before the softmax, (…, V), of the layer's outputs."""
         if rng is not None and self._dropout > 0:
@@ -350,8 +352,8 @@ class LanguageModel(Model):
             prompt holds no symbol, or one outside of 0..V−1, or an option breaks its rule.
         """
         tokens = as_symbols("prompt", prompt, self.vocabulary, self._vocab, least=1)
-        layer, embedding = copy(self._reader.layer), self.params["embedding"]["weight"]
-        layer.params = self.params["rnn"]
+        layer = with_weights(self._reader.layer, self.params["rnn"])
+        embedding = self.params["embedding"]["weight"]
         drawn = continued(
             layer.stream(), embedding, lambda y: self._scores(self.params, y, None), tokens,
             integer("n", n, 0), self.vocabulary is not None, generator(rng),

@@ -275,6 +275,18 @@ class Seq2Seq(Model):
         )  # fmt: skip
         return total / max(pairs.symbols, 1)
 
+    def _recurrent(self) -> dict[str, Any]:
+        return {"encoder.rnn": self._encoder.layer}
+
+    def _with_frozen(self, precision: str) -> dict[str, Any]:
+        params = super()._with_frozen(precision)
+        self._decoder, params["decoder"] = self._decoder.quantized(params["decoder"], precision)
+        return params
+
+    def _tables(self) -> list[str]:
+        tied = "decoder.embedding.weight" if self._tied else ""
+        return [name for name in super()._tables() if name != tied]
+
     def _opened(self, batch: Any) -> Pairs:
         return opened_pairs(batch, self._encoder, self._sizes[1])
 

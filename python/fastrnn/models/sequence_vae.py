@@ -186,6 +186,14 @@ class SequenceVAE(Annealing, Bounds, Model):
         """
         return len(self._enter(batch)[1])
 
+    def _recurrent(self) -> dict[str, Any]:
+        return {"encoder": self._reader.layer}
+
+    def _with_frozen(self, precision: str) -> dict[str, Any]:
+        params = super()._with_frozen(precision)
+        self._decoder, params["decoder"] = self._decoder.quantized(params["decoder"], precision)
+        return params
+
     def _as_batch(self, batch: Any) -> SentenceBatch:
         """Return a batch by names; its parts are not looked at."""
         if isinstance(batch, list):

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import autograd.numpy as anp
 import numpy as np
 
+from fastrnn._call import FOR_INFERENCE
 from fastrnn._checks import Array, flag
+from fastrnn._frozen import FrozenWeights
 from fastrnn._stack import Dropout, Noise, Record
 from fastrnn.cells import SPECS, GradientLimits
 from fastrnn.init import generator
@@ -21,7 +23,8 @@ class Given(NamedTuple):
 
     The layer, whose own weights are not looked at; what the weights of the call are called; how
     many arrays of h, and of c, come before them; and with ids (T, N) of int64 x is a table
-    (V, D·G·H) whose rows are the projected input.
+    (V, D·G·H) whose rows are the projected input. Quantised weights are no arrays of the call, but
+    stand here.
     """
 
     layer: "Layer"
@@ -32,6 +35,7 @@ class Given(NamedTuple):
     noise: Noise | None
     ids: Any
     limits: GradientLimits
+    frozen: FrozenWeights | None
 
 
 def apply(
@@ -53,7 +57,13 @@ def apply(
     (V, D·G·H): that spares an update of a language model the gathered rows and their gradients.
     """
     names = layer._all_names
-    if flag("projected", projected):
+    frozen = params if isinstance(params, FrozenWeights) else None
+    if frozen is not None:
+        if rng is not None or masks is not None or flag("projected", projected):
+            raise TypeError(f"rng, masks and projected: {FOR_INFERENCE}")
+        layer._check_names(params, names)
+        names = []
+    elif flag("projected", projected):
         bottom = {d.names["w_ih"] for d in layer._directions[0]}
         names = [name for name in names if name not in bottom]
         layer._check_names({*params} - bottom, names)
@@ -69,7 +79,7 @@ def apply(
         dropout = Dropout(layer.dropout, rng)
     given = Given(
         layer, names, (len(h), len(c)), lengths, dropout, layer._noise(rng, masks), ids,
-        limits or layer._gradient_limits(None, None),
+        limits or layer._gradient_limits(None, None), frozen,
     )  # fmt: skip
     weights = [params[name] for name in names]
     y, *states = _nodes[layer._spec.family](x, *h, *c, *weights, given=given)
@@ -87,7 +97,9 @@ def _forward(call: Call, x: Any, *arrays: Any, given: Given) -> tuple[Array, ...
         state = layout.join(
             list(arrays[:count_h]), list(arrays[count_h : count_h + count_c])
         )
-    params = dict(zip(given.names, arrays[count_h + count_c :], strict=True))
+    params: Any = given.frozen
+    if params is None:
+        params = dict(zip(given.names, arrays[count_h + count_c :], strict=True))
     y, state, tape = layer._run(
         x if given.ids is None else x[None], state, given.lengths,
         layer._build(params, packed=False), Record() if call.traced else None, given.dropout,

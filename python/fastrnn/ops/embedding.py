@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from fastrnn import _core
 from fastrnn._call import twins
 from fastrnn._checks import Array, allocate, integer, leading, unit_stride
+from fastrnn._quantize import Matrix
 from fastrnn.ops._arguments import as_rows, integers
 from fastrnn.ops._primitive import Call, differentiable
 
@@ -65,7 +66,18 @@ def embedding(w: ArrayLike, ids: ArrayLike, *, padding_idx: int | None = None) -
     array([[1., 1.],
            [2., 2.]])
     """
+    table: Any = w
+    if isinstance(table, Matrix):  # of a quantised model
+        return _rows(table, integers("ids", ids))
     return _embedding(w, ids=ids, padding_idx=padding_idx)  # type: ignore[no-any-return]
+
+
+def _rows(w: Matrix, ids: Array) -> Array:
+    """Return rows of a quantised table, which has no gradient."""
+    wrong = (ids < 0) | (ids >= w.shape[0])
+    if wrong.any():
+        raise ValueError(f"ids must lie in 0..V-1 = 0..{w.shape[0] - 1}, got {ids[wrong][0]}")
+    return w[ids]
 
 
 def _forward(call: Call, w: Any, *, ids: Any, padding_idx: Any) -> Array:

@@ -165,11 +165,12 @@ class Call(NamedTuple):
     w_hr: Any = None
     masks: Masks = NO_MASKS
     norm: Norm | None = None
+    rounded: Any = None  # what x, and what W_hh multiplies, become before their products
 
     @property
     def xp(self) -> Any:
         """`autograd.numpy` while any of the arrays is being differentiated, else `numpy`."""
-        return array_module(*self[2:-2])
+        return array_module(*self[2:-3])
 
     def y(self, h: list[Any]) -> Any:
         """Return the outputs in the caller's layout from the T+1 states, slot 0 the initial one."""
@@ -188,6 +189,8 @@ class Call(NamedTuple):
     def pre_x(self) -> Any:
         """Return what x gives to the pre-activations of all steps, in the order of processing."""
         x = self.seq.enter(self.x)
+        if self.rounded is not None and self.w_ih is not None:
+            x = self.rounded(x)
         if self.norm is not None:
             return self.norm.of_x(self.xp, x, self.w_ih, self.b_ih)
         return affine(self.xp, x, self.w_ih, self.b_ih)
@@ -270,6 +273,8 @@ def rz_n(H: int) -> tuple[slice, slice]:
 def from_seen(call: Any, seen: Any, rows: slice = ALL) -> Any:
     """Return what these rows of W_hh give to the pre-activations; they multiply `seen`."""
     w_hh, b_hh = call.w_hh[rows], None if call.b_hh is None else call.b_hh[rows]
+    if call.rounded is not None:
+        seen = call.rounded(seen)
     if call.norm is not None:
         return call.norm.of_h(call.xp, seen, w_hh, b_hh, rows)
     return affine(call.xp, seen, w_hh, b_hh)

@@ -29,13 +29,17 @@ def forward(
     c0: Array | None,
     layout: tuple[Any, bool, bool],
     masks: Masks,
+    rounded: Any = None,
 ) -> tuple[Tape, Array, Array, Array | None]:
-    """Return the tape, y, and the final h and c, which is None but for an LSTM."""
+    """Return the tape, y, and the final h and c, which is None but for an LSTM.
+
+    rounded is a function of x, and of what W_hh multiplies, before their products.
+    """
     x, h0, c0, *arrays = _in_order(x, h0, c0, *weights)
     *first, w_peephole, w_hr, w_norm = arrays
     call = enter_call(
         spec, layout, x, *first, h0, c0, w_peephole, w_hr, masks=masks, w_norm=w_norm
-    )
+    )._replace(rounded=rounded)
     h, c, gates = _SWEEPS[spec.family][0](call)
     tape = Tape(spec.family, call, gates, h, c)
     return tape, call.y(h), h[-1], None if c is None else c[-1]

@@ -147,6 +147,7 @@ class _Recurrent(NamedTuple):
     b_hh: Any
     spec: Spec
     norm: Any = None
+    rounded: Any = None
 
     @staticmethod
     def recurrent_h(h: Any) -> Any:

@@ -1,8 +1,9 @@
 """One layer and direction whose products are of int8 or bfloat16: what is rounded, and where.
 
-Biases, peepholes, activations, c and sums are float32. Only x, h and the weights are rounded, each
-time they enter a product. Every pre-activation is (product with x + product with h) + bias, the
-bias being b_ih + b_hh.
+Biases, peepholes, activations, c and sums are float32. Only x, h and the matrices W_ih and W_hh are
+rounded, each time they enter a product. bfloat16 is that and nothing else. With int8 the sums are
+exact, so the order of what follows counts: (bias + product with x) + product with h, where the
+bias is b_ih + b_hh.
 """
 
 from collections.abc import Callable
@@ -10,15 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from fastrnn.cells import Spec
+from fastrnn.cells import NO_MASKS, Masks, Spec
+from fastrnn.reference import _layer
 from fastrnn.reference._call import Sequence
 from fastrnn.reference._math import Array, split_gates, squash
 from fastrnn.reference.lstm import lstm_step
 
 LEVELS = np.float32(127)
-
-
-# ---- the products ----
+LEAST = np.float32(2.0**-100)
 
 
 class Int8Weight:
@@ -37,17 +37,15 @@ class Int8Weight:
     def of_x(self, x: Array) -> Array:
         """Return x Wᵀ (N, R); each row of x has its own scale, its largest absolute value / 127.
 
-        A row of x that holds NaN or Inf gives a row of NaN. One that is so small that 127 over its
-        largest value is no finite number gives zeros.
+        A row of x that holds NaN or Inf gives a row of NaN; one below 2⁻¹⁰⁰, where 127 over its
+        largest value may be no finite number, gives zeros.
         """
         finite = np.isfinite(x).all(axis=1, keepdims=True)
         x = np.where(finite, x, np.float32(0))
         top = np.max(np.abs(x), axis=1, initial=0, keepdims=True)
-        with np.errstate(divide="ignore", over="ignore"):
-            per_unit = LEVELS / top
-        small = ~np.isfinite(per_unit)
-        scale = np.where(small, np.float32(0), top / LEVELS)
-        levels = np.rint(x * np.where(small, np.float32(0), per_unit))
+        none = top < LEAST
+        scale = np.where(none, np.float32(0), top / LEVELS)
+        levels = np.rint(x * np.where(none, np.float32(0), LEVELS / np.where(none, 1, top)))
         product = self._sums(levels) * (scale * self.scale)
         return np.where(finite, product, np.float32(np.nan))
 
@@ -65,26 +63,6 @@ class Int8Weight:
         return sums
 
 
-class Bfloat16Weight:
-    """W (R, K) of numbers that bfloat16 has, in float32; what it multiplies is rounded to such."""
-
-    def __init__(self, values: Array) -> None:
-        self.values = values
-
-    def rows(self, part: slice) -> "Bfloat16Weight":
-        """Return some rows of W."""
-        return Bfloat16Weight(self.values[part])
-
-    def of_x(self, x: Array) -> Array:
-        """Return x Wᵀ (N, R), summed in float32."""
-        x = bfloat16(x)
-        # Each row by itself: a product of many rows may round one differently.
-        product: Array = (x[:, None, :] @ self.values.T)[:, 0]
-        return product
-
-    of_h = of_x
-
-
 def bfloat16(x: Array) -> Array:
     """Return float32 rounded to the numbers that bfloat16 has, to nearest, half to even.
 
@@ -97,29 +75,20 @@ def bfloat16(x: Array) -> Array:
     return result
 
 
-Weight = Int8Weight | Bfloat16Weight
-
-
-def _weight(given: Any) -> Weight:
-    return Int8Weight(*given) if isinstance(given, tuple) else Bfloat16Weight(given)
-
-
-# ---- the cells ----
-
 Step = Callable[[Array, Array, Any], tuple[Array, Any]]
 
 
-def rnn_step(spec: Spec, w_ih: Weight, w_hh: Weight, b_ih: Any, b_hh: Any, _: Any) -> Step:
+def rnn_step(spec: Spec, w_ih: Int8Weight, w_hh: Int8Weight, b_ih: Any, b_hh: Any, _: Any) -> Step:
     """Return the step of an RNN: h from x, h and nothing else."""
     activation, bias = squash(spec.activations[0], spec.limit)[0], b_ih + b_hh
 
     def step(x: Array, h: Array, c: Any) -> tuple[Array, Any]:
-        return activation(np, w_ih.of_x(x) + w_hh.of_h(h) + bias), c
+        return activation(np, bias + w_ih.of_x(x) + w_hh.of_h(h)), c
 
     return step
 
 
-def gru_step(spec: Spec, w_ih: Weight, w_hh: Weight, b_ih: Any, b_hh: Any, _: Any) -> Step:
+def gru_step(spec: Spec, w_ih: Int8Weight, w_hh: Int8Weight, b_ih: Any, b_hh: Any, _: Any) -> Step:
     """Return the step of a GRU, whose n has its two biases apart with reset after."""
     squash_f, squash_g = (squash(chosen, spec.limit)[0] for chosen in spec.activations)
     H = b_ih.size // 3
@@ -128,11 +97,11 @@ def gru_step(spec: Spec, w_ih: Weight, w_hh: Weight, b_ih: Any, b_hh: Any, _: An
 
     def step(x: Array, h: Array, c: Any) -> tuple[Array, Any]:
         of_x = w_ih.of_x(x)
-        r, z = split_gates(squash_f(np, of_x[:, rz] + w_rz.of_h(h) + bias[rz]), 2)
+        r, z = split_gates(squash_f(np, bias[rz] + of_x[:, rz] + w_rz.of_h(h)), 2)
         if spec.reset_after:
-            n = of_x[:, n_rows] + b_ih[n_rows] + r * (w_n.of_h(h) + b_hh[n_rows])
+            n = b_ih[n_rows] + of_x[:, n_rows] + r * (b_hh[n_rows] + w_n.of_h(h))
         else:
-            n = of_x[:, n_rows] + w_n.of_h(r * h) + bias[n_rows]
+            n = bias[n_rows] + of_x[:, n_rows] + w_n.of_h(r * h)
         n = squash_g(np, n)
         return (1 - z) * n + z * h, c
 
@@ -140,24 +109,35 @@ def gru_step(spec: Spec, w_ih: Weight, w_hh: Weight, b_ih: Any, b_hh: Any, _: An
 
 
 def quantized_lstm_step(
-    spec: Spec, w_ih: Weight, w_hh: Weight, b_ih: Any, b_hh: Any, w_peephole: Any
+    spec: Spec, w_ih: Int8Weight, w_hh: Int8Weight, b_ih: Any, b_hh: Any, w_peephole: Any
 ) -> Step:
     """Return the step of an LSTM; from its pre-activations on it is that of float32."""
     bias = b_ih + b_hh
 
     def step(x: Array, h: Array, c: Any) -> tuple[Array, Any]:
-        pre = w_ih.of_x(x) + w_hh.of_h(h) + bias
+        pre = bias + w_ih.of_x(x) + w_hh.of_h(h)
         h, c, _ = lstm_step(np, pre, c, w_peephole, spec)
         return h, c
 
     return step
 
 
+def kept(keep: Any, t: int, before: Any, after: Any) -> Any:
+    """Return a state after zoneout, which keeps a part of what it was before."""
+    return after if keep is None else keep[t] * before + (1 - keep[t]) * after
+
+
 _STEPS: dict[str, Any] = {"rnn": rnn_step, "gru": gru_step, "lstm": quantized_lstm_step}
 
 
 def forward(
-    spec: Spec, x: Array, weights: tuple[Any, ...], h0: Any, c0: Any, layout: tuple[Any, ...]
+    spec: Spec,
+    x: Array,
+    weights: tuple[Any, ...],
+    h0: Any,
+    c0: Any,
+    layout: tuple[Any, ...],
+    masks: Masks = NO_MASKS,
 ) -> tuple[Array, Array, Array | None]:
     """Return y, and the final h and c, which is None but for an LSTM.
 
@@ -166,25 +146,31 @@ def forward(
     spec : Spec
     x : ndarray of float32, (T, N, I)
     weights : tuple
-        w_ih, w_hh, b_ih, b_hh, w_peephole, …: each matrix as (values, scale) of int8 rows, or as
-        float32 that holds what bfloat16 has.
+        w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr and w_norm: the first two as pairs (values, scale)
+        of int8 rows; or all as float32, w_ih and w_hh of numbers that bfloat16 has.
     h0, c0 : ndarray or None, (N, H)
     layout : tuple
         lengths, reverse and batch_first of `fastrnn.reference.lstm`.
+    masks : Masks
+        What zoneout keeps of h and c.
     """
-    w_ih, w_hh, b_ih, b_hh, w_peephole, *_ = weights
-    w_ih, w_hh = _weight(w_ih), _weight(w_hh)
+    if not isinstance(weights[1], tuple):
+        return _layer.forward(spec, x, weights, h0, c0, layout, masks, bfloat16)[1:]
+    w_ih, w_hh = (Int8Weight(*given) for given in weights[:2])
     rows = w_hh.values.shape[0]
     zeros = np.zeros(rows, np.float32)
-    b_ih, b_hh = (zeros if b is None else b for b in (b_ih, b_hh))
+    b_ih, b_hh = (zeros if b is None else b for b in weights[2:4])
     seq = Sequence(x, rows // spec.G, *layout)
-    step = _STEPS[spec.family](spec, w_ih, w_hh, b_ih, b_hh, w_peephole)
+    step = _STEPS[spec.family](spec, w_ih, w_hh, b_ih, b_hh, weights[4])
     x = seq.enter(x)
+    h_keep, c_keep = seq.in_order(masks.h_keep), seq.in_order(masks.c_keep)
     h = [seq.state_in("h0", h0, np.float32)]
     c: Any = seq.state_in("c0", c0, np.float32) if spec.cell_state else None
     for t in range(seq.T):
         h_prev = seq.select(t, h[t], np.float32(0))
-        h_t, c_t = step(x[t], h_prev, None if c is None else seq.select(t, c, np.float32(0)))
+        c_prev = None if c is None else seq.select(t, c, np.float32(0))
+        h_t, c_t = step(x[t], h_prev, c_prev)
+        h_t, c_t = kept(h_keep, t, h_prev, h_t), kept(c_keep, t, c_prev, c_t)
         h.append(seq.select(t, h_t, h[t]))
         c = None if c is None else seq.select(t, c_t, c)
     y = np.stack(h)[1:] if seq.T else np.zeros((0, seq.N, seq.H), np.float32)

@@ -31,32 +31,42 @@ def run_evaluate(
     own: dict[str, Any],
 ) -> None:  # fmt: skip
     """Print the figures of a model on data; own are the options of some models that were given."""
-    model = model_for("evaluate", path)
+    figures = figures_of(
+        model_for("evaluate", path), path, data, references=references, batch_size=batch_size,
+        own=own,
+    )  # fmt: skip
+    print(json.dumps(figures) if as_json else _scores.line_of(figures))
+
+
+def figures_of(
+    model: Any, path: Path, data: Path, *, references: Path | None, batch_size: int,
+    own: dict[str, Any],
+) -> dict[str, float]:  # fmt: skip
+    """Return the figures of a model, which the file or folder of this path holds, on data."""
     for name in own:
         what, kinds = _OPTIONS[name]
         if not isinstance(model, kinds):
             kind = type(model).__name__
             raise ValueError(f"--{name} is for {what}, which a {kind} makes none of")
     task = task_for(model, path, beam=own.get("beam", 1))
-    if task is not None:
-        file = data if references is None else references
-        if references is None and data.suffix != ".jsonl":
+    if task is None:
+        if references is not None:
             raise ValueError(
-                f"{data} does not say what is right: give --references, or JSON lines "
-                f'(.jsonl) of {{"x": …, "{task.key}": …}}'
+                f"a {type(model).__name__} is judged by DATA itself: leave --references away"
             )
-        answers = list(task.answers(file, beside_x=references is None))
-        lines = equally_many(list(lines_of(data)), data, answers, file)
-        predicted = [p for part in predictions(task, data, iter(lines), batch_size) for p in part]
-        figures = task.scores(predicted, answers)
-        task.report_unknown(data)
-    elif references is not None:
+        return _judged(model, path, data, batch_size, own)
+    file = data if references is None else references
+    if references is None and data.suffix != ".jsonl":
         raise ValueError(
-            f"a {type(model).__name__} is judged by DATA itself: leave --references away"
+            f"{data} does not say what is right: give --references, or JSON lines "
+            f'(.jsonl) of {{"x": …, "{task.key}": …}}'
         )
-    else:
-        figures = _judged(model, path, data, batch_size, own)
-    print(json.dumps(figures) if as_json else _scores.line_of(figures))
+    answers = list(task.answers(file, beside_x=references is None))
+    lines = equally_many(list(lines_of(data)), data, answers, file)
+    predicted = [p for part in predictions(task, data, iter(lines), batch_size) for p in part]
+    figures = task.scores(predicted, answers)
+    task.report_unknown(data)
+    return figures
 
 
 def _judged(

@@ -120,6 +120,14 @@ class DialogueModel(Model):
             vocab,
         )  # fmt: skip
 
+    def _recurrent(self) -> dict[str, Any]:
+        return {"encoder": self._reader.layer, "context": self._context}
+
+    def _with_frozen(self, precision: str) -> dict[str, Any]:
+        params = super()._with_frozen(precision)
+        self._decoder, params["decoder"] = self._decoder.quantized(params["decoder"], precision)
+        return params
+
     def tokens(self, batch: Any) -> int:
         """Return how many symbols of a batch are read: those of all its turns.
 

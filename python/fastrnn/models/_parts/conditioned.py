@@ -1,6 +1,7 @@
 """What generates a sequence of symbols from one vector: its decoder, start and output layer."""
 
 from collections.abc import Mapping
+from copy import copy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import autograd.numpy as anp
@@ -230,6 +231,15 @@ class ConditionedDecoder:
                 top_p=top_p, rng=rng,
             )  # fmt: skip
         return [best.tokens for best, *_ in hypotheses]
+
+    def quantized(
+        self, params: Mapping[str, Any], precision: str
+    ) -> "tuple[ConditionedDecoder, Any]":
+        """Return the decoder, and its part of a model's params with fewer bits."""
+        made = copy(self)
+        made._decoder, own = self._decoder.quantized(params, precision)
+        made.params = {name: self.params[name] for name in own}
+        return made, own
 
     def _own(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return the decoder's part of a model's params, with the embedding."""

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from fastrnn import ops
 from fastrnn._checks import Array
+from fastrnn._frozen import FrozenWeights, with_frozen
+from fastrnn._quantize import Matrix
 from fastrnn.attention_step import AttentionStep
-from fastrnn.models._parts.reader import SMALL, Reader, with_weights
+from fastrnn.models._parts.reader import SMALL, Reader, of_columns, with_weights
 from fastrnn.ops._primitive import value_of
 from fastrnn.recurrent import Layer
 
@@ -105,6 +107,16 @@ class Decoder:
         """Return what an ONNX graph needs of the decoder."""
         raise NotImplementedError
 
+    def quantized(self, params: Mapping[str, Any], precision: str) -> "tuple[Decoder, Any]":
+        """Return the decoder, and its params with recurrent weights of fewer bits.
+
+        Parameters
+        ----------
+        precision : str
+            As `fastrnn.LSTM.quantize`.
+        """
+        raise NotImplementedError
+
     def search(
         self,
         params: Mapping[str, Any],
@@ -163,7 +175,7 @@ class LayerDecoder(Decoder):
     ) -> tuple[Any, Any]:
         """Return features (T, N, width), and None for the weights that there are not."""
         beside, into = None if self._vector is None else start.vector, None
-        if self._vector in ("product", "gated"):
+        if "condition" in params:  # quantised, it has become columns of the layer's own
             into = params["condition"]["weight"]
         if self._vector == "gated":
             embedding, gate = params["embedding"]["weight"], params["gate"]
@@ -186,18 +198,38 @@ class LayerDecoder(Decoder):
         """Return a function for one step, and the first state."""
         embedding, state = params["embedding"]["weight"], _stacked(start.h, start.c)
         first = state if start.c is not None else (state, None)
-        if self._vector in ("product", "gated"):
+        if "condition" in params:
             return self._projected_steps(params, embedding, start.vector), first
         layer = _own(self._reader.layer, params["rnn"])
 
         def step(state: Any, parents: Ids, sources: Ids, tokens: Ids) -> tuple[Any, Any, Any]:
             x = embedding[tokens]
             if self._vector is not None:
-                x = np.concatenate([x, start.vector[sources]], axis=1)
+                beside = start.vector[sources]
+                if self._vector == "gated":
+                    scores = ops.linear(x, params["gate"]["weight"], params["gate"]["bias"])
+                    beside = _let_through(params, scores, beside)
+                x = np.concatenate([x, beside], axis=1)
             y, state = _one_step(layer, x, _rows(state, parents))
             return y, state, None
 
         return step, first
+
+    def quantized(self, params: Mapping[str, Any], precision: str) -> tuple[Decoder, Any]:
+        """Return the decoder, and its params with recurrent weights of fewer bits.
+
+        A weight of the vector's own becomes columns of the layer's, which is one matrix then.
+        """
+        if "condition" not in params:
+            weights = FrozenWeights.of(self._reader.layer, params["rnn"], precision)
+            return self, {**params, "rnn": weights}
+        rnn, into = dict(params["rnn"]), params["condition"]["weight"]
+        rnn["weight_ih_l0"] = np.concatenate([rnn["weight_ih_l0"], into], axis=1)
+        made, layer = copy(self), self._reader.layer
+        wider = of_columns(layer, layer.input_size + into.shape[1])
+        made._reader = Reader.around(wider, self._reader.vocab)
+        kept = {name: entry for name, entry in params.items() if name != "condition"}
+        return made, kept | {"rnn": FrozenWeights.of(wider, rnn, precision)}
 
     def _projected_steps(self, params: Mapping[str, Any], embedding: Array, vector: Array) -> Any:
         """Return a function for one step in which the vector has a weight of its own."""
@@ -302,6 +334,15 @@ class AttentiveDecoder(Decoder):
             y, _ = self._above.apply(params["rnn"], y, state, lengths=lengths, rng=rng)
         return y, weights
 
+    def quantized(self, params: Mapping[str, Any], precision: str) -> tuple[Decoder, Any]:
+        """Return the decoder, and its params with the layers above of fewer bits.
+
+        The kernel of attention takes float32.
+        """
+        if self._above is None:
+            return self, params
+        return self, {**params, "rnn": FrozenWeights.of(self._above, params["rnn"], precision)}
+
     def _for_kernel(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the parameters as the kernel takes them, which has LSTM and GRU.
 
@@ -337,16 +378,17 @@ class AttentiveDecoder(Decoder):
         if self._above is not None:
             above = _own(self._above, params["rnn"])
         beside = start.vector if self._vector else None
+        looked_up = beside is not None or isinstance(embedding, Matrix)
         attend = AttentionStep(
             start.memory, self._for_kernel(params[self._name]), memory_lengths=start.lengths,
-            rows=beams, embedding=embedding if beside is None else None, **self._options,
+            rows=beams, embedding=None if looked_up else embedding, **self._options,
         )  # fmt: skip
 
         def step(state: Any, parents: Ids, sources: Ids, tokens: Ids) -> tuple[Any, Any, Any]:
             bottom, upper = state
-            x = tokens
+            x = embedding[tokens] if looked_up else tokens
             if beside is not None:
-                x = np.concatenate([embedding[tokens], beside[sources]], axis=1)
+                x = np.concatenate([x, beside[sources]], axis=1)
             y, _, weights, bottom = attend(x, bottom, sources, parents)
             if above is not None:
                 y, upper = _one_step(above, y, _rows(upper, parents))
@@ -395,6 +437,8 @@ def _rows(state: Any, parents: Ids) -> Any:
 
 def _own(layer: Layer, params: Mapping[str, Array]) -> Layer:
     """Return a layer with copies of these weights: nobody edits them, so it packs them once."""
+    if isinstance(params, FrozenWeights):
+        return with_frozen(layer, params)
     own = copy(layer)
     own.params = {name: array.copy() for name, array in params.items()}
     return own

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 from fastrnn import ops
 from fastrnn._checks import Array, integer
+from fastrnn._quantize import Matrix
 from fastrnn.models._parts.reader import labels, with_weights
 from fastrnn.stream import Stream
 
@@ -61,12 +62,12 @@ class LabelStream:
                 "a bidirectional model has no stream: its backward direction starts at the last "
                 "step, so it needs the whole sequence; call predict_proba instead"
             )
-        own = {name: array.copy() for name, array in params["rnn"].items()}
-        self._stream = Stream(with_weights(reader.layer, own), self._n)
+        self._stream = Stream(with_weights(reader.layer, params["rnn"]), self._n)
         self._vocab, self._mapped, self._pooling = reader.vocab, model._mapped, model._pooling
         self._embedding = None
         if self._vocab is not None:
-            self._embedding = params["embedding"]["weight"].copy()
+            table = params["embedding"]["weight"]
+            self._embedding = table if isinstance(table, Matrix) else table.copy()
         self._weight, self._bias = params["out"]["weight"].copy(), params["out"]["bias"].copy()
         self._columns, self._dtype = reader.layer.input_size, reader.layer.dtype
         self._pooled: Array = np.zeros((self._n, reader.width), self._dtype)

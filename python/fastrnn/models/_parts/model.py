@@ -4,14 +4,26 @@ import inspect
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from fastrnn._call import FOR_INFERENCE
 from fastrnn._checks import Array, integer
 from fastrnn._checks import lengths as checked_lengths
 from fastrnn._elsewhere import MODEL_ATTRIBUTES, missing
+from fastrnn._frozen import (
+    FrozenWeights,
+    checked_state,
+    filled,
+    float32_bytes,
+    state_of,
+    tensors_of,
+)
+from fastrnn._quantize import PRECISIONS, Matrix, checked_precision
 from fastrnn.data import Batch, Vocabulary
 from fastrnn.init import at_most
 from fastrnn.io import CheckpointError, load_checkpoint, save_checkpoint
@@ -23,6 +35,7 @@ if TYPE_CHECKING:
 MODEL_FILE = "model.safetensors"  # in the folder of a training
 _FORMAT = "fastrnn-model"
 _VOCABULARY = "vocabulary"
+_FOR_TRAINING = ("fit", "loss", "loss_with_state", "to_onnx")
 
 
 class Model:
@@ -39,6 +52,7 @@ class Model:
     """
 
     params: dict[str, Any]
+    _precision: str | None = None
     # What to do with data as people have them.
     _batches_of_data = (
         "fastrnn.data.batches makes them of arrays, and fastrnn.sklearn takes X and y: "
@@ -81,7 +95,7 @@ class Model:
         arrays = flatten(self.params)
         rows = [(name, str(array.shape), f"{array.size:,}") for name, array in arrays.items()]
         widths = [max(map(len, column), default=0) for column in zip(*rows, strict=True)]
-        dtypes = ", ".join(dict.fromkeys(array.dtype.name for array in arrays.values()))
+        dtypes = ", ".join(dict.fromkeys(map(_kind, arrays.values())))
         size = sum(array.nbytes for array in arrays.values())
         count = f"{self.parameter_count:,} parameters"
         head = f"{type(self).__name__}: {count}, {dtypes}, {size:,} bytes"
@@ -227,7 +241,101 @@ class Model:
             The file could not be written; the old one is still there, unless the message says
             that only its folder could not be synced.
         """
-        save_checkpoint(path, flatten(self.params) | self._tensors(), self._state())
+        arrays: dict[str, Any] = flatten(self.params)
+        if self._precision is not None:
+            arrays = _stored(arrays, self._precision)
+        save_checkpoint(path, tensors_of(arrays) | self._tensors(), self._state())
+
+    def quantize(self, precision: str) -> Self:
+        """Return the model for inference with weights of fewer bits: smaller, and faster.
+
+        All that infers works as before: predict, generate, translate, reply, encode, decode,
+        stream, evaluate, save, load. `fit`, `loss` and `to_onnx` raise TypeError. It is frozen: it
+        has its own weights, and no edit of this model reaches it.
+
+        Parameters
+        ----------
+        precision : {"int8", "bfloat16"}
+            As `fastrnn.LSTM.quantize`.
+
+        Returns
+        -------
+        Model
+            Of the same class. Recurrent layers compute with fewer bits. Tables of embeddings are
+            kept with fewer bits, and the rows that are looked up are float32. Other matrices are
+            rounded as well, and kept so in a file, but in memory and in their products they are
+            float32: output layers, a table that is the output layer's weight too (``tied``), dense
+            layers, and of a decoder with attention the layer that attends. Vectors stay float32.
+
+        Raises
+        ------
+        TypeError
+            The model is not float32, or has no recurrent layer.
+        ValueError
+            There is no such precision, the model is quantised already, or a layer has weights or
+            options that cannot be quantised.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastrnn.models import SequenceClassifier
+        >>> model = SequenceClassifier("gru", 3, 64, input_size=8, rng=np.random.default_rng(0))
+        >>> q = model.quantize("int8")
+        >>> round(model.nbytes / q.nbytes, 1), q.quantized
+        (3.3, 'int8')
+        >>> x = np.random.default_rng(1).standard_normal((20, 2, 8), dtype=np.float32)
+        >>> bool(np.abs(q.predict_proba(x) - model.predict_proba(x)).max() < 0.01)
+        True
+        """
+        precision = checked_precision(precision)
+        if self._precision is not None:
+            raise ValueError(f"{self!r} is quantised already")
+        made = copy(self)
+        made.params = _rounded(made._with_frozen(precision), precision, self._tables())
+        made._precision = precision
+        for name in _FOR_TRAINING:
+            if hasattr(type(self), name):
+                setattr(made, name, partial(_refuse, name))
+        return made
+
+    @property
+    def quantized(self) -> str | None:
+        """The precision that `quantize` was given; None of a model that can be trained."""
+        return self._precision
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all parameters."""
+        return sum(array.nbytes for array in flatten(self.params).values())
+
+    def _recurrent(self) -> dict[str, Any]:
+        """Return the layers that can be quantised by the places of their weights in `params`."""
+        reader = vars(self).get("_reader")
+        return {} if reader is None else {"rnn": reader.layer}
+
+    def _tables(self) -> list[str]:
+        """Return the places of tables that are looked up and nothing else."""
+        return [name for name in flatten(self.params) if name.endswith("embedding.weight")]
+
+    def _with_frozen(self, precision: str) -> dict[str, Any]:
+        """Return the parameters with quantised recurrent layers; self becomes their model."""
+        layers = self._recurrent()
+        if not layers:
+            raise TypeError(
+                f"{type(self).__name__} has no recurrent layer, and only those have kernels of "
+                "fewer bits"
+            )
+
+        def frozen(name: str, entry: Any) -> Any:
+            if name in layers:
+                return FrozenWeights.of(layers[name], entry, precision)
+            if not isinstance(entry, Mapping):
+                return entry
+            dot = f"{name}." if name else ""
+            return {key: frozen(dot + key, each) for key, each in entry.items()}
+
+        params: dict[str, Any] = frozen("", self.params)
+        return params
 
     def _tensors(self) -> dict[str, Array]:
         """Return what a file holds beside the weights."""
@@ -240,7 +348,12 @@ class Model:
 
     def _state(self) -> dict[str, Any]:
         """Return what a file says about the model beside its tensors."""
-        return {"format": _FORMAT, "model": type(self).__name__, "config": self.config}
+        state: dict[str, Any] = {
+            "format": _FORMAT, "model": type(self).__name__, "config": self.config,
+        }  # fmt: skip
+        if self._precision is not None:
+            state["quantized"] = state_of(self._precision)
+        return state
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -271,7 +384,11 @@ class Model:
         if name != cls.__name__:
             raise CheckpointError(path, f"it holds a {name}", f"load it with {name}.load")
         try:
-            return cls._restored(arrays.tensors, arrays.state["config"])
+            state = arrays.state
+            if "quantized" not in state:
+                return cls._restored(arrays.tensors, state["config"])
+            precision = checked_state(state["quantized"])
+            return cls._restored_quantized(arrays.tensors, state["config"], precision)
         except (TypeError, ValueError, KeyError) as error:
             raise CheckpointError(
                 path, f"it is no {name} of this version: {error}", "save the model again"
@@ -280,6 +397,24 @@ class Model:
     @classmethod
     def _restored(cls, tensors: dict[str, Array], config: Mapping[str, Any]) -> Self:
         """Return a model with this config and parameters; every tensor must find its place."""
+        model = cls._remade(tensors, config)
+        model._fill(tensors)
+        return model
+
+    @classmethod
+    def _restored_quantized(
+        cls, tensors: dict[str, Array], config: Mapping[str, Any], precision: str
+    ) -> Self:
+        """Return a quantised model of a file, as `_restored`."""
+        model = cls._remade(tensors, config).quantize(precision)
+        model.params = _refilled(model.params, precision, tensors)
+        if tensors:
+            raise ValueError(f"it has {sorted(tensors)} too many")
+        return model
+
+    @classmethod
+    def _remade(cls, tensors: dict[str, Array], config: Mapping[str, Any]) -> Self:
+        """Return a model with this config, and the vocabularies among the tensors."""
         options = dict(config)
         for name in inspect.signature(cls.__init__).parameters:
             text = tensors.pop(_tensor_of(name), None)
@@ -288,9 +423,8 @@ class Model:
         maker: Any = cls
         # A config that asks for much more than the file has is refused before memory is taken for
         # it. Not for any more: a tied embedding, for one, is drawn and then replaced.
-        with at_most(2 * sum(array.nbytes for array in tensors.values()) + 2**16):
+        with at_most(2 * float32_bytes(tensors) + 2**16):
             model: Self = maker(**options, rng=np.random.default_rng(0))
-        model._fill(tensors)
         return model
 
     def _fill(self, tensors: dict[str, Array]) -> None:
@@ -312,7 +446,58 @@ class Model:
 
     def __repr__(self) -> str:
         words = [f"{name}={value!r}" for name, value in self.config.items()]
+        if self._precision is not None:
+            words.append(f"quantized={self._precision!r}")
         return f"{type(self).__name__}({', '.join(words)})"
+
+
+def _refuse(name: str, *_: Any, **__: Any) -> Any:
+    raise TypeError(f"{name}: {FOR_INFERENCE}")
+
+
+def _kind(array: Any) -> str:
+    """Return the name of what numbers of an array, or of a matrix of fewer bits, are."""
+    return str(array.precision if isinstance(array, Matrix) else array.dtype.name)
+
+
+def _rounded(entry: Any, precision: str, tables: list[str], name: str = "") -> Any:
+    """Return what is not quantised yet as copies: tables as matrices of fewer bits, and other
+    matrices as float32 numbers that fewer bits can hold.
+    """
+    if isinstance(entry, FrozenWeights):
+        return entry
+    if isinstance(entry, Mapping):
+        dot = f"{name}." if name else ""
+        return {key: _rounded(e, precision, tables, dot + key) for key, e in entry.items()}
+    if entry.ndim != 2:
+        return entry.copy()
+    matrix = PRECISIONS[precision].of(name, entry)
+    if name in tables:
+        return matrix
+    # The scale of what has been rounded may differ in its last bit, once.
+    return PRECISIONS[precision].of(name, matrix[:])[:]
+
+
+def _stored(arrays: Mapping[str, Any], precision: str) -> dict[str, Any]:
+    """Return what a file of a quantised model keeps: every matrix with fewer bits."""
+    return {
+        name: PRECISIONS[precision].of(name, array)
+        if isinstance(array, np.ndarray) and array.ndim == 2
+        else array
+        for name, array in arrays.items()
+    }  # fmt: skip
+
+
+def _refilled(entry: Any, precision: str, tensors: dict[str, Array], name: str = "") -> Any:
+    """Return quantised parameters with the tensors of a file in their places, which use them up."""
+    if isinstance(entry, FrozenWeights):
+        return entry.filled(tensors, f"{name}.")
+    if isinstance(entry, Mapping):
+        dot = f"{name}." if name else ""
+        return {key: _refilled(e, precision, tensors, dot + key) for key, e in entry.items()}
+    if isinstance(entry, Matrix) or entry.ndim != 2:
+        return filled(name, entry, tensors)
+    return filled(name, PRECISIONS[precision].of(name, entry), tensors)[:]
 
 
 def model_file(path: str | os.PathLike[str]) -> Path:

@@ -11,6 +11,8 @@ from numpy.typing import DTypeLike, NDArray
 from fastrnn import init, ops
 from fastrnn._checks import FLOAT64, Array, integer
 from fastrnn._checks import lengths as checked_lengths
+from fastrnn._frozen import FrozenWeights, with_frozen
+from fastrnn._quantize import Matrix
 from fastrnn.cells import layer_sizes
 from fastrnn.ops._layer import apply
 from fastrnn.recurrent import GRU, LSTM, RNN, Layer
@@ -118,7 +120,7 @@ class Reader:
         self.params["rnn"] = self.layer.state_dict()
 
     @classmethod
-    def around(cls, layer: Layer, vocab: int) -> Self:
+    def around(cls, layer: Layer, vocab: int | None) -> Self:
         """Return one of a layer that is there; who made it has its weights and the embedding."""
         reader = cls.__new__(cls)
         reader.layer, reader.vocab, reader.width = layer, vocab, layer._width
@@ -164,6 +166,10 @@ class Reader:
         columns of the layer's own.
         """
         weights = params["rnn"]
+        if isinstance(weights, FrozenWeights):
+            if self.vocab is not None:
+                x = ops.embedding(params["embedding"]["weight"], x)
+            return self.layer.apply(weights, side_by_side(x, beside), state, lengths=lengths)
         if self.vocab is None:
             return self.layer.apply(weights, x, state, lengths=lengths, rng=rng)
         embedding = params["embedding"]["weight"]
@@ -202,7 +208,7 @@ class Reader:
         self, embedding: Any, ids: Any, weight: Any, bias: Any = None, *, learning: bool
     ) -> Any:
         """Return the embedded symbols (T, N) times a weight, plus a bias."""
-        if self._many(ids, learning):
+        if isinstance(embedding, Matrix) or self._many(ids, learning):
             return ops.linear(ops.embedding(embedding, ids), weight, bias)
         return ops.embedding(ops.linear(embedding, weight, bias), ids)
 
@@ -243,9 +249,29 @@ def mean_nats(scores: Any, targets: NDArray[np.int64]) -> Any:
 
 def with_weights(layer: Layer, weights: Mapping[str, Array]) -> Layer:
     """Return the layer with other weights, not copied; the layer itself stays as it is."""
+    if isinstance(weights, FrozenWeights):
+        return with_frozen(layer, weights)
     own = copy(layer)
     own.params = dict(weights)
     return own
+
+
+def of_columns(layer: Layer, columns: int) -> Layer:
+    """Return a layer of the same options for an input of so many columns."""
+    options = {name: getattr(layer, name) for name in layer._options if name != "forget_bias"}
+    maker: Any = type(layer)
+    made: Layer = maker(
+        columns, layer.hidden_size, layer.num_layers, dtype=layer.dtype,
+        rng=np.random.default_rng(0), **options,
+    )  # fmt: skip
+    return made
+
+
+def side_by_side(x: Any, beside: Any) -> Any:
+    """Return x (T, N, ·) with the columns of (N, ·), the same at every step, or of (T, N, ·)."""
+    if beside is None:
+        return x
+    return np.concatenate([x, np.broadcast_to(beside, (*x.shape[:2], beside.shape[-1]))], axis=2)
 
 
 def refuse_projection(layer_options: Mapping[str, Any]) -> None:

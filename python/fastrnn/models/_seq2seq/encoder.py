@@ -11,6 +11,7 @@ from fastrnn import ops
 from fastrnn._checks import Array, flag
 from fastrnn.models._parts.decoder import Start
 from fastrnn.models._parts.reader import Reader, linear_params, refuse_projection, with_weights
+from fastrnn.recurrent import Layer
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -91,6 +92,11 @@ class Encoder:
                     decoder_size, self.vector_width, self.dtype, rng
                 ).items()
             }
+
+    @property
+    def layer(self) -> Layer:
+        """The recurrent layer, whose weights are ``"rnn"``."""
+        return self._reader.layer
 
     def enter(self, x: Any, lengths: Any) -> tuple[Array, Ids]:
         """Return the symbols in the order to be read, (S, N), and the lengths, (N,).
