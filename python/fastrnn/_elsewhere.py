@@ -1,4 +1,4 @@
-"""What other libraries call a thing: an error about their word says what is to be written here."""
+"""Names of other libraries: an error about one of them says what to write here."""
 
 import functools
 import inspect

@@ -1,4 +1,4 @@
-"""Lines of files and of standard input, and what is said where one of them is no text."""
+"""Lines of files and of standard input, and the error where one of them is not text."""
 
 import sys
 from collections.abc import Iterable, Iterator

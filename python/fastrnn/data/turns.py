@@ -1,4 +1,4 @@
-"""Turns: what is said as plain words, and dialogues of different lengths as one batch."""
+"""Dialogue turns as plain words, and dialogues of different lengths as one batch."""
 
 from collections.abc import Sequence
 from unicodedata import category

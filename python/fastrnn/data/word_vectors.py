@@ -1,4 +1,4 @@
-"""WordVectors: words and their vectors, and the questions that one asks them."""
+"""WordVectors: vectors of words, and queries: similar words, analogies, distances."""
 
 import json
 import os

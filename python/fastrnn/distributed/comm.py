@@ -1,4 +1,4 @@
-"""What ranks say to each other: the few collective calls that data-parallel training needs."""
+"""Collective calls between ranks: the few that data-parallel training needs."""
 
 import threading
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""From arrays of another program to a layer: sizes are read off the arrays, and nothing is left."""
+"""Layers from another program's arrays: these give the sizes, and every one must be used."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar

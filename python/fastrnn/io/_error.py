@@ -1,4 +1,4 @@
-"""What is raised for a file that cannot be believed."""
+"""CheckpointError: a file is damaged, or holds something else."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""What an ONNX node RNN, GRU or LSTM says, in the words of this package."""
+"""Attributes and gate order of ONNX's RNN, GRU and LSTM, as options of this package."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

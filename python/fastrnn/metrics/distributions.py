@@ -1,4 +1,4 @@
-"""How varied and how likely: distinct n-grams, modes that were reached, distances, perplexity."""
+"""Variety and likelihood of what is generated: distinct n-grams, modes, distances, perplexity."""
 
 import math
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The attention heat map: how each symbol that was written looked at the source."""
+"""The attention heat map: the weight of each source symbol for each target symbol."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Pictures of codes and of what a decoder makes of them; `fastrnn.plot` offers them."""
+"""Pictures of latent vectors and of what a decoder makes of them; `fastrnn.plot` offers them."""
 
 from typing import TYPE_CHECKING
 

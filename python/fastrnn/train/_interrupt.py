@@ -1,4 +1,4 @@
-"""Ctrl-C at once while something is computed, never in the middle of a change, and only once."""
+"""Ctrl-C: at once during a computation, never in the middle of a change, and only once."""
 
 import os
 import signal

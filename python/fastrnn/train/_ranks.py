@@ -1,4 +1,4 @@
-"""What a training does together with its other ranks; for one rank alone nearly all is nothing."""
+"""What ranks do together in a training; with one rank nearly all of it does nothing."""
 
 import copy
 import hashlib

@@ -1,4 +1,4 @@
-"""``--dist`` of selftest and doctor: do ranks learn what one process does, and how are they?"""
+"""``--dist`` of selftest and doctor: do ranks learn what one process learns, and at what cost?"""
 
 import os
 import platform

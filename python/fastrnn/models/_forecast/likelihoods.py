@@ -1,4 +1,4 @@
-"""What a network's outputs say of the next value: its negative log-likelihood, and draws from it.
+"""The likelihood of the next value given a network's outputs, and draws from it.
 
 A likelihood is a row of `LIKELIHOODS`. Values come as y, in units in which their context has mean 0
 and mean absolute deviation 1; counts come as they are, with the mean of their context as scale.
