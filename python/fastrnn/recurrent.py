@@ -253,6 +253,7 @@ class Layer:
         for direction in self._each():
             self._params |= direction.draw(source, forget_bias)
         self._all_names = list(self._params)
+        self._names = [direction.names for direction in self._each()]
         self._lent = True  # somebody may have references to the arrays
         self._ready: Ready | None = None  # means nothing while they are lent
         self._checked: tuple[list[Array], list[list[Part]]] | None = None  # not packed
@@ -1289,8 +1290,8 @@ class Layer:
         if dx is not None and (single or self.batch_first):
             dx = dx[:, 0] if single else dx.transpose(1, 0, 2)
         params = {
-            direction.names[argument]: gradient
-            for direction, gradients in zip(self._each(), weights, strict=True)
+            names[argument]: gradient
+            for names, gradients in zip(self._names, weights, strict=True)
             for argument, gradient in gradients.items()
         }
         return dx, None if initial is None else layout.leave(initial, single), params

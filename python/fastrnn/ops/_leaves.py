@@ -91,7 +91,8 @@ def _own(params: Mapping[str, Any], gradients: Any, seen: set[int]) -> dict[str,
             result[key] = _own(entry, gradients, seen)
             continue
         gradient: Array | None = next(gradients)
-        if gradient is None or is_traced(gradient):  # the latter inside of another differentiation
+        plain = type(gradient) is np.ndarray  # as nearly always
+        if gradient is None or (not plain and is_traced(gradient)):  # in another differentiation
             result[key] = np.zeros_like(entry) if gradient is None else gradient
             continue
         # Glue such as a sum hands one array on to several leaves, or a view of one.
