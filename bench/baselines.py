@@ -252,6 +252,15 @@ _MODULES: Mapping[str, str] = {
     "jax": "bench.peer_jax:Jax",
 }
 NAMES = tuple(_MODULES)
+# Those of `bench.precision`, which no other bench has.
+_FEW_BITS: Mapping[str, str] = {
+    "fastrnn int8": "bench.few_bits:FastrnnInt8",
+    "fastrnn bfloat16": "bench.few_bits:FastrnnBfloat16",
+    "torch int8": "bench.few_bits:TorchInt8",
+    "torch bfloat16": "bench.few_bits:TorchBfloat16",
+    "onnxruntime int8": "bench.few_bits:OnnxRuntimeInt8",
+}
+FEW_BITS = tuple(_FEW_BITS)
 
 
 def peer_class(name: str) -> type[Peer]:
@@ -262,9 +271,10 @@ def peer_class(name: str) -> type[Peer]:
     ValueError
         When there is no peer of that name.
     """
-    if name not in _MODULES:
+    known = {**_MODULES, **_FEW_BITS}
+    if name not in known:
         raise ValueError(f"peer must be one of {', '.join(NAMES)}, got {name!r}")
-    module, attribute = _MODULES[name].split(":")
+    module, attribute = known[name].split(":")
     found: type[Peer] = getattr(importlib.import_module(module), attribute)
     return found
 

@@ -36,7 +36,7 @@ class OnnxRuntime(Peer):
         options = ort.SessionOptions()
         options.intra_op_num_threads = case.threads
         session = ort.InferenceSession(
-            _model(problem).SerializeToString(), options, providers=["CPUExecutionProvider"]
+            model_of(problem).SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
         feed: dict[str, Array] = {"x": problem.x}
         if problem.lengths is not None:
@@ -78,7 +78,7 @@ def _with_batch_last(y: Array, case: Case) -> Array:
     return y.transpose(0, 2, 1, 3).reshape(case.T, case.N, case.directions * case.H)
 
 
-def _model(problem: Problem) -> Any:
+def model_of(problem: Problem) -> Any:
     """The layer as an ONNX model: one node a layer, with the transposition between two of them."""
     onnx: Any = importlib.import_module("onnx")
     helper, case = onnx.helper, problem.case

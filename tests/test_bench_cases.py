@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)] if str(ROOT) not in sys.path else []
 
-from bench import cases  # noqa: E402 - the benches are a folder beside the tests, not installed
+from bench import baselines, cases  # noqa: E402 - the benches are a folder beside the tests, not installed
 
 
 def listed_cells() -> list[str]:
@@ -48,3 +48,23 @@ def test_the_grid_is_whole():
     grid = cases.grid()
     assert len(grid) == 3 * 5 * 4 * 2 * 2
     assert {case.T for case in grid if case.N * case.H > 65536} == {50}
+
+
+FEW_BITS = [
+    (name, case)
+    for name in baselines.FEW_BITS
+    for case in (cases.Case("grid", cell, 6, 3, 16, 16) for cell in ("lstm", "gru_after"))
+    if baselines.peer_class(name).refusal(case) is None
+]
+
+
+@pytest.mark.parametrize(("name", "case"), FEW_BITS)
+def test_with_fewer_bits_everybody_computes_about_the_same(name: str, case: cases.Case) -> None:
+    peer = baselines.peer_class(name)
+    if not peer.importable():
+        pytest.skip(f"{' or '.join(peer.packages)} is not installed")
+    problem = baselines.problem(case)
+    wanted = baselines.peer_class("fastrnn")().prepare(problem).answer()["y"]
+    found = peer().prepare(problem).answer()["y"]
+    assert found.shape == wanted.shape
+    assert 0 < abs(found - wanted).max() < 0.05
