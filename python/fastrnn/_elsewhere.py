@@ -37,6 +37,8 @@ LAYER_ATTRIBUTES: Words = {
     "cuda": _CPU,
     "eval": "layer(x) is inference, layer.forward(x) is training",
     "train": "layer(x) is inference, layer.forward(x) is training",
+    "half": 'quantize("bfloat16") gives a layer for inference in half of the bytes',
+    "bfloat16": 'quantize("bfloat16") gives a layer for inference in half of the bytes',
     "zero_grad": "backward returns fresh gradients and adds to none",
     "flatten_parameters": "weights need no preparation",
 }
@@ -50,6 +52,8 @@ MODEL_ATTRIBUTES: Words = {
     "cuda": _CPU,
     "eval": "predict and its like infer, fit trains",
     "train": "predict and its like infer, fit trains",
+    "half": 'quantize("bfloat16") gives a model for inference in half of the bytes',
+    "bfloat16": 'quantize("bfloat16") gives a model for inference in half of the bytes',
     "state_dict": "model.params is the nested dict of the weights; save and load keep them",
     "load_weights": "fastrnn.models.load reads what save wrote",
     "save_weights": "save writes weights and settings, fastrnn.models.load reads them",

@@ -78,6 +78,10 @@ def test_a_language_model_goes_on_generating(tmp_path: Path, capsys: Any) -> Non
     lines = run(capsys, "quantize", path, "--out", out, "--data", data)
     assert all("perplexity" in line for line in lines[2:])
     assert run(capsys, "generate", out, "--prompt", "ab", "--length", 5, "--seed", 1)
+    assert main(["export", str(out), str(tmp_path / "q.onnx"), "--state"]) == 1
+    assert "write the model that this quantised one was made of" in only_line(
+        capsys.readouterr().err
+    )
 
 
 def test_a_layer(tmp_path: Path, capsys: Any) -> None:

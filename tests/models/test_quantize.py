@@ -18,6 +18,7 @@ from fastrnn import models
 from fastrnn._frozen import FrozenWeights
 from fastrnn._quantize import Matrix
 from fastrnn.data import Vocabulary
+from fastrnn.train import Adam, Trainer
 
 PRECISIONS = ("int8", "bfloat16")
 # Of probabilities and of nats a symbol, between a model of a few units and the quantised one.
@@ -205,12 +206,14 @@ def test_what_is_for_training(tmp_path: Path) -> None:
     batch = zoo.batch_for(model, rng(), lengths=zoo.LENGTHS)
     for name, use in (
         ("fit", lambda: q.fit([batch], updates=1)),
+        ("model", lambda: Trainer(q, Adam())),
         ("loss", lambda: q.loss(q.params, batch)),
         ("loss_with_state", lambda: q.loss_with_state(q.params, batch)),
-        ("to_onnx", lambda: q.to_onnx(tmp_path / "a.onnx")),
     ):
         with pytest.raises(TypeError, match=f"{name}: quantised weights are for inference only"):
             use()
+    with pytest.raises(TypeError, match="to_onnx: write the model that this quantised one was"):
+        q.to_onnx(tmp_path / "a.onnx", state=True)
     assert model.loss(model.params, batch) > 0  # the other one still learns
 
 

@@ -77,7 +77,8 @@ def _quantise(module: Any, value: Any) -> None:
     if value is not None:
         raise NotImplementedError(
             "fastrnn.torch has no quantised modules: call fastrnn.torch.revert(model) first, and "
-            "PyTorch quantises torch.nn's"
+            "PyTorch quantises torch.nn's; or take the weights out of PyTorch, for inference: "
+            "fastrnn.LSTM.from_torch(module).quantize('int8')"
         )
     warnings.warn(
         f"PyTorch's quantisation leaves this {type(module).__name__} of fastrnn.torch as it is; "

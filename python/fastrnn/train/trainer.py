@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastrnn._call import FOR_INFERENCE
 from fastrnn._checks import integer
 from fastrnn.distributed import Comm
 from fastrnn.init import generator
@@ -122,6 +123,8 @@ class Trainer:
             raise TypeError(
                 f"optimiser must be one of fastrnn.train, such as Adam(), got {optimiser!r}"
             )
+        if getattr(model, "quantized", None) is not None:
+            raise TypeError(f"model: {FOR_INFERENCE}")
         self.model, self.optimiser = model, optimiser
         self._ranks = Ranks(dist)
         self.rng = self._ranks.generator(generator(rng))

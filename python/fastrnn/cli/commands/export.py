@@ -27,11 +27,11 @@ def run_export(
 
         if load_checkpoint(path).state.get("format") != "fastrnn-model":
             raise ValueError(f"{path} holds no model; name the layer of its weights with --cell")
-        model = models.load(path)
+        model: Any = models.load(path)
         what = type(model).__name__
         if not hasattr(model, "to_onnx"):
             raise ValueError(f"{path} holds a {what}, which ONNX cannot say")
-        takes = inspect.signature(model.to_onnx).parameters
+        takes = inspect.signature(model.__class__.to_onnx).parameters
         wanted = {name: True for name, given in (("state", state), ("lengths", lengths)) if given}
         for name in wanted.keys() - takes.keys():
             raise ValueError(f"--{name} is no option of the graph of a {what}")

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 MODEL_FILE = "model.safetensors"  # in the folder of a training
 _FORMAT = "fastrnn-model"
 _VOCABULARY = "vocabulary"
-_FOR_TRAINING = ("fit", "loss", "loss_with_state", "to_onnx")
+_NOT_QUANTISED = ("fit", "loss", "loss_with_state", "to_onnx")
 
 
 class Model:
@@ -293,7 +293,7 @@ class Model:
         made = copy(self)
         made.params = _rounded(made._with_frozen(precision), precision, self._tables())
         made._precision = precision
-        for name in _FOR_TRAINING:
+        for name in _NOT_QUANTISED:
             if hasattr(type(self), name):
                 setattr(made, name, partial(_refuse, name))
         return made
@@ -452,6 +452,11 @@ class Model:
 
 
 def _refuse(name: str, *_: Any, **__: Any) -> Any:
+    if name == "to_onnx":
+        raise TypeError(
+            "to_onnx: write the model that this quantised one was made of, and quantise the file "
+            "with onnxruntime.quantization"
+        )
     raise TypeError(f"{name}: {FOR_INFERENCE}")
 
 
