@@ -205,6 +205,16 @@ def number(name: str, value: Any, least: float = -math.inf, below: float = math.
     return result
 
 
+def positive(name: str, value: Any) -> float:
+    """Return a number above 0, which may be infinite."""
+    if value == math.inf:
+        return math.inf
+    limit = number(name, value, 0)
+    if limit == 0:
+        raise ValueError(f"{name} must be above 0, got {value!r}")
+    return limit
+
+
 def probability(name: str, value: Any) -> float:
     """Return a number in 0..1."""
     p = number(name, value)

@@ -105,3 +105,9 @@ def test_under_a_launcher_nobody_is_alone_by_mistake(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "mpi4py", SimpleNamespace(MPI=world))
     with pytest.raises(RuntimeError, match="started 4 ranks, and mpi4py sees 1"):
         init()
+
+
+@pytest.mark.parametrize("wrong", [0, -1.0, "soon", True])
+def test_a_timeout_is_a_number_above_0(wrong: Any) -> None:
+    with pytest.raises((TypeError, ValueError), match="timeout_s"):
+        init(timeout_s=wrong)

@@ -210,6 +210,47 @@ def test_ranks_may_end_one_after_the_other(tmp_path: Path) -> None:
     assert sorted(lines_of(tmp_path, APART, 3)) == [["0", "ended"], ["2", "ended"]]
 
 
+SILENT = """
+    import signal, time
+    dist = distributed.init(timeout_s=1.5)
+    for k in range(50):
+        dist.barrier()
+        dist.allreduce_(np.ones(3))
+    time.sleep(0.7 * dist.rank)  # late, not silent
+    dist.barrier()
+    say("met")
+    if dist.rank == SILENT:
+        WHAT
+    CALL
+"""
+STOP = {
+    "is stopped": "os.kill(os.getpid(), signal.SIGSTOP)",
+    "works too long": "time.sleep(600)",
+}
+
+
+@pytest.mark.check(37)
+@pytest.mark.parametrize(("what", "silent", "ranks", "call"), [
+    ("is stopped", 1, 2, "dist.allreduce_(np.ones(3))"), ("is stopped", 0, 3, "dist.barrier()"),
+    ("works too long", 2, 3, "dist.broadcast_(np.ones(3))"),
+])  # fmt: skip
+def test_a_rank_that_does_not_answer_ends_the_job(
+    tmp_path: Path, what: str, silent: int, ranks: int, call: str
+) -> None:
+    script = SILENT.replace("SILENT", str(silent)).replace("WHAT", STOP[what])
+    process = start(tmp_path, script.replace("CALL", call), ranks)
+    try:
+        out, err = process.communicate(timeout=TIMEOUT)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert out.count("met") == ranks, err
+    assert process.returncode == 1
+    found = [line for line in err.splitlines() if "not answered" in line]
+    rule = "timeout_s must be longer than what one rank does alone, such as a validation"
+    assert found == [f"fastrnn: rank {silent} has not answered for 1.5 s; {rule}"]
+
+
 def working(folder: Path, records: int = 1) -> tuple[subprocess.Popen[str], list[int]]:
     """A job in the middle of its training, and the processes of its ranks."""
     folder.mkdir(exist_ok=True)

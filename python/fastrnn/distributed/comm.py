@@ -28,6 +28,22 @@ class RankEndedError(RuntimeError):
         )
 
 
+class RankSilentError(RankEndedError):
+    """A rank has not come to a call for longer than the job allows, and does not answer.
+
+    Attributes
+    ----------
+    ended : set of int
+        The ranks that do not answer.
+    """
+
+    def __init__(self, silent: set[int], seconds: float) -> None:
+        super().__init__(silent)
+        who = f"rank {min(silent)} has" if len(silent) == 1 else f"ranks {sorted(silent)} have"
+        rule = "timeout_s must be longer than what one rank does alone, such as a validation"
+        self.args = (f"{who} not answered for {seconds:g} s; {rule}",)
+
+
 class Comm:
     """What every communicator can do. All ranks must make the same calls in the same order.
 

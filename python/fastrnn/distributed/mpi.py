@@ -7,19 +7,23 @@ import threading
 import warnings
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
-from time import sleep
+from math import inf
+from time import monotonic, sleep
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 
 from fastrnn import runtime
-from fastrnn._checks import Array
-from fastrnn.distributed.comm import Comm, RankEndedError, SerialComm
+from fastrnn._checks import Array, positive
+from fastrnn.distributed.comm import Comm, RankEndedError, RankSilentError, SerialComm
 
 # What MPICH and Intel MPI, Open MPI and PMIx (so Slurm too), and MVAPICH tell their processes.
 _RANKS = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "MV2_COMM_WORLD_RANK")
 _SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
+_ENDED, _PRESENT = 0, 1  # what a message says of the rank that sends it
+_SPIN = 0.002  # seconds; what takes longer than that may wait for the next look
+_GRACE = 2.0  # seconds in which a rank that waits answers
 _MOST = 2**30  # elements of one call: MPI counts in 32 bits
 NEEDED = 'pip install "fastrnn[mpi]" mpich gives it to you; on a cluster, with its own MPI: mpi4py'
 
@@ -52,6 +56,7 @@ class MPIComm(Comm):
         self._mpi = comm.Dup()
         self.rank, self.size = comm.rank, comm.size
         self._ends = _Ends(self._mpi) if self.size > 1 else None
+        self.timeout_s: float | None = None  # how long a rank may let the others wait
 
     def allreduce_(self, array: Array) -> None:
         """Replace an array by the sum of all ranks' arrays, in place.
@@ -66,7 +71,7 @@ class MPIComm(Comm):
         self.barrier()
         row = array.reshape(-1)
         for start in range(0, row.size, _MOST):
-            self._mpi.Allreduce(MPI.IN_PLACE, row[start : start + _MOST])
+            self._all("Allreduce", MPI.IN_PLACE, row[start : start + _MOST])
 
     def allgatherv(self, array: Array) -> list[Array]:
         """Return the arrays of all ranks, by rank.
@@ -82,9 +87,9 @@ class MPIComm(Comm):
         """
         self.barrier()
         counts = np.empty(self.size, np.int64)
-        self._mpi.Allgather(np.array([array.size]), counts)
+        self._all("Allgather", np.array([array.size]), counts)
         gathered = np.empty(int(counts.sum()), array.dtype)
-        self._mpi.Allgatherv(array, (gathered, counts.tolist()))
+        self._all("Allgatherv", array, (gathered, counts.tolist()))
         return np.split(gathered, np.cumsum(counts)[:-1])
 
     def broadcast_(self, array: Array) -> None:
@@ -98,7 +103,7 @@ class MPIComm(Comm):
         self.barrier()
         row = array.reshape(-1)
         for start in range(0, row.size, _MOST):
-            self._mpi.Bcast(row[start : start + _MOST])
+            self._all("Bcast", row[start : start + _MOST])
 
     def barrier(self) -> None:
         """Wait until all ranks have come here, as every call does first.
@@ -106,10 +111,17 @@ class MPIComm(Comm):
         Raises
         ------
         RuntimeError
-            A rank has ended and will never come.
+            A rank has ended and will never come, or does not answer in time.
         """
         if self._ends is not None:
-            self._ends.meet()
+            self._ends.meet(self.timeout_s)
+
+    def _all(self, name: str, *arrays: Any) -> None:
+        """Make a call of MPI that all ranks make, where it matters without blocking in it."""
+        if self._ends is None or self.timeout_s is None:
+            getattr(self._mpi, name)(*arrays)
+        else:
+            self._ends.wait(getattr(self._mpi, f"I{name.lower()}")(*arrays), self.timeout_s)
 
     def abort(self, status: int = 1) -> None:
         """End the processes of all ranks at once.
@@ -137,18 +149,60 @@ class _Ends:
         self._mpi, self._comm, self._end = MPI, comm, comm.Dup()
         self._calls = 0
         self._made: dict[int, int] = {}  # calls of the ranks that have ended
+        self._sent: list[Any] = []  # kept until they have arrived
         self._message, self._process = np.zeros(2, np.int64), os.getpid()
         self._listen()
         atexit.register(self._leave)
 
-    def meet(self) -> None:
+    def meet(self, timeout_s: float | None) -> None:
         """Wait until all ranks have come to their call of this number, or one never will."""
         self._calls += 1
         self._check()
-        arrived = self._comm.Ibarrier()
-        while self._mpi.Request.Waitany([arrived, self._next]) != 0:
-            self._received()
-            self._check()
+        self.wait(self._comm.Ibarrier(), timeout_s)
+
+    def wait(self, arrived: Any, timeout_s: float | None) -> None:
+        """Wait for a request of the current call."""
+        if timeout_s is None:
+            while self._mpi.Request.Waitany([arrived, self._next]) != 0:
+                self._received()
+                self._check()
+            return
+        began, asked, present = monotonic(), inf, {self._comm.rank}
+        while True:
+            which, done = self._mpi.Request.Testany([arrived, self._next])
+            if done and which == 0:
+                return
+            if done:
+                self._received()
+                self._check()
+            self._receive_present(present)
+            now = monotonic()
+            if asked == inf and (now - began > timeout_s or len(present) > 1):
+                self._send_present()
+                asked = now
+            if now - asked > _GRACE:
+                silent = {*range(self._comm.size)} - present - {*self._made}
+                if silent:
+                    raise RankSilentError(silent, timeout_s)
+                began, asked, present = now, inf, {self._comm.rank}
+            if now - began > _SPIN:
+                sleep(0.0005)
+
+    def _send_present(self) -> None:
+        """Tell all others that this rank waits in its call of this number."""
+        mine = np.array([self._comm.rank, self._calls])
+        for rank in range(self._comm.size):
+            if rank != self._comm.rank:
+                self._sent.append((mine, self._end.Isend(mine, dest=rank, tag=_PRESENT)))
+
+    def _receive_present(self, present: set[int]) -> None:
+        """Add the ranks that wait in the same call; those of earlier calls came after all."""
+        message = np.zeros(2, np.int64)
+        while self._end.Iprobe(source=self._mpi.ANY_SOURCE, tag=_PRESENT):
+            self._end.Recv(message, source=self._mpi.ANY_SOURCE, tag=_PRESENT)
+            rank, calls = message.tolist()
+            if calls == self._calls:
+                present.add(rank)
 
     def _check(self) -> None:
         absent = {rank for rank, calls in self._made.items() if calls < self._calls}
@@ -156,7 +210,7 @@ class _Ends:
             raise RankEndedError(absent)
 
     def _listen(self) -> None:
-        self._next = self._end.Irecv(self._message, source=self._mpi.ANY_SOURCE)
+        self._next = self._end.Irecv(self._message, source=self._mpi.ANY_SOURCE, tag=_ENDED)
 
     def _received(self) -> None:
         rank, calls = self._message.tolist()
@@ -170,7 +224,7 @@ class _Ends:
             return  # a child made by fork, or too late
         mine = np.array([self._comm.rank, self._calls])
         others = [rank for rank in range(self._comm.size) if rank != self._comm.rank]
-        sent = [self._end.Isend(mine, dest=rank) for rank in others]
+        sent = [self._end.Isend(mine, dest=rank, tag=_ENDED) for rank in others]
         while len(self._made) < len(others):
             if self._next.Test():
                 self._received()
@@ -179,7 +233,7 @@ class _Ends:
         self._mpi.Request.Waitall(sent)
 
 
-def init() -> Comm:
+def init(timeout_s: float | None = None) -> Comm:
     """Return the ranks of this job: MPI's under ``mpiexec`` or ``srun``, else this process alone.
 
     Under a launcher the processes of one machine share its cores: each takes its part as
@@ -187,6 +241,13 @@ def init() -> Comm:
     many. An exception that nobody catches ends all ranks, not only the one it came to; a rank that
     ends while others wait for it ends them, too, whatever its exit code. May be called again, and
     returns the same ranks.
+
+    Parameters
+    ----------
+    timeout_s : float or None
+        Seconds that the ranks wait for one of them, the same on all: one that neither comes nor
+        answers, because it hangs, is stopped or cannot be reached, then ends the job with a line
+        that names it. It must be longer than a validation of rank 0. None: as long as it takes.
 
     Returns
     -------
@@ -199,6 +260,8 @@ def init() -> Comm:
         A launcher started this process, and mpi4py is missing.
     RuntimeError
         mpi4py belongs to another MPI than the launcher, so the ranks cannot find each other.
+    TypeError, ValueError
+        timeout_s is no number above 0.
 
     Examples
     --------
@@ -208,7 +271,9 @@ def init() -> Comm:
     (0, 1)
     """
     global _world
+    seconds = None if timeout_s is None else positive("timeout_s", timeout_s)
     if _world is not None:
+        _world.timeout_s = seconds
         return _world
     if not any(name in os.environ for name in _RANKS):
         return SerialComm()
@@ -225,6 +290,7 @@ def init() -> Comm:
             "belong to different MPI installations; fastrnn launch takes the one beside Python"
         )
     _world = MPIComm(MPI.COMM_WORLD)
+    _world.timeout_s = seconds
     if _world.size > 1:
         _end_all_on_error()
         _share_cores(MPI.COMM_WORLD.Split_type(MPI.COMM_TYPE_SHARED))

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from fastrnn._checks import Array
+from fastrnn._checks import Array, positive
 from fastrnn.train._interrupt import Interrupts
 from fastrnn.train._position import Position
 from fastrnn.train._ranks import Ranks
 from fastrnn.train._run import Run, Stepper
 from fastrnn.train._trees import detached, flatten, nested
-from fastrnn.train.clip import clip_grad_norm, positive
+from fastrnn.train.clip import clip_grad_norm
 
 
 class Step:

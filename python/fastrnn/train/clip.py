@@ -1,14 +1,14 @@
 """Clipping of gradients in place: by the norm of all of them together, or value by value."""
 
 from collections.abc import Mapping
-from math import inf, isfinite, sqrt
+from math import isfinite, sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastrnn import _core
 from fastrnn._call import twins
-from fastrnn._checks import Array, number
+from fastrnn._checks import Array, positive
 from fastrnn.runtime import backend, team
 from fastrnn.train._trees import contiguous, flatten, place
 
@@ -134,16 +134,6 @@ def clip_grad_value(grads: Gradients, clip_value: float) -> None:
     _core.clamp(targets.names, targets.rows, limit, team.get())
     for array in targets.others:
         np.clip(array, -limit, limit, out=array)
-
-
-def positive(name: str, value: Any) -> float:
-    """Return a number above 0, which may be infinite."""
-    if value == inf:
-        return inf
-    limit = number(name, value, 0)
-    if limit == 0:
-        raise ValueError(f"{name} must be above 0, got {value!r}")
-    return limit
 
 
 def _arrays(grads: Any, *, scalars: bool = False) -> dict[str, Array]:
