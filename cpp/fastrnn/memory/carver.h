@@ -18,18 +18,27 @@ class Carver {
   template <class T>
   T* take(index_t a, index_t b = 1, index_t c = 1) {
     const std::size_t at = bytes_;
-    std::size_t size = sizeof(T);
-    const bool overflow = __builtin_mul_overflow(size, static_cast<std::size_t>(a), &size) ||
-                          __builtin_mul_overflow(size, static_cast<std::size_t>(b), &size) ||
-                          __builtin_mul_overflow(size, static_cast<std::size_t>(c), &size) ||
-                          __builtin_add_overflow(size, at + 63, &size);
-    bytes_ = overflow || size > kTooLarge ? kTooLarge : size / 64 * 64;
+    add(sizeof(T), a, b, c);
     return block_ == nullptr ? nullptr : reinterpret_cast<T*>(block_ + at);
   }
 
   std::size_t bytes() const { return bytes_; }
 
  private:
+  // Where a file asks for small code, one copy of it for all pieces.
+#ifdef FASTRNN_SMALL_CODE
+  FASTRNN_NOINLINE
+#else
+  FASTRNN_INLINE
+#endif
+  void add(std::size_t size, index_t a, index_t b, index_t c) {
+    const bool overflow = __builtin_mul_overflow(size, static_cast<std::size_t>(a), &size) ||
+                          __builtin_mul_overflow(size, static_cast<std::size_t>(b), &size) ||
+                          __builtin_mul_overflow(size, static_cast<std::size_t>(c), &size) ||
+                          __builtin_add_overflow(size, bytes_ + 63, &size);
+    bytes_ = overflow || size > kTooLarge ? kTooLarge : size / 64 * 64;
+  }
+
   static constexpr std::size_t kTooLarge = PTRDIFF_MAX / 64 * 64;
   unsigned char* block_;
   std::size_t bytes_ = 0;

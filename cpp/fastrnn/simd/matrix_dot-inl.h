@@ -19,21 +19,22 @@ class MatrixDot {
  public:
   static constexpr int kTiles = 8;
 
-  MatrixDot(index_t rows, index_t vectors) : vectors_(vectors) {
-    const index_t first = rows > kTileRows ? (rows + 1) / 2 : rows;
-    rows_[0] = first, rows_[1] = rows - first;
-    Shape shape;
+  // `shape` is the number of rows that this thread's tiles are set for, 0 where they are not:
+  // setting them takes as long as a product of 256 columns.
+  MatrixDot(index_t rows, index_t vectors, int& shape) : vectors_(vectors) {
+    rows_[0] = rows > kTileRows ? (rows + 1) / 2 : rows;
+    rows_[1] = rows - rows_[0];
+    if (rows == shape) return;
+    Shape tiles;
     for (int i = 0; i < kTiles; ++i) {
       const bool second = i == 5 || (rows_[1] > 0 && (i == 2 || i == 3));
-      const index_t count = i >= 6 ? kTileRows : second ? rows_[1] : first;
-      shape.rows[i] = static_cast<std::uint8_t>(count);
-      shape.bytes[i] = count > 0 ? kTileBytes : 0;
+      const index_t count = i >= 6 ? kTileRows : second ? rows_[1] : rows_[0];
+      tiles.rows[i] = static_cast<std::uint8_t>(count);
+      tiles.bytes[i] = count > 0 ? kTileBytes : 0;
     }
-    _tile_loadconfig(&shape);
+    _tile_loadconfig(&tiles);
+    shape = static_cast<int>(rows);
   }
-  ~MatrixDot() { _tile_release(); }
-  MatrixDot(const MatrixDot&) = delete;
-  MatrixDot& operator=(const MatrixDot&) = delete;
 
   // sums = a·w over `steps` tiles of 16 words. Rows of a lie `apart` bytes from one to the next;
   // weights of a word `step` bytes. Sums [vector][row][lane] go to `to`; vectors are 1 to 4 for 16

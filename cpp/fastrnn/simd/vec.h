@@ -125,23 +125,38 @@ FASTRNN_INLINE Vec<double> load_wide(const float* p, index_t n) {
 #endif
 #endif
 
-// a·b + c. Fused wherever the ISA has it, unless a file defines FASTRNN_UNFUSED; baseline x86-64
-// rounds twice.
+#if defined(FASTRNN_ALWAYS_FUSED) && !defined(FASTRNN_X86_FMA) && !defined(__aarch64__)
+// a·b + c, rounded once, by arithmetic of double: a·b is exact there, and a sum whose last bit is
+// set where anything was lost ("rounded to odd": S. Boldo, G. Melquiond 2008) rounds to float32 as
+// the exact one does. TwoSum gives what was lost; of infinite numbers it is NaN, which is neither.
+FASTRNN_NOINLINE Vec<float> fused(Vec<float> a, Vec<float> b, Vec<float> c) {
+  typedef double Wide __attribute__((vector_size(2 * FASTRNN_VEC_BYTES)));
+  typedef std::int64_t WideBits __attribute__((vector_size(2 * FASTRNN_VEC_BYTES)));
+  const Wide product = __builtin_convertvector(a, Wide) * __builtin_convertvector(b, Wide);
+  const Wide addend = __builtin_convertvector(c, Wide), sum = product + addend;
+  const Wide part = sum - product, lost = (product - (sum - part)) + (addend - part);
+  const WideBits bits = reinterpret_cast<WideBits>(sum);
+  const WideBits away = (lost < 0.0) ^ (sum < 0.0) ? WideBits{} - 1 : WideBits{} + 1;
+  const WideBits even = ((lost < 0.0) | (lost > 0.0)) & ((bits & 1) - 1);
+  return __builtin_convertvector(reinterpret_cast<Wide>(bits + (even & away)), Vec<float>);
+}
+#endif
+
+// a·b + c. Fused wherever the ISA has it; baseline x86-64 rounds twice, but where a file defines
+// FASTRNN_ALWAYS_FUSED.
 FASTRNN_INLINE Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c) {
-#ifdef FASTRNN_UNFUSED
-  return a * b + c;
-#elif defined(FASTRNN_X86_FMA)
+#ifdef FASTRNN_X86_FMA
   return FASTRNN_X86(fmadd_ps)(a, b, c);
 #elif defined(__aarch64__)
   return vfmaq_f32(c, a, b);
+#elif defined(FASTRNN_ALWAYS_FUSED)
+  return fused(a, b, c);
 #else
   return a * b + c;
 #endif
 }
 FASTRNN_INLINE Vec<double> fma(Vec<double> a, Vec<double> b, Vec<double> c) {
-#ifdef FASTRNN_UNFUSED
-  return a * b + c;
-#elif defined(FASTRNN_X86_FMA)
+#ifdef FASTRNN_X86_FMA
   return FASTRNN_X86(fmadd_pd)(a, b, c);
 #elif defined(__aarch64__)
   return vfmaq_f64(c, a, b);

@@ -1,6 +1,8 @@
 // Fills the KernelTable of bfloat16 weights.
 #pragma once
 
+#define FASTRNN_SMALL_CODE 1
+
 #include "fastrnn/kernels/rnn/bfloat16-inl.h"
 #include "fastrnn/kernels/rnn/make_table-inl.h"
 #include "fastrnn/kernels/rnn/operands-inl.h"

@@ -10,6 +10,10 @@ namespace fastrnn::FASTRNN_TARGET {
 void multiply_int8_dots(const NarrowProduct& p);
 #endif
 #ifdef FASTRNN_INT8_TILES
+// The rows that this thread's tiles are set for, 0 where they are not. A thread that has called
+// products of tiles releases them.
+int& tile_rows();
+void release_tiles();
 void multiply_int8_tiles(const NarrowProduct& p);
 #endif
 #ifdef FASTRNN_BFLOAT16_DOTS

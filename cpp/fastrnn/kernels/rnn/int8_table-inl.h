@@ -1,8 +1,9 @@
-// Fills the KernelTable of int8 weights. Nothing in it is fused, so that with sums of bytes, which
-// are exact, every instruction set gives the same bits.
+// Fills the KernelTable of int8 weights. Sums of bytes are exact and fma() rounds once on every
+// instruction set, so that all of them give the same bits.
 #pragma once
 
-#define FASTRNN_UNFUSED 1
+#define FASTRNN_ALWAYS_FUSED 1
+#define FASTRNN_SMALL_CODE 1
 
 #include "fastrnn/kernels/rnn/int8-inl.h"
 #include "fastrnn/kernels/rnn/make_table-inl.h"

@@ -8,13 +8,6 @@
 namespace fastrnn::FASTRNN_TARGET {
 namespace {
 
-// Whether operands of these weights are numbers of -1 .. 1.
-template <class W>
-constexpr bool needs_bounds() {
-  if constexpr (kNarrow<W>) return Narrow<W>::scaled;
-  return false;
-}
-
 template <class T, class W>
 std::size_t packed_bytes(const CellShape& shape, const RnnWeights<T>& weights, const Dims& dims) {
   Carver sizes(nullptr);

@@ -20,6 +20,13 @@ inline constexpr bool kNarrow<double> = false;
 template <class W>
 struct Narrow;
 
+// Whether h has to stay within -1 .. 1.
+template <class W>
+constexpr bool needs_bounds() {
+  if constexpr (kNarrow<W>) return Narrow<W>::scaled;
+  return false;
+}
+
 // Words of 4 bytes of so many elements.
 template <class W>
 FASTRNN_INLINE constexpr index_t words_of(index_t count) {

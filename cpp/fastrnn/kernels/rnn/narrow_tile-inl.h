@@ -96,18 +96,20 @@ FASTRNN_NOINLINE void narrow_block(const NarrowProduct& p, index_t row) {
   }
   if constexpr (U > 1)
     for (; at < p.steps * kWord; at += kWord, w += kStep) add_step<Dot, MR, NV>(sum[0], a, at, w);
+  const float *const scale = p.scale, *const factor = p.factor + row, *const init = p.init;
+  const index_t offset = p.offset;
   FASTRNN_UNROLL
   for (int r = 0; r < MR; ++r) {
     FASTRNN_UNROLL
     for (int v = 0; v < NV; ++v) {
-      float* const to = out[r] + p.offset + v * L;
+      float* const to = out[r] + offset + v * L;
       if constexpr (Dot::exact) {
         Ints all = sum[0][r][v];
         FASTRNN_UNROLL
         for (int u = 1; u < U; ++u) all += sum[u][r][v];
-        const Vec<float> by = load(p.scale + v * L) * set1(p.factor[row + r]);
-        const Vec<float> init = load(p.init != nullptr ? p.init + v * L : to);
-        store(to, init + __builtin_convertvector(all, Vec<float>) * by);
+        const Vec<float> by = load(scale + v * L) * set1(factor[r]);
+        const Vec<float> before = load(init != nullptr ? init + v * L : to);
+        store(to, before + __builtin_convertvector(all, Vec<float>) * by);
       } else {
         store(to, sum[0][r][v]);
       }

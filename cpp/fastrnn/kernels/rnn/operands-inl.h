@@ -2,6 +2,7 @@
 // each converted once and read by every tile.
 #pragma once
 
+#include "fastrnn/kernels/rnn/dots.h"
 #include "fastrnn/kernels/rnn/narrow-inl.h"
 #include "fastrnn/kernels/rnn/ranges-inl.h"
 #include "fastrnn/memory/carver.h"
@@ -26,6 +27,12 @@ class Operands<W, true> {
     factors_ = carver.take<float>(threads, N) + rank * N;
     x_factors_ = carver.take<float>(threads, chunk) + rank * chunk;
   }
+
+#ifdef FASTRNN_INT8_TILES
+  ~Operands() { release_tiles(); }
+#endif
+  Operands(const Operands&) = delete;
+  Operands& operator=(const Operands&) = delete;
 
   // A vector of units of h of either parity, 0 and 1, or of what a stage leaves, 2.
   FASTRNN_INLINE void put(int which, index_t row, index_t unit, Vec<float> h) const {

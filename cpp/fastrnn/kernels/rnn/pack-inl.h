@@ -228,7 +228,7 @@ void fill_group(const CellShape& shape, const RnnWeights<T>& w, const Options& o
     else
       pack_group(w.w_hh, H, K, set, group, p.w_hh[s], team);
   });
-  if (on.full_peephole)
+  if (!needs_bounds<W>() && on.full_peephole)
     for_products(shape, Matrix::w_peephole, [&](int s, const CellProduct& product) {
       pack_group(w.w_peephole_full, H, H, products_of(shape, product), group, p.w_peephole[s],
                  team);
@@ -237,7 +237,8 @@ void fill_group(const CellShape& shape, const RnnWeights<T>& w, const Options& o
   for (index_t j = group * width; j < least((group + 1) * width, panels_of<T>(H)); ++j) {
     pack_bias(shape, w, H, j, p.bias + j * shape.slots * kLanes<T>);
     if (on.peephole) pack_peephole(w.w_peephole, H, j, p.peephole + j * 3 * kLanes<T>);
-    if (on.norm) pack_gains(shape, w.w_norm, H, j, p.gains + j * gains_of(shape) * kLanes<T>);
+    if (!needs_bounds<W>() && on.norm)
+      pack_gains(shape, w.w_norm, H, j, p.gains + j * gains_of(shape) * kLanes<T>);
   }
 }
 
@@ -251,7 +252,7 @@ FASTRNN_NOINLINE void fill_panels(const CellShape& shape, const RnnWeights<T>& w
     team.check();
     fill_group(shape, w, on, dims, p, g, team);
   }
-  if (!on.projection) return;
+  if (needs_bounds<W>() || !on.projection) return;
   const Range mine =
       share(ceil_div(panels_of<T>(dims.P), kProjection.per_group), team.rank(), team.size(), 1);
   for (index_t g = mine.begin; g < mine.end; ++g)

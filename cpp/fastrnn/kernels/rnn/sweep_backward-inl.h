@@ -448,7 +448,7 @@ class BackwardSweep {
   }
 
   const BackwardTask<T>& task_;
-  const Asked<C> on_;
+  const Asked<C, T> on_;
   index_t J_, JP_;  // panels of c and of h
   Truncation truncation_;
   const T* limit_ = nullptr;  // clip_step

@@ -80,7 +80,7 @@ class ForwardSweep {
 
   void run(Team& team) {
     if constexpr (C::general) choices_ = unit_choices<C, T>(task_.layer.choices);
-    if (task_.packed == nullptr)
+    if (!narrow && task_.packed == nullptr)
       fill_panels(kShape, task_.layer.weights, task_.on, task_.dims, panels_, team);
     if (on_.norm()) panels_.bias = normed_.start(panels_, own_panels_, synchronise_);
     start(team);
@@ -501,7 +501,7 @@ class ForwardSweep {
   }
 
   const ForwardTask<T>& task_;
-  const Asked<C> on_;
+  const Asked<C, W> on_;
   index_t J_, JP_;  // panels of c and of h
   index_t region_ = 0, chunk_rows_ = 0;
   Panels<T, W> panels_;
