@@ -32,7 +32,7 @@ struct Steps {
     return offset == nullptr ? q * batch : offset[q];
   }
   // The first step of the shortest run of steps that ends at `end` and has at least `enough` rows.
-  index_t chunk_begin(index_t end, index_t enough) const {
+  FASTRNN_INLINE index_t chunk_begin(index_t end, index_t enough) const {
     index_t q = end;
     for (index_t rows_in = 0; q > 0 && (rows_in < enough || q == end);) rows_in += rows(--q);
     return q;
