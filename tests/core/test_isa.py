@@ -103,4 +103,8 @@ def _agree(results: dict, baseline: dict, dtype: np.dtype, where: str) -> None:
         known, unknown = ~np.isnan(baseline[key]), np.isnan(array)
         assert np.array_equal(unknown, ~known), f"{where} {key}: NaN in different places"
         bound = (ISA if key in OUTPUTS else ISA_GRADIENT)[dtype]
-        assert_close(f"{where} {key}", array[known], baseline[key][known], bound)
+        mine, theirs = array[known], baseline[key][known]
+        # Made of products that are flushed to zero, unless an instruction set fuses them.
+        flushed = np.maximum(abs(mine), abs(theirs)) < 1e6 * np.finfo(dtype).tiny
+        mine, theirs = np.where(flushed, 0, mine), np.where(flushed, 0, theirs)
+        assert_close(f"{where} {key}", mine, theirs, bound)
