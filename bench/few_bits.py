@@ -11,7 +11,7 @@ import numpy as np
 from bench.baselines import Fastrnn, Prepared, Problem, make_layer
 from bench.cases import Array, Case
 from bench.peer_onnxruntime import OnnxRuntime, model_of
-from bench.peer_torch import Torch
+from bench.peer_torch import Torch, layer_of
 
 
 class FastrnnInt8(Fastrnn):
@@ -133,15 +133,3 @@ def forward_alone(case: Case) -> str | None:
     if case.training or case.stream or case.ragged or case.bidirectional or case.layers > 1:
         return "what is compared is one layer and direction, forward, rows of one length"
     return None if case.dtype == "float32" else "fewer bits than float32 are compared with that"
-
-
-def layer_of(problem: Problem) -> tuple[Any, Any]:
-    """PyTorch, and its layer with the weights of a problem."""
-    torch: Any = importlib.import_module("torch")
-    case = problem.case
-    torch.set_num_threads(case.threads)
-    options = {k: v for k, v in case.kind.options.items() if k == "nonlinearity"}
-    layer = getattr(torch.nn, case.kind.layer)(case.I, case.H, **options)
-    layer.load_state_dict({k: torch.from_numpy(v) for k, v in problem.weights.items()})
-    return torch, layer
-

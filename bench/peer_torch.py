@@ -29,19 +29,8 @@ class Torch(Peer):
         return None
 
     def prepare(self, problem: Problem) -> Prepared:
-        torch: Any = importlib.import_module("torch")
+        torch, layer = layer_of(problem)
         case = problem.case
-        torch.set_num_threads(case.threads)
-        options = {k: v for k, v in case.kind.options.items() if k == "nonlinearity"}
-        layer = getattr(torch.nn, case.kind.layer)(
-            case.I,
-            case.H,
-            case.layers,
-            bidirectional=case.bidirectional,
-            dtype=getattr(torch, case.dtype),
-            **options,
-        )
-        layer.load_state_dict({k: torch.from_numpy(v) for k, v in problem.weights.items()})
         if case.stream:
             return _stream(torch, layer, problem)
         x = torch.from_numpy(problem.x).requires_grad_(case.training)
@@ -68,6 +57,24 @@ class Torch(Peer):
             return found
 
         return Prepared(training if case.training else forward, answer)
+
+
+def layer_of(problem: Problem) -> tuple[Any, Any]:
+    """PyTorch with the case's number of threads, and its layer with the weights of a problem."""
+    torch: Any = importlib.import_module("torch")
+    case = problem.case
+    torch.set_num_threads(case.threads)
+    options = {k: v for k, v in case.kind.options.items() if k == "nonlinearity"}
+    layer = getattr(torch.nn, case.kind.layer)(
+        case.I,
+        case.H,
+        case.layers,
+        bidirectional=case.bidirectional,
+        dtype=getattr(torch, case.dtype),
+        **options,
+    )
+    layer.load_state_dict({k: torch.from_numpy(v) for k, v in problem.weights.items()})
+    return torch, layer
 
 
 def _caller(torch: Any, layer: Any, problem: Problem) -> Any:

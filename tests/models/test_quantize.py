@@ -54,9 +54,9 @@ def generated(model: Any) -> list[Any]:
     if isinstance(model, models.LanguageModel):
         return [model.generate([1, 2, 3], 9, rng=rng())]
     if isinstance(model, (models.HRED, models.VHRED)):
-        talk = model.conversation()
-        talk.hear([4, 5])
-        answer = talk.reply(max_length=4, rng=rng())
+        conversation = model.conversation()
+        conversation.hear([4, 5])
+        answer = conversation.reply(max_length=4, rng=rng())
         return [model.reply([[4, 5], [6]], max_length=6, rng=rng()), answer]
     if isinstance(model, models.SequenceVAE):
         return [model.sample(3, max_length=5, rng=rng())]
