@@ -36,6 +36,10 @@ def decoder() -> dict[str, Any]:
 IDS = RNG.integers(0, V, ROWS)
 CASES: dict[str, tuple[tuple[np.ndarray, ...], Callable[[], dict[str, Any]]]] = {
     "linear": ((normal(ROWS, H), normal(V, H), normal(V)), dict),
+    "linear_cross_entropy": (
+        (normal(ROWS, H), normal(V, H) / H, normal(V)),
+        lambda: {"targets": IDS},
+    ),
     "embedding": ((normal(V, H),), lambda: {"ids": IDS}),
     "softmax_cross_entropy": ((normal(ROWS, V),), lambda: {"targets": IDS}),
     "dropout": ((normal(ROWS, H),), lambda: {"rng": np.random.default_rng(1)}),

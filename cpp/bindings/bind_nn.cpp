@@ -139,6 +139,29 @@ void softmax_backward_any(py::handle dloss, py::handle logits, py::handle target
   });
 }
 
+py::tuple linear_cross_entropy_any(py::handle x, py::handle w, py::handle b, py::handle targets,
+                                   py::handle loss, py::handle dloss, py::handle dx, py::handle dw,
+                                   py::handle db, py::handle ignore_index,
+                                   py::handle label_smoothing, py::handle num_threads) {
+  LossSum sum{0, 0};
+  with_float_type("w", w, [&]<class T>(T) {
+    Extents extents;
+    LinearLossArgs<T> args;
+    args.num_threads = as_num_threads(num_threads);
+    args.w = as_input<T>("w", w, {"V", "I"}, extents, Strides::free);
+    args.x = as_input<T>("x", x, {"M", "I"}, extents);
+    args.b = as_optional_input<T>("b", b, {"V"}, extents, Strides::free);
+    args.dloss = as_optional_input<T>("dloss", dloss, {"M"}, extents, Strides::free);
+    args.targets = read_targets(targets, ignore_index, label_smoothing, extents);
+    args.loss = as_output<T>("loss", loss, {"M"}, extents, Strides::contiguous);
+    args.dx = as_optional_output<T>("dx", dx, {"M", "I"}, extents);
+    args.dw = as_optional_output<T>("dw", dw, {"V", "I"}, extents);
+    args.db = as_optional_output<T>("db", db, {"V"}, extents);
+    without_gil([&] { sum = linear_cross_entropy(args); });
+  });
+  return py::make_tuple(sum.total, sum.count);
+}
+
 void dropout_any(py::handle x, py::handle y, py::handle p, py::handle key, py::handle num_threads) {
   with_float_type("x", x, [&]<class T>(T) {
     Extents extents;
@@ -174,6 +197,10 @@ void bind_nn(py::module_& m) {
         "Gradient of softmax_cross_entropy by logits.", arg("dloss"), arg("logits"), arg("targets"),
         arg("kept"), arg("dlogits"), arg("ignore_index"), arg("label_smoothing"),
         arg("num_threads") = 0);
+  m.def("linear_cross_entropy", linear_cross_entropy_any,
+        "softmax_cross_entropy of linear, and its gradients; what it returns is of the former.",
+        arg("x"), arg("w"), arg("b"), arg("targets"), arg("loss"), arg("dloss"), arg("dx"),
+        arg("dw"), arg("db"), arg("ignore_index"), arg("label_smoothing"), arg("num_threads") = 0);
   m.def("dropout", dropout_any, "y = x / (1 - p) where the mask of key keeps it, else 0.", arg("x"),
         arg("y"), arg("p"), arg("key"), arg("num_threads") = 0);
 }

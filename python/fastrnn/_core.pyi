@@ -207,6 +207,22 @@ def softmax_cross_entropy_backward(
     label_smoothing: float,
     num_threads: int = 0,
 ) -> None: ...
+def linear_cross_entropy(
+    x: _Array,  # (M, I)
+    w: _Array,  # (V, I)
+    b: _Array | None,  # (V,)
+    targets: NDArray[np.int64],  # (M,), values 0..V-1 or ignore_index
+    loss: _Array,  # out (M,)
+    dloss: _Array | None,  # (M,), stride any; None: no gradients
+    dx: _Array | None,  # out (M, I)
+    dw: _Array | None,  # out (V, I)
+    db: _Array | None,  # out (V,)
+    ignore_index: int,
+    label_smoothing: float,
+    num_threads: int = 0,
+) -> tuple[float, int]:
+    """The sum of the losses, and how many rows were not ignored."""
+
 def dropout(
     x: _Array,  # (K,), contiguous
     y: _Array,  # out (K,)

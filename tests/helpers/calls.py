@@ -266,6 +266,11 @@ CALLS: dict[str, Callable[[], Made]] = {
         {"logits": real(N, V), "targets": ids(N), "ignore_index": -100, "label_smoothing": 0.1,
          "reduction": "sum"},
     ),
+    "ops.linear_cross_entropy": lambda: (
+        ops.linear_cross_entropy,
+        {"x": real(N, H), "w": real(V, H), "b": real(V), "targets": ids(N), "ignore_index": -100,
+         "label_smoothing": 0.1, "reduction": "mean"},
+    ),
     "ops.sampled_softmax": lambda: (
         ops.sampled_softmax,
         {"x": real(N, H), "w": real(V, H), "b": real(V), "targets": ids(N), "num_samples": 3,

@@ -115,6 +115,41 @@ LOSS = Operation(
 )
 
 
+def draw_linear_loss(
+    rng: np.random.Generator, x: tuple[int, ...], V: int, bias: bool = True, **options: Any
+) -> tuple[Arrays, dict[str, Any]]:
+    arrays, _ = draw_linear(rng, x, V, bias)
+    (_, targets) = draw_loss(rng, (*x[:-1], V), **options)
+    return arrays, targets | ({} if bias else {"b": None})
+
+
+def run_linear_loss(namespace: ModuleType, arrays: Arrays, options: dict[str, Any]) -> Any:
+    return namespace.linear_cross_entropy(**arrays, **options)
+
+
+LINEAR_LOSS = Operation(
+    "linear_cross_entropy",
+    draw_linear_loss,
+    [
+        {"x": (1, 1), "V": 1},
+        {"x": (7, 5), "V": 17, "bias": False, "ignored": True},
+        {"x": (2, 3, 17), "V": 65, "label_smoothing": 0.1},
+        {"x": (40, 33), "V": 31, "ignored": True, "reduction": "none"},
+        {"x": (5, 9), "V": 130, "reduction": "sum", "ignored": True},
+        {"x": (33,), "V": 9},
+        {"x": (0, 4), "V": 3, "reduction": "sum"},
+        {"x": (2, 0), "V": 3},
+    ],
+    rows="x",
+    small=[
+        {"x": (4, 2), "V": 3, "ignored": True, "label_smoothing": 0.2},
+        {"x": (2, 3), "V": 3, "reduction": "none", "bias": False},
+        {"x": (2, 1, 2), "V": 4, "reduction": "sum"},
+    ],
+    call=run_linear_loss,
+)
+
+
 def draw_dropout(
     rng: np.random.Generator, x: tuple[int, ...], p: float = 0.5
 ) -> tuple[Arrays, dict[str, Any]]:
@@ -232,7 +267,7 @@ ATTENTION_DECODER = Operation(
 OPERATIONS = {
     operation.name: operation
     for operation in (
-        LINEAR, EMBEDDING, LOSS, DROPOUT, ATTENTION, ATTENTION_DECODER, GAUSSIAN_KL,
+        LINEAR, EMBEDDING, LOSS, LINEAR_LOSS, DROPOUT, ATTENTION, ATTENTION_DECODER, GAUSSIAN_KL,
         REPARAMETERISE,
     )
 }  # fmt: skip

@@ -79,7 +79,7 @@ def test_the_likeliest_symbol_follows(name: str, backend: str, rng: Any) -> None
     found = model.generate(prompt, 9, temperature=0.0)
     tokens = np.concatenate([prompt, found])[:, None]
     y, _ = model._reader(model.params, tokens[:-1], lengths=[len(tokens) - 1])
-    scores = model._scores(model.params, y, None)
+    scores = model._scores(y)
     np.testing.assert_array_equal(found, scores[4:, 0].argmax(axis=1))
 
 

@@ -16,6 +16,7 @@ from fastrnn import ops
 ROWS: dict[str, dict[str, int | None]] = {
     "linear": {"x": 0, "w": None, "b": None},
     "softmax_cross_entropy": {"logits": 0},
+    "linear_cross_entropy": {"x": 0, "w": None, "b": None},
     "attention": {"query": 0, "keys": 1},
     "attention_decoder": {"h0": 0, "x": 1, "memory": 1, "fed0": 0},
     "gaussian_kl": {"mu": 0, "logvar": 0, "prior_mu": 0, "prior_logvar": 0},
@@ -23,6 +24,7 @@ ROWS: dict[str, dict[str, int | None]] = {
 SIZES: dict[str, dict[str, Any]] = {
     "linear": {"x": (70, 37), "O": 19},
     "softmax_cross_entropy": {"logits": (9, 33), "label_smoothing": 0.1, "reduction": "none"},
+    "linear_cross_entropy": {"x": (9, 21), "V": 33, "reduction": "none"},
     "attention": {"S": 9, "N": 7, "H": 21, "lengths": True},
     "attention_decoder": {
         "T": 5, "N": 7, "S": 6, "sizes": (9, 21, 33, 17, 7), "query": "current", "output": True,

@@ -33,6 +33,7 @@ struct LinearBackwardArgs {
   View<T, 2> dx;        // out (M, I) = dy·w; absent: not wanted, as the others
   View<T, 2> dw;        // out (O, I) = dyᵀ·x
   View<T, 1> db;        // out (O,) = sum of the rows of dy
+  bool adds = false;    // dw and db are in and out: += instead of =
 };
 
 // y[m] = w[ids[m]]
@@ -77,7 +78,23 @@ struct SoftmaxBackwardArgs {
   View<const T, 2> logits;  // as in forward, as the next two
   Targets targets;
   View<const T, 2> kept;
-  View<T, 2> dlogits;  // out (M, V)
+  View<T, 2> dlogits;  // out (M, V); may be logits
+};
+
+// The loss of softmax(x·wᵀ + b), and its gradients if they are wanted: logits of some rows at a
+// time.
+template <class T>
+struct LinearLossArgs {
+  int num_threads = 0;
+  View<const T, 2> x;  // (M, I), row stride any
+  View<const T, 2> w;  // (V, I), V >= 1 unless M = 0
+  View<const T, 1> b;  // (V,); absent: zeros
+  Targets targets;
+  View<T, 1> loss;         // out (M,)
+  View<const T, 1> dloss;  // (M,), stride any, zero included; absent: no gradients
+  View<T, 2> dx;           // out (M, I); absent: not wanted, as the others
+  View<T, 2> dw;           // out (V, I)
+  View<T, 1> db;           // out (V,)
 };
 
 // The greatest numbers of each row, in order; of equal ones those that stand first.

@@ -1,6 +1,7 @@
 // The front door of the operations beside the recurrent ones: validate, plan a team, run the table.
 #include "fastrnn/nn/ops.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 
@@ -132,6 +133,53 @@ void softmax_cross_entropy_backward(const SoftmaxBackwardArgs<T>& args) {
   run(nn_kernels<T>().softmax_cross_entropy_backward, a, kExponential * double(M) * double(V));
 }
 
+// So many logits are made at a time. With fewer the weights are packed more often: of 1,120 rows
+// and 50,000 classes parts of 112 rows cost 14 % more than one, of 56 rows 20 % (one thread, Xeon).
+constexpr index_t kLogitBytes = index_t{96} << 20;
+
+template <class T>
+LossSum linear_cross_entropy(const LinearLossArgs<T>& args) {
+  LinearLossArgs<T> a = args;
+  const auto targets = own(a.targets.ids);
+  const index_t M = a.x.shape[0], V = a.w.shape[0], I = a.w.shape[1];
+  check_shape("x", a.x, "(M, I)", {M, I});
+  check_shape("loss", a.loss, "(M,)", {M});
+  check_optional("b", a.b, "(V,)", {V});
+  check_optional("dloss", a.dloss, "(M,)", {M});
+  check_optional("dx", a.dx, "(M, I)", {M, I});
+  check_optional("dw", a.dw, "(V, I)", {V, I});
+  check_optional("db", a.db, "(V,)", {V});
+  check_shape("targets", a.targets.ids, "(M,)", {M});
+  FASTRNN_CHECK(M == 0 || V >= 1, "w must have shape (V, I) with V >= 1");
+  check_ids("targets", a.targets.ids, V, a.targets.ignore_index);
+  const index_t limit = kLogitBytes / static_cast<index_t>(sizeof(T)) / std::max<index_t>(V, 1);
+  const index_t most = std::min(std::max<index_t>(limit, 16), std::max<index_t>(M, 1));
+  Scratch scratch;
+  const auto some_logits = scratch.add<T>(most, V), some_kept = scratch.add<T>(most, 2);
+  scratch.allocate();
+  LossSum sum{0, 0};
+  for (index_t m = 0; m == 0 || m < M; m += most) {
+    const index_t n = std::min(most, M - m);
+    const auto part = [&](auto view) {
+      if (view) view.data = view.at(m);
+      view.shape[0] = n;
+      return view;
+    };
+    const View<T, 2> y{scratch.at(some_logits), {n, V}, {V, 1}};
+    const View<T, 2> kept{scratch.at(some_kept), {n, 2}, {2, 1}};
+    const View<const T, 2> logits{y.data, {n, V}, {V, 1}}, scale{kept.data, {n, 2}, {2, 1}};
+    const Targets right{part(a.targets.ids), a.targets.ignore_index, a.targets.label_smoothing};
+    linear_forward<T>({a.num_threads, part(a.x), a.w, a.b, y});
+    const LossSum here =
+        softmax_cross_entropy_forward<T>({a.num_threads, logits, right, part(a.loss), kept});
+    sum = {sum.total + here.total, sum.count + here.count};
+    if (!a.dloss) continue;
+    softmax_cross_entropy_backward<T>({a.num_threads, part(a.dloss), logits, right, scale, y});
+    linear_backward<T>({a.num_threads, logits, part(a.x), a.w, part(a.dx), a.dw, a.db, m > 0});
+  }
+  return sum;
+}
+
 template <class T>
 void largest(const LargestArgs<T>& a) {
   const index_t M = a.x.shape[0], V = a.x.shape[1], K = a.values.shape[1];
@@ -219,6 +267,7 @@ FASTRNN_INSTANTIATE(void, embedding_forward, EmbeddingForwardArgs)
 FASTRNN_INSTANTIATE(void, embedding_backward, EmbeddingBackwardArgs)
 FASTRNN_INSTANTIATE(LossSum, softmax_cross_entropy_forward, SoftmaxForwardArgs)
 FASTRNN_INSTANTIATE(void, softmax_cross_entropy_backward, SoftmaxBackwardArgs)
+FASTRNN_INSTANTIATE(LossSum, linear_cross_entropy, LinearLossArgs)
 FASTRNN_INSTANTIATE(void, largest, LargestArgs)
 FASTRNN_INSTANTIATE(void, dropout, DropoutArgs)
 FASTRNN_INSTANTIATE(void, attention_forward, AttentionForwardArgs)

@@ -32,6 +32,9 @@ template <class T>
 void softmax_cross_entropy_backward(const SoftmaxBackwardArgs<T>& args);
 
 template <class T>
+LossSum linear_cross_entropy(const LinearLossArgs<T>& args);
+
+template <class T>
 void largest(const LargestArgs<T>& args);
 
 template <class T>

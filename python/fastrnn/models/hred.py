@@ -178,9 +178,9 @@ class HRED(Segmented, DialogueModel):
         d = self._enter(batch)
         encoded = self._encode_dialogues(params, d, state, learning=True, rng=rng)
         nats = self._target_nats(
-            params, d, encoded.contexts, encoded.memory, rng=rng, learning=True
+            params, d, encoded.contexts, encoded.memory, rng=rng, learning=True, reduction="sum"
         ).nats
-        return nats.sum() / max(d.symbols, 1), encoded.state
+        return nats / max(d.symbols, 1), encoded.state
 
     def nats(self, batch: Any) -> NDArray[np.float64]:
         """Return −ln p of each target turn.

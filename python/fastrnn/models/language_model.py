@@ -19,7 +19,7 @@ from fastrnn.models._parts.reader import (
     Reader,
     labels,
     linear_params,
-    mean_nats,
+    mean_of,
     with_weights,
 )
 from fastrnn.models._parts.symbols import as_symbols
@@ -227,19 +227,27 @@ class LanguageModel(Model):
         x, _, exists = self._reader.enter(x, lengths)
         targets = labels("targets", targets, exists, self._vocab, NOTHING)
         y, state = self._reader(params, x, state, lengths=lengths, rng=rng, learning=learning)
-        scores = self._scores(params, y, rng)
-        nats = mean_nats(scores, targets)
+        nats = ops.linear_cross_entropy(
+            self._features(y, rng), *self._out(params), targets, ignore_index=NOTHING,
+            reduction=mean_of(targets),
+        )  # fmt: skip
         return nats, int(exists.sum()), state
 
     def _tables(self) -> list[str]:
         return [] if self._tied else super()._tables()
 
-    def _scores(self, params: Mapping[str, Any], y: Any, rng: Any) -> Any:
-        """Return the scores before the softmax, (…, V), of the layer's outputs."""
-        if rng is not None and self._dropout > 0:
-            y = ops.dropout(y, self._dropout, rng=rng)
+    def _features(self, y: Any, rng: Any) -> Any:
+        """Return what the output layer sees of the layer's outputs."""
+        return ops.dropout(y, self._dropout, rng=rng) if rng is not None and self._dropout else y
+
+    def _out(self, params: Mapping[str, Any]) -> tuple[Any, Any]:
+        """Return weight and bias of the output layer."""
         weight = params["embedding"]["weight"] if self._tied else params["out"]["weight"]
-        return ops.linear(y, weight, params["out"]["bias"])
+        return weight, params["out"]["bias"]
+
+    def _scores(self, y: Array) -> Array:
+        """Return the scores before the softmax, (…, V), of the layer's outputs."""
+        return ops.linear(y, *self._out(self.params))
 
     def to_onnx(
         self, path: str | os.PathLike[str], *, state: bool = False, lengths: bool = False
@@ -277,9 +285,8 @@ class LanguageModel(Model):
         from fastrnn.io._onnx_models import Top, write_model
 
         params, embedding = self.params, self.params["embedding"]["weight"]
-        weight = embedding if self._tied else params["out"]["weight"]
         layer = with_weights(self._reader.layer, params["rnn"])
-        top = Top(layer, embedding, weight, params["out"]["bias"])
+        top = Top(layer, embedding, *self._out(params))
         write_model(top, path, flag("state", state), flag("lengths", lengths))
 
     def evaluate(self, data: Iterable[Any], *, carry: bool = True) -> dict[str, float]:
@@ -355,7 +362,7 @@ class LanguageModel(Model):
         layer = with_weights(self._reader.layer, self.params["rnn"])
         embedding = self.params["embedding"]["weight"]
         drawn = continued(
-            layer.stream(), embedding, lambda y: self._scores(self.params, y, None), tokens,
+            layer.stream(), embedding, self._scores, tokens,
             integer("n", n, 0), self.vocabulary is not None, generator(rng),
             temperature=temperature, top_k=top_k, top_p=top_p,
         )  # fmt: skip

@@ -19,7 +19,7 @@ from fastrnn.io._files import atomic_write
 from fastrnn.metrics import perplexity
 from fastrnn.models._parts.decoder import Start
 from fastrnn.models._parts.model import Model
-from fastrnn.models._parts.reader import NOTHING
+from fastrnn.models._parts.reader import NOTHING, mean_of
 from fastrnn.models._parts.symbols import as_symbols
 from fastrnn.models._seq2seq.encoder import Encoder
 from fastrnn.models._seq2seq.measures import MEASURES, checked_measures, measured
@@ -269,11 +269,10 @@ class Seq2Seq(Model):
         if rng is not None and self._sampling > 0:
             fed = self._partly_drawn(params, pairs, encoded, rng)
         y, _ = self._decoder(params["decoder"], fed, encoded, pairs.target_lengths, rng, learning)
-        total = ops.softmax_cross_entropy(
-            self._scores(params, y, encoded.vector, rng), pairs.targets, ignore_index=NOTHING,
-            label_smoothing=smoothing, reduction="sum",
+        return ops.linear_cross_entropy(
+            self._features(y, encoded.vector, rng), *self._out(params), pairs.targets,
+            ignore_index=NOTHING, label_smoothing=smoothing, reduction=mean_of(pairs.targets),
         )  # fmt: skip
-        return total / max(pairs.symbols, 1)
 
     def _recurrent(self) -> dict[str, Any]:
         return {"encoder.rnn": self._encoder.layer}
@@ -290,15 +289,23 @@ class Seq2Seq(Model):
     def _opened(self, batch: Any) -> Pairs:
         return opened_pairs(batch, self._encoder, self._sizes[1])
 
-    def _scores(self, params: Mapping[str, Any], y: Any, vector: Any, rng: Any = None) -> Any:
-        """Return the scores before the softmax, (…, V), of features (…, N, width)."""
+    def _features(self, y: Any, vector: Any, rng: Any = None) -> Any:
+        """Return what the output layer sees of the decoder's features (…, N, width)."""
         if rng is not None and self._dropout > 0:
             y = ops.dropout(y, self._dropout, rng=rng)
         if self._peek:
             beside = vector + np.zeros((*y.shape[:-1], 1), vector.dtype)
             y = anp.concatenate([y, beside], axis=-1)
+        return y
+
+    def _out(self, params: Mapping[str, Any]) -> tuple[Any, Any]:
+        """Return weight and bias of the output layer."""
         weight = params["decoder"]["embedding"]["weight"] if self._tied else params["out"]["weight"]
-        return ops.linear(y, weight, params["out"]["bias"])
+        return weight, params["out"]["bias"]
+
+    def _scores(self, params: Mapping[str, Any], y: Any, vector: Any) -> Any:
+        """Return the scores before the softmax, (…, V), of the decoder's features."""
+        return ops.linear(self._features(y, vector), *self._out(params))
 
     def _partly_drawn(
         self, params: Mapping[str, Any], pairs: Pairs, encoded: Start, rng: "Generator"
@@ -354,12 +361,12 @@ class Seq2Seq(Model):
         from fastrnn.io._onnx_models import DecoderSide, decoder_graph, encoder_graph
 
         attends, params = self._decoder.attends, self.params["decoder"]
-        embedding, out = params["embedding"]["weight"], self.params["out"]
+        embedding, out = params["embedding"]["weight"], self._out(self.params)
         reads = self._encoder.side(self.params["encoder"], attends, self._peek)
         writes = DecoderSide(
             **self._decoder.side(params), embedding=embedding,
             vector_width=self._encoder.vector_width if self._peek else 0,
-            weight=embedding if self._tied else out["weight"], bias=out["bias"],
+            weight=out[0], bias=out[1],
         )  # fmt: skip
         graphs = {"encoder": encoder_graph(reads), "decoder": decoder_graph(writes)}
         files = []

@@ -244,7 +244,7 @@ class SequenceVAE(Annealing, Bounds, Model):
         x, weight = self._enter(batch), number("weight", batch.weight, 0)
         mu, logvar = self._posterior(params, x, rng=rng, learning=True)
         z = ops.reparameterise(mu, logvar, rng=noise_for(rng))
-        nats = self._target_nats(params, x, z, rng=rng, learning=True).nats.sum()
+        nats = self._target_nats(params, x, z, rng=rng, learning=True, reduction="sum").nats
         kl = with_free_bits(kl_of_units(mu, logvar), self._free)
         return (nats + weight * kl) / max(len(mu), 1)
 

@@ -204,8 +204,8 @@ class VHRED(Segmented, Annealing, DialogueModel, Bounds):
         z = ops.reparameterise(*posterior, rng=noise_for(rng))
         condition = anp.concatenate([encoded.contexts, z], axis=1)
         nats = self._target_nats(
-            params, d, condition, encoded.memory, rng=rng, learning=True
-        ).nats.sum()
+            params, d, condition, encoded.memory, rng=rng, learning=True, reduction="sum"
+        ).nats
         kl = with_free_bits(kl_of_units(*posterior, *prior), self._free)
         total = nats + weight * kl
         if self._bag > 0:

@@ -12,8 +12,8 @@ from fastrnn._checks import Array, allocate, integer, leading, probability
 from fastrnn.ops._arguments import as_rows, integers
 from fastrnn.ops._primitive import Call, differentiable
 
-_REDUCTIONS = ("mean", "sum", "none")
-_NOTHING = -(2**63)  # no class has this number
+REDUCTIONS = ("mean", "sum", "none")
+NOTHING = -(2**63)  # no class has this number
 
 
 def softmax_cross_entropy(
@@ -103,15 +103,15 @@ def _forward(
             f"got {targets.shape}"
         )
     smoothing = probability("label_smoothing", label_smoothing)
-    if reduction not in _REDUCTIONS:
-        raise ValueError(f"reduction must be one of {_REDUCTIONS}, got {reduction!r}")
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"reduction must be one of {REDUCTIONS}, got {reduction!r}")
     ignored = ignore_index
     if ignored is not None:
-        ignored = integer("ignore_index", ignored, _NOTHING, 2**63 - 1)
+        ignored = integer("ignore_index", ignored, NOTHING, 2**63 - 1)
     options = {"ignore_index": ignored, "label_smoothing": smoothing, "reduction": reduction}
     loss = allocate("loss", targets.shape, dtype)
     kept = allocate("kept", (targets.size, 2), dtype)
-    core_ignored = _NOTHING if ignored is None else ignored
+    core_ignored = NOTHING if ignored is None else ignored
     total, count = _core.softmax_cross_entropy_forward(
         as_rows("logits", logits), targets.ravel(), loss.reshape(-1), kept, core_ignored,
         smoothing, call.num_threads,

@@ -18,6 +18,10 @@ from fastrnn.reference.gaussian import (
 )
 from fastrnn.reference.gru import gru, gru_backward, gru_forward
 from fastrnn.reference.linear import linear, linear_backward
+from fastrnn.reference.linear_loss import (
+    linear_cross_entropy,
+    linear_cross_entropy_backward,
+)
 from fastrnn.reference.loss import softmax_cross_entropy, softmax_cross_entropy_backward
 from fastrnn.reference.lstm import lstm, lstm_backward, lstm_forward
 from fastrnn.reference.optimisers import adagrad, adam, rmsprop, sgd
@@ -45,6 +49,8 @@ __all__ = [
     "gru_forward",
     "linear",
     "linear_backward",
+    "linear_cross_entropy",
+    "linear_cross_entropy_backward",
     "lstm",
     "lstm_backward",
     "lstm_cell",

@@ -97,7 +97,7 @@ class LinearBackward {
       const index_t count = least(kDepth, M_ - row), line = panels_of<T>(count) * L;
       const View<const T, 2> part{
           args_.dy.at(row, unit), {count, units}, {args_.dy.stride[0], args_.dy.stride[1]}};
-      if (args_.db && groups.begin == 0) add_rows(part, row == 0, args_.db.at(unit));
+      if (args_.db && groups.begin == 0) add_rows(part, row == 0 && !args_.adds, args_.db.at(unit));
       if (!args_.dw) continue;
       pack_left(part, line);
       for (index_t u = 0; u < units; ++u) {
@@ -115,7 +115,7 @@ class LinearBackward {
                        {from + u, 0},
                        {1, count, 0},
                        right_,
-                       row == 0 ? kZeros<T> : nullptr,
+                       row == 0 && !args_.adds ? kZeros<T> : nullptr,
                        {to + u, column},
                        left});
         }

@@ -15,6 +15,7 @@ namespace {
 inline constexpr index_t kDepth = 256;      // packed: 64 kB of the widest vectors
 inline constexpr index_t kWholeTiles = 42;  // rows: 7 tiles of 6, 6 of 7
 inline constexpr index_t kRowsInList = 6 * kWholeTiles;
+inline constexpr index_t kGroupsAtOnce = 8;  // of columns, for which a block of `a` is read once
 inline constexpr index_t kRowsToShare = 64;  // so many times each packed element is used, or more
 
 template <class T>
@@ -82,28 +83,30 @@ void multiply_part(const MatrixProduct<T>& p, Range rows, Range groups, T* packe
   alignas(64) T bias[kGroupColumns<T>];
   if (rows.begin == rows.end) return;
   const index_t at_once = listed_rows<T>(p.out.stride[0], kRowsInList);
-  for (index_t g = groups.begin; g < groups.end; ++g) {
-    const index_t column = g * kGroupColumns<T>, left = C - column;
-    const index_t vectors = least(kMostVectors, panels_of<T>(left));
-    load_bias(p.b, column, kGroupColumns<T>, bias);
+  for (index_t first = groups.begin; first < groups.end; first += kGroupsAtOnce) {
     for (index_t k = 0; k == 0 || k < K; k += kDepth) {
       const index_t count = least(kDepth, K - k);
-      pack_right(p.w, p.transposed, k, count, column, packed, team);
-      for (index_t row = rows.begin; row < rows.end; row += at_once) {
-        team.check();
-        const index_t n = least(at_once, rows.end - row);
-        for (index_t r = 0; r < n; ++r) {
-          from[r] = p.a.at(row + r);
-          to[r] = p.out.at(row + r);
+      for (index_t g = first; g < least(first + kGroupsAtOnce, groups.end); ++g) {
+        const index_t column = g * kGroupColumns<T>, left = C - column;
+        const index_t vectors = least(kMostVectors, panels_of<T>(left));
+        if (k == 0) load_bias(p.b, column, kGroupColumns<T>, bias);
+        pack_right(p.w, p.transposed, k, count, column, packed, team);
+        for (index_t row = rows.begin; row < rows.end; row += at_once) {
+          team.check();
+          const index_t n = least(at_once, rows.end - row);
+          for (index_t r = 0; r < n; ++r) {
+            from[r] = p.a.at(row + r);
+            to[r] = p.out.at(row + r);
+          }
+          multiply<T>({n,
+                       vectors,
+                       {from, k},
+                       {1, count, 0},
+                       packed,
+                       k == 0 ? bias : nullptr,
+                       {to, column},
+                       left});
         }
-        multiply<T>({n,
-                     vectors,
-                     {from, k},
-                     {1, count, 0},
-                     packed,
-                     k == 0 ? bias : nullptr,
-                     {to, column},
-                     left});
       }
     }
   }

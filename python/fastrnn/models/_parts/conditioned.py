@@ -30,7 +30,7 @@ class SymbolNats(NamedTuple):
 
     Attributes
     ----------
-    nats : (M,)
+    nats : (M,), or a number: their sum
         What autograd traces as an array while it differentiates.
     rows : ndarray of int, (M,)
         The row of each symbol.
@@ -142,6 +142,7 @@ class ConditionedDecoder:
         word_drop: float = 0.0,
         rng: "Generator | None" = None,
         learning: bool = False,
+        reduction: str = "none",
     ) -> SymbolNats:
         """Return −ln p of symbols (T, N), each row's EOS included.
 
@@ -162,6 +163,8 @@ class ConditionedDecoder:
             None: nothing is dropped.
         learning : bool
             As `Decoder`.
+        reduction : {"none", "sum"}
+            A sum is differentiated in less time.
         """
         N, own = len(lengths), self._own(params)
         inputs, targets = _shifted(tokens, lengths)
@@ -175,9 +178,11 @@ class ConditionedDecoder:
         y = ops.embedding(anp.reshape(y, (T * N, y.shape[2])), place)
         if rng is not None and dropout > 0:
             y = ops.dropout(y, dropout, rng=rng)
-        nats = ops.softmax_cross_entropy(
-            affine(own["out"], y), targets.ravel()[place], ignore_index=None, reduction="none"
-        )
+        out = own["out"]
+        nats = ops.linear_cross_entropy(
+            y, out["weight"], out["bias"], targets.ravel()[place], ignore_index=None,
+            reduction=reduction,
+        )  # fmt: skip
         return SymbolNats(nats, place % max(N, 1))
 
     def generate(

@@ -12,7 +12,7 @@ from fastrnn._checks import Array, integer
 from fastrnn._elsewhere import EVALUATED, hinted
 from fastrnn.models._parts.label_stream import LabelStream
 from fastrnn.models._parts.model import unpack
-from fastrnn.models._parts.reader import NOTHING, labels, mean_nats
+from fastrnn.models._parts.reader import NOTHING, labels, mean_of
 from fastrnn.models._parts.readout import Readout, numbers, per_column
 
 if TYPE_CHECKING:
@@ -69,9 +69,11 @@ class Labels(Readout):
         if self._class_weight is not None:
             each = self._class_weight.astype(self.dtype)[targets]
             weights = each if weights is None else weights * each
-        if weights is None:
-            return mean_nats(scores, targets)
         exists = targets != NOTHING
+        if weights is None:
+            return ops.softmax_cross_entropy(
+                scores, targets, ignore_index=NOTHING, reduction=mean_of(targets)
+            )
         nats = ops.softmax_cross_entropy(
             scores, targets, ignore_index=NOTHING, reduction="none"
         )

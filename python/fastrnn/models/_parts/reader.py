@@ -241,10 +241,9 @@ def labels(
     return np.where(exists, array, nothing).astype(np.int64, copy=False)
 
 
-def mean_nats(scores: Any, targets: NDArray[np.int64]) -> Any:
-    """Return the mean of −ln softmax(scores)[target] where there is one; 0 where there is none."""
-    reduction = "mean" if (targets != NOTHING).any() else "sum"  # of nothing, which is 0
-    return ops.softmax_cross_entropy(scores, targets, ignore_index=NOTHING, reduction=reduction)
+def mean_of(targets: NDArray[np.int64]) -> str:
+    """Return the reduction of losses to their mean where there is a target, else to 0."""
+    return "mean" if (targets != NOTHING).any() else "sum"
 
 
 def with_weights(layer: Layer, weights: Mapping[str, Array]) -> Layer:
