@@ -79,17 +79,35 @@ py::list as_list(const char* name, py::handle object, std::size_t entries) {
   return list;
 }
 
+// A gradient is an array, or a tuple of rows (U,), values (U, width) and whether it is lazy.
 template <class T>
-Parameter<T> as_parameter(py::handle name, py::handle param, py::handle grad, py::handle kept,
-                          int kept_size, Memory& memory) {
+Table<T> as_table(py::handle name, py::handle param, py::handle grad, py::handle kept,
+                  int kept_size, Memory& memory, std::vector<index_t>& rows) {
   const View<T, 1> row = flat<T>({"params", name}, param, memory);
-  Parameter<T> p{row.data, nullptr, {}, row.shape[0]};
+  Table<T> p{{row.data, nullptr, {}, row.shape[0]}};
   const auto same_size = [&](const char* role, index_t size) {
     if (size != p.size) words::wrong(role, "have as many elements as the parameter array");
   };
-  const View<const T, 1> gradient = flat<const T>({"grads", name}, grad, memory);
-  same_size("grads", gradient.shape[0]);
-  p.grad = gradient.data;
+  if (PyTuple_CheckExact(grad.ptr()) && PyTuple_GET_SIZE(grad.ptr()) == 3) {
+    Extents extents;
+    const auto given = as_input<index_t>("rows", PyTuple_GET_ITEM(grad.ptr(), 0), {"U"}, extents);
+    const auto values = as_input<T>("values", PyTuple_GET_ITEM(grad.ptr(), 1), {"U", "E"}, extents,
+                                    Strides::contiguous);
+    const index_t U = values.shape[0], E = values.shape[1], height = E > 0 ? p.size / E : 0;
+    if (given.shape[0] != U) words::wrong("rows", "be as many as the rows of values");
+    if (height * E != p.size) words::wrong("values", "be rows of the parameter array");
+    memory.add(View<const T, 1>{values.data, {U * E}, {1}}, {"grads", name});
+    rows.assign(given.data, given.data + U);
+    for (index_t k = 0; k < U; ++k)
+      if (rows[k] < (k > 0 ? rows[k - 1] + 1 : 0) || (E > 0 && rows[k] >= height))
+        words::wrong("rows", "ascend within the parameter array");
+    p.grad = values.data, p.rows = U > 0 ? &rows[0] : nullptr, p.count = U, p.width = E;
+    p.lazy = PyTuple_GET_ITEM(grad.ptr(), 2) == Py_True;
+  } else {
+    const View<const T, 1> gradient = flat<const T>({"grads", name}, grad, memory);
+    same_size("grads", gradient.shape[0]);
+    p.grad = gradient.data;
+  }
   if (!PyTuple_CheckExact(kept.ptr()) || PyTuple_GET_SIZE(kept.ptr()) != kept_size)
     words::wrong_type("kept", "a list of tuples of the rule's length", kept);
   for (int k = 0; k < kept_size; ++k) {
@@ -139,16 +157,22 @@ void update(py::handle rule_object, py::handle names_object, py::handle params_o
   const py::list grads = as_list("grads", grads_object, entries);
   const py::list kept = as_list("kept", kept_object, entries);
   Arrays<Parameter> parameters;
+  Arrays<Table> tables;
+  std::vector<std::vector<index_t>> rows(entries);  // copies: what is checked is what is used
   Memory memory;
   for (std::size_t k = 0; k < entries; ++k) {
-    const auto add = [&]<class T>(std::vector<Parameter<T>>& to) {
-      to.push_back(
-          as_parameter<T>(names[k], params[k], grads[k], kept[k], rule_kept(rule), memory));
+    const auto add = [&]<class T>(std::vector<Parameter<T>>& whole, std::vector<Table<T>>& parts) {
+      Table<T> t =
+          as_table<T>(names[k], params[k], grads[k], kept[k], rule_kept(rule), memory, rows[k]);
+      if (t.width == 0) return whole.push_back(t);
+      if (t.lazy) t.size = t.count * t.width;
+      parts.push_back(t);
     };
-    is_double("params", params[k]) ? add(parameters.f64) : add(parameters.f32);
+    is_double("params", params[k]) ? add(parameters.f64, tables.f64)
+                                   : add(parameters.f32, tables.f32);
   }
   memory.check();
-  without_gil([&] { optim_update(rule, numbers, parameters, threads); });
+  without_gil([&] { optim_update(rule, numbers, parameters, tables, threads); });
 }
 
 template <template <class> class Array, class Run>

@@ -326,7 +326,9 @@ def optim_update(
     rule: str,  # a name of THE LIST in optim_args.h
     names: list[str],  # of the arrays, for messages
     params: list[_Array],  # changed in place; any shapes, C-contiguous, float32 or float64 each
-    grads: list[_Array],  # of as many elements and the same dtype, as everything below
+    # Of as many elements and the same dtype, as everything below; or rows (U,), ascending, their
+    # values (U, E), and whether the other rows are left alone.
+    grads: list[_Array | tuple[NDArray[np.int64], _Array, bool]],
     kept: list[tuple[_Array, ...]],  # changed in place; as many a tuple as the rule keeps
     numbers: tuple[float, ...],  # lr, keep, decay, beta1, beta2, eps, root
     num_threads: int,

@@ -153,6 +153,7 @@ def call(**changes: object) -> None:
 
 
 READ_ONLY = np.ones(6)
+ROW = np.ones(1, np.int64)  # of the two that 6 elements make by threes
 READ_ONLY.flags.writeable = False
 
 
@@ -171,6 +172,14 @@ READ_ONLY.flags.writeable = False
         ({"params": [READ_ONLY]}, ValueError, "params must be writeable"),
         ({"grads": [np.ones(6, np.float32)]}, TypeError, "grads must have dtype float64"),
         ({"grads": [np.ones(5)]}, ValueError, "grads must have as many elements"),
+        ({"grads": [(ROW, np.ones((1, 4)), True)]}, ValueError, "values must be rows of the param"),
+        ({"grads": [(ROW, np.ones((2, 3)), True)]}, ValueError, "rows must be as many as the rows"),
+        ({"grads": [(ROW + 1, np.ones((1, 3)), True)]}, ValueError, "rows must ascend within"),
+        ({"grads": [(ROW - 2, np.ones((1, 3)), True)]}, ValueError, "rows must ascend within"),
+        ({"grads": [(ROW * 1.0, np.ones((1, 3)), True)]}, TypeError, "rows must have dtype int64"),
+        ({"grads": [(ROW, np.ones((1, 3), "f4"), True)]}, TypeError, "values must have dtype"),
+        ({"grads": [(ROW, np.ones(3), True)]}, ValueError, "values must have"),
+        ({"grads": [(ROW, np.ones((1, 3)))]}, TypeError, "grads must be a numpy.ndarray"),
         ({"kept": [(np.ones(6), np.ones(7))]}, ValueError, "kept must have as many elements"),
         ({"numbers": NUMBERS[:-1]}, TypeError, "numbers must be a tuple of 7 floats"),
         ({"numbers": (*NUMBERS[:-1], "1")}, TypeError, "numbers must be a tuple of 7 floats"),

@@ -95,7 +95,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 
 def test_the_logits_are_never_there_at_once() -> None:
-    """They would take 410 MB; a part takes at most 96 MiB."""
+    """They would take 410 MB; a part takes at most 80 MiB."""
     assert int(output_of(PEAK)) * 1024 < 150e6
 
 

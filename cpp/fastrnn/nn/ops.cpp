@@ -135,7 +135,7 @@ void softmax_cross_entropy_backward(const SoftmaxBackwardArgs<T>& args) {
 
 // So many logits are made at a time. With fewer the weights are packed more often: of 1,120 rows
 // and 50,000 classes parts of 112 rows cost 14 % more than one, of 56 rows 20 % (one thread, Xeon).
-constexpr index_t kLogitBytes = index_t{96} << 20;
+constexpr index_t kLogitBytes = index_t{80} << 20;
 
 template <class T>
 LossSum linear_cross_entropy(const LinearLossArgs<T>& args) {

@@ -45,12 +45,48 @@ void for_share(const std::vector<Item>& items, const Team& team, F&& f) {
   }
 }
 
-template <template <class> class Array, class F>
-void run(const Arrays<Array>& arrays, double element_work, int num_threads, F&& f) {
-  Work work;
-  for (const auto& item : arrays.f32) work.multiply_adds += element_work * double(item.size);
-  for (const auto& item : arrays.f64) work.multiply_adds += 2 * element_work * double(item.size);
+template <template <class> class Array>
+double elements(const Arrays<Array>& arrays) {
+  double count = 0;
+  for (const auto& item : arrays.f32) count += double(item.size);
+  for (const auto& item : arrays.f64) count += 2 * double(item.size);
+  return count;
+}
+
+template <class F>
+void run(double multiply_adds, int num_threads, F&& f) {
+  const Work work{multiply_adds};
   run_team(team_size(work, num_threads), f, work);
+}
+
+// `size` elements from `first` on, with another gradient.
+template <class T>
+Parameter<T> part(const Parameter<T>& p, index_t first, const T* grad, index_t size) {
+  Parameter<T> q{p.param + first, grad, {}, size};
+  for (int k = 0; k < kMostKept; ++k) q.kept[k] = p.kept[k] ? p.kept[k] + first : nullptr;
+  return q;
+}
+
+template <class T>
+constexpr T kZeros[kBlock] = {};
+
+// Elements first .. last - 1 of a table: of all its rows, or if it is lazy of those with a
+// gradient.
+template <class T, class Update>
+void update_rows(const Table<T>& t, index_t first, index_t last, Update&& update) {
+  index_t k = t.lazy ? first / t.width
+                     : std::lower_bound(t.rows, t.rows + t.count, first / t.width) - t.rows;
+  while (first < last) {
+    const index_t row = t.lazy ? k : first / t.width, column = first - row * t.width;
+    const bool here = k < t.count && (t.lazy || t.rows[k] == row);
+    index_t n = here ? t.width - column : kBlock;
+    if (!here && k < t.count) n = std::min(n, t.rows[k] * t.width - first);
+    n = std::min(n, last - first);
+    const index_t at = t.lazy ? t.rows[k] * t.width + column : first;
+    update(part<T>(t, at, here ? t.grad + k * t.width + column : kZeros<T>, n));
+    first += n;
+    k += here;
+  }
 }
 
 }  // namespace
@@ -70,17 +106,26 @@ int rule_kept(UpdateRule rule) {
 }
 
 void optim_update(UpdateRule rule, const UpdateNumbers& numbers,
-                  const Arrays<Parameter>& parameters, int num_threads) {
+                  const Arrays<Parameter>& parameters, const Arrays<Table>& tables,
+                  int num_threads) {
   const auto f32 = nn_kernels<float>().optim.update[static_cast<int>(rule)];
   const auto f64 = nn_kernels<double>().optim.update[static_cast<int>(rule)];
-  run(parameters, update_work(rule), num_threads, [&](Team& team) {
+  const double work = update_work(rule) * (elements(parameters) + elements(tables));
+  run(work, num_threads, [&](Team& team) {
     const auto with = [&](auto update) {
       return [&numbers, update](const auto& p, index_t first, index_t last, index_t) {
         update(numbers, p, first, last);
       };
     };
+    const auto with_rows = [&](auto update) {
+      return [&numbers, update](const auto& t, index_t first, index_t last, index_t) {
+        update_rows(t, first, last, [&](const auto& p) { update(numbers, p, 0, p.size); });
+      };
+    };
     for_share(parameters.f32, team, with(f32));
     for_share(parameters.f64, team, with(f64));
+    for_share(tables.f32, team, with_rows(f32));
+    for_share(tables.f64, team, with_rows(f64));
   });
 }
 
@@ -89,7 +134,7 @@ double sum_of_squares(const Arrays<Input>& rows, int num_threads) {
   std::vector<double> sums(static_cast<std::size_t>(blocks));
   const auto f32 = nn_kernels<float>().optim.sum_of_squares;
   const auto f64 = nn_kernels<double>().optim.sum_of_squares;
-  run(rows, kRowWork, num_threads, [&](Team& team) {
+  run(kRowWork * elements(rows), num_threads, [&](Team& team) {
     const auto with = [&](auto sum, index_t offset) {
       return [&sums, sum, offset](const auto& row, index_t first, index_t last, index_t block) {
         for (double* to = sums.data() + offset + block; first < last; first += kBlock)
@@ -109,7 +154,7 @@ namespace {
 // Changes every element by itself.
 template <class F32, class F64>
 void change(const Arrays<Row>& rows, double by, int num_threads, F32 f32, F64 f64) {
-  run(rows, kRowWork, num_threads, [&](Team& team) {
+  run(kRowWork * elements(rows), num_threads, [&](Team& team) {
     const auto with = [by](auto kernel) {
       return [by, kernel](const auto& row, index_t first, index_t last, index_t) {
         kernel(row.data + first, last - first, by);

@@ -22,7 +22,8 @@ using Input = Row<const T>;
 // num_threads, 0: the process-wide setting. What they write does not depend on it, bit for bit.
 // They stop for nothing once they have begun; Interrupted is thrown after the last element.
 void optim_update(UpdateRule rule, const UpdateNumbers& numbers,
-                  const Arrays<Parameter>& parameters, int num_threads);
+                  const Arrays<Parameter>& parameters, const Arrays<Table>& tables,
+                  int num_threads);
 double sum_of_squares(const Arrays<Input>& rows, int num_threads);
 void scale(const Arrays<Row>& rows, double factor, int num_threads);
 void clamp(const Arrays<Row>& rows, double limit, int num_threads);

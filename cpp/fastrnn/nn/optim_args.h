@@ -48,6 +48,15 @@ struct Parameter {
   index_t size = 0;
 };
 
+// The same of a table whose gradient has only some of its rows. The others' gradient is 0; if lazy,
+// they and what is kept beside them are left alone.
+template <class T>
+struct Table : Parameter<T> {
+  const index_t* rows = nullptr;  // (count,), ascending, no two alike
+  index_t count = 0, width = 0;   // width: elements of a row
+  bool lazy = false;
+};
+
 template <class T>
 struct Row {
   T* data = nullptr;

@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from fastrnn._checks import Array
+from fastrnn._row_gradient import RowGradient
 from fastrnn.ops._primitive import Tracing, is_traced
 
 
-def value_and_grad(function: Callable[..., Any]) -> Callable[..., tuple[Any, dict[str, Any]]]:
+def value_and_grad(
+    function: Callable[..., Any], *, rows: str | None = None
+) -> Callable[..., tuple[Any, dict[str, Any]]]:
     """Return a function that gives the value of `function` and its gradient by a nested dict.
 
     Parameters
@@ -21,6 +23,10 @@ def value_and_grad(function: Callable[..., Any]) -> Callable[..., tuple[Any, dic
     function : callable
         ``function(params, *args, **options)`` returns a number; params is a nested dict of arrays,
         of which it makes what autograd can differentiate.
+    rows : {"exact", "lazy"} or None
+        How the gradient of an array comes that `embedding` alone looks at: as a whole array; or as
+        a `fastrnn.train.RowGradient`, where few of its rows were used ("exact"), or always
+        ("lazy", by which an optimiser leaves the other rows alone).
 
     Returns
     -------
@@ -31,6 +37,8 @@ def value_and_grad(function: Callable[..., Any]) -> Callable[..., tuple[Any, dic
 
     Raises
     ------
+    ValueError
+        rows is none of these.
     TypeError
         When called: params is no nested dict of floating arrays, or the value is no floating
         number.
@@ -55,6 +63,8 @@ def value_and_grad(function: Callable[..., Any]) -> Callable[..., tuple[Any, dic
     >>> float(value), grads
     (7.0, {'w': array([[3., 4.]])})
     """
+    if rows not in (None, "exact", "lazy"):
+        raise ValueError(f"rows must be 'exact', 'lazy' or None, got {rows!r}")
 
     def run(params: Mapping[str, Any], *args: Any, **options: Any) -> tuple[Any, dict[str, Any]]:
         if not isinstance(params, Mapping):
@@ -62,7 +72,7 @@ def value_and_grad(function: Callable[..., Any]) -> Callable[..., tuple[Any, dic
         tracing = Tracing()
         with tracing:
             result = function(_traced(tracing, params, "params"), *args, **options)
-        value, gradients = tracing.back(result)
+        value, gradients = tracing.back(result, rows)
         seen: set[int] = set()
         return value, _own(params, iter(gradients), seen)
 
@@ -90,10 +100,13 @@ def _own(params: Mapping[str, Any], gradients: Any, seen: set[int]) -> dict[str,
         if not isinstance(entry, np.ndarray):
             result[key] = _own(entry, gradients, seen)
             continue
-        gradient: Array | None = next(gradients)
+        gradient: Any = next(gradients)
         plain = type(gradient) is np.ndarray  # as nearly always
         if gradient is None or (not plain and is_traced(gradient)):  # in another differentiation
             result[key] = np.zeros_like(entry) if gradient is None else gradient
+            continue
+        if type(gradient) is RowGradient:
+            result[key] = gradient
             continue
         # Glue such as a sum hands one array on to several leaves, or a view of one.
         flags = gradient.flags

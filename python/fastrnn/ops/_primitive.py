@@ -10,12 +10,15 @@ a time only, and fills those that nobody used with zeros on the way back.
 """
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from functools import cache
 from itertools import compress
 from typing import Any
 
 import numpy as np
 
+from fastrnn._checks import Array
+from fastrnn._row_gradient import LARGE, RowGradient, plus
 from fastrnn.runtime import backend, team
 
 try:
@@ -31,6 +34,8 @@ _ndarray = np.ndarray
 _box_types = Box.types
 _new_node = VJPNode.__new__  # its constructor would look the vjp up by function
 _NO_PARENTS: list[Any] = []
+# How the gradients of tables come while a `Tracing` goes back: None, "exact" or "lazy".
+_row_mode: ContextVar[str | None] = ContextVar("row_mode", default=None)
 
 
 class Call:
@@ -188,14 +193,21 @@ class Tracing:
         self._leaves.append(_node(_NO_PARENTS, _no_gradients))
         return new_box(value, self._trace, self._leaves[-1])
 
-    def back(self, result: Any) -> tuple[Any, list[Any]]:
-        """Return the value of the result and its gradient by each leaf, None where it has none."""
+    def back(self, result: Any, rows: str | None = None) -> tuple[Any, list[Any]]:
+        """Return the value of the result and its gradient by each leaf, None where it has none.
+
+        By `rows` gradients of tables are RowGradient where few rows were used, or lazy ones always.
+        """
         ours = type(result) in _box_types and result._trace == self._trace
         value = result._value if ours else result
         plain = np.asarray(getval(value))
         if plain.ndim or plain.dtype.kind != "f":
             raise TypeError(f"the value to differentiate must be a floating number, got {plain!r}")
-        gradients = _accumulated(result._node, np.ones((), plain.dtype)) if ours else {}
+        token = _row_mode.set(rows)
+        try:
+            gradients = _accumulated(result._node, np.ones((), plain.dtype)) if ours else {}
+        finally:
+            _row_mode.reset(token)
         return value, list(map(gradients.get, self._leaves))
 
 
@@ -224,6 +236,8 @@ def _accumulated(end: Any, g: Any) -> dict[Any, Any]:
         if not node.parents:
             gradients[node] = g
             continue
+        if type(g) is RowGradient:  # of a table that was computed
+            g = g.dense()
         for parent, part in zip(node.parents, node.vjp(g), strict=False):
             if type(part) is _ndarray and parent not in summed:  # as for most
                 summed[parent] = part
@@ -239,14 +253,32 @@ def _accumulated(end: Any, g: Any) -> dict[Any, Any]:
 def _add(summed: dict[Any, Any], ours: set[Any], node: Any, part: Any) -> None:
     """Add a part to the sum of a node as autograd does, two plain arrays at once."""
     before = summed.get(node)
-    if type(part) is _ndarray and type(before) is _ndarray:
-        summed[node] = np.add(before, part, out=before if node in ours else None)
+    rows = type(part) is RowGradient or type(before) is RowGradient
+    if before is None and rows:
+        summed[node] = part
+        return
+    if rows or (type(part) is _ndarray and type(before) is _ndarray):
+        summed[node] = plus(before, part, node in ours)
         ours.add(node)
         return
     flagged = None if before is None else (before, node in ours)
     summed[node], mine = add_outgrads(flagged, part)
     if mine:
         ours.add(node)
+
+
+def row_gradient(w: Array, ids: Array, values: Callable[[Array, Array], None]) -> Any:
+    """Return the gradient of a table by rows, where that is wanted and pays, else None.
+
+    ``values(dw, ids)`` adds to rows of dw (U, E) those of the gradient, ids saying to which.
+    """
+    mode = _row_mode.get()
+    if mode is None or (mode != "lazy" and max(4 * ids.size, LARGE) > len(w)):
+        return None
+    rows, places = np.unique(ids, return_inverse=True)
+    dw = np.zeros((len(rows), *w.shape[1:]), w.dtype)
+    values(dw, places.reshape(-1))
+    return RowGradient(rows, dw, w.shape, mode == "lazy")
 
 
 def is_traced(*values: Any) -> bool:

@@ -14,7 +14,7 @@ from fastrnn._call import twins
 from fastrnn._checks import Array, allocate, integer, leading, unit_stride
 from fastrnn._quantize import Matrix
 from fastrnn.ops._arguments import as_rows, integers
-from fastrnn.ops._primitive import Call, differentiable
+from fastrnn.ops._primitive import Call, differentiable, row_gradient
 
 
 def embedding(w: ArrayLike, ids: ArrayLike, *, padding_idx: int | None = None) -> Array:
@@ -94,13 +94,19 @@ def _forward(call: Call, w: Any, *, ids: Any, padding_idx: Any) -> Array:
     return y if call.core else twins().embedding(w, ids, padding_idx=padding_idx)
 
 
-def _backward(call: Call, dy: Array) -> tuple[Array]:
+def _backward(call: Call, dy: Array) -> tuple[Any]:
     w, ids, padding_idx = call.kept
     if not call.core:
         return (twins().embedding_backward(dy, w, ids, padding_idx=padding_idx),)
+    dy = as_rows("dy", dy)
+
+    def add(dw: Array, places: Array, skipped: int = -1) -> None:
+        _core.embedding_backward(dy, places, dw, skipped, call.num_threads)
+
+    if padding_idx is None and (rows := row_gradient(w, ids, add)) is not None:
+        return (rows,)
     dw = np.zeros(w.shape, w.dtype)
-    skipped = -1 if padding_idx is None else padding_idx
-    _core.embedding_backward(as_rows("dy", dy), ids.ravel(), dw, skipped, call.num_threads)
+    add(dw, ids.ravel(), -1 if padding_idx is None else padding_idx)
     return (dw,)
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from fastrnn._elsewhere import TRAIN_NAMES, no_name
+from fastrnn._row_gradient import RowGradient
 from fastrnn.train import schedule
 from fastrnn.train.callbacks import Callback, TensorBoard
 from fastrnn.train.checkpoint import Checkpoints, load_latest
@@ -21,6 +22,7 @@ __all__ = [
     "History",
     "Optimiser",
     "RMSprop",
+    "RowGradient",
     "TensorBoard",
     "Trainer",
     "clip_grad_norm",

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastrnn._checks import Array
+from fastrnn._row_gradient import LARGE, RowGradient, summed
 from fastrnn.distributed.comm import Comm, SerialComm
 from fastrnn.io import Checkpoint, CheckpointError
 from fastrnn.train._trees import flatten, nested
@@ -47,6 +48,7 @@ class Ranks:
         self.comm = SerialComm() if comm is None else comm
         self.alone, self.first = self.comm.size == 1, self.comm.rank == 0
         self._arena = Arena()
+        self.rows: str | None = None  # how gradients of tables come, as `value_and_grad` says
 
     def generator(self, rng: np.random.Generator) -> np.random.Generator:
         """Return the generator of rank 0, and others for the others, each with its own stream.
@@ -131,8 +133,10 @@ class Ranks:
         sums = np.array([terms, loss * terms if terms else 0.0, tokens], np.float64)
         self.comm.allreduce_(sums)
         total = max(float(sums[0]), 1.0)
-        gradient = self._arena.sum(self.comm, params, grads if terms else None, terms / total)
-        return gradient, float(sums[1]) / total, int(sums[2])
+        arrays = flatten("model.params", params)
+        own = flatten("grads", grads, scalars=True, rows=True) if terms else {}
+        gradients = self._arena.sum(self.comm, arrays, own, terms / total, self.rows)
+        return nested(params, gradients), float(sums[1]) / total, int(sums[2])
 
     def agree(self, seconds: float, save: bool, *stop: bool) -> tuple[float, bool, list[bool]]:
         """Return the clock of rank 0, whether it wants to save, and what holds on any rank."""
@@ -222,20 +226,46 @@ class Arena:
         self._rows: list[Array] = []
         self._views: dict[str, Array] = {}
 
-    def sum(self, comm: Comm, params: Mapping[str, Any], grads: Any, factor: float) -> Any:
-        """Return the sum over all ranks of gradient times factor; None is a gradient of zeros."""
-        self._make_for(flatten("model.params", params))
-        if grads is None:
-            for row in self._rows:
-                row.fill(0)
-        else:
-            for name, gradient in flatten("grads", grads, scalars=True).items():
-                np.multiply(gradient, factor, out=self._views[name])
+    def sum(
+        self,
+        comm: Comm,
+        arrays: Mapping[str, Array],
+        own: Mapping[str, Any],
+        factor: float,
+        mode: str | None,
+    ) -> dict[str, Any]:
+        """Return the sums over all ranks of gradients times factor; who has none adds nothing.
+
+        mode is how gradients of tables come, the same on all ranks.
+        """
+        large = mode == "lazy" or any(len(a) >= LARGE for a in arrays.values() if a.ndim == 2)
+        rows = _gathered_rows(comm, arrays, own) if mode is not None and large else {}
+        sums: dict[str, Any] = {}
+        for name in [
+            name for name, parts in rows.items() if sum(map(len, parts)) < len(arrays[name])
+        ]:
+            sums[name] = _sum_by_rows(comm, arrays[name], rows[name], own.get(name), factor)
+            sums[name].lazy = mode == "lazy"
+        self._make_for({name: array for name, array in arrays.items() if name not in sums})
+        for name, view in self._views.items():
+            gradient = own.get(name)
+            if type(gradient) is RowGradient:
+                view.fill(0)
+                view[gradient.rows] = gradient.values * factor
+            elif gradient is None:
+                view.fill(0)
+            else:
+                np.multiply(gradient, factor, out=view)
         for row in self._rows:
             step = _BUCKET // row.itemsize
             for start in range(0, row.size, step):
                 comm.allreduce_(row[start : start + step])
-        return nested(params, self._views)
+        sums |= self._views
+        if mode == "lazy":
+            for name in rows.keys() & self._views.keys():
+                which = np.unique(np.concatenate(rows[name]))
+                sums[name] = RowGradient(which, sums[name][which], arrays[name].shape, True)
+        return sums
 
     def _make_for(self, arrays: dict[str, Array]) -> None:
         shapes = [(name, array.shape, array.dtype) for name, array in arrays.items()]
@@ -250,3 +280,31 @@ class Arena:
             for name, array in chosen.items():
                 self._views[name] = row[start : start + array.size].reshape(array.shape)
                 start += array.size
+
+
+def _gathered_rows(
+    comm: Comm, arrays: Mapping[str, Array], own: Mapping[str, Any]
+) -> dict[str, list[Array]]:
+    """Return which rows each rank has, of the gradients that no rank has as a whole array."""
+    mine = [
+        len(own[name].rows) if type(own.get(name)) is RowGradient else -(name in own)
+        for name in arrays
+    ]
+    counts = np.stack(comm.allgatherv(np.array(mine, np.int64)))
+    nothing = np.zeros(0, np.int64)
+    return {
+        name: comm.allgatherv(own[name].rows if name in own else nothing)
+        for name, here in zip(arrays, counts.T, strict=True)
+        if here.min() >= 0 and here.max() > 0
+    }
+
+
+def _sum_by_rows(
+    comm: Comm, array: Array, rows: list[Array], own: RowGradient | None, factor: float
+) -> RowGradient:
+    """Return the sum of the ranks' rows, in the order of the ranks."""
+    width = array.shape[1]
+    mine = np.zeros(0, array.dtype) if own is None else (own.values * factor).reshape(-1)
+    values = comm.allgatherv(mine.astype(array.dtype, copy=False))
+    parts = zip(rows, values, strict=True)
+    return summed([RowGradient(r, v.reshape(-1, width), array.shape) for r, v in parts])

@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from fastrnn._checks import Array, positive
+from fastrnn._checks import positive
+from fastrnn._row_gradient import plus, times, values_of
 from fastrnn.train._interrupt import Interrupts
 from fastrnn.train._position import Position
 from fastrnn.train._ranks import Ranks
 from fastrnn.train._run import Run, Stepper
 from fastrnn.train._trees import detached, flatten, nested
 from fastrnn.train.clip import clip_grad_norm
+from fastrnn.train.optim import Optimiser
 
 
 class Step:
@@ -60,7 +62,9 @@ class Step:
         self._model, self._optimiser, self._rng = model, optimiser, rng
         self._max_norm = inf if max_norm is None else positive("max_norm", max_norm)
         self._carry: Any = None
-        self._differentiate = value_and_grad(self._loss)
+        rows = getattr(model, "_table_rows", "exact") if isinstance(optimiser, Optimiser) else None
+        ranks.rows = rows
+        self._differentiate = value_and_grad(self._loss, rows=rows)
 
     def _loss(self, params: Any, batch: Any, carry: Any) -> Any:
         if not self._carries:
@@ -142,14 +146,14 @@ class _Mean:
     def __init__(self, params: Any) -> None:
         self._params, self._count, self._terms, self._loss = params, 0, 0, 0.0
         self._first: Any = None
-        self._sums: dict[str, Array] = {}
+        self._sums: dict[str, Any] = {}
 
     def add(self, terms: int, loss: float, grads: Any) -> None:
         if self._count == 1:
             self._sums = _times(self._first, self._terms)
         if self._count:
             for name, product in _times(grads, terms).items():
-                self._sums[name] += product
+                self._sums[name] = plus(self._sums[name], product, True)
         else:
             self._first = grads
         self._count += 1
@@ -161,14 +165,14 @@ class _Mean:
         total = max(self._terms, 1)
         if self._count < 2:
             return self._terms, self._loss / total, self._first
-        for array in self._sums.values():
+        for array in map(values_of, self._sums.values()):
             np.multiply(array, 1 / total, out=array)
         return self._terms, self._loss / total, nested(self._params, self._sums)
 
 
-def _times(grads: Any, terms: int) -> dict[str, Array]:
-    arrays = flatten("grads", grads, scalars=True)
-    return {name: np.asarray(array * array.dtype.type(terms)) for name, array in arrays.items()}
+def _times(grads: Any, terms: int) -> dict[str, Any]:
+    arrays = flatten("grads", grads, scalars=True, rows=True)
+    return {name: times(array, array.dtype.type(terms)) for name, array in arrays.items()}
 
 
 def _what_may_help(batches: list[Any]) -> str:

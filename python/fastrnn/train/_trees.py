@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastrnn._checks import FLOAT32, FLOAT64, Array, leading
+from fastrnn._row_gradient import RowGradient
 
 
 def detached(nest: Any) -> Any:
@@ -67,7 +68,9 @@ def put_together(skeleton: Any, arrays: Mapping[str, Array]) -> Any:
 _ndarray = np.ndarray
 
 
-def flatten(name: str, tree: Any, *, scalars: bool = False) -> dict[str, Array]:
+def flatten(
+    name: str, tree: Any, *, scalars: bool = False, rows: bool = False
+) -> dict[str, Any]:
     """Return the float arrays of a nested dict by the dotted names of their places, in order.
 
     Parameters
@@ -77,6 +80,8 @@ def flatten(name: str, tree: Any, *, scalars: bool = False) -> dict[str, Array]:
     tree : nested mapping of str to ndarray
     scalars : bool
         Accept NumPy's scalars too, which arithmetic makes of arrays without axes.
+    rows : bool
+        Accept a RowGradient too.
 
     Raises
     ------
@@ -88,7 +93,7 @@ def flatten(name: str, tree: Any, *, scalars: bool = False) -> dict[str, Array]:
     if type(tree) is not dict and not isinstance(tree, Mapping):
         raise TypeError(f"{name} must be a dict of arrays, got {type(tree).__name__}")
     leaves: dict[str, Array] = {}
-    _collect(name, tree, "", leaves, scalars)
+    _collect(name, tree, "", leaves, scalars, rows)
     return leaves
 
 
@@ -103,7 +108,12 @@ def nested(tree: Mapping[str, Any], flat: Mapping[str, Array], prefix: str = "")
 
 
 def _collect(
-    name: str, tree: Mapping[Any, Any], prefix: str, leaves: dict[str, Array], scalars: bool
+    name: str,
+    tree: Mapping[Any, Any],
+    prefix: str,
+    leaves: dict[str, Any],
+    scalars: bool,
+    rows: bool,
 ) -> None:
     for key, entry in tree.items():
         if type(key) is not str:
@@ -112,7 +122,10 @@ def _collect(
         value = entry
         if type(entry) is not _ndarray:
             if type(entry) is dict or isinstance(entry, Mapping):
-                _collect(name, entry, f"{path}.", leaves, scalars)
+                _collect(name, entry, f"{path}.", leaves, scalars, rows)
+                continue
+            if rows and type(entry) is RowGradient:
+                leaves[path] = entry
                 continue
             if scalars and isinstance(entry, np.floating):
                 value = np.asarray(entry)
@@ -154,7 +167,7 @@ def writable(name: str, arrays: Mapping[str, Array]) -> None:
             raise ValueError(f"{place(name, path)} must be {rule}, because it is changed in place")
 
 
-def alike(name: str, got: Array, of: str, want: Array) -> None:
+def alike(name: str, got: Any, of: str, want: Array) -> None:
     """Refuse another shape or dtype than that of the array it belongs to."""
     if got.shape != want.shape:
         raise ValueError(f"{name} must have the shape {want.shape} of {of}, got {got.shape}")
@@ -162,15 +175,18 @@ def alike(name: str, got: Array, of: str, want: Array) -> None:
         raise TypeError(f"{name} must have the dtype {want.dtype} of {of}, got {got.dtype}")
 
 
-def gradients_of(arrays: dict[str, Array], grads: Mapping[str, Any]) -> list[Array]:
+def gradients_of(arrays: dict[str, Array], grads: Mapping[str, Any]) -> list[Any]:
     """Return the gradients in the order of the arrays, contiguous, of their shapes and dtypes."""
-    leaves = flatten("grads", grads, scalars=True)
+    leaves = flatten("grads", grads, scalars=True, rows=True)
     same_names("grads", leaves, "params", arrays)
-    gradients = []
+    gradients: list[Any] = []
     for path, array in arrays.items():
         gradient = leaves[path]
         if gradient.shape != array.shape or gradient.dtype is not array.dtype:
             alike(place("grads", path), gradient, "params", array)
+        if type(gradient) is RowGradient:
+            gradients.append(gradient)
+            continue
         gradients.append(gradient if gradient.flags.carray else contiguous(gradient))
     return gradients
 

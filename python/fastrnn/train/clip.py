@@ -9,6 +9,7 @@ import numpy as np
 from fastrnn import _core
 from fastrnn._call import twins
 from fastrnn._checks import Array, positive
+from fastrnn._row_gradient import values_of
 from fastrnn.runtime import backend, team
 from fastrnn.train._trees import contiguous, flatten, place
 
@@ -23,7 +24,7 @@ def global_norm(grads: Gradients) -> float:
     Parameters
     ----------
     grads : ndarray, or nested dict of str to ndarray
-        float32 or float64, of any shapes and strides.
+        float32 or float64, of any shapes and strides; in a dict also `RowGradient`.
 
     Returns
     -------
@@ -51,8 +52,8 @@ def clip_grad_norm(grads: Gradients, max_norm: float) -> float:
     Parameters
     ----------
     grads : ndarray, or nested dict of str to ndarray
-        float32 or float64, writable, of any shapes and strides. An array that stands in several
-        places counts in each and is scaled once.
+        float32 or float64, writable, of any shapes and strides; in a dict also `RowGradient`. An
+        array that stands in several places counts in each and is scaled once.
     max_norm : float
         θ, the largest norm that is left alone. Infinity only measures.
 
@@ -108,7 +109,7 @@ def clip_grad_value(grads: Gradients, clip_value: float) -> None:
     Parameters
     ----------
     grads : ndarray, or nested dict of str to ndarray
-        float32 or float64, writable, of any shapes and strides.
+        float32 or float64, writable, of any shapes and strides; in a dict also `RowGradient`.
     clip_value : float
         The largest magnitude.
 
@@ -140,7 +141,8 @@ def _arrays(grads: Any, *, scalars: bool = False) -> dict[str, Array]:
     """Return one array, or those of a nested dict, by name."""
     if isinstance(grads, (np.ndarray, np.floating)):
         return flatten("grads", {"": grads}, scalars=scalars)
-    return flatten("grads", grads, scalars=scalars)
+    leaves = flatten("grads", grads, scalars=scalars, rows=True)
+    return {name: values_of(gradient) for name, gradient in leaves.items()}
 
 
 class _Targets(NamedTuple):

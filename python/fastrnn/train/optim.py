@@ -14,9 +14,11 @@ import numpy as np
 from fastrnn import _core
 from fastrnn._call import twins
 from fastrnn._checks import Array, flag, integer, number
+from fastrnn._row_gradient import RowGradient
 from fastrnn.runtime import backend, team
 from fastrnn.train._trees import (
     alike,
+    contiguous,
     flatten,
     gradients_of,
     kept_arrays,
@@ -123,7 +125,9 @@ class Optimiser:
             float32 or float64, also mixed; each C-contiguous, writable, apart from all others. The
             same names, shapes and dtypes at every step.
         grads : nested dict of str to ndarray
-            The same names, shapes and dtypes; any strides. Left as they are.
+            The same names, shapes and dtypes; any strides. Left as they are. A `RowGradient` is
+            the gradient of a table, as the whole array would be; or a lazy one, after which the
+            rows that it lacks are as before, with their means and momentum.
 
         Raises
         ------
@@ -160,7 +164,7 @@ class Optimiser:
     def _run(
         self,
         arrays: dict[str, Array],
-        gradients: list[Array],
+        gradients: list[Any],
         kept: dict[str, tuple[Array, ...]],
         lr: float,
     ) -> None:
@@ -170,18 +174,24 @@ class Optimiser:
                 self._rule,
                 list(arrays),
                 list(arrays.values()),
-                gradients,
+                [_for_core(gradient) for gradient in gradients],
                 [kept[path] for path in arrays],
                 self._numbers(lr),
                 team.get(),
             )
             return
         twin, options = getattr(twins(), self._twin), self._twin_options(lr)
-        for (path, array), gradient in zip(arrays.items(), gradients, strict=True):
+        for (path, array), given in zip(arrays.items(), gradients, strict=True):
+            which: Any = ...
+            gradient: Any = given
+            if type(given) is RowGradient:
+                which = given.rows if given.lazy else ...
+                gradient = given.values if given.lazy else given.dense()
             state = dict(zip(self._slots, kept[path], strict=True))
-            array[...], after = twin(array, gradient, state, **options)
-            for slot, now in after.items():
-                state[slot][...] = now
+            now = {slot: beside[which] for slot, beside in state.items()}
+            array[which], after = twin(array[which], gradient, now, **options)
+            for slot, each in after.items():
+                state[slot][which] = each
 
     def _numbers(self, lr: float) -> Numbers:
         """Return what the core needs for step number `steps`, counted from 1."""
@@ -294,6 +304,13 @@ class Optimiser:
             self._lr.load_state_dict(state)
 
 
+
+
+def _for_core(gradient: Any) -> Any:
+    """Return a gradient as the core takes it."""
+    if type(gradient) is not RowGradient:
+        return gradient
+    return gradient.rows, contiguous(gradient.values), gradient.lazy
 
 
 class SGD(Optimiser):

@@ -53,6 +53,7 @@ class Model:
 
     params: dict[str, Any]
     _precision: str | None = None
+    _table_rows = "exact"  # how a trainer wants gradients of tables, as `ops.value_and_grad` says
     # What to do with data as people have them.
     _batches_of_data = (
         "fastrnn.data.batches makes them of arrays, and fastrnn.sklearn takes X and y: "
