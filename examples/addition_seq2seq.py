@@ -11,10 +11,11 @@ from time import perf_counter
 
 import numpy as np
 
-from _script import Plot, Quick, Seeds, save, spread, standalone
-from _translator import exact, fit, losses, texts
+from _script import PICTURES, Plot, Quick, Seeds, plural, save, spread, standalone
+from _translator import exact, fit, texts
 from fastrnn.data import Vocabulary
 from fastrnn.models import Seq2Seq
+from fastrnn.plot import bars
 from toys import pairs
 
 SYMBOLS = "0123456789+"
@@ -35,19 +36,19 @@ def made(kind, seed, symbols=SYMBOLS):
     )  # fmt: skip
 
 
-def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 1) -> None:
+def run(quick: Quick = False, plot: Plot = PICTURES, seeds: Seeds = 1) -> None:
     """Sums as texts, without attention: plain, read backwards, and with peeking."""
     N, epochs, digits = (2_000, 4, 2) if quick else (20_000, 20, 3)
     questions, answers = pairs.addition(np.random.default_rng(0), N, digits=digits)
-    cut, pictures = N * 9 // 10, {}
+    cut, found = N * 9 // 10, {}
     print(f"{cut:,} sums to learn from, {N - cut:,} others; {epochs} epochs")
     for kind in KINDS:
         began, right = perf_counter(), []
         for seed in range(seeds):
             model = made(kind, seed)
-            history = fit(model, questions[:cut], answers[:cut], epochs=epochs, seed=seed)
+            fit(model, questions[:cut], answers[:cut], epochs=epochs, seed=seed)
             right.append(exact(model, questions[cut:], answers[cut:]))
-            pictures.setdefault(kind, history)
+        found[kind] = right
         seconds = (perf_counter() - began) / seeds
         print(
             f"{kind:<16} {model.parameter_count:,} parameters   right sums "
@@ -55,8 +56,11 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 1) -> None:
         )
     for question, answer in zip(questions[cut : cut + 3], texts(model, questions[cut : cut + 3])):
         print(f"  {question} = {answer}")
-    if plot is not None:
-        save(losses(pictures), plot, "addition_seq2seq")
+    title = (
+        f"Sums of {digits} digits through one vector at equal parameters, {plural(seeds, 'seed')}"
+    )
+    figure = bars(found, title=title, xlabel=f"share of right sums after {epochs} epochs")
+    save(figure, plot, "addition_seq2seq")
 
 
 if __name__ == "__main__":

@@ -4,9 +4,11 @@ The amplifier is a synthetic one: it clips softly, and its gain sags with the lo
 milliseconds, so that the answer to a sample depends on those before. A sound card hands over blocks
 of 64 samples, one every 1.33 ms at 48 kHz, and waits for the answer: a stream keeps the state from
 one block to the next, and takes no memory on the way. The figure is the error-to-signal ratio, the
-share of the energy that is wrong.
+share of the energy that is wrong. A .wav has what went in, the amplifier and the LSTM, one second
+each.
 """
 
+import wave
 from time import perf_counter
 
 import autograd.numpy as anp
@@ -14,7 +16,7 @@ import numpy as np
 
 import fastrnn
 from _readout import Readout
-from _script import Plot, Quick, Seeds, save, standalone
+from _script import PICTURES, Plot, Quick, Seeds, save, standalone
 from fastrnn.plot import curves
 
 RATE, BLOCK, WARM_UP = 48_000, 64, 64
@@ -79,7 +81,18 @@ def play(effect, x):
     return y, seconds
 
 
-def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 1) -> None:
+def listen(path, sounds):
+    """Write sounds one after the other as 16-bit numbers, the loudest at full level."""
+    whole = np.concatenate(sounds)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes((whole * (32767 / abs(whole).max())).astype("<i2").tobytes())
+    print(f"to hear: {path}")
+
+
+def run(quick: Quick = False, plot: Plot = PICTURES, seeds: Seeds = 1) -> None:
     """An LSTM imitates an amplifier, in blocks of 64 samples as a sound card asks for them."""
     updates = 100 if quick else 800
     for seed in range(seeds):
@@ -99,10 +112,14 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 1) -> None:
             f"{1e3 * np.median(seconds):.2f} ms, 99 of 100 at most "
             f"{1e3 * np.quantile(seconds, 0.99):.2f} ms"
         )
-    if plot is not None:
-        ten = slice(0, RATE // 100)
-        lines = {"dry sound": x[ten, 0], "amplifier": wanted[ten], "the LSTM": y[ten]}
-        save(curves(lines, xlabel="sample", ylabel="signal"), plot, "audio_callback")
+    ten = slice(0, RATE // 100)
+    lines = {"dry sound": x[ten, 0], "amplifier": wanted[ten], "the LSTM": y[ten]}
+    figure = curves(
+        lines, title=f"An LSTM imitates an amplifier: {wrong(y, wanted):.1%} of energy is wrong",
+        x=np.arange(RATE // 100) * 1e3 / RATE, xlabel="milliseconds", ylabel="signal",
+    )  # fmt: skip
+    save(figure, plot, "audio_callback")
+    listen(plot / "audio_callback.wav", [x[:, 0], wanted, y])
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from time import perf_counter
 import numpy as np
 
 import fastrnn
-from _script import Plot, Quick, Seeds, plural, save, spread, standalone
+from _script import PICTURES, Plot, Quick, Seeds, plural, save, spread, standalone
 from fastrnn.plot import curves
 
 HIDDEN, RATE = 16, np.float32(0.1)
@@ -83,7 +83,7 @@ def first_good(right, window=200):
     return int(np.argmax(share >= 0.995)) + window if (share >= 0.995).any() else None
 
 
-def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 10) -> None:
+def run(quick: Quick = False, plot: Plot = PICTURES, seeds: Seeds = 10) -> None:
     """Binary addition: three activations, what makes them fail, and 32 bits from 8."""
     seeds, iterations = (min(seeds, 2), 10_000) if quick else (seeds, 10_000)
     count = plural(seeds, "seed")
@@ -103,12 +103,11 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 10) -> None:
         when = [i for i in learned if i is not None]
         span = f"{min(when):,}-{max(when):,}" if when else "never"
         print(f"{name:<18}{spread(last, 3):>18}{spread(wide, 3):>18}{span:>16}{seconds:>7.2f}")
-    if plot is not None:
-        smooth = np.ones(200) / 200
-        for name, runs in rights.items():
-            rights[name] = np.mean([np.convolve(right, smooth, "valid") for right in runs], 0)
-        figure = curves(rights, xlabel="update", ylabel="share of right sums, last 200")
-        save(figure, plot, "binary_addition")
+    figure = curves(
+        rights, title=f"Who learns to carry, and from which first weights? {count}",
+        smooth=200, xlabel="updates", ylabel="share of right sums, last 200",
+    )  # fmt: skip
+    save(figure, plot, "binary_addition")
 
 
 if __name__ == "__main__":

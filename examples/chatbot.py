@@ -7,7 +7,6 @@ right frequencies are 0.06 from them, too; the model's own probabilities have no
 """
 
 from collections import Counter, defaultdict
-from pathlib import Path
 from time import perf_counter
 from typing import Annotated, Literal
 
@@ -15,7 +14,7 @@ import numpy as np
 from typer import Option
 
 from _packages import Data, read
-from _script import Plot, Quick, Seeds, save, standalone
+from _script import PICTURES, Plot, Quick, Seeds, save, standalone
 from fastrnn import metrics
 from fastrnn.data import Vocabulary, batches, pack_dialogues, plain_words
 from fastrnn.models import HRED
@@ -105,20 +104,32 @@ def several(replies):
     return [p for p, answers in replies.items() if len(answers) > 1 and answers.total() > 3]
 
 
+def probabilities(model, replies, prompt):
+    """Of the replies that a prompt has: their shares in the data, and the model's probabilities."""
+    coded, known = model.vocabulary.encode, replies[prompt]
+    batch = pack_dialogues([[coded(prompt), coded(reply)] for reply in known])
+    return np.array(list(known.values())) / known.total(), np.exp(-model.nats(batch))
+
+
 def distances(model, replies):
     """How far the model's own probabilities are from the frequencies, one a prompt.
 
     Total variation: half of all differences, with what it keeps for other replies.
     """
-    coded = model.vocabulary.encode
-    found = []
-    for prompt in several(replies):
-        known = list(replies[prompt])
-        batch = pack_dialogues([[coded(prompt), coded(reply)] for reply in known])
-        q = np.exp(-model.nats(batch))
-        p = np.array([replies[prompt][reply] for reply in known]) / replies[prompt].total()
-        found.append((np.abs(p - q).sum() + max(0.0, 1 - q.sum())) / 2)
-    return np.array(found)
+    found = [probabilities(model, replies, prompt) for prompt in several(replies)]
+    return np.array([(np.abs(p - q).sum() + max(0.0, 1 - q.sum())) / 2 for p, q in found])
+
+
+def frequencies(model, replies):
+    """A picture of both, over all replies of the prompts with several, rare ones first."""
+    found = [probabilities(model, replies, prompt) for prompt in several(replies)]
+    shares, given = (np.concatenate(part) for part in zip(*found))
+    order = np.lexsort((given, shares))
+    return curves(
+        {"the model's probability": given[order], "share in the data": shares[order]},
+        title=f"Are replies as likely as they are frequent? {len(found)} prompts with several",
+        xlabel="replies, the rare ones first", ylabel="probability",
+    )  # fmt: skip
 
 
 def measured(model, talks, rng, draws=200):
@@ -138,7 +149,7 @@ def measured(model, talks, rng, draws=200):
 
 def run(
     quick: Quick = False,
-    plot: Plot = None,
+    plot: Plot = PICTURES,
     seeds: Seeds = 1,
     data: Data = None,
     language: Language = "english",
@@ -147,8 +158,6 @@ def run(
     level = LEVELS[language]
     topics = ("greetings", "conversations", "food") if quick else TOPICS
     texts = [read("chatterbot-corpus", FOLDER.format(language, topic), data) for topic in topics]
-    if None in texts:
-        return
     found = [talk for text in texts for talk in conversations(text.decode(), level)]
     talks = [talk for talk in found if len(talk) > 1]
     words = Vocabulary.from_texts([turn for talk in talks for turn in talk], level=level)
@@ -156,7 +165,7 @@ def run(
     hidden, epochs = (96, 150) if quick else (192, EPOCHS)
     for seed in range(seeds):
         began = perf_counter()
-        model, losses = train(talks, words, hidden=hidden, epochs=epochs, seed=seed)
+        model, _ = train(talks, words, hidden=hidden, epochs=epochs, seed=seed)
         seconds = perf_counter() - began
         right, drawn, count = measured(model, talks, np.random.default_rng(seed))
         far = distances(model, counted(talks)).mean()
@@ -167,12 +176,10 @@ def run(
         )
     for turn in ASKED[language]:  # each begins a conversation: most of the data's have two turns
         print(f"  > {turn}\n  {model.reply([spelled(turn, level)], max_length=40)}")
-    if plot is not None:
-        folder = Path(plot)
-        save(curves({"loss": losses}, xlabel="update / 100", ylabel="nats"), folder, "chatbot")
-        model.save(folder / "chatbot.safetensors")
-        how = "--plain " if level == "word" else ""
-        print(f"talk with it: fastrnn reply {how}{folder / 'chatbot.safetensors'}")
+    save(frequencies(model, counted(talks)), plot, "chatbot")
+    model.save(plot / "chatbot.safetensors")
+    how = "--plain " if level == "word" else ""
+    print(f"talk with it: fastrnn reply {how}{plot / 'chatbot.safetensors'}")
 
 
 if __name__ == "__main__":

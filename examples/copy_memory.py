@@ -11,7 +11,7 @@ from time import perf_counter
 import numpy as np
 
 from _readout import softmax
-from _script import Plot, Quick, Seeds, save, spread, standalone
+from _script import PICTURES, Plot, Quick, Seeds, plural, save, spread, standalone
 from fastrnn.data import one_hot
 from fastrnn.plot import curves
 from long_lag import network
@@ -21,36 +21,38 @@ LAG, UPDATES = 50, 8000
 
 
 def train(cell, seed, updates, hidden=128, rate=5e-3, N=8):
-    """Return the losses in nats a step, and that of fresh data."""
+    """Return the losses, as shares of that without memory, and the nats a step of fresh data."""
     rng = np.random.default_rng(seed)
     options = {"last": False, "hidden": hidden, "rate": rate}
     model = network(cell, 10, 10, LAG + 20, rng, updates, **options)
     losses = []
     for _ in range(updates):
-        x, targets, _ = tasks.copy_memory(rng, N, int(rng.integers(1, LAG + 1)))
-        losses.append(model.update(one_hot(x, 10), softmax(targets))[0])
+        pause = int(rng.integers(1, LAG + 1))
+        x, targets, _ = tasks.copy_memory(rng, N, pause)
+        nats = model.update(one_hot(x, 10), softmax(targets))[0]
+        losses.append(nats / tasks.copy_baseline(pause))
     x, targets, _ = tasks.copy_memory(rng, 500, LAG)
     return losses, float(softmax(targets)(model.scores(one_hot(x, 10))[0]))
 
 
-def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 1) -> None:
+def run(quick: Quick = False, plot: Plot = PICTURES, seeds: Seeds = 1) -> None:
     """Copying ten symbols after fifty steps: nats a step beside those of no memory."""
-    updates, baseline, pictures = 300 if quick else UPDATES, tasks.copy_baseline(LAG), {}
+    updates, baseline, found = 300 if quick else UPDATES, tasks.copy_baseline(LAG), {}
     print(f"without memory: {baseline:.4f} nats a step")
     for cell in ("LSTM", "GRU"):
-        began, found = perf_counter(), []
-        for seed in range(seeds):
-            losses, nats = train(cell, seed, updates)
-            found.append(nats)
-            pictures.setdefault(cell, np.convolve(losses, np.ones(25) / 25, "valid"))
-        seconds = (perf_counter() - began) / seeds
+        began = perf_counter()
+        losses, nats = zip(*(train(cell, seed, updates) for seed in range(seeds)))
+        found[cell], seconds = losses, (perf_counter() - began) / seeds
         print(
-            f"{cell}: {spread(found)} nats a step, "
-            f"{np.mean(found) / baseline:.1%} of it; {seconds:.0f} s a run"
+            f"{cell}: {spread(nats)} nats a step, "
+            f"{np.mean(nats) / baseline:.1%} of it; {seconds:.0f} s a run"
         )
-    if plot is not None:
-        figure = curves(pictures, xlabel="update", ylabel="nats a step", log=True)
-        save(figure, plot, "copy_memory")
+    figure = curves(
+        found, title=f"Copying ten symbols after 1 to {LAG} steps, {plural(seeds, 'seed')}",
+        levels={"without memory": 1.0}, smooth=100, log=True, xlabel="updates",
+        ylabel="loss, as a share of that without memory",
+    )  # fmt: skip
+    save(figure, plot, "copy_memory")
 
 
 if __name__ == "__main__":

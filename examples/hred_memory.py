@@ -8,7 +8,7 @@ from time import perf_counter
 
 import numpy as np
 
-from _script import Plot, Quick, Seeds, save, spread, standalone
+from _script import PICTURES, Plot, Quick, Seeds, plural, save, spread, standalone
 from fastrnn.data import DialogueBatch, Vocabulary, batches, pack_dialogues
 from fastrnn.models import HRED
 from fastrnn.plot import curves
@@ -43,9 +43,9 @@ def right(model, dialogues, turns=None):
     return np.mean([reply == one.turns[-1] for reply, one in zip(replies, dialogues)])
 
 
-def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 3) -> None:
+def run(quick: Quick = False, plot: Plot = PICTURES, seeds: Seeds = 3) -> None:
     """What was said many turns ago: HRED beside a model of the last turn alone."""
-    seeds, n, epochs, size, most = (1, 4000, 8, 50, 2) if quick else (seeds, 20_000, 6, 100, 6)
+    seeds, n, epochs, size, most = (1, 4000, 8, 50, 2) if quick else (seeds, 20_000, 12, 100, 6)
     share, _ = slot_bounds()
     shares, alone = [], []
     for seed in range(seeds):
@@ -55,7 +55,7 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 3) -> None:
         model = train(talks, words, epochs=epochs, batch_size=size, seed=seed)
         seconds = perf_counter() - began
         pairs = [talk[k : k + 2] for talk in talks for k in range(0, len(talk), 2)]
-        short = train(pairs, words, epochs=1, batch_size=500, seed=seed)
+        short = train(pairs, words, epochs=epochs, batch_size=5 * size, seed=seed)
         fresh = {lag: slot_dialogues(rng, 500, lag=lag, longest=max(8, lag + 2)) for lag in LAGS}
         shares.append([right(model, fresh[lag]) for lag in LAGS])
         alone.append([right(short, fresh[lag], turns=1) for lag in LAGS])
@@ -68,10 +68,12 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 3) -> None:
     for turn in ("my name is anna .", "do you like music ?", "what is my name ?"):
         talk.hear(turn)
         print(f"  > {turn}\n  {talk.reply(max_length=12)}")
-    if plot is not None:
-        lines = {"all turns": np.mean(shares, 0), "last turn alone": np.mean(alone, 0)}
-        figure = curves(lines, xlabel="lag - 1", ylabel="right answers")
-        save(figure, plot, "hred_memory")
+    figure = curves(
+        {"all turns": shares, "last turn alone": alone}, x=LAGS,
+        title=f"A name said exchanges ago, trained on lags up to {most}, {plural(seeds, 'seed')}",
+        levels={"chance": share}, xlabel="lag, exchanges", ylabel="share of right answers",
+    )  # fmt: skip
+    save(figure, plot, "hred_memory")
 
 
 if __name__ == "__main__":

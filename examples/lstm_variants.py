@@ -11,8 +11,8 @@ from time import perf_counter
 import numpy as np
 
 from _readout import Readout, squared
-from _script import Plot, Quick, Seeds, plural, save, spread, standalone
-from fastrnn.plot import curves
+from _script import PICTURES, Plot, Quick, Seeds, plural, save, spread, standalone
+from fastrnn.plot import bars
 from fastrnn.train.schedule import chain, linear
 from long_lag import lstm
 from toys import tasks
@@ -40,25 +40,22 @@ def train(options, seed, updates, T=100):
     return losses, float(squared(targets)(model.scores(x)[0]))
 
 
-def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 3) -> None:
+def run(quick: Quick = False, plot: Plot = PICTURES, seeds: Seeds = 3) -> None:
     """LSTM variants: subsets of the gates, coupled gates, peepholes, on the adding problem."""
     seeds, updates = (1, 200) if quick else (seeds, 2000)
     print(f"adding, 100 steps, {HIDDEN} cells, {updates:,} updates of {N}, {plural(seeds, 'seed')}")
     print("mean squared error on fresh data (the mean alone: 0.167)")
-    pictures = {}
+    found = {}
     for name, options in VARIANTS.items():
-        began, errors = perf_counter(), []
-        for seed in range(seeds):
-            losses, error = train(options, seed, updates)
-            errors.append(error)
-            pictures.setdefault(name, np.convolve(losses, np.ones(50) / 50, "valid"))
-        each = "  ".join(f"{error:.4f}" for error in errors)
+        began = perf_counter()
+        found[name] = errors = [train(options, seed, updates)[1] for seed in range(seeds)]
         seconds = (perf_counter() - began) / seeds
         print(f"{name:<20}{spread(errors)}   {seconds:.1f} s a run")
-        print(f"{'':<20}{each}")
-    if plot is not None:
-        figure = curves(pictures, xlabel="update", ylabel="mean squared error", log=True)
-        save(figure, plot, "lstm_variants")
+    figure = bars(
+        found, title=f"Adding over 100 steps without some of the gates, {plural(seeds, 'seed')}",
+        levels={"the mean alone": 1 / 6}, xlabel="mean squared error on fresh data", log=True,
+    )  # fmt: skip
+    save(figure, plot, "lstm_variants")
 
 
 if __name__ == "__main__":

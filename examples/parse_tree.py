@@ -10,11 +10,12 @@ from time import perf_counter
 
 import numpy as np
 
-from _script import Plot, Quick, Seeds, save, standalone
-from _translator import as_many, fit, losses, texts
+from _script import PICTURES, Plot, Quick, Seeds, plural, save, standalone
+from _translator import as_many, fit, texts
 from fastrnn import metrics
 from fastrnn.data import Vocabulary
 from fastrnn.models import Seq2Seq
+from fastrnn.plot import bars
 from toys import expressions, formulas, grammar, trees
 
 KINDS = ("additive", "none")  # of attention
@@ -109,17 +110,27 @@ def judge(model, language, sources, targets):
 
 def branching(sources, targets):
     """F1 without labels of the tree that always goes on to the right."""
-    right = [
-        trees.spans(trees.right_branching(text.split()), labelled=False) for text in sources
-    ]
+    right = [trees.spans(trees.right_branching(text.split()), labelled=False) for text in sources]
     wanted = [trees.spans(trees.from_tokens(text.split()), labelled=False) for text in targets]
     return metrics.bracket_f1(right, wanted)
 
 
-def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 1) -> None:
+def sketch(tree, sentence):
+    """A tree as lines, children further in than their parents, its leaves beside their words."""
+    words, text, depth = iter(sentence.split()), "", 2
+    for part in tree.split():
+        depth -= part[0] == ")"
+        if part[0] != ")":
+            label = part[1:] if part[0] == "(" else f"{part} {next(words, '')}"
+            text += "\n" + "  " * depth + label
+        depth += part[0] == "("
+    return text
+
+
+def run(quick: Quick = False, plot: Plot = PICTURES, seeds: Seeds = 1) -> None:
     """Reading as translation: formulas and English sentences become trees."""
     N, epochs = (1_500, 2) if quick else (8_000, 8)
-    pictures = {}
+    wrong = {}
     for name, language in (("formulas", arithmetic(N)), ("English", english(N))):
         cut = N * 9 // 10
         test = language.sources[cut:], language.targets[cut:]
@@ -130,17 +141,21 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 1) -> None:
             for seed in range(seeds):
                 model = made(language, kind, seed)
                 learned = language.sources[:cut], language.targets[:cut]
-                history = fit(model, *learned, epochs=epochs, seed=seed, N=64)
+                fit(model, *learned, epochs=epochs, seed=seed, N=64)
                 found.append(judge(model, language, *test))
-                pictures.setdefault(f"{name}, attention {kind}", history)
+            shares = [1 - one["free"]["exact"] for one in found]
+            wrong.setdefault(name, {})["without" if kind == "none" else "with attention"] = shares
             for way, keys in found[0].items():
                 means = {key: np.mean([one[way][key] for one in found]) for key in keys}
                 told = "   ".join(f"{key} {mean:.4f}" for key, mean in means.items())
                 print(f"{name}, attention {kind}, {way}: {told}")
             seconds = (perf_counter() - began) / seeds
             print(f"  {model.parameter_count:,} parameters, {seconds:.0f} s a run")
-    if plot is not None:
-        save(losses(pictures), plot, "parse_tree")
+            if kind != "none":
+                (shown,), (found,) = test[0][:1], texts(model, test[0][:1])
+                print(f"  {shown}:", sketch(found, shown) if language.brackets else found)
+    title = f"Trees wrong in some bracket, at equal parameters, {plural(seeds, 'seed')}"
+    save(bars(wrong, title=title, xlabel="share of sentences"), plot, "parse_tree")
 
 
 if __name__ == "__main__":

@@ -17,10 +17,10 @@ import numpy as np
 
 import fastrnn
 from _readout import Readout, sigmoid
-from _script import Plot, Quick, Seeds, plural, save, spread, standalone
+from _script import PICTURES, Plot, Quick, Seeds, plural, save, spread, standalone
 from fastrnn import ops
 from fastrnn.data import one_hot
-from fastrnn.plot import gate_activations
+from fastrnn.plot import bars, gate_activations
 from fastrnn.train.schedule import chain, linear
 from toys import tasks
 
@@ -82,7 +82,7 @@ class Truncated(Readout):
 
 def continual(seed, gates, updates=8000, T=50, hidden=16, *, whole=False, streams=16, test=4000):
     """Train on one endless stream; return the share of right steps, of all of them and of those
-    that hang on the second symbol of their string (chance: 0.5); the largest |c|; and gates.
+    that hang on the second symbol of their string (chance: 0.5); the largest |c|; symbols, gates.
 
     The test is many streams that begin without a state. `whole` lets errors go back by all ways.
     """
@@ -100,11 +100,13 @@ def continual(seed, gates, updates=8000, T=50, hidden=16, *, whole=False, stream
     good = right(scores, fresh.targets, np.ones(fresh.x.shape, bool))
     far = (fresh.targets[..., 1] + fresh.targets[..., 2] == 1) & (fresh.targets.sum(-1) == 1)
     weights = list(layer.params.values())
-    _, _, tape = fastrnn.lstm_forward(one_hot(fresh.x[:80, :1], V), *weights, gates=gates)
-    return good.mean(), good[far].mean(), np.abs(c).max(), tape.gates
+    first = fresh.x[:80, 0]
+    _, _, tape = fastrnn.lstm_forward(one_hot(first[:, None], V), *weights, gates=gates)
+    read = [tasks.REBER[i] for i in first]
+    return good.mean(), good[far].mean(), np.abs(c).max(), read, tape.gates
 
 
-def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 10) -> None:
+def run(quick: Quick = False, plot: Plot = PICTURES, seeds: Seeds = 10) -> None:
     """Reber's grammar, embedded and without end: what the forget gate is for."""
     seeds, updates = (1, 800) if quick else (seeds, 8000)
     began = perf_counter()
@@ -117,6 +119,7 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 10) -> None:
         f"embedded: {len(solved)} of {plural(seeds, 'seed')} right on 500 fresh strings{after}; "
         f"{(perf_counter() - began) / seeds:.1f} s a run"
     )
+    shares = {}
     for gates, whole, name in CONTINUAL:
         began, runs = perf_counter(), max(1, seeds // 2)
         found = [continual(seed, gates, updates, whole=whole) for seed in range(runs)]
@@ -126,9 +129,14 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 10) -> None:
             f"second symbol decides {spread(far)}, largest |c| "
             f"{np.mean(cells):.0f}; {(perf_counter() - began) / runs:.1f} s a run"
         )
-        if plot is not None and not whole:
-            figure = gate_activations(found[0][3], title=f"Reber strings, {name}")
-            save(figure, plot, f"reber_{gates}")
+        shares[name] = far
+        if gates == "ifo":
+            read, activations = found[0][3:]
+    title = "A network with a forget gate reads the endless strings"
+    save(gate_activations(activations, symbols=read, title=title), plot, "reber_gates")
+    title = f"Strings without end: what the forget gate is for, {plural(runs, 'seed')}"
+    label = "right where the second symbol of a string decides"
+    save(bars(shares, title=title, levels={"chance": 0.5}, xlabel=label), plot, "reber")
 
 
 if __name__ == "__main__":

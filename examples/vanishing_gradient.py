@@ -8,7 +8,7 @@ steps of the sequence, started from the state that the whole sequence had there.
 import numpy as np
 
 import fastrnn
-from _script import Plot, Quick, Seeds, save, standalone
+from _script import PICTURES, Plot, Quick, Seeds, save, standalone
 from fastrnn.plot import gradient_norms
 
 T, H = 200, 32
@@ -94,7 +94,7 @@ def networks(rng):
         yield f"LSTM, forget bias {forget:g}", lstm_gradients(loud @ w.T, w, b, dh), None, None
 
 
-def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 1) -> None:
+def run(quick: Quick = False, plot: Plot = PICTURES, seeds: Seeds = 1) -> None:
     """Gradients that vanish, explode or stay: slopes of log ||dL/dh(T-k)|| against the lag k."""
     for seed in range(1 if quick else seeds):
         print(f"seed {seed}; H = {H}, float64: slope of log ||dL/dh(T-k)||, k = {T // 2}..{T}")
@@ -109,8 +109,8 @@ def run(quick: Quick = False, plot: Plot = None, seeds: Seeds = 1) -> None:
                 error = np.abs(ours - exact).max(1) / np.abs(exact).max(1)
                 words.append(f"{error.max():>12.1e}")
             print("".join(words))
-    if plot is not None:
-        save(gradient_norms(norms), plot, "vanishing_gradient")
+    title = f"Gradients on their way back: vanishing, exploding, kept (H = {H})"
+    save(gradient_norms(norms, title=title), plot, "vanishing_gradient")
 
 
 if __name__ == "__main__":

