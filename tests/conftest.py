@@ -81,7 +81,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "isa" in metafunc.fixturenames:
         from helpers.runners import isas_under_test
 
-        metafunc.parametrize("isa", isas_under_test(), indirect=True)
+        each = [pytest.param(isa, marks=pytest.mark.every_isa) for isa in isas_under_test()]
+        metafunc.parametrize("isa", each, indirect=True)
 
 
 @pytest.fixture(scope="session")

@@ -92,6 +92,7 @@ def test_row_alone_in_a_batch_and_elsewhere(
         assert_identical(alone, {k: v[row : row + 1] for k, v in batch.items()}, f"{isa} {row}")
 
 
+@pytest.mark.every_isa
 @pytest.mark.check(7, quick=9, full=42)
 @pytest.mark.parametrize("cell", CELLS)
 def test_any_rows_in_any_order(cell: str, seeds: list[int]) -> None:

@@ -38,6 +38,7 @@ SHAPES = itertools.cycle([
 OPTIONS = itertools.cycle([{}, {"truncate": 2}, {"clip_step": 0.3}])
 
 
+@pytest.mark.every_isa
 @pytest.mark.check(2)
 @pytest.mark.parametrize(
     ("case", "options"),

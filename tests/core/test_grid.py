@@ -29,6 +29,7 @@ PLANS = list(itertools.product((0, 1), (1, 2), ("rows", "units")))  # chunk, thr
 HALF = [(0, 1, "rows"), (0, 2, "units"), (1, 1, "units"), (1, 2, "rows")]
 
 
+@pytest.mark.every_isa
 @pytest.mark.check(2)
 @pytest.mark.parametrize("case", GRID, ids=str)
 def test_core_equals_twin(case: Case) -> None:
@@ -52,6 +53,7 @@ def test_core_equals_twin(case: Case) -> None:
             assert_identical(first[1], first[0], isa)
 
 
+@pytest.mark.every_isa
 @pytest.mark.check(2, quick=4, full=130)
 @pytest.mark.parametrize("cell", CELLS)
 def test_other_grids(cell: str, count: int) -> None:

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+@pytest.mark.every_isa
 @pytest.mark.parametrize("name", isas_under_test())
 def test_results_have_the_bits_of_earlier_ones(name: str, long: bool) -> None:
     expected = {line: found for line, found in hashes.read().items() if line.startswith(f"{name} ")}

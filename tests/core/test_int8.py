@@ -56,6 +56,7 @@ def _stream(layer: Layer, packed: Any, h: np.ndarray, c: np.ndarray | None) -> t
     return getattr(_core.Cell, layer.cell), packed, *states, other, None
 
 
+@pytest.mark.every_isa
 @pytest.mark.parametrize("seed", range(60))
 def test_bits_depend_on_the_row_alone(seed: int) -> None:
     rng = np.random.default_rng(seed)

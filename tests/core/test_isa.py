@@ -79,6 +79,7 @@ def test_unknown_dtype_of_compiled_isa_raises() -> None:
         _core.compiled_isa("float16")
 
 
+@pytest.mark.every_isa
 @pytest.mark.check(9, quick=170, full=1_670)
 @pytest.mark.parametrize("cell", CELLS)
 def test_instruction_sets_agree(cell: str, seeds: list[int]) -> None:

@@ -20,6 +20,7 @@ SIZES = st.integers(1, 20)
 ROWS = ("x", "h0", "c0", "dy", "dh_n", "dc_n", "y", "h_n", "c_n")
 
 
+@pytest.mark.every_isa
 @pytest.mark.check(1, quick=100, full=10_000)
 @pytest.mark.parametrize("cell", CELLS)
 def test_random_cases_equal_the_twin(cell: str, seeds: list[int]) -> None:

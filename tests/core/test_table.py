@@ -57,6 +57,7 @@ def drawn(cell: str, dtype: Any, **shape: Any) -> tuple[Problem, Any, Any]:
     return problem.replace(x=np.ascontiguousarray(table[0][ids])), table, ids
 
 
+@pytest.mark.every_isa
 @pytest.mark.parametrize("shape", [{}, {"lengths": "ragged", "reverse": True}], ids=["", "ragged"])
 @pytest.mark.parametrize("cell", CELLS)
 def test_rows_of_a_table_are_the_gathered_rows(cell: str, shape: dict[str, Any]) -> None:

@@ -30,6 +30,7 @@ OPTIONS = [{"truncate": 1}, {"truncate": 3}, {"clip_step": 0.05}, {"truncate": 2
 PLANS = [(0, 1, "rows"), (0, 2, "units"), (1, 2, "rows"), (3, 3, "units")]  # chunk, threads, split
 
 
+@pytest.mark.every_isa
 @pytest.mark.parametrize("shape", SHAPES, ids=IDS)
 @pytest.mark.parametrize("cell", CELLS)
 def test_core_equals_twin(cell: str, shape: dict) -> None:
