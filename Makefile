@@ -71,6 +71,7 @@ full: $(JUDGES)have-fastrnn  ## the long tier, for which CI has no time, with th
 	LONG=1 $(JUDGES)bin/python tools/scorecard.py run make asan
 	$(JUDGES)bin/python tools/scorecard.py run make tsan
 	$(MAKE) compilers
+	$(MAKE) browser
 	$(JUDGES)bin/python tools/scorecard.py run make wheel
 	$(JUDGES)bin/python tools/scorecard.py run make fuzz SECONDS=1800
 	$(JUDGES)bin/python tools/scorecard.py run make reproducible
