@@ -151,6 +151,17 @@ def test_ctrl_c_saves_and_says_how_to_go_on(folder: Path) -> None:
     assert isinstance(models.load("run/model.safetensors"), models.LanguageModel)
 
 
+def test_a_language_model_learns_from_a_sample_of_the_symbols(folder: Path) -> None:
+    text = LANGUAGE.format(updates=20).replace(
+        "dropout = 0.1", 'dropout = 0.1\nloss = "sampled"\nnum_samples = 8'
+    )
+    assert main(["train", write(folder, text)]) == 0
+    assert models.load(folder / "run").config["num_samples"] == 8
+    (folder / "run").rename(folder / "first")
+    assert main(["train", write(folder, text.replace("= 8\n", '= "many"\n', 1))]) == 1
+    assert main(["train", write(folder, text.replace("sampled", "hinge"))]) == 1
+
+
 def test_a_language_model_learns_from_a_token_file(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -99,6 +99,18 @@ def test_a_large_sample_is_the_whole_softmax(rng: np.random.Generator) -> None:
     np.testing.assert_allclose(slope, expected, atol=0.01)
 
 
+def test_classes_that_are_right_for_a_row_are_no_estimate(rng: np.random.Generator) -> None:
+    """Where all classes are, nothing is estimated; ignored rows make none right."""
+    x, w, b, _ = draw(rng)
+    x, targets = rng.normal(size=(V + 1, I)), np.append(np.arange(V), -100)
+    exact = ops.softmax_cross_entropy(ops.linear(x, w, b), targets, reduction="none")
+    found = ops.sampled_softmax(x, w, b, targets, num_samples=3, rng=rng, reduction="none")
+    np.testing.assert_allclose(found, exact, rtol=1e-12)
+    assert found[-1] == 0
+    nothing = np.full(V + 1, -100)
+    assert ops.sampled_softmax(x, w, b, nothing, num_samples=3, rng=rng, reduction="sum") == 0
+
+
 def test_one_class_has_no_loss() -> None:
     """Every sample is the target itself, and is left out."""
     loss = ops.sampled_softmax(

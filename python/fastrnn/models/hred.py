@@ -45,6 +45,15 @@ class HRED(Segmented, DialogueModel):
         its turns, the other to the context from which its next turn is generated. 0: none.
     dropout : float
         Of the inputs of the context layer and of the output layer, while training.
+    loss : {"full", "sampled"}
+        What `loss` is while learning, that is with an rng: the whole softmax, or with many symbols
+        `fastrnn.ops.sampled_softmax`. An update then changes the rows of tables that the batch or
+        the sample has, and leaves the others alone. `evaluate`, `nats` and replies take all.
+    num_samples : int or None
+        How many symbols are drawn for a batch; None: 2,048.
+    proposal : {"log_uniform", "uniform"} or None
+        Symbol k is drawn in proportion to ``ln(1 + 1/(k + 1))``, which None means, too: a
+        Vocabulary has the most frequent words first; or all are drawn alike.
     word_drop : float
         Probability that an input symbol of the decoder becomes UNK, while training.
     dtype : dtype
@@ -106,6 +115,9 @@ class HRED(Segmented, DialogueModel):
         attention: bool = False,
         speakers: int = 0,
         dropout: float = 0.0,
+        loss: str = "full",
+        num_samples: int | None = None,
+        proposal: str | None = None,
         word_drop: float = 0.0,
         dtype: DTypeLike = np.float32,
         rng: "Generator | None" = None,
@@ -116,7 +128,8 @@ class HRED(Segmented, DialogueModel):
             embedding_size=embedding_size, bidirectional_utterance=bidirectional_utterance,
             decoder_input=decoder_input, attention=attention, speakers=speakers, dropout=dropout,
             word_drop=word_drop, dtype=dtype, rng=generator(rng), latent=0,
-            layer_options=layer_options, own_options={"word_drop": word_drop},
+            output=(loss, num_samples, proposal), layer_options=layer_options,
+            own_options={"word_drop": word_drop},
         )  # fmt: skip
 
     def loss(self, params: Mapping[str, Any], batch: Any, rng: "Generator | None" = None) -> Any:
@@ -131,7 +144,7 @@ class HRED(Segmented, DialogueModel):
             turns to predict, and speakers as well. The first turn of a dialogue cannot be a target.
             Of a plain tuple these two may follow the first three.
         rng : numpy.random.Generator or None
-            Of dropout; None: nothing is dropped.
+            Of dropout and the sample; None: nothing is dropped, and all symbols take part.
 
         Returns
         -------

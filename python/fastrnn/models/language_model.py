@@ -14,6 +14,7 @@ from fastrnn.data import BOS, EOS, PAD, UNK
 from fastrnn.init import generator
 from fastrnn.metrics import perplexity
 from fastrnn.models._parts.model import Model, size_of, unpack
+from fastrnn.models._parts.output import OutputLoss
 from fastrnn.models._parts.reader import (
     NOTHING,
     Reader,
@@ -72,6 +73,15 @@ class LanguageModel(Model):
     num_layers : int
     dropout : float
         Probability of dropping an output of each layer, while learning.
+    loss : {"full", "sampled"}
+        What `loss` is while learning, that is with an rng: the whole softmax, or with many symbols
+        `fastrnn.ops.sampled_softmax`. An update then changes the rows of tables that the batch or
+        the sample has, and leaves the others alone. `evaluate` and generation take all symbols.
+    num_samples : int or None
+        How many symbols are drawn for a batch; None: 2,048.
+    proposal : {"log_uniform", "uniform"} or None
+        Symbol k is drawn in proportion to ``ln(1 + 1/(k + 1))``, which None means, too: a
+        Vocabulary has the most frequent words first; or all are drawn alike.
     tied : bool
         The embedding's weight is the output layer's too; E must then be H of the last layer.
     dtype : dtype
@@ -128,6 +138,9 @@ class LanguageModel(Model):
         embedding_size: int | None = None,
         num_layers: int = 1,
         dropout: float = 0.0,
+        loss: str = "full",
+        num_samples: int | None = None,
+        proposal: str | None = None,
         tied: bool = False,
         dtype: DTypeLike = np.float32,
         rng: "Generator | None" = None,
@@ -135,6 +148,8 @@ class LanguageModel(Model):
     ) -> None:
         source, V = generator(rng), size_of(vocab)
         self._vocab = V
+        self._output = OutputLoss(V, loss, num_samples, proposal)
+        self._table_rows = self._output.table_rows
         self._dropout, self._tied = probability("dropout", dropout), flag("tied", tied)
         self._reader = Reader(
             cell, input_size=None, vocab=V, embedding_size=embedding_size,
@@ -157,7 +172,7 @@ class LanguageModel(Model):
         sizes = list(hidden_size) if isinstance(hidden_size, Sequence) else hidden_size
         super().__init__(
             {"cell": cell, "hidden_size": sizes, "embedding_size": embedding_size,
-             "num_layers": num_layers, "dropout": dropout, "tied": tied,
+             "num_layers": num_layers, "dropout": dropout, **self._output.config, "tied": tied,
              "dtype": self.dtype.name, **layer_options},
             vocab,
         )  # fmt: skip
@@ -201,7 +216,8 @@ class LanguageModel(Model):
             Where the rows of the batch stand; None: zero. While autograd differentiates, pass
             plain arrays to cut the gradient here (truncated backpropagation through time).
         rng : numpy.random.Generator or None
-            Where dropout draws from; None: dropout does not act.
+            Where dropout and the sample are drawn from; None: dropout does not act, and all symbols
+            take part.
 
         Returns
         -------
@@ -227,10 +243,9 @@ class LanguageModel(Model):
         x, _, exists = self._reader.enter(x, lengths)
         targets = labels("targets", targets, exists, self._vocab, NOTHING)
         y, state = self._reader(params, x, state, lengths=lengths, rng=rng, learning=learning)
-        nats = ops.linear_cross_entropy(
-            self._features(y, rng), *self._out(params), targets, ignore_index=NOTHING,
-            reduction=mean_of(targets),
-        )  # fmt: skip
+        nats = self._output(
+            self._features(y, rng), *self._out(params), targets, reduction=mean_of(targets), rng=rng
+        )
         return nats, int(exists.sum()), state
 
     def _tables(self) -> list[str]:

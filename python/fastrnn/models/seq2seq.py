@@ -19,7 +19,8 @@ from fastrnn.io._files import atomic_write
 from fastrnn.metrics import perplexity
 from fastrnn.models._parts.decoder import Start
 from fastrnn.models._parts.model import Model
-from fastrnn.models._parts.reader import NOTHING, mean_of
+from fastrnn.models._parts.output import OutputLoss
+from fastrnn.models._parts.reader import mean_of
 from fastrnn.models._parts.symbols import as_symbols
 from fastrnn.models._seq2seq.encoder import Encoder
 from fastrnn.models._seq2seq.measures import MEASURES, checked_measures, measured
@@ -82,6 +83,15 @@ class Seq2Seq(Model):
         Probability of dropping a feature of an embedded symbol of either side, while learning.
     label_smoothing : float
         0..1: so much of each target is spread evenly over all symbols in `loss`.
+    loss : {"full", "sampled"}
+        What `loss` is while learning, that is with an rng: the whole softmax, or with many symbols
+        `fastrnn.ops.sampled_softmax`. An update then changes the rows of tables that the batch or
+        the sample has, and leaves the others alone. `evaluate` and generation take all symbols.
+    num_samples : int or None
+        How many symbols are drawn for a batch; None: 2,048.
+    proposal : {"log_uniform", "uniform"} or None
+        Symbol k is drawn in proportion to ``ln(1 + 1/(k + 1))``, which None means, too: a
+        Vocabulary has the most frequent words first; or all are drawn alike.
     scheduled_sampling : float
         Probability of feeding a symbol that the model drew itself instead of the right one, while
         learning. The draws are made from a first run with the right ones.
@@ -158,6 +168,9 @@ class Seq2Seq(Model):
         dropout: float = 0.0,
         embedding_dropout: float = 0.0,
         label_smoothing: float = 0.0,
+        loss: str = "full",
+        num_samples: int | None = None,
+        proposal: str | None = None,
         scheduled_sampling: float = 0.0,
         dtype: DTypeLike = np.float32,
         rng: "Generator | None" = None,
@@ -180,6 +193,9 @@ class Seq2Seq(Model):
         self._peek, self._tied = flag("peek", peek), flag("tied", tied)
         check_attention(attention, query, input_feed)
         self._sizes = vocab_sizes(source_vocab, target_vocab)
+        self._output = OutputLoss(self._sizes[1], loss, num_samples, proposal)
+        self._output.refuse_smoothing(self._smoothing)
+        self._table_rows = self._output.table_rows
         beside = self._join(
             cell, both, reverse_source,
             {"score": attention, "query": query, "input_feed": input_feed},
@@ -201,7 +217,7 @@ class Seq2Seq(Model):
              "bidirectional_encoder": both, "attention": attention, "query": query,
              "input_feed": input_feed, "reverse_source": reverse_source, "peek": peek,
              "tied": tied, "dropout": dropout, "embedding_dropout": drop,
-             "label_smoothing": label_smoothing,
+             "label_smoothing": label_smoothing, **self._output.config,
              "scheduled_sampling": scheduled_sampling, "dtype": self.dtype.name, **layer_options},
             source_vocab=source_vocab, target_vocab=target_vocab,
         )  # fmt: skip
@@ -241,7 +257,7 @@ class Seq2Seq(Model):
             its end and without BOS. lengths and target_lengths of int, (N,), in any order; None:
             sources have all S symbols, targets go up to their first EOS. `pairs` makes batches.
         rng : numpy.random.Generator or None
-            Where dropout and scheduled sampling draw from; None: neither acts.
+            Where dropout, scheduled sampling and the sample draw from; None: none acts.
 
         Returns
         -------
@@ -269,9 +285,9 @@ class Seq2Seq(Model):
         if rng is not None and self._sampling > 0:
             fed = self._partly_drawn(params, pairs, encoded, rng)
         y, _ = self._decoder(params["decoder"], fed, encoded, pairs.target_lengths, rng, learning)
-        return ops.linear_cross_entropy(
-            self._features(y, encoded.vector, rng), *self._out(params), pairs.targets,
-            ignore_index=NOTHING, label_smoothing=smoothing, reduction=mean_of(pairs.targets),
+        return self._output(
+            self._features(y, encoded.vector, rng), *self._out(params), pairs.targets, rng=rng,
+            label_smoothing=smoothing, reduction=mean_of(pairs.targets),
         )  # fmt: skip
 
     def _recurrent(self) -> dict[str, Any]:

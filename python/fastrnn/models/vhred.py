@@ -25,6 +25,7 @@ from fastrnn.models._latent.gaussians import (
     with_free_bits,
 )
 from fastrnn.models._parts.dense import affine
+from fastrnn.models._parts.output import FULL, OutputLoss
 from fastrnn.models._parts.reader import linear_params
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class VHRED(Segmented, Annealing, DialogueModel, Bounds):
     z_dim : int
         Z, the length of a latent vector.
     bidirectional_utterance, decoder_input, attention, speakers, dropout
+    loss, num_samples, proposal
         As `HRED`; context and latent vector enter the decoder.
     word_drop : float
         Probability that an input symbol of the decoder becomes UNK, while training.
@@ -119,6 +121,9 @@ class VHRED(Segmented, Annealing, DialogueModel, Bounds):
         free_bits: float = 0.0,
         bag_of_words: float = 0.0,
         dropout: float = 0.0,
+        loss: str = "full",
+        num_samples: int | None = None,
+        proposal: str | None = None,
         dtype: DTypeLike = np.float32,
         rng: "Generator | None" = None,
         **layer_options: Any,
@@ -131,7 +136,7 @@ class VHRED(Segmented, Annealing, DialogueModel, Bounds):
             embedding_size=embedding_size, bidirectional_utterance=bidirectional_utterance,
             decoder_input=decoder_input, attention=attention, speakers=speakers,
             dropout=dropout, word_drop=word_drop, dtype=dtype, rng=source, latent=Z,
-            layer_options=layer_options,
+            output=(loss, num_samples, proposal), layer_options=layer_options,
             own_options={
                 "z_dim": Z, "word_drop": word_drop, "kl_schedule": schedule(kl_schedule),
                 "free_bits": free_bits, "bag_of_words": bag_of_words,
@@ -160,8 +165,8 @@ class VHRED(Segmented, Annealing, DialogueModel, Bounds):
             As `HRED.loss` takes it. `weight` is that of the divergence; in a plain tuple it is the
             last element.
         rng : numpy.random.Generator or None
-            Of z and of dropout; None: nothing is dropped, and the noise of z is the same every
-            time.
+            Of z, dropout and the sample; None: nothing is dropped, all symbols take part, and the
+            noise of z is the same every time.
 
         Returns
         -------
@@ -209,7 +214,7 @@ class VHRED(Segmented, Annealing, DialogueModel, Bounds):
         kl = with_free_bits(kl_of_units(*posterior, *prior), self._free)
         total = nats + weight * kl
         if self._bag > 0:
-            total = total + self._bag * bag_nats(params["bag"], condition, d)
+            total = total + self._bag * bag_nats(params["bag"], condition, d, self._output, rng)
         return total / max(d.symbols, 1), encoded.state
 
     def _weighted(self, batch: Any, weight: float) -> DialogueBatch:
@@ -372,12 +377,20 @@ def _heads(params: Mapping[str, Any], x: Any) -> tuple[Any, Any]:
     return gaussian(params, anp.tanh(affine(params["hidden"], x)))
 
 
-def bag_nats(params: Mapping[str, Any], condition: Any, d: Dialogues) -> Any:
+def bag_nats(
+    params: Mapping[str, Any],
+    condition: Any,
+    d: Dialogues,
+    output: OutputLoss = FULL,
+    rng: "Generator | None" = None,
+) -> Any:
     """Return −ln p of the words of all targets in any order: one softmax a turn."""
-    scores = affine(params["out"], anp.tanh(affine(params["hidden"], condition)))
+    y = anp.tanh(affine(params["hidden"], condition))
     T, P = d.targets.shape
     place = np.flatnonzero(np.arange(T)[:, None] < d.target_lengths)
-    return ops.softmax_cross_entropy(
-        ops.embedding(scores, place % max(P, 1)), d.targets.ravel()[place], ignore_index=None,
-        reduction="sum",
-    )  # fmt: skip
+    turns, words, out = place % max(P, 1), d.targets.ravel()[place], params["out"]
+    if output.samples(rng):
+        y = ops.embedding(y, turns)
+        return output(y, out["weight"], out["bias"], words, reduction="sum", rng=rng)
+    scores = ops.embedding(affine(out, y), turns)
+    return ops.softmax_cross_entropy(scores, words, ignore_index=None, reduction="sum")

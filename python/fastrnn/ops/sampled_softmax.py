@@ -10,8 +10,7 @@ from fastrnn._checks import Array, integer
 from fastrnn.ops._arguments import integers
 from fastrnn.ops._primitive import value_of
 from fastrnn.ops.embedding import embedding
-from fastrnn.ops.linear import linear
-from fastrnn.ops.loss import softmax_cross_entropy
+from fastrnn.ops.linear_loss import linear_cross_entropy
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -32,8 +31,9 @@ def sampled_softmax(
     """Return the cross-entropy of ``linear(x, w, b)``, the softmax's sum estimated from a sample.
 
     For training with so many classes that all their scores would take too long. The scores that
-    are computed are those of each row's right class, and of `num_samples` classes that all rows
-    share. As more are drawn the loss and its gradient approach those of the whole softmax.
+    are computed, for all rows, are those of the classes that are right for any row, and of
+    `num_samples` that are drawn. As more are drawn the loss and its gradient approach those of the
+    whole softmax.
 
     Parameters
     ----------
@@ -72,9 +72,10 @@ def sampled_softmax(
 
     Notes
     -----
-    With o the scores, t the target, q the proposal and K samples k that are not t, the loss is
-    ``-o_t + log(e^{o_t} + Σ_k e^{o_k} / (K·q_k))``: the sum under the logarithm is that of the
-    softmax in expectation. A sample that is the row's own target is left out in that row.
+    With o a row's scores, t its target, B the targets of all rows, q the proposal and K samples k,
+    of which those in B are left out, the loss is
+    ``-o_t + log(Σ_{v in B} e^{o_v} + Σ_k e^{o_k} / (K·q_k))``: the sum under the logarithm is that
+    of the softmax in expectation.
 
     References
     ----------
@@ -108,21 +109,20 @@ def _sampled(
     if b is not None and b.shape != (V,):
         raise ValueError(f"b must have shape (V,) = ({V},), got {b.shape}")
     ids, log_counts = _drawn(rng, V, num_samples, proposal)
-    right, labels = _right(targets, x.shape[:-1], V, ignore_index)
-    flat = anp.reshape(x, (right.size, x.shape[-1]))
-    classes = np.concatenate([ids, right])
-    # One look-up, so that the gradient by w is made once.
-    rows, K = embedding(w, classes), len(ids)
-    shift: Any = -log_counts.astype(value_of(w).dtype)
-    own: Any = anp.sum(flat * rows[K:], axis=1)
+    used = _used(targets, x.shape[:-1], V, ignore_index)
+    # A class that is drawn n times counts n times, one that is right for a row exactly once.
+    own = np.unique(targets[used])
+    drawn, first, counts = np.unique(ids, return_index=True, return_counts=True)
+    others = ~np.isin(drawn, own)
+    classes = np.concatenate([own, drawn[others]])
+    shift = np.zeros(len(classes), value_of(w).dtype)
+    shift[len(own) :] = (np.log(counts) - log_counts[first])[others]
+    rows = embedding(w, classes)
+    biases: Any = shift
     if b is not None:
-        biases: Any = embedding(anp.reshape(b, (V, 1)), classes)[:, 0]
-        shift, own = biases[:K] + shift, own + biases[K:]
-    estimates = linear(flat, rows[:K], shift)
-    estimates = anp.where(ids == right[:, None], -np.inf, estimates)
-    logits = anp.concatenate([own[:, None], estimates], axis=1)
-    logits = anp.reshape(logits, (*x.shape[:-1], K + 1))
-    return softmax_cross_entropy(logits, labels, ignore_index=-1, reduction=reduction)
+        biases = anp.reshape(embedding(anp.reshape(b, (V, 1)), classes), shift.shape) + shift
+    labels = np.where(used, np.searchsorted(own, targets), -1)
+    return linear_cross_entropy(x, rows, biases, labels, ignore_index=-1, reduction=reduction)
 
 
 def _drawn(rng: Any, V: int, num_samples: Any, proposal: Any) -> tuple[Array, Array]:
@@ -145,14 +145,12 @@ def _drawn(rng: Any, V: int, num_samples: Any, proposal: Any) -> tuple[Array, Ar
     return ids, np.log(count * chances[ids] / total)
 
 
-def _right(
-    targets: Array, shape: tuple[int, ...], V: int, ignore_index: Any
-) -> tuple[Array, Array]:
-    """Return each row's right class, flat, 0 where it is ignored; and labels: 0, or -1 there."""
+def _used(targets: Array, shape: tuple[int, ...], V: int, ignore_index: Any) -> Array:
+    """Return which rows are not ignored."""
     if targets.shape != shape:
         raise ValueError(f"targets must have shape (…,) = {shape}, got {targets.shape}")
-    ignored = np.zeros(shape, bool) if ignore_index is None else targets == ignore_index
-    wrong = ~ignored & ((targets < 0) | (targets >= V))
+    used = np.ones(shape, bool) if ignore_index is None else targets != ignore_index
+    wrong = used & ((targets < 0) | (targets >= V))
     if wrong.any():
         raise ValueError(f"targets must lie in 0..V-1 = 0..{V - 1}, got {targets[wrong][0]}")
-    return np.where(ignored, 0, targets).reshape(-1), np.where(ignored, -1, 0)
+    return used

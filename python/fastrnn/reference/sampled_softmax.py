@@ -69,16 +69,20 @@ def sampled_softmax(
     """
     table = as_array(w)
     points, biases = as_array(x, table), as_array(b, table)
-    xp, flat, shape = array_module(points, table, biases), rows(points), points.shape[:-1]
-    ids, log_counts = draw_classes(rng, table.shape[0], num_samples, proposal)
-    right, labels = right_classes(targets, shape, table.shape[0], ignore_index)
-    picked_b, right_b = (None, 0.0) if biases is None else (biases[ids], biases[right])
-    estimates = affine(xp, flat, table[ids], picked_b) - log_counts.astype(constant(table).dtype)
-    estimates = xp.where(ids == right[:, None], -np.inf, estimates)
-    own = xp.sum(flat * table[right], axis=1) + right_b
-    logits = xp.concatenate([own[:, None], estimates], axis=1)
-    logits = logits.reshape((*shape, num_samples + 1))
-    return softmax_cross_entropy(logits, labels, ignore_index=-1, reduction=reduction)
+    xp, shape, V = array_module(points, table, biases), points.shape[:-1], table.shape[0]
+    ids, log_counts = draw_classes(rng, V, num_samples, proposal)
+    used = used_rows(targets, shape, V, ignore_index)
+    own = np.unique(np.asarray(targets)[used])
+    left = ~np.isin(ids, own)
+    classes = np.concatenate([own, ids[left]])
+    shift = np.concatenate([np.zeros(len(own)), -log_counts[left]])
+    shift = shift.astype(constant(table).dtype)
+    picked = shift if biases is None else biases[classes] + shift
+    scores = affine(xp, rows(points), table[classes], picked)
+    labels = np.where(used, np.searchsorted(own, targets), -1)
+    return softmax_cross_entropy(
+        scores.reshape((*shape, len(classes))), labels, ignore_index=-1, reduction=reduction
+    )
 
 
 def draw_classes(
@@ -111,10 +115,8 @@ def draw_classes(
     return ids, np.log(count * weights[ids] / total)
 
 
-def right_classes(
-    targets: Any, shape: tuple[int, ...], V: int, ignore_index: Any
-) -> tuple[Array, Array]:
-    """Return the right class of each row, flat, 0 where it is ignored; and 0, or -1 there.
+def used_rows(targets: Any, shape: tuple[int, ...], V: int, ignore_index: Any) -> Array:
+    """Return which rows are not ignored.
 
     Raises
     ------
@@ -124,8 +126,8 @@ def right_classes(
     targets = np.asarray(targets)
     if targets.shape != shape:
         raise ValueError(f"targets must have shape (…,) = {shape}, got {targets.shape}")
-    ignored = np.zeros(shape, bool) if ignore_index is None else targets == ignore_index
-    wrong = ~ignored & ((targets < 0) | (targets >= V))
+    used = np.ones(shape, bool) if ignore_index is None else targets != ignore_index
+    wrong = used & ((targets < 0) | (targets >= V))
     if wrong.any():
         raise ValueError(f"targets must lie in 0..V-1 = 0..{V - 1}, got {targets[wrong][0]}")
-    return np.where(ignored, 0, targets).reshape(-1), np.where(ignored, -1, 0)
+    return used

@@ -17,6 +17,7 @@ from fastrnn.models._dialogue.dialogues import Dialogues, as_batch, indexed
 from fastrnn.models._parts.conditioned import ConditionedDecoder, Memory
 from fastrnn.models._parts.decoder import Ids
 from fastrnn.models._parts.model import Model, size_of
+from fastrnn.models._parts.output import OutputLoss
 from fastrnn.models._parts.pooling import last
 from fastrnn.models._parts.reader import CELLS, Reader
 from fastrnn.models._parts.symbols import as_symbols, as_texts
@@ -55,6 +56,7 @@ class DialogueModel(Model):
     ----------
     latent : int
         How many columns join the context at the input of the decoder.
+    output : (loss, num_samples, proposal)
     word_drop : float
     own_options : dict
         What else belongs to the settings.
@@ -80,10 +82,13 @@ class DialogueModel(Model):
         dtype: DTypeLike,
         rng: "Generator",
         latent: int,
+        output: tuple[Any, Any, Any],
         layer_options: Mapping[str, Any],
         own_options: Mapping[str, Any],
     ) -> None:
         V = self._vocab = integer("vocab", size_of(vocab), 5)
+        self._output = OutputLoss(V, *output)
+        self._table_rows = self._output.table_rows
         H = integer("hidden_size", hidden_size, 1)
         C = H if context_size is None else integer("context_size", context_size, 1)
         O = H if decoder_size is None else integer("decoder_size", decoder_size, 1)
@@ -116,7 +121,7 @@ class DialogueModel(Model):
              "decoder_size": decoder_size, "embedding_size": embedding_size,
              "bidirectional_utterance": bidirectional_utterance, "decoder_input": decoder_input,
              "attention": attention, "speakers": self._speakers, "dropout": dropout,
-             "dtype": self.dtype.name, **own_options, **layer_options},
+             **self._output.config, "dtype": self.dtype.name, **own_options, **layer_options},
             vocab,
         )  # fmt: skip
 
@@ -202,7 +207,7 @@ class DialogueModel(Model):
         """Return −ln p of the symbols of all targets."""
         return self._decoder.nats(
             params, condition, d.targets, d.target_lengths, memory=memory, dropout=self._dropout,
-            word_drop=self._word_drop, **how,
+            word_drop=self._word_drop, output=self._output, **how,
         )  # fmt: skip
 
     def _condition(self, contexts: Any, z: Any, rng: "Generator") -> Any:  # noqa: ARG002

@@ -13,6 +13,7 @@ from fastrnn._checks import integer, number
 from fastrnn.data import BOS, EOS, PAD, UNK
 from fastrnn.models._parts.decoder import AttentiveDecoder, Decoder, Ids, LayerDecoder, Start
 from fastrnn.models._parts.dense import affine, choice
+from fastrnn.models._parts.output import FULL, OutputLoss
 from fastrnn.models._parts.reader import CELLS, Reader, linear_params, refuse_projection
 
 if TYPE_CHECKING:
@@ -143,6 +144,7 @@ class ConditionedDecoder:
         rng: "Generator | None" = None,
         learning: bool = False,
         reduction: str = "none",
+        output: OutputLoss = FULL,
     ) -> SymbolNats:
         """Return −ln p of symbols (T, N), each row's EOS included.
 
@@ -165,6 +167,7 @@ class ConditionedDecoder:
             As `Decoder`.
         reduction : {"none", "sum"}
             A sum is differentiated in less time.
+        output : OutputLoss
         """
         N, own = len(lengths), self._own(params)
         inputs, targets = _shifted(tokens, lengths)
@@ -179,10 +182,9 @@ class ConditionedDecoder:
         if rng is not None and dropout > 0:
             y = ops.dropout(y, dropout, rng=rng)
         out = own["out"]
-        nats = ops.linear_cross_entropy(
-            y, out["weight"], out["bias"], targets.ravel()[place], ignore_index=None,
-            reduction=reduction,
-        )  # fmt: skip
+        nats = output(
+            y, out["weight"], out["bias"], targets.ravel()[place], reduction=reduction, rng=rng
+        )
         return SymbolNats(nats, place % max(N, 1))
 
     def generate(
