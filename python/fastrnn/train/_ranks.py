@@ -294,7 +294,7 @@ def _gathered_rows(
     nothing = np.zeros(0, np.int64)
     return {
         name: comm.allgatherv(own[name].rows if name in own else nothing)
-        for name, here in zip(arrays, counts.T, strict=True)
+        for name, here in zip(arrays, counts.transpose(), strict=True)
         if here.min() >= 0 and here.max() > 0
     }
 
