@@ -85,10 +85,10 @@ def markov(seed, n=200_000, size=8, epochs=2):
 
 def run(quick: Quick = False, plot: Plot = PICTURES, seeds: Seeds = 1, data: Data = None) -> None:
     """Character language model: nats of text it never saw, beside a source of known entropy."""
+    name, *parts = text(data)
     for seed in range(seeds):
         nats, entropy = markov(seed)
         print(f"Markov source, seed {seed}: {nats:.4f} nats, entropy rate {entropy:.4f}")
-    name, *parts = text(data)
     letters = Vocabulary.from_texts(parts, level="character")
     if quick:
         parts = parts[0][:180_000], parts[1][:20_000]

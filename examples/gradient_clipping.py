@@ -2,8 +2,9 @@
 
 The network reads 30 normal numbers and has to give their sum. With recurrent weights of this size
 its state is chaotic: the gradient grows along the way back as differences do along the way forth.
-Without clipping, plain gradient descent is thrown out of the region it works in by single updates;
-with it, the same network from the same first weights on the same data learns.
+Without clipping, single updates throw plain gradient descent out of the region it works in: it
+learns later, or not at all; with it, the same network from the same first weights on the same data
+learns at once.
 """
 
 import numpy as np

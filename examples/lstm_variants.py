@@ -3,7 +3,7 @@
 At the end of a hundred steps the network has to add the two numbers that were marked. Beside the
 subsets of the input, forget and output gate (none of them is the bare constant error carousel;
 input and output are the LSTM of 1997): coupled gates, i = 1 − f, peepholes, and a linear squashing
-of the output. Cells begin with memories of 1 to T steps. The table claims no winner.
+of the output. Cells begin with memories of 1 to T steps. Only the input gate is missed here.
 """
 
 from time import perf_counter
@@ -51,6 +51,8 @@ def run(quick: Quick = False, plot: Plot = PICTURES, seeds: Seeds = 3) -> None:
         found[name] = errors = [train(options, seed, updates)[1] for seed in range(seeds)]
         seconds = (perf_counter() - began) / seeds
         print(f"{name:<20}{spread(errors)}   {seconds:.1f} s a run")
+    learned = [name for name, errors in found.items() if max(errors) < 0.01]
+    print(f"learned by every seed of: {', '.join(learned) or 'none'}")
     figure = bars(
         found, title=f"Adding over 100 steps without some of the gates, {plural(seeds, 'seed')}",
         levels={"the mean alone": 1 / 6}, xlabel="mean squared error on fresh data", log=True,

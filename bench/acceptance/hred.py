@@ -16,7 +16,7 @@ from fastrnn.data import Vocabulary
 from fastrnn.models import HRED
 from toys.dialogues import slot_bounds, slot_dialogues
 
-SLOTS = {"talks": 20_000, "hidden": 96, "embedding": 32, "batch": 100, "epochs": 6, "lr": 5e-3}
+SLOTS = {"talks": 20_000, "hidden": 96, "embedding": 32, "batch": 100, "epochs": 12, "lr": 5e-3}
 
 
 def slot_model(words: Vocabulary, seed: int, **options: Any) -> HRED:
