@@ -1,9 +1,9 @@
 """Reading as translation: a sentence goes in, its tree comes out as brackets, word by word.
 
-Three languages whose truth is exact: formulas (infix becomes prefix), English of a small grammar
-in which words decide where a phrase belongs, and expressions of Python's own standard library. A
-constraint lets the decoder write whole trees only. Figures: trees that are right in every bracket,
-bracket F1, and the share that is well-formed without a constraint (Vinyals et al. 2015).
+Two languages whose truth is exact: formulas (infix becomes prefix), and English of a small grammar
+in which words decide where a phrase belongs. A constraint lets the decoder write whole trees only.
+Figures: trees that are right in every bracket, bracket F1, and the share that is well-formed
+without a constraint (Vinyals et al. 2015).
 """
 
 from time import perf_counter
@@ -16,7 +16,7 @@ from fastrnn import metrics
 from fastrnn.data import Vocabulary
 from fastrnn.models import Seq2Seq
 from fastrnn.plot import bars
-from toys import expressions, formulas, grammar, trees
+from toys import formulas, grammar, trees
 
 KINDS = ("additive", "none")  # of attention
 
@@ -68,14 +68,6 @@ def english(N, seed=0):
         [" ".join(trees.tokens(tree)) for _, tree in made],
         seed=seed,
     )
-
-
-def python(N=None, seed=0):
-    """The shapes of expressions in Python's standard library."""
-    made = expressions.shapes(expressions.standard_library())
-    language = Language(made.sources, made.targets, seed=seed)
-    language.sources, language.targets = language.sources[:N], language.targets[:N]
-    return language
 
 
 def made(language, kind, seed, hidden=128):

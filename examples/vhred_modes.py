@@ -67,6 +67,7 @@ def run(quick: Quick = False, plot: Plot = PICTURES, seeds: Seeds = 2) -> None:
         truth, kinds = source.entropy[c].mean(), source.mode_entropy[c].mean()
         print(f"seed {seed}: H(reply) {truth:.3f} nats, of which the kind has {kinds:.3f}")
         batch, model = packed(fresh, words), None
+        noise = np.abs(rng.multinomial(200, source.p[0], 999) / 200 - source.p[0]).sum(1).mean() / 2
         for name, (options, how) in PLAN.items():
             began, own = perf_counter(), np.random.default_rng(seed)
             if options is not None:
@@ -91,11 +92,12 @@ def run(quick: Quick = False, plot: Plot = PICTURES, seeds: Seeds = 2) -> None:
             if options is CURES:
                 print("    " + "\n    ".join(said[0][2][:3]))
                 codes = model.encode(batch)[0]
+    print(f"200 draws from the truth itself have a total variation of {noise:.3f}")
     for name in PLAN:
         kinds, far = spread(found[KINDS][name], 1), spread(found[APART][name], 3)
         print(f"{name:<22} kinds {kinds}, total variation {far}")
     figure = bars(
-        found, levels={KINDS: {"all": 8}},
+        found, levels={KINDS: {"all": 8}, APART: {"200 draws from the truth": noise}},
         title=f"One question, eight kinds of answer, {plural(seeds, 'seed')}",
     )  # fmt: skip
     save(figure, plot, "vhred_modes")

@@ -12,7 +12,7 @@ from typing import Any
 
 import _translator
 import parse_tree
-from bench.acceptance import _frame, parsing
+from bench.acceptance import _expressions, _frame, parsing
 from bench.torch_seq2seq import give_back, loss_of, translator_of, update
 
 N, NORM = 64, 5.0
@@ -39,7 +39,7 @@ def measure(bench: _frame.Frame) -> None:
     if importlib.util.find_spec("torch") is None:
         raise _frame.Skipped("PyTorch is not here (pip install torch)")
     given = bench.given
-    language = parse_tree.python(given.size)
+    language = _expressions.language(given.size)
     cut = len(language.sources) * 9 // 10
     learned = language.sources[:cut], language.targets[:cut]
     judged = language.sources[cut:], language.targets[cut:]

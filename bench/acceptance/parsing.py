@@ -8,7 +8,7 @@ import sys
 
 import _translator
 import parse_tree
-from bench.acceptance import _frame
+from bench.acceptance import _expressions, _frame
 
 LANGUAGES = {"formulas": 20_000, "english": 20_000, "python": None}
 EPOCHS = {"formulas": 8, "english": 8, "python": 20}
@@ -24,7 +24,7 @@ def measure(bench: _frame.Frame) -> None:
     }  # fmt: skip
     makers = {
         "formulas": parse_tree.arithmetic, "english": parse_tree.english,
-        "python": parse_tree.python,
+        "python": _expressions.language,
     }  # fmt: skip
     for name in given.parts:
         one(bench, name, makers[name](given.size or LANGUAGES[name]))

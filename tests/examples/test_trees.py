@@ -7,9 +7,10 @@ import ast
 import numpy as np
 import pytest
 
+from bench.acceptance import _expressions
 from fastrnn.data import EOS, Vocabulary
 from fastrnn.metrics import bracket_f1
-from toys import expressions, formulas, grammar, trees
+from toys import formulas, grammar, trees
 
 TREE = ("S", ("NP", "DT", "NN"), ("VP", "VB", ("NP", "NN")))
 
@@ -171,7 +172,7 @@ def test_every_sentence_has_the_one_tree_that_its_words_say() -> None:
 
 def test_expressions_are_read_as_python_reads_them() -> None:
     text = "a = f(b, *c, d=1)[2:] if not x.y else {**e, 'k': (1, 2)}\nlambda: g(h < i in j)\n"
-    made = expressions.shapes([text])
+    made = _expressions.shapes([text])
     answers = dict(zip(made.sources, made.targets, strict=True))
     call = "(Call n n (Starred n )Starred (keyword n c )keyword )Call"
     assert answers["n ( n , * n , n = c )"] == call
@@ -179,12 +180,12 @@ def test_expressions_are_read_as_python_reads_them() -> None:
     assert answers["not n . n"] == "(Not (Attribute n n )Attribute )Not"
     assert answers["{ ** n , c : ( c , c ) }"] == "(Dict - c n (Tuple c c )Tuple )Dict"
     assert all(trees.is_tree(target.split()) for target in made.targets)
-    assert expressions.shapes(["a = f'{x}' + y", "this is no Python"]) == ([], [], 0)
-    assert expressions.shapes(["a + b", "c + 1"], longest=3).sources == ["n + c", "n + n"]
+    assert _expressions.shapes(["a = f'{x}' + y", "this is no Python"]) == ([], [], 0)
+    assert _expressions.shapes(["a + b", "c + 1"], longest=3).sources == ["n + c", "n + n"]
 
 
 def test_the_standard_library_has_thousands_of_shapes() -> None:
-    made = expressions.shapes(expressions.standard_library()[:60])
+    made = _expressions.shapes(_expressions.standard_library()[:60])
     assert len(made.sources) > 1000
     assert len(set(made.sources)) == len(made.sources)
     assert made.ambiguous < 0.01 * len(made.sources)

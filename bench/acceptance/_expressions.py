@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from parse_tree import Language
 from toys.trees import Tree, tokens
 
 _LAYOUT = {
@@ -54,13 +55,6 @@ def shapes(texts: Iterable[str], *, shortest: int = 3, longest: int = 25) -> Sha
         Modules; one that does not parse is passed over.
     shortest, longest : int
         Words of an expression.
-
-    Examples
-    --------
-    >>> from toys import expressions
-    >>> expressions.shapes(["x = f(a, 1).b"])
-    Shapes(sources=['n ( n , c )', 'n ( n , c ) . n'],
-           targets=['(Call n n c )Call', '(Attribute (Call n n c )Call n )Attribute'], ambiguous=0)
     """
     known: defaultdict[str, set[str]] = defaultdict(set)
     for text in texts:
@@ -69,6 +63,14 @@ def shapes(texts: Iterable[str], *, shortest: int = 3, longest: int = 25) -> Sha
     single = sorted((words, *trees) for words, trees in known.items() if len(trees) == 1)
     sources, targets = [pair[0] for pair in single], [pair[1] for pair in single]
     return Shapes(sources, targets, len(known) - len(single))
+
+
+def language(N: int | None = None, seed: int = 0) -> Language:
+    """Return the first N of the shapes in the standard library, in an order drawn by seed."""
+    made = shapes(standard_library())
+    found = Language(made.sources, made.targets, seed=seed)
+    found.sources, found.targets = found.sources[:N], found.targets[:N]
+    return found
 
 
 def _expressions(text: str, shortest: int, longest: int) -> Iterator[tuple[list[str], Tree]]:
