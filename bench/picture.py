@@ -1,4 +1,4 @@
-"""Draws how many times faster fastrnn is than the others as a heat map."""
+"""Draws how many times faster fastrnn is than the others: a heat map, and bars for the README."""
 
 import math
 from pathlib import Path
@@ -11,6 +11,7 @@ from bench.table import Record
 
 CELL_NAMES = list(CELLS)
 LIMIT = 4.0  # colours are the same beyond this ratio, either way
+TICKS = (1 / LIMIT, 0.5, 1, 2, LIMIT)  # of the colour bar
 
 
 def heat_map(results: dict[str, Any], path: Path) -> None:
@@ -51,13 +52,50 @@ def heat_map(results: dict[str, Any], path: Path) -> None:
         _grid_panel(parts[0].add_subplot(len(lines), columns, place + 1), label, members)
     if uses:
         _uses_panel(parts[-1].add_subplot(), uses, results["peers"][1:])
+    for part in parts:
+        bar = part.colorbar(part.axes[0].images[0], ax=part.axes, fraction=0.02, pad=0.01)
+        bar.set_ticks([math.log2(tick) for tick in TICKS], labels=[f"{t:g}×" for t in TICKS])
     machine, versions = results["machine"], results["versions"]
     figure.suptitle(
-        "time of the other / time of fastrnn; blue: fastrnn is faster, red: slower\n"
+        "time of the other / time of fastrnn; blue: fastrnn is faster, red: slower; grey: not run\n"
         f"{machine['cpu']}, {machine['cpus']} CPUs; "
         + ", ".join(f"{k} {v}" for k, v in versions.items()),
         fontsize=10,
     )
+    figure.savefig(path, dpi=110)
+
+
+def bars(uses: list[Record], results: dict[str, Any], path: Path) -> None:
+    """Write a PNG: for each named use that PyTorch can run, how many times longer others take.
+
+    Raises
+    ------
+    ImportError
+        When matplotlib is not installed.
+    """
+    from matplotlib.figure import Figure
+
+    shown = [record for record in uses if "torch" in table.ratios(record)]
+    names = [name for name in results["peers"][1:] if name != table.TWIN]
+    figure = Figure(figsize=(8, 0.42 * len(shown) + 1), layout="constrained")
+    axes, height = figure.add_subplot(), 0.8 / len(names)
+    for k, name in enumerate(names):
+        ran = {row: table.ratios(r).get(name) for row, r in enumerate(shown)}
+        longer = {row: ratio - 1 for row, ratio in ran.items() if ratio is not None}
+        places = [row + height * (k - (len(names) - 1) / 2) for row in longer]
+        axes.barh(places, longer.values(), height, left=1, label=peer_class(name).title)
+    axes.axvline(1, color="black", linewidth=1)
+    axes.set_xscale("log", base=2)
+    axes.set_xticks([0.5, 1, 2, 4, 8, 16, 32], ["½", "1", "2", "4", "8", "16", "32"])
+    labels = [f"{r['use']}, {r['cell'].partition('_')[0].upper()} {r['H']}, "
+              f"{'training' if r['training'] else 'inference'}" for r in shown]  # fmt: skip
+    axes.set_yticks(range(len(shown)), labels, fontsize=8)
+    axes.invert_yaxis()
+    axes.set_xlabel("time / time of fastrnn (to the right of 1: fastrnn is faster)")
+    machine = results["machine"]
+    where = f"{machine['cpu']}, {machine['cpus']} CPUs, {results['date']}"
+    axes.set_title(f"How much longer others take\n{where}", fontsize=10)
+    figure.legend(loc="outside upper right", ncols=len(names), frameon=False, fontsize=9)
     figure.savefig(path, dpi=110)
 
 
@@ -98,7 +136,8 @@ def _paint(
     rows: list[str],
     columns: list[str],
 ) -> None:
-    """Coloured squares with the ratio written in; a missing value stays white."""
+    """Coloured squares with the ratio written in; where nothing was measured it is grey."""
+    axes.set_facecolor("0.8")
     bound = math.log2(LIMIT)
     numbers = [[math.nan] * len(columns) for _ in rows]
     for (row, column), (ratio, note) in values.items():

@@ -1,4 +1,4 @@
-"""Writes the speed table of the README from the files that bench.run left in results/.
+"""Writes the README's table of speed, and its picture, from what bench.run left in results/.
 
 python -m bench.report [--check]
 """
@@ -9,11 +9,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench import table
+from bench import picture, table
 from bench.baselines import peer_class
 from bench.grid import RESULTS
 
-README = Path(__file__).resolve().parent.parent / "README.md"
+ROOT = Path(__file__).resolve().parent.parent
+README, PICTURE = ROOT / "README.md", ROOT / "docs" / "images" / "speed.png"
 BEGIN, END = "<!-- speed table: begin -->", "<!-- speed table: end -->"
 
 
@@ -35,6 +36,9 @@ def main(argv: list[str] | None = None) -> int:
         return int(new != old)
     options.readme.write_text(new)
     print(f"wrote the speed table into {options.readme}")
+    for result in measured(options.results)[:1]:
+        picture.bars(named(result), result, PICTURE)
+        print(f"wrote {PICTURE}")
     return 0
 
 
@@ -60,11 +64,16 @@ def tables(folder: Path) -> str:
     ValueError
         When there is none.
     """
-    results = [json.loads(path.read_text()) for path in sorted(folder.glob("speed-*.json"))]
-    found = [markdown(result) for result in results if named(result)]
+    found = [markdown(result) for result in measured(folder)]
     if not found:
         raise ValueError(f"{folder} holds no results; run python -m bench.run")
     return "\n\n".join(found)
+
+
+def measured(folder: Path) -> list[dict[str, Any]]:
+    """What each file holds that ``python -m bench.run`` wrote, if it has named uses."""
+    results = [json.loads(path.read_text()) for path in sorted(folder.glob("speed-*.json"))]
+    return [result for result in results if named(result)]
 
 
 def named(result: dict[str, Any]) -> list[table.Record]:
@@ -72,7 +81,9 @@ def named(result: dict[str, Any]) -> list[table.Record]:
     return [
         record
         for record in result["records"]
-        if record["use"] != "grid" and "min_ms" in record["peers"][table.BASE]
+        if record["use"] != "grid"
+        and "min_ms" in record["peers"][table.BASE]
+        and "left_out" not in record
     ]
 
 
@@ -84,7 +95,8 @@ def markdown(result: dict[str, Any]) -> str:
     lines = [_row(heads), _row(["---", "---", *["---:"] * (len(heads) - 2)])]
     for record in named(result):
         mine, peak = record["peers"][table.BASE], record["percent_of_peak"]
-        cells = [f"{record['use']} ({_work(record)})", _shape(record), _time(mine["min_ms"])]
+        cells = [f"{record['use']} ({_work(record)})", _shape(record)]
+        cells += [table.duration(mine["min_ms"])]
         cells += [f"{record['gflops']:.1f}", "–" if peak is None else f"{peak:.0f}"]
         ratios = table.ratios(record)
         cells += [_times(ratios[name]) if name in ratios else "–" for name in others]
@@ -118,10 +130,6 @@ def _shape(record: table.Record) -> str:
     special += [word for word in ("bidirectional", "ragged", "stream") if record[word]]
     special += [record["dtype"]] if record["dtype"] != "float32" else []
     return ", ".join([kind, *special])
-
-
-def _time(ms: float) -> str:
-    return f"{ms:#.3g} ms".replace(". ", " ") if ms >= 0.1 else f"{1e3 * ms:.1f} µs"
 
 
 def _times(ratio: float) -> str:

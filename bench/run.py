@@ -24,7 +24,7 @@ def main(argv: list[str] | None = None) -> int:
     deadline = time.monotonic() + options.seconds
     threads = min(baselines.usable_cpus(), MOST_THREADS)
     names = grid.peer_names(None)
-    results = grid.run(cases.medium(threads), names, 7, 0.03, deadline)
+    results = grid.run(cases.medium(threads), names, 7, 0.03, deadline, options.out)
     return grid.store(results, options.out)
 
 

@@ -9,11 +9,19 @@ from bench.baselines import peer_class
 
 Record = dict[str, Any]
 BASE, TWIN = "fastrnn", "numpy"
-MARKS = "= tie (interval holds 1.00), ? answers differ, ! others used more than 5 % of the CPUs"
+MARKS = (
+    "Columns of the other libraries: their time / fastrnn's.\n"
+    "= tie (interval holds 1.00), ? answers differ, ! other programs used more than 5 % of the CPUs"
+)
 
 
 def ratios(record: Record) -> dict[str, float]:
-    """Time of each other library / time of fastrnn, for those that ran the case."""
+    """Time of each other library / time of fastrnn, for those that ran the case.
+
+    None where other programs were at work on the machine all the time.
+    """
+    if "left_out" in record:
+        return {}
     return {name: peer["ratio"] for name, peer in record["peers"].items() if "ratio" in peer}
 
 
@@ -47,7 +55,7 @@ def marks(record: Record) -> str:
 
 def header(names: list[str]) -> str:
     """Two lines above the records; `names` as they were measured, fastrnn first."""
-    columns = f"{'case':50} {'ms min':>9} {'median':>9} {'GF/s':>6} {'%peak':>6} {'%roof':>6}"
+    columns = f"{'case':62} {'least':>9} {'median':>9} {'GF/s':>6} {'%peak':>6} {'%roof':>6}"
     titles = "".join(f" {peer_class(name).title[:12]:>12}" for name in names[1:])
     line = columns + titles + "  best"
     return line + "\n" + "-" * len(line)
@@ -56,10 +64,13 @@ def header(names: list[str]) -> str:
 def line(record: Record, names: list[str]) -> str:
     """One record; other libraries as ratios of their time to fastrnn's."""
     mine = record["peers"][BASE]
-    label = f"{record['id']}"
+    label = record["id"] if record["use"] == "grid" else f"{record['use']}: {record['id']}"
     if "min_ms" not in mine:
-        return f"{label:50} {mine.get('refused') or 'failed: ' + last_line(mine['failed'])}"
-    text = f"{label:50} {mine['min_ms']:9.3f} {mine['median_ms']:9.3f} {record['gflops']:6.1f}"
+        return f"{label:62} {mine.get('refused') or 'failed: ' + last_line(mine['failed'])}"
+    if "left_out" in record:
+        return f"{label:62} left out: {record['left_out']}"
+    least, median = duration(mine["min_ms"]), duration(mine["median_ms"])
+    text = f"{label:62} {least:>9} {median:>9} {record['gflops']:6.1f}"
     text += _percent(record["percent_of_peak"]) + _percent(record["percent_of_roofline"])
     for name in names[1:]:
         peer = record["peers"][name]
@@ -67,6 +78,11 @@ def line(record: Record, names: list[str]) -> str:
         text += f" {shown:>12}"
     best = best_peer(record)
     return text + (f"  {record['peers'][best]['ratio']:.2f} {best}" if best else "") + marks(record)
+
+
+def duration(ms: float) -> str:
+    """A time in milliseconds, or in microseconds where that is shorter to read."""
+    return f"{ms:#.3g} ms".replace(". ", " ") if ms >= 0.1 else f"{1e3 * ms:.1f} µs"
 
 
 def last_line(text: str) -> str:
