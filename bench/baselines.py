@@ -140,34 +140,42 @@ class Fastrnn(Peer):
         fastrnn.set_num_threads(case.threads)
         if case.kind.choices:
             return by_functions(problem)
-        layer = make_layer(case)
-        layer.load_state_dict(problem.weights)
-        x, dy, lengths = problem.x, problem.dy, problem.lengths
+        return prepared(problem, make_layer(case))
 
-        def forward() -> Array:
-            y: Array = layer(x, lengths=lengths)[0]
-            return y
 
-        def training() -> tuple[Array, Any]:
-            y, _, tape = layer.forward(x, lengths=lengths)
-            return y, layer.backward(tape, dy)
+def prepared(problem: Problem, layer: Any) -> Prepared:
+    """A case by a layer of fastrnn, which gets the problem's weights."""
+    import fastrnn
 
-        def gradients() -> dict[str, Array]:
-            y, grads = training()
-            return {"y": y, "dx": grads.x} | {f"d{k}": v for k, v in grads.params.items()}
+    case = problem.case
+    fastrnn.set_num_threads(case.threads)
+    layer.load_state_dict(problem.weights)
+    x, dy, lengths = problem.x, problem.dy, problem.lengths
 
-        if case.stream:
-            stream = layer.stream(batch_size=case.N)
-            x_t = x[0]
+    def forward() -> Array:
+        y: Array = layer(x, lengths=lengths)[0]
+        return y
 
-            def first_step() -> dict[str, Array]:
-                stream.reset()
-                return {"y": stream.step(x_t)[None]}
+    def training() -> tuple[Array, Any]:
+        y, _, tape = layer.forward(x, lengths=lengths)
+        return y, layer.backward(tape, dy)
 
-            return Prepared(functools.partial(stream.step, x_t), first_step)
-        if case.training:
-            return Prepared(training, gradients)
-        return Prepared(forward, lambda: {"y": forward()})
+    def gradients() -> dict[str, Array]:
+        y, grads = training()
+        return {"y": y, "dx": grads.x} | {f"d{k}": v for k, v in grads.params.items()}
+
+    if case.stream:
+        stream = layer.stream(batch_size=case.N)
+        x_t = x[0]
+
+        def first_step() -> dict[str, Array]:
+            stream.reset()
+            return {"y": stream.step(x_t)[None]}
+
+        return Prepared(functools.partial(stream.step, x_t), first_step)
+    if case.training:
+        return Prepared(training, gradients)
+    return Prepared(forward, lambda: {"y": forward()})
 
 
 class Twin(Fastrnn):
@@ -229,8 +237,8 @@ def by_functions(problem: Problem) -> Prepared:
     return Prepared(inference, lambda: {"y": inference()})
 
 
-def make_layer(case: Case) -> Any:
-    """A fastrnn layer of the case's cell and sizes."""
+def make_layer(case: Case, **options: Any) -> Any:
+    """A fastrnn layer of the case's cell and sizes, with more options."""
     import fastrnn
 
     return getattr(fastrnn, case.kind.layer)(
@@ -240,6 +248,7 @@ def make_layer(case: Case) -> Any:
         bidirectional=case.bidirectional,
         dtype=np.dtype(case.dtype),
         **case.kind.options,
+        **options,
     )
 
 

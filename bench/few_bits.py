@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from bench.baselines import Fastrnn, Prepared, Problem, make_layer
+from bench.baselines import Fastrnn, Prepared, Problem, make_layer, prepared
 from bench.cases import Array, Case
 from bench.peer_onnxruntime import OnnxRuntime, model_of
-from bench.peer_torch import Torch, layer_of
+from bench.peer_torch import Torch, layer_of, trained_or_called
 
 
 class FastrnnInt8(Fastrnn):
@@ -41,10 +41,19 @@ class FastrnnInt8(Fastrnn):
 
 
 class FastrnnBfloat16(FastrnnInt8):
-    """The same in the other precision."""
+    """The same in the other precision; in training a layer's `compute_dtype`."""
 
     title = "fastrnn bfloat16"
     precision = "bfloat16"
+
+    @classmethod
+    def refusal(cls, case: Case) -> str | None:
+        return one_layer(case)
+
+    def prepare(self, problem: Problem) -> Prepared:
+        if not problem.case.training:
+            return super().prepare(problem)
+        return prepared(problem, make_layer(problem.case, compute_dtype="bfloat16"))
 
 
 class TorchInt8(Torch):
@@ -75,23 +84,17 @@ class TorchInt8(Torch):
 
 
 class TorchBfloat16(Torch):
-    """Weights, inputs and outputs in bfloat16."""
+    """Weights, inputs, outputs and gradients in bfloat16."""
 
     title = "PyTorch bfloat16"
 
     @classmethod
     def refusal(cls, case: Case) -> str | None:
-        return super().refusal(case) or forward_alone(case)
+        return super().refusal(case) or one_layer(case)
 
     def prepare(self, problem: Problem) -> Prepared:
         torch, layer = layer_of(problem)
-        layer, x = layer.bfloat16(), torch.from_numpy(problem.x).bfloat16()
-
-        def forward() -> Any:
-            with torch.inference_mode():
-                return layer(x)[0]
-
-        return Prepared(forward, lambda: {"y": forward().float().numpy()})
+        return trained_or_called(torch, layer.bfloat16(), problem, torch.bfloat16)
 
 
 class OnnxRuntimeInt8(OnnxRuntime):
@@ -130,6 +133,11 @@ class OnnxRuntimeInt8(OnnxRuntime):
 
 def forward_alone(case: Case) -> str | None:
     """Refuse what is not one layer, one direction, forward in float32."""
-    if case.training or case.stream or case.ragged or case.bidirectional or case.layers > 1:
-        return "what is compared is one layer and direction, forward, rows of one length"
+    return "what is compared is forward" if case.training else one_layer(case)
+
+
+def one_layer(case: Case) -> str | None:
+    """Refuse what is not one layer and direction in float32."""
+    if case.stream or case.ragged or case.bidirectional or case.layers > 1:
+        return "what is compared is one layer and direction, rows of one length"
     return None if case.dtype == "float32" else "fewer bits than float32 are compared with that"

@@ -33,30 +33,37 @@ class Torch(Peer):
         case = problem.case
         if case.stream:
             return _stream(torch, layer, problem)
-        x = torch.from_numpy(problem.x).requires_grad_(case.training)
-        dy = torch.from_numpy(problem.dy)
-        call = _caller(torch, layer, problem)
+        return trained_or_called(torch, layer, problem, getattr(torch, case.dtype))
 
-        def forward() -> Any:
-            with torch.inference_mode():
-                return call(x)
 
-        def training() -> Any:
-            layer.zero_grad()
-            x.grad = None
-            y = call(x)
-            y.backward(dy)
-            return y
+def trained_or_called(torch: Any, layer: Any, problem: Problem, dtype: Any) -> Prepared:
+    """Forward, or forward and backward, of a layer whose tensors have a dtype."""
+    case = problem.case
+    x = torch.from_numpy(problem.x).to(dtype).requires_grad_(case.training)
+    dy = torch.from_numpy(problem.dy).to(dtype)
+    call = _caller(torch, layer, problem)
 
-        def answer() -> dict[str, Array]:
-            y = (training if case.training else forward)()
-            found = {"y": y.detach().numpy()}
-            if case.training:
-                found["dx"] = x.grad.numpy()
-                found |= {f"d{k}": p.grad.numpy() for k, p in layer.named_parameters()}
-            return found
+    def forward() -> Any:
+        with torch.inference_mode():
+            return call(x)
 
-        return Prepared(training if case.training else forward, answer)
+    def training() -> Any:
+        layer.zero_grad()
+        x.grad = None
+        y = call(x)
+        y.backward(dy)
+        return y
+
+    def answer() -> dict[str, Array]:
+        y = (training if case.training else forward)()
+        found = {"y": y.detach()}
+        if case.training:
+            found["dx"] = x.grad
+            found |= {f"d{k}": p.grad for k, p in layer.named_parameters()}
+        to = getattr(torch, case.dtype)
+        return {name: tensor.to(to).numpy() for name, tensor in found.items()}
+
+    return Prepared(training if case.training else forward, answer)
 
 
 def layer_of(problem: Problem) -> tuple[Any, Any]:

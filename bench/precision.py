@@ -2,8 +2,9 @@
 
     python -m bench.precision --cells lstm,gru_after --hidden 128,512 --batch 1,16,64 --threads 1,2
 
-Forward of one layer of T = 50 steps, weights packed or quantised before the clock starts. Libraries
-take turns, each in a process of its own; a figure is a median over the rounds.
+Forward of one layer of T = 50 steps, weights packed or quantised before the clock starts; with
+`--training` also forward and backward, of float32 and bfloat16. Libraries take turns, each in a
+process of its own; a figure is a median over the rounds.
 """
 
 import argparse
@@ -21,7 +22,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line; the exit codes are those of `bench.grid.store`."""
     options = _parser().parse_args(argv)
     selected = [
-        Case("grid", cell, STEPS, N, H, H, threads=threads)
+        Case("grid", cell, STEPS, N, H, H, training, threads=threads)
+        for training in ((False, True) if options.training else (False,))
         for threads in options.threads
         for cell in options.cells
         for H in options.hidden
@@ -46,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--hidden", type=numbers, default=[128, 256, 512, 1024], help="values of H = I")
     add("--batch", type=numbers, default=[1, 16, 64], help="values of N")
     add("--threads", type=numbers, default=sorted({1, baselines.usable_cpus()}))
+    add("--training", action="store_true", help="forward and backward, too")
     add("--rounds", type=int, default=7, help="turns of each library in each case")
     add("--turn-ms", type=float, default=50, help="length of a turn")
     add("--out", type=Path, default=grid.result_path("precision"), help="JSON; a PNG beside it")
@@ -54,19 +57,22 @@ def _parser() -> argparse.ArgumentParser:
 
 def gains(records: list[dict[str, Any]]) -> str:
     """How much faster than float32 and than the best other library each precision is."""
-    lines = [f"{'':22} {'cases':>5} {'over float32':>24} {'over the best other':>24}"]
+    lines = [f"{'':28} {'cases':>5} {'over float32':>24} {'over the best other':>24}"]
     for precision in ("int8", "bfloat16"):
         mine = f"fastrnn {precision}"
-        for cell in dict.fromkeys(record["cell"] for record in records):
-            times = [table.ratios(record) for record in records if record["cell"] == cell]
+        for cell, what in dict.fromkeys((r["cell"], r["training"]) for r in records):
+            alike = [r for r in records if (r["cell"], r["training"]) == (cell, what)]
+            times = [table.ratios(record) for record in alike]
             over, best = [], []
             for found in (found for found in times if mine in found):
                 others = [t for name, t in found.items() if name.split()[1:] == [precision]]
                 others.remove(found[mine])
                 over.append(1 / found[mine])
                 best += [min(others) / found[mine]] if others else []
-            name = f"{cell} {precision}"
-            lines.append(f"{name:22} {len(over):5} {_spread(over):>24} {_spread(best):>24}")
+            if not over:
+                continue
+            name = f"{cell} {precision}" + " training" * what
+            lines.append(f"{name:28} {len(over):5} {_spread(over):>24} {_spread(best):>24}")
     return "\n".join(lines)
 
 

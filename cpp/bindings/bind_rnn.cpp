@@ -87,7 +87,7 @@ void forward_any(py::handle cell, py::handle x, py::handle w_ih, py::handle w_hh
                  py::handle lengths, py::handle y, py::handle h_n, py::handle c_n,
                  py::handle reverse, py::handle num_threads, py::handle tape, py::handle packed,
                  py::handle choices, py::handle w_hr, py::handle h_mask, py::handle h_keep,
-                 py::handle c_keep, py::handle w_norm, py::handle ids) {
+                 py::handle c_keep, py::handle w_norm, py::handle ids, py::handle bfloat16) {
   const WeightObjects given{w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr, w_norm};
   const MaskObjects masks{h_mask, h_keep, c_keep};
   const ForwardObjects objects{given, masks, x, h0, c0, lengths, y, h_n, c_n, ids};
@@ -101,6 +101,7 @@ void forward_any(py::handle cell, py::handle x, py::handle w_ih, py::handle w_hh
   };
   if (!packed.is_none()) {
     must_be_none("tape", tape, "when packed is given: a tape keeps the weights");
+    if (as_bool("bfloat16", bfloat16)) words::wrong("bfloat16", "be False when packed is given");
     const PackedObject& object = as_packed(packed);
     return object.visit([&]<class T>(const PackedWeights<T>& weights) {
       RnnForwardArgs<T> typed = args(T{});
@@ -111,6 +112,7 @@ void forward_any(py::handle cell, py::handle x, py::handle w_ih, py::handle w_hh
   TapeObject* const record = tape.is_none() ? nullptr : &as_tape(tape);
   with_float_type("w_hh", w_hh, [&](auto zero) {
     auto typed = args(zero);
+    if (as_bool("bfloat16", bfloat16)) typed.layer.precision = Precision::bfloat16;
     forward(objects, typed, record);
   });
 }
@@ -241,7 +243,7 @@ void bind_rnn(py::module_& m) {
         arg("reverse") = false, arg("num_threads") = 0, arg("tape") = py::none(),
         arg("packed") = py::none(), arg("choices") = py::none(), arg("w_hr") = py::none(),
         arg("h_mask") = py::none(), arg("h_keep") = py::none(), arg("c_keep") = py::none(),
-        arg("w_norm") = py::none(), arg("ids") = py::none());
+        arg("w_norm") = py::none(), arg("ids") = py::none(), arg("bfloat16") = false);
   m.def("rnn_backward", backward_any, "Gradients of the forward call that filled tape.",
         arg("tape"), arg("dy"), arg("dh_n"), arg("dc_n"), arg("dx"), arg("dw_ih"), arg("dw_hh"),
         arg("db_ih"), arg("db_hh"), arg("dh0"), arg("dc0"), arg("dw_peephole"),

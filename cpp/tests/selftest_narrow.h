@@ -50,6 +50,34 @@ inline void check_narrow(const Problem& p, const Run<float>& plain,
   fastrnn::force_plan(std::nullopt, 0);
 }
 
+// Training in bfloat16: near that of float32, and the same bits for any split of the work.
+inline void check_bfloat16_training(const Problem& p, std::mt19937& rng) {
+  const Cotangents ct = random_cotangents(rng, oracle(p));
+  const auto trained = [&](fastrnn::Precision precision, int threads) {
+    Run<float> run(p);
+    run.precision = precision;
+    fastrnn::Tape<float> tape;
+    run.forward(threads, &tape);
+    auto grads = run.backward(threads, tape, ct);
+    if (p.mode.projected) grads[W_IH].clear();  // not asked for
+    return grads;
+  };
+  const auto wanted = trained(fastrnn::Precision::plain, 1);
+  std::optional<Run<float>::Grads> first;
+  for (const Choice& choice : kChoices)
+    for (fastrnn::Dots dots : {fastrnn::Dots::none, fastrnn::Dots::words, fastrnn::Dots::tiles}) {
+      fastrnn::force_plan(choice.split, choice.chunk_steps, dots);
+      const auto got = trained(fastrnn::Precision::bfloat16, choice.threads);
+      const std::string what = describe(p, choice) + " dots " + std::to_string(int(dots));
+      for (std::size_t k = 0; k < kOperands; ++k)
+        check(close(got[k], wanted[k], 0.05), std::string("bfloat16 d") + kNames[k] + " " + what);
+      if (dots != fastrnn::Dots::none || choice.chunk_steps > 0) continue;
+      check(!first || got == *first, "bfloat16, the same bits " + what);
+      first = got;
+    }
+  fastrnn::force_plan(std::nullopt, 0);
+}
+
 inline void test_narrow() {
   constexpr Mode modes[] = {{false, false, false, false},
                             {true, true, false, false},
@@ -74,6 +102,7 @@ inline void test_narrow() {
           const fastrnn::PackedWeights<float> halves(cell, w, fastrnn::Precision::bfloat16);
           std::vector<float> any;
           check_narrow(p, plain, halves, 0.1, false, any);
+          check_bfloat16_training(p, rng);
           if (w.w_ih) {
             w.q_ih = matrix(ih.numbers.data(), rows, p.dims.I);
             w.scale_ih = line(ih.scales.data(), rows);

@@ -92,6 +92,7 @@ class Run {
     a.in.x = cube<const T>(in_[X].data(), steps, N, I);
     if (packed == nullptr) a.layer.weights = weights();
     a.layer.packed = packed;
+    a.layer.precision = precision;
     if (!p_.mode.bare) a.in.h0 = matrix<const T>(in_[H0].data(), N, H);
     if (!p_.mode.bare && shape_.cell_state) a.in.c0 = matrix<const T>(in_[C0].data(), N, H);
     if (p_.mode.ragged) a.lengths = line(p_.lengths.data(), N);
@@ -132,6 +133,7 @@ class Run {
   }
 
   std::vector<T> y, h_n, c_n;
+  fastrnn::Precision precision = fastrnn::Precision::plain;
 
  private:
   const Problem& p_;

@@ -74,6 +74,7 @@ class Part(NamedTuple):
     # Of the operands of products: "int8" or "bfloat16", and w_ih and w_hh are matrices of
     # `_quantize`; None: dtype.
     precision: str | None = None
+    bfloat16: bool = False  # products of plain weights, w_ih and w_hh, are in bfloat16
 
 
 @lru_cache(1024)
@@ -350,6 +351,7 @@ def run(
         _core.rnn_forward(
             cell, x, w_ih, w_hh, b_ih, b_hh, w_peephole, h0, c0, lengths, y, h_n, c_n, reverse,
             num_threads, inner, packed, choices, w_hr, h_mask, h_keep, c_keep, w_norm, ids,
+            part.bfloat16 and packed is None,
         )  # fmt: skip
     elif part.precision is not None:
         layout = lengths, reverse, False
@@ -360,7 +362,10 @@ def run(
     else:
         layout = lengths, reverse, False
         masks_of_h = _drawn(masks, y, c_n)._replace(w_mask=None)  # w_hh has it already
-        inner, *results = twins("_layer").forward(spec, x, weights, h0, c0, layout, masks_of_h)
+        rounded = twins("quantized").bfloat16 if part.bfloat16 else None
+        inner, *results = twins("_layer").forward(
+            spec, x, weights, h0, c0, layout, masks_of_h, rounded
+        )
         _fill((y, h_n, c_n), results)
     if not keep:
         return None

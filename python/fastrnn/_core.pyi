@@ -130,6 +130,9 @@ def rnn_forward(
     c_keep: _Array | tuple[float, int] | None = None,  # (T, N, H), the same of c, LSTM only
     w_norm: _Array | None = None,  # gains of layer normalisation, as PackedWeights takes them
     ids: NDArray[np.int64] | None = None,  # (T, N), the row of x at each step, values 0..V-1
+    # float32 w_ih and w_hh, what they multiply, and gradients on their way back through these
+    # products are rounded to it
+    bfloat16: bool = False,
 ) -> None: ...
 def rnn_backward(
     tape: Tape,

@@ -168,6 +168,16 @@ def _clip_step(_: str, value: Any) -> float | None:
     return None if value is None else step_limit(value)
 
 
+def _compute_dtype(name: str, value: Any) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f'{name} must be None, "float32" or "bfloat16", got {value!r}')
+    if value == "int8":
+        raise ValueError(f"{name} cannot be 'int8', which is for inference: quantize('int8')")
+    if value not in (None, "float32", "bfloat16"):
+        raise ValueError(f'{name} must be None, "float32" or "bfloat16", got {value!r}')
+    return value
+
+
 def float_type(value: Any) -> DType:
     """Return float32 or float64 as the one dtype object of its kind."""
     try:
@@ -275,6 +285,11 @@ class LayerOptions(TypedDict, total=False):
     clip_step: Annotated[float | None, Option(None, _clip_step, """float or None
         The same: limit the gradients by the pre-activations at each step to ±clip_step.""",
         training=True)]
+    compute_dtype: Annotated[str | None, Option(None, _compute_dtype, """str or None
+        What products by `weight_ih` and `weight_hh` are computed in, in training as in inference.
+        "bfloat16": these weights, what they multiply, and on the way back the gradients that enter
+        these products are rounded to bfloat16; weights, sums, states, biases and gradients are
+        float32. None: `dtype`. Other programs that the layer is handed over to do not know it.""")]
 
 
 _NORM = "bool\n    Normalise W_ih x and W_hh h of every step, with gains `weight_norm` "

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from fastrnn import _core, init
 from fastrnn import _stack as stack
 from fastrnn._call import FOR_INFERENCE, INPUT_SIZE, PACKED, Ids, Part, check_x, outputs, run
-from fastrnn._checks import Array, DType, exact, fits, flag, integer
+from fastrnn._checks import FLOAT32, Array, DType, exact, fits, flag, integer
 from fastrnn._checks import lengths as checked_lengths
 from fastrnn._elsewhere import LAYER_ARGUMENTS, LAYER_ATTRIBUTES, hinted, missing
 from fastrnn._frozen import FrozenWeights, quantized
@@ -70,6 +70,8 @@ class Direction:
         Columns of x, units, and columns of h.
     bias : bool
     dtype : dtype
+    bfloat16 : bool
+        Its products are in bfloat16.
 
     Attributes
     ----------
@@ -79,13 +81,16 @@ class Direction:
         By the name in `params`.
     """
 
-    __slots__ = ("H", "I", "P", "_words", "dtype", "in_order", "names", "reverse", "shapes", "spec")
+    __slots__ = (
+        "H", "I", "P", "_words", "bfloat16", "dtype", "in_order", "names", "reverse", "shapes",
+        "spec",
+    )  # fmt: skip
 
     def __init__(
         self, spec: Spec, layer: int, reverse: bool, I: int, H: int, P: int, bias: bool,
-        dtype: DType,
+        dtype: DType, bfloat16: bool = False,
     ) -> None:  # fmt: skip
-        self.spec, self.reverse, self.dtype = spec, reverse, dtype
+        self.spec, self.reverse, self.dtype, self.bfloat16 = spec, reverse, dtype, bfloat16
         self.I, self.H, self.P = I, H, P
         suffix = f"_l{layer}_reverse" if reverse else f"_l{layer}"
         weights = spec.weights(I, H, P, bias)
@@ -134,11 +139,15 @@ class Direction:
             else:
                 arrays.append(self.check(name, value))
         weights: Any = tuple(arrays)
-        pack = _core.PackedWeights(_core.Cell[self.spec.core], *weights) if packed else None
+        pack = None
+        if packed:
+            cell = _core.Cell[self.spec.core]
+            given = dict(zip(WEIGHTS, weights, strict=True))
+            pack = _core.PackedWeights(cell, **given, bfloat16=self.bfloat16)
         columns = self.I if arrays[0] is not None else self.spec.G * self.H
         return Part(
             self.spec, PACKED if pack else weights, pack, dtype, columns, self.H, self.P,
-            self.reverse, arrays[0] is None,
+            self.reverse, arrays[0] is None, bfloat16=self.bfloat16,
         )  # fmt: skip
 
 
@@ -196,6 +205,7 @@ class Layer:
     merge_mode: str
     truncate: int | None
     clip_step: float | None
+    compute_dtype: str | None
     layer_norm: bool
     clip: float | None
 
@@ -238,9 +248,10 @@ class Layer:
         D = 2 if self.bidirectional else 1
         self._layout = StateLayout(sizes, widths, D, listed, spec.cell_state, spec.title)
         merged = [stack.merged_width(self.merge_mode, D, width) for width in widths]
+        bfloat16 = self.compute_dtype == "bfloat16"
         self._directions = [
             [
-                Direction(spec, l, reverse, I, H, width, self.bias, self.dtype)
+                Direction(spec, l, reverse, I, H, width, self.bias, self.dtype, bfloat16)
                 for reverse in (False, True)[:D]
             ]
             for l, (I, H, width) in enumerate(
@@ -272,6 +283,10 @@ class Layer:
             raise ValueError(f"merge_mode={self.merge_mode!r} needs bidirectional=True")
         if forget_bias != 0 and not self.bias:
             raise ValueError(f"forget_bias needs bias=True, got forget_bias={forget_bias!r}")
+        if self.compute_dtype is not None and self.dtype != FLOAT32:
+            raise ValueError(
+                f"compute_dtype={self.compute_dtype!r} needs dtype=float32, got {self.dtype}"
+            )
         if isinstance(self.zoneout, tuple) and not spec.cell_state:
             raise ValueError(f"zoneout must be a number, or two for an LSTM, got {self.zoneout!r}")
 

@@ -165,6 +165,27 @@ def test_autocast_gives_the_dtypes_of_torch_nn(name: str, given: Any) -> None:
     assert all(p.grad is not None and p.grad.dtype is torch.float32 for p in here.parameters())
 
 
+@pytest.mark.parametrize("name", MODULES)
+def test_autocast_computes_in_bfloat16(name: str) -> None:
+    """As `compute_dtype` does, forward and back."""
+    _, here = pair(name, 3, 8)
+    options = {"nonlinearity": here.nonlinearity} if name == "RNN" else {}
+    layer = getattr(fastrnn, name)(3, 8, compute_dtype="bfloat16", **options)
+    layer.load_state_dict(here.state_dict())
+    x = np.random.default_rng(1).standard_normal((5, 2, 3)).astype(np.float32)
+    wanted, _, tape = layer.forward(x)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        y, _ = here(torch.from_numpy(x))
+    assert torch.equal(y.detach(), torch.from_numpy(wanted.copy()).to(y.dtype))
+    y.float().sum().backward()
+    grads = layer.backward(tape, np.ones_like(wanted)).params
+    for key, parameter in here.named_parameters():
+        np.testing.assert_array_equal(parameter.grad.numpy(), grads[key])
+    with torch.autocast("cpu", dtype=torch.float16):
+        z, _ = here(torch.from_numpy(x))
+    assert not torch.equal(z.float(), y.float())
+
+
 def test_autocast_takes_states_and_packed_sequences_of_16_bits() -> None:
     there, here = pair("LSTM", 3, 8)
     x = torch.nn.utils.rnn.pack_sequence([torch.ones(4, 3), torch.ones(2, 3)])

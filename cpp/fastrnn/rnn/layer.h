@@ -7,6 +7,7 @@
 // use). A View with data == nullptr is an absent argument.
 #pragma once
 
+#include "fastrnn/rnn/narrow.h"
 #include "fastrnn/view.h"
 
 namespace fastrnn {
@@ -56,6 +57,9 @@ struct Layer {
   CellChoices choices;    // general cells only
   RnnWeights<T> weights;  // ignored when packed is given
   const PackedWeights<T>* packed = nullptr;
+  // bfloat16: w_ih and w_hh, what they multiply and its gradients are rounded to it on their way
+  // into products. Packed weights say it themselves.
+  Precision precision = Precision::plain;
 };
 
 // The inputs of a call beside the weights.

@@ -13,7 +13,7 @@ struct BFloat16 {
 };
 
 // Of packed weights. Those of a call in float32 or float64 are plain; the narrow ones, all others,
-// are for inference in float32.
+// are for float32, and int8 is for inference.
 enum class Precision : int { plain, int8, bfloat16 };
 
 // What of the CPU makes products by narrow weights faster: instructions for the dot products of

@@ -132,7 +132,8 @@ void rnn_forward(const RnnForwardArgs<T>& a) {
   const Call call = check_forward(a);
   check_h0(a);
   const Cell cell = a.layer.cell;
-  const KernelTable<T>& table = a.layer.packed != nullptr ? a.layer.packed->table() : kernels<T>();
+  const KernelTable<T>& table =
+      a.layer.packed != nullptr ? a.layer.packed->table() : table_for<T>(a.layer.precision);
   const Kernel<ForwardTask<T>>& kernel = table[cell].forward;
   StepOrder order(call.dims.T, call.dims.N, a.lengths, a.reverse);
   ForwardTask<T> task = forward_task(a, call);
@@ -183,7 +184,7 @@ void rnn_backward(const RnnBackwardArgs<T>& a) {
   check_backward(a);
   Tape<T>& tape = *a.tape;
   const Cell cell = tape.layer.cell;
-  const Kernel<BackwardTask<T>>& kernel = (*tape.table)[cell].backward;
+  const Kernel<BackwardTask<T>>& kernel = (*tape.table->plain)[cell].backward;
   BackwardTask<T> task;
   task.layer = tape.layer;
   task.in = tape.in;

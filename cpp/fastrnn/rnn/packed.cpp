@@ -10,7 +10,6 @@
 #include "fastrnn/team/launch.h"
 
 namespace fastrnn {
-namespace {
 
 template <class T>
 const KernelTable<T>& table_for(Precision precision) {
@@ -21,8 +20,8 @@ const KernelTable<T>& table_for(Precision precision) {
   FASTRNN_CHECK(precision == Precision::plain, "narrow weights are for float32");
   return kernels<T>();
 }
-
-}  // namespace
+template const KernelTable<float>& table_for(Precision);
+template const KernelTable<double>& table_for(Precision);
 
 template <class T>
 PackedWeights<T>::PackedWeights(Cell cell, const RnnWeights<T>& weights, Precision precision)

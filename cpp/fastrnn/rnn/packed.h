@@ -7,6 +7,10 @@
 
 namespace fastrnn {
 
+// The active table of calls in T with weights of this precision; Error if there is none.
+template <class T>
+const KernelTable<T>& table_for(Precision precision);
+
 template <class T>
 class PackedWeights {
  public:

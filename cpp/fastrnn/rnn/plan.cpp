@@ -91,9 +91,12 @@ Plan make_plan(const Problem& p, const CpuCaches& caches, int threads) {
   // Large weight gradients leave the L2 between two chunks, so chunks of 1024 rows are better then,
   // where half of the L3 holds them (3 % of training at H = 256 .. 1024, N = 16; 512 rows rather
   // than 256 are 3 % of it at H = 128).
-  const bool large = weights >= 0.5 * double(caches.l2);
+  // Sums over rows of bfloat16 are of pairs: wherever one begins, it shows in their bits, so that
+  // chunks must not depend on the number of threads.
+  const bool large = weights >= 0.5 * double(caches.l2), pairs = p.weight < p.element;
   const double many = large ? std::min(0.5 * double(caches.l3) / row_bytes, 1024.0) : 512.0;
-  plan.backward_rows = index_t(std::clamp(std::max(fit, many), 256.0, 1e6));
+  const double share = pairs ? fit / plan.threads : fit;
+  plan.backward_rows = index_t(std::clamp(std::max(share, many), 256.0, 1e6));
   // Long sums make better tiles, where the L2 holds what is packed: 512 rows instead of 256 are 2 %
   // of the weight gradients at H = 128 .. 1024, packing and all (Zen 5).
   plan.gradient_rows = caches.l2 >= std::size_t{1} << 20 ? 512 : 256;

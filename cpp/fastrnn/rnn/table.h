@@ -111,7 +111,8 @@ struct Kernel {
 };
 
 // The kernels of one ISA for one cell. Each `bytes` is the size of the block that `run` carves up.
-// Narrow weights have no backward, and bytes no forward of a cell whose h can leave -1 .. 1.
+// Backward stands in rows of plain weights alone, which packs what it needs in the precision of the
+// layer; bytes have no forward of a cell whose h can leave -1 .. 1.
 template <class T>
 struct CellKernels {
   int unit_grain;  // panels that a unit split keeps together
@@ -130,6 +131,7 @@ struct KernelTable {
   // What a CPU must have for Dots::words and Dots::tiles; null: this row has no such code.
   bool CpuFeatures::*words, CpuFeatures::*tiles;
   CellKernels<T> cells[kCells];
+  const KernelTable* plain;  // the row of plain weights of the same instruction set
   std::size_t (*packed_bytes)(const CellShape&, const RnnWeights<T>&, const Dims&);
   void (*pack)(const CellShape&, const RnnWeights<T>&, const Dims&, unsigned char* block, Team&);
   void (*exp)(const T* x, T* y, index_t n);  // as the next two: rows of plain weights

@@ -70,6 +70,7 @@ Call check_forward(const RnnForwardArgs<T>& a) {
       FASTRNN_CHECK(!in.masks.h_mask, "h_mask is not taken with int8 weights");
     }
   } else {
+    FASTRNN_CHECK(layer.precision != Precision::int8, "int8 weights must be packed");
     call.dims = check_weights(layer.cell, layer.weights);
     call.on = options_of(layer.weights);
   }

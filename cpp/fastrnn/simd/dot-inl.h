@@ -123,7 +123,7 @@ struct BFloat16Dot {
 #endif
 };
 
-// x, rounded to the nearest with ties to even, as `count` = lanes elements of an operand.
+// Vectors of floats as as many elements of an operand.
 typedef std::uint8_t ByteLanes __attribute__((vector_size(FASTRNN_VEC_BYTES / 4), aligned(1)));
 typedef std::uint16_t HalfLanes __attribute__((vector_size(FASTRNN_VEC_BYTES / 2), aligned(2)));
 
@@ -133,21 +133,19 @@ FASTRNN_INLINE void store_bytes(unsigned char* to, Vec<float> x) {
       __builtin_convertvector(__builtin_convertvector(x, Ints) + 128, ByteLanes);
   __builtin_memcpy(to, &bytes, sizeof bytes);
 }
-// bfloat16; what is no number stays none.
-FASTRNN_INLINE void store_bfloat16(unsigned char* to, Vec<float> x) {
+// The nearest bfloat16, ties to even, in the upper halves; what is no number stays none.
+FASTRNN_INLINE Ints nearest_bfloat16(Vec<float> x) {
   const Ints bits = reinterpret_cast<Ints>(x);
-  const Ints rounded = bits + 0x7fff + ((bits >> 16) & 1);
-  const Ints kept = x == x ? rounded : (bits | 0x00400000);
-  const HalfLanes halves = __builtin_convertvector(kept >> 16, HalfLanes);
+  return x == x ? bits + 0x7fff + ((bits >> 16) & 1) : (bits | 0x00400000);
+}
+FASTRNN_INLINE void store_bfloat16(unsigned char* to, Vec<float> x) {
+  const HalfLanes halves = __builtin_convertvector(nearest_bfloat16(x) >> 16, HalfLanes);
   __builtin_memcpy(to, &halves, sizeof halves);
 }
-
-// One of them.
-FASTRNN_INLINE BFloat16 rounded(float x) {
-  std::uint32_t bits;
-  __builtin_memcpy(&bits, &x, sizeof bits);
-  bits = x == x ? bits + 0x7fff + (bits >> 16 & 1) : bits | 0x00400000;
-  return {static_cast<std::uint16_t>(bits >> 16)};
+// Words of two: of each lane `even` below and `odd` above. They are bits, which no arithmetic sees.
+FASTRNN_INLINE Vec<float> pair_bfloat16(Vec<float> even, Vec<float> odd) {
+  const Ints upper = nearest_bfloat16(odd) & static_cast<std::int32_t>(0xffff0000);
+  return reinterpret_cast<Vec<float>>(upper | (nearest_bfloat16(even) >> 16 & 0xffff));
 }
 
 }  // namespace

@@ -67,7 +67,7 @@ class LayerWriter:
         refuse(
             layer, f"ONNX's {self.op}", "bias", "batch_first", "bidirectional", "merge_mode",
             "activations", "nonlinearity", "clip", "reset_after", "input_forget", "peephole",
-            "proj_size",
+            "proj_size", "compute_dtype",
         )  # fmt: skip
         if getattr(layer, "peephole", False) == "full":
             raise ValueError("ONNX's LSTM has diagonal peepholes only, got peephole='full'")

@@ -163,7 +163,7 @@ def to_keras(layer: "Layer") -> list[Array]:
     name = family(type(layer))
     refuse(
         layer, f"Keras' {name}", "bias", "batch_first", "bidirectional", "merge_mode",
-        "activations", "nonlinearity", "reset_after",
+        "activations", "nonlinearity", "reset_after", "compute_dtype",
     )  # fmt: skip
     inverse = np.argsort(_ORDER[name]).tolist()
     params, result = layer.state_dict(), []

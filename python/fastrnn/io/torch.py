@@ -131,7 +131,7 @@ def to_torch(layer: "Layer") -> Any:
             raise ValueError(f"torch.nn.RNN has nonlinearity tanh and relu, got {nonlinearity!r}")
     refuse(
         layer, f"torch.nn.{name}", "bias", "batch_first", "dropout", "bidirectional", "proj_size",
-        "nonlinearity", "truncate", "clip_step", training=True,
+        "nonlinearity", "truncate", "clip_step", "compute_dtype", training=True,
     )  # fmt: skip
     if not isinstance(layer.hidden_size, int):
         raise ValueError(f"torch.nn.{name} has one hidden_size, got {layer.hidden_size}")

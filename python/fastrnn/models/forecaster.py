@@ -73,7 +73,7 @@ class Forecaster(Model):
         Where the first weights come from; None: fresh entropy.
     **layer_options
         More options of the layer: `forget_bias`, `peephole`, `reset_after`, `nonlinearity`, `bias`,
-        `truncate`, `clip_step`.
+        `compute_dtype`, `truncate`, `clip_step`.
 
     Attributes
     ----------

@@ -62,7 +62,7 @@ class HRED(Segmented, DialogueModel):
         Where the first weights come from; None: fresh entropy.
     **layer_options
         More options of the layers: `truncate`, `clip_step`; without attention `forget_bias`,
-        `peephole`, `reset_after` and `nonlinearity`, too.
+        `peephole`, `reset_after`, `nonlinearity` and `compute_dtype`, too.
 
     Attributes
     ----------

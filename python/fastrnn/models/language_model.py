@@ -90,7 +90,8 @@ class LanguageModel(Model):
         Where the first weights come from; None: fresh entropy.
     **layer_options
         More options of the layer: `forget_bias`, `peephole`, `reset_after`, `nonlinearity`, `bias`,
-        `truncate`, `clip_step` (norm clipping cannot help a gradient that overflows on its way).
+        `compute_dtype`, `truncate`, `clip_step` (norm clipping cannot help a gradient that
+        overflows on its way).
 
     Attributes
     ----------

@@ -101,8 +101,8 @@ class Seq2Seq(Model):
         Where the first weights come from; None: fresh entropy.
     **layer_options
         More options of the layers: `forget_bias`, `peephole`, `reset_after`, `nonlinearity`,
-        `bias`, `truncate`, `clip_step`; with attention `forget_bias`, `truncate` and `clip_step`
-        alone.
+        `bias`, `compute_dtype`, `truncate`, `clip_step`; with attention `forget_bias`, `truncate`
+        and `clip_step` alone.
 
     Attributes
     ----------

@@ -70,7 +70,7 @@ class SequenceVAE(Annealing, Bounds, Model):
         Where the first weights come from; None: fresh entropy.
     **layer_options
         More options of the layers: `forget_bias`, `peephole`, `reset_after`, `nonlinearity`,
-        `truncate`, `clip_step`.
+        `compute_dtype`, `truncate`, `clip_step`.
 
     Attributes
     ----------

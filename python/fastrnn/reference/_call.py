@@ -165,7 +165,7 @@ class Call(NamedTuple):
     w_hr: Any = None
     masks: Masks = NO_MASKS
     norm: Norm | None = None
-    rounded: Any = None  # what x, and what W_hh multiplies, become before their products
+    rounded: Any = None  # what an array becomes on its way into a product by W_ih or W_hh
 
     @property
     def xp(self) -> Any:
@@ -186,11 +186,18 @@ class Call(NamedTuple):
         result: Array = seq.enter(dy)
         return result
 
+    def as_operand(self, array: Any) -> Any:
+        """Return what a product by W_ih or W_hh takes."""
+        return array if self.rounded is None else self.rounded(array)
+
+    def entered_x(self) -> Any:
+        """Return x in the order of processing, as what multiplies it takes it."""
+        x = self.seq.enter(self.x)
+        return x if self.w_ih is None else self.as_operand(x)
+
     def pre_x(self) -> Any:
         """Return what x gives to the pre-activations of all steps, in the order of processing."""
-        x = self.seq.enter(self.x)
-        if self.rounded is not None and self.w_ih is not None:
-            x = self.rounded(x)
+        x = self.entered_x()
         if self.norm is not None:
             return self.norm.of_x(self.xp, x, self.w_ih, self.b_ih)
         return affine(self.xp, x, self.w_ih, self.b_ih)
@@ -211,9 +218,12 @@ class Call(NamedTuple):
         """
         if self.norm is None:
             return None
-        ax = row_product(np, self.seq.enter(self.x), self.w_ih)
+        ax = row_product(np, self.entered_x(), self.w_ih)
         rows = (ALL,) if len(seen) == 1 else rz_n(self.seq.H)
-        parts = [row_product(np, h, self.w_hh[part]) for h, part in zip(seen, rows, strict=True)]
+        parts = [
+            row_product(np, self.as_operand(h), self.w_hh[part])
+            for h, part in zip(seen, rows, strict=True)
+        ]
         result: Array = self.norm.gradient(ax, np.concatenate(parts, axis=-1), d_ih, d_hh)
         return result
 
@@ -253,12 +263,13 @@ class Call(NamedTuple):
 
         d_ih and d_hh (T, N, G·H) are those by ``W_ih x + b_ih`` and by ``W_hh h + b_hh``.
         """
-        seq, w_ih, d_ax = self.seq, self.w_ih, d_ih
+        seq, w_ih, d_ax, x = self.seq, self.w_ih, d_ih, self.entered_x()
         if self.norm is not None:
-            d_ax = self.norm.of_x_backward(seq.enter(self.x), w_ih, d_ih)
+            d_ax = self.norm.of_x_backward(x, w_ih, d_ih)
+        d_ax = d_ax if w_ih is None else self.as_operand(d_ax)
         return {
             "x": seq.leave(d_ax if w_ih is None else d_ax @ w_ih),
-            "w_ih": None if w_ih is None else sum_outer(d_ax, seq.enter(self.x)),
+            "w_ih": None if w_ih is None else sum_outer(d_ax, x),
             "w_hh": dw_hh if self.masks.w_mask is None else dw_hh * self.masks.w_mask,
             "b_ih": None if self.b_ih is None else d_ih.sum(axis=(0, 1)),
             "b_hh": None if self.b_hh is None else d_hh.sum(axis=(0, 1)),
@@ -273,8 +284,7 @@ def rz_n(H: int) -> tuple[slice, slice]:
 def from_seen(call: Any, seen: Any, rows: slice = ALL) -> Any:
     """Return what these rows of W_hh give to the pre-activations; they multiply `seen`."""
     w_hh, b_hh = call.w_hh[rows], None if call.b_hh is None else call.b_hh[rows]
-    if call.rounded is not None:
-        seen = call.rounded(seen)
+    seen = call.as_operand(seen)
     if call.norm is not None:
         return call.norm.of_h(call.xp, seen, w_hh, b_hh, rows)
     return affine(call.xp, seen, w_hh, b_hh)
@@ -284,8 +294,9 @@ def back_seen(call: Any, seen: Array, d: Array, rows: slice = ALL) -> tuple[Arra
     """Return the gradients by the product and by `seen` from that by ``from_seen``."""
     w_hh = call.w_hh[rows]
     if call.norm is None:
+        d = call.as_operand(d)
         return d, d @ w_hh
-    d = call.norm.of_h_backward(seen, w_hh, d, rows)
+    d = call.as_operand(call.norm.of_h_backward(call.as_operand(seen), w_hh, d, rows))
     return d, row_product(np, d, w_hh.T)
 
 

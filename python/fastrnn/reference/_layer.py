@@ -33,13 +33,17 @@ def forward(
 ) -> tuple[Tape, Array, Array, Array | None]:
     """Return the tape, y, and the final h and c, which is None but for an LSTM.
 
-    rounded is a function of x, and of what W_hh multiplies, before their products.
+    rounded is what W_ih, W_hh, what they multiply and gradients by the products become on their way
+    into a product; gradients by what is rounded are those by what it becomes.
     """
     x, h0, c0, *arrays = _in_order(x, h0, c0, *weights)
     *first, w_peephole, w_hr, w_norm = arrays
     call = enter_call(
         spec, layout, x, *first, h0, c0, w_peephole, w_hr, masks=masks, w_norm=w_norm
-    )._replace(rounded=rounded)
+    )
+    if rounded is not None:
+        w_ih = None if call.w_ih is None else rounded(call.w_ih)
+        call = call._replace(w_ih=w_ih, w_hh=rounded(call.w_hh), rounded=rounded)
     h, c, gates = _SWEEPS[spec.family][0](call)
     tape = Tape(spec.family, call, gates, h, c)
     return tape, call.y(h), h[-1], None if c is None else c[-1]

@@ -147,12 +147,16 @@ class _Recurrent(NamedTuple):
     b_hh: Any
     spec: Spec
     norm: Any = None
-    rounded: Any = None
 
     @staticmethod
     def recurrent_h(h: Any) -> Any:
         """Return h as the recurrent product sees it: there are no masks."""
         return h
+
+    @staticmethod
+    def as_operand(array: Any) -> Any:
+        """Return what a product by W_hh takes: nothing is rounded."""
+        return array
 
 
 class Step(NamedTuple):

@@ -301,7 +301,7 @@ def gru_sweep_backward(
     else:
         seen_n = r * seen
     parts = ((d_products[:, :, rows_rz], seen), (d_products[:, :, rows_n], seen_n))
-    dw_hh = np.concatenate([sum_outer(d, operand) for d, operand in parts])
+    dw_hh = np.concatenate([sum_outer(d, call.as_operand(operand)) for d, operand in parts])
     return call.gradients(d_ih, d_hh, dw_hh) | {
         "w_norm": call.gain_gradient(d_ih, d_hh, seen, seen_n),
         "h0": seq.dstate_out(dh, call.h0),

@@ -372,7 +372,7 @@ def lstm_sweep_backward(
         dseen = squash(call.spec.activations[2])[1](h_c, dm_each * o)
         c_rows = [(dseen * normalised(np, c, seq.H)).sum((0, 1)), dseen.sum((0, 1))]
         dw_norm = np.concatenate([dw_norm, c_rows])
-    return call.gradients(dgates, dgates, sum_outer(d_hh, seen)) | {
+    return call.gradients(dgates, dgates, sum_outer(d_hh, call.as_operand(seen))) | {
         "w_norm": dw_norm,
         "h0": seq.dstate_out(dh, call.h0),
         "c0": seq.dstate_out(dc, call.c0),

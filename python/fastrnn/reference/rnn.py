@@ -240,7 +240,7 @@ def rnn_sweep_backward(
         d_hh[t], dh_t = call.back_h(h_prev[t], dgates[t])
         (dh,) = seq.forget(t, every, seq.select(t, dh_t + stays, dh))
     seen = call.recurrent_h(h_prev)
-    return call.gradients(dgates, dgates, sum_outer(d_hh, seen)) | {
+    return call.gradients(dgates, dgates, sum_outer(d_hh, call.as_operand(seen))) | {
         "w_norm": call.gain_gradient(dgates, dgates, seen),
         "h0": seq.dstate_out(dh, call.h0),
     }

@@ -57,7 +57,8 @@ class _Computed(torch.nn.RNNBase):
         Notes
         -----
         torch.compile leaves a call alone and goes on behind it. Under torch.autocast the results
-        have the dtype that torch.nn gives them, and are computed in float32.
+        have the dtype that torch.nn gives them. Products are in bfloat16 where that is autocast's
+        dtype, as with `compute_dtype` of `fastrnn.LSTM`; all others are in float32.
         """
         if torch.jit.is_tracing():  # the results would become constants
             raise NotImplementedError(_node.NO_OTHER_PROGRAM)
@@ -116,9 +117,11 @@ class _Computed(torch.nn.RNNBase):
 
     def _engine(self, dtype: Any, batch_first: bool) -> Any:
         """Return the layer that computes, which is shared by all modules of these options."""
+        lower = dtype == FLOAT32 and autocast_dtype() is torch.bfloat16
         options = _node.Options(
             self.mode, self.input_size, self.hidden_size, self.num_layers, bool(self.bias),
             batch_first, float(self.dropout), bool(self.bidirectional), self.proj_size, dtype,
+            "bfloat16" if lower else None,
         )  # fmt: skip
         return _node.engine(options)
 

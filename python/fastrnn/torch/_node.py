@@ -37,13 +37,14 @@ class Options(NamedTuple):
     bidirectional: bool
     proj_size: int
     dtype: DType
+    compute_dtype: str | None = None
 
 
 @lru_cache(maxsize=256)
 def engine(options: Options) -> Layer:
     """Return a layer of these options that has no weights: modules own them, and share it."""
-    mode, *sizes, proj_size, dtype = options
-    named: dict[str, Any] = dict(zip(Options._fields[1:], [*sizes, proj_size, dtype], strict=True))
+    mode, *others = options
+    named: dict[str, Any] = dict(zip(Options._fields[1:], others, strict=True))
     if options.num_layers == 1:
         named["dropout"] = 0.0  # PyTorch warns of one that has no effect, and goes on
     if mode != "LSTM":

@@ -56,7 +56,7 @@ def autocast_dtype() -> torch.dtype | None:
 def full_precision(given: Any) -> Any:
     """Return the tensors of an input or a state, those of 16 bits as float32.
 
-    Under torch.autocast the weights stay in float32, and so do all products here.
+    Under torch.autocast the weights stay in float32, and so do all arrays here.
     """
     if isinstance(given, tuple | list) and not isinstance(given, PackedSequence):
         return tuple(full_precision(each) for each in given)

@@ -35,15 +35,8 @@ struct Narrow<BFloat16> {
     return 1;
   }
 
-  struct Matrix {
-    View<const float, 2> w;
-  };
-  static Matrix ih(const RnnWeights<float>& w) { return {w.w_ih}; }
-  static Matrix hh(const RnnWeights<float>& w) { return {w.w_hh}; }
-  static void pack_row(const Matrix& m, index_t row, index_t K, index_t apart, BFloat16* to) {
-    for (index_t k = 0; k < K; ++k)
-      to[k / together * apart + k % together] = rounded(*m.w.at(row, k));
-  }
+  static const View<const float, 2>& ih(const RnnWeights<float>& w) { return w.w_ih; }
+  static const View<const float, 2>& hh(const RnnWeights<float>& w) { return w.w_hh; }
 
   static FASTRNN_INLINE void multiply(const NarrowProduct& p, [[maybe_unused]] Dots dots) {
 #ifdef FASTRNN_BFLOAT16_TILES

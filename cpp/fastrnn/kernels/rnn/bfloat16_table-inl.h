@@ -11,4 +11,6 @@ namespace fastrnn::FASTRNN_TARGET {
 
 FASTRNN_TABLE(bfloat16, float, BFloat16)
 
+void multiply_bfloat16(const NarrowProduct& p, Dots dots) { Narrow<BFloat16>::multiply(p, dots); }
+
 }  // namespace fastrnn::FASTRNN_TARGET

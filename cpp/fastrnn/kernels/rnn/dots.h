@@ -6,6 +6,9 @@
 
 namespace fastrnn::FASTRNN_TARGET {
 
+// Of bfloat16, by what `dots` says; in the file of its table.
+void multiply_bfloat16(const NarrowProduct& p, Dots dots);
+
 #ifdef FASTRNN_INT8_DOTS
 void multiply_int8_dots(const NarrowProduct& p);
 #endif

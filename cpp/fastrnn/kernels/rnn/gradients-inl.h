@@ -2,6 +2,7 @@
 // gradients and dx.
 #pragma once
 
+#include "fastrnn/kernels/rnn/rounded_rows-inl.h"
 #include "fastrnn/kernels/rnn/weight_gradients-inl.h"
 
 namespace fastrnn::FASTRNN_TARGET {
@@ -17,6 +18,7 @@ FASTRNN_INLINE index_t chunk_rows(const BackwardTask<T>& task) {
 template <class T>
 class Gradients {
   static constexpr int L = kLanes<T>;
+  static constexpr index_t kRoundedAtOnce = 64;  // rows, which share the L2 with weights
 
  public:
   Gradients(const CellShape& shape, const BackwardTask<T>& task, Carver& carver, int rank)
@@ -25,7 +27,11 @@ class Gradients {
         J_(panels_of<T>(task.dims.H)),
         JP_(panels_of<T>(task.dims.P)),
         stride_(normed_row(J_ * L, shape.slots, shape.cell_state)),
-        scratch_(carver, task.plan, J_, shape.slots, rank) {
+        scratch_(carver, task, J_, shape.slots, rank),
+        rounds_(in_bfloat16(task.layer)),
+        rounded_(carver, rounds_ && wants_transposed() ? kRoundedAtOnce * task.plan.threads : 0,
+                 J_ * L * shape.x_products),
+        own_rounded_(kRoundedAtOnce * rank) {
     const RnnBackwardArgs<T>& out = task.args;
     const auto list = [&](auto*& rows, bool wanted) {
       rows = wanted ? take_list(carver, rows) : nullptr;
@@ -44,7 +50,8 @@ class Gradients {
     list(output_rows_, task.on.projection);
     if (task.on.projection) dh_ = carver.take<T>(chunk_rows(task), JP_ * L);
     if (wants_transposed())
-      transposed_ = carver.take<T>(J_ * L * shape.x_products, panels_of<T>(task.dims.I) * L);
+      transposed_ = carver.take<T>(J_ * L * shape.x_products / (rounds_ ? 2 : 1),
+                                   panels_of<T>(task.dims.I) * L);
     collect(carver);
   }
 
@@ -52,9 +59,11 @@ class Gradients {
     for (int i = 0; i < count_; ++i)
       sums_[i].start(team, task_.steps.first_row(task_.steps.count) > 0);
     zero_padding(team);
+    if constexpr (kMayBeNarrow<T>)
+      if (team.rank() == 0) rounded_.start();
     if (wants_transposed())
       pack_back(task_.layer.weights.w_ih, task_.dims.H, task_.dims.I, input_products(shape_),
-                transposed_, team);
+                transposed_, team, rounds_);
   }
 
   // The gradient by h = w_hr·output of step q, sorted row r; kept until the chunk, which ends at
@@ -115,7 +124,7 @@ class Gradients {
     WeightGradients<T>& gates = lines(carver, gate_rows_, S, H, sums);
     WeightGradients<T>& by_x = task_.on.norm ? lines(carver, normed_x_rows_, S, H, {}) : gates;
     WeightGradients<T>& by_h = task_.on.norm ? lines(carver, normed_h_rows_, S, H, {}) : gates;
-    by_x.want({0, shape_.x_products, shape_.gate, {x_rows_}, out.dw_ih});
+    by_x.want({0, shape_.x_products, shape_.gate, {x_rows_}, out.dw_ih, rounds_});
     for (int s = 0; s < shape_.stages; ++s)
       for (int i = 0; i < shape_.stage[s].products; ++i) {
         const CellProduct& product = shape_.stage[s].product[i];
@@ -123,7 +132,8 @@ class Gradients {
         (recurrent ? by_h : gates)
             .want({product.slot, product.count,
                    recurrent ? shape_.gate + product.slot : kBlocks + product.row,
-                   operand(product.operand), recurrent ? out.dw_hh : out.dw_peephole_full});
+                   operand(product.operand), recurrent ? out.dw_hh : out.dw_peephole_full,
+                   rounds_ && recurrent});
       }
     if (task_.on.projection)
       lines(carver, dh_rows_, 1, task_.dims.P, {}).want({0, 1, kBlocks, {output_rows_}, out.dw_hr});
@@ -190,6 +200,8 @@ class Gradients {
     if (task_.in.ids) return add_gradient(count, team);
     const Range rows = share(count, team.rank(), team.size(), 1);
     if (!task_.on.w_ih) return copy_gradient(rows);
+    if constexpr (kMayBeNarrow<T>)
+      if (rounds_) return rounded_input_gradient(rows, team);
     const index_t I = task_.dims.I, panels = panels_of<T>(I);
     const int XP = shape_.x_products, S = shape_.slots;
     const index_t at_once = rows_at_once(J_ * XP * L, I * index_t{sizeof(T)});
@@ -206,6 +218,22 @@ class Gradients {
                      {dx_rows_ + row, j * L},
                      I - j * L});
       } while ((row += at_once) < rows.end);
+    }
+  }
+
+  // The same in bfloat16, whose rows are rounded a few at a time.
+  void rounded_input_gradient(Range rows, Team& team) {
+    const index_t I = task_.dims.I, panels = panels_of<T>(I);
+    const int XP = shape_.x_products, S = shape_.slots;
+    for (index_t row = rows.begin; row < rows.end; row += kRoundedAtOnce) {
+      team.check();
+      const index_t count = least(kRoundedAtOnce, rows.end - row);
+      for (index_t i = 0; i < count; ++i)
+        rounded_.round(own_rounded_ + i, input_lines()[row + i], S, {0, XP}, {0, J_});
+      for (index_t j = 0; j < panels; j += kBackGroup)
+        rounded_.multiply({own_rounded_, own_rounded_ + count}, J_ * XP * L, transposed_, j,
+                          least(kBackGroup, panels - j), task_.args.add_dx ? nullptr : kZeros<T>,
+                          dx_rows_ + row, task_.plan.dots, I - j * L);
     }
   }
 
@@ -240,6 +268,9 @@ class Gradients {
   index_t J_, JP_;  // panels of c and of h
   index_t stride_;  // of the rows of Kept::normed
   GradientScratch<T> scratch_;
+  const bool rounds_;                             // products by w_ih and w_hh are in bfloat16
+  [[no_unique_address]] RoundedRows<T> rounded_;  // by x_products, each thread's own
+  index_t own_rounded_;
   // One pointer for each row of a chunk, the last step first; null where they are not needed.
   const T **gate_rows_, **normed_x_rows_, **normed_h_rows_, **x_rows_, **h_rows_, **mask_rows_,
       **c_rows_, **c_before_rows_, **dh_rows_, **output_rows_;

@@ -67,6 +67,16 @@ void apply(const T* x, T* y, index_t n) {
   for (index_t i = 0; i < n; i += kLanes<T>) store(y + i, F::f(load(x + i, n - i)), n - i);
 }
 
+template <class T>
+constexpr const KernelTable<T>* plain_table();
+#define FASTRNN_PLAIN(row, T, W)                     \
+  template <>                                        \
+  constexpr const KernelTable<T>* plain_table<T>() { \
+    return &table_##row;                             \
+  }
+FASTRNN_FOR_EACH_PLAIN_ROW(FASTRNN_PLAIN)
+#undef FASTRNN_PLAIN
+
 #define FASTRNN_STRING_(x) #x
 #define FASTRNN_STRING(x) FASTRNN_STRING_(x)
 
@@ -82,6 +92,7 @@ constexpr KernelTable<T> make_table() {
                        nullptr,
                        nullptr,
                        {FASTRNN_FOR_EACH_CELL(FASTRNN_KERNELS)},
+                       plain_table<T>(),
                        packed_bytes<T, W>,
                        pack<T, W>,
                        nullptr,

@@ -21,7 +21,7 @@ FASTRNN_INLINE void finish_sums(const NarrowProduct& p, index_t row, index_t row
   const index_t width = p.vectors * FASTRNN_VEC_BYTES, column = p.offset + v * L;
   const unsigned char* const w = p.w + v * FASTRNN_VEC_BYTES;
   const unsigned char* const* const a = p.a + row;
-  const float* const factor = p.factor + row;
+  const float* const factor = Dot::exact ? p.factor + row : nullptr;
   float* const* const out = p.out + row;
   const bool fresh = p.init != nullptr;
   const Vec<float> init = fresh ? load(p.init + v * L) : Vec<float>{};

@@ -16,6 +16,12 @@ inline constexpr bool kNarrow<float> = false;
 template <>
 inline constexpr bool kNarrow<double> = false;
 
+// Whether calls in T may have narrow products.
+template <class T>
+inline constexpr bool kMayBeNarrow = false;
+template <>
+inline constexpr bool kMayBeNarrow<float> = true;
+
 // How such weights are packed and multiplied, and what by: int8-inl.h, bfloat16-inl.h.
 template <class W>
 struct Narrow;

@@ -96,7 +96,8 @@ FASTRNN_NOINLINE void narrow_block(const NarrowProduct& p, index_t row) {
   }
   if constexpr (U > 1)
     for (; at < p.steps * kWord; at += kWord, w += kStep) add_step<Dot, MR, NV>(sum[0], a, at, w);
-  const float *const scale = p.scale, *const factor = p.factor + row, *const init = p.init;
+  const float *const scale = p.scale, *const init = p.init;
+  const float* const factor = Dot::exact ? p.factor + row : nullptr;
   const index_t offset = p.offset;
   FASTRNN_UNROLL
   for (int r = 0; r < MR; ++r) {

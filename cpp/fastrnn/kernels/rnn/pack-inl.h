@@ -11,6 +11,7 @@
 #include "fastrnn/memory/carver.h"
 #include "fastrnn/rnn/args.h"
 #include "fastrnn/rnn/table.h"
+#include "fastrnn/simd/dot-inl.h"
 
 namespace fastrnn::FASTRNN_TARGET {
 namespace {
@@ -56,11 +57,15 @@ FASTRNN_INLINE void for_products(const CellShape& shape, Matrix matrix, F&& f) {
 
 // `count` elements of a row from column k on, in whatever stride; 0 beyond.
 template <class T>
-FASTRNN_INLINE Vec<T> load_row(const View<const T, 2>& w, index_t row, index_t k, index_t count) {
-  if (w.stride[1] == 1) return load(w.at(row, k), count);
+FASTRNN_NOINLINE Vec<T> gather_row(const View<const T, 2>& w, index_t row, index_t k,
+                                   index_t count) {
   alignas(64) T lanes[kLanes<T>] = {};
   for (index_t i = 0; i < least(count, kLanes<T>); ++i) lanes[i] = *w.at(row, k + i);
   return load(lanes);
+}
+template <class T>
+FASTRNN_INLINE Vec<T> load_row(const View<const T, 2>& w, index_t row, index_t k, index_t count) {
+  return w.stride[1] == 1 ? load(w.at(row, k), count) : gather_row(w, row, k, count);
 }
 
 // The same, and prefetches the element `rows` and `columns` further on: the processor's own
@@ -72,13 +77,14 @@ FASTRNN_INLINE Vec<T> load_ahead(const View<const T, 2>& w, index_t row, index_t
   return load_row(w, row, k, count);
 }
 
-// One group of one set of products, square by square of lanes x lanes weights.
-template <class T, class W>
+// One group of one set of products, square by square of lanes x lanes weights. With words of two
+// bfloat16 k is counted in these, of which the last one may lack its upper half.
+template <class T, bool words = false>
 FASTRNN_NOINLINE void pack_group(const View<const T, 2>& w, index_t H, index_t K, Products set,
-                                 index_t group, W* packed, Team& team) {
+                                 index_t group, T* packed, Team& team) {
   constexpr index_t L = kLanes<T>;
   const index_t width = group_width(group, set.per_group, panels_of<T>(H)) * set.count;
-  packed += group * set.per_group * K * set.count * L;
+  packed += group * set.per_group * (words ? ceil_div(K, 2) : K) * set.count * L;
   for (index_t k = 0; k < K; k += L) {
     if (k % 256 == 0) team.check();
     for (index_t v = 0; v < width; ++v) {
@@ -90,17 +96,21 @@ FASTRNN_NOINLINE void pack_group(const View<const T, 2>& w, index_t H, index_t K
         square[i] = i < H - unit ? load_ahead(w, row + i, k, K - k, 0, 2 * L) : Vec<T>{};
       transpose<T>(square);
       FASTRNN_UNROLL
-      for (index_t i = 0; i < L; ++i)
-        if (i < K - k) store(packed + ((k + i) * width + v) * L, square[i]);
+      for (index_t i = 0; i < L; ++i) {
+        if (i >= K - k) break;
+        if constexpr (!words)
+          store(packed + ((k + i) * width + v) * L, square[i]);
+        else if (i % 2 == 0)
+          store(packed + ((k + i) / 2 * width + v) * L, pair_bfloat16(square[i], square[i + 1]));
+      }
     }
   }
 }
 
-// The same of narrow weights: [step][vector][lane][element of a word].
+// The same of bytes: [step][vector][lane][element of a word].
 template <class W, class Matrix>
-FASTRNN_NOINLINE void pack_narrow_group(const Matrix& matrix, index_t H, index_t K, Products set,
-                                        index_t group, W* packed, Scales<float> scales,
-                                        Team& team) {
+FASTRNN_NOINLINE void pack_byte_group(const Matrix& matrix, index_t H, index_t K, Products set,
+                                      index_t group, W* packed, Scales<float> scales, Team& team) {
   constexpr index_t L = kLanes<float>, word = Narrow<W>::together;
   const index_t steps = words_of<W>(K), first = group * set.per_group * set.count * L;
   const index_t lanes = group_width(group, set.per_group, panels_of<float>(H)) * set.count * L;
@@ -111,11 +121,18 @@ FASTRNN_NOINLINE void pack_narrow_group(const Matrix& matrix, index_t H, index_t
     const index_t unit = (group * set.per_group + i / L / set.count) * L + i % L;
     const index_t row = set.block[i / L % set.count] * H + unit;
     if (unit < H) Narrow<W>::pack_row(matrix, row, K, lanes * word, packed + i * word);
-    if constexpr (Narrow<W>::scaled) {
-      scales.scale[first + i] = unit < H ? Narrow<W>::scale(matrix, row) : 0;
-      scales.start[first + i] = unit < H ? Narrow<W>::start(matrix, row, K) : 0;
-    }
+    scales.scale[first + i] = unit < H ? Narrow<W>::scale(matrix, row) : 0;
+    scales.start[first + i] = unit < H ? Narrow<W>::start(matrix, row, K) : 0;
   }
+}
+// The same of either type of narrow weights.
+template <class W, class Matrix>
+FASTRNN_INLINE void pack_narrow_group(const Matrix& matrix, index_t H, index_t K, Products set,
+                                      index_t group, W* packed, Scales<float> scales, Team& team) {
+  if constexpr (Narrow<W>::scaled)
+    pack_byte_group(matrix, H, K, set, group, packed, scales, team);
+  else
+    pack_group<float, true>(matrix, H, K, set, group, reinterpret_cast<float*>(packed), team);
 }
 
 // bias[slot][lane] of one panel: what a pre-activation starts from. A slot that both products fill
@@ -281,14 +298,42 @@ FASTRNN_NOINLINE void pack_back_group(const View<const T, 2>& w, index_t H, inde
   }
 }
 
+// The same in words of two bfloat16, weights of two units each, which k counts then.
+template <class T>
+FASTRNN_NOINLINE void pack_back_words(const View<const T, 2>& w, index_t H, index_t columns,
+                                      Products set, index_t group, T* packed, Team& team) {
+  constexpr index_t L = kLanes<T>;
+  const index_t panels = panels_of<T>(H);
+  const index_t width = group_width(group, kBackGroup, panels_of<T>(columns));
+  T* to = packed + group * kBackGroup * panels * set.count * L * L / 2;
+  for (index_t panel = 0; panel < panels; ++panel) {
+    team.check();
+    for (int p = 0; p < set.count; ++p)
+      for (index_t unit = panel * L; unit < (panel + 1) * L; unit += 2)
+        for (index_t v = 0; v < width; ++v, to += L) {
+          const index_t column = (group * kBackGroup + v) * L, row = set.block[p] * H + unit;
+          const auto weights = [&](index_t i) {
+            return unit + i < H ? load_ahead(w, row + i, column, columns - column, 8, 0) : Vec<T>{};
+          };
+          store(to, pair_bfloat16(weights(0), weights(1)));
+        }
+  }
+}
+
 // This thread's share of a matrix in that order.
 template <class T>
 void pack_back(const View<const T, 2>& w, index_t H, index_t columns, Products set, T* packed,
-               Team& team) {
+               Team& team, [[maybe_unused]] bool words = false) {
   const index_t groups = ceil_div(panels_of<T>(columns), kBackGroup);
   const Range mine = share(groups, team.rank(), team.size(), 1);
-  for (index_t g = mine.begin; g < mine.end; ++g)
+  for (index_t g = mine.begin; g < mine.end; ++g) {
+    if constexpr (kMayBeNarrow<T>)
+      if (words) {
+        pack_back_words(w, H, columns, set, g, packed, team);
+        continue;
+      }
     pack_back_group(w, H, columns, set, g, packed, team);
+  }
 }
 
 }  // namespace

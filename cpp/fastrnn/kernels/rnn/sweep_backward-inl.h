@@ -10,6 +10,7 @@
 #include "fastrnn/kernels/rnn/gradients-inl.h"
 #include "fastrnn/kernels/rnn/layer_norm-inl.h"
 #include "fastrnn/kernels/rnn/options-inl.h"
+#include "fastrnn/kernels/rnn/rounded_rows-inl.h"
 #include "fastrnn/kernels/rnn/truncation-inl.h"
 #include "fastrnn/kernels/rnn/zoneout-inl.h"
 
@@ -21,10 +22,14 @@ class BackwardSweep {
   static constexpr CellShape kShape = C::shape;
   static constexpr int L = kLanes<T>, S = kShape.slots;
   static constexpr bool kHasC = kShape.cell_state, kHasAux = kShape.aux_slot >= 0;
-  static constexpr index_t kRowsAtOnce = 24;  // their gates of four panels stay in the L2
+  // Of bfloat16 so many make whole tiles; of floats their gates of four panels stay in the L2.
+  static constexpr index_t kRoundedAtOnce = 32, kRowsAtOnce = 24;
+  static constexpr int kMostProducts = kShape.recurrent(0).count > kShape.recurrent(1).count
+                                           ? kShape.recurrent(0).count
+                                           : kShape.recurrent(1).count;
 
  public:
-  BackwardSweep(const BackwardTask<T>& task, Carver& carver, int rank, int size)
+  FASTRNN_NOINLINE BackwardSweep(const BackwardTask<T>& task, Carver& carver, int rank, int size)
       : task_(task),
         on_(task.on),
         J_(panels_of<T>(task.dims.H)),
@@ -34,6 +39,8 @@ class BackwardSweep {
                  J_ * L, carver),
         c_keeps_(KeepLines<T>::of_c, task.in.masks.c_keep, task.in.masks.c_draws, task.steps,
                  J_ * L, carver),
+        rounds_(in_bfloat16(task.layer)),
+        rounded_(carver, rounds_ ? task.dims.N : 0, J_ * L * kMostProducts),
         gradients_(kShape, task, carver, rank),
         normed_(task, carver, rank, size) {
     const index_t N = task.dims.N, padded = J_ * L, threads = task.plan.threads;
@@ -52,7 +59,7 @@ class BackwardSweep {
     dc_rows_ = carver.take<T*>(on_.full_peephole() ? N : 0);
     spare_rows_ = carver.take<T*>(spare ? N : 0);
     for_products(kShape, Matrix::w_hh, [&](int s, const CellProduct& product) {
-      transposed_[s] = carver.take<T>(padded * product.count, padded);
+      transposed_[s] = carver.take<T>(padded * product.count / (rounds_ ? 2 : 1), padded);
     });
     for_products(kShape, Matrix::w_peephole, [&](int s, const CellProduct& product) {
       if (on_.full_peephole()) peepholes_[s] = carver.take<T>(padded * product.count, padded);
@@ -120,7 +127,7 @@ class BackwardSweep {
     const RnnWeights<T>& w = task_.layer.weights;
     const index_t H = task_.dims.H, P = task_.dims.P;
     for_products(kShape, Matrix::w_hh, [&](int s, const CellProduct& product) {
-      pack_back(w.w_hh, H, P, products_of(kShape, product), transposed_[s], team);
+      pack_back(w.w_hh, H, P, products_of(kShape, product), transposed_[s], team, rounds_);
     });
     for_products(kShape, Matrix::w_peephole, [&](int s, const CellProduct& product) {
       if (on_.full_peephole())
@@ -128,6 +135,7 @@ class BackwardSweep {
     });
     if (on_.projection()) pack_back(w.w_hr, P, H, kProjection, w_hr_, team);
     if (team.rank() != 0) return;
+    if constexpr (kMayBeNarrow<T>) rounded_.start();
     for (index_t j = 0; on_.peephole() && j < J_; ++j)
       pack_peephole(w.w_peephole, H, j, peephole_ + j * 3 * L);
     for (index_t r = 0; r < task_.dims.N; ++r) {
@@ -142,12 +150,13 @@ class BackwardSweep {
   // f(rows, panel), a few rows at a time.
   template <class F>
   void for_blocks(index_t q, Range rows, Range panels, Team& team, F&& f) const {
+    const index_t at_once = rounds_ ? kRoundedAtOnce : kRowsAtOnce;
     for_groups<kBackGroup>(panels, q % 2 != 0, [&](index_t j) {
       index_t r = rows.begin;
       do {
         team.check();
-        f(Range{r, least(r + kRowsAtOnce, most(r, rows.end))}, j);
-      } while ((r += kRowsAtOnce) < rows.end);
+        f(Range{r, least(r + at_once, most(r, rows.end))}, j);
+      } while ((r += at_once) < rows.end);
     });
   }
 
@@ -166,6 +175,20 @@ class BackwardSweep {
       if (synchronise_) team.barrier();
     });
     if (on_.norm()) normed_.through_products(q, chunk_end_, rows, synchronise_, team);
+    round<0>(q, rows, team);
+  }
+
+  // The gradients of step q that a stage's product by w_hh multiplies, if it is in bfloat16.
+  template <int Stage>
+  void round([[maybe_unused]] index_t q, [[maybe_unused]] Range rows, [[maybe_unused]] Team& team) {
+    constexpr CellProduct product = kShape.recurrent(Stage);
+    if constexpr (kMayBeNarrow<T> && product.count > 0) {
+      if (!rounds_) return;
+      for (index_t r = rows.begin; r < rows.end; ++r)
+        rounded_.round(r, on_.norm() ? normed_.h_row(q, r) : grad_row(q, r), S,
+                       {product.slot, product.count}, own_panels_);
+      if (synchronise_) team.barrier();
+    }
   }
 
   // Stages that run as one: what reaches the last of them, then the cell on the same lines.
@@ -178,6 +201,7 @@ class BackwardSweep {
       else
         normed_.through_second(q, chunk_end_, rows, synchronise_, team);
     }
+    if constexpr (!last) round<End>(q, rows, team);
     for_blocks(q, rows, own_panels_, team, [&](Range block, index_t j) {
       const index_t end = least(j + kBackGroup, J_);
       if constexpr (last) {
@@ -261,6 +285,11 @@ class BackwardSweep {
   // its weights; init as for multiply().
   template <int Stage>
   void product(index_t q, Range rows, index_t j, const T* init, T* const* into) {
+    if constexpr (kMayBeNarrow<T>)
+      if (rounds_)  // as round() has left them
+        return rounded_.multiply(rows, J_ * kShape.recurrent(Stage).count * L, transposed_[Stage],
+                                 j, least(kBackGroup, JP_ - j), init, into + rows.begin,
+                                 task_.plan.dots);
     multiply_gradients(q, rows, j, kShape.recurrent(Stage), JP_, transposed_[Stage], init, into,
                        on_.norm());
   }
@@ -453,6 +482,8 @@ class BackwardSweep {
   Truncation truncation_;
   const T* limit_ = nullptr;  // clip_step
   KeepLines<T> h_keeps_, c_keeps_;
+  const bool rounds_;  // products by w_hh and w_ih are in bfloat16
+  [[no_unique_address]] RoundedRows<T> rounded_;
   Gradients<T> gradients_;
   NormedBackward<C, T> normed_;
   index_t chunk_end_ = 0;  // the step after the chunk's last

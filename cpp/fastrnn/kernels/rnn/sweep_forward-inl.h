@@ -30,7 +30,7 @@ class ForwardSweep {
       narrow ? 32 : 24;  // their gates of one panel stay in the L1
 
  public:
-  ForwardSweep(const ForwardTask<T>& task, Carver& carver, int rank, int size)
+  FASTRNN_NOINLINE ForwardSweep(const ForwardTask<T>& task, Carver& carver, int rank, int size)
       : task_(task),
         on_(task.on),
         J_(panels_of<T>(task.dims.H)),
@@ -80,8 +80,9 @@ class ForwardSweep {
 
   void run(Team& team) {
     if constexpr (C::general) choices_ = unit_choices<C, T>(task_.layer.choices);
-    if (!narrow && task_.packed == nullptr)
-      fill_panels(kShape, task_.layer.weights, task_.on, task_.dims, panels_, team);
+    if constexpr (!needs_bounds<W>())
+      if (task_.packed == nullptr)
+        fill_panels(kShape, task_.layer.weights, task_.on, task_.dims, panels_, team);
     if (on_.norm()) panels_.bias = normed_.start(panels_, own_panels_, synchronise_);
     start(team);
     team.barrier();

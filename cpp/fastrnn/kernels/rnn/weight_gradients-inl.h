@@ -10,6 +10,7 @@
 
 #include "fastrnn/kernels/rnn/pack-inl.h"
 #include "fastrnn/kernels/rnn/ranges-inl.h"
+#include "fastrnn/kernels/rnn/rounded_rows-inl.h"
 
 namespace fastrnn::FASTRNN_TARGET {
 namespace {
@@ -31,6 +32,7 @@ struct GradientProduct {
   const int* blocks = nullptr;
   OperandRows<T> operand;
   View<T, 2> dw;
+  bool rounded = false;  // to bfloat16, both the gradients and the operand
 };
 
 // The packed sides and lists of one thread, which every WeightGradients uses in its turn.
@@ -42,29 +44,42 @@ class GradientScratch {
   // Packed: 128 kB of columns beside at most 512 kB of gradients, which share an L2 (half of it
   // with 256 rows at once). Every column is packed once a strip: with one group to a strip that was
   // 6 to 8 % of backward.
-  static constexpr int kGroupVectors = 4;     // of gradients in a group, at most
-  static constexpr index_t kStripGroups = 4;  // of groups in a strip, at most
+  static constexpr int kGroupVectors = 4;  // of gradients in a group, at most
+  // Beside products in bfloat16 packing takes its time, so that strips of them are wider.
+  static constexpr index_t kStripGroups = 4, kRoundedGroups = 16;  // of groups in a strip, at most
   static constexpr int kMostProducts = 5;
 
-  GradientScratch(Carver& carver, const Plan& plan, index_t panels, int slots, int rank)
-      : at_once(plan.gradient_rows),
-        strip_units(least(ceil_div(panels, panels_in_group(slots)), kStripGroups) * kGroupVectors *
+  GradientScratch(Carver& carver, const BackwardTask<T>& task, index_t panels, int slots, int rank)
+      : rounds(in_bfloat16(task.layer)),
+        dots(task.plan.dots),
+        at_once(task.plan.gradient_rows),
+        strip_groups(rounds ? kRoundedGroups : kStripGroups),
+        strip_units(least(ceil_div(panels, panels_in_group(slots)), strip_groups) * kGroupVectors *
                     L) {
     const auto own = [&]<class E>(E*& to, index_t count) {
-      to = carver.take<E>(plan.threads, count) + count * rank;
+      to = carver.take<E>(task.plan.threads, count) + count * rank;
     };
-    own(units, strip_units * at_once);
+    const bool floats = !rounds || task.on.projection || task.on.full_peephole;
+    own(units, floats ? strip_units * at_once : 0);
+    own(unit_words, rounds ? strip_units * words() : 0);
     own(columns, at_once * kMostVectors * L);
     own(unit_rows, strip_units * kMostProducts);
     own(dw_rows, strip_units * kMostProducts);
   }
 
-  index_t at_once;      // rows that are packed
-  index_t strip_units;  // of one strip, at most
-  T* units;             // [vector of the strip][row][lane]
-  T* columns;           // [row][vector][lane]
-  const T** unit_rows;  // of each product: where the units' packed gradients begin
-  T** dw_rows;          // and their rows of dw
+  // Of each unit, in words of two rows; those of the next one miss its cache lines.
+  index_t words() const { return at_once / 2 + 16; }
+
+  bool rounds;  // to bfloat16, where products ask for it
+  Dots dots;
+  index_t at_once;       // rows that are packed
+  index_t strip_groups;  // of one strip, at most
+  index_t strip_units;   // ... and its units
+  T* units;              // [vector of the strip][row][lane]
+  T* unit_words;         // [vector of the strip][lane][words()]
+  T* columns;            // [row, or word of two][vector][lane]
+  const T** unit_rows;   // of each product: where the units' packed gradients begin
+  T** dw_rows;           // and their rows of dw
 };
 
 template <class T>
@@ -101,6 +116,7 @@ class WeightGradients {
     if (!product.dw) return;
     Wanted& wanted = products_[count_];
     wanted.product = product;
+    (product.rounded ? rounds_ : plain_) = true;
     wanted.unit_rows = scratch_->unit_rows + count_ * scratch_->strip_units;
     wanted.dw_rows = scratch_->dw_rows + count_++ * scratch_->strip_units;
   }
@@ -109,7 +125,8 @@ class WeightGradients {
   void start(const Team& team, bool steps) {
     // Wide strips save packing and wide blocks make the best tiles, but there must be enough items
     // for everybody.
-    for (strip_groups_ = GradientScratch<T>::kStripGroups, vectors_ = kMostVectors;;) {
+    if (count_ == 0) (scratch_->rounds ? rounds_ : plain_) = true;  // sums alone
+    for (strip_groups_ = scratch_->strip_groups, vectors_ = kMostVectors;;) {
       blocks_ = 0;
       for (Wanted& w : wanted())
         blocks_ += w.blocks = ceil_div(w.product.dw.shape[1], vectors_ * L);
@@ -199,6 +216,11 @@ class WeightGradients {
     for (index_t b = most(blocks.begin, 0); b < least(blocks.end, w.blocks); ++b) {
       team.check();
       const index_t v = b * vectors_, n = least(vectors_, panels_of<T>(K) - v);
+      if constexpr (kMayBeNarrow<T>)
+        if (w.product.rounded) {
+          multiply_rounded(w, row, count, v, n);
+          continue;
+        }
       pack_columns(w.product.operand, K, row, count, v, n);
       multiply<T>({w.units,
                    n,
@@ -210,6 +232,27 @@ class WeightGradients {
                    K - v * L});
     }
   }
+
+  // One block in bfloat16, by runs of units that lie equally far apart.
+  void multiply_rounded(const Wanted& w, index_t row, index_t count, index_t v, index_t n) const {
+    const index_t K = w.product.dw.shape[1];
+    pack_column_words(w.product.operand, K, row, count, v, n);
+    NarrowProduct p{0, n, nullptr, words_of_rows(count)};
+    p.w = reinterpret_cast<const unsigned char*>(scratch_->columns);
+    p.init = first_ && row == 0 ? kZeros<T> : nullptr;
+    p.offset = v * L;
+    const auto* const list = reinterpret_cast<const unsigned char* const*>(w.unit_rows);
+    const index_t apart = scratch_->words() * index_t{sizeof(T)};
+    for (index_t unit = 0; unit < w.units; unit += p.rows) {
+      p.a = list + unit;
+      p.out = w.dw_rows + unit;
+      for (p.rows = 1; unit + p.rows < w.units; ++p.rows)
+        if (list[unit + p.rows] - list[unit + p.rows - 1] != apart) break;
+      multiply_columns<T>(p, K - v * L, scratch_->dots);
+    }
+  }
+  // Whole squares of words, the last ones of zeros.
+  static index_t words_of_rows(index_t count) { return ceil_div(count, 2 * L) * L; }
 
   index_t strips() const { return ceil_div(J_, group_ * strip_groups_); }
   Range panels_of_strip(index_t strip) const {
@@ -224,20 +267,26 @@ class WeightGradients {
     for (index_t j = panels.begin; j < panels.end; ++j)
       for (int s = 0; s < product.count; ++s)
         for (index_t lane = 0; lane < least(L, H_ - j * L); ++lane, ++w.units) {
-          w.unit_rows[w.units] = packed_vector((j - panels.begin) * S_ + product.slot + s) + lane;
+          const index_t v = (j - panels.begin) * S_ + product.slot + s;
+          w.unit_rows[w.units] = product.rounded ? packed_words(v) + lane * scratch_->words()
+                                                 : packed_vector(v) + lane;
           w.dw_rows[w.units] = product.dw.at(product.blocks[s] * H_ + j * L + lane);
         }
   }
 
   T* packed_vector(index_t v) const { return scratch_->units + v * scratch_->at_once * L; }
+  T* packed_words(index_t v) const { return scratch_->unit_words + v * scratch_->words() * L; }
 
   // The vectors of a strip, each a stretch of its own: a tile then reads whole cache lines of it.
   void pack_units(index_t strip, index_t row, index_t count, bool sum) const {
     const Range panels = panels_of_strip(strip);
     for (index_t j = panels.begin; j < panels.end; j += group_) {
-      T* const to = packed_vector((j - panels.begin) * S_);
-      const index_t vectors = least(group_, panels.end - j) * S_;
-      pack_group_units(j, vectors, row, count, sum && sums_.biases, to);
+      const index_t first = (j - panels.begin) * S_, vectors = least(group_, panels.end - j) * S_;
+      const bool biases = sum && sums_.biases;
+      if (plain_) pack_group_units(j, vectors, row, count, biases, packed_vector(first));
+      if constexpr (kMayBeNarrow<T>)
+        if (rounds_)
+          pack_group_words(j, vectors, row, count, biases && !plain_, packed_words(first));
       if (sum && sums_.peepholes) sum_peepholes(j, row, count);
     }
   }
@@ -265,6 +314,32 @@ class WeightGradients {
       FASTRNN_UNROLL
       for (int v = 0; v < V; ++v) store(db + v * L, sums[v]);
     });
+  }
+
+  // The same in words of two rows, every unit's one after the other.
+  void pack_group_words(index_t panel, index_t vectors, index_t row, index_t count, bool sum,
+                        T* to) const {
+    for (index_t v = 0; v < vectors; ++v, to += L * scratch_->words()) {
+      const index_t at = (panel * S_ + v) * L;
+      Vec<T> total = sum ? load(db_ + at) : Vec<T>{};
+      const auto next = [&](index_t i) {
+        const Vec<T> line = i < count ? load(lines_[row + i] + at) : Vec<T>{};
+        total += line;
+        return line;
+      };
+      for (index_t i = 0; i < count; i += 2 * L) {
+        Vec<T> square[L];
+        FASTRNN_UNROLL
+        for (index_t k = 0; k < L; ++k) {
+          const Vec<T> even = next(i + 2 * k);
+          square[k] = pair_bfloat16(even, next(i + 2 * k + 1));
+        }
+        transpose<T>(square);
+        FASTRNN_UNROLL
+        for (index_t k = 0; k < L; ++k) store(to + k * scratch_->words() + i / 2, square[k]);
+      }
+      if (sum) store(db_ + at, total);
+    }
   }
 
   // p_i and p_f saw c of the step before, p_o that of the step itself.
@@ -301,6 +376,23 @@ class WeightGradients {
     });
   }
 
+  // The same in words of two rows.
+  void pack_column_words(const OperandRows<T>& rows, index_t K, index_t row, index_t count,
+                         index_t v, index_t n) const {
+    T* to = scratch_->columns;
+    const index_t end = row + words_of_rows(count) * 2;
+    for (index_t i = row; i < end; i += 2)
+      for (index_t k = v; k < v + n; ++k, to += L) {
+        const auto element = [&](index_t r) {
+          if (r >= row + count) return Vec<T>{};
+          Vec<T> x = load(rows.list[r] + rows.offset + k * rows.stride, K - k * L);
+          if (rows.mask != nullptr) x *= load(rows.mask[r] + k * L, K - k * L);
+          return x;
+        };
+        store(to, pair_bfloat16(element(i), element(i + 1)));
+      }
+  }
+
   // For a call without a single step.
   static void clear(const View<T, 2>& dw) {
     __builtin_memset(dw.data, 0, static_cast<std::size_t>(dw.shape[0] * dw.shape[1]) * sizeof(T));
@@ -312,6 +404,7 @@ class WeightGradients {
   index_t H_ = 0, J_ = 0;
   Sums sums_;
   bool first_ = true;
+  bool plain_ = false, rounds_ = false;  // which products there are
   Wanted products_[GradientScratch<T>::kMostProducts];
   int count_ = 0;
   index_t strip_groups_ = 1;
