@@ -1,4 +1,4 @@
-"""Counting: an LSTM learns a^n b^n and a^n b^n c^n from n <= 10, and goes on far beyond.
+"""Counting: an LSTM learns a^n b^n and a^n b^n c^n from n <= 10, and goes on beyond.
 
 At each symbol the network says which symbols may come next; a string is accepted if it is right at
 every one of them. Peepholes let the gates see the counter (Gers and Schmidhuber, 2001). What counts

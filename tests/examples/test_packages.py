@@ -12,6 +12,7 @@ import char_lm
 import chatbot
 import digit_rows
 import dna_bidirectional
+import fastrnn
 import g2p
 import spanish_diacritics
 import speakers
@@ -125,9 +126,16 @@ def test_folds_hold_every_window_once_and_grouped_ones_no_copy() -> None:
         assert not {doubled[i] for i in fold} & {doubled[i] for i in rest}
 
 
-def test_a_motif_in_the_middle_is_learned() -> None:
-    import fastrnn
+@pytest.mark.parametrize("kind", [fastrnn.LSTM, fastrnn.GRU])
+def test_one_direction_has_as_many_weights_as_both(kind: type) -> None:
+    sizes = []
+    for directions, hidden in dna_bidirectional.HIDDEN.items():
+        layer = kind(dna_bidirectional.V, hidden, bidirectional=directions == 2)
+        sizes.append(sum(w.size for w in layer.params.values()) + 3 * hidden * directions)
+    assert sizes[0] == pytest.approx(sizes[1], rel=0.01)
 
+
+def test_a_motif_in_the_middle_is_learned() -> None:
     example = dna_bidirectional
     windows, labels, _ = made_up()
     inputs = np.stack([example.one_hot(example.kmers(w, 3), example.V) for w in windows], axis=1)
