@@ -7,6 +7,7 @@ from typing import Any
 import autograd
 import numpy as np
 import pytest
+from autograd import make_vjp
 from helpers.processes import output_of
 from helpers.tolerances import assert_same_bits
 
@@ -48,6 +49,21 @@ def test_a_gradient_that_is_not_one_scales_all(rng: np.random.Generator) -> None
     halves = autograd.grad(lambda v: 0.5 * ops.linear_cross_entropy(*v, targets))(arrays)
     for slope, half in zip(slopes, halves, strict=True):
         assert_same_bits("half", half, 0.5 * slope)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_going_back_twice_gives_arrays_of_their_own(
+    reduction: str, rng: np.random.Generator
+) -> None:
+    x, w, b = draw(rng, 9, 7, 5, np.float64)[0]
+    targets = rng.integers(0, 7, 9)
+    loss = make_vjp(lambda w: ops.linear_cross_entropy(x, w, b, targets, reduction=reduction))
+    back, _ = loss(w)
+    first = back(1.0)
+    expected = first.copy()
+    first[...] = 0
+    assert_same_bits("again", back(1.0), expected)
+    assert_same_bits("half", back(0.5), 0.5 * expected)
 
 
 @pytest.mark.parametrize("wanted", [0, 1, 2])

@@ -59,10 +59,11 @@ def linear(x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None) -> Array:
     return _linear(x, w, b)  # type: ignore[no-any-return]
 
 
-def _forward(call: Call, x: Any, w: Any, b: Any) -> Array:
+def checked_map(x: Any, w: Any, b: Any, rows: str = "O") -> tuple[Array, Array, Array | None]:
+    """Return what an affine map is of, as arrays of one dtype and of shapes that fit."""
     w, dtype = leading("w", w)
     if w.ndim != 2:
-        raise ValueError(f"w must have shape (O, I), got {w.shape}")
+        raise ValueError(f"w must have shape ({rows}, I), got {w.shape}")
     O, I = w.shape
     x = floats("x", x, dtype)
     if x.ndim == 0 or x.shape[-1] != I:
@@ -70,11 +71,18 @@ def _forward(call: Call, x: Any, w: Any, b: Any) -> Array:
     if b is not None:
         b = floats("b", b, dtype)
         if b.shape != (O,):
-            raise ValueError(f"b must have shape (O,) = ({O},) for w of {w.shape}, got {b.shape}")
+            raise ValueError(
+                f"b must have shape ({rows},) = ({O},) for w of {w.shape}, got {b.shape}"
+            )
+    return x, w, b
+
+
+def _forward(call: Call, x: Any, w: Any, b: Any) -> Array:
+    x, w, b = checked_map(x, w, b)
     call.kept = (x, w)
     if not call.core:
         return twins().linear(x, w, b)  # type: ignore[no-any-return]
-    y = allocate("y", (*x.shape[:-1], O), dtype)
+    y = allocate("y", (*x.shape[:-1], len(w)), w.dtype)
     _core.linear_forward(as_rows("x", x), w, b, as_rows("y", y), call.num_threads)
     return y
 

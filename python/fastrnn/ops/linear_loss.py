@@ -7,10 +7,11 @@ from numpy.typing import ArrayLike
 
 from fastrnn import _core
 from fastrnn._call import twins
-from fastrnn._checks import Array, allocate, floats, integer, leading, probability
-from fastrnn.ops._arguments import as_rows, integers
+from fastrnn._checks import Array, allocate
+from fastrnn.ops._arguments import as_rows
 from fastrnn.ops._primitive import Call, differentiable
-from fastrnn.ops.loss import NOTHING, REDUCTIONS
+from fastrnn.ops.linear import checked_map
+from fastrnn.ops.loss import NOTHING, checked_loss
 
 
 def linear_cross_entropy(
@@ -81,55 +82,25 @@ def linear_cross_entropy(
     )  # fmt: skip
 
 
-def _forward(
-    call: Call,
-    x: Any,
-    w: Any,
-    b: Any,
-    *,
-    targets: Any,
-    ignore_index: Any,
-    label_smoothing: Any,
-    reduction: Any,
-) -> Any:
-    w, dtype = leading("w", w)
-    if w.ndim != 2:
-        raise ValueError(f"w must have shape (V, I), got {w.shape}")
-    V, I = w.shape
-    x = floats("x", x, dtype)
-    if x.ndim == 0 or x.shape[-1] != I:
-        raise ValueError(f"x must have shape (…, I) = (…, {I}) for w of {w.shape}, got {x.shape}")
-    if b is not None:
-        b = floats("b", b, dtype)
-        if b.shape != (V,):
-            raise ValueError(f"b must have shape (V,) = ({V},) for w of {w.shape}, got {b.shape}")
-    targets = integers("targets", targets)
-    if targets.shape != x.shape[:-1]:
-        raise ValueError(
-            f"targets must have shape (…,) = {x.shape[:-1]} for x of {x.shape}, got {targets.shape}"
-        )
-    smoothing = probability("label_smoothing", label_smoothing)
-    if reduction not in REDUCTIONS:
-        raise ValueError(f"reduction must be one of {REDUCTIONS}, got {reduction!r}")
-    ignored = ignore_index
-    if ignored is not None:
-        ignored = integer("ignore_index", ignored, NOTHING, 2**63 - 1)
-    options = {"ignore_index": ignored, "label_smoothing": smoothing, "reduction": reduction}
-    count = targets.size if ignored is None else np.count_nonzero(targets != ignored)
-    arrays = x, w, b, targets
-    if call.core:
-        ready = call.traced and reduction != "none"
-        slope = 1 / dtype.type(count) if reduction == "mean" and count else dtype.type(1)
-        loss, total, gradients = _run(call, arrays, options, slope if ready else None)
-        call.kept = (arrays, options, gradients)
-        if reduction == "none":
-            return loss
-        if reduction == "mean":
-            total = total / count if count else np.nan
-        return dtype.type(total)
-    _run(call, arrays, options, None)  # the core looks at the targets, for the twin as well
-    call.kept = (arrays, options, None)
-    return twins().linear_cross_entropy(*arrays, **options)
+def _forward(call: Call, x: Any, w: Any, b: Any, *, targets: Any, **options: Any) -> Any:
+    x, w, b = checked_map(x, w, b, "V")
+    targets, options = checked_loss("x", x, targets, **options)
+    reduction, number = options["reduction"], w.dtype.type
+    count = targets.size
+    if options["ignore_index"] is not None:
+        count = np.count_nonzero(targets != options["ignore_index"])
+    slope = 1 / number(count) if reduction == "mean" and count else number(1)
+    arrays, ready = (x, w, b, targets), call.core and call.traced and reduction != "none"
+    # The core looks at the targets, for the twin as well.
+    losses, total, gradients = _run(call, arrays, options, slope if ready else None)
+    call.kept = (arrays, options, slope, gradients if ready else None)
+    if not call.core:
+        return twins().linear_cross_entropy(*arrays, **options)
+    if reduction == "none":
+        return losses
+    if reduction == "mean":
+        total = total / count if count else np.nan
+    return number(total)
 
 
 def _run(
@@ -144,26 +115,28 @@ def _run(
         for (name, shape), want in zip(shapes.items(), wanted, strict=True)
     )
     dx, dw, db = gradients
-    loss = allocate("loss", targets.shape, w.dtype)
+    losses = allocate("loss", targets.shape, w.dtype)
     ignored = options["ignore_index"]
     total, _ = _core.linear_cross_entropy(
-        as_rows("x", x), w, b, targets.ravel(), loss.reshape(-1),
+        as_rows("x", x), w, b, targets.ravel(), losses.reshape(-1),
         None if dloss is None else np.broadcast_to(dloss, targets.shape).reshape(-1),
         None if dx is None else as_rows("dx", dx), dw, db,
         NOTHING if ignored is None else ignored, options["label_smoothing"], call.num_threads,
     )  # fmt: skip
-    return loss, total, gradients
+    return losses, total, gradients
 
 
 def _backward(call: Call, g: Any) -> tuple[Array | None, ...]:
-    arrays, options, gradients = call.kept
+    arrays, options, slope, gradients = call.kept
     if not call.core:
         return twins().linear_cross_entropy_backward(g, *arrays, **options)  # type: ignore[no-any-return]
-    if options["reduction"] == "none":
-        return _run(call, arrays, options, g)[2]
-    if g == 1:
-        return gradients  # type: ignore[no-any-return]
-    return tuple(None if gradient is None else gradient * g for gradient in gradients)
+    if gradients is None:
+        return _run(call, arrays, options, g * slope)[2]
+    call.kept = (arrays, options, slope, None)  # the caller's from now on
+    for gradient in gradients if g != 1 else ():
+        if gradient is not None:
+            np.multiply(gradient, g, out=gradient)
+    return gradients  # type: ignore[no-any-return]
 
 
 _linear_loss = differentiable("linear_cross_entropy", _forward, _backward)

@@ -12,7 +12,7 @@ from fastrnn._checks import Array, allocate, integer, leading, probability
 from fastrnn.ops._arguments import as_rows, integers
 from fastrnn.ops._primitive import Call, differentiable
 
-REDUCTIONS = ("mean", "sum", "none")
+_REDUCTIONS = ("mean", "sum", "none")
 NOTHING = -(2**63)  # no class has this number
 
 
@@ -84,6 +84,26 @@ def softmax_cross_entropy(
     )
 
 
+def checked_loss(
+    name: str, rows: Array, targets: Any, ignore_index: Any, label_smoothing: Any, reduction: Any
+) -> tuple[Array, dict[str, Any]]:
+    """Return the targets of rows (…, ·), which have this name, and the options of the loss."""
+    targets = integers("targets", targets)
+    if targets.shape != rows.shape[:-1]:
+        raise ValueError(
+            f"targets must have shape (…,) = {rows.shape[:-1]} for {name} of {rows.shape}, "
+            f"got {targets.shape}"
+        )
+    smoothing = probability("label_smoothing", label_smoothing)
+    if reduction not in _REDUCTIONS:
+        raise ValueError(f"reduction must be one of {_REDUCTIONS}, got {reduction!r}")
+    if ignore_index is not None:
+        ignore_index = integer("ignore_index", ignore_index, NOTHING, 2**63 - 1)
+    return targets, {
+        "ignore_index": ignore_index, "label_smoothing": smoothing, "reduction": reduction,
+    }  # fmt: skip
+
+
 def _forward(
     call: Call,
     logits: Any,
@@ -96,19 +116,10 @@ def _forward(
     logits, dtype = leading("logits", logits)
     if logits.ndim == 0 or (logits.shape[-1] == 0 and prod(logits.shape[:-1]) > 0):
         raise ValueError(f"logits must have shape (…, V) with V >= 1, got {logits.shape}")
-    targets = integers("targets", targets)
-    if targets.shape != logits.shape[:-1]:
-        raise ValueError(
-            f"targets must have shape (…,) = {logits.shape[:-1]} for logits of {logits.shape}, "
-            f"got {targets.shape}"
-        )
-    smoothing = probability("label_smoothing", label_smoothing)
-    if reduction not in REDUCTIONS:
-        raise ValueError(f"reduction must be one of {REDUCTIONS}, got {reduction!r}")
-    ignored = ignore_index
-    if ignored is not None:
-        ignored = integer("ignore_index", ignored, NOTHING, 2**63 - 1)
-    options = {"ignore_index": ignored, "label_smoothing": smoothing, "reduction": reduction}
+    targets, options = checked_loss(
+        "logits", logits, targets, ignore_index, label_smoothing, reduction
+    )
+    smoothing, ignored = options["label_smoothing"], options["ignore_index"]
     loss = allocate("loss", targets.shape, dtype)
     kept = allocate("kept", (targets.size, 2), dtype)
     core_ignored = NOTHING if ignored is None else ignored
