@@ -111,3 +111,19 @@ def test_under_a_launcher_nobody_is_alone_by_mistake(monkeypatch: pytest.MonkeyP
 def test_a_timeout_is_a_number_above_0(wrong: Any) -> None:
     with pytest.raises((TypeError, ValueError), match="timeout_s"):
         init(timeout_s=wrong)
+
+
+def test_tasks_of_srun_that_know_nothing_of_each_other_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each would train alone, and all would write to one folder."""
+    from fastrnn import distributed
+    from fastrnn.distributed.mpi import _RANKS
+
+    for name in _RANKS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "4")
+    with pytest.raises(RuntimeError, match=r"srun started 4 tasks, .* srun --mpi=pmix"):
+        distributed.init()
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "1")
+    assert distributed.init().size == 1

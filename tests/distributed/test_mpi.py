@@ -75,6 +75,13 @@ RESUME = """
                                    resume=True)[0])
     say(parts == jobs.digest(jobs.train(dist, jobs.sentences, updates=20)[0]))
 """
+SHORT = """
+    x = 10.0 * dist.rank + np.arange(dist.size * 2).reshape(dist.size, 2)
+    say("parts", *dist.alltoall(x).ravel())
+    params, _ = jobs.train(dist, jobs.classifier, exchange="bfloat16")
+    alone, _ = jobs.train(None, jobs.classifier)
+    say("learned", jobs.digest(params), jobs.distance(params, alone))
+"""
 RAISE = """
     if dist.rank == 1:
         raise ValueError("boom")
@@ -91,6 +98,7 @@ CALLS = {
     "barrier": "dist.barrier()",
     "allreduce_": "dist.allreduce_(x)",
     "allgatherv": "dist.allgatherv(x)",
+    "alltoall": "dist.alltoall(np.zeros((dist.size, 2)))",
     "broadcast_": "dist.broadcast_(x)",
     "later": "import time; time.sleep(1); dist.allreduce_(x)",
     "fit": "jobs.train(dist, jobs.classifier)",
@@ -150,6 +158,17 @@ def test_processes_learn_what_one_learns(tmp_path: Path, ranks: int, count: int)
     assert threads.pop() * ranks <= max(ranks, os.cpu_count() or 1)
 
 
+def test_gradients_in_half_of_the_bytes(tmp_path: Path) -> None:
+    lines = lines_of(tmp_path, SHORT, 3)
+    parts = {int(line[0]): list(map(float, line[2:])) for line in lines if line[1] == "parts"}
+    for rank in range(3):
+        assert parts[rank] == [10 * other + 2 * rank + k for other in range(3) for k in (0, 1)]
+    learned = [line for line in lines if line[1] == "learned"]
+    assert len(learned) == 3
+    assert len({bits for _, _, bits, _ in learned}) == 1
+    assert all(0 < float(far) < 0.1 for *_, far in learned)
+
+
 @pytest.mark.check(37)
 def test_resumed_is_bitwise_never_stopped(tmp_path: Path) -> None:
     assert sorted(lines_of(tmp_path, RESUME, 2)) == [["0", "True"], ["1", "True"]]
@@ -186,6 +205,7 @@ def test_a_rank_that_fails_ends_the_job(tmp_path: Path, count: int) -> None:
 @pytest.mark.check(37)
 @pytest.mark.parametrize(("code", "leaver", "call", "ranks"), [
     ("0", 1, "barrier", 2), ("", 0, "allreduce_", 3), ("1", 1, "allgatherv", 2),
+    ("0", 1, "alltoall", 2),
     ("5", 1, "broadcast_", 2), ("0", 2, "later", 3), ("0", 1, "fit", 2),
 ])  # fmt: skip
 def test_a_rank_that_leaves_ends_those_that_wait(

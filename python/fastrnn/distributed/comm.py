@@ -82,6 +82,21 @@ class Comm:
         """
         raise NotImplementedError
 
+    def alltoall(self, array: Array) -> Array:
+        """Return what all ranks have for this one: part k of an array goes to rank k.
+
+        Parameters
+        ----------
+        array : ndarray, (size, n)
+            C-contiguous, of one shape and dtype on all ranks.
+
+        Returns
+        -------
+        ndarray, (size, n)
+            By the rank that it is from.
+        """
+        raise NotImplementedError
+
     def broadcast_(self, array: Array) -> None:
         """Replace an array by that of rank 0, in place.
 
@@ -143,6 +158,19 @@ class SerialComm(Comm):
         list of ndarray
         """
         return [array.copy()]
+
+    def alltoall(self, array: Array) -> Array:
+        """Return a copy of the array.
+
+        Parameters
+        ----------
+        array : ndarray, (1, n)
+
+        Returns
+        -------
+        ndarray, (1, n)
+        """
+        return array.copy()
 
     def broadcast_(self, array: Array) -> None:
         """Leave the array as it is."""
@@ -246,6 +274,19 @@ class ThreadComm(Comm):
         list of ndarray
         """
         return [each.copy() for each in self._meeting.exchange(self.rank, array)]
+
+    def alltoall(self, array: Array) -> Array:
+        """Return what all ranks have for this one: part k of an array goes to rank k.
+
+        Parameters
+        ----------
+        array : ndarray, (size, n)
+
+        Returns
+        -------
+        ndarray, (size, n)
+        """
+        return np.stack([each[self.rank] for each in self._meeting.exchange(self.rank, array)])
 
     def broadcast_(self, array: Array) -> None:
         """Replace an array by that of rank 0.

@@ -20,7 +20,8 @@ from fastrnn.distributed.comm import Comm, RankEndedError, RankSilentError, Seri
 
 # What MPICH and Intel MPI, Open MPI and PMIx (so Slurm too), and MVAPICH tell their processes.
 _RANKS = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "MV2_COMM_WORLD_RANK")
-_SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
+_SLURM = "SLURM_STEP_NUM_TASKS"  # of srun, which another launcher may have called: asked last
+_SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE", _SLURM)
 _ENDED, _PRESENT = 0, 1  # what a message says of the rank that sends it
 _SPIN = 0.002  # seconds; what takes longer than that may wait for the next look
 _GRACE = 2.0  # seconds in which a rank that waits answers
@@ -91,6 +92,23 @@ class MPIComm(Comm):
         gathered = np.empty(int(counts.sum()), array.dtype)
         self._all("Allgatherv", array, (gathered, counts.tolist()))
         return np.split(gathered, np.cumsum(counts)[:-1])
+
+    def alltoall(self, array: Array) -> Array:
+        """Return what all ranks have for this one: part k of an array goes to rank k.
+
+        Parameters
+        ----------
+        array : ndarray, (size, n)
+            C-contiguous, of one shape and dtype on all ranks; less than 2³¹ elements.
+
+        Returns
+        -------
+        ndarray, (size, n)
+        """
+        self.barrier()
+        received = np.empty_like(array)
+        self._all("Alltoall", array, received)
+        return received
 
     def broadcast_(self, array: Array) -> None:
         """Replace an array by that of rank 0, in place.
@@ -259,7 +277,8 @@ def init(timeout_s: float | None = None) -> Comm:
     ImportError
         A launcher started this process, and mpi4py is missing.
     RuntimeError
-        mpi4py belongs to another MPI than the launcher, so the ranks cannot find each other.
+        mpi4py belongs to another MPI than the launcher, or ``srun`` started several tasks without
+        MPI, so the ranks cannot find each other.
     TypeError, ValueError
         timeout_s is no number above 0.
 
@@ -276,6 +295,12 @@ def init(timeout_s: float | None = None) -> Comm:
         _world.timeout_s = seconds
         return _world
     if not any(name in os.environ for name in _RANKS):
+        tasks = int(os.environ.get(_SLURM, "1"))
+        if tasks > 1:
+            raise RuntimeError(
+                f"srun started {tasks} tasks, and none is told of the others: srun --mpi=pmix, or "
+                "what `srun --mpi=list` names, or else mpiexec, starts them as ranks"
+            )
         return SerialComm()
     try:
         from mpi4py import MPI

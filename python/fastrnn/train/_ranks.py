@@ -32,6 +32,8 @@ class Ranks:
     ----------
     comm : Comm or None
         None: this process alone.
+    exchange : "bfloat16" or None
+        What gradients are sent as; None: as they are.
 
     Attributes
     ----------
@@ -39,7 +41,7 @@ class Ranks:
         Whether there is no other rank, and whether this is rank 0, which writes and shows.
     """
 
-    def __init__(self, comm: Comm | None) -> None:
+    def __init__(self, comm: Comm | None, exchange: str | None = None) -> None:
         if comm is not None and not isinstance(comm, Comm):
             raise TypeError(
                 "dist must be what fastrnn.distributed.init() returns, or another Comm, "
@@ -47,7 +49,9 @@ class Ranks:
             )
         self.comm = SerialComm() if comm is None else comm
         self.alone, self.first = self.comm.size == 1, self.comm.rank == 0
-        self._arena = Arena()
+        if exchange not in (None, "bfloat16"):
+            raise ValueError(f"exchange must be 'bfloat16' or None, got {exchange!r}")
+        self._arena = Arena(exchange is not None)
         self.rows: str | None = None  # how gradients of tables come, as `value_and_grad` says
 
     def generator(self, rng: np.random.Generator) -> np.random.Generator:
@@ -219,9 +223,16 @@ def _keys(value: Any) -> Any:
 
 
 class Arena:
-    """The gradients of all arrays in one stretch of memory a dtype, so that few calls add them."""
+    """The gradients of all arrays in one stretch of memory a dtype, so that few calls add them.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    halved : bool
+        Whether they are sent as bfloat16.
+    """
+
+    def __init__(self, halved: bool) -> None:
+        self._halved = halved
         self._made_for: list[Any] = []
         self._rows: list[Array] = []
         self._views: dict[str, Array] = {}
@@ -241,11 +252,11 @@ class Arena:
         large = mode == "lazy" or any(len(a) >= LARGE for a in arrays.values() if a.ndim == 2)
         rows = _gathered_rows(comm, arrays, own) if mode is not None and large else {}
         sums: dict[str, Any] = {}
-        for name in [
-            name for name, parts in rows.items() if sum(map(len, parts)) < len(arrays[name])
-        ]:
-            sums[name] = _sum_by_rows(comm, arrays[name], rows[name], own.get(name), factor)
-            sums[name].lazy = mode == "lazy"
+        for name, parts in rows.items():
+            if sum(map(len, parts)) < len(arrays[name]):
+                mine = own.get(name)
+                sums[name] = _sum_by_rows(comm, arrays[name], parts, mine, factor, self._halved)
+                sums[name].lazy = mode == "lazy"
         self._make_for({name: array for name, array in arrays.items() if name not in sums})
         for name, view in self._views.items():
             gradient = own.get(name)
@@ -259,7 +270,11 @@ class Arena:
         for row in self._rows:
             step = _BUCKET // row.itemsize
             for start in range(0, row.size, step):
-                comm.allreduce_(row[start : start + step])
+                part = row[start : start + step]
+                if self._halved:
+                    part[...] = _sum_of_halved(comm, part)
+                else:
+                    comm.allreduce_(part)
         sums |= self._views
         if mode == "lazy":
             for name in rows.keys() & self._views.keys():
@@ -300,11 +315,48 @@ def _gathered_rows(
 
 
 def _sum_by_rows(
-    comm: Comm, array: Array, rows: list[Array], own: RowGradient | None, factor: float
+    comm: Comm,
+    array: Array,
+    rows: list[Array],
+    own: RowGradient | None,
+    factor: float,
+    halved: bool,
 ) -> RowGradient:
     """Return the sum of the ranks' rows, in the order of the ranks."""
     width = array.shape[1]
     mine = np.zeros(0, array.dtype) if own is None else (own.values * factor).reshape(-1)
-    values = comm.allgatherv(mine.astype(array.dtype, copy=False))
+    mine = mine.astype(array.dtype, copy=False)
+    if halved:
+        values = [_whole(each).astype(array.dtype) for each in comm.allgatherv(_half(mine))]
+    else:
+        values = comm.allgatherv(mine)
     parts = zip(rows, values, strict=True)
     return summed([RowGradient(r, v.reshape(-1, width), array.shape) for r, v in parts])
+
+
+def _sum_of_halved(comm: Comm, row: Array) -> Array:
+    """Return the sum of all ranks' rows, sent as bfloat16 and added in float32, rank by rank.
+
+    Each rank adds one part of all rows, and tells the others: half of the bytes of a sum in
+    float32, for any number of ranks.
+    """
+    sent = np.zeros((comm.size, -(-row.size // comm.size)), np.uint16)
+    sent.reshape(-1)[: row.size] = _half(row)
+    first, *others = comm.alltoall(sent)
+    total = _whole(first)
+    for other in others:
+        total += _whole(other)
+    return _whole(np.concatenate(comm.allgatherv(_half(total))))[: row.size]
+
+
+def _half(row: Array) -> Array:
+    """Return the bits of numbers as bfloat16, rounded to the nearest, ties to even."""
+    bits = np.asarray(row, np.float32).view(np.uint32)
+    half = ((bits + (0x7FFF + ((bits >> 16) & 1))) >> 16).astype(np.uint16)
+    half[np.isnan(row)] = 0x7FC0
+    return half
+
+
+def _whole(bits: Array) -> Array:
+    """Return bfloat16 as float32."""
+    return (bits.astype(np.uint32) << 16).view(np.float32)

@@ -75,6 +75,9 @@ class Trainer:
         of every batch, and the update is that of the whole batch. The model needs
         ``terms(batch)``, of how many terms its loss is the mean, and the data ``shard(comm)``, as
         the models and the data of fastrnn have them. Rank 0 alone validates, writes and shows.
+    exchange : {"bfloat16"}, optional
+        Ranks send their gradients so, in half of the bytes, and add them in float32. Each number
+        is rounded twice, to 8 significant bits. Default: as they are.
 
     Raises
     ------
@@ -118,6 +121,7 @@ class Trainer:
         on_signal: str | None = "save",
         callbacks: Sequence[Any] = (),
         dist: Comm | None = None,
+        exchange: str | None = None,
     ) -> None:
         if isinstance(optimiser, type) or not hasattr(optimiser, "state_dict"):
             raise TypeError(
@@ -126,7 +130,7 @@ class Trainer:
         if getattr(model, "quantized", None) is not None:
             raise TypeError(f"model: {FOR_INFERENCE}")
         self.model, self.optimiser = model, optimiser
-        self._ranks = Ranks(dist)
+        self._ranks = Ranks(dist, exchange)
         self.rng = self._ranks.generator(generator(rng))
         self._accumulate = integer("accumulate", accumulate, 1)
         several = self._accumulate > 1
