@@ -18,7 +18,6 @@ FASTRNN_INLINE index_t chunk_rows(const BackwardTask<T>& task) {
 template <class T>
 class Gradients {
   static constexpr int L = kLanes<T>;
-  static constexpr index_t kRoundedAtOnce = 64;  // rows, which share the L2 with weights
 
  public:
   Gradients(const CellShape& shape, const BackwardTask<T>& task, Carver& carver, int rank)
@@ -29,9 +28,10 @@ class Gradients {
         stride_(normed_row(J_ * L, shape.slots, shape.cell_state)),
         scratch_(carver, task, J_, shape.slots, rank),
         rounds_(in_bfloat16(task.layer)),
-        rounded_(carver, rounds_ && wants_transposed() ? kRoundedAtOnce * task.plan.threads : 0,
+        rounded_at_once_(rows_rounded(J_ * L * shape.x_products)),
+        rounded_(carver, rounds_ && wants_transposed() ? rounded_at_once_ * task.plan.threads : 0,
                  J_ * L * shape.x_products),
-        own_rounded_(kRoundedAtOnce * rank) {
+        own_rounded_(rounded_at_once_ * rank) {
     const RnnBackwardArgs<T>& out = task.args;
     const auto list = [&](auto*& rows, bool wanted) {
       rows = wanted ? take_list(carver, rows) : nullptr;
@@ -99,6 +99,13 @@ class Gradients {
 
  private:
   bool wants_transposed() const { return task_.args.dx && task_.on.w_ih; }
+
+  // As many rows of `width` elements as half of an L2 holds beside the weights of a few columns:
+  // all weights are read again for the next ones.
+  static index_t rows_rounded(index_t width) {
+    constexpr index_t kBytes = index_t{1} << 20, kTiles = 32;
+    return most(kTiles, least(8 * kTiles, kBytes / (2 * width) / kTiles * kTiles));
+  }
 
   template <class Row>
   Row* take_list(Carver& carver, Row*) const {
@@ -225,9 +232,9 @@ class Gradients {
   void rounded_input_gradient(Range rows, Team& team) {
     const index_t I = task_.dims.I, panels = panels_of<T>(I);
     const int XP = shape_.x_products, S = shape_.slots;
-    for (index_t row = rows.begin; row < rows.end; row += kRoundedAtOnce) {
+    for (index_t row = rows.begin; row < rows.end; row += rounded_at_once_) {
       team.check();
-      const index_t count = least(kRoundedAtOnce, rows.end - row);
+      const index_t count = least(rounded_at_once_, rows.end - row);
       for (index_t i = 0; i < count; ++i)
         rounded_.round(own_rounded_ + i, input_lines()[row + i], S, {0, XP}, {0, J_});
       for (index_t j = 0; j < panels; j += kBackGroup)
@@ -268,7 +275,8 @@ class Gradients {
   index_t J_, JP_;  // panels of c and of h
   index_t stride_;  // of the rows of Kept::normed
   GradientScratch<T> scratch_;
-  const bool rounds_;                             // products by w_ih and w_hh are in bfloat16
+  const bool rounds_;  // products by w_ih and w_hh are in bfloat16
+  index_t rounded_at_once_;
   [[no_unique_address]] RoundedRows<T> rounded_;  // by x_products, each thread's own
   index_t own_rounded_;
   // One pointer for each row of a chunk, the last step first; null where they are not needed.
