@@ -66,6 +66,49 @@ void check_linear(index_t M, index_t I, index_t O, int threads, std::mt19937& rn
   check(close(tdb, db, tolerance), "db" + what);
 }
 
+// The loss of a linear layer is that of the two in a row, bit for bit, and so are its gradients.
+template <class T>
+void check_linear_loss(index_t M, index_t I, index_t V, int threads, std::mt19937& rng) {
+  std::vector<T> x = rounded<T>(random_vector(rng, M * I)),
+                 w = rounded<T>(random_vector(rng, V * I));
+  std::vector<T> b = rounded<T>(random_vector(rng, V)), g = rounded<T>(random_vector(rng, M));
+  std::vector<index_t> ids(at(M));
+  for (index_t m = 0; m < M; ++m) ids[at(m)] = m % 4 == 3 ? -100 : m % V;
+  std::vector<T> y(at(M * V)), kept(at(2 * M)), loss(at(M)), dx(at(M * I)), dw(at(V * I)),
+      db(at(V));
+  std::vector<T> found = loss, found_dx = dx, found_dw = dw, found_db = db;
+  const fastrnn::Targets targets{{ids.data(), {M}, {1}}, -100, 0.1};
+  const fastrnn::View<const T, 1> bias{b.data(), {V}, {1}}, slopes{g.data(), {M}, {1}};
+  const auto input = matrix<const T>(x, M, I), weights = matrix<const T>(w, V, I);
+  const auto logits = matrix<const T>(y, M, V);
+  fastrnn::linear_forward<T>({threads, input, weights, bias, matrix<T>(y, M, V)});
+  fastrnn::softmax_cross_entropy_forward<T>(
+      {threads, logits, targets, {loss.data(), {M}, {1}}, matrix<T>(kept, M, 2)});
+  fastrnn::softmax_cross_entropy_backward<T>(
+      {threads, slopes, logits, targets, matrix<const T>(kept, M, 2), matrix<T>(y, M, V)});
+  fastrnn::linear_backward<T>({threads,
+                               logits,
+                               input,
+                               weights,
+                               matrix<T>(dx, M, I),
+                               matrix<T>(dw, V, I),
+                               {db.data(), {V}, {1}}});
+  fastrnn::linear_cross_entropy<T>({threads,
+                                    input,
+                                    weights,
+                                    bias,
+                                    targets,
+                                    {found.data(), {M}, {1}},
+                                    slopes,
+                                    matrix<T>(found_dx, M, I),
+                                    matrix<T>(found_dw, V, I),
+                                    {found_db.data(), {V}, {1}}});
+  const std::string what =
+      std::string(" of a linear loss, ") + fastrnn::isa_name(fastrnn::active_isa());
+  check(found == loss, "loss" + what);
+  check(found_dx == dx && found_dw == dw && found_db == db, "gradients" + what);
+}
+
 // A small decoder in double with the additive score, and all that it needs.
 class SmallDecoder {
  public:
@@ -221,6 +264,8 @@ inline void test_nn() {
       const int threads = 1 + int(rng() % 3);
       check_linear<float>(M, 37, 19, threads, rng);
       check_linear<double>(M, 300, 65, threads, rng);
+      check_linear_loss<float>(M, 19, 37, threads, rng);
+      check_linear_loss<double>(M, 65, 30, threads, rng);
     }
     for (int kind = 0; kind < 4; ++kind)
       for (int threads = 1; threads <= 3; ++threads)

@@ -83,7 +83,7 @@ void check_update(UpdateRule rule, index_t size, int threads, std::mt19937& rng)
   fastrnn::Arrays<fastrnn::Parameter> parameters;
   list_of<T>(parameters)
       .push_back({got[0].data(), grad.data(), {got[1].data(), got[2].data(), got[3].data()}, size});
-  fastrnn::optim_update(rule, numbers, parameters, threads);
+  fastrnn::optim_update(rule, numbers, parameters, {}, threads);
   for (std::size_t i = 0; i < g.size(); ++i) {
     double kept[3] = {arrays[1][i], arrays[2][i], arrays[3][i]};
     scalar_step(rule, numbers, g[i], arrays[0][i], kept);
@@ -95,6 +95,52 @@ void check_update(UpdateRule rule, index_t size, int threads, std::mt19937& rng)
               " array " + std::to_string(k) + " of " + std::to_string(size) + ", threads " +
               std::to_string(threads));
   }
+}
+
+// A table by its rows 1, 3, 5 …, beside the same as a whole array; the lazy one keeps its other
+// rows.
+template <class T>
+void check_table(UpdateRule rule, index_t height, index_t width, bool lazy, int threads,
+                 std::mt19937& rng) {
+  const UpdateNumbers numbers{0.1, 0.95, 0.3, 0.7, 0.9, 1e-3, 1.2};
+  const index_t size = height * width, count = height / 2;
+  std::vector<T> whole[4], got[4], grad(static_cast<std::size_t>(size)), values;
+  for (int k = 0; k < 4; ++k) {
+    whole[k] = rounded<T>(random_vector(rng, size));
+    for (T& value : whole[k]) value = 2 + value;
+    got[k] = whole[k];
+  }
+  const std::vector<T> drawn = rounded<T>(random_vector(rng, size));
+  std::vector<index_t> rows;
+  for (index_t row = 1; row < height; row += 2) {
+    rows.push_back(row);
+    for (index_t i = row * width; i < (row + 1) * width; ++i) {
+      grad[std::size_t(i)] = drawn[std::size_t(i)];
+      values.push_back(drawn[std::size_t(i)]);
+    }
+  }
+  const auto of = [&](std::vector<T>* arrays, const std::vector<T>& gradient) {
+    return fastrnn::Parameter<T>{arrays[0].data(),
+                                 gradient.data(),
+                                 {arrays[1].data(), arrays[2].data(), arrays[3].data()},
+                                 size};
+  };
+  fastrnn::Arrays<fastrnn::Parameter> parameters;
+  list_of<T>(parameters).push_back(of(whole, grad));
+  fastrnn::Arrays<fastrnn::Table> tables;
+  fastrnn::Table<T> table{of(got, values), rows.data(), count, width, lazy};
+  if (lazy) table.size = count * width;
+  list_of<T>(tables).push_back(table);
+  const auto before = got[0];
+  fastrnn::optim_update(rule, numbers, parameters, {}, threads);
+  fastrnn::optim_update(rule, numbers, {}, tables, threads);
+  for (int k = 0; k < 4; ++k)
+    for (index_t i = 0; lazy && i < size; ++i)
+      if (i / width % 2 == 0)
+        whole[k][std::size_t(i)] = k == 0 ? before[std::size_t(i)] : got[k][std::size_t(i)];
+  for (int k = 0; k < 4; ++k)
+    check(got[k] == whole[k], std::string(fastrnn::rule_name(rule)) + " by rows, array " +
+                                  std::to_string(k) + " of " + std::to_string(size));
 }
 
 template <class T>
@@ -131,6 +177,11 @@ inline void test_optim() {
       for (int rule = 0; rule < fastrnn::kRules; ++rule) {
         check_update<float>(static_cast<UpdateRule>(rule), size, threads, rng);
         check_update<double>(static_cast<UpdateRule>(rule), size, threads, rng);
+        if (size % 3 != 0) continue;  // 0 is
+        for (bool lazy : {false, true}) {
+          check_table<float>(static_cast<UpdateRule>(rule), size / 3, 3, lazy, threads, rng);
+          check_table<double>(static_cast<UpdateRule>(rule), 5, size, lazy, threads, rng);
+        }
       }
     }
   }

@@ -33,6 +33,11 @@ SCRIPT = """
             logits, positions, loss, kept, -1, 0.0),
         "their gradient": lambda: _core.softmax_cross_entropy_backward(
             loss, logits, positions, kept, np.empty_like(logits), -1, 0.0),
+        "targets of a layer": lambda: _core.linear_cross_entropy(
+            keys[0], w_hh, None, positions, loss, loss.copy(), None, w_hh.copy(), None, -1, 0.0),
+        "rows of a gradient": lambda: _core.optim_update(
+            "sgd", ["w"], [np.ones((5, 8))], [(positions[-1:], np.ones((1, 8)), True)], [()],
+            (0.1, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0), 1),
         "attention": lambda: _core.attention_forward(h, keys, positions, h.copy(), attn),
         "its gradient by keys": lambda: _core.attention_backward(
             h, None, h, keys, positions, attn, None, np.empty_like(keys)),
@@ -66,7 +71,8 @@ SCRIPT = """
 """
 
 NAMES = ["lengths", "embedding", "its gradient", "targets", "their gradient", "attention"]
-NAMES += ["rows of a table", "words", "pairs of words"]
+NAMES += ["rows of a table", "words", "pairs of words", "targets of a layer"]
+NAMES += ["rows of a gradient"]
 
 
 @pytest.mark.check(8)
