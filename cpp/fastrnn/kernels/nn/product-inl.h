@@ -8,6 +8,7 @@
 
 #include "fastrnn/kernels/rnn/pack-inl.h"
 #include "fastrnn/kernels/rnn/ranges-inl.h"
+#include "fastrnn/kernels/rnn/row_product-inl.h"
 
 namespace fastrnn::FASTRNN_TARGET {
 namespace {
@@ -112,57 +113,31 @@ void multiply_part(const MatrixProduct<T>& p, Range rows, Range groups, T* packe
   }
 }
 
-// A few rows by wᵀ: nobody would use the packed weights again, so squares of them are transposed in
-// registers and used there. The chains are those of the tile. One row by 1024 x 1024 takes less
-// than half of the time.
-inline constexpr int kFewRows = 4;
-
+// A few rows by wᵀ as it lies: nobody would use packed weights again. One row by 1024 x 1024 takes
+// less than half of the time.
 template <class T, int R>
 void multiply_few(const MatrixProduct<T>& p, Range panels, Team& team) {
   constexpr index_t L = kLanes<T>;
-  const index_t K = p.a.shape[1];
+  alignas(64) T bias[L], sums[R][L];
+  const T* from[R];
+  T* to[R];
+  for (int r = 0; r < R; ++r) from[r] = p.a.at(r), to[r] = sums[r];
   for (index_t j = panels.begin; j < panels.end; ++j) {
+    team.check();
     const index_t column = j * L, left = p.out.shape[1] - column;
-    alignas(64) T bias[L], x[R][L];
     load_bias(p.b, column, L, bias);
-    Vec<T> sums[R];
-    for (int r = 0; r < R; ++r) sums[r] = load(bias);
-    for (index_t k = 0; k < K; k += L) {
-      if (k % 256 == 0) team.check();
-      Vec<T> square[L];
-      if (left >= L && K - k >= L && p.w.stride[1] == 1) {
-        // Nothing to ask of each element: one row by 1024 x 1024 in 84 us instead of 104, two in
-        // 90 instead of 123 (one thread, Zen 5). Several columns side by side, or a first square
-        // that ends on a boundary, gain nothing.
-        const T* const corner = p.w.at(column, k);
-        FASTRNN_UNROLL
-        for (index_t i = 0; i < L; ++i) square[i] = load(corner + i * p.w.stride[0]);
-        transpose<T>(square);
-        FASTRNN_UNROLL
-        for (index_t i = 0; i < L; ++i)
-          for (int r = 0; r < R; ++r) sums[r] = fma(set1(p.a.at(r)[k + i]), square[i], sums[r]);
-        continue;
-      }
-      FASTRNN_UNROLL
-      for (index_t i = 0; i < L; ++i)
-        square[i] = i < left ? load_row(p.w, column + i, k, K - k) : Vec<T>{};
-      transpose<T>(square);
-      for (int r = 0; r < R; ++r) store(x[r], load(p.a.at(r) + k, K - k));
-      FASTRNN_UNROLL
-      for (index_t i = 0; i < L; ++i)
-        for (int r = 0; i < K - k && r < R; ++r) sums[r] = fma(set1(x[r][i]), square[i], sums[r]);
-    }
-    for (int r = 0; r < R; ++r) store(p.out.at(r) + column, sums[r], left);
+    multiply_unpacked<T, R>(p.w, column, left, from, bias, to, 0);
+    for (int r = 0; r < R; ++r) store(p.out.at(r) + column, load(sums[r]), left);
   }
 }
 
 // This thread's part of a product: of the rows where there are many, else of the columns.
 template <class T>
 void multiply_share(const MatrixProduct<T>& p, T* packed, Team& team) {
-  if (p.transposed && p.out.shape[0] >= 1 && p.out.shape[0] <= kFewRows) {
+  if (p.transposed && p.out.shape[0] >= 1 && p.out.shape[0] <= kUnpackedRows) {
     const Range panels = share(panels_of<T>(p.out.shape[1]), team.rank(), team.size(), 1);
-    return with_int<kFewRows>(p.out.shape[0],
-                              [&](auto r) { multiply_few<T, r.value>(p, panels, team); });
+    return with_int<kUnpackedRows>(p.out.shape[0],
+                                   [&](auto r) { multiply_few<T, r.value>(p, panels, team); });
   }
   const index_t R = p.out.shape[0], groups = column_groups<T>(p.out.shape[1]);
   const bool by_rows = R >= kRowsToShare * team.size() || groups < team.size();

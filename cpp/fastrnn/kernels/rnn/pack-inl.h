@@ -191,9 +191,10 @@ struct Panels {
   T* gains = nullptr;         // [panel][slots of W·x, slots of U·h, c's gain and shift][lane]
 };
 
+// Without the weights by x and by h where those are multiplied as they lie.
 template <class T, class W>
 Panels<T, W> carve_panels(const CellShape& shape, Carver& carver, const Options& on,
-                          const Dims& dims) {
+                          const Dims& dims, bool unpacked = false) {
   const index_t H = dims.H, panels = panels_of<T>(H), padded = panels * kLanes<T>;
   Panels<T, W> p;
   const auto matrix = [&](int count, index_t K) {
@@ -208,9 +209,10 @@ Panels<T, W> carve_panels(const CellShape& shape, Carver& carver, const Options&
         return {carver.take<T>(padded * count), carver.take<std::int32_t>(padded * count)};
     return {};
   };
-  if (on.w_ih) p.w_ih = matrix(shape.x_products, dims.I);
+  if (on.w_ih && !unpacked) p.w_ih = matrix(shape.x_products, dims.I);
   if (on.w_ih) p.of_ih = scales(shape.x_products);
   for_products(shape, Matrix::w_hh, [&](int s, const CellProduct& product) {
+    if (unpacked) return;
     p.w_hh[s] = matrix(product.count, product.operand == Operand::h ? dims.P : H);
     p.of_hh[s] = scales(product.count);
   });
@@ -230,7 +232,7 @@ template <class T, class W>
 void fill_group(const CellShape& shape, const RnnWeights<T>& w, const Options& on, const Dims& dims,
                 const Panels<T, W>& p, index_t group, Team& team) {
   const index_t H = dims.H;
-  if (on.w_ih) {
+  if (p.w_ih != nullptr) {
     const Products set = input_products(shape);
     if constexpr (kNarrow<W>)
       pack_narrow_group(Narrow<W>::ih(w), H, dims.I, set, group, p.w_ih, p.of_ih, team);
@@ -238,6 +240,7 @@ void fill_group(const CellShape& shape, const RnnWeights<T>& w, const Options& o
       pack_group(w.w_ih, H, dims.I, set, group, p.w_ih, team);
   }
   for_products(shape, Matrix::w_hh, [&](int s, const CellProduct& product) {
+    if (p.w_hh[s] == nullptr) return;
     const index_t K = product.operand == Operand::h ? dims.P : H;
     const Products set = products_of(shape, product);
     if constexpr (kNarrow<W>)

@@ -48,8 +48,9 @@ class ForwardSweep {
     // A chunk stops as soon as it has enough rows, so its last step may overshoot by the own rows.
     const index_t regions = units ? 1 : threads, chunk = limit_ + N;
     Carver packed(task.packed);
-    panels_ =
-        carve_panels<T, W>(kShape, task.packed != nullptr ? packed : carver, task.on, task.dims);
+    unpacked_ = !narrow && task.packed == nullptr && task.dims.T == 1 && N <= kUnpackedRows;
+    panels_ = carve_panels<T, W>(kShape, task.packed != nullptr ? packed : carver, task.on,
+                                 task.dims, unpacked_);
     for (T*& state : h_) state = carver.take<T>(N, padded);
     for (T*& state : masked_) state = carver.take<T>(on_.h_mask() ? N : 0, padded);
     if (kShape.cell_state) c_[0] = c_[1] = carver.take<T>(N, padded);
@@ -200,6 +201,9 @@ class ForwardSweep {
       multiply_narrow(rows.end - rows.begin, operands_.x_list() + rows.begin,
                       operands_.x_factors() + rows.begin, I, panels_.w_ih, panels_.of_ih, XP, j,
                       width, bias, gate_rows_ + rows.begin, j * S * L);
+    else if (unpacked_)
+      multiply_as_they_lie(task_.layer.weights.w_ih, x_rows_ + rows.begin, {0, XP}, {j, j + width},
+                           bias, gate_rows_ + rows.begin, rows.end - rows.begin);
     else
       multiply<T, W>({rows.end - rows.begin,
                       width * XP,
@@ -222,6 +226,21 @@ class ForwardSweep {
     p.w = reinterpret_cast<const unsigned char*>(w + first * steps * Narrow<W>::together);
     if constexpr (Narrow<W>::scaled) p.start = of.start + first, p.scale = of.scale + first;
     Narrow<W>::multiply(p, task_.plan.dots);
+  }
+
+  // The product of a few rows by the weights of these slots and panels, which nobody has packed;
+  // init has a vector for each slot of a panel, or is null as for multiply().
+  void multiply_as_they_lie(const View<const T, 2>& w, const T* const* a, Slots slots, Range panels,
+                            const T* init, T* const* to, index_t rows) const {
+    if (rows == 0) return;
+    with_int<kUnpackedRows>(rows, [&](auto r) {
+      for (index_t j = panels.begin; j < panels.end; ++j)
+        for (int s = slots.slot; s < slots.slot + slots.count; ++s)
+          multiply_unpacked<T, decltype(r)::value>(
+              w, kShape.gate[s] * task_.dims.H + j * L, columns(j), a,
+              init == nullptr ? nullptr : init + ((j - panels.begin) * S + s) * L, to,
+              (j * S + s) * L);
+    });
   }
 
   void add_projected(Range rows, index_t j, index_t width, const T* bias) {
@@ -358,6 +377,10 @@ class ForwardSweep {
         multiply_narrow(rows, operands_.list() + row, operands_.factors() + row, K,
                         panels_.w_hh[Stage], panels_.of_hh[Stage], product.count, j, width, init,
                         to, (j * S + product.slot) * L);
+      } else if (unpacked_) {
+        multiply_as_they_lie(task_.layer.weights.w_hh,
+                             operand_rows_[operand_of(q, product)] + own_rows_.begin + row,
+                             {product.slot, product.count}, panels, init, to, rows);
       } else {
         constexpr bool several = kAlone<C> > kGroup<C>;
         multiply_groups<product.count, several ? kAlone<C> : 1>(
@@ -524,6 +547,7 @@ class ForwardSweep {
   MoreLines* more_;
   Range own_rows_{}, own_panels_{}, own_h_panels_{};
   bool synchronise_ = false;
+  bool unpacked_;           // the weights by x and by h are multiplied as they lie
   UnitChoices<T> choices_;  // general cells
 };
 
