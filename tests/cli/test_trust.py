@@ -150,7 +150,7 @@ def test_an_export_computes_what_the_model_computes(
         x = rng.standard_normal((6, 3, 5)).astype(np.float32)
     if kind == "lm":
         y, _ = model._reader(model.params, x)
-        expected = model._scores(model.params, y, None)
+        expected = model._scores(y)
     else:
         expected, _ = model._outputs(model.params, x, None, None, learning=False)
     proto = onnx.load(out)

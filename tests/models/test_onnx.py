@@ -94,7 +94,7 @@ def test_a_language_model_goes_on_from_its_states(cell: str, tmp_path: Path, rng
     model.to_onnx(tmp_path / "a.onnx", state=True)
     x = rng.integers(0, V, (T, N))
     y, _ = model._reader(model.params, x)
-    expected = model._scores(model.params, y, None)
+    expected = model._scores(y)
     names = ["h", "c"] if cell == "lstm" else ["h"]
     state = {f"{name}0": np.zeros((2, N, 5), np.float32) for name in names}
     found = []
@@ -109,7 +109,7 @@ def test_a_language_model_with_projection(tmp_path: Path, rng: Any) -> None:
     model = models.LanguageModel("lstm", V, 6, proj_size=3, rng=rng)
     model.to_onnx(tmp_path / "a.onnx")
     x = rng.integers(0, V, (T, N))
-    expected = model._scores(model.params, model._reader(model.params, x)[0], None)
+    expected = model._scores(model._reader(model.params, x)[0])
     np.testing.assert_allclose(run(tmp_path / "a.onnx", x=x)["scores"], expected, **ONNX)
     with pytest.raises(ValueError, match="proj_size cannot take initial states"):
         model.to_onnx(tmp_path / "a.onnx", state=True)
