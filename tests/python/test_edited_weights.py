@@ -327,9 +327,9 @@ def packings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     counts = [0]
     real = _core.PackedWeights
 
-    def counted(*args: Any) -> Any:
+    def counted(*args: Any, **given: Any) -> Any:
         counts[0] += 1
-        return real(*args)
+        return real(*args, **given)
 
     monkeypatch.setattr(_core, "PackedWeights", counted)
     return counts
