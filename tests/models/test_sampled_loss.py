@@ -124,7 +124,7 @@ MAKE: dict[str, Any] = {
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [
-        ({"loss": "nce"}, ValueError, r"loss must be one of \['full', 'sampled'\], got 'nce'"),
+        ({"loss": "hinge"}, ValueError, r"loss must be one of \['full', 'sampled'\], got 'hinge'"),
         ({"loss": "sampled", "num_samples": 0}, ValueError, "num_samples must be at least 1"),
         ({"loss": "sampled", "num_samples": 2.5}, TypeError, "num_samples must be an integer"),
         ({"loss": "sampled", "proposal": "zipf"}, ValueError, "proposal must be one of"),

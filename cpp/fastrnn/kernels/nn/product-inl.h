@@ -115,6 +115,8 @@ void multiply_part(const MatrixProduct<T>& p, Range rows, Range groups, T* packe
 
 // A few rows by wᵀ as it lies: nobody would use packed weights again. One row by 1024 x 1024 takes
 // less than half of the time.
+inline constexpr int kFewRows = 4;
+
 template <class T, int R>
 void multiply_few(const MatrixProduct<T>& p, Range panels, Team& team) {
   constexpr index_t L = kLanes<T>;
@@ -134,10 +136,10 @@ void multiply_few(const MatrixProduct<T>& p, Range panels, Team& team) {
 // This thread's part of a product: of the rows where there are many, else of the columns.
 template <class T>
 void multiply_share(const MatrixProduct<T>& p, T* packed, Team& team) {
-  if (p.transposed && p.out.shape[0] >= 1 && p.out.shape[0] <= kUnpackedRows) {
+  if (p.transposed && p.out.shape[0] >= 1 && p.out.shape[0] <= kFewRows) {
     const Range panels = share(panels_of<T>(p.out.shape[1]), team.rank(), team.size(), 1);
-    return with_int<kUnpackedRows>(p.out.shape[0],
-                                   [&](auto r) { multiply_few<T, r.value>(p, panels, team); });
+    return with_int<kFewRows>(p.out.shape[0],
+                              [&](auto r) { multiply_few<T, r.value>(p, panels, team); });
   }
   const index_t R = p.out.shape[0], groups = column_groups<T>(p.out.shape[1]);
   const bool by_rows = R >= kRowsToShare * team.size() || groups < team.size();

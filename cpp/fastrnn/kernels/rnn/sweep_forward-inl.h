@@ -48,7 +48,7 @@ class ForwardSweep {
     // A chunk stops as soon as it has enough rows, so its last step may overshoot by the own rows.
     const index_t regions = units ? 1 : threads, chunk = limit_ + N;
     Carver packed(task.packed);
-    unpacked_ = !narrow && task.packed == nullptr && task.dims.T == 1 && N <= kUnpackedRows;
+    unpacked_ = !narrow && task.packed == nullptr && task.dims.T == 1 && N == 1;
     panels_ = carve_panels<T, W>(kShape, task.packed != nullptr ? packed : carver, task.on,
                                  task.dims, unpacked_);
     for (T*& state : h_) state = carver.take<T>(N, padded);
@@ -228,19 +228,16 @@ class ForwardSweep {
     Narrow<W>::multiply(p, task_.plan.dots);
   }
 
-  // The product of a few rows by the weights of these slots and panels, which nobody has packed;
-  // init has a vector for each slot of a panel, or is null as for multiply().
+  // The product of one row, or none, by the weights of these slots and panels, which nobody has
+  // packed; init has a vector for each slot of a panel, or is null as for multiply().
   void multiply_as_they_lie(const View<const T, 2>& w, const T* const* a, Slots slots, Range panels,
                             const T* init, T* const* to, index_t rows) const {
     if (rows == 0) return;
-    with_int<kUnpackedRows>(rows, [&](auto r) {
-      for (index_t j = panels.begin; j < panels.end; ++j)
-        for (int s = slots.slot; s < slots.slot + slots.count; ++s)
-          multiply_unpacked<T, decltype(r)::value>(
-              w, kShape.gate[s] * task_.dims.H + j * L, columns(j), a,
-              init == nullptr ? nullptr : init + ((j - panels.begin) * S + s) * L, to,
-              (j * S + s) * L);
-    });
+    for (index_t j = panels.begin; j < panels.end; ++j)
+      for (int s = slots.slot; s < slots.slot + slots.count; ++s)
+        multiply_unpacked<T, 1>(w, kShape.gate[s] * task_.dims.H + j * L, columns(j), a,
+                                init == nullptr ? nullptr : init + ((j - panels.begin) * S + s) * L,
+                                to, (j * S + s) * L);
   }
 
   void add_projected(Range rows, index_t j, index_t width, const T* bias) {
