@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastrnn._checks import Array
+from fastrnn._checks import Array, flag, integer
 
 LARGE = 1024  # so many rows make a table worth the trouble
 
@@ -26,8 +26,8 @@ class RowGradient:
 
     Raises
     ------
-    ValueError
-        values are not so many rows of E numbers.
+    TypeError, ValueError
+        rows are not ascending int64 below V, or values not so many rows of E floats.
 
     Examples
     --------
@@ -48,10 +48,18 @@ class RowGradient:
     def __init__(
         self, rows: NDArray[np.int64], values: Array, shape: tuple[int, ...], lazy: bool = False
     ) -> None:
-        if np.shape(values) != (len(rows), *shape[1:]):
-            raise ValueError(
-                f"values must have shape {(len(rows), *shape[1:])}, got {np.shape(values)}"
-            )
+        if type(shape) is not tuple or len(shape) != 2:
+            raise TypeError(f"shape must be a tuple of two integers, got {shape!r}")
+        V, E = (integer("shape", size, 0) for size in shape)
+        if type(rows) is not np.ndarray or rows.dtype != np.int64 or rows.ndim != 1:
+            raise TypeError(f"rows must be an ndarray of int64, (U,), got {rows!r}")
+        if len(rows) and (rows[0] < 0 or rows[-1] >= V or (np.diff(rows) <= 0).any()):
+            raise ValueError(f"rows must ascend from 0 to {V - 1} at most, no two alike")
+        if type(values) is not np.ndarray or values.dtype.kind != "f":
+            raise TypeError(f"values must be an ndarray of floats, got {values!r}")
+        if values.shape != (len(rows), E):
+            raise ValueError(f"values must have shape {(len(rows), E)}, got {values.shape}")
+        flag("lazy", lazy)
         self.rows, self.values, self.shape, self.lazy = rows, values, shape, lazy
 
     @property

@@ -516,6 +516,10 @@ CALLS: dict[str, Callable[[], Made]] = {
         train.clip_grad_value, {"grads": {"w": real(3)}, "clip_value": 1.0}
     ),
     "train.global_norm": lambda: (train.global_norm, {"grads": {"w": real(3)}}),
+    "train.RowGradient": lambda: (
+        train.RowGradient,
+        {"rows": np.array([0, 2]), "values": real(2, 3), "shape": (4, 3), "lazy": False},
+    ),
     "train.Trainer": lambda: (
         train.Trainer,
         {"model": language_model(), "optimiser": train.SGD(0.1), "max_norm": 1.0, "rng": rng(),

@@ -93,8 +93,12 @@ def test_clipping_knows_nothing_but_the_rows(rng: np.random.Generator) -> None:
 def test_what_does_not_fit_is_refused() -> None:
     params, g = {"w": np.ones((4, 2))}, np.ones((2, 2))
     for rows in ([1, 0], [1, 1], [-1, 0], [0, 4]):
+        with pytest.raises(ValueError, match="rows must ascend from 0 to 3"):
+            RowGradient(np.array(rows), g, (4, 2))
+        changed = RowGradient(np.array([0, 1]), g, (4, 2))
+        changed.rows = np.array(rows)
         with pytest.raises(ValueError, match="rows must ascend within the parameter array"):
-            SGD().update(params, {"w": RowGradient(np.array(rows), g, (4, 2))})
+            SGD().update(params, {"w": changed})
     with pytest.raises(ValueError, match="must have the shape"):
         SGD().update(params, {"w": RowGradient(np.array([0, 1]), g, (5, 2))})
     with pytest.raises(TypeError, match="must have the dtype"):
