@@ -32,8 +32,8 @@ def value_and_grad(
     -------
     callable
         Of the same arguments; returns the value, and a nested dict with the gradient by each array
-        of params, in its shape and dtype. No two share memory, with each other or with anything
-        else. What the value does not depend on has a gradient of zeros.
+        of params, in its shape and dtype, or a `RowGradient`. No two share memory, with each other
+        or with anything else. What the value does not depend on has a gradient of zeros.
 
     Raises
     ------

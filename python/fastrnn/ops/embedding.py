@@ -1,7 +1,7 @@
 """embedding: rows of a table by number, as a primitive of autograd.
 
-The gradient is dense, in the shape of the table. autograd would take a sparse one, but makes it
-dense as soon as it meets another gradient or leaves; fresh zeros cost nothing where no word comes.
+The gradient is an array in the shape of the table, or where `value_and_grad(rows=…)` asks for it
+the rows that were looked up; autograd's own sparse one becomes dense as soon as it meets another.
 """
 
 from typing import Any
@@ -47,7 +47,8 @@ def embedding(w: ArrayLike, ids: ArrayLike, *, padding_idx: int | None = None) -
     Notes
     -----
     ``y = w[ids]``; the gradient of a row is the sum over its places, in order:
-    ``dw[v] = Σ dy[m]`` over the m with ``ids[m] = v``. It comes as an array of the shape of w.
+    ``dw[v] = Σ dy[m]`` over the m with ``ids[m] = v``. It comes as an array of the shape of w,
+    or as its rows (`value_and_grad`).
 
     References
     ----------
