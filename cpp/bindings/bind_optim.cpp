@@ -98,9 +98,12 @@ Table<T> as_table(py::handle name, py::handle param, py::handle grad, py::handle
     if (height * E != p.size) words::wrong("values", "be rows of the parameter array");
     memory.add(View<const T, 1>{values.data, {U * E}, {1}}, {"grads", name});
     rows.assign(given.data, given.data + U);
-    for (index_t k = 0; k < U; ++k)
-      if (rows[k] < (k > 0 ? rows[k - 1] + 1 : 0) || (E > 0 && rows[k] >= height))
+    index_t least = 0;
+    for (const index_t r : rows) {
+      if (r < least || (E > 0 && r >= height))
         words::wrong("rows", "ascend within the parameter array");
+      least = r + 1;
+    }
     p.grad = values.data, p.rows = U > 0 ? &rows[0] : nullptr, p.count = U, p.width = E;
     p.lazy = PyTuple_GET_ITEM(grad.ptr(), 2) == Py_True;
   } else {
