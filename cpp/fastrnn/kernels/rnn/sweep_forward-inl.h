@@ -48,7 +48,10 @@ class ForwardSweep {
     // A chunk stops as soon as it has enough rows, so its last step may overshoot by the own rows.
     const index_t regions = units ? 1 : threads, chunk = limit_ + N;
     Carver packed(task.packed);
-    unpacked_ = !narrow && task.packed == nullptr && task.dims.T == 1 && N == 1;
+    // Weights without rows of their own (strides of 0) may be of any size, for which there is then
+    // no memory to pack them, as it should be.
+    unpacked_ = !narrow && task.packed == nullptr && task.dims.T == 1 && N == 1 &&
+                task.layer.weights.w_hh.stride[0] != 0;
     panels_ = carve_panels<T, W>(kShape, task.packed != nullptr ? packed : carver, task.on,
                                  task.dims, unpacked_);
     for (T*& state : h_) state = carver.take<T>(N, padded);
