@@ -50,7 +50,7 @@ class ForwardSweep {
     Carver packed(task.packed);
     // Weights without rows of their own (strides of 0) may be of any size, for which there is then
     // no memory to pack them, as it should be.
-    unpacked_ = !narrow && task.packed == nullptr && task.dims.T == 1 && N == 1 &&
+    unpacked_ = !narrow && task.packed == nullptr && !task.on.norm && task.dims.T == 1 && N == 1 &&
                 task.layer.weights.w_hh.stride[0] != 0;
     panels_ = carve_panels<T, W>(kShape, task.packed != nullptr ? packed : carver, task.on,
                                  task.dims, unpacked_);
