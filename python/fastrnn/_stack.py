@@ -287,6 +287,7 @@ class Noise:
         dropped: Array = np.where(self._rng.random(shape, np.float32) >= p, scale, dtype.type(0))
         return dropped
 
+
 def _everywhere(p: float, shape: tuple[int, int, int], dtype: DType) -> Array | None:
     """Return p at every place, None for 0; one row in memory that all steps and rows share.
 

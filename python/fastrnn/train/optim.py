@@ -304,8 +304,6 @@ class Optimiser:
             self._lr.load_state_dict(state)
 
 
-
-
 def _for_core(gradient: Any) -> Any:
     """Return a gradient as the core takes it."""
     if type(gradient) is not RowGradient:
