@@ -24,6 +24,17 @@ def outside(paths: list[Path], *allowed: str) -> list[Path]:
     return [p for p in paths if not any(f"{name(p)}".startswith(a) for a in allowed)]
 
 
+def test_the_root_holds_what_a_newcomer_looks_for() -> None:
+    """A file that a program left there by mistake would stand before everything else."""
+    command = ["git", "ls-files", ":(glob)*"]
+    tracked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    here = tracked.stdout.splitlines() or [p.name for p in ROOT.iterdir() if p.is_file()]
+    assert {name for name in here if not name.startswith(".")} == {
+        "CHANGELOG.md", "CMakeLists.txt", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md",
+        "SECURITY.md", "pyproject.toml",
+    }  # fmt: skip
+
+
 def test_rule_1_the_core_knows_no_python() -> None:
     assert not hits(
         cpp_files(CORE), r"#\s*include\s*[<\"](Python\.h|pybind11|numpy)", code_only=False

@@ -12,6 +12,7 @@ import os
 import pkgutil
 import re
 import sys
+from argparse import ArgumentParser
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -218,8 +219,11 @@ def parts(text: str) -> dict[str, list[str]]:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        write(Path(sys.argv[1]))
+    parser = ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("file", nargs="?", type=Path, help="write it there; default: print it")
+    target = parser.parse_args().file
+    if target:
+        write(target)
     else:
         for module in public_modules():
             print(f"# {module}", *lines_of(module), "", sep="\n")
