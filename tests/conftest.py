@@ -5,6 +5,7 @@ others, which ask the `long`, `count` or `seeds` fixture. `FASTRNN_ISA` in the e
 the `isa` fixture to that one, so that a run can be pinned to an instruction set.
 """
 
+import signal
 import zlib
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -37,7 +38,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     skips.add_options(parser)
 
 
+def _heed_signals() -> None:
+    """Undo what nohup or a shell's & left ignored: programs that tests start would inherit it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    _heed_signals()
     config.pluginmanager.register(skips.Skips(config), "skips")
     path = config.getoption("--scorecard")
     if path is not None:

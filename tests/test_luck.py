@@ -1,6 +1,10 @@
 """Why: a test that draws other numbers in every run is red one day, and nobody can repeat it."""
 
+import os
 import random
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import luck
@@ -51,3 +55,30 @@ def test_switches_are_put_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert luck.switches() != before
     luck.put_back(before)
     assert luck.switches() == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
+def test_signals_reach_programs_whoever_started_the_tests(tmp_path: Path) -> None:
+    """A shell's & leaves Ctrl-C ignored, and nohup SIGHUP; what a program inherits so, it keeps."""
+    (tmp_path / "test_signals.py").write_text(
+        "import signal, subprocess, sys\n"
+        "def test_not_ignored():\n"
+        "    show = 'import signal; print(repr(signal.getsignal({})))'\n"
+        "    for number in (signal.SIGINT, signal.SIGHUP):\n"
+        "        command = [sys.executable, '-c', show.format(int(number))]\n"
+        "        found = subprocess.run(command, capture_output=True, text=True, check=True)\n"
+        "        assert 'SIG_IGN' not in found.stdout\n",
+        "utf-8",
+    )
+    options = ["-q", "-c", os.devnull, "-p", "conftest"]
+    command = [sys.executable, "-m", "pytest", *options, str(tmp_path)]
+
+    def ignoring() -> None:
+        for number in (signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    result = subprocess.run(
+        command, preexec_fn=ignoring, env=environment, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stdout

@@ -9,6 +9,7 @@
 #include "bindings/arguments.h"
 #include "bindings/arrays.h"
 #include "bindings/bindings.h"
+#include "bindings/call.h"
 #include "bindings/gil.h"
 #include "bindings/rnn_objects.h"
 #include "fastrnn/check_shape.h"
@@ -22,18 +23,22 @@ namespace {
 
 TapeObject& as_tape(py::handle object) { return as_object<TapeObject>("tape", "a Tape", object); }
 
-// The arrays of a forward call, as they come.
-struct ForwardObjects {
-  WeightObjects weights;
-  MaskObjects masks;
-  py::handle x, h0, c0, lengths, y, h_n, c_n, ids;
+// The arguments of a forward call, as they come.
+struct ForwardObjects : WeightObjects, MaskObjects {
+  py::handle cell, x, h0, c0, lengths, y, h_n, c_n, reverse, num_threads, tape, packed, choices,
+      ids, bfloat16;
 };
 
-// All of them but the weights.
+// What every forward call has: all but the weights.
 template <class T>
-void read_forward(const ForwardObjects& objects, RnnForwardArgs<T>& args, Extents& extents) {
+RnnForwardArgs<T> read_forward(const ForwardObjects& objects, Extents& extents) {
   constexpr Strides rows = Strides::rows;
-  args.in.masks = objects.masks.views<T>(extents);
+  RnnForwardArgs<T> args{};
+  args.layer.cell = as_cell(objects.cell);
+  args.layer.choices = as_choices(objects.choices, args.layer.cell);
+  args.reverse = as_bool("reverse", objects.reverse);
+  args.num_threads = as_num_threads(objects.num_threads);
+  args.in.masks = objects.masks<T>(extents);
   args.in.ids = as_optional_input<index_t>("ids", objects.ids, {"T", "N"}, extents, Strides::free);
   args.in.x = as_input<T>("x", objects.x, {"T", "N", "I"}, extents);
   args.in.h0 = as_optional_input<T>("h0", objects.h0, {"N", "P"}, extents);
@@ -42,90 +47,107 @@ void read_forward(const ForwardObjects& objects, RnnForwardArgs<T>& args, Extent
   args.y = as_output<T>("y", objects.y, {"T", "N", "P"}, extents);
   args.h_n = as_output<T>("h_n", objects.h_n, {"N", "P"}, extents);
   args.c_n = as_optional_output<T>("c_n", objects.c_n, {"N", "H"}, extents, rows);
+  return args;
 }
 
 template <class T>
-void forward(const ForwardObjects& objects, RnnForwardArgs<T>& args, TapeObject* tape) {
+void forward(const ForwardObjects& objects, bool bfloat16) {
   Extents extents;
-  args.layer.weights = objects.weights.views<T>(extents);
-  read_forward(objects, args, extents);
-  if (tape == nullptr) return without_gil([&] { rnn_forward(args); });
+  const RnnWeights<T> weights = objects.weights<T>(extents);
+  RnnForwardArgs<T> args = read_forward<T>(objects, extents);
+  args.layer.weights = weights;
+  if (bfloat16) args.layer.precision = Precision::bfloat16;
+  if (objects.tape.is_none()) return without_gil([&] { rnn_forward(args); });
 
   for (const char* name : {"lengths", "ids", "h_n", "c_n"})
     extents.drop(name);  // not kept by the tape
-  const WeightObjects& w = objects.weights;
+  const ForwardObjects& o = objects;
   std::vector<py::object> references;
-  for (py::handle object :
-       {objects.x, objects.y, objects.h0, objects.c0, w.w_ih, w.w_hh, w.b_ih, w.b_hh, w.w_peephole,
-        w.w_hr, w.w_norm, objects.masks.h_mask, objects.masks.h_keep, objects.masks.c_keep}) {
+  for (py::handle object : {o.x, o.y, o.h0, o.c0, o.w_ih, o.w_hh, o.b_ih, o.b_hh, o.w_peephole,
+                            o.w_hr, o.w_norm, o.h_mask, o.h_keep, o.c_keep}) {
     references.push_back(py::reinterpret_borrow<py::object>(object));
   }
-  tape->record<T>(extents, std::move(references), [&](Tape<T>& inner) {
+  as_tape(o.tape).record<T>(extents, std::move(references), [&](Tape<T>& inner) {
     args.tape = &inner;
     without_gil([&] { rnn_forward(args); });
   });
 }
 
 template <class T>
-void forward_packed(const ForwardObjects& objects, RnnForwardArgs<T>& args) {
-  const auto& [w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr, w_norm] = objects.weights;
+void forward_packed(const ForwardObjects& objects, const PackedWeights<T>& weights) {
   const char* const when = "when packed is given";
-  must_be_none("w_ih", w_ih, when);
-  must_be_none("w_hh", w_hh, when);
-  must_be_none("b_ih", b_ih, when);
-  must_be_none("b_hh", b_hh, when);
-  must_be_none("w_peephole", w_peephole, when);
-  must_be_none("w_hr", w_hr, when);
-  must_be_none("w_norm", w_norm, when);
+  must_be_none("w_ih", objects.w_ih, when);
+  must_be_none("w_hh", objects.w_hh, when);
+  must_be_none("b_ih", objects.b_ih, when);
+  must_be_none("b_hh", objects.b_hh, when);
+  must_be_none("w_peephole", objects.w_peephole, when);
+  must_be_none("w_hr", objects.w_hr, when);
+  must_be_none("w_norm", objects.w_norm, when);
   Extents extents;
-  read_forward(objects, args, extents);
+  RnnForwardArgs<T> args = read_forward<T>(objects, extents);
+  args.layer.packed = &weights;
   without_gil([&] { rnn_forward(args); });
 }
 
-void forward_any(py::handle cell, py::handle x, py::handle w_ih, py::handle w_hh, py::handle b_ih,
-                 py::handle b_hh, py::handle w_peephole, py::handle h0, py::handle c0,
-                 py::handle lengths, py::handle y, py::handle h_n, py::handle c_n,
-                 py::handle reverse, py::handle num_threads, py::handle tape, py::handle packed,
-                 py::handle choices, py::handle w_hr, py::handle h_mask, py::handle h_keep,
-                 py::handle c_keep, py::handle w_norm, py::handle ids, py::handle bfloat16) {
-  const WeightObjects given{w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr, w_norm};
-  const MaskObjects masks{h_mask, h_keep, c_keep};
-  const ForwardObjects objects{given, masks, x, h0, c0, lengths, y, h_n, c_n, ids};
-  const auto args = [&](auto zero) {
-    RnnForwardArgs<decltype(zero)> common{};
-    common.layer.cell = as_cell(cell);
-    common.layer.choices = as_choices(choices, common.layer.cell);
-    common.reverse = as_bool("reverse", reverse);
-    common.num_threads = as_num_threads(num_threads);
-    return common;
+struct Forward {
+  using Arguments = ForwardObjects;
+  using Parameter = bindings::Parameter<Arguments>;
+  static constexpr const char* name = "rnn_forward";
+  static constexpr const char* words = "One layer, one direction; y, h_n and c_n are written.";
+  static constexpr Parameter parameters[] = {
+      {"cell", &Arguments::cell},
+      {"x", &Arguments::x},
+      {"w_ih", &Arguments::w_ih},
+      {"w_hh", &Arguments::w_hh},
+      {"b_ih", &Arguments::b_ih},
+      {"b_hh", &Arguments::b_hh},
+      {"w_peephole", &Arguments::w_peephole},
+      {"h0", &Arguments::h0},
+      {"c0", &Arguments::c0},
+      {"lengths", &Arguments::lengths},
+      {"y", &Arguments::y},
+      {"h_n", &Arguments::h_n},
+      {"c_n", &Arguments::c_n},
+      {"reverse", &Arguments::reverse, Parameter::no},
+      {"num_threads", &Arguments::num_threads, Parameter::zero},
+      {"tape", &Arguments::tape, Parameter::none},
+      {"packed", &Arguments::packed, Parameter::none},
+      {"choices", &Arguments::choices, Parameter::none},
+      {"w_hr", &Arguments::w_hr, Parameter::none},
+      {"h_mask", &Arguments::h_mask, Parameter::none},
+      {"h_keep", &Arguments::h_keep, Parameter::none},
+      {"c_keep", &Arguments::c_keep, Parameter::none},
+      {"w_norm", &Arguments::w_norm, Parameter::none},
+      {"ids", &Arguments::ids, Parameter::none},
+      {"bfloat16", &Arguments::bfloat16, Parameter::no},
   };
-  if (!packed.is_none()) {
-    must_be_none("tape", tape, "when packed is given: a tape keeps the weights");
-    if (as_bool("bfloat16", bfloat16)) words::wrong("bfloat16", "be False when packed is given");
-    const PackedObject& object = as_packed(packed);
-    return object.visit([&]<class T>(const PackedWeights<T>& weights) {
-      RnnForwardArgs<T> typed = args(T{});
-      typed.layer.packed = &weights;
-      forward_packed(objects, typed);
-    });
-  }
-  TapeObject* const record = tape.is_none() ? nullptr : &as_tape(tape);
-  with_float_type("w_hh", w_hh, [&](auto zero) {
-    auto typed = args(zero);
-    if (as_bool("bfloat16", bfloat16)) typed.layer.precision = Precision::bfloat16;
-    forward(objects, typed, record);
-  });
-}
 
-// The arrays of a backward call, as they come.
+  static void run(const Arguments& objects) {
+    const bool bfloat16 = as_bool("bfloat16", objects.bfloat16);
+    if (objects.packed.is_none()) {
+      return with_float_type("w_hh", objects.w_hh,
+                             [&](auto zero) { forward<decltype(zero)>(objects, bfloat16); });
+    }
+    must_be_none("tape", objects.tape, "when packed is given: a tape keeps the weights");
+    if (bfloat16) words::wrong("bfloat16", "be False when packed is given");
+    as_packed(objects.packed).visit([&](const auto& weights) { forward_packed(objects, weights); });
+  }
+};
+
+// The arguments of a backward call, as they come.
 struct BackwardObjects {
-  py::handle dy, dh_n, dc_n, dx, dw_ih, dw_hh, db_ih, db_hh, dh0, dc0, dw_peephole, dw_hr, dw_norm;
+  py::handle tape, dy, dh_n, dc_n, dx, dw_ih, dw_hh, db_ih, db_hh, dh0, dc0, dw_peephole,
+      num_threads, truncate, clip_step, dw_hr, dw_norm, add_dx;
 };
 
 template <class T>
 RnnBackwardArgs<T> read_backward(const BackwardObjects& objects, Tape<T>& tape, Extents extents) {
   RnnBackwardArgs<T> args;
   args.tape = &tape;
+  args.num_threads = as_num_threads(objects.num_threads);
+  args.truncate = as_truncate(objects.truncate);
+  args.clip_step = as_clip_step<T>(objects.clip_step);
+  args.add_dx = as_bool("add_dx", objects.add_dx);
   args.dy = as_optional_input<T>("dy", objects.dy, {"T", "N", "P"}, extents);
   args.dh_n = as_optional_input<T>("dh_n", objects.dh_n, {"N", "P"}, extents);
   args.dc_n = as_optional_input<T>("dc_n", objects.dc_n, {"N", "H"}, extents);
@@ -143,25 +165,39 @@ RnnBackwardArgs<T> read_backward(const BackwardObjects& objects, Tape<T>& tape, 
   return args;
 }
 
-void backward_any(py::handle tape, py::handle dy, py::handle dh_n, py::handle dc_n, py::handle dx,
-                  py::handle dw_ih, py::handle dw_hh, py::handle db_ih, py::handle db_hh,
-                  py::handle dh0, py::handle dc0, py::handle dw_peephole, py::handle num_threads,
-                  py::handle truncate, py::handle clip_step, py::handle dw_hr, py::handle dw_norm,
-                  py::handle add_dx) {
-  const BackwardObjects objects{dy,    dh_n, dc_n, dx,          dw_ih, dw_hh,  db_ih,
-                                db_hh, dh0,  dc0,  dw_peephole, dw_hr, dw_norm};
-  const int threads = as_num_threads(num_threads);
-  const index_t every = as_truncate(truncate);
-  const bool add = as_bool("add_dx", add_dx);
-  as_tape(tape).consume([&]<class T>(Tape<T>& inner, const Extents& extents) {
-    RnnBackwardArgs<T> args = read_backward(objects, inner, extents);
-    args.num_threads = threads;
-    args.truncate = every;
-    args.add_dx = add;
-    args.clip_step = as_clip_step<T>(clip_step);
-    without_gil([&] { rnn_backward(args); });
-  });
-}
+struct Backward {
+  using Arguments = BackwardObjects;
+  using Parameter = bindings::Parameter<Arguments>;
+  static constexpr const char* name = "rnn_backward";
+  static constexpr const char* words = "Gradients of the forward call that filled tape.";
+  static constexpr Parameter parameters[] = {
+      {"tape", &Arguments::tape},
+      {"dy", &Arguments::dy},
+      {"dh_n", &Arguments::dh_n},
+      {"dc_n", &Arguments::dc_n},
+      {"dx", &Arguments::dx},
+      {"dw_ih", &Arguments::dw_ih},
+      {"dw_hh", &Arguments::dw_hh},
+      {"db_ih", &Arguments::db_ih},
+      {"db_hh", &Arguments::db_hh},
+      {"dh0", &Arguments::dh0},
+      {"dc0", &Arguments::dc0},
+      {"dw_peephole", &Arguments::dw_peephole},
+      {"num_threads", &Arguments::num_threads, Parameter::zero},
+      {"truncate", &Arguments::truncate, Parameter::none},
+      {"clip_step", &Arguments::clip_step, Parameter::none},
+      {"dw_hr", &Arguments::dw_hr, Parameter::none},
+      {"dw_norm", &Arguments::dw_norm, Parameter::none},
+      {"add_dx", &Arguments::add_dx, Parameter::no},
+  };
+
+  static void run(const Arguments& objects) {
+    as_tape(objects.tape).consume([&]<class T>(Tape<T>& inner, const Extents& extents) {
+      const RnnBackwardArgs<T> args = read_backward(objects, inner, extents);
+      without_gil([&] { rnn_backward(args); });
+    });
+  }
+};
 
 void copy_gates(py::handle object, py::handle out) {
   as_tape(object).read([&]<class T>(Tape<T>& tape, Extents extents) {
@@ -237,18 +273,8 @@ void bind_rnn(py::module_& m) {
       .def(py::init<const py::tuple&, const std::string&, bool, double>(), arg("activations"),
            arg("gates") = "ifo", arg("input_forget") = false,
            arg("clip") = std::numeric_limits<double>::infinity());
-  m.def("rnn_forward", forward_any, "One layer, one direction; y, h_n and c_n are written.",
-        arg("cell"), arg("x"), arg("w_ih"), arg("w_hh"), arg("b_ih"), arg("b_hh"),
-        arg("w_peephole"), arg("h0"), arg("c0"), arg("lengths"), arg("y"), arg("h_n"), arg("c_n"),
-        arg("reverse") = false, arg("num_threads") = 0, arg("tape") = py::none(),
-        arg("packed") = py::none(), arg("choices") = py::none(), arg("w_hr") = py::none(),
-        arg("h_mask") = py::none(), arg("h_keep") = py::none(), arg("c_keep") = py::none(),
-        arg("w_norm") = py::none(), arg("ids") = py::none(), arg("bfloat16") = false);
-  m.def("rnn_backward", backward_any, "Gradients of the forward call that filled tape.",
-        arg("tape"), arg("dy"), arg("dh_n"), arg("dc_n"), arg("dx"), arg("dw_ih"), arg("dw_hh"),
-        arg("db_ih"), arg("db_hh"), arg("dh0"), arg("dc0"), arg("dw_peephole"),
-        arg("num_threads") = 0, arg("truncate") = py::none(), arg("clip_step") = py::none(),
-        arg("dw_hr") = py::none(), arg("dw_norm") = py::none(), arg("add_dx") = false);
+  Function<Forward>::define(m);
+  Function<Backward>::define(m);
   m.def("apply_activation", apply_activation, arg("name"), arg("x"), arg("y"),
         "y = exp, sigmoid or tanh of x, 1-D and contiguous, by the active kernels.");
 }

@@ -11,6 +11,7 @@
 #include "bindings/arguments.h"
 #include "bindings/arrays.h"
 #include "bindings/bindings.h"
+#include "bindings/call.h"
 #include "bindings/gil.h"
 #include "bindings/rnn_objects.h"
 #include "fastrnn/check_shape.h"
@@ -103,7 +104,7 @@ class StepObject {
     const py::object h_keep = more ? py::object(items[8]) : none;
     const py::object c_keep = more ? py::object(items[9]) : none;
     const MaskObjects masks{none, h_keep, c_keep};
-    args.in.masks = masks.views<T>(extents);
+    args.in.masks = masks.masks<T>(extents);
     View<T, 2> h[2], c[2];
     for (std::size_t i = 0; i < 2; ++i) {
       h[i] = as_output<T>(i == 0 ? "h0" : "h_n", items[2 + 2 * i], {"N", "P"}, extents);
@@ -216,37 +217,24 @@ class StepObject {
 template <class Call>
 PyObject* fast_call(PyObject* self, Py_ssize_t count, Py_ssize_t wanted, const char* words,
                     Call&& call) noexcept {
-  try {
+  return guarded([&] {
     if (count != wanted) throw py::type_error(words);
     auto* instance = reinterpret_cast<py::detail::instance*>(self);
     const bool plain = instance->simple_layout && instance->simple_holder_constructed;
-    auto& step = plain ? *static_cast<StepObject*>(instance->simple_value_holder[0])
-                       : as_object<StepObject>("step", "a Step", self);
-    return call(step);
-  } catch (py::error_already_set& error) {
-    error.restore();
-  } catch (const py::builtin_exception& error) {
-    error.set_error();
-  } catch (const std::bad_alloc&) {
-    PyErr_NoMemory();
-  } catch (const std::invalid_argument& error) {  // Error is one
-    PyErr_SetString(PyExc_ValueError, error.what());
-  } catch (const std::exception& error) {
-    PyErr_SetString(PyExc_RuntimeError, error.what());
-  }
-  return nullptr;
+    return call(plain ? *static_cast<StepObject*>(instance->simple_value_holder[0])
+                      : as_object<StepObject>("step", "a Step", self));
+  });
 }
 
 PyObject* step_takes(PyObject* self, PyObject* const* args, Py_ssize_t count) noexcept {
-  return fast_call(self, count, 2, "takes takes x_t and y_t", [&](const StepObject& step) {
-    return PyBool_FromLong(step.takes(args[0], args[1]));
-  });
+  return fast_call(self, count, 2, "takes takes x_t and y_t",
+                   [&](const StepObject& step) { return py::bool_(step.takes(args[0], args[1])); });
 }
 
 PyObject* step_run(PyObject* self, PyObject* const* args, Py_ssize_t count) noexcept {
   return fast_call(self, count, 3, "run takes x_t, y_t and num_threads", [&](StepObject& step) {
     step.run(args[0], args[1], args[2]);
-    return py::none().release().ptr();
+    return py::none();
   });
 }
 

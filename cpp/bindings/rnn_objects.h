@@ -25,7 +25,7 @@ struct WeightObjects {
   py::handle w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr, w_norm;
 
   template <class T>
-  RnnWeights<T> views(Extents& extents) const {
+  RnnWeights<T> weights(Extents& extents) const {
     constexpr Strides any = Strides::free;
     RnnWeights<T> weights = others<T>(extents);
     weights.w_ih = as_optional_input<T>("w_ih", w_ih, {"G*H", "I"}, extents, any);
@@ -33,7 +33,7 @@ struct WeightObjects {
     return weights;
   }
   // w_ih and w_hh are int8 then.
-  RnnWeights<float> views_int8(py::handle scale_ih, py::handle scale_hh, Extents& extents) const {
+  RnnWeights<float> weights_int8(py::handle scale_ih, py::handle scale_hh, Extents& extents) const {
     constexpr Strides any = Strides::free;
     RnnWeights<float> weights = others<float>(extents);
     weights.q_ih = as_optional_input<std::int8_t>("w_ih", w_ih, {"G*H", "I"}, extents, any);
@@ -64,7 +64,7 @@ struct MaskObjects {
   py::handle h_mask, h_keep, c_keep;
 
   template <class T>
-  RnnMasks<T> views(Extents& extents) const {
+  RnnMasks<T> masks(Extents& extents) const {
     RnnMasks<T> masks;
     masks.h_mask = as_optional_input<T>("h_mask", h_mask, {"N", "P"}, extents);
     if (!read_draws("h_keep", h_keep, masks.h_draws))
@@ -135,17 +135,17 @@ class PackedObject {
     };
     if (has_dtype<std::int8_t>(as_array("w_hh", objects.w_hh))) {
       if (bfloat16) words::wrong("bfloat16", "be False where w_hh is int8");
-      pack(objects.views_int8(scale_ih, scale_hh, extents), Precision::int8);
+      pack(objects.weights_int8(scale_ih, scale_hh, extents), Precision::int8);
       return;
     }
     must_be_none("scale_ih", scale_ih, "where w_hh is not int8");
     must_be_none("scale_hh", scale_hh, "where w_hh is not int8");
     if (bfloat16) {
-      pack(objects.views<float>(extents), Precision::bfloat16);
+      pack(objects.weights<float>(extents), Precision::bfloat16);
       return;
     }
     with_float_type("w_hh", objects.w_hh, [&](auto zero) {
-      pack(objects.views<decltype(zero)>(extents), Precision::plain);
+      pack(objects.weights<decltype(zero)>(extents), Precision::plain);
     });
   }
 

@@ -4,7 +4,10 @@ one argument, must end in TypeError, ValueError or MemoryError that names it, to
 leave the next good call right.
 """
 
+import ast
+import inspect
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -232,6 +235,32 @@ def test_malformed_calls_are_refused_by_name(
     tally(BUILDERS[builder](cell, dtype).run())
     assert_identical(run_core(problem), expected, "the next good call")
     assert_identical(run_functions(problem), expected, "the next good call")
+
+
+@pytest.mark.parametrize(
+    ("given", "named", "words"),
+    [
+        ((), {}, "rnn_forward needs the argument 'cell'"),
+        ((1,), {"cell": 2}, "rnn_forward got argument 'cell' twice"),
+        ((), {"weight": 1}, "rnn_forward has no argument 'weight'"),
+        ((1,) * 26, {}, "rnn_forward takes at most 25 arguments, got 26"),
+        ((), {"\udc80": 1}, "surrogates not allowed"),
+    ],
+)
+def test_arguments_that_do_not_fit_the_signature(given: Any, named: Any, words: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=words):
+        _core.rnn_forward(*given, **named)
+
+
+@pytest.mark.parametrize("name", ["rnn_forward", "rnn_backward"])
+def test_the_signature_is_that_of_the_stub(name: str) -> None:
+    stub = ast.parse((Path(fastrnn.__file__).parent / "_core.pyi").read_text("utf-8"))
+    function = next(n for n in stub.body if isinstance(n, ast.FunctionDef) and n.name == name)
+    arguments = function.args
+    parameters = inspect.signature(getattr(_core, name)).parameters
+    assert [*parameters] == [a.arg for a in arguments.args]
+    defaults = [p.default for p in parameters.values() if p.default is not p.empty]
+    assert defaults == [ast.literal_eval(d) for d in arguments.defaults]
 
 
 def test_enough_calls_are_made() -> None:
