@@ -5,7 +5,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 TIMEOUT = 600.0  # seconds; a hang is a failure, and a busy machine is no hang
 
@@ -62,4 +62,12 @@ def wait_until_busy(pid: int, seconds: float) -> None:
     enough, deadline = processor_seconds(pid) + seconds, time.monotonic() + TIMEOUT
     while processor_seconds(pid) < enough:
         assert time.monotonic() < deadline, f"process {pid} does not work"
+        time.sleep(0.005)
+
+
+def wait_until(done: Callable[[], bool]) -> None:
+    """Wait until something is so that other processes bring about."""
+    deadline = time.monotonic() + TIMEOUT
+    while not done():
+        assert time.monotonic() < deadline
         time.sleep(0.005)

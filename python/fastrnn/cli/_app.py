@@ -268,8 +268,15 @@ def tokenize(
     eos: Annotated[
         bool, Option("--eos", help="With --out: end each line with the end-of-sequence symbol.")
     ] = False,
+    processes: Annotated[
+        int, Option(min=1, max=1024, metavar="N", help="With --learn and --out: work in so many.")
+    ] = 1,
 ) -> None:
-    """Convert texts to ids and back, line by line; or make a vocabulary from texts."""
+    """Convert texts to ids and back, line by line; or make a vocabulary from texts.
+
+    With --learn and --out, texts may be larger than memory, and the number of processes does not
+    change what is written.
+    """
     from fastrnn.cli.commands.tokenize import run_tokenize
 
     run_tokenize(
@@ -282,6 +289,7 @@ def tokenize(
         pieces=pieces,
         out=out,
         eos=eos,
+        processes=processes,
     )
 
 

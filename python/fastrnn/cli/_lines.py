@@ -25,12 +25,12 @@ def lines_of(file: Path, newline: str | None = None) -> Iterator[str]:
             yield as_text(line, name_of(file), number).rstrip("\r\n")
         return
     no_token_file(file)
+    ends = newline or "\r\n"
     # With half characters in place of what is no text, each line can be looked at for itself; a
     # strict reader fails before it gives the lines that stand before.
     with file.open(encoding="utf-8", errors="surrogateescape", newline=newline) as lines:
         for number, line in enumerate(lines, 1):
-            text = as_text(line, name_of(file), number)
-            yield text.removesuffix("\n") if newline else text.rstrip("\r\n")
+            yield (line if line.isascii() else as_text(line, str(file), number)).rstrip(ends)
 
 
 def name_of(file: Path) -> str:

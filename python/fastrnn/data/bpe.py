@@ -1,6 +1,7 @@
 """Byte pair encoding: pieces of words as tokens, from which every text comes back exactly."""
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
@@ -10,6 +11,12 @@ from fastrnn.data.vocabulary import SPECIALS, Level, Vocabulary, is_text
 _MOST = 2**24  # tokens of a vocabulary, and counts that make sense
 
 _BYTES = 256  # the pieces that every text can be cut into
+
+# No piece crosses from a space to what stands before it. Other white space before a word is cut in
+# another place, so it stays together with the word. What is white to Python, but not to the
+# pattern of `tokenizers`, is the four separators of ASCII.
+_WHITE, _INK = r"[^\S\x1c-\x1f]", r"[\S\x1c-\x1f]"
+_STRETCH = re.compile(rf" ?{_INK}+|{_WHITE}+(?= {_INK})|{_WHITE}+{_INK}*")
 
 
 class BPE(Vocabulary):
@@ -145,6 +152,18 @@ class BPE(Vocabulary):
             else:
                 runs[-1].append(token)
         return unknown.join(self._tokenizer.decoder.decode(run) for run in runs)
+
+
+def stretches(text: str) -> list[str]:
+    """Return parts of a text, mostly words with a space before, that are cut each for itself.
+
+    Examples
+    --------
+    >>> from fastrnn.data.bpe import stretches
+    >>> stretches("it's  two words")
+    ["it's", ' ', ' two', ' words']
+    """
+    return _STRETCH.findall(text)
 
 
 def _checked(text: str) -> str:

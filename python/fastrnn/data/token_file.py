@@ -21,6 +21,7 @@ from fastrnn.data.vocabulary import Vocabulary
 from fastrnn.io._files import atomic_write, on_disk, open_regular, remove
 from fastrnn.io._json import read_json
 
+Portion = tuple[ArrayLike, NDArray[np.int64] | None]
 _FORMAT = "fastrnn-tokens"
 _KEYS = {
     "format", "version", "dtype", "vocab_size", "tokens", "sequences", "bin_sha256", "idx_sha256",
@@ -129,33 +130,8 @@ class TokenFile:
         OSError
             The disk is full, or the folder cannot be written to; likewise.
         """
-        if (vocab_size is None) == (vocabulary is None):
-            raise ValueError("vocab_size or vocabulary must be given, one of them")
-        V = len(vocabulary) if vocabulary is not None else vocab_size
-        V = integer("vocab_size", V, 1, 2**32)
-        dtype = np.dtype("<u2" if V <= 2**16 else "<u4")
-        path = Path(path)
-        index, commit = path.with_suffix(".idx"), path.with_suffix(".json")
-        if path in (index, commit):
-            raise ValueError(f"path must not end in {path.suffix}, got {path}")
-        # They are renamed in the reverse order: the record comes last.
-        with (
-            atomic_write(commit) as file,
-            atomic_write(path) as data,
-            atomic_write(index) as places,
-        ):
-            record = {
-                "format": _FORMAT,
-                "version": 1,
-                "dtype": dtype.newbyteorder("=").name,
-                "vocab_size": V,
-                "vocabulary_sha256": vocabulary.sha256 if vocabulary is not None else None,
-                **_write_sequences(sequences, V, dtype, data, places),
-            }
-            file.write(json.dumps(record, indent=1).encode())
-            for part in (data, places, file):
-                on_disk(part)
-            remove(commit)  # from here to the new one, there is no token file
+        alone = ((sequence, None) for sequence in items("sequences", sequences))
+        write_portions(path, alone, vocab_size=vocab_size, vocabulary=vocabulary)
 
     def __len__(self) -> int:
         """Return the number of tokens of all sequences."""
@@ -264,8 +240,51 @@ class TokenFile:
         return np.frombuffer(content, dtype).astype(dtype.newbyteorder("="))
 
 
-def _write_sequences(
-    sequences: Iterable[ArrayLike], V: int, dtype: np.dtype[Any], data: IO[bytes], index: IO[bytes]
+def write_portions(
+    path: str | PathLike[str],
+    portions: Iterable[Portion],
+    *,
+    vocab_size: int | None = None,
+    vocabulary: Vocabulary | None = None,
+) -> None:
+    """Write a token file as `TokenFile.write`, many sequences at a time.
+
+    Parameters
+    ----------
+    portions : iterable of (ids, lengths)
+        The ids of several sequences one after the other, and the length of each; None: it is one.
+    """
+    if (vocab_size is None) == (vocabulary is None):
+        raise ValueError("vocab_size or vocabulary must be given, one of them")
+    V = len(vocabulary) if vocabulary is not None else vocab_size
+    V = integer("vocab_size", V, 1, 2**32)
+    dtype = np.dtype("<u2" if V <= 2**16 else "<u4")
+    path = Path(path)
+    index, commit = path.with_suffix(".idx"), path.with_suffix(".json")
+    if path in (index, commit):
+        raise ValueError(f"path must not end in {path.suffix}, got {path}")
+    # They are renamed in the reverse order: the record comes last.
+    with (
+        atomic_write(commit) as file,
+        atomic_write(path) as data,
+        atomic_write(index) as places,
+    ):
+        record = {
+            "format": _FORMAT,
+            "version": 1,
+            "dtype": dtype.newbyteorder("=").name,
+            "vocab_size": V,
+            "vocabulary_sha256": vocabulary.sha256 if vocabulary is not None else None,
+            **_write_all(portions, V, dtype, data, places),
+        }
+        file.write(json.dumps(record, indent=1).encode())
+        for part in (data, places, file):
+            on_disk(part)
+        remove(commit)  # from here to the new one, there is no token file
+
+
+def _write_all(
+    portions: Iterable[Portion], V: int, dtype: np.dtype[Any], data: IO[bytes], index: IO[bytes]
 ) -> dict[str, Any]:
     """Write all sequences and where they begin; return the counts and digests."""
     hashes = hashlib.sha256(), hashlib.sha256()
@@ -276,13 +295,14 @@ def _write_sequences(
         hashes[which].update(content)
 
     put(1, np.uint64(0).astype("<u8").tobytes())
-    for sequence in items("sequences", sequences):
+    for sequence, lengths in portions:
         ids = as_ids(f"sequence {count}", sequence, V)
         if ids.ndim != 1:
             raise ValueError(f"sequence {count} must have shape (n,), got {ids.shape}")
+        ends = total + np.cumsum([len(ids)] if lengths is None else lengths)
         put(0, ids.astype(dtype).tobytes())
-        count, total = count + 1, total + len(ids)
-        put(1, np.uint64(total).astype("<u8").tobytes())
+        put(1, ends.astype("<u8").tobytes())
+        count, total = count + len(ends), total + len(ids)
     return {
         "tokens": total,
         "sequences": count,

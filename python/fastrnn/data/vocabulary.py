@@ -1,6 +1,7 @@
 """Which number stands for which character or word, and back."""
 
 import hashlib
+import heapq
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +21,7 @@ Level = Literal["character", "word", "bpe"]
 
 PAD, UNK, BOS, EOS = range(4)  # padding, unknown, beginning, end: no text spells them
 SPECIALS = 4
+UNKNOWN = "\ufffd"  # what stands for UNK in a text
 _MOST = 2**24  # tokens of a vocabulary
 _FORMAT = "fastrnn-vocabulary"
 _MAX_BYTES = 2**30  # of a file
@@ -120,8 +122,7 @@ class Vocabulary:
         for text in [texts] if isinstance(texts, str) else items("texts", texts):
             _check_text(text)
             counts.update(text if level == "character" else text.split())
-        kept = sorted((-n, token) for token, n in counts.items() if n >= least)
-        return cls([token for _, token in kept[:most]], level=level)
+        return cls(most_frequent(counts.items(), least, most), level=level)
 
     def __len__(self) -> int:
         """Return V, the number of ids."""
@@ -163,7 +164,7 @@ class Vocabulary:
         before = [BOS] if flag("bos", bos) else []
         return np.array([*before, *ids, *([EOS] if flag("eos", eos) else [])], np.int64)
 
-    def decode(self, ids: ArrayLike, *, unknown: str = "\ufffd") -> str:
+    def decode(self, ids: ArrayLike, *, unknown: str = UNKNOWN) -> str:
         """Return the text of ids: up to the first EOS, without PAD and BOS.
 
         Words are joined by single spaces, so ``decode(encode(text))`` is the text itself for
@@ -270,6 +271,12 @@ class Vocabulary:
             return Vocabulary.from_content(content)
         except (TypeError, ValueError) as error:
             raise ValueError(f"{path} is no vocabulary: {error}") from None
+
+
+def most_frequent(counts: Iterable[tuple[str, int]], least: int, most: int | None) -> list[str]:
+    """Return what is counted at least so often, at most so many: in the order of a vocabulary."""
+    kept = ((-n, token) for token, n in counts if n >= least)
+    return [token for _, token in (sorted(kept) if most is None else heapq.nsmallest(most, kept))]
 
 
 def _check_text(text: Any) -> None:

@@ -14,9 +14,10 @@ import secrets
 import socket
 import stat
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import IO, Any, BinaryIO, cast
 
 if sys.platform != "win32":
     import fcntl
@@ -33,6 +34,7 @@ __all__ = [
     "read_text",
     "remove",
     "remove_stale",
+    "scratch",
 ]
 
 # Errors that say "this file system has no such thing", not "this failed".
@@ -263,6 +265,34 @@ def append(path: str | os.PathLike[str], data: bytes) -> None:
             rest = rest[raw.write(rest) :]
     finally:
         os.close(descriptor)
+
+
+def scratch(folder: str | os.PathLike[str]) -> IO[str]:
+    r"""Open a text file without a name, for what is larger than memory: closed, it is gone.
+
+    Parameters
+    ----------
+    folder : path
+        On whose disk it is; the system's own folder for such files may be in memory.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be written to.
+
+    Examples
+    --------
+    >>> from fastrnn.io._files import scratch
+    >>> with scratch(".") as file:
+    ...     _ = file.write("one line\n")
+    ...     _ = file.seek(0)
+    ...     file.read()
+    'one line\n'
+    """
+    try:
+        return tempfile.TemporaryFile("w+", encoding="utf-8", newline="\n", dir=folder)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, os.fspath(folder)) from None
 
 
 def remove_stale(folder: str | os.PathLike[str]) -> list[Path]:

@@ -1,11 +1,26 @@
 """``fastrnn tokenize``: learn a vocabulary from texts, or turn texts into ids and back."""
 
-from collections.abc import Iterator
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from itertools import chain, repeat
 from pathlib import Path
+from typing import IO, Self
 
+import numpy as np
+
+from fastrnn.cli._counts import Counts
 from fastrnn.cli._lines import STANDARD_INPUT, lines_of
+from fastrnn.cli._processes import working
 from fastrnn.data import BPE, TokenFile, Vocabulary
-from fastrnn.data.vocabulary import Level
+from fastrnn.data._encoder import Encoder, Ids
+from fastrnn.data.bpe import stretches
+from fastrnn.data.token_file import write_portions
+from fastrnn.data.vocabulary import SPECIALS, UNK, UNKNOWN, Level, most_frequent
+from fastrnn.io._files import scratch
+
+_PORTION = 1 << 18  # characters that are encoded at a time
+_BPE_WORDS = 1 << 18  # words that byte pair encoding learns from: 900 bytes each
 
 
 def run_tokenize(
@@ -19,6 +34,7 @@ def run_tokenize(
     pieces: bool,
     out: Path | None,
     eos: bool,
+    processes: int,
 ) -> None:
     """Do one of the command's tasks; the parameters are its arguments and options."""
     if learn is not None:
@@ -26,7 +42,7 @@ def run_tokenize(
             raise ValueError(
                 "--learn makes a vocabulary: leave --decode, --pieces, --out and --eos away"
             )
-        _learn(files, vocabulary, learn, size, min_count)
+        _learn(files, vocabulary, learn, size, min_count, processes)
         return
     if size is not None or min_count != 1:
         raise ValueError("--size and --min-count are for --learn: this vocabulary is made already")
@@ -34,12 +50,14 @@ def run_tokenize(
         raise ValueError("--decode, --pieces and --out exclude each other")
     if eos and out is None:
         raise ValueError("--eos is for --out")
+    if processes > 1 and out is None:
+        raise ValueError("--processes is for --learn and --out")
     table = Vocabulary.load(vocabulary)
     if out is not None:
-        ids = (table.encode(line, eos=eos) for line in _lines(files))
-        TokenFile.write(out, ids, vocabulary=table)
+        with working(processes, Encoder, table, eos) as encoded:
+            write_portions(out, encoded(_portions(_lines(files))), vocabulary=table)
         with TokenFile(out) as written:
-            print(f"{len(written):,} ids in {len(written.lengths()):,} sequences: {out}")
+            print(f"{len(written):,} ids in {written.sequences:,} sequences: {out}")
         return
     for number, text in enumerate(_lines(files), 1):
         if decode:
@@ -51,22 +69,144 @@ def run_tokenize(
 
 
 def _learn(
-    files: list[Path], vocabulary: Path, level: Level, size: int | None, min_count: int
+    files: list[Path],
+    vocabulary: Path,
+    level: Level,
+    size: int | None,
+    min_count: int,
+    processes: int,
 ) -> None:
     """Learn, save, and say how well the texts come back."""
-    texts = list(_lines(files))
-    maker = BPE if level == "bpe" else Vocabulary
-    table = maker.from_texts(texts, level=level, min_count=min_count, max_size=size)
-    table.save(vocabulary)
-    encoded = [table.encode(text) for text in texts]
-    same = sum(table.decode(ids) == text for ids, text in zip(encoded, texts, strict=True))
-    unknown = sum(int((ids == Vocabulary.UNK).sum()) for ids in encoded)
-    ids, characters = sum(map(len, encoded)), sum(map(len, texts))
+    with _Texts(files, vocabulary.parent) as texts, Counts(vocabulary.parent) as counts:
+        table: Vocabulary
+        left_out = ""
+        if level == "bpe":
+            words = _Repeated(counts, texts)
+            table = BPE.from_texts(words, min_count=min_count, max_size=size)
+            left_out = words.left_out
+        else:
+            _count(counts, texts, str if level == "character" else str.split)
+            limit = None if size is None else size - SPECIALS
+            table = Vocabulary(most_frequent(counts, min_count, limit), level=level)
+        counts.close()
+        table.save(vocabulary)
+        with working(processes, _Report, table) as report:
+            figures = sum(report(_portions(texts)), np.zeros(5, np.int64))
+    lines, characters, ids, unknown, same = figures.tolist()
     print(
-        f"{len(table):,} ids, the 4 specials included, from {len(texts):,} lines: {vocabulary}\n"
+        f"{len(table):,} ids, the 4 specials included, from {lines:,} lines: {vocabulary}\n"
+        f"{left_out}"
         f"{characters:,} characters are {ids:,} ids, {unknown:,} of them unknown; "
-        f"{same:,} of {len(texts):,} lines come back exactly"
+        f"{same:,} of {lines:,} lines come back exactly"
     )
+class _Report:
+    """Counts lines, characters, ids, unknown ones, and lines that come back exactly."""
+
+    def __init__(self, table: Vocabulary) -> None:
+        self._table, self._encoded = table, Encoder(table)
+
+    def __call__(self, texts: Sequence[str]) -> Ids:
+        ids, lengths = self._encoded(texts)
+        tokens = self._table.tokens
+        spelled = [None if i == UNK else tokens[i - SPECIALS] for i in ids.tolist()]
+        ends = np.cumsum(lengths)
+        same = sum(
+            self._table._spell(spelled[start:end], UNKNOWN) == text
+            for start, end, text in zip(ends - lengths, ends, texts, strict=True)
+        )
+        unknown = int((ids == UNK).sum())
+        return np.array([len(texts), sum(map(len, texts)), len(ids), unknown, same])
+
+
+class _Repeated:
+    """The stretches of texts, each as often as it stands there: byte pairs need no order of them.
+
+    So a text of any size is learned from in bounded memory. Of more words than `tokenizers` should
+    hold the rarest are left out, which hardly changes what pairs are frequent.
+
+    Attributes
+    ----------
+    left_out : str
+        A line that says so; empty where none is.
+    """
+
+    left_out = ""
+
+    def __init__(self, counts: Counts, texts: Iterable[str]) -> None:
+        self._counts, self._texts = counts, texts
+
+    def __iter__(self) -> Iterator[str]:
+        _count(self._counts, self._texts, stretches)
+        different = sum(1 for _ in self._counts)
+        if different > _BPE_WORDS:
+            most = f"{_BPE_WORDS:,} most frequent of {different:,}"
+            self.left_out = f"learned from the {most} different words\n"
+        kept = heapq.nsmallest(_BPE_WORDS, ((-n, word) for word, n in self._counts))
+        self._counts.close()
+        for negative, word in kept:
+            if word[0] == " " and not word[:2].isspace():  # it stays apart from a word before it
+                at_once = _PORTION // len(word) + 1
+                times, rest = divmod(-negative, at_once)
+                yield from repeat(word * at_once, times)
+                yield word * rest
+            else:
+                yield from repeat(word, -negative)
+
+
+def _count(counts: Counts, texts: Iterable[str], cut: Callable[[str], Iterable[str]]) -> None:
+    """Count what texts are cut into."""
+    for portion in _portions(texts):
+        counts.add(chain.from_iterable(map(cut, portion)))
+
+
+class _Texts:
+    """The lines of files, to be read twice: what is no regular file is kept in one without a name.
+
+    Parameters
+    ----------
+    files : list of Path
+    folder : Path
+        Where that is.
+    """
+
+    def __init__(self, files: list[Path], folder: Path) -> None:
+        self._files, self._folder = files or [STANDARD_INPUT], folder
+        self._kept: dict[int, IO[str]] = {}
+        self._open = ExitStack()
+
+    def __iter__(self) -> Iterator[str]:
+        for number, path in enumerate(self._files):
+            if number in self._kept:
+                self._kept[number].seek(0)
+                for line in self._kept[number]:
+                    yield line[:-1]
+            elif path != STANDARD_INPUT and (path.is_file() or not path.exists()):
+                yield from _lines([path])
+            else:
+                copy = self._kept[number] = self._open.enter_context(scratch(self._folder))
+                for line in _lines([path]):
+                    copy.write(line + "\n")
+                    yield line
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+
+def _portions(lines: Iterable[str]) -> Iterator[list[str]]:
+    """Yield lines, so many characters of them at a time."""
+    portion: list[str] = []
+    size = 0
+    for line in lines:
+        portion.append(line)
+        size += len(line) + 1
+        if size >= _PORTION:
+            yield portion
+            portion, size = [], 0
+    if portion:
+        yield portion
 
 
 def _lines(files: list[Path]) -> Iterator[str]:
