@@ -86,10 +86,12 @@ fuzz: SECONDS ?= 60
 fuzz: $(HAVE)fastrnn $(HAVE)group-test $(HAVE)group-fuzz  ## the core's boundary and every loader, SECONDS=60 for each target
 	$(PY) tests/fuzz/run.py --seconds $(SECONDS) $(ARGS)
 
+BLANK_LINES := --preview --select E301,E302,E303,E305,E306
 CPP := find cpp bench -name '*.h' -o -name '*.cpp' | xargs $(VENV)/bin/clang-format
 
 lint: $(HAVE)fastrnn $(HAVE)group-lint  ## style, types, stub, spelling
 	$(PY) -m ruff check .
+	$(PY) -m ruff check $(BLANK_LINES) .
 	$(CPP) --dry-run --Werror
 	$(PY) -m mypy
 	$(PY) -m mypy.stubtest fastrnn._core
@@ -100,6 +102,7 @@ lint: $(HAVE)fastrnn $(HAVE)group-lint  ## style, types, stub, spelling
 
 format: $(HAVE)group-lint  ## what of the style a tool can put right
 	$(PY) -m ruff check --fix .
+	$(PY) -m ruff check --fix $(BLANK_LINES) .
 	$(CPP) -i
 
 .PHONY: api

@@ -194,6 +194,7 @@ def test_layers_use_io_and_io_does_not_import_layers() -> None:
     """Loaders are handed the class that they make, so that there is no circle of imports."""
     assert not hits(files(PACKAGE / "io", ".py"), r"^(from|import) fastrnn\.recurrent")
 
+
 # Imports inside functions that close a circle, and why they may: nothing is loaded by them before
 # it is asked for.
 CLOSING = {
@@ -247,7 +248,6 @@ def test_a_circle_is_seen() -> None:
     graph = {"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}, "e": set()}
     assert circle(graph) == ["b", "c"]
     assert not circle({"a": {"b", "c"}, "b": {"c"}, "c": set()})
-
 
 
 # What a twin is of: options, rules, names and shapes.

@@ -209,7 +209,6 @@ class Layer:
     layer_norm: bool
     clip: float | None
 
-
     def __init__(
         self,
         input_size: int,

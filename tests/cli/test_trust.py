@@ -56,6 +56,7 @@ def test_selftest_sees_a_wrong_result(monkeypatch: pytest.MonkeyPatch) -> None:
     from fastrnn.cli.commands import selftest
 
     whole = selftest._run
+
     def spoilt(module: Any, *args: Any) -> Any:  # fmt: skip
         found = whole(module, *args)
         return [a * 1.001 for a in found] if module is fastrnn else found

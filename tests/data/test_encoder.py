@@ -27,7 +27,6 @@ def table(level: str) -> Vocabulary:
     return Vocabulary.from_texts(TEXTS, level=level, max_size=20)
 
 
-
 @pytest.fixture(scope="module", params=["character", "word", "bpe"])
 def vocabulary(request: pytest.FixtureRequest) -> Vocabulary:
     return table(request.param)

@@ -99,6 +99,8 @@ def _learn(
         f"{characters:,} characters are {ids:,} ids, {unknown:,} of them unknown; "
         f"{same:,} of {lines:,} lines come back exactly"
     )
+
+
 class _Report:
     """Counts lines, characters, ids, unknown ones, and lines that come back exactly."""
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from numpy.random import Generator
 
 
-
 class Labels(Readout):
     """The common part of `SequenceClassifier` and `SequenceTagger`; see there."""
 
