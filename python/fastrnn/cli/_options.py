@@ -260,10 +260,11 @@ def selftest(dist: Ranks = False) -> None:
 def doctor(dist: Ranks = False) -> None:
     """Diagnose this machine: instruction set, threads, load, memory, libraries, packages.
 
-    With --dist: where each rank is, what it has, and how fast the ranks add their gradients.
+    With --dist: where each rank is, what it has, how fast the ranks add their gradients, and the
+    efficiency to expect of as many and of more.
     """
     if dist:
-        from fastrnn.cli.commands.ranks import run_ranks_doctor
+        from fastrnn.cli.commands.doctor_ranks import run_ranks_doctor
 
         return run_ranks_doctor()
     from fastrnn.cli.commands.doctor import run_doctor
