@@ -22,6 +22,7 @@ from fastrnn.distributed.comm import Comm, RankEndedError, RankSilentError, Seri
 _RANKS = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "MV2_COMM_WORLD_RANK")
 _SLURM = "SLURM_STEP_NUM_TASKS"  # of srun, which another launcher may have called: asked last
 _SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE", _SLURM)
+_TORCHRUN = "TORCHELASTIC_RUN_ID"
 _ENDED, _PRESENT = 0, 1  # what a message says of the rank that sends it
 _SPIN = 0.002  # seconds; what takes longer than that may wait for the next look
 _GRACE = 2.0  # seconds in which a rank that waits answers
@@ -278,7 +279,7 @@ def init(timeout_s: float | None = None) -> Comm:
         A launcher started this process, and mpi4py is missing.
     RuntimeError
         mpi4py belongs to another MPI than the launcher, or ``srun`` started several tasks without
-        MPI, so the ranks cannot find each other.
+        MPI, so the ranks cannot find each other; or torchrun did, which is for `TorchComm`.
     TypeError, ValueError
         timeout_s is no number above 0.
 
@@ -300,6 +301,12 @@ def init(timeout_s: float | None = None) -> Comm:
             raise RuntimeError(
                 f"srun started {tasks} tasks, and none is told of the others: srun --mpi=pmix, or "
                 "what `srun --mpi=list` names, or else mpiexec, starts them as ranks"
+            )
+        processes = int(os.environ.get("WORLD_SIZE", "1")) if _TORCHRUN in os.environ else 1
+        if processes > 1:
+            raise RuntimeError(
+                f"torchrun started {processes} processes, which MPI knows nothing of: "
+                "fastrnn.distributed.TorchComm() makes ranks of them"
             )
         return SerialComm()
     try:
