@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from helpers.commands import only_line
 
 from fastrnn import get_num_threads
 from fastrnn.cli import main
@@ -13,15 +14,16 @@ from fastrnn.cli.commands import launch
 from fastrnn.distributed import SerialComm, init, mpi
 
 
-def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, code: int) -> None:
-    """Put an mpiexec beside Python that ends with this code, and an mpi4py."""
+def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, code: int, version: str = "") -> None:
+    """Put an mpiexec of this version beside Python that ends with this code, and an mpi4py."""
     (tmp_path / "mpi4py.py").touch()
     monkeypatch.syspath_prepend(str(tmp_path))
     python = tmp_path / "python"
     python.touch()
     monkeypatch.setattr(sys, "executable", str(python))
     launcher = tmp_path / "mpiexec"
-    launcher.write_text(f'#!/bin/sh\necho "$FASTRNN_NUM_THREADS $@"\nexit {code}\n')
+    told = f'[ "$1" = --version ] && echo "{version}" && exit 0\n'
+    launcher.write_text(f'#!/bin/sh\n{told}echo "$FASTRNN_NUM_THREADS $@"\nexit {code}\n')
     launcher.chmod(0o755)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.delenv("FASTRNN_NUM_THREADS", raising=False)
@@ -73,6 +75,75 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     monkeypatch.setattr(launch, "find_spec", {}.get)
     with pytest.raises(ImportError, match=r"mpi4py.*fastrnn\[mpi\]"):
         launch.run_launch(2, ["a.toml"])
+
+
+def hosts_file(folder: Path, text: str) -> str:
+    path = folder / "hosts"
+    path.write_text(text)
+    return str(path)
+
+
+HYDRA, OPEN = "HYDRA build details:", "mpirun (Open MPI) 5.0.3"
+RULE = "each line must be HOST, HOST:SLOTS or HOST slots=SLOTS"
+HOSTS = "# ours\nnode1:2\n\n  node-2.lan slots = 3  # the new one\n10.0.0.7\n"
+
+
+@pytest.mark.parametrize(("version", "options"), [
+    (HYDRA, "-hosts node1:2,node-2.lan:3,10.0.0.7:1"),
+    (OPEN, "--host node1:2,node-2.lan:3,10.0.0.7:1"),
+])  # fmt: skip
+def test_machines_are_told_to_mpi(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: Any, version: str, options: str
+) -> None:
+    fake(monkeypatch, tmp_path, code=0, version=version)
+    hosts = hosts_file(tmp_path, HOSTS)
+    job = f"{sys.executable} -m mpi4py -m fastrnn.cli train a.toml"
+    for words, ranks in (([], 6), (["-n", "4"], 4)):
+        assert main(["launch", "--hosts", hosts, *words, "a.toml"]) == 0
+        told, ran = capfd.readouterr().out.splitlines()
+        # The cores of other machines are not ours to divide.
+        assert (
+            told == f"FASTRNN_NUM_THREADS=unset {tmp_path / 'mpiexec'} {options} -n {ranks} {job}"
+        )
+        assert ran == f" {options} -n {ranks} {job}"
+    monkeypatch.setenv("OMP_NUM_THREADS", "8")
+    assert main(["launch", "--hosts", hosts, "a.toml"]) == 0
+    handed_on = " -x OMP_NUM_THREADS" if version == OPEN else ""
+    assert f" {options}{handed_on} -n 6 {job}" == capfd.readouterr().out.splitlines()[1]
+
+
+@pytest.mark.parametrize(("text", "says"), [
+    ("a:2\nb 4\n", f"hosts, line 2: {RULE}, got 'b 4'"),
+    ("a:-1\n", f"hosts, line 1: {RULE}, got 'a:-1'"),
+    ("a,b\n", f"hosts, line 1: {RULE}, got 'a,b'"),
+    ("--launcher:2\n", f"line 1: {RULE}"),
+    ("a:2\nb:0\n", "hosts, line 2: b must have 1 slot or more, got 0"),
+    ("a:2\na slots=3\n", "hosts, line 2: a stands there twice"),
+    ("# none\n", "hosts names no host"),
+    ("a\nb\n", "-n must be at most 2, the slots of"),
+])  # fmt: skip
+def test_machines_that_are_wrong(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: Any, text: str, says: str
+) -> None:
+    fake(monkeypatch, tmp_path, code=0, version=HYDRA)
+    hosts = hosts_file(tmp_path, text)
+    assert main(["launch", "-n", "3", "--hosts", hosts, "a.toml"]) == 1
+    out, err = capfd.readouterr()
+    assert says in only_line(err)
+    assert not out
+
+
+def test_a_file_of_machines_that_is_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: Any
+) -> None:
+    fake(monkeypatch, tmp_path, code=0, version="Some MPI 3")
+    absent = str(tmp_path / "absent")
+    assert main(["launch", "--hosts", absent, "a.toml"]) == 1
+    assert absent in only_line(capfd.readouterr().err)
+    assert main(["launch", "--hosts", hosts_file(tmp_path, "a"), "a.toml"]) == 1
+    said = only_line(capfd.readouterr().err)
+    assert said.startswith("fastrnn: --hosts is for MPICH and Open MPI, and ")
+    assert said.endswith("says: Some MPI 3")
 
 
 @pytest.mark.check(38)

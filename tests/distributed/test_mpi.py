@@ -122,9 +122,13 @@ def start(folder: Path, code: str, ranks: int = 2, *args: str) -> subprocess.Pop
 
 
 def launch(folder: Path, ranks: str, *words: str) -> subprocess.Popen[str]:
+    return start_words(folder, "-n", ranks, *words)
+
+
+def start_words(folder: Path, *words: str) -> subprocess.Popen[str]:
     places = [str(HERE.parent), os.environ.get("PYTHONPATH", "")]
     return subprocess.Popen(
-        [sys.executable, "-m", "fastrnn.cli", "launch", "-n", ranks, *words],
+        [sys.executable, "-m", "fastrnn.cli", "launch", *words],
         env=environment({"PYTHONPATH": os.pathsep.join(filter(None, places))}),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -420,3 +424,13 @@ def test_a_config_is_trained_by_two_ranks(tmp_path: Path) -> None:
     ours = [line for line in err.splitlines() if not line.startswith("Abort(1)")]  # MPICH's own
     assert "has checkpoints of another training" in only_line("\n".join(ours))
     assert launched("train", "--nonsense")[0] == 2
+
+
+def test_machines_of_a_file_are_where_ranks_run(tmp_path: Path) -> None:
+    (tmp_path / "hosts").write_text("localhost:2\n")
+    (tmp_path / "script.py").write_text(textwrap.dedent(SCRIPT) + 'say("of", dist.size)\n')
+    process = start_words(tmp_path, "--hosts", "hosts", "script.py")
+    out, err = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 0, err
+    assert "localhost:2" in out.splitlines()[0]
+    assert sorted(out.splitlines()[1:]) == ["0 of 2", "1 of 2"]

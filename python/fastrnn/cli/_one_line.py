@@ -20,6 +20,8 @@ def one_line(command: Callable[P, None]) -> Callable[P, None]:
         try:
             command(*args, **kwargs)
             sys.stdout.flush()
+        except typer.BadParameter:
+            raise  # options that do not go together: typer says so, as of any wrong option
         except KeyboardInterrupt:
             print("fastrnn: interrupted", file=sys.stderr)
             raise typer.Exit(130) from None

@@ -303,17 +303,33 @@ def launch(
         Argument(metavar="SCRIPT.py|CONFIG.toml|COMMAND [OPTION]...", help="What each rank runs."),
     ],
     ranks: Annotated[
-        int, Option("-n", min=1, metavar="K", help="Ranks: processes that train together.")
-    ],
+        int | None,
+        Option(
+            "-n",
+            min=1,
+            metavar="K",
+            help="Ranks: processes that train together.",
+            show_default=False,
+        ),
+    ] = None,
+    hosts: Annotated[
+        Path | None,
+        Option(
+            "--hosts",
+            metavar="FILE",
+            help="Machines, a line each: HOST:SLOTS. Without -n: a rank a slot.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
-    """Run a script or a training as K processes that share every batch, on this machine's cores.
+    """Run a script or a training as K processes that share every batch, here or on many machines.
 
     A script hands fastrnn.distributed.init() to its Trainer as dist; `fastrnn train` does so
     itself. It is mpiexec with a share of the threads for each process; the command is printed.
     """
     from fastrnn.cli.commands.launch import run_launch
 
-    run_launch(ranks, words)
+    run_launch(ranks, words, hosts)
 
 
 COMMANDS = (export, verify, selftest, doctor, bench)

@@ -1,4 +1,4 @@
-"""``fastrnn launch``: a script or command as several processes of this machine, under MPI."""
+"""``fastrnn launch``: a script or command as ranks on this machine or many, under MPI."""
 
 import os
 import shlex
@@ -9,11 +9,15 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+import typer
+
 import fastrnn
+from fastrnn.cli.commands._hosts import host_options, read_hosts
 from fastrnn.distributed.mpi import NEEDED
 from fastrnn.runtime import THREAD_VARIABLES
 from fastrnn.train._interrupt import ENDING
 
+_HOW = "'-n' / '--hosts'"
 _COMMANDS = ("train", "selftest", "doctor")  # those that know what ranks are
 # Open MPI binds every rank to one core, and lets those that wait keep it busy.
 _OPEN_MPI = {
@@ -23,15 +27,17 @@ _OPEN_MPI = {
 }
 
 
-def run_launch(ranks: int, words: list[str]) -> None:
+def run_launch(ranks: int | None, words: list[str], hosts: Path | None = None) -> None:
     """Run the processes, and end as they end.
 
     Parameters
     ----------
-    ranks : int
-        K, how many.
+    ranks : int or None
+        K, how many; None: as many as the hosts have slots.
     words : list of str
         What to run: ``SCRIPT.py`` or ``CONFIG.toml`` with its options, or a command of fastrnn.
+    hosts : Path or None
+        A file that names machines; None: this one alone.
 
     Raises
     ------
@@ -42,11 +48,24 @@ def run_launch(ranks: int, words: list[str]) -> None:
     ImportError
         There is no mpi4py.
     ValueError
-        The script is not there, or the command is one that ranks cannot share.
+        The script is not there, the command is one that ranks cannot share, or hosts are wrong
+        or too few.
+    typer.BadParameter
+        Neither ranks nor hosts are given.
     """
-    command = [_mpiexec(), "-n", str(ranks), sys.executable, "-m", "mpi4py", *_job(words)]
-    env = _OPEN_MPI | dict(os.environ)
-    if not any(name in env for name in THREAD_VARIABLES):
+    mpiexec, env, options = _mpiexec(), _OPEN_MPI | dict(os.environ), list[str]()
+    given = [name for name in THREAD_VARIABLES if name in env]
+    if hosts is not None:
+        slots = read_hosts(hosts)
+        total = sum(slots.values())
+        ranks = total if ranks is None else ranks
+        if ranks > total:
+            raise ValueError(f"-n must be at most {total}, the slots of {hosts}, got {ranks}")
+        options = host_options(mpiexec, slots, given)
+    elif ranks is None:
+        raise typer.BadParameter("one of them must say how many ranks there are", param_hint=_HOW)
+    command = [mpiexec, *options, "-n", str(ranks), sys.executable, "-m", "mpi4py", *_job(words)]
+    if not given and hosts is None:  # ranks of many machines divide the cores of each themselves
         share = max(1, fastrnn.get_num_threads() // ranks)
         env |= dict.fromkeys(THREAD_VARIABLES, str(share))
     first = THREAD_VARIABLES[0]
