@@ -23,7 +23,7 @@ from fastrnn.train import Adam, schedule
 
 HORIZON, SEASON, SAMPLES = 48, 24, 200
 MODEL = {"cell": "lstm", "hidden_size": 64, "lags": (1, 24, 168), "context_length": 168}
-BATCH, RATE, UPDATES = 64, 3e-3, 2500
+BATCH, RATE, UPDATES = 64, 5e-3, 2500
 LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 
 
