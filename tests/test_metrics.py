@@ -48,6 +48,26 @@ def test_nothing_to_compare_is_refused(predictions: list, references: list) -> N
         metrics.error_rate(predictions, references)
 
 
+def test_a_text_is_not_a_sequence_of_answers() -> None:
+    """Its letters would be compared, one by one, with those of the other."""
+    for metric in (
+        metrics.exact_match, metrics.error_rate, metrics.bleu, metrics.chrf,
+    ):  # fmt: skip
+        with pytest.raises(TypeError, match="predictions must be a sequence of answers, got one"):
+            metric("the cat", "the cat")
+        with pytest.raises(TypeError, match="references must be a sequence of answers, got one"):
+            metric(["the cat"], "c")
+    with pytest.raises(TypeError, match="texts must be a sequence of answers, got one"):
+        metrics.distinct("the cat")
+
+
+def test_an_answer_that_is_no_sequence_is_named() -> None:
+    with pytest.raises(TypeError, match="an answer must be a sequence, got 3"):
+        metrics.exact_match([3], [4])
+    with pytest.raises(TypeError, match="a text must be a sequence, got 3"):
+        metrics.distinct([3])
+
+
 def test_an_empty_reference_counts_its_edits_but_no_symbols() -> None:
     assert metrics.error_rate(["a", "bb"], ["", "bb"]) == 0.5
     with pytest.raises(ValueError, match="at least one symbol"):

@@ -5,8 +5,10 @@ takes the slow road, which converts or explains. Nothing here ever changes a dty
 """
 
 import math
+import os
 from collections.abc import Iterator, Sequence
 from operator import index
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -166,6 +168,13 @@ def flag(name: str, value: Any) -> bool:
     if isinstance(value, np.bool_):
         return bool(value)
     raise TypeError(f"{name} must be True or False, got {value!r}")
+
+
+def file_path(name: str, value: Any) -> Path:
+    """Return the path of a file or folder; a number, an open file or bytes are none."""
+    if not isinstance(value, (str, os.PathLike)):
+        raise TypeError(f"{name} must be a path, a str or os.PathLike, got {value!r}")
+    return Path(value)
 
 
 def integer(name: str, value: Any, least: int, most: int | None = None) -> int:

@@ -139,6 +139,8 @@ def test_too_little_data_is_refused() -> None:
         windows(TEXT[:3], 7, 3)
     with pytest.raises(ValueError, match="lengths must be"):
         batches([[1]], 2)
+    with pytest.raises(ValueError, match="lengths must be at least 0, got -1"):
+        batches([3, -1], 2)
     assert list(batches([], 2)) == []
 
 

@@ -529,7 +529,7 @@ CALLS: dict[str, Callable[[], Made]] = {
     "train.Trainer.fit": lambda: (
         train.Trainer(language_model(), train.SGD(0.1), progress=False).fit,
         {"data": data.contiguous_streams(ids(60), N=3, T=4), "epochs": None, "updates": 1,
-         "seconds": 5.0, "patience": None, "best": "min", "resume": False},
+         "seconds": 5.0, "patience": None, "best": None, "resume": False},
     ),
     "train.load_latest": lambda: (
         train.load_latest, {"folder": run_folder(), "verify": True, "max_bytes": 10_000}

@@ -89,16 +89,24 @@ def test_other_programs_can_read_the_tensors(path: Path) -> None:
         ({}, {"loss": float("nan")}, ValueError),
         ({}, {"big": 2**70}, ValueError),
         ({}, {"object": object()}, TypeError),
+        ({3: np.zeros(2)}, {}, TypeError),
         ({}, {"long": "x" * 2**20}, ValueError),
     ],
 )
 def test_what_could_not_be_read_is_not_written(
-    path: Path, arrays: dict[str, np.ndarray], state: dict[str, object], error: type[Exception]
+    path: Path, arrays: dict[object, np.ndarray], state: dict[str, object], error: type[Exception]
 ) -> None:
     before = path.read_bytes()
     with pytest.raises(error):
         save_checkpoint(path, arrays, state)
     assert path.read_bytes() == before
+
+
+def test_a_state_that_is_no_json_is_named(path: Path) -> None:
+    with pytest.raises(TypeError, match=r"state must be what JSON can say: .* set "):
+        save_checkpoint(path, {}, {"kept": {1}})
+    with pytest.raises(ValueError, match="state must be what JSON can say"):
+        save_checkpoint(path, {}, {"loss": float("inf")})
 
 
 def broken(data: bytes, folder: Path) -> bool:

@@ -28,6 +28,14 @@ def target(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize("path", [3, None, b"bytes", object()])
+def test_what_is_no_path_is_named(path: object) -> None:
+    """Also a file's number is none: whatever lies open under it would be read, or written over."""
+    for use in (open_regular, _files.read_text, lambda path: atomic_write(path).__enter__()):
+        with pytest.raises(TypeError, match=r"path must be a path, a str or os\.PathLike, got "):
+            use(path)
+
+
 def write(path: Path, content: bytes = NEW, pieces: int = 3) -> None:
     with atomic_write(path) as file:
         step = len(content) // pieces + 1

@@ -337,6 +337,8 @@ def test_bad_series() -> None:
     model.fit(series, **QUICK)
     with pytest.raises(ValueError, match="horizon must be at least 1"):
         model.predict(0)
+    with pytest.raises(TypeError, match="q must be a number or several, got 'median'"):
+        model.predict(1, samples=1)[0].quantile("median")
     with pytest.raises(ValueError, match="made with covariates=0"):
         model.predict(1, covariates=np.ones((200, 1)))
     with pytest.raises(ValueError, match="series 0 must have at least"):

@@ -14,9 +14,10 @@ from helpers.zoo import ZOO, batch_for, flat, make
 
 import fastrnn
 from fastrnn import models
-from fastrnn.data import Vocabulary
+from fastrnn.data import Vocabulary, contiguous_streams
 from fastrnn.io import load_checkpoint, save_checkpoint
-from fastrnn.models import LanguageModel, SequenceTagger
+from fastrnn.models import LanguageModel, Seq2Seq, SequenceTagger
+from fastrnn.train import Adam, Trainer
 
 
 @pytest.mark.parametrize("name", ZOO)
@@ -47,6 +48,60 @@ def test_the_vocabulary_travels_along(tmp_path: Path) -> None:
     assert back.vocabulary == words
     seeds = [np.random.default_rng(0) for _ in range(2)]
     assert back.generate("a", 5, rng=seeds[0]) == model.generate("a", 5, rng=seeds[1])
+
+
+class Texts:
+    """A model that was given vocabularies, and what it is trained and judged with."""
+
+    def __init__(self, name: str) -> None:
+        letters = Vocabulary.from_texts(["the cat sat"], level="character")
+        rng = np.random.default_rng(0)
+        if name == "LanguageModel":
+            self.model: Any = LanguageModel("gru", letters, 4, rng=rng)
+            self.data = contiguous_streams(letters.encode("the cat sat " * 8), 2, 5)
+        else:
+            self.model = Seq2Seq("gru", letters, letters, 4, rng=rng)
+            self.data = self.model.pairs(["the", "cat"] * 3, ["sat", "sat"] * 3, 2)
+
+
+@pytest.mark.parametrize("name", ["LanguageModel", "Seq2Seq"])
+def test_the_folder_of_a_trainer_is_a_path(name: str, tmp_path: Path) -> None:
+    """The newest checkpoint holds a whole model, with what its symbols stand for."""
+    here = Texts(name)
+    Trainer(here.model, Adam(), checkpoint=tmp_path, save_every=2, progress=False).fit(
+        here.data, updates=5
+    )
+    for back in (models.load(tmp_path), type(here.model).load(tmp_path)):
+        assert (type(back), back.config) == (type(here.model), here.model.config)
+        assert back._vocabularies == here.model._vocabularies
+        for key, array in flat(here.model.params).items():
+            assert_same_bits(key, flat(back.params)[key], array)
+    here.model.save(tmp_path / "model.safetensors")  # as fastrnn train does at the end
+    here.model.params["out"]["bias"][...] = 7
+    assert not (models.load(tmp_path).params["out"]["bias"] == 7).any()
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"model\.safetensors"):
+        models.load(tmp_path / "empty")
+
+
+def test_the_folder_of_a_trainer_that_looks_for_the_best_has_that(tmp_path: Path) -> None:
+    here = Texts("LanguageModel")
+    figures = iter([3.0, 1.0, 2.0, 2.0, 2.0])
+    Trainer(here.model, Adam(), checkpoint=tmp_path, progress=False).fit(
+        here.data, updates=4, validation=lambda: next(figures), validate_every=1, patience=9
+    )
+    back = models.load(tmp_path)
+    for key, array in flat(here.model.params).items():
+        assert_same_bits(key, flat(back.params)[key], array)
+    last = load_checkpoint(max(tmp_path.iterdir())).tensors["model.out.bias"]
+    assert (last != back.params["out"]["bias"]).any(), "the last is another than the best"
+
+
+def test_a_checkpoint_of_what_is_no_model_is_said(tmp_path: Path) -> None:
+    state = {"kind": "training", "model": "Line", "config": None}
+    save_checkpoint(tmp_path / "checkpoint-00000001.safetensors", {"model.w": np.ones(1)}, state)
+    with pytest.raises(fastrnn.CheckpointError, match="it holds no model"):
+        models.load(tmp_path)
 
 
 def test_another_class(tmp_path: Path) -> None:

@@ -281,15 +281,26 @@ def test_bad_data(X: Any, y: Any, message: str) -> None:
         ({"validation_fraction": 1.0}, "validation_fraction must be at least 0 and below 1"),
         ({"max_epochs": 0}, "max_epochs must be at least 1"),
         ({"hidden_size": 0}, "hidden_size must be at least 1"),
-        ({"n_threads": 0}, "num_threads must be"),
-        ({"class_weight": {"up": -1.0}}, "at least 0"),
-        ({"learning_rate": -1.0}, "lr must be at least 0"),
+        ({"n_threads": 0}, "n_threads must be"),
+        ({"class_weight": {"up": -1.0}}, "class_weight must be finite and at least 0"),
+        ({"learning_rate": -1.0}, "learning_rate must be at least 0"),
     ],
 )
 def test_bad_options(options: dict, message: str, rng: Any) -> None:
     X, y = signs(rng)
     with pytest.raises(ValueError, match=message):
         RNNClassifier(**QUICK | options).fit(X, y)
+
+
+def test_what_is_no_number_is_named(rng: Any) -> None:
+    X, y = signs(rng)
+    with pytest.raises(TypeError, match="verbose must be an integer, got 'loud'"):
+        RNNClassifier(**QUICK | {"verbose": "loud"}).fit(X, y)
+    with pytest.raises(ValueError, match="sample_weight must hold numbers"):
+        RNNClassifier(**QUICK).fit(X, y, sample_weight=["heavy"] * len(X))
+    X[0, 0, 0], X[1, 0, 0] = np.inf, -np.inf  # their sum is a warning of NumPy
+    with pytest.raises(ValueError, match=r"infinity .*: sample 0, step 0"):
+        RNNClassifier(**QUICK).fit(X, y)
 
 
 def test_what_cannot_be_predicted(rng: Any) -> None:

@@ -244,12 +244,29 @@ def test_two_fits_at_once_are_refused() -> None:
         ({"updates": 1, "patience": 1}, ValueError, "validation"),
         ({"updates": 1, "validation": lambda: {"a": 1.0}}, ValueError, "monitor"),
         ({"updates": 1, "validation": lambda: 1.0, "best": "max "}, ValueError, "best"),
+        ({"updates": 1, "monitor": "accuracy"}, ValueError, "monitor .* need validation"),
+        ({"updates": 1, "best": "max"}, ValueError, "best need validation"),
         ({"updates": 1, "resume": True}, ValueError, "folder"),
     ],
 )
 def test_bad_arguments_are_named(options: Any, error: type[Exception], match: str) -> None:
     with pytest.raises(error, match=match):
         trainer(Toy()).fit(batches(), **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"progress": "bar"}, TypeError),
+        ({"keep": 0}, ValueError),
+        ({"checkpoint": 3}, TypeError),
+        ({"metrics": 3}, TypeError),
+        ({"picture": 3}, TypeError),
+    ],
+)
+def test_bad_options_of_a_trainer_are_named(options: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match=f"{next(iter(options))} must be "):
+        trainer(Toy(), **options)
 
 
 @pytest.mark.parametrize("max_norm", [-1.0, 0, float("nan")])

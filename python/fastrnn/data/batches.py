@@ -147,6 +147,8 @@ class Batches(Loader[B]):
             raise ValueError(
                 f"lengths must be integers of shape (n,), got {array.dtype} {array.shape}"
             )
+        if array.size and array.min() < 0:
+            raise ValueError(f"lengths must be at least 0, got {array.min()}")
         self.batch_size = integer("batch_size", batch_size, 1)
         self._lengths = array
         self._bucket = flag("bucket", bucket)

@@ -15,7 +15,7 @@ from typing import IO, Any, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastrnn._checks import integer, items
+from fastrnn._checks import file_path, integer, items
 from fastrnn.data.arrays import as_ids
 from fastrnn.data.vocabulary import Vocabulary
 from fastrnn.io._files import atomic_write, on_disk, open_regular, remove
@@ -80,7 +80,7 @@ class TokenFile:
     ) -> None:
         if backend not in ("mmap", "pread"):
             raise ValueError(f"backend must be 'mmap' or 'pread', got {backend!r}")
-        self.path = Path(path)
+        self.path = file_path("path", path)
         record = self._record = _read_record(self.path.with_suffix(".json"))
         self.vocab_size: int = record["vocab_size"]
         self.sequences: int = record["sequences"]
@@ -259,7 +259,7 @@ def write_portions(
     V = len(vocabulary) if vocabulary is not None else vocab_size
     V = integer("vocab_size", V, 1, 2**32)
     dtype = np.dtype("<u2" if V <= 2**16 else "<u4")
-    path = Path(path)
+    path = file_path("path", path)
     index, commit = path.with_suffix(".idx"), path.with_suffix(".json")
     if path in (index, commit):
         raise ValueError(f"path must not end in {path.suffix}, got {path}")

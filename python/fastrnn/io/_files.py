@@ -19,6 +19,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
+from fastrnn._checks import file_path
+
 if sys.platform != "win32":
     import fcntl
 
@@ -75,7 +77,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     >>> Path("notes.txt").read_text()
     'all or nothing'
     """
-    target = Path(os.path.realpath(path))
+    target = Path(os.path.realpath(file_path("path", path)))
     mode = _mode_to_keep(target)
     with contextlib.suppress(OSError):  # a folder that may be written to, but not listed
         _remove_stale(target.parent, target.name)
@@ -170,7 +172,7 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
     ...     file.read()
     b'to the end'
     """
-    file: BinaryIO = open(os.fspath(path), "rb", opener=_at_once)  # noqa: SIM115
+    file: BinaryIO = open(file_path("path", path), "rb", opener=_at_once)  # noqa: SIM115
     try:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             text = "it is no regular file; write what a pipe gives to a file first"
@@ -189,7 +191,7 @@ def not_utf8(name: object, error: UnicodeDecodeError, first: int = 1) -> str:
 
 def no_token_file(path: str | os.PathLike[str]) -> None:
     """Raise ValueError for a token file: many ids are UTF-8, and mean nothing as a text."""
-    file = Path(path)
+    file = file_path("path", path)
     if file.suffix == ".bin" and all(file.with_suffix(s).exists() for s in (".idx", ".json")):
         raise ValueError(
             f"{file} is a token file, no text; fastrnn train takes it as tokens with its vocabulary"

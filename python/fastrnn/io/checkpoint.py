@@ -105,7 +105,10 @@ def save_checkpoint(
     if not isinstance(state, Mapping):
         raise TypeError(f"state must be a dict, got {type(state).__name__}")
     library = require_safetensors()
-    text = json.dumps(dict(state), allow_nan=False, ensure_ascii=True, separators=(",", ":"))
+    try:
+        text = json.dumps(dict(state), allow_nan=False, ensure_ascii=True, separators=(",", ":"))
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"state must be what JSON can say: {error}") from None
     if len(text) > MOST_STATE_BYTES:
         raise ValueError(
             f"state has {len(text)} bytes as JSON, more than {MOST_STATE_BYTES}; "
@@ -240,6 +243,8 @@ def require_safetensors() -> Any:
 
 def _plain(name: str, array: Array) -> Array:
     """Return the array as the format wants it; the library writes strided arrays wrongly."""
+    if not isinstance(name, str):
+        raise TypeError(f"a tensor name must be a str, got {name!r}")
     check_name(name)
     if name == "__metadata__":
         raise ValueError("no tensor may be called '__metadata__'")

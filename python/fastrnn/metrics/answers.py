@@ -28,6 +28,9 @@ def exact_match(predictions: Sequence[Symbols], references: Sequence[Any]) -> fl
 
     Raises
     ------
+    TypeError
+        predictions or references are one text, not a sequence of them, or an answer is neither a
+        text nor a sequence.
     ValueError
         There are no predictions, not as many references, or one without any.
 
@@ -73,6 +76,8 @@ def error_rate(predictions: Sequence[Symbols], references: Sequence[Any]) -> flo
 
     Raises
     ------
+    TypeError
+        As in `exact_match`.
     ValueError
         As in `exact_match`, or all references are empty.
 
@@ -94,8 +99,8 @@ def error_rate(predictions: Sequence[Symbols], references: Sequence[Any]) -> flo
 
 def paired(predictions: Sequence[Symbols], references: Sequence[Any]) -> list[Any]:
     """Return predictions with all their references."""
-    predictions = list(items("predictions", predictions))
-    references = list(items("references", references))
+    predictions = several("predictions", predictions)
+    references = several("references", references)
     if not predictions or len(predictions) != len(references):
         raise ValueError(
             "predictions and references must be equally many and not none, "
@@ -110,6 +115,13 @@ def paired(predictions: Sequence[Symbols], references: Sequence[Any]) -> list[An
     return pairs
 
 
+def several(name: str, answers: Any) -> list[Any]:
+    """Return answers as a list; one text is no list of its characters."""
+    if isinstance(answers, str):
+        raise TypeError(f"{name} must be a sequence of answers, got one text; put it into a list")
+    return list(items(name, answers))
+
+
 def _is_list_of_answers(references: list[Any], prediction: Symbols) -> bool:
     """Whether a list holds whole answers, not the symbols of one."""
     if isinstance(prediction, str):
@@ -119,7 +131,11 @@ def _is_list_of_answers(references: list[Any], prediction: Symbols) -> bool:
 
 def _same(a: Symbols, b: Symbols) -> bool:
     """Whether two answers are equal; a list equals a tuple of the same symbols."""
-    return a == b if isinstance(a, str) or isinstance(b, str) else list(a) == list(b)
+    return a == b if isinstance(a, str) or isinstance(b, str) else _list(a) == _list(b)
+
+
+def _list(answer: Symbols) -> list[Hashable]:
+    return list(items("an answer", answer))
 
 
 def bracket_f1(

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastrnn._checks import integer, items, number
-
-Symbols = Sequence[Hashable]
+from fastrnn.metrics.answers import Symbols, several
 
 
 def distinct(texts: Sequence[Symbols], n: int = 1) -> float:
@@ -28,6 +27,13 @@ def distinct(texts: Sequence[Symbols], n: int = 1) -> float:
         0 if no text has n tokens. It falls with the number of texts and with their length, so
         compare equal numbers only.
 
+    Raises
+    ------
+    TypeError
+        texts is one text, not a sequence of them, or n is no integer.
+    ValueError
+        n is less than 1.
+
     References
     ----------
     Li et al., "A diversity-promoting objective function for neural conversation models", 2016.
@@ -40,8 +46,8 @@ def distinct(texts: Sequence[Symbols], n: int = 1) -> float:
     """
     n = integer("n", n, 1)
     grams: Counter[Any] = Counter()
-    for text in items("texts", texts):
-        tokens = text.split() if isinstance(text, str) else text
+    for text in several("texts", texts):
+        tokens = text.split() if isinstance(text, str) else list(items("a text", text))
         grams.update(tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1))
     return len(grams) / grams.total() if grams else 0.0
 

@@ -23,7 +23,7 @@ def bleu(
     ImportError
         sacrebleu is missing; the message says how to get it.
     TypeError
-        A prediction or reference is no str.
+        A prediction or reference is no str, or all predictions or references together are one.
     ValueError
         There are no predictions, or another number of references than one for each.
 
@@ -68,7 +68,8 @@ def chrf(predictions: Sequence[str], references: Sequence[str]) -> float:
     >>> metrics.chrf(["abcdef"], ["abcdef"])
     100.0
     """
-    result = _sacrebleu().corpus_chrf(list(predictions), [_one_each(predictions, references)])
+    right = _one_each(predictions, references)
+    result = _sacrebleu().corpus_chrf(list(predictions), [right])
     return float(result.score)
 
 

@@ -6,10 +6,10 @@ from typing import Any
 import fastrnn.ops  # noqa: F401  first: where autograd is missing, it says how to get it
 from fastrnn._elsewhere import MODELS_NAMES, no_name
 from fastrnn.data.word_vectors import WordVectors as KeyedVectors
-from fastrnn.io import CheckpointError, load_checkpoint
+from fastrnn.io import CheckpointError
 from fastrnn.models._forecast.series import Forecast
 from fastrnn.models._parts.label_stream import LabelStream
-from fastrnn.models._parts.model import Model, model_file, model_name
+from fastrnn.models._parts.model import Model, model_arrays, model_file, model_name
 from fastrnn.models.autoencoder import AutoEncoder
 from fastrnn.models.classifier import SequenceClassifier
 from fastrnn.models.conversation import Conversation
@@ -70,7 +70,8 @@ def load(path: str | os.PathLike[str]) -> Model:
     Parameters
     ----------
     path : path
-        A file, or the folder of a training by ``fastrnn train``.
+        A file, or the folder of a training by ``fastrnn train`` or a `fastrnn.train.Trainer`: the
+        newest checkpoint, where there is no file of the model; with patience its best one.
 
     Returns
     -------
@@ -94,7 +95,7 @@ def load(path: str | os.PathLike[str]) -> Model:
     'gru'
     """
     path = model_file(path)
-    name = model_name(path, load_checkpoint(path).state)
+    name = model_name(path, model_arrays(path).state)
     if name not in _MODELS:
         raise CheckpointError(path, f"it holds a {name!r}", f"known models are {sorted(_MODELS)}")
     return _MODELS[name].load(path)

@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 import fastrnn
-from fastrnn._checks import Array, flag, integer, number
+from fastrnn._checks import MAX_THREADS, Array, flag, integer, number
 from fastrnn.data import Batch, Vocabulary, batches
 from fastrnn.sklearn._samples import checked_weights, divided, merged
 from fastrnn.sklearn._series import Rows, Series, read
@@ -94,7 +94,8 @@ class Network(BaseEstimator):
             raise ValueError(
                 f"optimizer must be one of {list(OPTIMISERS)}, got {self.optimizer!r}"
             )
-        optimiser = OPTIMISERS[self.optimizer](self.learning_rate)
+        optimiser = OPTIMISERS[self.optimizer](number("learning_rate", self.learning_rate, 0))
+        loud = self.verbose is True or integer("verbose", self.verbose or 0, 0) > 0
         rows, total = merged(series, targets, weights)
         rng = np.random.default_rng([seed, 1])
         held = np.empty(0, np.int64)
@@ -127,7 +128,7 @@ class Network(BaseEstimator):
         judged = [batch(held[k : k + 256]) for k in range(0, len(held), 256)]
         trainer = Trainer(
             self.model_, optimiser, max_norm=_MAX_NORM, rng=rng, log_every=len(source),
-            progress=bool(self.verbose),
+            progress=loud,
         )  # fmt: skip
         limits: dict[str, Any] = {"validation": judged, "patience": patience} if early else {}
         with self._threads():
@@ -163,7 +164,9 @@ class Network(BaseEstimator):
 
     def _threads(self) -> Any:
         """Return a block in which calls take as many threads as `n_threads` says."""
-        return nullcontext() if self.n_threads is None else fastrnn.threads(self.n_threads)
+        if self.n_threads is None:
+            return nullcontext()
+        return fastrnn.threads(integer("n_threads", self.n_threads, 1, MAX_THREADS))
 
     def _outputs(self, X: Any, method: str) -> Iterator[tuple[Rows, Array, Any]]:
         """Yield row numbers, what a method of the model returns for them, and their lengths."""

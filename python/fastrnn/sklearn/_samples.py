@@ -25,7 +25,10 @@ def checked_weights(sample_weight: Any, n: int) -> Array:
     """
     if sample_weight is None:
         return np.ones(n)
-    weights = np.asarray(sample_weight, FLOAT64)
+    try:
+        weights = np.asarray(sample_weight, FLOAT64)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"sample_weight must hold numbers: {error}") from None
     if weights.ndim == 0:
         weights = np.full(n, weights)
     if weights.shape != (n,):

@@ -170,7 +170,12 @@ class RNNClassifier(ClassifierMixin, Network):
         check_classification_targets(labels)
         weights = checked_weights(sample_weight, len(labels))
         if self.class_weight is not None:
-            weights = weights * compute_sample_weight(self.class_weight, labels)
+            factors = compute_sample_weight(self.class_weight, labels)
+            if not np.isfinite(factors).all() or (factors < 0).any():
+                raise ValueError(
+                    f"class_weight must be finite and at least 0, got {self.class_weight!r}"
+                )
+            weights = weights * factors
             checked_weights(weights, len(labels))
         classes = np.unique(labels[weights > 0])
         targets = np.searchsorted(classes, labels).astype(np.int64)

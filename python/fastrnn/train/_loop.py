@@ -62,8 +62,11 @@ class Validation:
         self._model, self._source = model, source
         self.every = None if every is None else integer("validate_every", every, 1)
         self.patience = None if patience is None else integer("patience", patience, 1)
-        if source is None and not (every is None and patience is None):
-            raise ValueError("validate_every and patience need validation, a function or data")
+        named = every, patience, best, None if monitor == "loss" else monitor
+        if source is None and any(each is not None for each in named):
+            raise ValueError(
+                "validate_every, patience, monitor and best need validation, a function or data"
+            )
         if source is not None and not callable(source) and not hasattr(model, "evaluate"):
             raise TypeError("validation must be a function, because the model has no evaluate")
         if not callable(source) and isinstance(source, Iterator):

@@ -133,6 +133,7 @@ def to_checkpoint(
         ("model.", flatten("model.params", model.params)),
         ("optim.", optimiser.state_dict()),
         ("best.", run.best_params),
+        ("tables.", getattr(model, "_tensors", dict)()),  # so that it can be loaded from here
     ):
         tensors |= {prefix + name: array for name, array in arrays.items()}
     carried: dict[str, Array] = {}

@@ -5,6 +5,8 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from fastrnn._checks import file_path
+
 if TYPE_CHECKING:
     from fastrnn.train.trainer import Trainer
 
@@ -91,7 +93,7 @@ class TensorBoard(Callback):
                 "this callback needs TensorBoard: pip install tensorboard gives it to you"
             ) from error
         self._event, self._summary, self._writer = Event, Summary, EventFileWriter
-        self._folder = os.fspath(folder)
+        self._folder = str(file_path("folder", folder))
         self._file: Any = None
 
     def on_fit_begin(self, trainer: "Trainer") -> None:  # noqa: ARG002

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fastrnn._checks import Array, integer
+from fastrnn._checks import Array, file_path, integer
 from fastrnn.io import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
 from fastrnn.io._files import make_folder, remove_stale
 
@@ -91,7 +91,7 @@ class Checkpoints:
     """
 
     def __init__(self, folder: str | os.PathLike[str], *, keep: int = 2) -> None:
-        self.folder = Path(folder)
+        self.folder = file_path("folder", folder)
         self.keep = integer("keep", keep, 1)
 
     def files(self) -> list[Path]:

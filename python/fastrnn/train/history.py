@@ -4,9 +4,9 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
+from fastrnn._checks import file_path
 from fastrnn.io._files import append, atomic_write, make_folder
 from fastrnn.io._json import strict_json
 
@@ -104,7 +104,7 @@ class MetricsFile:
     """The records as a file of JSON lines that grows while the training runs."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = file_path("metrics", path)
 
     def start(self, history: History) -> None:
         """Begin with what is known: lines after the checkpoint of a resumed run go."""

@@ -3,13 +3,12 @@
 import os
 import threading
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fastrnn._call import FOR_INFERENCE
-from fastrnn._checks import integer
+from fastrnn._checks import file_path, flag, integer
 from fastrnn.distributed import Comm
 from fastrnn.init import generator
 from fastrnn.train._interrupt import Ended, Interrupts
@@ -135,21 +134,24 @@ class Trainer:
         self._accumulate = integer("accumulate", accumulate, 1)
         several = self._accumulate > 1
         self._step = Step(model, optimiser, self.rng, max_norm, self._ranks, several)
-        checkpoints = None if checkpoint is None else Checkpoints(checkpoint, keep=keep)
+        keep = integer("keep", keep, 1)
+        checkpoints = None
+        if checkpoint is not None:
+            checkpoints = Checkpoints(file_path("checkpoint", checkpoint), keep=keep)
         self._saving = Saving(checkpoints, save_every, save_seconds)
         if on_signal not in (None, "save"):
             raise ValueError(f"on_signal must be 'save' or None, got {on_signal!r}")
         self._listens = on_signal == "save" and checkpoints is not None
         first = self._ranks.first
         self._metrics = MetricsFile(metrics) if metrics is not None and first else None
-        self._picture = Path(picture) if picture is not None and first else None
+        self._picture = file_path("picture", picture) if picture is not None and first else None
         if self._picture is not None:
             from fastrnn.plot import require_matplotlib
 
             require_matplotlib()
         self._log_every = None if log_every is None else integer("log_every", log_every, 1)
         self._callbacks = checked_callbacks(callbacks) if first else []
-        self._progress = progress and first
+        self._progress = flag("progress", progress) and first
         self._run = Run()
         self._data: Any = None
         self._position: Position | None = None

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import fastrnn
-from fastrnn.io import load_checkpoint, load_weights
-from fastrnn.models._parts.model import model_file
+from fastrnn.io import load_weights
+from fastrnn.models._parts.model import model_arrays, model_file
 
 LAYERS: dict[str, Any] = {"rnn": fastrnn.RNN, "gru": fastrnn.GRU, "lstm": fastrnn.LSTM}
 
@@ -25,7 +25,7 @@ def run_export(
     else:
         from fastrnn import models
 
-        if load_checkpoint(path).state.get("format") != "fastrnn-model":
+        if model_arrays(path).state.get("format") != "fastrnn-model":
             raise ValueError(f"{path} holds no model; name the layer of its weights with --cell")
         model: Any = models.load(path)
         what = type(model).__name__

@@ -7,8 +7,7 @@ import fastrnn
 from fastrnn import models
 from fastrnn.cli import _scores
 from fastrnn.cli.commands.evaluate import figures_of
-from fastrnn.io import load_checkpoint
-from fastrnn.models._parts.model import model_file
+from fastrnn.models._parts.model import model_arrays, model_file
 
 
 def run_quantize(
@@ -20,7 +19,7 @@ def run_quantize(
     if data is None and (references is not None or own):
         name = min(own) if references is None else "references"
         raise ValueError(f"--{name} is for figures on data: give --data")
-    state = load_checkpoint(path).state
+    state = model_arrays(path).state
     if state.get("format") == "fastrnn-layer":
         if data is not None:
             raise ValueError(f"{path} holds a layer, which has no figures: leave --data away")

@@ -194,10 +194,13 @@ class Forecast:
 
         Raises
         ------
-        ValueError
-            q is outside of 0..1.
+        TypeError, ValueError
+            q is no number, or outside of 0..1.
         """
-        levels = np.asarray(q, np.float64)
+        try:
+            levels = np.asarray(q, np.float64)
+        except (TypeError, ValueError):
+            raise TypeError(f"q must be a number or several, got {q!r}") from None
         if not ((levels >= 0) & (levels <= 1)).all():
             raise ValueError(f"q must lie in 0..1, got {q!r}")
         result: Array = np.quantile(self.samples, levels, axis=0)

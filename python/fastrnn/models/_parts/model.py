@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from fastrnn._call import FOR_INFERENCE
-from fastrnn._checks import Array, integer
+from fastrnn._checks import Array, file_path, integer
 from fastrnn._checks import lengths as checked_lengths
 from fastrnn._elsewhere import MODEL_ATTRIBUTES, missing
 from fastrnn._frozen import (
@@ -26,7 +26,7 @@ from fastrnn._frozen import (
 from fastrnn._quantize import PRECISIONS, Matrix, checked_precision
 from fastrnn.data import Batch, Vocabulary
 from fastrnn.init import at_most
-from fastrnn.io import CheckpointError, load_checkpoint, save_checkpoint
+from fastrnn.io import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
 from fastrnn.io._json import strict_json
 
 if TYPE_CHECKING:
@@ -363,7 +363,8 @@ class Model:
         Parameters
         ----------
         path : path
-            A file, or the folder of a training by ``fastrnn train``.
+            A file, or the folder of a training by ``fastrnn train`` or a `fastrnn.train.Trainer`:
+            the newest checkpoint, where there is no file of the model; with patience its best one.
 
         Returns
         -------
@@ -380,7 +381,7 @@ class Model:
             The file could not be read.
         """
         path = model_file(path)
-        arrays = load_checkpoint(path)
+        arrays = model_arrays(path)
         name = model_name(path, arrays.state)
         if name != cls.__name__:
             raise CheckpointError(path, f"it holds a {name}", f"load it with {name}.load")
@@ -507,9 +508,34 @@ def _refilled(entry: Any, precision: str, tensors: dict[str, Array], name: str =
 
 
 def model_file(path: str | os.PathLike[str]) -> Path:
-    """Return the file of a model, which may be given by the folder of its training."""
-    file = Path(path)
-    return file / MODEL_FILE if file.is_dir() else file
+    """Return the file of a model, which may be given by the folder of its training.
+
+    That is the model at the end of it, else the newest checkpoint.
+    """
+    file = file_path("path", path)
+    if not file.is_dir():
+        return file
+    from fastrnn.train.checkpoint import Checkpoints
+
+    saved = [] if (file / MODEL_FILE).exists() else Checkpoints(file).files()
+    return saved[-1] if saved else file / MODEL_FILE
+
+
+def model_arrays(path: Path) -> Checkpoint:
+    """Return tensors and state as `save` of a model writes them, of its file or a checkpoint.
+
+    The model of a checkpoint is the best one so far, where the training looks for that.
+    """
+    read = load_checkpoint(path)
+    if read.state.get("kind") != "training":
+        return read
+    parts: dict[str, dict[str, Array]] = {"model": {}, "best": {}, "tables": {}}
+    for name, array in read.tensors.items():
+        part, _, rest = name.partition(".")
+        if part in parts:
+            parts[part][rest] = array
+    state = {"format": _FORMAT} | {key: read.state.get(key) for key in ("model", "config")}
+    return Checkpoint(path, (parts["best"] or parts["model"]) | parts["tables"], state)
 
 
 def model_name(path: str | os.PathLike[str], state: Mapping[str, Any]) -> str:

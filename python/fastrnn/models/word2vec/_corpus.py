@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastrnn import _core
-from fastrnn._checks import items
+from fastrnn._checks import file_path, items
 from fastrnn.io._files import open_regular
 
 _ABSENT = -2  # a word that is not in the vocabulary, beside -1 for the end of a sentence
@@ -119,4 +119,6 @@ def corpus(
     """
     if (sentences is None) == (corpus_file is None):
         raise TypeError(f"give either {name} or corpus_file")
-    return TextFile(corpus_file) if sentences is None else Sentences(sentences)
+    if sentences is None:
+        return TextFile(file_path("corpus_file", corpus_file))
+    return Sentences(sentences)
