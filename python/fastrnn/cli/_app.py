@@ -268,6 +268,13 @@ def tokenize(
     eos: Annotated[
         bool, Option("--eos", help="With --out: end each line with the end-of-sequence symbol.")
     ] = False,
+    dialogues: Annotated[
+        bool,
+        Option(
+            "--dialogues",
+            help="With --learn and --out: texts are dialogues, as fastrnn train reads them.",
+        ),
+    ] = False,
     processes: Annotated[
         int, Option(min=1, max=1024, metavar="N", help="With --learn and --out: work in so many.")
     ] = 1,
@@ -289,6 +296,7 @@ def tokenize(
         pieces=pieces,
         out=out,
         eos=eos,
+        dialogues=dialogues,
         processes=processes,
     )
 

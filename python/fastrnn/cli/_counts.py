@@ -12,6 +12,7 @@ from fastrnn.io._files import scratch
 
 Counted = tuple[str, int]
 _MOST_FILES = 64
+_END, _MARK = "\n", "\udc0a"  # within a word an end of line is marked by what no text holds
 
 
 class Counts:
@@ -31,7 +32,7 @@ class Counts:
         self._files: list[IO[str]] = []
 
     def add(self, words: Iterable[str]) -> None:
-        """Count words, none of which holds an end of line."""
+        """Count words, of whole characters."""
         self._now.update(words)
         if len(self._now) > self._most:
             if len(self._files) < _MOST_FILES:
@@ -52,7 +53,7 @@ class Counts:
         """Return a file of counts."""
         file = scratch(self._folder)
         try:
-            file.writelines(f"{n} {word}\n" for word, n in counts)
+            file.writelines(f"{n} {word.replace(_END, _MARK)}{_END}" for word, n in counts)
         except BaseException:
             file.close()
             raise
@@ -76,4 +77,4 @@ def _read(file: IO[str]) -> Iterator[Counted]:
     file.seek(0)
     for line in file:
         n, _, word = line[:-1].partition(" ")
-        yield word, int(n)
+        yield word.replace(_MARK, _END), int(n)

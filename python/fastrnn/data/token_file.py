@@ -182,7 +182,7 @@ class TokenFile:
         ends = int(places[0]), int(places[-1])
         if ends != (0, self._count) or (places[1:] < places[:-1]).any():
             raise ValueError(f"{self.path.with_suffix('.idx')} is damaged: its places are not ones")
-        signed = places.astype(np.int64)
+        signed = places.view(np.int64)
         return signed[1:] - signed[:-1]
 
     def verify(self) -> None:

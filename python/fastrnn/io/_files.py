@@ -194,7 +194,7 @@ def no_token_file(path: str | os.PathLike[str]) -> None:
     file = file_path("path", path)
     if file.suffix == ".bin" and all(file.with_suffix(s).exists() for s in (".idx", ".json")):
         raise ValueError(
-            f"{file} is a token file, no text; fastrnn train takes it as tokens with its vocabulary"
+            f"{file} is a token file, no text; fastrnn train reads it with its vocabulary"
         )
 
 
@@ -272,6 +272,8 @@ def append(path: str | os.PathLike[str], data: bytes) -> None:
 def scratch(folder: str | os.PathLike[str]) -> IO[str]:
     r"""Open a text file without a name, for what is larger than memory: closed, it is gone.
 
+    Half characters are kept as they are.
+
     Parameters
     ----------
     folder : path
@@ -292,7 +294,9 @@ def scratch(folder: str | os.PathLike[str]) -> IO[str]:
     'one line\n'
     """
     try:
-        return tempfile.TemporaryFile("w+", encoding="utf-8", newline="\n", dir=folder)
+        return tempfile.TemporaryFile(
+            "w+", encoding="utf-8", errors="surrogatepass", newline="\n", dir=folder
+        )
     except OSError as error:
         raise OSError(error.errno, error.strerror, os.fspath(folder)) from None
 

@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import chain, repeat
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Self, TypeVar
 
 import numpy as np
 
 from fastrnn.cli._counts import Counts
+from fastrnn.cli._dialogues import Dialogue, dialogues_of, with_speakers_or_without
 from fastrnn.cli._lines import STANDARD_INPUT, lines_of
 from fastrnn.cli._processes import working
 from fastrnn.data import BPE, TokenFile, Vocabulary
@@ -19,6 +20,7 @@ from fastrnn.data.token_file import write_portions
 from fastrnn.data.vocabulary import SPECIALS, UNK, UNKNOWN, Level, most_frequent
 from fastrnn.io._files import scratch
 
+T = TypeVar("T")
 _PORTION = 1 << 18  # characters that are encoded at a time
 _BPE_WORDS = 1 << 18  # words that byte pair encoding learns from: 900 bytes each
 
@@ -34,6 +36,7 @@ def run_tokenize(
     pieces: bool,
     out: Path | None,
     eos: bool,
+    dialogues: bool,
     processes: int,
 ) -> None:
     """Do one of the command's tasks; the parameters are its arguments and options."""
@@ -42,7 +45,8 @@ def run_tokenize(
             raise ValueError(
                 "--learn makes a vocabulary: leave --decode, --pieces, --out and --eos away"
             )
-        _learn(files, vocabulary, learn, size, min_count, processes)
+        with _Texts(files, vocabulary.parent, dialogues) as texts:
+            _learn(texts, vocabulary, learn, size, min_count, processes)
         return
     if size is not None or min_count != 1:
         raise ValueError("--size and --min-count are for --learn: this vocabulary is made already")
@@ -52,10 +56,16 @@ def run_tokenize(
         raise ValueError("--eos is for --out")
     if processes > 1 and out is None:
         raise ValueError("--processes is for --learn and --out")
+    if dialogues and (out is None or eos):
+        raise ValueError("--dialogues is for --learn and --out, and ends turns by itself: no --eos")
     table = Vocabulary.load(vocabulary)
     if out is not None:
-        with working(processes, Encoder, table, eos) as encoded:
-            write_portions(out, encoded(_portions(_lines(files))), vocabulary=table)
+        if dialogues:
+            with _Texts(files, out.parent, dialogues) as texts:
+                _write_dialogues(out, texts, table, processes)
+        else:
+            with working(processes, Encoder, table, eos) as encoded:
+                write_portions(out, encoded(_portions(_lines(files), len)), vocabulary=table)
         with TokenFile(out) as written:
             print(f"{len(written):,} ids in {written.sequences:,} sequences: {out}")
         return
@@ -69,7 +79,7 @@ def run_tokenize(
 
 
 def _learn(
-    files: list[Path],
+    texts: "_Texts",
     vocabulary: Path,
     level: Level,
     size: int | None,
@@ -77,7 +87,7 @@ def _learn(
     processes: int,
 ) -> None:
     """Learn, save, and say how well the texts come back."""
-    with _Texts(files, vocabulary.parent) as texts, Counts(vocabulary.parent) as counts:
+    with Counts(vocabulary.parent) as counts:
         table: Vocabulary
         left_out = ""
         if level == "bpe":
@@ -91,13 +101,13 @@ def _learn(
         counts.close()
         table.save(vocabulary)
         with working(processes, _Report, table) as report:
-            figures = sum(report(_portions(texts)), np.zeros(5, np.int64))
+            figures = sum(report(_portions(texts, len)), np.zeros(5, np.int64))
     lines, characters, ids, unknown, same = figures.tolist()
     print(
-        f"{len(table):,} ids, the 4 specials included, from {lines:,} lines: {vocabulary}\n"
+        f"{len(table):,} ids, the 4 specials included, from {lines:,} {texts.what}: {vocabulary}\n"
         f"{left_out}"
         f"{characters:,} characters are {ids:,} ids, {unknown:,} of them unknown; "
-        f"{same:,} of {lines:,} lines come back exactly"
+        f"{same:,} of {lines:,} {texts.what} come back exactly"
     )
 
 
@@ -157,38 +167,54 @@ class _Repeated:
 
 def _count(counts: Counts, texts: Iterable[str], cut: Callable[[str], Iterable[str]]) -> None:
     """Count what texts are cut into."""
-    for portion in _portions(texts):
+    for portion in _portions(texts, len):
         counts.add(chain.from_iterable(map(cut, portion)))
 
 
 class _Texts:
-    """The lines of files, to be read twice: what is no regular file is kept in one without a name.
+    """The lines or the turns of files, to be read more than once.
 
     Parameters
     ----------
     files : list of Path
+        What is no regular file, such as a pipe, is kept in one without a name.
     folder : Path
         Where that is.
+    dialogues : bool
+        The files hold dialogues, whose turns are the texts.
     """
 
-    def __init__(self, files: list[Path], folder: Path) -> None:
+    def __init__(self, files: list[Path], folder: Path, dialogues: bool) -> None:
         self._files, self._folder = files or [STANDARD_INPUT], folder
+        self.what = "turns" if dialogues else "lines"
         self._kept: dict[int, IO[str]] = {}
         self._open = ExitStack()
 
     def __iter__(self) -> Iterator[str]:
-        for number, path in enumerate(self._files):
-            if number in self._kept:
-                self._kept[number].seek(0)
-                for line in self._kept[number]:
-                    yield line[:-1]
-            elif path != STANDARD_INPUT and (path.is_file() or not path.exists()):
-                yield from _lines([path])
-            else:
-                copy = self._kept[number] = self._open.enter_context(scratch(self._folder))
-                for line in _lines([path]):
-                    copy.write(line + "\n")
-                    yield line
+        if self.what == "turns":
+            return chain.from_iterable(dialogue.turns for dialogue in self.dialogues())
+        return chain.from_iterable(self._lines(number) for number in range(len(self._files)))
+
+    def dialogues(self) -> Iterator[Dialogue]:
+        """Yield the dialogues of files that hold such."""
+        each = (
+            dialogues_of(path, self._lines(number)) for number, path in enumerate(self._files)
+        )
+        return with_speakers_or_without(chain.from_iterable(each), "texts")
+
+    def _lines(self, number: int) -> Iterator[str]:
+        """Yield the lines of one file."""
+        path = self._files[number]
+        newline = "\n" if self.what == "lines" else None
+        if path != STANDARD_INPUT and (path.is_file() or not path.exists()):
+            yield from lines_of(path, newline)
+            return
+        if number not in self._kept:
+            copy = self._kept[number] = self._open.enter_context(scratch(self._folder))
+            copy.writelines(line + "\n" for line in lines_of(path, newline))
+        self._kept[number].seek(0)
+        for line in self._kept[number]:
+            yield line[:-1]
 
     def __enter__(self) -> Self:
         return self
@@ -197,16 +223,45 @@ class _Texts:
         self._open.close()
 
 
-def _portions(lines: Iterable[str]) -> Iterator[list[str]]:
-    """Yield lines, so many characters of them at a time."""
-    portion: list[str] = []
-    size = 0
-    for line in lines:
-        portion.append(line)
-        size += len(line) + 1
-        if size >= _PORTION:
+class _Turns:
+    """Encodes dialogues, a sequence each, in which EOS ends each turn."""
+
+    def __init__(self, table: Vocabulary) -> None:
+        self._encoded = Encoder(table, eos=True)
+
+    def __call__(self, dialogues: Sequence[Sequence[str]]) -> tuple[Ids, Ids]:
+        ids, lengths = self._encoded(list(chain.from_iterable(dialogues)))
+        turns = np.array([len(each) for each in dialogues])
+        return ids, np.add.reduceat(lengths, np.cumsum(turns) - turns)
+
+
+def _write_dialogues(out: Path, texts: _Texts, table: Vocabulary, processes: int) -> None:
+    """Write a token file of dialogues, and if they name speakers, one of these."""
+    first = next(texts.dialogues(), None)
+    if first is not None and first.speakers is not None:
+        speakers = out.with_suffix(".speakers.bin")
+        TokenFile.write(speakers, (each.speakers for each in texts.dialogues()), vocab_size=2**32)
+        print(f"speakers: {speakers}")
+    with working(processes, _Turns, table) as encoded:
+        dialogues = _portions((each.turns for each in texts.dialogues()), _characters)
+        write_portions(out, encoded(dialogues), vocabulary=table)
+
+
+def _characters(turns: Sequence[str]) -> int:
+    """Return how many characters turns have."""
+    return sum(map(len, turns))
+
+
+def _portions(texts: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:
+    """Yield lines or dialogues, so many characters of them at a time."""
+    portion: list[T] = []
+    total = 0
+    for text in texts:
+        portion.append(text)
+        total += size(text) + 1
+        if total >= _PORTION:
             yield portion
-            portion, size = [], 0
+            portion, total = [], 0
     if portion:
         yield portion
 

@@ -1,23 +1,17 @@
 """Files of sentences and of dialogues for ``fastrnn train``."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fastrnn._checks import integer
+from fastrnn.cli._dialogues import Dialogue, dialogues_of
 from fastrnn.cli.datasets.parallel import Level, vocabulary_of
 from fastrnn.cli.datasets.text import Dataset, Rows, divided, named, read_lines, unknown_shares
 from fastrnn.data import DialogueBatch, batches, pack_dialogues, pad
-from fastrnn.io._json import strict_json
-
-
-class Dialogue(NamedTuple):
-    """A dialogue: its turns, and the speaker of each, None if the file has no speakers."""
-
-    turns: list[str]
-    speakers: list[int] | None
 
 
 def sentences_dataset(
@@ -57,8 +51,8 @@ def sentences_dataset(
         if not parts[-1]:
             raise ValueError(f"longest = {longest} leaves no sentence of {text}")
     return Dataset(
-        _batched(parts[0], [len(ids) for ids in parts[0]], batch_size, seed, pad),
-        _in_order(parts[1], batch_size, pad),
+        batched(parts[0], [len(ids) for ids in parts[0]], batch_size, seed, pad),
+        InOrder(parts[1], batch_size, pad),
         {"vocab": vocabulary},
         (),
         f"{len(parts[0]):,} sentences of {text}, {len(vocabulary)} different {level}s; "
@@ -96,8 +90,7 @@ def dialogues_dataset(
         The file cannot be read, is no UTF-8, has too few dialogues or a line that is none; or an
         argument breaks its rule.
     """
-    if said not in ("all", "answers"):
-        raise ValueError(f"said must be 'all' or 'answers', got {said!r}")
+    check_targets(said)
     path = named(folder, "dialogues", dialogues)
     every = read_dialogues(path)
     train, test = divided(every, held_out, seed, dialogues, "dialogues")
@@ -111,8 +104,8 @@ def dialogues_dataset(
         return packed_dialogues(rows, vocabulary.encode, said)
 
     return Dataset(
-        _batched(train, [len(dialogue.turns) for dialogue in train], batch_size, seed, packed),
-        _in_order(test, batch_size, packed),
+        batched(train, [len(dialogue.turns) for dialogue in train], batch_size, seed, packed),
+        InOrder(test, batch_size, packed),
         {"vocab": vocabulary},
         (),
         f"{len(train):,} dialogues of {dialogues}, {len(turns):,} turns, "
@@ -127,16 +120,19 @@ def dialogues_dataset(
     )
 
 
+def check_targets(said: str) -> None:
+    """Refuse what does not say which turns are learned."""
+    if said not in ("all", "answers"):
+        raise ValueError(f"said must be 'all' or 'answers', got {said!r}")
+
+
 def read_dialogues(path: Path) -> list[Dialogue]:
     """Return the dialogues of a file; see `dialogues_dataset`."""
-    every = _read_json_lines(path) if path.suffix == ".jsonl" else _read_text(path)
-    if len({row.speakers is None for row in every}) > 1:
-        raise ValueError(f"{path.name} must name speakers in all dialogues, or in none")
-    return every
+    return list(dialogues_of(path, read_lines(path)))
 
 
 def packed_dialogues(
-    rows: Sequence[Dialogue], encode: Callable[[str], Any], said: str = "all"
+    rows: Sequence[Dialogue], encode: Callable[[Any], Any], said: str = "all"
 ) -> DialogueBatch:
     """Return a batch of dialogues, whose turns become symbols by `encode`."""
     batch = pack_dialogues([[encode(turn) for turn in row.turns] for row in rows])
@@ -146,8 +142,8 @@ def packed_dialogues(
     return DialogueBatch(*batch, targets, np.concatenate(speakers) if speakers else None)
 
 
-def _batched(
-    examples: Sequence[Any], lengths: list[int], batch_size: int, seed: int, pack: Any
+def batched(
+    examples: Any, lengths: ArrayLike, batch_size: int, seed: int, pack: Any
 ) -> Any:
     """Return batches of examples of similar length, shuffled anew in every epoch."""
 
@@ -157,47 +153,13 @@ def _batched(
     return batches(lengths, batch_size, seed=seed, make=make)
 
 
-def _in_order(examples: Sequence[Any], batch_size: int, pack: Any) -> list[Any]:
-    """Return batches in a fixed order, so that the same noise gives the same latent vectors."""
-    return [pack(examples[k : k + batch_size]) for k in range(0, len(examples), batch_size)]
+class InOrder:
+    """Batches in a fixed order, so that the same noise gives the same latent vectors."""
 
+    def __init__(self, examples: Any, batch_size: int, pack: Any) -> None:
+        self._examples, self._size, self._pack = examples, batch_size, pack
 
-def _read_text(path: Path) -> list[Dialogue]:
-    every: list[list[str]] = [[]]
-    for line in read_lines(path):
-        if line.strip():
-            every[-1].append(line.strip())
-        elif every[-1]:
-            every.append([])
-    return [Dialogue(turns, None) for turns in every if turns]
-
-
-def _read_json_lines(path: Path) -> list[Dialogue]:
-    every = []
-    for number, line in enumerate(read_lines(path), 1):
-        try:
-            dialogue = _parsed(strict_json(line))
-        except ValueError as error:
-            raise ValueError(f"{path}, line {number}: {error}") from None
-        if dialogue.turns:
-            every.append(dialogue)
-    return every
-
-
-def _parsed(content: Any) -> Dialogue:
-    """Return the dialogue of one line."""
-    turns: Any = content
-    speakers: Any = None
-    if isinstance(content, dict) and content.keys() == {"turns", "speakers"}:
-        turns, speakers = content["turns"], content["speakers"]
-    if not isinstance(turns, list) or not all(isinstance(turn, str) for turn in turns):
-        raise ValueError(
-            'it must be a list of texts, or {"turns": a list of texts, "speakers": of numbers}'
-        )
-    if speakers is not None:
-        numbers = isinstance(speakers, list) and all(
-            type(who) is int and who >= 0 for who in speakers
-        )
-        if not numbers or len(speakers) != len(turns):
-            raise ValueError("speakers must be integers, one for each turn, of at least 0")
-    return Dialogue(turns, speakers)
+    def __iter__(self) -> Iterator[Any]:
+        for k in range(0, len(self._examples), self._size):
+            rows = range(k, min(k + self._size, len(self._examples)))
+            yield self._pack([self._examples[i] for i in rows])

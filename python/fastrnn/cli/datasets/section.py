@@ -16,7 +16,11 @@ from fastrnn.cli.datasets.text import (
     tags_dataset,
     text_dataset,
 )
-from fastrnn.cli.datasets.tokens import tokens_dataset
+from fastrnn.cli.datasets.tokens import (
+    dialogue_tokens_dataset,
+    parallel_tokens_dataset,
+    tokens_dataset,
+)
 from fastrnn.cli.datasets.vectors import vectors_dataset
 
 DATASETS: dict[str, Callable[..., Dataset]] = {
@@ -33,12 +37,21 @@ DATASETS: dict[str, Callable[..., Dataset]] = {
 }
 
 
+# What reads ids of a token file instead of a text, and by which key it is chosen.
+FROM_FILES: dict[Callable[..., Dataset], tuple[str, Callable[..., Dataset]]] = {
+    text_dataset: ("tokens", tokens_dataset),
+    parallel_dataset: ("source_vocabulary", parallel_tokens_dataset),
+    dialogues_dataset: ("vocabulary", dialogue_tokens_dataset),
+}
+
+
 def read_dataset(config: Config, kind: str) -> Dataset:
     """Return what section [data] describes, for a model of this kind."""
     table = config.section("data")
     make = DATASETS[kind]
-    if make is text_dataset and "tokens" in table:
-        make = tokens_dataset
+    key, from_file = FROM_FILES.get(make, ("", make))
+    if key in table:
+        make = from_file
     given: dict[str, Any] = {}
     also: Sequence[str] = ()
     if make in (classes_dataset, tags_dataset, numbers_dataset):

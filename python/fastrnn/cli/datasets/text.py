@@ -36,7 +36,7 @@ class Dataset:
         How many the model must tell apart; 0: the data names none.
     unknown : str
         Which share of the symbols the vocabulary lacks, for people; empty where there are none.
-    file : TokenFile or None
+    files : tuple of TokenFile
         What the batches are read from while a model learns.
     """
 
@@ -47,12 +47,12 @@ class Dataset:
     words: str
     speakers: int = 0
     unknown: str = ""
-    file: TokenFile | None = None
+    files: tuple[TokenFile, ...] = ()
 
     def close(self) -> None:
-        """Close the file; the batches cannot be read after that."""
-        if self.file is not None:
-            self.file.close()
+        """Close the files; the batches cannot be read after that."""
+        for file in self.files:
+            file.close()
 
 
 def text_dataset(
@@ -290,11 +290,17 @@ def divided(
     things: Sequence[T], held_out: Any, seed: int, name: str, what: str
 ) -> tuple[list[T], list[T]]:
     """Return what to learn from and what to hold out, each in a shuffled order."""
-    if len(things) < 2:
-        raise ValueError(f"{name} must hold at least two {what}, got {len(things)}")
-    order = np.random.default_rng(integer("seed", seed, 0)).permutation(len(things))
-    cut = len(things) - max(1, int(len(things) * share(held_out)))
-    return [things[i] for i in order[:cut]], [things[i] for i in order[cut:]]
+    learned, judged = division(len(things), held_out, seed, name, what)
+    return [things[i] for i in learned], [things[i] for i in judged]
+
+
+def division(n: int, held_out: Any, seed: int, name: str, what: str) -> tuple[Rows, Rows]:
+    """Return the numbers, of n things, of those to learn from and of those to hold out."""
+    if n < 2:
+        raise ValueError(f"{name} must hold at least two {what}, got {n}")
+    order = np.random.default_rng(integer("seed", seed, 0)).permutation(n)
+    cut = n - max(1, int(n * share(held_out)))
+    return order[:cut], order[cut:]
 
 
 def unknown_shares(learned: Sequence[Rows], held_out: Sequence[Rows]) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.lib.format import read_array_header_1_0, read_array_header_2_0, read_magic
 
 from fastrnn._checks import Array, integer, number
-from fastrnn.cli.datasets.text import Dataset, divided, named
+from fastrnn.cli.datasets.text import Dataset, division, named
 from fastrnn.data import batches
 from fastrnn.io._files import open_regular
 
@@ -51,7 +51,7 @@ def vectors_dataset(
     """
     path, size = named(folder, "vectors", vectors), integer("batch_size", batch_size, 1)
     x = read_vectors(path, dtype, array=array, scale=scale)
-    chosen, others = map(np.array, divided(range(len(x)), held_out, seed, vectors, "vectors"))
+    chosen, others = division(len(x), held_out, seed, vectors, "vectors")
     train, judged = x[chosen], x[others]
     return Dataset(
         batches(np.ones(len(train), int), size, seed=seed, bucket=False, make=lambda r: train[r]),

@@ -1,7 +1,7 @@
 """Pairs of sequences, checked and shifted: what a decoder is fed, and what it shall answer."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,19 +104,42 @@ def check_sides(sources: Any, targets: Any) -> None:
         )
 
 
+class Sequences(Protocol):
+    """Sequences of ids: a list of arrays, or some that are read from a file."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+
+    def __getitem__(self, i: int, /) -> NDArray[Any]:
+        """Return the ids of one, (n,)."""
+
+
 def batched_pairs(
-    questions: list[Ids], answers: list[Ids], batch_size: int, seed: int, bucket: bool
+    questions: Sequences,
+    answers: Sequences,
+    batch_size: int,
+    seed: int,
+    bucket: bool,
+    lengths: tuple[Ids, Ids] | None = None,
 ) -> Any:
-    """Return batches of pairs, EOS put after each answer; see `Seq2Seq.pairs`."""
-    ended = [np.append(answer, EOS) for answer in answers]
+    """Return batches of pairs, EOS put after each answer; see `Seq2Seq.pairs`.
+
+    lengths are those of questions and of answers, where they are known.
+    """
 
     def make(rows: Ids) -> PairBatch:
-        x, lengths = pad([questions[i] for i in rows], dtype=np.int64)
-        targets, target_lengths = pad([ended[i] for i in rows])
-        return PairBatch(x, targets, lengths, target_lengths)
+        x, steps = pad([questions[i] for i in rows], dtype=np.int64)
+        targets, target_steps = pad([np.append(answers[i], EOS) for i in rows])
+        return PairBatch(x, targets, steps, target_steps)
 
-    keys = _similar(np.array([len(q) for q in questions]), np.array([len(a) for a in ended]))
+    if lengths is None:
+        lengths = _lengths(questions), _lengths(answers)
+    keys = _similar(lengths[0], lengths[1] + 1)
     return batches(keys, batch_size, seed=seed, bucket=bucket, make=make)
+
+
+def _lengths(sequences: Sequences) -> Ids:
+    return np.array([len(sequences[i]) for i in range(len(sequences))], np.int64)
 
 
 def _similar(sources: Ids, targets: Ids) -> Ids:
