@@ -880,6 +880,8 @@ class Layer:
         OSError
             The file could not be written; the old one is still there, unless the message says
             that only its folder could not be synced.
+        TypeError, ValueError
+            The weights do not fit the layer: they could not be read back.
 
         Examples
         --------
@@ -1178,8 +1180,8 @@ class Layer:
         OSError
             The file could not be written; the old one is still there, unless the message says
             that only its folder could not be synced.
-        ValueError
-            The layer has an option that ONNX lacks.
+        TypeError, ValueError
+            The layer has an option that ONNX lacks, or weights that do not fit it.
 
         Examples
         --------
@@ -1188,6 +1190,7 @@ class Layer:
         """
         from fastrnn.io._onnx_write import write
 
+        self._build_own(packed=False)  # what does not fit is named
         write(self, path, flag("state", state), flag("lengths", lengths))
 
     def __getattr__(self, name: str) -> Any:

@@ -44,6 +44,27 @@ def test_a_layer_comes_back_with_every_option_and_bit(name: str, tmp_path: Path,
     assert_same_bits("y", *same)
 
 
+@pytest.mark.parametrize("wrong", ["absent", "extra", "shape", "dtype"])
+def test_weights_that_could_not_be_read_do_not_replace_a_good_file(
+    wrong: str, tmp_path: Path
+) -> None:
+    layer, path = fastrnn.LSTM(3, 4), tmp_path / "a.safetensors"
+    layer.save(path)
+    before = path.read_bytes()
+    if wrong == "absent":
+        del layer.params["bias_hh_l0"]
+    elif wrong == "extra":
+        layer.params["bias"] = np.zeros(3, np.float32)
+    else:
+        layer.params["bias_hh_l0"] = np.zeros(
+            *{"shape": (3, np.float32), "dtype": (16, np.float64)}[wrong]
+        )
+    for write in (layer.save, layer.to_onnx):
+        with pytest.raises((TypeError, ValueError), match="bias"):
+            write(path)
+    assert path.read_bytes() == before
+
+
 def test_a_derived_class_is_read_as_what_it_is_derived_from(tmp_path: Path) -> None:
     class Mine(fastrnn.GRU):
         def __init__(self, *sizes: int, **options: Any) -> None:

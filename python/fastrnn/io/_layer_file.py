@@ -29,6 +29,7 @@ _FIRST_WEIGHTS = ("rng", "forget_bias")
 
 def save_layer(layer: "Layer", path: str | os.PathLike[str]) -> None:
     """Write a layer; see its `save`."""
+    layer._build_own(packed=False)  # weights that could not be read do not replace a good file
     name = family(type(layer))  # of what it may be derived from
     names = ("input_size", "hidden_size", "num_layers", "dtype", *layer._options)
     config = {key: _plain(getattr(layer, key)) for key in names if key not in _FIRST_WEIGHTS}
