@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.tolerances import assert_same_bits
-from helpers.zoo import ZOO, batch_for, flat, make
+from helpers.zoo import EVERY, ZOO, batch_for, flat, make
 
 import fastrnn
 from fastrnn import models
@@ -48,6 +48,26 @@ def test_the_vocabulary_travels_along(tmp_path: Path) -> None:
     assert back.vocabulary == words
     seeds = [np.random.default_rng(0) for _ in range(2)]
     assert back.generate("a", 5, rng=seeds[0]) == model.generate("a", 5, rng=seeds[1])
+
+
+def of_numpy(value: Any) -> Any:
+    """The same number, or numbers, as NumPy has them: what a label's maximum plus one is."""
+    if isinstance(value, list):
+        return [of_numpy(each) for each in value]
+    kinds: dict[type, Any] = {int: np.int64, float: np.float64, bool: np.bool_}
+    return kinds.get(type(value), lambda same: same)(value)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_sizes_and_options_of_numpy_are_numbers_as_others(name: str, tmp_path: Path) -> None:
+    """A model that takes them must be able to write them, when it has learned for hours."""
+    cls, sizes, options = EVERY[name]
+    more = {key: of_numpy(value) for key, value in options.items()} | {"dropout": np.float32(0.25)}
+    model = cls(*map(of_numpy, sizes), **more)
+    model.save(tmp_path / "model")
+    assert models.load(tmp_path / "model").config == model.config
+    assert model.config == cls(*sizes, **options, dropout=0.25).config
+    assert "np." not in repr(model)
 
 
 class Texts:

@@ -1,4 +1,4 @@
-"""JSON from a stranger: read strictly, so that a file means one thing to every reader."""
+"""JSON of files: from a stranger read strictly, so that it means one thing to every reader."""
 
 import json
 import math
@@ -139,3 +139,15 @@ def _check_depth(value: Any) -> None:
         if not level:
             return
     raise ValueError(f"it is nested deeper than {DEPTH} levels")
+
+
+def plain(value: Any) -> Any:
+    """Return an option as JSON can say it: NumPy's numbers and dtypes as Python's and names."""
+    if isinstance(value, np.dtype):
+        return value.name
+    if isinstance(value, (list, tuple)):
+        made = [plain(each) for each in value]
+        return tuple(made) if isinstance(value, tuple) else made
+    if isinstance(value, dict):
+        return {key: plain(each) for key, each in value.items()}
+    return value.tolist() if isinstance(value, (np.generic, np.ndarray)) else value

@@ -15,6 +15,7 @@ from fastrnn._frozen import (
 from fastrnn.init import at_most
 from fastrnn.io._assemble import family
 from fastrnn.io._error import CheckpointError
+from fastrnn.io._json import plain
 from fastrnn.io.checkpoint import load_checkpoint, save_checkpoint
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def save_layer(layer: "Layer", path: str | os.PathLike[str]) -> None:
     layer._build_own(packed=False)  # weights that could not be read do not replace a good file
     name = family(type(layer))  # of what it may be derived from
     names = ("input_size", "hidden_size", "num_layers", "dtype", *layer._options)
-    config = {key: _plain(getattr(layer, key)) for key in names if key not in _FIRST_WEIGHTS}
+    config = {key: plain(getattr(layer, key)) for key in names if key not in _FIRST_WEIGHTS}
     state = {"format": _FORMAT, "layer": name, "config": config}
     if isinstance(layer._params, FrozenWeights):
         state["quantized"] = state_of(layer._params.precision)
@@ -76,15 +77,6 @@ def load_layer(cls: type[L], path: str | os.PathLike[str]) -> L:
             path, f"it is no {cls.__name__} of this version: {error}", "save the layer again"
         ) from None
     return layer
-
-
-def _plain(value: Any) -> Any:
-    """Return an option as JSON can say it."""
-    if isinstance(value, np.dtype):
-        return value.name
-    if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def _tuple(value: Any) -> Any:

@@ -27,7 +27,7 @@ from fastrnn._quantize import PRECISIONS, Matrix, checked_precision
 from fastrnn.data import Batch, Vocabulary
 from fastrnn.init import at_most
 from fastrnn.io import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
-from fastrnn.io._json import strict_json
+from fastrnn.io._json import plain, strict_json
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -64,9 +64,8 @@ class Model:
         given = vocabularies or {"vocab": vocab}
         self._vocabularies = {k: v for k, v in given.items() if isinstance(v, Vocabulary)}
         self.vocabulary = self._vocabularies.get("vocab")
-        self.config = dict(config) | {
-            name: size for name, size in given.items() if name not in self._vocabularies
-        }
+        sizes = {name: size for name, size in given.items() if name not in self._vocabularies}
+        self.config = {name: plain(value) for name, value in (dict(config) | sizes).items()}
 
     @property
     def parameter_count(self) -> int:
