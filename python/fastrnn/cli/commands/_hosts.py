@@ -1,4 +1,4 @@
-"""The machines that ``fastrnn launch --hosts`` starts ranks on, and how MPI is version of them."""
+"""The machines of ``fastrnn launch --hosts``: their file, and the options of mpiexec for them."""
 
 import re
 import subprocess
