@@ -15,7 +15,7 @@ from time import perf_counter
 import numpy as np
 
 from _packages import Data, places, skip
-from _script import PICTURES, Plot, Quick, Seeds, save, standalone
+from _script import PICTURES, Plot, Quick, Seeds, plural, save, standalone
 from fastrnn.data import Vocabulary, contiguous_streams
 from fastrnn.models import LanguageModel
 from fastrnn.plot import curves
@@ -102,7 +102,7 @@ def run(quick: Quick = False, plot: Plot = PICTURES, seeds: Seeds = 1, data: Dat
         found.append(losses)
         levels = {"letters alone": alone(parts[1]), "text it never saw": carried}
         print(
-            f"{name}, seed {seed}: LSTM-256, {len(letters)} symbols, {epochs} epochs in "
+            f"{name}, seed {seed}: LSTM-256, {len(letters)} symbols, {plural(epochs, 'epoch')} in "
             f"{seconds:.0f} s: {carried:.4f} nats; state reset every {T}: {reset:.4f}"
         )
     print(model.generate("ROMEO:\n", 300, temperature=0.8, rng=np.random.default_rng(0)))
