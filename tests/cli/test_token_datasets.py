@@ -56,6 +56,8 @@ def assert_same(one: Dataset, other: Dataset) -> None:
     for _ in range(2):
         for ours, wanted in zip(one.train, other.train, strict=True):
             same(ours, wanted)
+            assert ours[0].size <= other.steps <= one.steps
+            assert getattr(ours, "targets", ours[1]).size <= other.steps
     for ours, wanted in zip(one.held_out, other.held_out, strict=True):
         same(ours, wanted)
 

@@ -97,6 +97,9 @@ def test_a_language_model_learns_and_writes(
     data += r"\nunknown symbols: 0.0 % of what is learned from, \d+\.\d % of what is held out$"
     assert re.search(data, out, re.MULTILINE)
     assert re.search(r"^model: LanguageModel\(cell='gru'.*, [\d,]+ parameters$", out, re.MULTILINE)
+    size = r"[\d,.]+ MB"
+    said = rf"^memory: {size} at most, .*: weights {size}, gradients {size}, Adam {size}, "
+    assert re.search(said + rf"a batch of 40 steps {size}$", out, re.MULTILINE)
     losses = [float(loss) for loss in re.findall(r"validation: loss ([\d.]+)", out)]
     assert len(losses) == 3
     assert losses[-1] < 0.85 * losses[0]

@@ -14,6 +14,7 @@ import fastrnn
 from fastrnn import models, train
 from fastrnn._checks import MAX_THREADS, integer
 from fastrnn.cli._config import Config
+from fastrnn.cli._memory import memory_line
 from fastrnn.cli.datasets.section import DATASETS, read_dataset
 from fastrnn.cli.datasets.text import Dataset
 from fastrnn.distributed import Comm, init
@@ -81,6 +82,10 @@ def _learn(
     rng = np.random.default_rng(seed + 1)
     trainer, limits = _trainer(config, settings, model, folder, rng, dist)
     _check_limits(config, model, dataset.held_out, limits)
+    if dist.rank == 0:
+        copies = ("patience" in limits) + (settings.get("accumulate", 1) > 1)
+        line = memory_line(model, trainer.optimiser, dataset.steps, dataset.predicted, copies)
+        print(f"memory: {line}", flush=True)
     data = _as_fit_has_it(config, model, dataset.train, segment_turns)
     # BLAS threads that spin between products would take the cores away from the layers.
     with threadpool_limits(1, user_api="blas"):

@@ -57,6 +57,7 @@ def sentences_dataset(
         (),
         f"{len(parts[0]):,} sentences of {text}, {len(vocabulary)} different {level}s; "
         f"{len(parts[1]):,} held out",
+        batch_size * (max(map(len, parts[0])) + 1),
         unknown=unknown_shares(*parts),
     )
 
@@ -100,6 +101,11 @@ def dialogues_dataset(
     turns = [turn for dialogue in train for turn in dialogue.turns]
     vocabulary = vocabulary_of(turns, level, min_count, max_size)
 
+    coded = [
+        [vocabulary.encode(turn) for dialogue in part for turn in dialogue.turns]
+        for part in (train, test)
+    ]
+
     def packed(rows: Sequence[Dialogue]) -> DialogueBatch:
         return packed_dialogues(rows, vocabulary.encode, said)
 
@@ -110,12 +116,8 @@ def dialogues_dataset(
         (),
         f"{len(train):,} dialogues of {dialogues}, {len(turns):,} turns, "
         f"{len(vocabulary)} different {level}s; {len(test):,} held out",
-        unknown=unknown_shares(
-            *(
-                [vocabulary.encode(turn) for dialogue in part for turn in dialogue.turns]
-                for part in (train, test)
-            )
-        ),
+        batch_size * max(len(row.turns) for row in train) * (max(map(len, coded[0])) + 1),
+        unknown=unknown_shares(*coded),
         speakers=max((who + 1 for dialogue in every for who in dialogue.speakers or []), default=0),
     )
 

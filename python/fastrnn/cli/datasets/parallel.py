@@ -76,6 +76,7 @@ def parallel_dataset(
         ]
         for chosen in (pairs, judged)
     )
+    longest = max(map(len, sources_in)), max(map(len, targets_in)) + 1
     return Dataset(
         batched_pairs(sources_in, targets_in, batch_size, seed, bucket),
         batched_pairs(sources_out, targets_out, batch_size, seed, bucket),
@@ -83,6 +84,7 @@ def parallel_dataset(
         (),
         f"{len(pairs):,} pairs of {sources} and {targets}, {len(tables[0])} and {len(tables[1])} "
         f"different {source_level}s and {target_level}s; {len(judged):,} held out",
+        batch_size * max(longest),
         unknown=f"sources {unknown_shares(sources_in, sources_out)}; "
         f"targets {unknown_shares(targets_in, targets_out)}",
     )

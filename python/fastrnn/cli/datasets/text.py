@@ -36,6 +36,8 @@ class Dataset:
         How many the model must tell apart; 0: the data names none.
     unknown : str
         Which share of the symbols the vocabulary lacks, for people; empty where there are none.
+    steps : int
+        Of the largest batch, padding included, over all of its rows.
     files : tuple of TokenFile
         What the batches are read from while a model learns.
     """
@@ -45,9 +47,16 @@ class Dataset:
     model: dict[str, Any]
     labels: tuple[str, ...]
     words: str
+    steps: int
     speakers: int = 0
     unknown: str = ""
     files: tuple[TokenFile, ...] = ()
+
+    @property
+    def predicted(self) -> int:
+        """How many symbols the model has to choose from, V; 0 if it generates no text."""
+        table = self.model.get("target_vocab", self.model.get("vocab"))
+        return 0 if table is None or self.labels or "outputs" in self.model else len(table)
 
     def close(self) -> None:
         """Close the files; the batches cannot be read after that."""
@@ -87,6 +96,7 @@ def text_dataset(
         (),
         f"{len(ids[0]):,} {level}s of {text}, {len(vocabulary)} different; "
         f"{len(ids[1]):,} held out",
+        N * T,
         unknown=unknown_shares(ids[:1], ids[1:]),
     )
 
@@ -167,6 +177,7 @@ class Examples:
             self.model | model,
             tuple(labels),
             f"{cut:,} examples of {self.path.name}, {kind}; {len(steps) - cut:,} held out",
+            size * max(steps),
             unknown=self.unknown,
         )
 

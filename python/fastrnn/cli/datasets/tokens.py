@@ -47,6 +47,7 @@ def tokens_dataset(
             {"vocab": table},
             (),
             f"{cut:,} ids of {tokens}, {len(table):,} different; {len(judged):,} held out",
+            N * T,
             files=opened.kept(),
         )
 
@@ -109,6 +110,7 @@ def parallel_tokens_dataset(
             return batched_pairs(one, other, batch_size, seed, bucket, lengths)
 
         tables = opened.tables
+        longest = (int(each.lengths()[learned].max()) + 1 for each in files)
         return Dataset(
             batches_of(files, learned),
             batches_of(judged_files, judged),
@@ -116,6 +118,7 @@ def parallel_tokens_dataset(
             (),
             f"{len(learned):,} pairs of {sources} and {targets}, {files[0].vocab_size} and "
             f"{files[1].vocab_size} different ids; {len(judged):,} held out",
+            batch_size * max(longest),
             files=opened.kept(),
         )
 
@@ -149,7 +152,7 @@ def dialogue_tokens_dataset(
     check_targets(said)
     with _Opened(folder) as opened:
         file, table = opened.of_text("dialogues", dialogues, "vocabulary", vocabulary)
-        turns = _turns(file)
+        turns, longest = _turns(file)
         who = None if speakers is None else opened.file("speakers", speakers)
         if who is not None and not np.array_equal(who.lengths(), turns):
             raise ValueError(f"{speakers} must have a number for each turn of {dialogues}")
@@ -171,6 +174,7 @@ def dialogue_tokens_dataset(
             (),
             f"{len(learned):,} dialogues of {dialogues}, {turns[parts[0]].sum():,} turns, "
             f"{len(table):,} different ids; {len(judged):,} held out",
+            batch_size * int(turns.max()) * longest,
             speakers=0 if who is None else 1 + max(int(ids.max()) for _, ids in _stretches(who)),
             files=opened.kept(),
         )
@@ -248,12 +252,15 @@ class _Dialogues:
         )
 
 
-def _turns(file: TokenFile) -> Rows:
-    """Return how many turns each dialogue of a token file has."""
+def _turns(file: TokenFile) -> tuple[Rows, int]:
+    """Return how many turns each dialogue of a token file has, and the longest with its EOS."""
     ends = np.cumsum(file.lengths())
     counts, whole = np.zeros_like(ends), np.zeros(len(ends), bool)
+    last, longest = -1, 0
     for start, ids in _stretches(file):
         places = np.flatnonzero(ids == EOS) + start
+        longest = max(longest, int(np.diff(places, prepend=last).max(initial=0)))
+        last = int(places[-1]) if len(places) else last
         rows = np.searchsorted(ends, places, "right")
         np.add.at(counts, rows, 1)
         whole[rows[places + 1 == ends[rows]]] = True
@@ -261,7 +268,7 @@ def _turns(file: TokenFile) -> Rows:
         raise ValueError(
             f"{file.path.name} must hold dialogues, as fastrnn tokenize --dialogues writes them"
         )
-    return counts
+    return counts, longest
 
 
 def _stretches(file: TokenFile) -> Iterator[tuple[int, NDArray[Any]]]:

@@ -59,6 +59,7 @@ def vectors_dataset(
         {"input_size": x.shape[1]},
         (),
         f"{len(train):,} vectors of {vectors}, {x.shape[1]} numbers each; {len(judged):,} held out",
+        size,
     )
 
 
