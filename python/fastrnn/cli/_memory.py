@@ -8,7 +8,7 @@ _LOGITS = 80 << 20  # bytes that losses of symbols hold at a time; more only for
 
 
 def memory_line(model: Any, optimiser: Any, steps: int, vocab: int, copies: int = 0) -> str:
-    """Return what weights, their gradients, the optimiser and a batch need, at most.
+    """Return what an update needs at most: weights, gradients, the optimiser and a batch.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def memory_line(model: Any, optimiser: Any, steps: int, vocab: int, copies: int 
     kept = len(optimiser._slots) * weights
     more = f"copies {_words(copies * weights)}, " if copies else ""
     return (
-        f"{_words((2 + copies) * weights + kept + batch)} at most, beside program and data: "
+        f"{_words((2 + copies) * weights + kept + batch)} at most for an update: "
         f"weights {_words(weights)}, gradients {_words(weights)}, {type(optimiser).__name__} "
         f"{_words(kept)}, {more}a batch of {steps:,} steps {_words(batch)}"
     )
