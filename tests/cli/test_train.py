@@ -266,6 +266,11 @@ def test_a_classifier_learns(
     same = models.SequenceClassifier.load(str(folder / "run"))
     assert same.params["out"]["weight"].tobytes() == model.params["out"]["weight"].tobytes()
     (folder / "run" / "model.safetensors").unlink()
+    saved = models.load(folder / "run")  # as a training leaves it that was killed
+    assert isinstance(saved, models.SequenceClassifier)
+    assert saved.labels == ("no", "yes")
+    for checkpoint in (folder / "run").glob("checkpoint-*"):
+        checkpoint.unlink()
     with pytest.raises(FileNotFoundError, match=r"model\.safetensors"):
         models.load(folder / "run")
 
