@@ -573,7 +573,8 @@ SPECIAL: dict[str, Callable[[], Iterator[tuple[str, Trick]]]] = {
 # What no loader of plain text can tell from a genuine file of its size, or from a shorter one.
 GENUINE = {
     "weights": ("a hollow state",),  # nothing that it looks at
-    "resume": ("another carry",),  # only the model knows its shape, and says so
+    # Of the carry only the model knows the shape, and says so; checkpoints once had no tables.
+    "resume": ("another carry", "no tables.vocabulary"),
     "examples": ("a terabyte of holes",),
     "questions": ("a terabyte of holes", "tenths", "a page"),
     "config": ("tenths",),

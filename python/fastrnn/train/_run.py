@@ -133,7 +133,7 @@ def to_checkpoint(
         ("model.", flatten("model.params", model.params)),
         ("optim.", optimiser.state_dict()),
         ("best.", run.best_params),
-        ("tables.", getattr(model, "_tensors", dict)()),  # so that it can be loaded from here
+        ("tables.", _tables(model)),  # so that it can be loaded from here
     ):
         tensors |= {prefix + name: array for name, array in arrays.items()}
     carried: dict[str, Array] = {}
@@ -190,6 +190,12 @@ def put(arrays: Mapping[str, Array], values: Mapping[str, Array]) -> None:
         array[...] = values[name]
 
 
+def _tables(model: Any) -> dict[str, Array]:
+    """Return what a model's file holds beside its parameters: its vocabularies."""
+    tables: dict[str, Array] = getattr(model, "_tensors", dict)()
+    return tables
+
+
 def _identity(model: Any, optimiser: Stepper) -> dict[str, Any]:
     return {
         "kind": "training",
@@ -239,6 +245,12 @@ def _difference(
                 f"it is of another model: {name} is {there.dtype} {there.shape}, "
                 f"here {array.dtype} {array.shape}"
             )
+    tables, ours = _part(checkpoint, "tables."), _tables(model)
+    # Checkpoints once had none.
+    if tables and {n: a.tobytes() for n, a in tables.items()} != {
+        n: a.tobytes() for n, a in ours.items()
+    }:
+        return "it is of another model: its vocabularies are not those of the model here"
     return ""
 
 

@@ -53,17 +53,18 @@ def run_launch(ranks: int | None, words: list[str], hosts: Path | None = None) -
     typer.BadParameter
         Neither ranks nor hosts are given.
     """
-    mpiexec, env, options = _mpiexec(), _OPEN_MPI | dict(os.environ), list[str]()
-    given = [name for name in THREAD_VARIABLES if name in env]
+    slots: dict[str, int] = {}
     if hosts is not None:
         slots = read_hosts(hosts)
         total = sum(slots.values())
         ranks = total if ranks is None else ranks
         if ranks > total:
             raise ValueError(f"-n must be at most {total}, the slots of {hosts}, got {ranks}")
-        options = host_options(mpiexec, slots, given)
     elif ranks is None:
         raise typer.BadParameter("one of them must say how many ranks there are", param_hint=_HOW)
+    mpiexec, env = _mpiexec(), _OPEN_MPI | dict(os.environ)
+    given = [name for name in THREAD_VARIABLES if name in env]
+    options = host_options(mpiexec, slots, given) if slots else []
     command = [mpiexec, *options, "-n", str(ranks), sys.executable, "-m", "mpi4py", *_job(words)]
     if not given and hosts is None:  # ranks of many machines divide the cores of each themselves
         share = max(1, fastrnn.get_num_threads() // ranks)
