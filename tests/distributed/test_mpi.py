@@ -354,7 +354,16 @@ def test_the_ranks_test_themselves(tmp_path: Path) -> None:
 
 @pytest.mark.check(38)
 def test_the_report_of_what_ranks_cost(tmp_path: Path) -> None:
-    process = launch(tmp_path, "2", "doctor", "--dist")
+    """``fastrnn doctor --dist`` with smaller models, which take seconds instead of minutes."""
+    H, vocabularies = 32, (96, 30_000)
+    (tmp_path / "report.py").write_text(
+        "from fastrnn.cli.commands import doctor_ranks as report\n"
+        f"sizes = zip(report.EXAMPLES, {vocabularies})\n"
+        f"report.EXAMPLES = tuple(e._replace(V=V, H={H}) for e, V in sizes)\n"
+        "report.run_ranks_doctor()\n",
+        "utf-8",
+    )
+    process = launch(tmp_path, "2", "report.py")
     out, err = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 0, err
     lines = out.splitlines()[1:]
@@ -369,8 +378,7 @@ def test_the_report_of_what_ranks_cost(tmp_path: Path) -> None:
         assert rate == pytest.approx(size / ms / 1e6, rel=0.01 + 1e-3 / ms, abs=0.01)
     told = re.fullmatch(r"network: (\d+) us a call of two ranks, (\S+) GB/s from .*", lines[6])
     assert min(map(float, told.groups())) > 0
-    H = 256
-    for (V, sent), start in zip(((96, 1), (30_000, 2)), (7, 14), strict=True):
+    for V, sent, start in zip(vocabularies, (1, 2), (7, 14), strict=True):
         weights = V * H + 2 * 4 * H * (H + 1) + (H + 1) * V
         assert lines[start] == ""
         assert f"{V:,} symbols, {weights:,} weights" in lines[start + 1]
