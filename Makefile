@@ -199,7 +199,7 @@ wheel: $(RELEASE)/ready $(HAVE)fastrnn  ## a manylinux wheel, tested in an empty
 	build/venv-wheel/bin/python examples/quickstart.py
 	build/venv-wheel/bin/python -m pip install --quiet --group bench
 	build/venv-wheel/bin/python -m pytest tests/test_minimal.py
-	build/venv-wheel/bin/python -m pytest bench/ --benchmark-only $(ARGS)
+	build/venv-wheel/bin/python -m pytest bench/ --benchmark-only --benchmark-max-time=0.1 $(ARGS)
 
 .PHONY: reproducible
 reproducible: $(RELEASE)/ready  ## build once more what `make wheel` made, sdist and all, and compare

@@ -22,6 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 SETTINGS = ("FASTRNN_SELFTEST=ON", "FASTRNN_WERROR=ON")
 NO_OPENMP = "FASTRNN_OPENMP=OFF"
+BASELINE_ONLY = "FASTRNN_BASELINE_ONLY=ON"  # threads know nothing of the others: half the time
 LINES = ("CMAKE_BUILD_TYPE=Debug", "CMAKE_CXX_FLAGS_DEBUG=-g1")  # a report has a file and a line
 
 # What a Python must have to build the module and to run its tests.
@@ -66,8 +67,7 @@ BUILDS = {
     "gcc14": Build("g++-14"),
     "clang14": Build("clang++-14", settings=(NO_OPENMP,)),  # Debian has one libomp at a time
     "clang": Build("clang++-19"),
-    # Threads know nothing of instruction sets, and this halves the time.
-    "openmp-off": Build(settings=(NO_OPENMP, "FASTRNN_BASELINE_ONLY=ON")),
+    "openmp-off": Build(settings=(NO_OPENMP, BASELINE_ONLY)),
     "python3.11": Build(python="python3.11"),
     "python3.13": Build(python="python3.13"),
     "numpy2.0": Build(python="python3.11", numpy="numpy==2.0.*"),
@@ -83,7 +83,7 @@ BUILDS = {
     "tsan": Build(
         "clang++-19",
         flags="-O1 -fno-omit-frame-pointer -fsanitize=thread -shared-libsan",
-        settings=(*LINES, NO_OPENMP),
+        settings=(*LINES, NO_OPENMP, BASELINE_ONLY),
         sanitizer="tsan",
         env=TSAN_ENV,
     ),
