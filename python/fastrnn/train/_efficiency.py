@@ -61,20 +61,21 @@ class Gradients(NamedTuple):
 
     def numbers(self, ranks: int) -> int:
         """Return how many are sent by whole arrays."""
-        return self.whole + sum(t.V * t.E for t in self.tables if ranks * t.U >= t.V)
+        dense = [table for table in self.tables if ranks * table.U >= table.V]
+        return self.whole + sum(table.V * table.E for table in dense)
 
     def sent(self, ranks: int, halved: bool) -> float:
         """Return the bytes that a rank sends to others, as bfloat16 or as they are."""
         width = 2 if halved else self.itemsize
-        rows = sum(t.U * t.E * width for t in self.tables if ranks * t.U < t.V)
-        ids = sum(8 * t.U for t in self.tables)
+        rows = sum(table.U * table.E * width for table in self.tables if ranks * table.U < table.V)
+        ids = sum(8 * table.U for table in self.tables)
         whole = self.numbers(ranks) * width
         return 2 * (ranks - 1) / ranks * whole + (ranks - 1) * (rows + ids)
 
     def calls(self, ranks: int, halved: bool) -> int:
         """Return the calls that all ranks make: of sums, of numbers of rows, ids, and rows."""
         parts = ceil(self.numbers(ranks) * self.itemsize / BUCKET)
-        by_rows = sum(ranks * t.U < t.V for t in self.tables)
+        by_rows = sum(ranks * table.U < table.V for table in self.tables)
         rows = 1 + len(self.tables) + by_rows if self.tables else 0
         return 2 + rows + parts * (2 if halved else 1)  # 2: the terms, and what all agree on
 

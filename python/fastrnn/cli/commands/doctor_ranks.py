@@ -78,7 +78,7 @@ def _report(dist: Comm, example: Example, network: Network, write: Any) -> None:
     """Measure a model alone and together, and print both beside what is predicted."""
     V, H, N, T = example[1:5]
     gradients = {k: _gradients(example, k) for k, _ in WAYS}
-    weights = gradients[1].whole + sum(t.V * t.E for t in gradients[1].tables)
+    weights = gradients[1].whole + sum(table.V * table.E for table in gradients[1].tables)
     write("")
     write(
         f"{example.name}: LSTM of {H} units and {V:,} symbols, {weights:,} weights; "
