@@ -149,7 +149,8 @@ def test_a_rank_that_is_gone_ends_the_others(
 ) -> None:
     processes = start(tmp_path, LEAVE.replace("WHAT", what), size, 300)
     for rank, (found, out, err) in enumerate(ended(processes)):
-        assert out == f"{rank} met\n", err
+        # The others may still have been in the sum when rank 1 had it and left.
+        assert out == f"{rank} met\n" or (rank != 1 and not out), err
         assert found == (code if rank == 1 else 1), err
         if rank != 1:
             assert re.fullmatch(
