@@ -151,7 +151,8 @@ def test_a_rank_that_is_gone_ends_the_others(
     for rank, (found, out, err) in enumerate(ended(processes)):
         # The others may still have been in the sum when rank 1 had it and left.
         assert out == f"{rank} met\n" or (rank != 1 and not out), err
-        assert found == (code if rank == 1 else 1), err
+        # PyTorch may abort as Python ends, if its thread still sends.
+        assert found == (code if rank == 1 else 1) or (rank == 1 and found == -signal.SIGABRT), err
         if rank != 1:
             assert re.fullmatch(
                 r"fastrnn: a rank has ended, or does not answer: [^\n]+\n", ours(err)

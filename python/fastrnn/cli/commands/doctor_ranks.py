@@ -98,7 +98,7 @@ def _report(dist: Comm, example: Example, network: Network, write: Any) -> None:
         sent = gradients[k].sent(dist.size, halved)
         write(
             f"accumulate {k}, {'bfloat16' if halved else 'float32':9}   {alone[k] * 1e3:7.1f} ms"
-            f"{sent / 1e6:8.2f} MB{together * 1e3:7.1f} ms{alone[k] / together:12.0%}{'':14}"
+            f" {sent / 1e6:7.2f} MB {together * 1e3:6.1f} ms {alone[k] / together:11.0%}{'':14}"
             + "".join(f"{each:6.0%}" for each in predicted)
         )
 
