@@ -387,7 +387,8 @@ def test_the_report_of_what_ranks_cost(tmp_path: Path) -> None:
             words = line.replace("%", "").split()
             assert words[:3] == ["accumulate", f"{k},", "bfloat16" if halved else "float32"]
             alone, bytes_sent, together = (float(words[n]) for n in (3, 5, 7))
-            assert float(words[9]) == pytest.approx(100 * alone / together, abs=1, rel=0.01)
+            rounded = 0.01 + 0.06 / alone + 0.06 / together  # they are printed to 0.1 ms
+            assert float(words[9]) == pytest.approx(100 * alone / together, abs=1, rel=rounded)
             # Of the words' embedding a rank has few rows, so about half of the weights are sent.
             assert bytes_sent * 1e6 == pytest.approx(weights * (4 - 2 * halved) / sent, rel=0.15)
             predicted = [float(word) for word in words[10:]]
