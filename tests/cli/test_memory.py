@@ -62,14 +62,14 @@ print((status("VmHWM") - before + weights) / 1e6)
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the peak in /proc")
 @pytest.mark.parametrize("kind", MODELS)
-def test_a_training_needs_no_more_than_is_said_and_not_much_less(kind: str) -> None:
+def test_measured_memory_is_within_the_bound_and_near_it(kind: str) -> None:
     make = "\n".join(line.strip() for line in MODELS[kind].splitlines())
     said, measured = map(float, output_of(MEASURED.format(make=make)).split())
     assert measured > 50, "too little to see"
     assert measured <= said <= 2.5 * measured
 
 
-def test_the_parts_are_told() -> None:
+def test_the_line_names_the_parts() -> None:
     model = models.LanguageModel("rnn", 100, 50, rng=np.random.default_rng(0))
     weights = model.parameter_count * 4 / 1e6
     line = memory_line(model, train.SGD(0.1), 2_000_000, 100, 3)

@@ -97,16 +97,19 @@ def test_pairs_of_token_files_are_those_of_texts(folder: Path, level: str, judge
         next(iter(found.train))
 
 
-TALKS: dict[str, Callable[[list[list[str]]], str]] = {
-    "talks.txt": lambda talks: "\n\n".join("\n".join(f" {t} x" for t in talk) for talk in talks),
-    "talks.jsonl": lambda talks: "".join(json.dumps(talk) + "\n" for talk in [[], *talks]),
-    "named.jsonl": lambda talks: "".join(
-        json.dumps({"turns": talk, "speakers": [len(t) % 3 for t in talk]}) + "\n" for talk in talks
+DIALOGUES: dict[str, Callable[[list[list[str]]], str]] = {
+    "dialogues.txt": lambda every: "\n\n".join(
+        "\n".join(f" {turn} x" for turn in turns) for turns in every
+    ),
+    "dialogues.jsonl": lambda every: "".join(json.dumps(turns) + "\n" for turns in [[], *every]),
+    "named.jsonl": lambda every: "".join(
+        json.dumps({"turns": turns, "speakers": [len(turn) % 3 for turn in turns]}) + "\n"
+        for turns in every
     ),
 }
 
 
-def talks() -> list[list[str]]:
+def dialogues() -> list[list[str]]:
     rng, turns = np.random.default_rng(0), lines(6, 400)
     turns[5] = "one\ntwo lines"
     cuts = np.cumsum(rng.integers(1, 6, 120))
@@ -116,20 +119,20 @@ def talks() -> list[list[str]]:
 @pytest.mark.parametrize(
     ("level", "said"), [("character", "all"), ("word", "answers"), ("bpe", "all")]
 )
-@pytest.mark.parametrize("name", TALKS)
+@pytest.mark.parametrize("name", DIALOGUES)
 def test_dialogues_of_token_files_are_those_of_texts(
     folder: Path, name: str, level: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     skip_without_tokenizers(level)
     monkeypatch.setattr(tokens, "_AT_ONCE", 50)
-    Path(name).write_text(TALKS[name](talks()))
+    Path(name).write_text(DIALOGUES[name](dialogues()))
     options: dict[str, Any] = {"said": said, "batch_size": 7, "seed": 5}
     wanted = dialogues_dataset(folder, name, level=level, max_size=300, **options)
     wanted.model["vocab"].save("v.json")
-    tokenize("v.json", name, "--out", "talks.bin", "--dialogues")
-    speakers = "talks.speakers.bin" if name == "named.jsonl" else None
-    assert Path("talks.speakers.bin").exists() == (speakers is not None)
-    found = dialogue_tokens_dataset(folder, "talks.bin", "v.json", speakers=speakers, **options)
+    tokenize("v.json", name, "--out", "dialogues.bin", "--dialogues")
+    speakers = "dialogues.speakers.bin" if name == "named.jsonl" else None
+    assert Path("dialogues.speakers.bin").exists() == (speakers is not None)
+    found = dialogue_tokens_dataset(folder, "dialogues.bin", "v.json", speakers=speakers, **options)
     assert (found.model, found.speakers) == (wanted.model, wanted.speakers)
     assert wanted.speakers == (3 if speakers else 0)
     assert_same(found, wanted)
@@ -139,8 +142,8 @@ def test_dialogues_of_token_files_are_those_of_texts(
 def test_a_vocabulary_is_learned_from_turns(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Path("talks.jsonl").write_text('["[ the", "end ]"]\n["the\\nend"]\n')
-    tokenize("v.json", "talks.jsonl", "--learn", "word", "--dialogues")
+    Path("dialogues.jsonl").write_text('["[ the", "end ]"]\n["the\\nend"]\n')
+    tokenize("v.json", "dialogues.jsonl", "--learn", "word", "--dialogues")
     assert "from 3 turns" in capsys.readouterr().out
     content = json.loads(Path("v.json").read_text())
     assert content["tokens"] == ["end", "the", "[", "]"]
@@ -159,24 +162,27 @@ seed = 2
 folder = "{folder}"
 updates = 12
 """
-TALK = PAIRS.replace('"Seq2Seq"', '"HRED"').replace('attention = "dot"', "speakers = 3")
+DIALOGUE = PAIRS.replace('"Seq2Seq"', '"HRED"').replace('attention = "dot"', "speakers = 3")
 
 
 def test_the_command_trains_the_same_model(folder: Path) -> None:
-    Path("talks.jsonl").write_text(TALKS["named.jsonl"](talks()))
+    Path("dialogues.jsonl").write_text(DIALOGUES["named.jsonl"](dialogues()))
     wanted = parallel_dataset(folder, "s.txt", "t.txt", seed=2)
     wanted.model["source_vocab"].save("source.json")
     wanted.model["target_vocab"].save("target.json")
-    dialogues_dataset(folder, "talks.jsonl", seed=2).model["vocab"].save("v.json")
+    dialogues_dataset(folder, "dialogues.jsonl", seed=2).model["vocab"].save("v.json")
     tokenize("source.json", "s.txt", "--out", "s.bin")
     tokenize("target.json", "t.txt", "--out", "t.bin", "--processes", "2")
-    tokenize("v.json", "talks.jsonl", "--out", "talks.bin", "--dialogues", "--processes", "2")
+    options = ("--out", "dialogues.bin", "--dialogues", "--processes", "2")
+    tokenize("v.json", "dialogues.jsonl", *options)
     tables = 'source_vocabulary = "source.json"\ntarget_vocabulary = "target.json"\n'
     of_pairs = 'sources = "s.txt"\ntargets = "t.txt"'
-    of_talk = 'dialogues = "talks.bin"\nvocabulary = "v.json"\nspeakers = "talks.speakers.bin"'
+    of_dialogue = (
+        'dialogues = "dialogues.bin"\nvocabulary = "v.json"\nspeakers = "dialogues.speakers.bin"'
+    )
     for text, of_text, of_ids in (
         (PAIRS, of_pairs, tables + of_pairs.replace(".txt", ".bin")),
-        (TALK, 'dialogues = "talks.jsonl"', of_talk),
+        (DIALOGUE, 'dialogues = "dialogues.jsonl"', of_dialogue),
     ):
         ended = []
         for number, data in enumerate((of_text, of_ids)):
@@ -195,8 +201,8 @@ WRONG: dict[str, tuple[Callable[[Path], Any], str]] = {
         "target_vocabulary must be the one that made a.bin, w.json is another",
     ),
     "unequal numbers": (
-        lambda f: parallel_tokens_dataset(f, "a.bin", "talks.bin", **IDS),
-        "a.bin and talks.bin must have as many sequences, got 150 and 2",
+        lambda f: parallel_tokens_dataset(f, "a.bin", "dialogues.bin", **IDS),
+        "a.bin and dialogues.bin must have as many sequences, got 150 and 2",
     ),
     "with EOS": (
         lambda f: parallel_tokens_dataset(f, "a.bin", "eos.bin", **IDS),
@@ -219,10 +225,13 @@ WRONG: dict[str, tuple[Callable[[Path], Any], str]] = {
         "eos.bin must hold dialogues of two turns and more on both sides",
     ),
     "other speakers": (
-        lambda f: dialogue_tokens_dataset(f, "talks.bin", "v.json", speakers="who.bin"),
-        "who.bin must have a number for each turn of talks.bin",
+        lambda f: dialogue_tokens_dataset(f, "dialogues.bin", "v.json", speakers="who.bin"),
+        "who.bin must have a number for each turn of dialogues.bin",
     ),
-    "said": (lambda f: dialogue_tokens_dataset(f, "talks.bin", "v.json", said="x"), "said must be"),
+    "said": (
+        lambda f: dialogue_tokens_dataset(f, "dialogues.bin", "v.json", said="x"),
+        "said must be",
+    ),
 }
 
 
@@ -235,7 +244,7 @@ def test_what_does_not_fit_is_refused(folder: Path, name: str) -> None:
     with TokenFile("a.bin") as file:
         size = file.vocab_size
     for name_of_file, rows in {
-        "talks.bin": [[4, 3, 3], [3, 5, 3]], "who.bin": [[0], [1, 1, 0]],
+        "dialogues.bin": [[4, 3, 3], [3, 5, 3]], "who.bin": [[0], [1, 1, 0]],
         "empty.bin": [[4, 3, 3], [], [3, 3]],
     }.items():  # fmt: skip
         TokenFile.write(name_of_file, rows, vocab_size=size)
@@ -254,14 +263,14 @@ def test_what_does_not_fit_is_refused(folder: Path, name: str) -> None:
 def test_what_is_no_dialogue_is_said(
     folder: Path, content: str, words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Path("talks.jsonl").write_text(content)
+    Path("dialogues.jsonl").write_text(content)
     tokenize("v.json", "s.txt", "--learn", "word")
     before = sorted(folder.iterdir())
-    for more in (["--learn", "word"], ["--out", "talks.bin"]):
+    for more in (["--learn", "word"], ["--out", "dialogues.bin"]):
         table = "v.json" if "--out" in more else "new.json"
-        assert main(["tokenize", table, "talks.jsonl", "--dialogues", *more]) == 1
+        assert main(["tokenize", table, "dialogues.jsonl", "--dialogues", *more]) == 1
         assert words in only_line(capsys.readouterr().err)
-    assert main(["tokenize", "v.json", "talks.jsonl", "--dialogues"]) == 1
+    assert main(["tokenize", "v.json", "dialogues.jsonl", "--dialogues"]) == 1
     assert "--dialogues is for --learn and --out" in only_line(capsys.readouterr().err)
     assert sorted(folder.iterdir()) == before
 

@@ -95,14 +95,18 @@ def write(path: Path, lines: list[str]) -> str:
     return str(path)
 
 
+def maker_of(level: str) -> type[Vocabulary]:
+    if level == "bpe":
+        pytest.importorskip("tokenizers", reason="tokenizers is not installed")
+        return BPE
+    return Vocabulary
+
+
 @pytest.mark.parametrize("level", ["character", "word", "bpe"])
 def test_what_is_learned_in_small_memory_is_what_all_texts_teach(
     level: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    maker = Vocabulary
-    if level == "bpe":
-        pytest.importorskip("tokenizers", reason="tokenizers is not installed")
-        maker = BPE
+    maker = maker_of(level)
     monkeypatch.setattr(tokenize, "_PORTION", 100)
     monkeypatch.setattr(tokenize, "Counts", partial(Counts, most=20))
     lines = corpus(200)
@@ -156,10 +160,7 @@ def test_a_pipe_is_learned_from_like_a_file(tmp_path: Path) -> None:
 def test_any_number_of_processes_writes_the_same(
     level: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    maker = Vocabulary
-    if level == "bpe":
-        pytest.importorskip("tokenizers", reason="tokenizers is not installed")
-        maker = BPE
+    maker = maker_of(level)
     monkeypatch.setattr(tokenize, "_PORTION", 500)
     lines = corpus(200)
     text, path = write(tmp_path / "text", lines), str(tmp_path / "v.json")

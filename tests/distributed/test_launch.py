@@ -92,7 +92,7 @@ HOSTS = "# ours\nnode1:2\n\n  node-2.lan slots = 3  # the new one\n10.0.0.7\n"
     (HYDRA, "-hosts node1:2,node-2.lan:3,10.0.0.7:1"),
     (OPEN, "--host node1:2,node-2.lan:3,10.0.0.7:1"),
 ])  # fmt: skip
-def test_machines_are_told_to_mpi(
+def test_hosts_become_options_of_mpiexec(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: Any, version: str, options: str
 ) -> None:
     fake(monkeypatch, tmp_path, code=0, version=version)

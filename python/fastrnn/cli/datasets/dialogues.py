@@ -52,7 +52,7 @@ def sentences_dataset(
             raise ValueError(f"longest = {longest} leaves no sentence of {text}")
     return Dataset(
         batched(parts[0], [len(ids) for ids in parts[0]], batch_size, seed, pad),
-        InOrder(parts[1], batch_size, pad),
+        list(InOrder(parts[1], batch_size, pad)),
         {"vocab": vocabulary},
         (),
         f"{len(parts[0]):,} sentences of {text}, {len(vocabulary)} different {level}s; "
@@ -96,8 +96,7 @@ def dialogues_dataset(
     every = read_dialogues(path)
     train, test = divided(every, held_out, seed, dialogues, "dialogues")
     for part in (train, test):
-        if max(len(row.turns) for row in part) < 2:
-            raise ValueError(f"{dialogues} must hold dialogues of two turns and more on both sides")
+        check_turns(dialogues, max(len(row.turns) for row in part))
     turns = [turn for dialogue in train for turn in dialogue.turns]
     vocabulary = vocabulary_of(turns, level, min_count, max_size)
 
@@ -111,7 +110,7 @@ def dialogues_dataset(
 
     return Dataset(
         batched(train, [len(dialogue.turns) for dialogue in train], batch_size, seed, packed),
-        InOrder(test, batch_size, packed),
+        list(InOrder(test, batch_size, packed)),
         {"vocab": vocabulary},
         (),
         f"{len(train):,} dialogues of {dialogues}, {len(turns):,} turns, "
@@ -126,6 +125,12 @@ def check_targets(said: str) -> None:
     """Refuse what does not say which turns are learned."""
     if said not in ("all", "answers"):
         raise ValueError(f"said must be 'all' or 'answers', got {said!r}")
+
+
+def check_turns(name: str, most: int) -> None:
+    """Refuse dialogues, learned or held out, of which none has a reply."""
+    if most < 2:
+        raise ValueError(f"{name} must hold dialogues of two turns and more on both sides")
 
 
 def read_dialogues(path: Path) -> list[Dialogue]:

@@ -50,8 +50,7 @@ def parallel_dataset(
         if level not in _LEVELS:
             raise ValueError(f"{name} must be one of {list(_LEVELS)}, got {level!r}")
     pairs = _lines(folder, sources, targets)
-    if (held_out_sources is None) != (held_out_targets is None):
-        raise ValueError("held_out_sources and held_out_targets must be given both, or neither")
+    check_held_out(held_out_sources, held_out_targets)
     if held_out_sources is not None and held_out_targets is not None:
         judged = _lines(folder, held_out_sources, held_out_targets)
     else:
@@ -88,6 +87,12 @@ def parallel_dataset(
         unknown=f"sources {unknown_shares(sources_in, sources_out)}; "
         f"targets {unknown_shares(targets_in, targets_out)}",
     )
+
+
+def check_held_out(sources: str | None, targets: str | None) -> None:
+    """Refuse a held-out file of one side alone."""
+    if (sources is None) != (targets is None):
+        raise ValueError("held_out_sources and held_out_targets must be given both, or neither")
 
 
 def vocabulary_of(texts: Any, level: Level, min_count: int, max_size: int | None) -> Vocabulary:

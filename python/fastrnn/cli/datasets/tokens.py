@@ -9,7 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastrnn.cli._dialogues import Dialogue
-from fastrnn.cli.datasets.dialogues import InOrder, batched, check_targets, packed_dialogues
+from fastrnn.cli.datasets.dialogues import (
+    InOrder,
+    batched,
+    check_targets,
+    check_turns,
+    packed_dialogues,
+)
+from fastrnn.cli.datasets.parallel import check_held_out
 from fastrnn.cli.datasets.text import Dataset, Rows, division, named, share
 from fastrnn.data import EOS, DialogueBatch, TokenFile, Vocabulary, contiguous_streams
 from fastrnn.models._seq2seq.pairs import batched_pairs
@@ -74,8 +81,7 @@ def parallel_tokens_dataset(
         A file cannot be read, has another number of sequences than its partner, sequences that end
         with EOS, or ids of another vocabulary; or an argument breaks its rule.
     """
-    if (held_out_sources is None) != (held_out_targets is None):
-        raise ValueError("held_out_sources and held_out_targets must be given both, or neither")
+    check_held_out(held_out_sources, held_out_targets)
     with _Opened(folder) as opened:
 
         def pairs(one: str, other: str) -> tuple[TokenFile, TokenFile]:
@@ -158,10 +164,7 @@ def dialogue_tokens_dataset(
             raise ValueError(f"{speakers} must have a number for each turn of {dialogues}")
         parts = division(file.sequences, held_out, seed, dialogues, "dialogues")
         for rows in parts:
-            if turns[rows].max() < 2:
-                raise ValueError(
-                    f"{dialogues} must hold dialogues of two turns and more on both sides"
-                )
+            check_turns(dialogues, turns[rows].max())
         learned, judged = (_Dialogues(file, who, rows) for rows in parts)
 
         def packed(rows: Sequence[Dialogue]) -> DialogueBatch:
