@@ -2,6 +2,8 @@
 #include <pybind11/pybind11.h>
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <type_traits>
 
@@ -9,7 +11,9 @@
 #include "bindings/arrays.h"
 #include "bindings/bindings.h"
 #include "bindings/gil.h"
+#include "bindings/rnn_objects.h"
 #include "fastrnn/nn/ops.h"
+#include "fastrnn/nn/packed_matrix.h"
 
 namespace fastrnn::bindings {
 namespace {
@@ -26,6 +30,43 @@ void linear_forward_any(py::handle x, py::handle w, py::handle b, py::handle y,
     args.y = as_output<T>("y", y, {"M", "O"}, extents, Strides::contiguous);
     without_gil([&] { linear_forward(args); });
   });
+}
+
+// A matrix of int8 rows, or one that is rounded to bfloat16, in the order kernels read.
+class MatrixObject {
+ public:
+  MatrixObject(py::handle w, py::handle scale) {
+    Extents extents;
+    NarrowMatrix matrix;
+    if (has_dtype<std::int8_t>(as_array("w", w))) {
+      matrix.q = as_input<std::int8_t>("w", w, {"O", "I"}, extents, Strides::free);
+      matrix.scale = as_input<float>("scale", scale, {"O"}, extents, Strides::free);
+    } else {
+      must_be_none("scale", scale, "where w is not int8");
+      matrix.w = as_input<float>("w", w, {"O", "I"}, extents, Strides::free);
+    }
+    without_gil([&] { packed_.emplace(matrix); });
+  }
+  const PackedMatrix& operator*() const { return *packed_; }
+
+ private:
+  std::optional<PackedMatrix> packed_;
+};
+
+const PackedMatrix& as_matrix(py::handle object) {
+  return *as_object<MatrixObject>("packed", "PackedMatrix", object);
+}
+
+void linear_packed_any(py::handle x, py::handle packed, py::handle b, py::handle y,
+                       py::handle num_threads) {
+  Extents extents;
+  NarrowLinearArgs args;
+  const PackedMatrix& matrix = as_matrix(packed);
+  const int threads = as_num_threads(num_threads);
+  args.x = as_input<float>("x", x, {"M", "I"}, extents);
+  args.b = as_optional_input<float>("b", b, {"O"}, extents, Strides::free);
+  args.y = as_output<float>("y", y, {"M", "O"}, extents, Strides::contiguous);
+  without_gil([&] { matrix.multiply(args, threads); });
 }
 
 void linear_backward_any(py::handle dy, py::handle x, py::handle w, py::handle dx, py::handle dw,
@@ -181,6 +222,21 @@ void bind_nn(py::module_& m) {
   using py::arg;
   m.def("linear_forward", linear_forward_any, "y = x w^T + b.", arg("x"), arg("w"), arg("b"),
         arg("y"), arg("num_threads") = 0);
+  const py::metaclass plain(reinterpret_cast<PyObject*>(&PyType_Type));
+  using Place = py::detail::value_and_holder;
+  py::class_<MatrixObject>(m, "PackedMatrix", "A matrix of fewer bits in the order kernels read.",
+                           plain)
+      .def(
+          "__init__",
+          [](Place& place, py::handle w, py::handle scale) {
+            hold(place, std::make_unique<MatrixObject>(w, scale));
+          },
+          py::detail::is_new_style_constructor(), arg("w"), arg("scale") = py::none())
+      .def_property_readonly("nbytes", [](py::handle self) { return as_matrix(self).bytes(); })
+      .def_property_readonly("isa",
+                             [](py::handle self) { return isa_name(as_matrix(self).isa()); });
+  m.def("linear_packed", linear_packed_any, "y = x w^T + b by a matrix of fewer bits.", arg("x"),
+        arg("packed"), arg("b"), arg("y"), arg("num_threads") = 0);
   m.def("linear_backward", linear_backward_any, "Gradients of linear by x, w and b.", arg("dy"),
         arg("x"), arg("w"), arg("dx"), arg("dw"), arg("db"), arg("num_threads") = 0);
   m.def("embedding_forward", embedding_forward_any, "y = the rows of w that ids name.", arg("ids"),

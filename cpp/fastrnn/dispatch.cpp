@@ -8,6 +8,7 @@
 
 #include "fastrnn/cpu.h"
 #include "fastrnn/error.h"
+#include "fastrnn/nn/narrow_linear.h"
 #include "fastrnn/nn/table.h"
 #include "fastrnn/rnn/table.h"
 #include "fastrnn/word2vec/args.h"
@@ -20,6 +21,7 @@ struct Tables {
   const NnTable<float>* nn_f32;
   const NnTable<double>* nn_f64;
   const Word2VecTable* word2vec;
+  const NarrowLinear *linear_int8, *linear_bfloat16;
 #define FASTRNN_MEMBER(row, T, W) const KernelTable<T>* row;
   FASTRNN_FOR_EACH_ROW(FASTRNN_MEMBER)
 #undef FASTRNN_MEMBER
@@ -27,8 +29,13 @@ struct Tables {
 
 // The instruction sets in this build, weakest first.
 #define FASTRNN_ADDRESS(row, T, W, target) &target::table_##row,
-#define FASTRNN_TABLES(target)                                                         \
-  {Isa::target, &target::nn_table_f32, &target::nn_table_f64, &target::word2vec_table, \
+#define FASTRNN_TABLES(target)      \
+  {Isa::target,                     \
+   &target::nn_table_f32,           \
+   &target::nn_table_f64,           \
+   &target::word2vec_table,         \
+   &target::narrow_linear_int8,     \
+   &target::narrow_linear_bfloat16, \
    FASTRNN_FOR_EACH_ROW(FASTRNN_ADDRESS, target)},
 constexpr Tables kBuilt[] = {FASTRNN_FOR_EACH_BUILT_ISA(FASTRNN_TABLES)};
 #undef FASTRNN_TABLES
@@ -106,6 +113,10 @@ template const NnTable<float>& nn_kernels<float>();
 template const NnTable<double>& nn_kernels<double>();
 
 const Word2VecTable& word2vec_kernels() { return *tables().word2vec; }
+
+const NarrowLinear& narrow_linear(Precision precision) {
+  return *(precision == Precision::int8 ? tables().linear_int8 : tables().linear_bfloat16);
+}
 
 Isa active_isa() { return tables().isa; }
 

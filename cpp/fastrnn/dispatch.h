@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "fastrnn/rnn/narrow.h"
 #include "fastrnn/types.h"
 
 namespace fastrnn {
@@ -13,6 +14,7 @@ struct KernelTable;
 template <class T>
 struct NnTable;
 struct Word2VecTable;
+struct NarrowLinear;
 
 // The active tables: all of one ISA. First use detects the CPU and honours FASTRNN_ISA, which can
 // only lower. W: the type of packed weights, for the rows that rnn/table.h lists.
@@ -21,6 +23,7 @@ const KernelTable<T>& kernels();
 template <class T>
 const NnTable<T>& nn_kernels();
 const Word2VecTable& word2vec_kernels();
+const NarrowLinear& narrow_linear(Precision precision);  // of int8 or bfloat16
 
 Isa active_isa();
 void set_isa(Isa isa);                       // Error when this CPU or build lacks it

@@ -67,6 +67,19 @@ class PackedWeights:
     @property
     def isa(self) -> str: ...
 
+class PackedMatrix:
+    """A matrix of fewer bits than float32 in the order the kernels read, for the active ISA."""
+
+    def __init__(
+        self,
+        w: _Array,  # (O, I): int8, or float32, which is rounded to bfloat16
+        scale: _Array | None = None,  # (O,), with int8 alone: a row is its scale times the numbers
+    ) -> None: ...
+    @property
+    def nbytes(self) -> int: ...
+    @property
+    def isa(self) -> str: ...
+
 class Choices:
     """What a general cell is told: f of an RNN, f and g of a GRU, f, g, h and gates of an LSTM."""
 
@@ -159,6 +172,13 @@ def linear_forward(
     w: _Array,  # (O, I)
     b: _Array | None,  # (O,)
     y: _Array,  # out (M, O); C-contiguous, as all outputs from here on
+    num_threads: int = 0,
+) -> None: ...
+def linear_packed(
+    x: _Array,  # (M, I), float32, rounded as w is: to int8 each row by its own scale
+    packed: PackedMatrix,  # (O, I)
+    b: _Array | None,  # (O,)
+    y: _Array,  # out (M, O)
     num_threads: int = 0,
 ) -> None: ...
 def linear_backward(

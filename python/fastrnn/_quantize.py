@@ -3,18 +3,39 @@
 Both stand for a float32 matrix (R, K), and are frozen: nobody edits them.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastrnn import _core
 from fastrnn._checks import FLOAT32, Array
 
 LARGEST = 127  # of the int8 values: -128 has no counterpart
 
 
-class Int8Rows:
+class _Packable(ABC):
+    """A matrix that is packed for products once an instruction set, when it is first needed."""
+
+    __slots__ = ("_ready",)
+
+    _ready: _core.PackedMatrix | None
+
+    def packed(self) -> _core.PackedMatrix:
+        """Return the matrix in the order that the kernels of the instruction set in use read."""
+        ready = self._ready
+        if ready is None or ready.isa != _core.isa():
+            ready = self._ready = _core.PackedMatrix(*self._arrays())
+        return ready
+
+    @abstractmethod
+    def _arrays(self) -> tuple[Array, ...]:
+        """Return what the core packs."""
+
+
+class Int8Rows(_Packable):
     """A matrix (R, K) whose row r is about ``scale[r] * values[r]``.
 
     Attributes
@@ -33,6 +54,13 @@ class Int8Rows:
 
     def __init__(self, values: NDArray[np.int8], scale: Array) -> None:
         self.values, self.scale = _frozen(values), _frozen(scale)
+        self._ready = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.values, self.scale)
+
+    def _arrays(self) -> tuple[Array, ...]:
+        return self.values, self.scale
 
     @classmethod
     def of(cls, name: str, w: Array) -> Self:
@@ -98,7 +126,7 @@ class Int8Rows:
         return cls(values, scale)
 
 
-class Bfloat16:
+class Bfloat16(_Packable):
     """A matrix (R, K) of bfloat16: the upper half of a float32's bits.
 
     Attributes
@@ -113,6 +141,13 @@ class Bfloat16:
 
     def __init__(self, bits: NDArray[np.uint16]) -> None:
         self.bits = _frozen(bits)
+        self._ready = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.bits,)
+
+    def _arrays(self) -> tuple[Array, ...]:
+        return (self[:],)
 
     @classmethod
     def of(cls, name: str, w: Array) -> Self:

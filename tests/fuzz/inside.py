@@ -23,7 +23,9 @@ from fuzz.calls import spoilt
 from fuzz.draw import Draw
 
 # They only build what other calls take; no code of the package asks for their type.
-CLASSES = ("Choices", "DecoderWeights", "PackedWeights", "Step", "Word2VecTables")
+CLASSES = (
+    "Choices", "DecoderWeights", "PackedMatrix", "PackedWeights", "Step", "Word2VecTables",
+)  # fmt: skip
 METHODS = ((_core.Step, "takes"), (_core.Step, "run"), (_core.Tape, "gates"), (_core.Tape, "c"))
 LAYERS = (
     (fastrnn.RNN, {}), (fastrnn.GRU, {}), (fastrnn.LSTM, {}), (fastrnn.LSTM, {"peephole": True}),

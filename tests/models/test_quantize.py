@@ -105,7 +105,7 @@ def test_every_model_infers_nearly_as_before(name: str, precision: str, tmp_path
 
 
 def leaves(params: Any, prefix: str = "") -> dict[str, Any]:
-    """The places of recurrent layers and tables that have fewer bits."""
+    """The places of recurrent layers, tables and output layers that have fewer bits."""
     found = {}
     for name, entry in params.items():
         if isinstance(entry, (FrozenWeights, Matrix)):
@@ -118,18 +118,21 @@ def leaves(params: Any, prefix: str = "") -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("name", "places"),
     [
-        ("classifier-mean-bi", {"rnn"}),
-        ("lm-lstm", {"rnn", "embedding.weight"}),
-        ("lm-gru-tied", {"rnn"}),
+        ("classifier-mean-bi", {"rnn", "out.weight"}),
+        ("lm-lstm", {"rnn", "embedding.weight", "out.weight"}),
+        ("lm-gru-tied", {"rnn", "embedding.weight"}),
         ("s2s-lstm", {"encoder.rnn", "encoder.embedding.weight", "decoder.rnn",
-                      "decoder.embedding.weight"}),
-        ("s2s-rnn-tied", {"encoder.rnn", "encoder.embedding.weight", "decoder.rnn"}),
-        ("s2s-additive", {"encoder.rnn", "encoder.embedding.weight", "decoder.embedding.weight"}),
+                      "decoder.embedding.weight", "out.weight"}),
+        ("s2s-rnn-tied", {"encoder.rnn", "encoder.embedding.weight", "decoder.rnn",
+                          "decoder.embedding.weight"}),
+        ("s2s-additive", {"encoder.rnn", "encoder.embedding.weight", "decoder.embedding.weight",
+                          "out.weight"}),
         ("s2s-sizes", {"encoder.rnn", "encoder.embedding.weight", "decoder.rnn",
-                       "decoder.embedding.weight"}),
-        ("hred-rnn-gated", {"embedding.weight", "encoder", "context", "decoder.rnn"}),
-        ("hred-gru-attention", {"embedding.weight", "encoder", "context"}),
-        ("svae-gru", {"embedding.weight", "encoder", "decoder.rnn"}),
+                       "decoder.embedding.weight", "out.weight"}),
+        ("hred-rnn-gated", {"embedding.weight", "encoder", "context", "decoder.rnn",
+                            "decoder.out.weight"}),
+        ("hred-gru-attention", {"embedding.weight", "encoder", "context", "decoder.out.weight"}),
+        ("svae-gru", {"embedding.weight", "encoder", "decoder.rnn", "decoder.out.weight"}),
     ],
 )  # fmt: skip
 def test_what_is_quantised(name: str, places: set[str]) -> None:

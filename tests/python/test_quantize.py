@@ -14,6 +14,8 @@ from helpers.runners import forced_isa, forced_plan, isas_under_test
 
 import fastrnn
 from fastrnn import _core
+from fastrnn._quantize import PRECISIONS as PRECISION_OF
+from fastrnn._quantize import Int8Rows
 
 PRECISIONS = ("int8", "bfloat16")
 LAYERS = (fastrnn.LSTM, fastrnn.GRU, fastrnn.RNN)
@@ -414,3 +416,49 @@ def test_packed_weights_are_made_once_an_instruction_set() -> None:
     q(x)
     assert q._parts(packed=True) is parts
     assert parts[0][0].packed.isa == _core.isa()
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_matrix_multiplies_as_its_twin_says(precision: str) -> None:
+    ops, draw = pytest.importorskip("fastrnn.ops"), rng(3).standard_normal
+    w, b, x = (draw(shape, dtype=np.float32) for shape in ((37, 20), 37, (2, 5, 20)))
+    matrix = PRECISION_OF[precision].of("w", w)
+    y = ops.linear(x, matrix, b)
+    assert y.shape == (2, 5, 37)
+    with fastrnn.use_backend("reference"):
+        twin = ops.linear(x, matrix, b)
+        assert twin.dtype == np.float32
+        assert np.allclose(y, twin, rtol=0, atol=TWIN)
+    with fastrnn.threads(2):
+        assert np.array_equal(ops.linear(x, matrix, b), y)
+    assert np.abs(y - ops.linear(x, w, b)).max() < 6 * WORST[precision]
+    assert np.array_equal(ops.linear(x[0, 0], matrix, b), y[0, 0])
+    assert np.allclose(ops.linear(x, matrix) + b, y, atol=1e-5)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_matrix_is_packed_once_an_instruction_set_and_again_in_a_copy(precision: str) -> None:
+    ops = pytest.importorskip("fastrnn.ops")
+    matrix = PRECISION_OF[precision].of("w", rng(4).standard_normal((9, 4), dtype=np.float32))
+    assert matrix.packed() is matrix.packed()
+    x = np.ones((1, 4), np.float32)
+    y = ops.linear(x, matrix)
+    for other in (copy.copy(matrix), copy.deepcopy(matrix), pickle.loads(pickle.dumps(matrix))):
+        assert np.array_equal(ops.linear(x, other), y)
+        assert not next(iter(other.tensors("w").values())).flags.writeable
+    for isa in isas_under_test():
+        with forced_isa(isa):
+            assert matrix.packed().isa == isa
+
+
+def test_a_matrix_has_no_gradient_and_takes_what_fits() -> None:
+    ops, autograd = pytest.importorskip("fastrnn.ops"), pytest.importorskip("autograd")
+    w, x = Int8Rows.of("w", np.ones((3, 2), np.float32)), np.ones((1, 2), np.float32)
+    with pytest.raises(TypeError, match="linear has no gradients where w is quantised"):
+        autograd.grad(lambda x: ops.linear(x, w).sum())(x)
+    with pytest.raises(ValueError, match="x must have shape"):
+        ops.linear(x[:, :1], w)
+    with pytest.raises(ValueError, match="b must have shape"):
+        ops.linear(x, w, np.ones(2, np.float32))
+    with pytest.raises(TypeError, match="x must"):
+        ops.linear(x.astype(np.float64), w)

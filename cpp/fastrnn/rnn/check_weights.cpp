@@ -48,13 +48,16 @@ Dims check_int8(Cell cell, const RnnWeights<T>& w) {
   FASTRNN_CHECK(w.scale_ih || !w.q_ih, "scale_ih is required with int8 weights");
   check_shape("scale_hh", w.scale_hh, "(G*H,)", {rows});
   check_optional("scale_ih", w.scale_ih, "(G*H,)", {rows});
-  FASTRNN_CHECK(
-      dims.H <= kMostColumns && (!w.q_ih || dims.I <= kMostColumns),
-      "w_ih and w_hh must have at most " + std::to_string(kMostColumns) + " columns of int8");
+  check_int8_columns("w_ih and w_hh", w.q_ih && dims.I > dims.H ? dims.I : dims.H);
   return dims;
 }
 
 }  // namespace
+
+void check_int8_columns(const char* name, index_t columns) {
+  FASTRNN_CHECK(columns <= kMostColumns, std::string(name) + " must have at most " +
+                                             std::to_string(kMostColumns) + " columns of int8");
+}
 
 template <class T>
 Dims check_weights(Cell cell, const RnnWeights<T>& w, Precision precision) {

@@ -13,6 +13,9 @@ namespace fastrnn {
 template <class T>
 Dims check_weights(Cell cell, const RnnWeights<T>& weights, Precision precision = Precision::plain);
 
+// Sums of int8 products fit 32 bits.
+void check_int8_columns(const char* name, index_t columns);
+
 template <class T, int Rank>
 void check_presence(const char* name, const View<T, Rank>& view, bool wanted, const char* cell) {
   FASTRNN_CHECK(bool(view) == wanted,

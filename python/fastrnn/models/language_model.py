@@ -249,9 +249,6 @@ class LanguageModel(Model):
         )
         return nats, int(exists.sum()), state
 
-    def _tables(self) -> list[str]:
-        return [] if self._tied else super()._tables()
-
     def _features(self, y: Any, rng: Any) -> Any:
         """Return what the output layer sees of the layer's outputs."""
         return ops.dropout(y, self._dropout, rng=rng) if rng is not None and self._dropout else y

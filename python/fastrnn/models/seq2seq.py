@@ -298,10 +298,6 @@ class Seq2Seq(Model):
         self._decoder, params["decoder"] = self._decoder.quantized(params["decoder"], precision)
         return params
 
-    def _tables(self) -> list[str]:
-        tied = "decoder.embedding.weight" if self._tied else ""
-        return [name for name in super()._tables() if name != tied]
-
     def _opened(self, batch: Any) -> Pairs:
         return opened_pairs(batch, self._encoder, self._sizes[1])
 

@@ -6,7 +6,8 @@ from numpy.typing import ArrayLike
 
 from fastrnn import _core
 from fastrnn._call import twins
-from fastrnn._checks import Array, allocate, floats, leading
+from fastrnn._checks import FLOAT32, Array, allocate, floats, leading
+from fastrnn._quantize import Matrix
 from fastrnn.ops._arguments import as_rows
 from fastrnn.ops._primitive import Call, differentiable
 
@@ -64,6 +65,12 @@ def checked_map(x: Any, w: Any, b: Any, rows: str = "O") -> tuple[Array, Array, 
     w, dtype = leading("w", w)
     if w.ndim != 2:
         raise ValueError(f"w must have shape ({rows}, I), got {w.shape}")
+    x, b = _checked_rows(x, w, b, dtype, rows)
+    return x, w, b
+
+
+def _checked_rows(x: Any, w: Any, b: Any, dtype: Any, rows: str) -> tuple[Array, Array | None]:
+    """Return what w (O, I) maps, and what is added, of this dtype and of shapes that fit."""
     O, I = w.shape
     x = floats("x", x, dtype)
     if x.ndim == 0 or x.shape[-1] != I:
@@ -74,16 +81,32 @@ def checked_map(x: Any, w: Any, b: Any, rows: str = "O") -> tuple[Array, Array, 
             raise ValueError(
                 f"b must have shape ({rows},) = ({O},) for w of {w.shape}, got {b.shape}"
             )
-    return x, w, b
+    return x, b
 
 
 def _forward(call: Call, x: Any, w: Any, b: Any) -> Array:
+    if isinstance(w, Matrix):
+        return _by_matrix(call, x, w, b)
     x, w, b = checked_map(x, w, b)
     call.kept = (x, w)
     if not call.core:
         return twins().linear(x, w, b)  # type: ignore[no-any-return]
     y = allocate("y", (*x.shape[:-1], len(w)), w.dtype)
     _core.linear_forward(as_rows("x", x), w, b, as_rows("y", y), call.num_threads)
+    return y
+
+
+def _by_matrix(call: Call, x: Any, w: Matrix, b: Any) -> Array:
+    """Return ``x·wᵀ + b`` by a matrix of fewer bits, of a quantised model: x is rounded as well."""
+    if call.traced:
+        raise TypeError("linear has no gradients where w is quantised")
+    x, b = _checked_rows(x, w, b, FLOAT32, "O")
+    y = allocate("y", (*x.shape[:-1], w.shape[0]), FLOAT32)
+    rows = as_rows("y", y)
+    if call.core:
+        _core.linear_packed(as_rows("x", x), w.packed(), b, rows, call.num_threads)
+    else:
+        rows[...] = twins("quantized").linear(as_rows("x", x), w.operand(), b)
     return y
 
 

@@ -1,4 +1,4 @@
-"""One layer and direction whose products are of int8 or bfloat16: what is rounded, and where.
+"""Layers whose products are of int8 or bfloat16: what is rounded, and where.
 
 Biases, peepholes, activations, c and sums are float32. Only x, h and the matrices W_ih and W_hh are
 rounded, each time they enter a product. bfloat16 is that and nothing else. With int8 the sums are
@@ -73,6 +73,18 @@ def bfloat16(x: Array) -> Array:
     rounded = (bits + np.uint32(0x7FFF) + odd) & np.uint32(0xFFFF0000)
     result: Array = np.where(np.isnan(x), np.float32(np.nan), rounded.view(np.float32))
     return result
+
+
+def linear(x: Array, w: Any, b: Array | None) -> Array:
+    """Return x Wᵀ + b (M, O) of float32 x (M, I).
+
+    Parameters
+    ----------
+    w : tuple or ndarray
+        Values and scales of int8 rows; or (O, I) of numbers that bfloat16 has.
+    """
+    product = Int8Weight(*w).of_x(x) if isinstance(w, tuple) else bfloat16(x) @ w.T
+    return product if b is None else product + b
 
 
 Step = Callable[[Array, Array, Any], tuple[Array, Any]]

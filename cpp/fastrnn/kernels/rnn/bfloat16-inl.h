@@ -5,6 +5,7 @@
 #include "fastrnn/kernels/rnn/dots.h"
 #include "fastrnn/kernels/rnn/narrow-inl.h"
 #include "fastrnn/kernels/rnn/narrow_tile-inl.h"
+#include "fastrnn/nn/narrow_linear.h"
 #include "fastrnn/rnn/layer.h"
 
 namespace fastrnn::FASTRNN_TARGET {
@@ -37,6 +38,7 @@ struct Narrow<BFloat16> {
 
   static const View<const float, 2>& ih(const RnnWeights<float>& w) { return w.w_ih; }
   static const View<const float, 2>& hh(const RnnWeights<float>& w) { return w.w_hh; }
+  static const View<const float, 2>& of(const NarrowMatrix& m) { return m.w; }
 
   static FASTRNN_INLINE void multiply(const NarrowProduct& p, [[maybe_unused]] Dots dots) {
 #ifdef FASTRNN_BFLOAT16_TILES

@@ -5,6 +5,7 @@
 #include "fastrnn/kernels/rnn/dots.h"
 #include "fastrnn/kernels/rnn/narrow-inl.h"
 #include "fastrnn/kernels/rnn/narrow_tile-inl.h"
+#include "fastrnn/nn/narrow_linear.h"
 #include "fastrnn/rnn/layer.h"
 
 namespace fastrnn::FASTRNN_TARGET {
@@ -81,6 +82,7 @@ struct Narrow<std::int8_t> {
   };
   static Matrix ih(const RnnWeights<float>& w) { return {w.q_ih, w.scale_ih, 1}; }
   static Matrix hh(const RnnWeights<float>& w) { return {w.q_hh, w.scale_hh, 127}; }
+  static Matrix of(const NarrowMatrix& m) { return {m.q, m.scale, 1}; }
 
   // A row into words `apart` elements from one to the next.
   static void pack_row(const Matrix& m, index_t row, index_t K, index_t apart, std::int8_t* to) {

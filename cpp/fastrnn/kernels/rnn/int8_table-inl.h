@@ -1,5 +1,5 @@
-// Fills the KernelTable of int8 weights. Sums of bytes are exact and fma() rounds once on every
-// instruction set, so that all of them give the same bits.
+// Fills the KernelTable and the NarrowLinear of int8 weights. Sums of bytes are exact and fma()
+// rounds once on every instruction set, so that all of them give the same bits.
 #pragma once
 
 #define FASTRNN_ALWAYS_FUSED 1
@@ -7,10 +7,13 @@
 
 #include "fastrnn/kernels/rnn/int8-inl.h"
 #include "fastrnn/kernels/rnn/make_table-inl.h"
+#include "fastrnn/kernels/rnn/narrow_linear-inl.h"
 #include "fastrnn/kernels/rnn/operands-inl.h"
 
 namespace fastrnn::FASTRNN_TARGET {
 
 FASTRNN_TABLE(int8, float, std::int8_t)
+
+constexpr NarrowLinear narrow_linear_int8 = narrow_linear_of<std::int8_t>(table_int8);
 
 }  // namespace fastrnn::FASTRNN_TARGET

@@ -68,7 +68,8 @@ class LabelStream:
         if self._vocab is not None:
             table = params["embedding"]["weight"]
             self._embedding = table if isinstance(table, Matrix) else table.copy()
-        self._weight, self._bias = params["out"]["weight"].copy(), params["out"]["bias"].copy()
+        weight, self._bias = params["out"]["weight"], params["out"]["bias"].copy()
+        self._weight: Any = weight if isinstance(weight, Matrix) else weight.copy()
         self._columns, self._dtype = reader.layer.input_size, reader.layer.dtype
         self._pooled: Array = np.zeros((self._n, reader.width), self._dtype)
         self.steps = np.zeros(self._n, np.int64)

@@ -261,11 +261,11 @@ class Model:
         Returns
         -------
         Model
-            Of the same class. Recurrent layers compute with fewer bits. Tables of embeddings are
-            kept with fewer bits, and the rows that are looked up are float32. Other matrices are
-            rounded as well, and kept so in a file, but in memory and in their products they are
-            float32: output layers, a table that is the output layer's weight too (``tied``), dense
-            layers, and of a decoder with attention the layer that attends. Vectors stay float32.
+            Of the same class. Recurrent layers and output layers compute with fewer bits. Tables of
+            embeddings are kept with fewer bits, and the rows that are looked up are float32. Other
+            matrices are rounded as well, and kept so in a file, but in memory and in their products
+            they are float32: dense layers, and of a decoder with attention the layer that attends.
+            Vectors stay float32.
 
         Raises
         ------
@@ -282,7 +282,7 @@ class Model:
         >>> model = SequenceClassifier("gru", 3, 64, input_size=8, rng=np.random.default_rng(0))
         >>> q = model.quantize("int8")
         >>> round(model.nbytes / q.nbytes, 1), q.quantized
-        (3.3, 'int8')
+        (3.4, 'int8')
         >>> x = np.random.default_rng(1).standard_normal((20, 2, 8), dtype=np.float32)
         >>> bool(np.abs(q.predict_proba(x) - model.predict_proba(x)).max() < 0.01)
         True
@@ -291,7 +291,7 @@ class Model:
         if self._precision is not None:
             raise ValueError(f"{self!r} is quantised already")
         made = copy(self)
-        made.params = _rounded(made._with_frozen(precision), precision, self._tables())
+        made.params = _rounded(made._with_frozen(precision), precision)
         made._precision = precision
         for name in _NOT_QUANTISED:
             if hasattr(type(self), name):
@@ -312,10 +312,6 @@ class Model:
         """Return the layers that can be quantised by the places of their weights in `params`."""
         reader = vars(self).get("_reader")
         return {} if reader is None else {"rnn": reader.layer}
-
-    def _tables(self) -> list[str]:
-        """Return the places of tables that are looked up and nothing else."""
-        return [name for name in flatten(self.params) if name.endswith("embedding.weight")]
 
     def _with_frozen(self, precision: str) -> dict[str, Any]:
         """Return the parameters with quantised recurrent layers; self becomes their model."""
@@ -466,19 +462,19 @@ def _kind(array: Any) -> str:
     return str(array.precision if isinstance(array, Matrix) else array.dtype.name)
 
 
-def _rounded(entry: Any, precision: str, tables: list[str], name: str = "") -> Any:
-    """Return what is not quantised yet as copies: tables as matrices of fewer bits, and other
-    matrices as float32 numbers that fewer bits can hold.
+def _rounded(entry: Any, precision: str, name: str = "") -> Any:
+    """Return what is not quantised yet as copies: tables and output layers as matrices of fewer
+    bits, and other matrices as float32 numbers that fewer bits can hold.
     """
     if isinstance(entry, FrozenWeights):
         return entry
     if isinstance(entry, Mapping):
         dot = f"{name}." if name else ""
-        return {key: _rounded(e, precision, tables, dot + key) for key, e in entry.items()}
+        return {key: _rounded(e, precision, dot + key) for key, e in entry.items()}
     if entry.ndim != 2:
         return entry.copy()
     matrix = PRECISIONS[precision].of(name, entry)
-    if name in tables:
+    if name.endswith(("embedding.weight", "out.weight")):
         return matrix
     # The scale of what has been rounded may differ in its last bit, once.
     return PRECISIONS[precision].of(name, matrix[:])[:]

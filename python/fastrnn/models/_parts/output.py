@@ -6,6 +6,7 @@ import numpy as np
 
 from fastrnn import ops
 from fastrnn._checks import integer
+from fastrnn._quantize import Matrix
 from fastrnn.models._parts.dense import choice
 from fastrnn.models._parts.reader import NOTHING
 
@@ -74,6 +75,12 @@ class OutputLoss:
         label_smoothing: float = 0.0,
     ) -> Any:
         """Return the loss of features (…, H) whose targets (…) may be NOTHING."""
+        quantised = isinstance(weight, Matrix)
+        if quantised:  # such a model measures, and does not learn
+            return ops.softmax_cross_entropy(
+                ops.linear(y, weight, bias), targets, ignore_index=NOTHING, reduction=reduction,
+                label_smoothing=label_smoothing,
+            )  # fmt: skip
         if rng is None or not self._sampled:
             return ops.linear_cross_entropy(
                 y, weight, bias, targets, ignore_index=NOTHING, reduction=reduction,
