@@ -259,6 +259,7 @@ _MODULES: Mapping[str, str] = {
     "torch": "bench.peer_torch:Torch",
     "onnxruntime": "bench.peer_onnxruntime:OnnxRuntime",
     "jax": "bench.peer_jax:Jax",
+    "onednn": "bench.peer_onednn:OneDnn",
 }
 NAMES = tuple(_MODULES)
 # Those of `bench.precision`, which no other bench has.
@@ -268,6 +269,9 @@ _FEW_BITS: Mapping[str, str] = {
     "torch int8": "bench.few_bits:TorchInt8",
     "torch bfloat16": "bench.few_bits:TorchBfloat16",
     "onnxruntime int8": "bench.few_bits:OnnxRuntimeInt8",
+    "onednn int8": "bench.peer_onednn:OneDnnInt8",
+    "onednn bfloat16": "bench.peer_onednn:OneDnnBfloat16",
+    "openvino bfloat16": "bench.peer_openvino:OpenVinoBfloat16",
 }
 FEW_BITS = tuple(_FEW_BITS)
 

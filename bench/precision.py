@@ -29,7 +29,9 @@ def main(argv: list[str] | None = None) -> int:
         for H in options.hidden
         for N in options.batch
     ]
-    others = [name for name in baselines.FEW_BITS if baselines.peer_class(name).importable()]
+    others = [
+        name for name in ("onednn", *baselines.FEW_BITS) if baselines.peer_class(name).importable()
+    ]
     results = grid.run(selected, [table.BASE, *others], options.rounds, options.turn_ms / 1e3)
     print("\n" + gains(results["records"]))
     return grid.store(results, options.out)
