@@ -9,14 +9,15 @@ each has one thread. Needs root, ``ip`` and ``tc`` (Debian: iproute2). Both are 
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-SPACES = ("fastrnn-0", "fastrnn-1")
+SPACES = tuple(f"fastrnn-{os.getpid()}-{k}" for k in (0, 1))
 DEVICES = ("fastrnn0", "fastrnn1")
 ADDRESSES = ("10.77.0.1", "10.77.0.2")
 # In place of rsh: runs a command in the namespace of an address.
@@ -49,8 +50,37 @@ def joined(rate: str) -> Iterator[None]:
             )  # fmt: skip
         yield
     finally:
-        for space in SPACES:  # their devices go with them
+        for space in SPACES:  # what still runs there, then they, and their devices with them
+            inside = subprocess.run(
+                ["ip", "netns", "pids", space], capture_output=True, text=True, check=False
+            )
+            for pid in inside.stdout.split():
+                with suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
             subprocess.run(["ip", "netns", "del", space], check=False, stderr=subprocess.DEVNULL)
+
+
+def variables(folder: Path) -> dict[str, str]:
+    """Return what MPICH is told in the environment: a rank in each of them, sent to by TCP alone.
+
+    Else it sees one host, and sends through memory: itself, and the UCX beneath it.
+    """
+    launcher = folder / "launcher"
+    launcher.write_text(LAUNCHER)
+    launcher.chmod(0o755)
+    return {
+        "HYDRA_LAUNCHER": "rsh",
+        "HYDRA_LAUNCHER_EXEC": str(launcher),
+        "MPIR_CVAR_NOLOCAL": "1",
+        "UCX_TLS": "tcp",
+        "FASTRNN_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+
+
+def set_link(state: str) -> None:
+    """Set the link between them "down", or "up"."""
+    _run("ip", "-n", SPACES[0], "link", "set", DEVICES[0], state)
 
 
 def _run(*words: str) -> None:
@@ -70,19 +100,11 @@ def main() -> int:
     if mpiexec is None:
         raise SystemExit("this needs mpiexec of MPICH: pip install mpi4py mpich")
     with joined(given.rate), tempfile.TemporaryDirectory() as folder:
-        launcher = Path(folder) / "launcher"
-        launcher.write_text(LAUNCHER)
-        launcher.chmod(0o755)
         command = [
-            "ip", "netns", "exec", SPACES[0], mpiexec, "-launcher", "rsh",
-            "-launcher-exec", str(launcher), "-hosts", ",".join(ADDRESSES), "-n", "2",
+            "ip", "netns", "exec", SPACES[0], mpiexec, "-hosts", ",".join(ADDRESSES), "-n", "2",
             sys.executable, "-m", "mpi4py", "-m", "fastrnn.cli", "doctor", "--dist",
         ]  # fmt: skip
-        env = os.environ | {
-            "MPIR_CVAR_NOLOCAL": "1",  # else MPICH sends through memory, as both have one host
-            "FASTRNN_NUM_THREADS": "1",
-            "OPENBLAS_NUM_THREADS": "1",
-        }
+        env = os.environ | variables(Path(folder))
         print(f"rate {given.rate}: {' '.join(command[4:])}", flush=True)
         return subprocess.run(command, env=env, check=False).returncode
 

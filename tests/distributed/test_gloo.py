@@ -10,16 +10,19 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
-from helpers import jobs
-from helpers.processes import TIMEOUT, environment
+from helpers import jobs, places
+from helpers.processes import TIMEOUT, environment, wait_until
 from helpers.tolerances import RANKS
 
 pytest.importorskip("autograd")
 pytest.importorskip("safetensors")
 pytest.importorskip("torch")
+from bench import two_machines
 from fastrnn.distributed import TorchComm
+from fastrnn.train import load_latest
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs/howto/distributed.md"
@@ -31,7 +34,7 @@ SCRIPT = """
     from helpers import jobs
     from fastrnn.distributed import TorchComm
     rank, size = int(sys.argv[1]), int(sys.argv[2])
-    where = "file://" + os.path.abspath("meeting")
+    where = sys.argv[3] if len(sys.argv) > 3 else "file://" + os.path.abspath("meeting")
     torch.distributed.init_process_group("gloo", init_method=where, rank=rank, world_size=size)
     dist = TorchComm(timeout_s=TIMEOUT)
     assert (dist.rank, dist.size) == (rank, size)
@@ -85,18 +88,26 @@ LEAVE = """
     while True:
         dist.allreduce_(x)
 """
+LOSE = """
+    say("learns")
+    jobs.train(dist, jobs.classifier, updates=10**7, checkpoint="disk/run", save_every=3,
+               metrics="run.jsonl")
+"""
 
 
-def start(folder: Path, code: str, size: int, timeout_s: float) -> list[subprocess.Popen[str]]:
+def start(
+    folder: Path, code: str, size: int, timeout_s: float, *where: str, prefixes: Any = ()
+) -> list[subprocess.Popen[str]]:
+    """Run the ranks, each after words of its own if there are some, which meet at an address."""
     path = folder / "script.py"
     head = SCRIPT.replace("TIMEOUT", str(timeout_s))
     path.write_text(textwrap.dedent(head) + textwrap.dedent(code))
     return [
         subprocess.Popen(
-            [sys.executable, str(path), str(rank), str(size)], env=at_home(), cwd=folder,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            [*prefix, sys.executable, str(path), str(rank), str(size), *where], env=at_home(),
+            cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )
-        for rank in range(size)
+        for rank, prefix in enumerate(prefixes or [()] * size)
     ]  # fmt: skip
 
 
@@ -170,6 +181,51 @@ def test_a_rank_that_is_stopped_ends_the_others(tmp_path: Path) -> None:
         processes[1].communicate()
     assert processes[0].returncode == 1
     assert re.fullmatch(r"fastrnn: a rank has ended, or does not answer: .*2000 ?ms.*\n", ours(err))
+
+
+def wait_for_records(folder: Path, processes: list[subprocess.Popen[str]]) -> None:
+    def there() -> bool:
+        gone = [process for process in processes if process.poll() is not None]
+        assert not gone, gone[0].communicate()
+        metrics = folder / "run.jsonl"
+        return metrics.exists() and metrics.read_text().count("\n") >= 2
+
+    wait_until(there)
+
+
+@pytest.mark.check(37)
+def test_a_link_that_goes_down_ends_both(tmp_path: Path) -> None:
+    with places.two_apart():
+        meeting = f"tcp://{two_machines.ADDRESSES[0]}:29500"
+        prefixes = [
+            ("ip", "netns", "exec", space, "env", f"GLOO_SOCKET_IFNAME={device}")
+            for space, device in zip(two_machines.SPACES, two_machines.DEVICES, strict=True)
+        ]
+        processes = start(tmp_path, LOSE, 2, 2.0, meeting, prefixes=prefixes)
+        try:
+            wait_for_records(tmp_path, processes)
+            two_machines.set_link("down")
+        finally:
+            told = ended(processes)
+        for code, _, err in told:
+            assert code == 1, err
+            assert re.fullmatch(r"fastrnn: a rank has ended, or does not answer: .*\n", ours(err))
+    assert load_latest(tmp_path / "disk/run").state["run"]["update"] >= 3
+
+
+@pytest.mark.check(37)
+def test_a_full_disk_of_rank_0_ends_both(tmp_path: Path) -> None:
+    with places.small_disk(tmp_path / "disk", "2m"):
+        processes = start(tmp_path, LOSE, 2, 300)
+        try:
+            wait_for_records(tmp_path, processes)
+            places.fill(tmp_path / "disk")
+        finally:
+            (first, _, full), (second, _, lost) = ended(processes)
+        assert first == second == 1
+        assert ours(full).count("No space left on device") == 1
+        assert re.fullmatch(r"fastrnn: a rank has ended, or does not answer: .*\n", ours(lost))
+        assert load_latest(tmp_path / "disk/run").state["run"]["update"] >= 3
 
 
 def ours(err: str) -> str:

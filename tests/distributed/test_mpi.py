@@ -10,15 +10,17 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import jobs
+from helpers import jobs, places
 from helpers.commands import only_line
-from helpers.processes import TIMEOUT, environment
+from helpers.processes import TIMEOUT, environment, wait_until
 from helpers.tolerances import RANKS
 
+from bench import two_machines
 from fastrnn.cli.commands import doctor_ranks as report
 from fastrnn.train import load_latest
 
@@ -125,11 +127,16 @@ def launch(folder: Path, ranks: str, *words: str) -> subprocess.Popen[str]:
     return start_words(folder, "-n", ranks, *words)
 
 
-def start_words(folder: Path, *words: str) -> subprocess.Popen[str]:
-    places = [str(HERE.parent), os.environ.get("PYTHONPATH", "")]
+def start_words(
+    folder: Path,
+    *words: str,
+    prefix: tuple[str, ...] = (),
+    env: Mapping[str, str] | None = None,
+) -> subprocess.Popen[str]:
+    found = [str(HERE.parent), os.environ.get("PYTHONPATH", "")]
     return subprocess.Popen(
-        [sys.executable, "-m", "fastrnn.cli", "launch", *words],
-        env=environment({"PYTHONPATH": os.pathsep.join(filter(None, places))}),
+        [*prefix, sys.executable, "-m", "fastrnn.cli", "launch", *words],
+        env=environment({"PYTHONPATH": os.pathsep.join(filter(None, found)), **(env or {})}),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -247,6 +254,7 @@ SILENT = """
         WHAT
     CALL
 """
+RULE = "timeout_s must be longer than what one rank does alone, such as a validation"
 STOP = {
     "is stopped": "os.kill(os.getpid(), signal.SIGSTOP)",
     "works too long": "time.sleep(600)",
@@ -271,23 +279,27 @@ def test_a_rank_that_does_not_answer_ends_the_job(
     assert out.count("met") == ranks, err
     assert process.returncode == 1
     found = [line for line in err.splitlines() if "not answered" in line]
-    rule = "timeout_s must be longer than what one rank does alone, such as a validation"
-    assert found == [f"fastrnn: rank {silent} has not answered for 1.5 s; {rule}"]
+    assert found == [f"fastrnn: rank {silent} has not answered for 1.5 s; {RULE}"]
 
 
 def working(folder: Path, records: int = 1) -> tuple[subprocess.Popen[str], list[int]]:
     """A job in the middle of its training, and the processes of its ranks."""
     folder.mkdir(exist_ok=True)
     process = start(folder, WORK, 2, str(folder / "run"))
+    return process, in_the_middle(process, folder / "run.jsonl", records)
+
+
+def in_the_middle(process: subprocess.Popen[str], metrics: Path, records: int = 1) -> list[int]:
+    """Wait until two ranks have made so many records, and return their processes."""
     assert process.stdout is not None
     process.stdout.readline()
     found = sorted(process.stdout.readline().split() for _ in range(2))
-    metrics, deadline = folder / "run.jsonl", time.monotonic() + TIMEOUT
+    deadline = time.monotonic() + TIMEOUT
     while not (metrics.exists() and metrics.read_text().count("\n") >= records):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline, "no update is made"
         time.sleep(0.01)
-    return process, [int(pid) for *_, pid in found]
+    return [int(pid) for *_, pid in found]
 
 
 @pytest.mark.check(37, quick=1, full=10)
@@ -301,6 +313,57 @@ def test_a_killed_rank_ends_the_job(tmp_path: Path, count: int) -> None:
         assert process.returncode == 1
         assert "the 2 ranks ended with exit code" in err.splitlines()[-1]
         assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+
+
+LOSE = """
+    dist = distributed.init(timeout_s=2.0)
+    say("pid", os.getpid())
+    jobs.train(dist, jobs.classifier, updates=10**7, checkpoint=sys.argv[1], save_every=3,
+               metrics="run.jsonl")
+"""
+
+
+@pytest.mark.check(37)
+def test_a_link_that_goes_down_ends_the_job(tmp_path: Path) -> None:
+    """MPI's own abort waits for the rank out of reach, and mpiexec for its machine."""
+    (tmp_path / "hosts").write_text("\n".join(two_machines.ADDRESSES))
+    (tmp_path / "script.py").write_text(textwrap.dedent(SCRIPT) + textwrap.dedent(LOSE))
+    with places.two_apart():
+        process = start_words(
+            tmp_path, "--hosts", "hosts", "script.py", "run",
+            prefix=("ip", "netns", "exec", two_machines.SPACES[0]),
+            env=two_machines.variables(tmp_path),
+        )  # fmt: skip
+        try:
+            pids = in_the_middle(process, tmp_path / "run.jsonl", 2)
+            began = time.monotonic()
+            two_machines.set_link("down")
+            _, err = process.communicate(timeout=TIMEOUT)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+        assert time.monotonic() - began < SOON
+        assert process.returncode == 1
+        told = [line for line in err.splitlines() if line.startswith("fastrnn:")]
+        assert told == [f"fastrnn: rank 1 has not answered for 2 s; {RULE}"]
+        wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
+    assert load_latest(tmp_path / "run").state["run"]["update"] >= 3
+
+
+@pytest.mark.check(37)
+def test_a_full_disk_of_rank_0_ends_the_job(tmp_path: Path) -> None:
+    with places.small_disk(tmp_path / "disk", "2m"):
+        process = start(tmp_path, LOSE, 2, str(tmp_path / "disk" / "run"))
+        pids = in_the_middle(process, tmp_path / "run.jsonl", 2)
+        began = time.monotonic()
+        places.fill(tmp_path / "disk")
+        _, err = process.communicate(timeout=TIMEOUT)
+        assert time.monotonic() - began < SOON
+        assert process.returncode == 1
+        assert err.count("No space left on device") == 1
+        assert err.count("Traceback") == 1
+        assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+        assert load_latest(tmp_path / "disk" / "run").state["run"]["update"] >= 3
 
 
 @pytest.mark.check(37)

@@ -5,12 +5,12 @@ here once, in process and in the system, and what stood there before must still 
 import errno
 import os
 import stat
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from helpers import places
 from helpers.processes import output_of
 
 from fastrnn.io import _files
@@ -230,17 +230,8 @@ def test_a_file_too_large_for_the_system(target: Path) -> None:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
-    try:
-        done = subprocess.run(command, capture_output=True, check=False)
-        mounted = os.geteuid() == 0 and done.returncode == 0
-    except OSError:
-        mounted = False
-    if not mounted:
-        pytest.skip("no right to mount a small disk")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with places.small_disk(folder, "256k"):
+        yield folder
 
 
 @pytest.mark.check(32)

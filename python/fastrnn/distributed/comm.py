@@ -9,6 +9,7 @@ import numpy as np
 from fastrnn._checks import MAX_THREADS, Array, function, integer
 
 R = TypeVar("R")
+SILENT = "not answered for"  # by these words `fastrnn launch` knows that a rank was lost
 
 
 class RankEndedError(RuntimeError):
@@ -41,7 +42,7 @@ class RankSilentError(RankEndedError):
         super().__init__(silent)
         who = f"rank {min(silent)} has" if len(silent) == 1 else f"ranks {sorted(silent)} have"
         rule = "timeout_s must be longer than what one rank does alone, such as a validation"
-        self.args = (f"{who} not answered for {seconds:g} s; {rule}",)
+        self.args = (f"{who} {SILENT} {seconds:g} s; {rule}",)
 
 
 class Comm:

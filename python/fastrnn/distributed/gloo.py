@@ -94,8 +94,8 @@ class TorchComm(Comm):
         -------
         list of ndarray
         """
-        counts = np.empty(self.size, np.int64)
-        self._call("all_gather_into_tensor", _tensor(counts), _tensor(np.array([array.size])))
+        counts = np.empty((self.size, 1), np.int64)
+        self._call("all_gather", list(map(_tensor, counts)), _tensor(np.array([array.size])))
         longest = int(counts.max())
         if not longest:
             return [array.copy() for _ in counts]
@@ -103,8 +103,8 @@ class TorchComm(Comm):
         own = np.zeros(longest, array.dtype)
         own[: array.size] = array
         parts = np.empty((self.size, longest), array.dtype)
-        self._call("all_gather_into_tensor", _bytes(parts), _bytes(own))
-        return [part[:count].copy() for part, count in zip(parts, counts.tolist(), strict=True)]
+        self._call("all_gather", list(map(_bytes, parts)), _bytes(own))
+        return [part[:count].copy() for part, count in zip(parts, counts.flat, strict=True)]
 
     def alltoall(self, array: Array) -> Array:
         """Return what all ranks have for this one: part k of an array goes to rank k.

@@ -1,6 +1,7 @@
 """Ranks that are processes under an MPI launcher; mpi4py is imported only there."""
 
 import atexit
+import faulthandler
 import os
 import sys
 import threading
@@ -8,6 +9,7 @@ import warnings
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from math import inf
+from pathlib import Path
 from time import monotonic, sleep
 from types import TracebackType
 from typing import Any
@@ -25,7 +27,7 @@ _SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE", _SLURM)
 _TORCHRUN = "TORCHELASTIC_RUN_ID"
 _ENDED, _PRESENT = 0, 1  # what a message says of the rank that sends it
 _SPIN = 0.002  # seconds; what takes longer than that may wait for the next look
-_GRACE = 2.0  # seconds in which a rank that waits answers
+_GRACE = 2.0  # seconds in which a rank that waits answers, and MPI ends a process
 _MOST = 2**30  # elements of one call: MPI counts in 32 bits
 NEEDED = 'pip install "fastrnn[mpi]" mpich gives it to you; on a cluster, with its own MPI: mpi4py'
 
@@ -152,7 +154,10 @@ class MPIComm(Comm):
         """
         sys.stdout.flush()
         sys.stderr.flush()
-        self._mpi.Abort(status)
+        with Path(os.devnull).open("w") as nowhere:
+            # MPICH never comes back, with the GIL, where it has data for a rank out of reach.
+            faulthandler.dump_traceback_later(_GRACE, exit=True, file=nowhere)
+            self._mpi.Abort(status)
 
 
 class _Ends:
@@ -330,15 +335,15 @@ def init(timeout_s: float | None = None) -> Comm:
 
 
 @contextmanager
-def ending_all(status: int, ended: Container[int] = ()) -> Iterator[None]:
+def ending_all(status: int, ended: Container[int] = (), pause: float = 0.5) -> Iterator[None]:
     """Say what went wrong in the block, then end all ranks if this process is one of several.
 
     What goes wrong on all of them is said once: the others give the first of those that have not
-    ended time to end them.
+    ended time to end them, `pause` in seconds.
     """
     together = _world is not None and _world.size > 1
     if _world is not None and any(rank not in ended for rank in range(_world.rank)):
-        sleep(0.5)
+        sleep(pause)
     yield
     if _world is not None and together:
         _world.abort(status)
@@ -350,7 +355,8 @@ def _end_all_on_error() -> None:
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if isinstance(error, RankEndedError):
-            with ending_all(1, error.ended):
+            late = isinstance(error, RankSilentError)  # the first may have to wait for MPI's end
+            with ending_all(1, error.ended, _GRACE + 0.5 if late else 0.5):
                 sys.stderr.write(f"fastrnn: {error}\n")
             return
         with ending_all(130 if issubclass(kind, KeyboardInterrupt) else 1):

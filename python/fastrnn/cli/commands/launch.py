@@ -8,16 +8,19 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Event, Thread, Timer
 
 import typer
 
 import fastrnn
 from fastrnn.cli.commands._hosts import host_options, read_hosts
+from fastrnn.distributed.comm import SILENT
 from fastrnn.distributed.mpi import NEEDED
 from fastrnn.runtime import THREAD_VARIABLES
 from fastrnn.train._interrupt import ENDING
 
 _HOW = "'-n' / '--hosts'"
+_PATIENCE = 5.0  # seconds for mpiexec to end by itself when a rank was lost
 _COMMANDS = ("train", "selftest", "doctor")  # those that know what ranks are
 # Open MPI binds every rank to one core, and lets those that wait keep it busy.
 _OPEN_MPI = {
@@ -84,10 +87,15 @@ def _wait(command: list[str], env: dict[str, str]) -> int:
     """Run mpiexec to its end, and return its exit code, 130 after Ctrl-C.
 
     Ctrl-C in a terminal reaches it too, and what the ranks save then takes its time. What a
-    scheduler sends is passed on to it, and by it to the ranks.
+    scheduler sends is passed on to it, and by it to the ranks. Where a rank is lost together with
+    its machine, mpiexec would wait for that.
     """
-    interrupted = False
-    with subprocess.Popen(command, env=env) as process:
+    interrupted, lost = False, Event()
+    reading, writing = os.pipe()
+    with subprocess.Popen(command, env=env, stderr=writing) as process:
+        os.close(writing)
+        forwarding = Thread(target=_forward, args=(reading, process, lost), daemon=True)
+        forwarding.start()
         numbers = [getattr(signal, name) for name in ENDING if hasattr(signal, name)]
         before = {n: signal.signal(n, lambda n, _: process.send_signal(n)) for n in numbers}
         while process.returncode is None:
@@ -97,7 +105,25 @@ def _wait(command: list[str], env: dict[str, str]) -> int:
                 interrupted = True
         for number, handler in before.items():
             signal.signal(number, handler)
-    return 130 if interrupted else process.returncode
+    forwarding.join(_PATIENCE)  # what outlives mpiexec may hold its end of the pipe
+    if interrupted:
+        return 130
+    return 1 if lost.is_set() else process.returncode
+
+
+def _forward(reading: int, process: subprocess.Popen[bytes], lost: Event) -> None:
+    """Write what comes from the ranks to stderr; if one was lost, end mpiexec a little later."""
+    words, end = SILENT.encode(), b""
+    with open(reading, "rb", buffering=0) as pipe:
+        while chunk := pipe.read(2**16):
+            os.write(2, chunk)
+            end += chunk
+            if words in end and not lost.is_set():
+                lost.set()
+                killer = Timer(_PATIENCE, process.kill)
+                killer.daemon = True
+                killer.start()
+            end = end[1 - len(words) :]
 
 
 def _mpiexec() -> str:
