@@ -1,4 +1,5 @@
-"""Writes the README's table of speed, and its picture, from what bench.run left in results/.
+"""Writes the README's tables of speed, and their picture, from what is in results/: what bench.run
+has left, and of fewer bits than float32 what bench.precision has.
 
 python -m bench.report [--check]
 """
@@ -15,6 +16,7 @@ from bench.grid import RESULTS
 
 ROOT = Path(__file__).resolve().parent.parent
 README, PICTURE = ROOT / "README.md", ROOT / "docs" / "images" / "speed.png"
+PRECISION = "precision-*.json"
 BEGIN, END = "<!-- speed table: begin -->", "<!-- speed table: end -->"
 
 
@@ -57,7 +59,7 @@ def replaced(text: str, content: str) -> str:
 
 
 def tables(folder: Path) -> str:
-    """One table for each file that ``python -m bench.run`` wrote, in the order of their names.
+    """One table for each file of `bench.run`, then of `bench.precision`, in the order of names.
 
     Raises
     ------
@@ -67,6 +69,7 @@ def tables(folder: Path) -> str:
     found = [markdown(result) for result in measured(folder)]
     if not found:
         raise ValueError(f"{folder} holds no results; run python -m bench.run")
+    found += [few_bits(json.loads(path.read_text())) for path in sorted(folder.glob(PRECISION))]
     return "\n\n".join(found)
 
 
@@ -113,6 +116,22 @@ def markdown(result: dict[str, Any]) -> str:
     note += f"; {result['date']}. Times are the least, ratios the median of alternating rounds"
     note += " of forward, or of forward and backward with every gradient."
     return "\n".join([*lines, "", note])
+
+
+def few_bits(result: dict[str, Any]) -> str:
+    """The table of one machine: the time of a layer in each precision, of everybody."""
+    names = result["peers"]
+    heads = ["layer", "threads", *(peer_class(name).title for name in names)]
+    lines = [_row(heads), _row(["---", *["---:"] * (len(heads) - 1)])]
+    for record in (r for r in result["records"] if "left_out" not in r):
+        times = [record["peers"][name].get("min_ms") for name in names]
+        cells = ["–" if ms is None else table.duration(ms) for ms in times]
+        lines.append(_row([f"{_shape(record)} ({_work(record)})", str(record["threads"]), *cells]))
+    versions = {name.split()[0]: version for name, version in result["versions"].items()}
+    note = f"{result['machine']['cpu']}, {result['isa']}; "
+    note += ", ".join(f"{name} {version}" for name, version in versions.items())
+    note += f"; {result['date']}. Times are the least of alternating rounds; what has no precision"
+    return "\n".join([*lines, "", note + " in its name is float32."])
 
 
 def _row(cells: list[str]) -> str:

@@ -109,3 +109,23 @@ def test_the_picture_of_the_readme_can_be_drawn(tmp_path: Path) -> None:
 )
 def test_short_times_are_microseconds(ms: float, text: str) -> None:
     assert table.duration(ms) == text
+
+
+def test_the_table_of_fewer_bits_has_a_column_for_everybody() -> None:
+    peers = {"fastrnn": {"min_ms": 0.5}, "fastrnn int8": {"min_ms": 0.125}, "onednn int8": {}}
+    record = {
+        "cell": "lstm", "T": 50, "N": 1, "I": 64, "H": 64, "layers": 1, "dtype": "float32",
+        "bidirectional": False, "ragged": False, "stream": False, "training": False, "threads": 2,
+        "peers": peers,
+    }  # fmt: skip
+    result = {
+        "machine": {"cpu": "CPU"}, "isa": "avx2", "date": "2026-01-01", "peers": list(peers),
+        "versions": {"fastrnn": "1", "fastrnn int8": "1", "onednn int8": "3"},
+        "records": [record, record | {"left_out": "busy"}],
+    }  # fmt: skip
+    lines = report.few_bits(result).splitlines()
+    assert lines[0] == "| layer | threads | fastrnn | fastrnn int8 | oneDNN int8 |"
+    assert lines[2] == "| lstm T50 N1 I64 H64 (inference) | 2 | 0.500 ms | 0.125 ms | – |"
+    assert lines[3] == ""
+    assert lines[4].startswith("CPU, avx2; fastrnn 1, onednn 3; 2026-01-01. ")
+    assert len(lines) == 5
