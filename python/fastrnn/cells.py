@@ -194,6 +194,8 @@ def float_type(value: Any) -> DType:
 def layer_sizes(hidden_size: Any, num_layers: Any) -> tuple[list[int], bool]:
     """Return H of each layer, and whether the caller gave a list."""
     L = integer("num_layers", num_layers, 1, MAX_LAYERS)
+    if isinstance(hidden_size, np.ndarray) and hidden_size.ndim == 1:
+        hidden_size = hidden_size.tolist()
     if not isinstance(hidden_size, Sequence) or isinstance(hidden_size, str):
         return [integer("hidden_size", hidden_size, 1)] * L, False
     result = [integer(f"hidden_size[{i}]", H, 1) for i, H in enumerate(hidden_size)]

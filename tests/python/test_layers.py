@@ -5,6 +5,7 @@ by hand from the public functions, with every merge, sizes of their own, and bot
 import copy
 import pickle
 import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -113,6 +114,17 @@ def test_each_layer_of_its_own_size(kind: str, backend: str, rng: Any) -> None:
     assert {name: g.shape for name, g in grads.params.items()} == {
         name: p.shape for name, p in layer.params.items()
     }
+
+
+def test_sizes_may_be_an_array(tmp_path: Path) -> None:
+    pytest.importorskip("safetensors")
+    layer = fastrnn.GRU(2, np.array([4, 5]), rng=np.random.default_rng(0))
+    assert layer.hidden_size == [4, 5]
+    layer.save(tmp_path / "layer.safetensors")
+    assert fastrnn.GRU.load(tmp_path / "layer.safetensors").hidden_size == [4, 5]
+    for wrong in (np.array([[4, 5]]), np.array([4.0, 5.0])):
+        with pytest.raises(TypeError, match="hidden_size"):
+            fastrnn.GRU(2, wrong)
 
 
 def test_a_list_of_one_size_still_gives_lists(backend: str) -> None:
