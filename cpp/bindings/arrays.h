@@ -65,6 +65,13 @@ inline std::string type_of(py::handle object) {
                        tuple(got.shape(), static_cast<int>(got.ndim())));
 }
 
+[[noreturn, gnu::cold]] inline void no_memory(const char* name, const py::ssize_t* shape, int rank,
+                                              const char* dtype) {
+  PyErr_Format(PyExc_MemoryError, "%s of shape %s and dtype %s does not fit", name,
+               tuple(shape, rank).c_str(), dtype);
+  throw py::error_already_set();
+}
+
 }  // namespace words
 
 inline void must_be_none(const char* name, py::handle object, const std::string& when) {
@@ -265,6 +272,25 @@ View<T, Rank> as_optional_output(const char* name, py::handle object,
                                  Strides strides = Strides::contiguous) {
   if (object.is_none()) return {};
   return as_output<T>(name, object, axes, extents, strides);
+}
+
+[[gnu::noinline]] inline py::object fresh(const char* name, int type, const char* type_name,
+                                          const index_t* shape, int rank) {
+  const auto& numpy = py::detail::npy_api::get();
+  py::ssize_t axes[8];
+  for (int i = 0; i < rank; ++i) axes[i] = static_cast<py::ssize_t>(shape[i]);
+  PyObject* const array =
+      numpy.PyArray_NewFromDescr_(numpy.PyArray_Type_, numpy.PyArray_DescrFromType_(type), rank,
+                                  axes, nullptr, nullptr, 0, nullptr);
+  if (array == nullptr) words::no_memory(name, axes, rank, type_name);
+  return py::reinterpret_steal<py::object>(array);
+}
+
+// What stands in the place of an output: a fresh array where a caller has True there.
+template <class T, int Rank>
+py::object fresh_or_given(const char* name, py::handle place, const index_t (&shape)[Rank]) {
+  if (place.ptr() != Py_True) return py::reinterpret_borrow<py::object>(place);
+  return fresh(name, py::dtype::num_of<T>(), dtype_name<T>(), shape, Rank);
 }
 
 // An array of any rank as one row of elements.

@@ -1,4 +1,5 @@
-// rnn_forward, rnn_backward and their objects: arguments become Views, then the core runs.
+// rnn_forward, rnn_backward and their objects: arguments become Views, then the core runs. And
+// fits, which every check of the package asks first.
 #include <pybind11/pybind11.h>
 
 #include <limits>
@@ -29,9 +30,17 @@ struct ForwardObjects : WeightObjects, MaskObjects {
       ids, bfloat16;
 };
 
-// What every forward call has: all but the weights.
+// The outputs of a forward call: as they came, or fresh.
+struct ForwardOutputs {
+  py::object y, h_n, c_n;
+
+  py::object all() const { return py::make_tuple(y, h_n, c_n); }
+};
+
+// What every forward call has: all but the weights, which say H and P.
 template <class T>
-RnnForwardArgs<T> read_forward(const ForwardObjects& objects, Extents& extents) {
+RnnForwardArgs<T> read_forward(const ForwardObjects& objects, index_t H, index_t P,
+                               Extents& extents, ForwardOutputs& out) {
   constexpr Strides rows = Strides::rows;
   RnnForwardArgs<T> args{};
   args.layer.cell = as_cell(objects.cell);
@@ -44,37 +53,51 @@ RnnForwardArgs<T> read_forward(const ForwardObjects& objects, Extents& extents) 
   args.in.h0 = as_optional_input<T>("h0", objects.h0, {"N", "P"}, extents);
   args.in.c0 = as_optional_input<T>("c0", objects.c0, {"N", "H"}, extents);
   args.lengths = as_optional_input<index_t>("lengths", objects.lengths, {"N"}, extents);
-  args.y = as_output<T>("y", objects.y, {"T", "N", "P"}, extents);
-  args.h_n = as_output<T>("h_n", objects.h_n, {"N", "P"}, extents);
-  args.c_n = as_optional_output<T>("c_n", objects.c_n, {"N", "H"}, extents, rows);
+  const index_t* const steps = args.in.ids ? args.in.ids.shape : args.in.x.shape;
+  const index_t N = steps[1];
+  const bool no_c = objects.c_n.ptr() == Py_True && !cell_traits(args.layer.cell).shape.cell_state;
+  out.y = fresh_or_given<T>("y", objects.y, {steps[0], N, P});
+  out.h_n = fresh_or_given<T>("h_n", objects.h_n, {N, P});
+  out.c_n = no_c ? py::none() : fresh_or_given<T>("c_n", objects.c_n, {N, H});
+  args.y = as_output<T>("y", out.y, {"T", "N", "P"}, extents);
+  args.h_n = as_output<T>("h_n", out.h_n, {"N", "P"}, extents);
+  args.c_n = as_optional_output<T>("c_n", out.c_n, {"N", "H"}, extents, rows);
   return args;
 }
 
 template <class T>
-void forward(const ForwardObjects& objects, bool bfloat16) {
+py::object forward(const ForwardObjects& objects, bool bfloat16) {
   Extents extents;
   const RnnWeights<T> weights = objects.weights<T>(extents);
-  RnnForwardArgs<T> args = read_forward<T>(objects, extents);
+  const index_t G = cell_traits(as_cell(objects.cell)).shape.gates;
+  ForwardOutputs out;
+  RnnForwardArgs<T> args =
+      read_forward<T>(objects, weights.w_hh.shape[0] / G, weights.w_hh.shape[1], extents, out);
   args.layer.weights = weights;
   if (bfloat16) args.layer.precision = Precision::bfloat16;
-  if (objects.tape.is_none()) return without_gil([&] { rnn_forward(args); });
+  if (objects.tape.is_none()) {
+    without_gil([&] { rnn_forward(args); });
+    return out.all();
+  }
 
   for (const char* name : {"lengths", "ids", "h_n", "c_n"})
     extents.drop(name);  // not kept by the tape
   const ForwardObjects& o = objects;
   std::vector<py::object> references;
-  for (py::handle object : {o.x, o.y, o.h0, o.c0, o.w_ih, o.w_hh, o.b_ih, o.b_hh, o.w_peephole,
-                            o.w_hr, o.w_norm, o.h_mask, o.h_keep, o.c_keep}) {
+  references.reserve(14);
+  for (py::handle object : {o.x, py::handle(out.y), o.h0, o.c0, o.w_ih, o.w_hh, o.b_ih, o.b_hh,
+                            o.w_peephole, o.w_hr, o.w_norm, o.h_mask, o.h_keep, o.c_keep}) {
     references.push_back(py::reinterpret_borrow<py::object>(object));
   }
   as_tape(o.tape).record<T>(extents, std::move(references), [&](Tape<T>& inner) {
     args.tape = &inner;
     without_gil([&] { rnn_forward(args); });
   });
+  return out.all();
 }
 
 template <class T>
-void forward_packed(const ForwardObjects& objects, const PackedWeights<T>& weights) {
+py::object forward_packed(const ForwardObjects& objects, const PackedWeights<T>& weights) {
   const char* const when = "when packed is given";
   must_be_none("w_ih", objects.w_ih, when);
   must_be_none("w_hh", objects.w_hh, when);
@@ -84,16 +107,20 @@ void forward_packed(const ForwardObjects& objects, const PackedWeights<T>& weigh
   must_be_none("w_hr", objects.w_hr, when);
   must_be_none("w_norm", objects.w_norm, when);
   Extents extents;
-  RnnForwardArgs<T> args = read_forward<T>(objects, extents);
+  ForwardOutputs out;
+  const Dims dims = weights.dims();
+  RnnForwardArgs<T> args = read_forward<T>(objects, dims.H, dims.P, extents, out);
   args.layer.packed = &weights;
   without_gil([&] { rnn_forward(args); });
+  return out.all();
 }
 
 struct Forward {
   using Arguments = ForwardObjects;
   using Parameter = bindings::Parameter<Arguments>;
   static constexpr const char* name = "rnn_forward";
-  static constexpr const char* words = "One layer, one direction; y, h_n and c_n are written.";
+  static constexpr const char* words =
+      "One layer, one direction; y, h_n and c_n are written and returned.";
   static constexpr Parameter parameters[] = {
       {"cell", &Arguments::cell},
       {"x", &Arguments::x},
@@ -122,15 +149,17 @@ struct Forward {
       {"bfloat16", &Arguments::bfloat16, Parameter::no},
   };
 
-  static void run(const Arguments& objects) {
+  static py::object run(const Arguments& objects) {
     const bool bfloat16 = as_bool("bfloat16", objects.bfloat16);
     if (objects.packed.is_none()) {
       return with_float_type("w_hh", objects.w_hh,
-                             [&](auto zero) { forward<decltype(zero)>(objects, bfloat16); });
+                             [&](auto zero) { return forward<decltype(zero)>(objects, bfloat16); });
     }
     must_be_none("tape", objects.tape, "when packed is given: a tape keeps the weights");
     if (bfloat16) words::wrong("bfloat16", "be False when packed is given");
-    as_packed(objects.packed).visit([&](const auto& weights) { forward_packed(objects, weights); });
+    return as_packed(objects.packed).visit([&](const auto& weights) {
+      return forward_packed(objects, weights);
+    });
   }
 };
 
@@ -140,8 +169,29 @@ struct BackwardObjects {
       num_threads, truncate, clip_step, dw_hr, dw_norm, add_dx;
 };
 
+// The gradients by x and the weights, as they came or fresh; None where there is no such weight.
+struct Gradients {
+  py::object x, w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr, w_norm;
+
+  py::object all() const {
+    return py::make_tuple(x, w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr, w_norm);
+  }
+};
+
+// One of them; `place` is what the caller has in its place, `of` what it is the gradient of.
+template <class T, int Rank>
+[[gnu::noinline]] View<T, Rank> as_gradient(const char* name, py::handle place,
+                                            const View<const T, Rank>& of,
+                                            const char* const (&axes)[Rank], Extents& extents,
+                                            py::object& out) {
+  const bool none = place.ptr() == Py_True && !of;
+  out = none ? py::none() : fresh_or_given<T>(name, place, of.shape);
+  return as_optional_output<T>(name, out, axes, extents);
+}
+
 template <class T>
-RnnBackwardArgs<T> read_backward(const BackwardObjects& objects, Tape<T>& tape, Extents extents) {
+RnnBackwardArgs<T> read_backward(const BackwardObjects& objects, Tape<T>& tape, Extents extents,
+                                 Gradients& out) {
   RnnBackwardArgs<T> args;
   args.tape = &tape;
   args.num_threads = as_num_threads(objects.num_threads);
@@ -151,17 +201,21 @@ RnnBackwardArgs<T> read_backward(const BackwardObjects& objects, Tape<T>& tape, 
   args.dy = as_optional_input<T>("dy", objects.dy, {"T", "N", "P"}, extents);
   args.dh_n = as_optional_input<T>("dh_n", objects.dh_n, {"N", "P"}, extents);
   args.dc_n = as_optional_input<T>("dc_n", objects.dc_n, {"N", "H"}, extents);
-  args.dx = as_optional_output<T>("dx", objects.dx, {"T", "N", "I"}, extents);
-  args.dw_ih = as_optional_output<T>("dw_ih", objects.dw_ih, {"G*H", "I"}, extents);
-  args.dw_hh = as_optional_output<T>("dw_hh", objects.dw_hh, {"G*H", "P"}, extents);
-  args.db_ih = as_optional_output<T>("db_ih", objects.db_ih, {"G*H"}, extents);
-  args.db_hh = as_optional_output<T>("db_hh", objects.db_hh, {"G*H"}, extents);
+  const RnnWeights<T>& w = tape.layer.weights;
+  args.dx = as_gradient("dx", objects.dx, tape.in.x, {"T", "N", "I"}, extents, out.x);
+  args.dw_ih = as_gradient("dw_ih", objects.dw_ih, w.w_ih, {"G*H", "I"}, extents, out.w_ih);
+  args.dw_hh = as_gradient("dw_hh", objects.dw_hh, w.w_hh, {"G*H", "P"}, extents, out.w_hh);
+  args.db_ih = as_gradient("db_ih", objects.db_ih, w.b_ih, {"G*H"}, extents, out.b_ih);
+  args.db_hh = as_gradient("db_hh", objects.db_hh, w.b_hh, {"G*H"}, extents, out.b_hh);
   args.dh0 = as_optional_output<T>("dh0", objects.dh0, {"N", "P"}, extents);
   args.dc0 = as_optional_output<T>("dc0", objects.dc0, {"N", "H"}, extents);
-  (tape.on.full_peephole ? args.dw_peephole_full : args.dw_peephole) =
-      as_optional_output<T>("dw_peephole", objects.dw_peephole, {"3", "H"}, extents);
-  args.dw_hr = as_optional_output<T>("dw_hr", objects.dw_hr, {"P", "H"}, extents);
-  args.dw_norm = as_optional_output<T>("dw_norm", objects.dw_norm, {"gains", "H"}, extents);
+  const bool full = tape.on.full_peephole;
+  (full ? args.dw_peephole_full : args.dw_peephole) =
+      as_gradient("dw_peephole", objects.dw_peephole, full ? w.w_peephole_full : w.w_peephole,
+                  {"3", "H"}, extents, out.w_peephole);
+  args.dw_hr = as_gradient("dw_hr", objects.dw_hr, w.w_hr, {"P", "H"}, extents, out.w_hr);
+  args.dw_norm =
+      as_gradient("dw_norm", objects.dw_norm, w.w_norm, {"gains", "H"}, extents, out.w_norm);
   return args;
 }
 
@@ -169,7 +223,8 @@ struct Backward {
   using Arguments = BackwardObjects;
   using Parameter = bindings::Parameter<Arguments>;
   static constexpr const char* name = "rnn_backward";
-  static constexpr const char* words = "Gradients of the forward call that filled tape.";
+  static constexpr const char* words =
+      "Gradients of the forward call that filled tape; returned, too.";
   static constexpr Parameter parameters[] = {
       {"tape", &Arguments::tape},
       {"dy", &Arguments::dy},
@@ -191,11 +246,13 @@ struct Backward {
       {"add_dx", &Arguments::add_dx, Parameter::no},
   };
 
-  static void run(const Arguments& objects) {
+  static py::object run(const Arguments& objects) {
+    Gradients out;
     as_tape(objects.tape).consume([&]<class T>(Tape<T>& inner, const Extents& extents) {
-      const RnnBackwardArgs<T> args = read_backward(objects, inner, extents);
+      const RnnBackwardArgs<T> args = read_backward(objects, inner, extents, out);
       without_gil([&] { rnn_backward(args); });
     });
+    return out.all();
   }
 };
 
@@ -232,6 +289,36 @@ void activate(const std::string& name, py::handle x_object, py::handle y_object)
 
 void apply_activation(const std::string& name, py::handle x, py::handle y) {
   with_float_type("x", x, [&](auto zero) { activate<decltype(zero)>(name, x, y); });
+}
+
+// Whether the array's shape is this tuple, in which None is any length; -1 with an error set.
+int has_shape(const py::detail::PyArray_Proxy& array, PyObject* shape) {
+  if (array.nd != PyTuple_GET_SIZE(shape)) return 0;
+  for (int i = 0; i < array.nd; ++i) {
+    PyObject* const wanted = PyTuple_GET_ITEM(shape, i);
+    if (wanted == Py_None) continue;
+    const py::ssize_t length = PyLong_AsSsize_t(wanted);
+    if (length == -1 && PyErr_Occurred() != nullptr) return -1;
+    if (array.dimensions[i] != length) return 0;
+  }
+  return 1;
+}
+
+// fits(value, shape, dtype). Asked by attributes in Python it took 0.35 us; this is 0.03.
+PyObject* fits(PyObject*, PyObject* const* values, Py_ssize_t count) noexcept {
+  if (count != 3 || !PyTuple_Check(values[1])) {
+    PyErr_SetString(PyExc_TypeError, "fits takes an object, a tuple and a dtype");
+    return nullptr;
+  }
+  const auto& numpy = py::detail::npy_api::get();
+  if (Py_TYPE(values[0]) != numpy.PyArray_Type_) Py_RETURN_FALSE;
+  const auto& array = *py::detail::array_proxy(values[0]);
+  if (array.descr != values[2] || (array.flags & numpy.NPY_ARRAY_ALIGNED_) == 0) Py_RETURN_FALSE;
+  const int same = has_shape(array, values[1]);
+  if (same < 0) return nullptr;
+  const py::ssize_t size = py::reinterpret_borrow<py::dtype>(array.descr).itemsize();
+  const bool unit = array.nd == 0 || array.strides[array.nd - 1] == size;
+  return PyBool_FromLong(same != 0 && unit);
 }
 
 }  // namespace
@@ -273,6 +360,11 @@ void bind_rnn(py::module_& m) {
       .def(py::init<const py::tuple&, const std::string&, bool, double>(), arg("activations"),
            arg("gates") = "ifo", arg("input_forget") = false,
            arg("clip") = std::numeric_limits<double>::infinity());
+  static PyMethodDef check{
+      "fits", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(fits)), METH_FASTCALL,
+      "fits(value, shape, dtype, /)\n--\n\nWhether value is a plain, aligned array like that."};
+  m.attr("fits") = py::reinterpret_steal<py::object>(
+      PyCFunction_NewEx(&check, m.ptr(), py::object(m.attr("__name__")).ptr()));
   Function<Forward>::define(m);
   Function<Backward>::define(m);
   m.def("apply_activation", apply_activation, arg("name"), arg("x"), arg("y"),

@@ -43,7 +43,8 @@ struct Parameter {
   }
 };
 
-// `Call` is such a function: its name, words and parameters, a type Arguments, and run(Arguments).
+// `Call` is such a function: its name, words and parameters, a type Arguments, and
+// run(Arguments), which returns a py::object.
 template <class Call>
 struct Function {
   using Arguments = typename Call::Arguments;
@@ -60,10 +61,7 @@ struct Function {
  private:
   static PyObject* call(PyObject*, PyObject* const* values, Py_ssize_t count,
                         PyObject* names) noexcept {
-    return guarded([&] {
-      Call::run(read(values, static_cast<std::size_t>(count), names));
-      return py::none();
-    });
+    return guarded([&] { return Call::run(read(values, static_cast<std::size_t>(count), names)); });
   }
 
   static Arguments read(PyObject* const* values, std::size_t count, PyObject* names) {

@@ -117,7 +117,7 @@ void hold(py::detail::value_and_holder& place, std::unique_ptr<Object> object) {
 
 // Calls f with a zero of the float type that the array has: w_hh decides for a whole call.
 template <class F>
-void with_float_type(const char* name, py::handle object, F&& f) {
+auto with_float_type(const char* name, py::handle object, F&& f) {
   const py::array array = as_array(name, object);
   if (has_dtype<float>(array)) return f(float{});
   if (has_dtype<double>(array)) return f(double{});

@@ -19,7 +19,6 @@ from fastrnn._checks import (
     DType,
     allocate,
     exact,
-    fits,
     flag,
     floats,
     integer,
@@ -30,6 +29,7 @@ from fastrnn._checks import (
     unit_stride,
 )
 from fastrnn._checks import lengths as checked_lengths
+from fastrnn._core import fits
 from fastrnn._quantize import Matrix
 from fastrnn.cells import NO_MASKS, WEIGHTS, GRUGrads, LSTMGrads, Masks, RNNGrads, Spec
 from fastrnn.runtime import backend, team
@@ -42,6 +42,11 @@ Ids = NDArray[np.int64]
 Weights = tuple[
     Array | None, Array, Array | None, Array | None, Array | None, Array | None, Array | None
 ]
+# By x, and by the weights in their order.
+Gradients = tuple[
+    Array | None, Array | None, Any, Array | None, Array | None, Array | None, Array | None,
+    Array | None,
+]  # fmt: skip
 Grads = TypeVar("Grads", LSTMGrads, GRUGrads, RNNGrads)
 
 NAMES = tuple(WEIGHTS)
@@ -133,14 +138,7 @@ def check_weights(
 
 def check_x(name: str, x: Any, most: int, dtype: DType, columns: int, why: str) -> Array:
     """Return x of `most` axes, or one less, the last of them contiguous and of the right length."""
-    if (
-        type(x) is _ndarray
-        and x.dtype is dtype
-        and most - 1 <= x.ndim <= most
-        and x.shape[-1] == columns
-        and x.flags.aligned
-        and x.strides[-1] == dtype.itemsize
-    ):
+    if fits(x, (None, None, columns) if most == 3 else (None, columns), dtype):
         return x
     x = floats(name, x, dtype)
     if not most - 1 <= x.ndim <= most or x.shape[-1] != columns:
@@ -259,22 +257,22 @@ def call(
         h0, h0_shape = check_state("h0", h0, N, P, part)
     if c0 is not None:
         c0, c0_shape = check_state("c0", c0, N, H, part)
-    if masks is None:
-        masks = NO_MASKS
-    else:
+    if masks is not None:
         masks, part = check_masks(part, masks, T, N), part._replace(spec=part.spec.with_masks())
 
-    y, result, h_n, c_n = outputs(part, T, N, batch_first)
-    tape = run(part, x, h0, c0, lengths, y, h_n, c_n, threads, keep, masks)
+    y: Any = new_y(T, N, P, dtype, True) if batch_first else True
+    y, h_n, c_n, tape = run(part, x, h0, c0, lengths, y, True, True, threads, keep, masks)
     if single:
-        result, h_n = result[:, 0], h_n[0]
+        y, h_n = y[:, 0], h_n[0]
         if c_n is not None:
             c_n = c_n[0]
+    elif batch_first:
+        y = y.transpose(1, 0, 2)
     if tape is not None:
         tape._layout = single, batch_first
         tape._states = h0_shape, c0_shape
-        result.setflags(write=False)
-    return result, h_n, c_n, tape
+        y.setflags(write=False)
+    return y, h_n, c_n, tape
 
 
 def step(
@@ -290,28 +288,17 @@ def step(
     names = ("state[0]", "state[1]") if spec.cell_state else ("h", "")
     h = None if h is None else check_state(names[0], h, N, P, part)[0]
     c = None if c is None else check_state(names[1], c, N, H, part)[0]
-    y, _, h_n, c_n = outputs(part, 1, N, False)
-    run(part, x, h, c, None, y, h_n, c_n, threads, False)
+    _, h_n, c_n, _ = run(part, x, h, c, None, True, True, True, threads, False)
     if single:
         return h_n[0], None if c_n is None else c_n[0]
     return h_n, c_n
 
 
-def outputs(
-    part: Part, T: int, N: int, batch_first: bool
-) -> tuple[Array, Array, Array, Array | None]:
-    """Return a fresh y as (T, N, P), the same memory in the caller's layout, h_n, and c_n."""
-    dtype, P = part.dtype, part.P
-    try:
-        if batch_first:
-            result = _empty((N, T, P), dtype)
-            y = result.transpose(1, 0, 2)
-        else:
-            y = result = _empty((T, N, P), dtype)
-        h_n = _empty((N, P), dtype)
-        return y, result, h_n, _empty((N, part.H), dtype) if part.spec.cell_state else None
-    except (MemoryError, ValueError, OverflowError):
-        raise MemoryError(f"y of shape {(T, N, P)} and dtype {dtype} does not fit") from None
+def new_y(T: int, N: int, P: int, dtype: DType, batch_first: bool) -> Array:
+    """Return a fresh y (T, N, P), which lies in memory as the caller's layout has it."""
+    if batch_first:
+        return allocate("y", (N, T, P), dtype).transpose(1, 0, 2)
+    return allocate("y", (T, N, P), dtype)
 
 
 def run(
@@ -320,56 +307,64 @@ def run(
     h0: Array | None,
     c0: Array | None,
     lengths: Ids | None,
-    y: Array,
-    h_n: Array,
-    c_n: Array | None,
+    y: Any,
+    h_n: Any,
+    c_n: Any,
     num_threads: int,
     keep: bool,
-    masks: Masks = NO_MASKS,
+    masks: Masks | None = None,
     ids: Ids | None = None,
-) -> "Tape | None":
-    """Fill y, h_n and c_n on the active backend; arrays are strict and time-major.
+) -> "tuple[Array, Array, Array | None, Tape | None]":
+    """Return y, h_n and c_n, of the active backend; arrays are strict and time-major.
 
-    With ids (T, N), which the core alone takes, x is (1, V, G·H) and they name its rows.
+    Each of them is a fresh array where True is given, else what is given is filled. With ids
+    (T, N), which the core alone takes, x is (1, V, G·H) and they name its rows.
 
-    Returns the tape when `keep` is set. Packed weights, which exclude `keep`, may stand for the
+    There is a tape when `keep` is set. Packed weights, which exclude `keep`, may stand for the
     weights on the core; the twin always reads the arrays.
     """
     name = backend.get()
     if part.precision is not None:
         _check_quantised(part, h0, keep)
-    if masks.w_mask is not None:
+    h_mask, h_keep, c_keep, w_mask = NO_MASKS if masks is None else masks
+    if w_mask is not None:
         w_ih, w_hh, *others = part.weights
-        dropped = times_mask(w_hh, masks.w_mask, name, num_threads)
+        dropped = times_mask(w_hh, w_mask, name, num_threads)
         part = part._replace(weights=(w_ih, dropped, *others))
-    spec, weights, packed, reverse = part.spec, part.weights, part.packed, part.reverse
+    inner: Any = None
     if name == "core":
-        cell, choices = core_cell(spec)
-        inner = _core.Tape() if keep else None
-        w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr, w_norm = weights if packed is None else PACKED
-        h_mask, h_keep, c_keep, _ = masks
-        _core.rnn_forward(
-            cell, x, w_ih, w_hh, b_ih, b_hh, w_peephole, h0, c0, lengths, y, h_n, c_n, reverse,
+        packed = part.packed
+        cell, choices = core_cell(part.spec)
+        if keep:
+            inner = _core.Tape()
+        w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr, w_norm = (
+            part.weights if packed is None else PACKED
+        )
+        y, h_n, c_n = _core.rnn_forward(
+            cell, x, w_ih, w_hh, b_ih, b_hh, w_peephole, h0, c0, lengths, y, h_n, c_n, part.reverse,
             num_threads, inner, packed, choices, w_hr, h_mask, h_keep, c_keep, w_norm, ids,
             part.bfloat16 and packed is None,
         )  # fmt: skip
-    elif part.precision is not None:
-        layout = lengths, reverse, False
-        masks = _drawn(masks, y, c_n)
-        operands = operands_of(weights)
-        results = twins("quantized").forward(spec, x, operands, h0, c0, layout, masks)
-        _fill((y, h_n, c_n), results)
     else:
-        layout = lengths, reverse, False
-        masks_of_h = _drawn(masks, y, c_n)._replace(w_mask=None)  # w_hh has it already
-        rounded = twins("quantized").bfloat16 if part.bfloat16 else None
-        inner, *results = twins("_layer").forward(
-            spec, x, weights, h0, c0, layout, masks_of_h, rounded
-        )
-        _fill((y, h_n, c_n), results)
+        inner, *results = _twin_forward(part, x, h0, c0, lengths, masks or NO_MASKS)
+        outputs = zip((y, h_n, c_n), results, strict=True)
+        y, h_n, c_n = (_filled(output, result, part.dtype) for output, result in outputs)
     if not keep:
-        return None
-    return Tape(Kept(part, inner, name, x, y, h0, c0, num_threads, masks.w_mask))
+        return y, h_n, c_n, None
+    return y, h_n, c_n, Tape(Kept(part, inner, name, x, y, h0, c0, num_threads, w_mask))
+
+
+def _twin_forward(
+    part: Part, x: Array, h0: Array | None, c0: Array | None, lengths: Ids | None, masks: Masks
+) -> tuple[Any, ...]:
+    """Return the twin's tape, y, h_n and c_n; weights have been multiplied by their mask."""
+    spec, layout = part.spec, (lengths, part.reverse, False)
+    masks = _drawn(masks, (*x.shape[:2], part.P), part.H, part.dtype)._replace(w_mask=None)
+    if part.precision is not None:
+        operands = operands_of(part.weights)
+        return None, *twins("quantized").forward(spec, x, operands, h0, c0, layout, masks)
+    rounded = twins("quantized").bfloat16 if part.bfloat16 else None
+    return twins("_layer").forward(spec, x, part.weights, h0, c0, layout, masks, rounded)  # type: ignore[no-any-return]
 
 
 def operands_of(weights: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -377,11 +372,14 @@ def operands_of(weights: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(w.operand() if isinstance(w, Matrix) else w for w in weights)
 
 
-def _fill(outputs: tuple[Array | None, ...], results: Any) -> None:
-    """Copy what the twin returned; it must have kept the dtype."""
-    for output, result in zip(outputs, results, strict=True):
-        if output is not None:
-            np.copyto(output, result, casting="no")
+def _filled(output: Any, result: Array | None, dtype: DType) -> Any:
+    """Return what the twin returned in the place for it, True for a fresh one."""
+    if result is None:
+        return None
+    if output is True:
+        output = _empty(result.shape, dtype)
+    np.copyto(output, result, casting="no")
+    return output
 
 
 def _check_quantised(part: Part, h0: Array | None, keep: bool) -> None:
@@ -433,14 +431,14 @@ def times_mask(w: Array, mask: Any, name: str, num_threads: int) -> Any:
     return product
 
 
-def _drawn(masks: Masks, y: Array, c_n: Array | None) -> Masks:
+def _drawn(masks: Masks, shape: tuple[int, int, int], H: int, dtype: DType) -> Masks:
     """Return the masks with the twin's arrays in the place of `Draws` of h_keep and c_keep."""
-    T, N, P = y.shape
-    widths = {"h_keep": P, "c_keep": 0 if c_n is None else c_n.shape[1]}
+    T, N, P = shape
+    widths = {"h_keep": P, "c_keep": H}
     for which, (field, width) in enumerate(widths.items()):
         mask = getattr(masks, field)
         if isinstance(mask, Draws):
-            kept = twins("dropout").keeps(*mask, (T, N, width), which).astype(y.dtype)
+            kept = twins("dropout").keeps(*mask, (T, N, width), which).astype(dtype)
             masks = masks._replace(**{field: kept})
     return masks
 
@@ -593,37 +591,26 @@ class Tape:
         truncate: int | None = None,
         clip_step: float | None = None,
         add_to: Array | None = None,
-    ) -> dict[str, Array]:
+    ) -> Gradients:
         """Use the tape up; arrays are strict and time-major.
 
-        dh0 and dc0 are filled when given, and the gradient by x is added to add_to. Returns the
-        other gradients, freshly allocated, by name: x if it is wanted, and those weights that there
-        are.
+        dh0 and dc0 are filled when given, and the gradient by x is added to add_to, which is then
+        returned for it. The gradients by x, None if it is not wanted, and by the weights, None
+        where there is none, are fresh arrays.
         """
-        kept = self._open("tape")
         if self._digests is not None:
-            _refuse_changed(self._digests, kept.digests())
-        dtype = kept.part.dtype
-        own_x = kept.x if want_x and (add_to is None or kept.backend != "core") else None
-        out: dict[str, Array] = {}
-        try:
-            for name, array in zip(_WITH_X, (own_x, *kept.part.weights), strict=True):
-                if array is not None:
-                    out[name] = _empty(array.shape, dtype)
-        except (MemoryError, ValueError):
-            raise MemoryError(f"d{name}, of {dtype}, in the shape of {name} does not fit") from None
+            _refuse_changed(self._digests, self._open("tape").digests())
         try:
             kept = self._box.pop()
         except IndexError:
-            kept = self._open("tape")  # another thread was faster; this raises
+            kept = self._open("tape")  # it has been used; this raises
+        out: Gradients
         if kept.backend == "core":
-            get = out.get
-            dx = get("x") if add_to is None else add_to
+            dx: Any = (want_x or None) if add_to is None else add_to
             try:
-                _core.rnn_backward(
-                    kept.inner, dy, dh_n, dc_n, dx, get("w_ih"), get("w_hh"), get("b_ih"),
-                    get("b_hh"), dh0, dc0, get("w_peephole"), kept.num_threads, truncate, clip_step,
-                    get("w_hr"), get("w_norm"), add_to is not None,
+                out = _core.rnn_backward(
+                    kept.inner, dy, dh_n, dc_n, dx, True, True, True, True, dh0, dc0, True,
+                    kept.num_threads, truncate, clip_step, True, True, add_to is not None,
                 )  # fmt: skip
             except MemoryError:
                 if not kept.inner.spent:
@@ -631,13 +618,22 @@ class Tape:
                 raise
         else:
             computed = twins("_layer").backward(kept.inner, dy, dh_n, dc_n, truncate, clip_step)
-            for name, target in (*out.items(), ("h0", dh0), ("c0", dc0)):
+            for target, name in ((dh0, "h0"), (dc0, "c0")):
                 if target is not None:
                     np.copyto(target, computed[name], casting="no")
+            arrays = zip(_WITH_X, (kept.x if want_x else None, *kept.part.weights), strict=True)
+            dx, *others = (
+                None if array is None else _filled(True, computed[name], kept.part.dtype)
+                for name, array in arrays
+            )
             if add_to is not None:
-                add_to += out.pop("x")
+                add_to += dx
+                dx = add_to
+            out = dx, *others
         if kept.w_mask is not None:
-            out["w_hh"] = times_mask(out["w_hh"], kept.w_mask, kept.backend, kept.num_threads)
+            dx, dw_ih, dw_hh, *others = out
+            dw_hh = times_mask(dw_hh, kept.w_mask, kept.backend, kept.num_threads)
+            out = dx, dw_ih, dw_hh, *others
         return out
 
 
@@ -652,11 +648,11 @@ def _refuse_changed(before: dict[str, bytes], now: dict[str, bytes]) -> None:
 def backward(
     tape: Any, function: str, grads: type[Grads], *given: Any, **options: Any
 ) -> Grads:
-    """Return what `gradients` finds as the fields of `grads`, None where there is none."""
-    by_name = gradients(tape, function, *given, **options)
+    """Return what `gradients` finds as the fields of `grads`."""
     made = object.__new__(grads)
     # What is frozen is slow to set field by field.
-    vars(made).update(dict.fromkeys(grads.__dataclass_fields__), **by_name)
+    fields = gradients(tape, function, *given, **options)
+    vars(made).update(zip(grads.__dataclass_fields__, fields, strict=False))
     return made
 
 
@@ -671,9 +667,11 @@ def gradients(
     want_states: bool = True,
     truncate: Any = None,
     clip_step: Any = None,
-) -> dict[str, Array]:
-    """Check, run backward, and return the gradients in the caller's layout, by name; none by x, or
-    by the initial states, if nobody wants it.
+) -> tuple[Any, ...]:
+    """Check, run backward, and return the gradients in the caller's layout.
+
+    They are in the order of the fields of `LSTMGrads`, None where there is none, or where nobody
+    wants it: by x, or by the initial states.
     """
     if not isinstance(tape, Tape):
         raise TypeError(f"tape must be what {function}_forward returned, got {type(tape).__name__}")
@@ -695,16 +693,16 @@ def gradients(
     h0, c0 = tape._states if want_states else (None, None)
     dh0 = None if h0 is None else allocate("dh0", (N, h0[-1]), part.dtype)
     dc0 = None if c0 is None else allocate("dc0", (N, c0[-1]), part.dtype)
-    out = tape.unwind(
+    dx, dw_ih, dw_hh, db_ih, db_hh, dw_peephole, dw_hr, _ = tape.unwind(
         dy, dh_n, dc_n, dh0, dc0, want_x=want_x, truncate=every, clip_step=limit
     )
-    if want_x and (single or batch_first):
-        out["x"] = out["x"][:, 0] if single else out["x"].transpose(1, 0, 2)
-    if dh0 is not None and h0 is not None:
-        out["h0"] = dh0.sum(axis=0) if len(h0) == 1 else dh0
-    if dc0 is not None and c0 is not None:
-        out["c0"] = dc0.sum(axis=0) if len(c0) == 1 else dc0
-    return out
+    if dx is not None and (single or batch_first):
+        dx = dx[:, 0] if single else dx.transpose(1, 0, 2)
+    if dh0 is not None and h0 is not None and len(h0) == 1:
+        dh0 = dh0.sum(axis=0)
+    if dc0 is not None and c0 is not None and len(c0) == 1:
+        dc0 = dc0.sum(axis=0)
+    return dx, dw_ih, dw_hh, db_ih, db_hh, dh0, dc0, dw_peephole, dw_hr
 
 
 def _checked_dy(dy: Any, kept: Kept, single: bool, batch_first: bool) -> Array:

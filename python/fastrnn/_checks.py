@@ -1,6 +1,6 @@
 """One array at a time: accept it as it is, convert its layout, or say exactly what is wrong.
 
-Every check first tries the common case with attribute look-ups alone; whatever fails that test
+Every check first asks `fits` of the core, which looks at the common case alone; whatever fails that
 takes the slow road, which converts or explains. Nothing here ever changes a dtype silently.
 """
 
@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from fastrnn._core import fits
 
 Array = NDArray[Any]
 DType = np.dtype[Any]
@@ -53,22 +55,11 @@ def exact(
         value has another shape.
     """
     if fits(value, shape, dtype):
-        return value  # type: ignore[no-any-return]
+        return value
     array = floats(name, value, dtype)
     if array.shape != shape:
         raise shape_error(name, symbols, shape, f"{title} with H = {hidden}", array.shape)
     return array if weight else unit_stride(name, array)
-
-
-def fits(value: Any, shape: tuple[int, ...], dtype: DType) -> bool:
-    """Return whether value is an array of this shape and dtype as the core wants it."""
-    return (
-        type(value) is _ndarray
-        and value.dtype is dtype
-        and value.shape == shape
-        and value.flags.aligned
-        and value.strides[-1] == dtype.itemsize
-    )
 
 
 def shape_error(

@@ -6,12 +6,18 @@ but weights and biases is contiguous (stride of one element). Outputs are writte
 """
 
 import enum
-from typing import Any, TypeGuard
+from typing import Any, Literal, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 _Array = NDArray[Any]
+
+def fits(
+    value: object, shape: tuple[int | None, ...], dtype: np.dtype[Any], /
+) -> TypeGuard[_Array]:
+    """Whether value is a plain, aligned array of this shape and dtype with unit stride along its
+    last axis. Where the shape has None any length is right."""
 
 class Cell(enum.Enum):
     __pybind11_native_enum__: object  # pybind11's own record
@@ -128,9 +134,9 @@ def rnn_forward(
     h0: _Array | None,  # (N, H)
     c0: _Array | None,  # (N, H)
     lengths: NDArray[np.int64] | None,  # (N,), values 0..T
-    y: _Array,  # out (T, N, H)
-    h_n: _Array,  # out (N, H)
-    c_n: _Array | None,  # out (N, H), LSTM only
+    y: _Array | Literal[True],  # out (T, N, H); True: a fresh one
+    h_n: _Array | Literal[True],  # out (N, H)
+    c_n: _Array | Literal[True] | None,  # out (N, H), LSTM only
     reverse: bool = False,
     num_threads: int = 0,
     tape: Tape | None = None,
@@ -146,27 +152,33 @@ def rnn_forward(
     # float32 w_ih and w_hh, what they multiply, and gradients on their way back through these
     # products are rounded to it
     bfloat16: bool = False,
-) -> None: ...
+) -> tuple[_Array, _Array, _Array | None]:  # y, h_n, c_n
+    ...
 def rnn_backward(
     tape: Tape,
     dy: _Array | None,  # (T, N, H)
     dh_n: _Array | None,  # (N, H)
     dc_n: _Array | None,  # (N, H)
-    dx: _Array | None,  # out, shape of x; C-contiguous, as all gradients
-    dw_ih: _Array | None,  # out (G*H, I)
-    dw_hh: _Array | None,  # out (G*H, H)
-    db_ih: _Array | None,  # out (G*H,)
-    db_hh: _Array | None,  # out (G*H,)
+    dx: _Array | Literal[True] | None,  # out, shape of x; C-contiguous, as all gradients; True: fresh
+    dw_ih: _Array | Literal[True] | None,  # out (G*H, I)
+    dw_hh: _Array | Literal[True] | None,  # out (G*H, H)
+    db_ih: _Array | Literal[True] | None,  # out (G*H,)
+    db_hh: _Array | Literal[True] | None,  # out (G*H,)
     dh0: _Array | None,  # out (N, H)
     dc0: _Array | None,  # out (N, H)
-    dw_peephole: _Array | None,  # out (3, H)
+    dw_peephole: _Array | Literal[True] | None,  # out (3, H)
     num_threads: int = 0,
     truncate: int | None = None,  # cut every so many of a row's steps
     clip_step: float | None = None,  # limit of each step's gradients by the pre-activations
-    dw_hr: _Array | None = None,  # out (P, H)
-    dw_norm: _Array | None = None,  # out, shape of w_norm
+    dw_hr: _Array | Literal[True] | None = None,  # out (P, H)
+    dw_norm: _Array | Literal[True] | None = None,  # out, shape of w_norm
     add_dx: bool = False,  # to what dx holds
-) -> None: ...
+) -> tuple[
+    # dx, dw_ih, dw_hh, db_ih, db_hh, dw_peephole, dw_hr, dw_norm; None also where there is no such
+    # weight
+    _Array | None, _Array | None, _Array | None, _Array | None, _Array | None, _Array | None,
+    _Array | None, _Array | None,
+]: ...  # fmt: skip
 def linear_forward(
     x: _Array,  # (M, I)
     w: _Array,  # (O, I)

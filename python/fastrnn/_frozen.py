@@ -12,8 +12,9 @@ from fastrnn._checks import FLOAT32, Array
 from fastrnn._quantize import PRECISIONS, Matrix, checked_precision, tensor
 
 if TYPE_CHECKING:
+    from fastrnn._weights import Direction
     from fastrnn.cells import Spec
-    from fastrnn.recurrent import Direction, Layer
+    from fastrnn.recurrent import Layer
 
 L = TypeVar("L", bound="Layer")
 
@@ -51,9 +52,9 @@ class FrozenWeights(Mapping[str, Any]):
         refuse(layer, precision)
         if isinstance(params, FrozenWeights):
             raise ValueError(f"{layer!r} is quantised already")
-        layer._check_names(params, layer._all_names)
+        layer._weights.check_names(params)
         entries: dict[str, Any] = {}
-        for direction in layer._each():
+        for direction in layer._weights.each():
             for argument, name in direction.names.items():
                 if isinstance(params[name], Matrix):
                     entries[name] = params[name]
@@ -244,11 +245,12 @@ def _bounded(spec: "Spec") -> bool:
 
 def quantized(layer: L, precision: Any) -> L:
     """Return a layer with rounded weights; see `Layer.quantize`."""
-    return with_frozen(layer, FrozenWeights.of(layer, layer._params, checked_precision(precision)))
+    params = layer._weights.params
+    return with_frozen(layer, FrozenWeights.of(layer, params, checked_precision(precision)))
 
 
 def with_frozen(layer: L, weights: FrozenWeights) -> L:
     """Return the layer with these weights."""
     made = copy(layer)
-    made._params = weights  # type: ignore[assignment]
+    made._weights.replace(weights)
     return made

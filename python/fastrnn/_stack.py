@@ -1,7 +1,8 @@
-"""Many layers and directions as one: their states, what merges them, and the way back.
+"""Many layers and directions as one: a call in the caller's layout, there and back.
 
-Each of them is one call of `_call.run`. The states of all lie in one array of the caller, which
-`StateLayout` takes apart; `Noise` draws the masks of a call.
+`Stack` checks what the caller gave and returns what it gets; each layer and direction is one call
+of `_call.run`. The states of all lie in one array of the caller, which `StateLayout` takes apart;
+`Noise` draws the masks of a call.
 """
 
 from dataclasses import dataclass
@@ -9,9 +10,23 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from fastrnn._call import Draws, Ids, Part, Tape, check_masks, draw_key, run
+from fastrnn._call import (
+    INPUT_SIZE,
+    Draws,
+    Ids,
+    Part,
+    Tape,
+    check_masks,
+    check_x,
+    draw_key,
+    new_y,
+    run,
+)
 from fastrnn._checks import Array, DType, allocate, exact, unmasked
+from fastrnn._checks import lengths as checked_lengths
+from fastrnn._core import fits
 from fastrnn.cells import NO_MASKS, GradientLimits, Masks
+from fastrnn.runtime import team
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -26,15 +41,6 @@ Flat = list[Any]
 def merged_width(mode: str, directions: int, hidden: int) -> int:
     """Return how many columns the output of one layer has."""
     return directions * hidden if mode == "concat" else hidden
-
-
-def outputs(T: int, N: int, width: int, dtype: DType, batch_first: bool) -> tuple[Array, Array]:
-    """Return a fresh y as (T, N, width), and the same memory in the caller's layout."""
-    if batch_first:
-        result = allocate("y", (N, T, width), dtype)
-        return result.transpose(1, 0, 2), result
-    y = allocate("y", (T, N, width), dtype)
-    return y, y
 
 
 def _parts(mode: str, directions: int, y: Array) -> list[Array]:
@@ -314,17 +320,20 @@ class Record:
         For each layer what each direction put out, (T, N, H).
     masks : list of ndarray or None
         For each layer, True where dropout kept its merged output; None: no dropout there.
+    p : float
+        Of that dropout.
     projected : bool
-        x was the projected input of the bottom layer, a block of G·H columns per direction.
+        x is the projected input of the bottom layer, a block of G·H columns per direction.
     """
 
-    __slots__ = ("masks", "outputs", "projected", "tapes")
+    __slots__ = ("masks", "outputs", "p", "projected", "tapes")
 
-    def __init__(self) -> None:
+    def __init__(self, projected: bool, p: float) -> None:
+        self.p = p
         self.tapes: list[Tape] = []
         self.outputs: list[list[Array]] = []
         self.masks: list[Array | None] = []
-        self.projected = False
+        self.projected = projected
 
 
 class LayerTape:
@@ -415,10 +424,173 @@ class LayerGrads:
     params: dict[str, Array]
 
     def __init__(self, x: Array, state: Any, params: dict[str, Array]) -> None:
-        vars(self).update(x=x, state=state, params=params)  # what is frozen is slow to set
+        fields = self.__dict__  # what is frozen is slow to set
+        fields["x"], fields["state"], fields["params"] = x, state, params
 
 
-# ---- forward and backward ----
+# ---- a whole call ----
+
+
+class Stack:
+    """Runs the layers and directions of a layer on the caller's arrays, and goes back.
+
+    What a call looks at lies here, and not in the layer: there each look would take six times as
+    long in Python 3.11, because layers have a `__getattr__`.
+
+    Parameters
+    ----------
+    layout : StateLayout
+    names : list of tuple of str
+        For each layer and direction the names of its weights in `_call.NAMES`' order, "" for none.
+    input_size : int
+    dtype : dtype
+    batch_first : bool
+    mode : str
+        How two directions are merged.
+    """
+
+    __slots__ = (
+        "alone", "batch_first", "dtype", "input_size", "layout", "mode", "names", "width",
+    )  # fmt: skip
+
+    def __init__(
+        self, layout: StateLayout, names: list[tuple[str, ...]], input_size: int, dtype: DType,
+        batch_first: bool, mode: str,
+    ) -> None:  # fmt: skip
+        self.layout, self.names = layout, names
+        self.input_size, self.dtype, self.batch_first = input_size, dtype, batch_first
+        self.mode = mode
+        self.width = merged_width(mode, layout.directions, layout.widths[-1])
+        self.alone = len(layout.sizes) == layout.directions == 1 and not layout.listed
+
+    def run(
+        self,
+        owner: object,
+        parts: list[list[Part]],
+        x: Any,
+        state: Any,
+        lengths: Any,
+        keep: bool = False,
+        dropout: "Dropout | None" = None,
+        noise: Noise | None = None,
+        ids: Ids | None = None,
+    ) -> tuple[Array, Any, LayerTape | None]:
+        """Return y and the final state in the caller's layout, and the tape if it is to be kept.
+
+        With ids (T, N), x is the projected input of each symbol, (1, V, D·G·H).
+        """
+        part, dtype = parts[0][0], self.dtype
+        columns, why = self.input_size, INPUT_SIZE
+        if part.projected:
+            columns, why = sum(p.columns for p in parts[0]), "is D·G·H of a projected input"
+        x = check_x("x", x, 3, dtype, columns, why)
+        single = x.ndim == 2
+        batch_first = self.batch_first and not single
+        if single:
+            x = x[:, None]
+        elif batch_first:
+            x = x.transpose(1, 0, 2)
+        T, N = x.shape[:2] if ids is None else ids.shape
+        if lengths is not None:
+            lengths = checked_lengths(lengths, T, N, single)
+        layout = self.layout
+        h0 = c0 = layout.absent
+        if state is not None:
+            h0, c0 = layout.enter("state", state, N, single, dtype)
+        record = Record(part.projected, 0.0 if dropout is None else dropout.p) if keep else None
+        if self.alone:
+            masks = None
+            if noise is not None:
+                part, masks = masked(part, noise, 0, T, N)
+            y: Any = new_y(T, N, self.width, dtype, True) if batch_first else True
+            y, h_n, c_n, tape = run(
+                part, x, h0[0], c0[0], lengths, y, True, True, team.get(), keep, masks, ids
+            )
+            final: Any = h_n if single else h_n[None]
+            if c_n is not None:
+                final = final, c_n if single else c_n[None]
+            if record is not None and tape is not None:
+                record.tapes.append(tape)
+        else:
+            y = new_y(T, N, self.width, dtype, batch_first)
+            states = layout.new(N, dtype)
+            forward(
+                parts, self.mode, x, h0, c0, lengths, y, states.flat_h, states.flat_c, team.get(),
+                record, dropout, noise, ids,
+            )  # fmt: skip
+            final = layout.leave(states, single)
+        if single:
+            y = y[:, 0]
+        elif batch_first:
+            y = y.transpose(1, 0, 2)
+        if record is None:
+            return y, final, None
+        y.setflags(write=False)
+        arrived = single, T, N, h0[0] is not None, c0[0] is not None
+        return y, final, LayerTape(owner, record, arrived)
+
+    def back(
+        self,
+        owner: object,
+        tape: LayerTape,
+        dy: Any,
+        dstate: Any,
+        limits: GradientLimits,
+        want_x: bool = True,
+        want_states: bool = True,
+    ) -> tuple[Array | None, Any, dict[str, Array]]:
+        """Use the tape up; return the gradients by x, state and weights in the caller's layout."""
+        tape.check(owner)
+        single, T, N, has_h0, has_c0 = tape.layout
+        layout, dtype = self.layout, self.dtype
+        if dy is not None and (
+            single or self.batch_first or not fits(dy, (T, N, self.width), dtype)
+        ):
+            dy = self._enter_dy(dy, single, T, N)
+        dh_n = dc_n = dh0 = dc0 = layout.absent
+        if dstate is not None:
+            dh_n, dc_n = layout.enter("dstate", dstate, N, single, dtype)
+        initial = None
+        if want_states and (has_h0 or has_c0):
+            initial = layout.new(N, dtype, has_h0, has_c0)
+            dh0, dc0 = initial.flat_h, initial.flat_c
+        record = tape.take()
+        if self.alone:
+            dx, *alone = record.tapes[0].unwind(
+                dy, dh_n[0], dc_n[0], dh0[0], dc0[0], want_x=want_x, truncate=limits.truncate,
+                clip_step=limits.clip_step,
+            )  # fmt: skip
+            weights = [alone]
+        else:
+            dx, weights = backward(
+                record, self.mode, dy, dh_n, dc_n, dh0, dc0, limits, want_x
+            )
+        if dx is not None and (single or self.batch_first):
+            dx = dx[:, 0] if single else dx.transpose(1, 0, 2)
+        params: dict[str, Any] = {}
+        for names, gradients in zip(self.names, weights, strict=True):
+            params.update(zip(names, gradients, strict=True))
+        params.pop("", None)
+        if weights[0][0] is None:  # no w_ih at the bottom: x was the projected input
+            params = {name: gradient for name, gradient in params.items() if gradient is not None}
+        return dx, None if initial is None else layout.leave(initial, single), params
+
+    def _enter_dy(self, dy: Any, single: bool, T: int, N: int) -> Array:
+        """Return dy, which has the shape of y, as (T, N, ·)."""
+        layout, W, dtype = self.layout, self.width, self.dtype
+        title, H = layout.title, layout.sizes[-1]
+        last = "H)" if layout.widths[-1] == H else "P)"
+        if self.mode == "concat":
+            last = "D·" + last
+        if single:
+            return exact("dy", dy, (T, W), dtype, "(T, " + last, title, H)[:, None]
+        if self.batch_first:
+            array = exact("dy", dy, (N, T, W), dtype, "(N, T, " + last, title, H)
+            return array.transpose(1, 0, 2)
+        return exact("dy", dy, (T, N, W), dtype, "(T, N, " + last, title, H)
+
+
+# ---- layer by layer ----
 
 
 class Dropout:
@@ -465,8 +637,6 @@ def forward(
     """
     k = 0
     projected = layers[0][0].projected
-    if record is not None:
-        record.projected = projected
     T, N = y.shape[:2]
     for l, layer in enumerate(layers):
         top = l == len(layers) - 1
@@ -477,7 +647,7 @@ def forward(
         inputs = _parts("concat", D, x) if projected and l == 0 else [x] * D
         for part, source, target in zip(layer, inputs, outputs, strict=True):
             part, masks = masked(part, noise, k, T, N)  # noqa: PLW2901
-            tape = run(
+            *_, tape = run(
                 part, source, h0[k], c0[k], lengths, target, h_n[k], c_n[k], num_threads,
                 record is not None, masks, ids if l == 0 else None,
             )  # fmt: skip
@@ -507,7 +677,6 @@ def masked(part: Part, noise: Noise | None, k: int, T: int, N: int) -> tuple[Par
 def backward(
     record: Record,
     mode: str,
-    p: float,
     dy: Array | None,
     dh_n: Flat,
     dc_n: Flat,
@@ -515,30 +684,30 @@ def backward(
     dc0: Flat,
     limits: GradientLimits,
     want_x: bool = True,
-) -> tuple[Array | None, list[dict[str, Array]]]:
+) -> tuple[Array | None, list[list[Array | None]]]:
     """Use the record up; fill dh0 and dc0 where given.
 
     Returns the gradient by the input, if it is wanted, and for each layer and direction those by
-    its weights.
+    its weights, in their order.
     """
-    weights: list[dict[str, Array]] = [{} for _ in record.tapes]
+    weights: list[list[Array | None]] = [[] for _ in record.tapes]
     dx: Array | None = dy
     for l in reversed(range(len(record.outputs))):
         outputs, mask = record.outputs[l], record.masks[l]
         if mask is not None and dx is not None:
-            dx = Dropout.apply(p, mask, dx)
+            dx = Dropout.apply(record.p, mask, dx)
         pieces = _split(mode, dx, outputs)
         projected = record.projected and l == 0
         by_input: list[Array] = []
         for d, piece in enumerate(pieces):
             k = l * len(outputs) + d
-            weights[k] = record.tapes[k].unwind(
+            by_x, *weights[k] = record.tapes[k].unwind(
                 piece, dh_n[k], dc_n[k], dh0[k], dc0[k], want_x=want_x or l > 0,
                 truncate=limits.truncate, clip_step=limits.clip_step,
                 add_to=by_input[0] if by_input and not projected else None,
             )  # fmt: skip
-            if "x" in weights[k]:
-                by_input.append(weights[k].pop("x"))
+            if by_x is not None and (projected or not by_input):  # else it has been added
+                by_input.append(by_x)
         # By what all directions read: one array, or a block of columns each.
         dx = by_input[0] if by_input else None
         if len(by_input) > 1:

@@ -1,33 +1,29 @@
 """The layers RNN, GRU and LSTM: many steps, many layers, both directions, weights by name.
 
-A call checks what only a layer knows (its input, its states), has fresh outputs filled by
-`_call.run`, for one layer and direction, or by `_stack`, and returns them in the caller's layout.
+A layer has options and weights, and says with which of them a call runs: packed ones, while nobody
+else can edit the arrays. `_stack` runs it.
 """
 
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from copy import copy
 from functools import cache
-from operator import is_
-from sys import getrefcount
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, Unpack
-from weakref import getweakrefcount
+from itertools import chain
+from typing import TYPE_CHECKING, Any, ClassVar, Self, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from fastrnn import _core, init
 from fastrnn import _stack as stack
-from fastrnn._call import FOR_INFERENCE, INPUT_SIZE, PACKED, Ids, Part, check_x, outputs, run
-from fastrnn._checks import FLOAT32, Array, DType, exact, fits, flag, integer
-from fastrnn._checks import lengths as checked_lengths
+from fastrnn import init
+from fastrnn._call import FOR_INFERENCE
+from fastrnn._checks import FLOAT32, Array, flag, integer
 from fastrnn._elsewhere import LAYER_ARGUMENTS, LAYER_ATTRIBUTES, hinted, missing
 from fastrnn._frozen import FrozenWeights, quantized
-from fastrnn._stack import LayerGrads, LayerTape, Noise, Record, StateLayout
+from fastrnn._stack import LayerGrads, LayerTape, Noise, Stack, StateLayout
+from fastrnn._weights import Direction, Weights
 from fastrnn.cells import (
-    NO_MASKS,
-    WEIGHTS,
     GradientLimits,
     GRULayerOptions,
     GRUSpec,
@@ -46,131 +42,13 @@ from fastrnn.cells import (
     options_of,
     takes,
 )
-from fastrnn.runtime import backend, team
+from fastrnn.runtime import backend
 from fastrnn.stream import Stream
 
 if TYPE_CHECKING:
     from numpy.random import Generator
 
 __all__ = ["GRU", "LSTM", "RNN", "LayerGrads", "LayerTape"]
-
-_ndarray = np.ndarray
-_absent = object()
-
-
-class Direction:
-    """Which weights one layer and direction has.
-
-    Parameters
-    ----------
-    spec : Spec
-    layer : int
-    reverse : bool
-    I, H, P : int
-        Columns of x, units, and columns of h.
-    bias : bool
-    dtype : dtype
-    bfloat16 : bool
-        Its products are in bfloat16.
-
-    Attributes
-    ----------
-    names : dict of str to str
-        The names in a layer's `params` by the argument of the functions.
-    shapes : dict of str to tuple
-        By the name in `params`.
-    """
-
-    __slots__ = (
-        "H", "I", "P", "_words", "bfloat16", "dtype", "in_order", "names", "reverse", "shapes",
-        "spec",
-    )  # fmt: skip
-
-    def __init__(
-        self, spec: Spec, layer: int, reverse: bool, I: int, H: int, P: int, bias: bool,
-        dtype: DType, bfloat16: bool = False,
-    ) -> None:  # fmt: skip
-        self.spec, self.reverse, self.dtype, self.bfloat16 = spec, reverse, dtype, bfloat16
-        self.I, self.H, self.P = I, H, P
-        suffix = f"_l{layer}_reverse" if reverse else f"_l{layer}"
-        weights = spec.weights(I, H, P, bias)
-        self.names = {argument: WEIGHTS[argument] + suffix for argument in weights}
-        self.in_order = tuple([self.names.get(argument, "") for argument in WEIGHTS])  # "": none
-        self.shapes = {self.names[argument]: shape for argument, (_, shape) in weights.items()}
-        self._words = {self.names[argument]: words for argument, (words, _) in weights.items()}
-
-    def draw(self, rng: "Generator", forget_bias: float) -> Iterator[tuple[str, Array]]:
-        """Yield (name, fresh array) for each weight, uniform in ±1/√H."""
-        bound = self.H**-0.5
-        for name, shape in self.shapes.items():
-            if name == self.names.get("w_norm"):  # gains are 1, the shift of c is 0
-                yield name, np.ones(shape, self.dtype) * (np.arange(shape[0]) != 9)[:, None]
-                continue
-            array = init.uniform(shape, bound, rng, self.dtype)
-            if name == self.names.get("b_ih") and forget_bias:
-                array[self.H : 2 * self.H] += forget_bias
-            yield name, array
-
-    def check(self, name: str, value: Any) -> Array:
-        """Return the value of one weight as an array of the right shape and dtype."""
-        return exact(
-            name, value, self.shapes[name], self.dtype, self._words[name], self.spec.title, self.H,
-            weight=True,
-        )  # fmt: skip
-
-    def part(self, params: Mapping[str, Any], packed: bool) -> Part:
-        """Return the checked weights, or their packed form alone for the active instruction set.
-
-        What params lacks is absent: w_ih, where x is the projected input.
-        """
-        arrays: list[Array | None] = []
-        dtype, shapes = self.dtype, self.shapes
-        for name in self.in_order:
-            value = params.get(name, _absent)
-            if value is _absent:
-                arrays.append(None)
-            elif (  # what needs no conversion; `check` takes as long for one weight
-                type(value) is _ndarray
-                and value.dtype is dtype
-                and value.shape == shapes[name]
-                and value.flags.aligned
-            ):
-                arrays.append(value)
-            else:
-                arrays.append(self.check(name, value))
-        weights: Any = tuple(arrays)
-        pack = None
-        if packed:
-            cell = _core.Cell[self.spec.core]
-            given = dict(zip(WEIGHTS, weights, strict=True))
-            pack = _core.PackedWeights(cell, **given, bfloat16=self.bfloat16)
-        columns = self.I if arrays[0] is not None else self.spec.G * self.H
-        return Part(
-            self.spec, PACKED if pack else weights, pack, dtype, columns, self.H, self.P,
-            self.reverse, arrays[0] is None, bfloat16=self.bfloat16,
-        )  # fmt: skip
-
-
-class Ready(NamedTuple):
-    """Packed weights; immutable, so that threads share it while another one is being built."""
-
-    isa: str  # what they are packed for
-    parts: list[list[Part]]
-
-
-def _references(owner: Any) -> list[int]:
-    """Return how many references there are to the dict of weights, and to each of them."""
-    return [getrefcount(owner._params), *map(getrefcount, owner._params.values())]
-
-
-# Where only the owner has the dict, and only the dict has an array.
-_ALONE = _references(SimpleNamespace(_params={"": np.zeros(1)}))
-
-
-def _own(array: Any) -> bool:
-    """Return whether the memory is the array's own, so that whoever edits it has the array."""
-    return type(array) is np.ndarray and array.flags.owndata and not getweakrefcount(array)
-
 
 class Layer:
     """The common part of `RNN`, `LSTM` and `GRU`; see there for the parameters.
@@ -196,7 +74,6 @@ class Layer:
     _options: ClassVar[dict[str, Option]]
 
     bias: bool
-    batch_first: bool
     dropout: float
     recurrent_dropout: float
     zoneout: float | tuple[float, float]
@@ -225,6 +102,7 @@ class Layer:
         self.dtype = float_type(dtype)
         values = checked(self._options, options, type(self).__name__)
         forget_bias, P = values.pop("forget_bias", 0.0), values.get("proj_size", 0)
+        batch_first = values.pop("batch_first")
         vars(self).update(values)
         chosen = {name: values[name] for name in self._spec_type.options}
         peephole = values.get("peephole", False)
@@ -245,10 +123,10 @@ class Layer:
         self._spec = spec
         widths = [P or H for H in sizes]
         D = 2 if self.bidirectional else 1
-        self._layout = StateLayout(sizes, widths, D, listed, spec.cell_state, spec.title)
+        layout = StateLayout(sizes, widths, D, listed, spec.cell_state, spec.title)
         merged = [stack.merged_width(self.merge_mode, D, width) for width in widths]
         bfloat16 = self.compute_dtype == "bfloat16"
-        self._directions = [
+        directions = [
             [
                 Direction(spec, l, reverse, I, H, width, self.bias, self.dtype, bfloat16)
                 for reverse in (False, True)[:D]
@@ -257,17 +135,14 @@ class Layer:
                 zip([self.input_size, *merged], sizes, widths, strict=False)
             )
         ]
-        self._width = merged[-1]
-        source = init.generator(rng)
-        self._params: dict[str, Array] = {}
-        for direction in self._each():
-            self._params |= direction.draw(source, forget_bias)
-        self._all_names = list(self._params)
-        self._names = [direction.names for direction in self._each()]
-        self._lent = True  # somebody may have references to the arrays
-        self._ready: Ready | None = None  # means nothing while they are lent
-        self._checked: tuple[list[Array], list[list[Part]]] | None = None  # not packed
-        self._alone = len(sizes) == D == 1 and not listed
+        source, params = init.generator(rng), dict[str, Array]()
+        for direction in chain.from_iterable(directions):
+            params |= direction.draw(source, forget_bias)
+        self._weights = Weights(directions, params)
+        self._stack = Stack(
+            layout, [direction.in_order for direction in self._weights.each()], self.input_size,
+            self.dtype, batch_first, self.merge_mode,
+        )  # fmt: skip
         self._limits = GradientLimits(self.truncate, self.clip_step)
 
     def _agree(self, sizes: list[int], P: int, forget_bias: float, spec: Spec) -> None:
@@ -290,6 +165,16 @@ class Layer:
             raise ValueError(f"zoneout must be a number, or two for an LSTM, got {self.zoneout!r}")
 
     # ---- calls ----
+
+    @property
+    def batch_first(self) -> bool:
+        """Whether x and y are (N, T, ·)."""
+        return self._stack.batch_first
+
+    @batch_first.setter
+    def batch_first(self, batch_first: bool) -> None:
+        self._stack.batch_first = batch_first
+
     def __call__(
         self,
         x: ArrayLike,
@@ -332,14 +217,9 @@ class Layer:
         if masks is not None:
             self._check_trainable()
         # Weights that a mask multiplies cannot have been packed before.
-        packed = masks is None and backend.get() == "core"
-        ready = self._ready
-        if not packed or self._lent or ready is None or ready.isa != _core.isa():
-            parts = self._parts(packed)
-        else:
-            parts = ready.parts
+        parts = self._weights.parts(masks is None and backend.get() == "core")
         noise = self._noise(None, masks) if masks is not None or self._zones else None
-        y, state, _ = self._run(x, state, lengths, parts, noise=noise)
+        y, state, _ = self._stack.run(self, parts, x, state, lengths, noise=noise)
         return y, state
 
     def forward(
@@ -388,10 +268,10 @@ class Layer:
             if training and source is not None and self.dropout > 0:
                 dropout = stack.Dropout(self.dropout, source)
             noise = self._noise(source if training else None, masks)
-        y, state, tape = self._run(
-            x, state, lengths, self._build_own(packed=False), Record(), dropout, noise
+        y, state, tape = self._stack.run(
+            self, self._weights.own(packed=False), x, state, lengths, True, dropout, noise
         )
-        assert tape is not None  # there was a record
+        assert tape is not None  # it was to be kept
         return y, state, tape
 
     def backward(
@@ -437,12 +317,13 @@ class Layer:
         MemoryError
             The gradients do not fit; the tape is used up.
         """
-        if isinstance(self._params, FrozenWeights):
-            raise TypeError(FOR_INFERENCE)
+        self._check_trainable()
         if not isinstance(tape, LayerTape):
             raise TypeError(f"tape must be what forward returned, got {type(tape).__name__}")
-        limits = self._gradient_limits(truncate, clip_step)
-        dx, state, params = self._back(tape, dy, dstate, limits)
+        limits = self._limits
+        if truncate is not None or clip_step is not None:
+            limits = self._gradient_limits(truncate, clip_step)
+        dx, state, params = self._stack.back(self, tape, dy, dstate, limits)
         assert dx is not None  # it was wanted
         return LayerGrads(dx, state, params)
 
@@ -600,15 +481,15 @@ class Layer:
     @property
     def quantized(self) -> str | None:
         """The precision that `quantize` was given; None of a layer that can be trained."""
-        return self._params.precision if isinstance(self._params, FrozenWeights) else None
+        return self._weights.precision
 
     @property
     def nbytes(self) -> int:
         """Bytes of the weights; the packed copy that inference reads takes as many again."""
-        return sum(array.nbytes for array in self._params.values())
+        return sum(array.nbytes for array in self._weights.params.values())
 
     def _check_trainable(self) -> None:
-        if self.quantized is not None:
+        if self._weights.precision is not None:
             raise TypeError(FOR_INFERENCE)
 
     def input_weight(self, params: Mapping[str, Any]) -> Any:
@@ -655,97 +536,18 @@ class Layer:
         call with few steps and rows; let go of them, copy the layer, or use `stream`. Writing
         through a bare address, which refers to nothing, is the one edit that cannot be seen.
         """
-        # In this order: a call in another thread that looks in between finds the reference.
         self._check_trainable()
-        params = self._params
-        self._lent = True
+        params: dict[str, Array] = self._weights.lend()
         return params
 
     @params.setter
     def params(self, params: dict[str, Array]) -> None:
         self._check_trainable()
-        self._params = params
-        self._lent = True
+        self._weights.replace(params)
 
     def __getstate__(self) -> dict[str, Any]:
-        # Packed weights are made anew in a copy; copy.copy shares the arrays.
-        state = self.__dict__ | {"_ready": None, "_checked": None, "_lent": True}
-        self._lent = True
-        return state
-
-    def _each(self) -> list[Direction]:
-        """Return every layer and direction in the order of the states."""
-        return [direction for layer in self._directions for direction in layer]
-
-    def _parts(self, packed: bool) -> list[list[Part]]:
-        """Return every layer and direction ready to run; packed, if wanted and if nobody edits."""
-        if self.quantized is not None:
-            return self._build_own(packed)
-        if packed:
-            if self._lent:
-                self._take_back()
-            if not self._lent:
-                ready, isa = self._ready, _core.isa()
-                if ready is None or ready.isa != isa:
-                    ready = self._ready = Ready(isa, self._build_own(packed=True))
-                return ready.parts
-        return self._build_own(packed=False)
-
-    def _take_back(self) -> None:
-        """End the time for which the arrays are lent, if nobody has them any more."""
-        self._ready = self._checked = None
-        self._lent = False  # before the look: whoever asks for them from now on sets it again
-        owner, *arrays = _references(self)
-        alone = owner == _ALONE[0] and arrays == _ALONE[1:] * len(arrays)
-        if not (alone and type(self._params) is dict and all(map(_own, self._params.values()))):
-            self._lent = True
-
-    def _frozen(self, copied: bool) -> list[list[Part]]:
-        """Return packed parts, which no edit reaches; with copies of the weights, if wanted."""
-        if self.quantized is not None:
-            return self._build_own(packed=True)
-        if not copied:
-            parts = self._parts(packed=True)
-            return parts if parts[0][0].packed else self._build_own(packed=True)
-        params = self.state_dict()
-        packed, plain = self._build(params, packed=True), self._build(params, packed=False)
-        return [
-            [one._replace(weights=other.weights) for one, other in zip(*layer, strict=True)]
-            for layer in zip(packed, plain, strict=True)
-        ]
-
-    def _build_own(self, packed: bool) -> list[list[Part]]:
-        """Return every layer and direction with the weights that `params` has now."""
-        params, names = self._params, self._all_names
-        if isinstance(params, FrozenWeights):
-            return params.parts(self._directions)
-        if not packed and self._checked is not None:
-            arrays, parts = self._checked
-            # The same arrays as last time under the same names: nothing to check again.
-            if list(params) == names and all(map(is_, params.values(), arrays)):
-                return parts
-        self._check_names(params, names)
-        parts = self._build(params, packed)
-        if not packed:
-            taken = [w for layer in parts for part in layer for w in part.weights if w is not None]
-            # Only what was taken as it is: an edit of what was converted would not be seen.
-            same = list(params) == names and all(map(is_, params.values(), taken))
-            self._checked = (taken, parts) if same else None
-        return parts
-
-    @staticmethod
-    def _check_names(params: Iterable[str], names: list[str]) -> None:
-        if list(params) == names:
-            return
-        absent, extra = sorted({*names} - {*params}), sorted({*params} - {*names})
-        if absent or extra:
-            raise ValueError(f"params lacks {absent} and has {extra} too many")
-
-    def _build(self, params: Mapping[str, Any], packed: bool) -> list[list[Part]]:
-        """Return every layer and direction with these weights, checked."""
-        if isinstance(params, FrozenWeights):
-            return params.parts(self._directions)
-        return [[d.part(params, packed) for d in layer] for layer in self._directions]
+        own = {"_weights": copy(self._weights), "_stack": copy(self._stack)}
+        return self.__dict__ | own  # copy.copy shares the arrays
 
     def state_dict(self) -> dict[str, Array]:
         """Return a copy of all weights by name, with PyTorch's names and shapes.
@@ -760,9 +562,10 @@ class Layer:
         >>> list(fastrnn.GRU(3, 4).state_dict())
         ['weight_ih_l0', 'weight_hh_l0', 'bias_ih_l0', 'bias_hh_l0']
         """
-        if isinstance(self._params, FrozenWeights):
-            return self._params.floats()
-        return {name: np.array(array) for name, array in self._params.items()}
+        params = self._weights.params
+        if isinstance(params, FrozenWeights):
+            return params.floats()
+        return {name: np.array(array) for name, array in params.items()}
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True
@@ -800,7 +603,7 @@ class Layer:
         self._check_trainable()
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"state_dict must be a mapping, got {type(state_dict).__name__}")
-        owners = {name: direction for direction in self._each() for name in direction.shapes}
+        owners = {name: one for one in self._weights.each() for name in one.shapes}
         missing = [name for name in owners if name not in state_dict]
         unexpected = [name for name in state_dict if name not in owners]
         if flag("strict", strict) and (missing or unexpected):
@@ -810,8 +613,7 @@ class Layer:
             for name, direction in owners.items()
             if name in state_dict
         }
-        self._params.update(fresh)
-        self._lent = True
+        self._weights.lend().update(fresh)
         return missing, unexpected
 
     def set_params(self, params: Mapping[str, Any]) -> None:
@@ -1190,11 +992,12 @@ class Layer:
         """
         from fastrnn.io._onnx_write import write
 
-        self._build_own(packed=False)  # what does not fit is named
+        self._weights.own(packed=False)  # what does not fit is named
         write(self, path, flag("state", state), flag("lengths", lengths))
 
     def __getattr__(self, name: str) -> Any:
-        if name in self.__dict__.get("_params", ()):
+        weights = self.__dict__.get("_weights")
+        if weights is not None and name in weights.names:
             raise missing(self, name, {name: f"it is params[{name!r}]"})
         raise missing(self, name, LAYER_ATTRIBUTES)
 
@@ -1211,112 +1014,10 @@ class Layer:
 
     # ---- what a call is made of ----
 
-    def _run(
-        self,
-        x: Any,
-        state: Any,
-        lengths: Any,
-        parts: list[list[Part]],
-        record: Record | None = None,
-        dropout: stack.Dropout | None = None,
-        noise: Noise | None = None,
-        ids: Ids | None = None,
-    ) -> tuple[Array, Any, LayerTape | None]:
-        """Return (y, state, tape) in the caller's layout; there is a tape if there is a record.
-
-        With ids (T, N), x is the projected input of each symbol, (1, V, D·G·H).
-        """
-        part, dtype = parts[0][0], self.dtype
-        columns, why = self.input_size, INPUT_SIZE
-        if part.projected:
-            columns, why = sum(p.columns for p in parts[0]), "is D·G·H of a projected input"
-        x = check_x("x", x, 3, dtype, columns, why)
-        single = x.ndim == 2
-        batch_first = self.batch_first and not single
-        x = x[:, None] if single else x.transpose(1, 0, 2) if batch_first else x
-        T, N = x.shape[:2] if ids is None else ids.shape
-        if lengths is not None:
-            lengths = checked_lengths(lengths, T, N, single)
-        layout = self._layout
-        h0 = c0 = layout.absent
-        if state is not None:
-            h0, c0 = layout.enter("state", state, N, single, dtype)
-        if self._alone:
-            masks = NO_MASKS
-            if noise is not None:
-                part, masks = stack.masked(part, noise, 0, T, N)
-            y, result, h_n, c_n = outputs(part, T, N, batch_first)
-            tape = run(
-                part, x, h0[0], c0[0], lengths, y, h_n, c_n, team.get(), record is not None, masks,
-                ids,
-            )  # fmt: skip
-            if tape is not None and record is not None:
-                record.tapes.append(tape)
-            final: Any = h_n if single else h_n[None]
-            if c_n is not None:
-                final = final, c_n if single else c_n[None]
-        else:
-            y, result = stack.outputs(T, N, self._width, dtype, batch_first)
-            states = layout.new(N, dtype)
-            stack.forward(
-                parts, self.merge_mode, x, h0, c0, lengths, y, states.flat_h, states.flat_c,
-                team.get(), record, dropout, noise, ids,
-            )  # fmt: skip
-            final = layout.leave(states, single)
-        result = result[:, 0] if single else result
-        if record is None:
-            return result, final, None
-        record.projected = part.projected
-        result.setflags(write=False)
-        arrived = single, T, N, h0[0] is not None, c0[0] is not None
-        return result, final, LayerTape(self, record, arrived)
-
-    def _back(
-        self,
-        tape: LayerTape,
-        dy: Any,
-        dstate: Any,
-        limits: GradientLimits,
-        want_x: bool = True,
-        want_states: bool = True,
-    ) -> tuple[Array | None, Any, dict[str, Array]]:
-        """Use the tape up; return the gradients by x, state and weights in the caller's layout."""
-        tape.check(self)
-        single, T, N, has_h0, has_c0 = tape.layout
-        layout = self._layout
-        if dy is not None:
-            dy = self._enter_dy(dy, single, T, N)
-        dh_n = dc_n = dh0 = dc0 = layout.absent
-        if dstate is not None:
-            dh_n, dc_n = layout.enter("dstate", dstate, N, single, self.dtype)
-        initial = None
-        if want_states and (has_h0 or has_c0):
-            initial = layout.new(N, self.dtype, has_h0, has_c0)
-            dh0, dc0 = initial.flat_h, initial.flat_c
-        record = tape.take()
-        if self._alone:
-            weights = [record.tapes[0].unwind(
-                dy, dh_n[0], dc_n[0], dh0[0], dc0[0], want_x=want_x, truncate=limits.truncate,
-                clip_step=limits.clip_step,
-            )]  # fmt: skip
-            dx = weights[0].pop("x", None)
-        else:
-            dx, weights = stack.backward(
-                record, self.merge_mode, self.dropout, dy, dh_n, dc_n, dh0, dc0, limits, want_x
-            )
-        if dx is not None and (single or self.batch_first):
-            dx = dx[:, 0] if single else dx.transpose(1, 0, 2)
-        params = {
-            names[argument]: gradient
-            for names, gradients in zip(self._names, weights, strict=True)
-            for argument, gradient in gradients.items()
-        }
-        return dx, None if initial is None else layout.leave(initial, single), params
-
     def _noise(self, rng: "Generator | None", masks: Any = None) -> Noise | None:
         """Return what acts in one call: masks as given, drawn from rng, or what to expect."""
         if masks is not None:
-            count = len(self._each())
+            count = len(self._weights.each())
             if not isinstance(masks, (list, tuple)) or len(masks) != count:
                 raise ValueError(
                     f"masks must be a list of {count} Masks, one per layer and direction, "
@@ -1335,21 +1036,6 @@ class Layer:
             self.truncate if truncate is None else given.truncate,
             self.clip_step if clip_step is None else given.clip_step,
         )
-
-    def _enter_dy(self, dy: Any, single: bool, T: int, N: int) -> Array:
-        """Return dy, which has the shape of y, as (T, N, ·)."""
-        W, title, H = self._width, self._spec.title, self._layout.sizes[-1]
-        if not (single or self.batch_first) and fits(dy, (T, N, W), self.dtype):
-            return dy  # type: ignore[no-any-return]
-        last = "H)" if self._layout.widths[-1] == H else "P)"
-        if self.merge_mode == "concat":
-            last = "D·" + last
-        if single:
-            return exact("dy", dy, (T, W), self.dtype, "(T, " + last, title, H)[:, None]
-        if self.batch_first:
-            array = exact("dy", dy, (N, T, W), self.dtype, "(N, T, " + last, title, H)
-            return array.transpose(1, 0, 2)
-        return exact("dy", dy, (T, N, W), self.dtype, "(T, N, " + last, title, H)
 
 
 @cache

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from fastrnn import _core
 from fastrnn import _stack as stack
-from fastrnn._call import INPUT_SIZE, check_bounded, check_x, core_cell, run
+from fastrnn._call import INPUT_SIZE, check_bounded, check_x, core_cell, new_y, run
 from fastrnn._checks import Array, allocate, integer
 from fastrnn.cells import NO_MASKS, Masks
 from fastrnn.runtime import backend, team
@@ -73,12 +73,12 @@ class Stream:
         self._layer = layer
         self._dtype = layer.dtype
         self._backend = backend.get()
-        self._layers = layer._frozen(copied=self._backend == "reference")
+        self._layers = layer._weights.frozen(copied=self._backend == "reference")
         self._x_shape = (self._n, layer.input_size)
-        self._out_shape = (self._n, layer._width)
+        self._out_shape = (self._n, layer._stack.width)
         # A step reads one and writes the other; they change places once it has succeeded.
-        self._pair = [layer._layout.new(self._n, self._dtype) for _ in range(2)]
-        shapes = [(1, self._n, P) for P in layer._layout.widths]
+        self._pair = [layer._stack.layout.new(self._n, self._dtype) for _ in range(2)]
+        shapes = [(1, self._n, P) for P in layer._stack.layout.widths]
         self._scratch = [allocate("a layer's output", s, self._dtype) for s in shapes]
         self._noise = layer._noise(None)
         self._step = self._prepared()
@@ -185,11 +185,11 @@ class Stream:
         T, N, _ = x.shape
         if self._n != N:
             raise ValueError(f"chunk must have N = {self._n} rows as the stream has, got {N}")
-        y, result = stack.outputs(T, N, layer._width, self._dtype, batch_first)
+        y = new_y(T, N, layer._stack.width, self._dtype, batch_first)
         states = *self._now[2:], None, y, *self._after[2:]
-        stack.forward(self._layers, layer.merge_mode, x, *states, team.get(), noise=self._noise)
+        stack.forward(self._layers, layer._stack.mode, x, *states, team.get(), noise=self._noise)
         self._swap()
-        return result[:, 0] if single else result
+        return y[:, 0] if single else y.transpose(1, 0, 2) if batch_first else y
 
     @property
     def state(self) -> Any:
@@ -199,11 +199,11 @@ class Stream:
         None sets it to zero.
         """
         h, c = ([array.copy() for array in part] for part in self._now[:2])
-        return self._layer._layout.leave(self._now._replace(h=h, c=c), single=False)
+        return self._layer._stack.layout.leave(self._now._replace(h=h, c=c), single=False)
 
     @state.setter
     def state(self, state: Any) -> None:
-        sources = self._layer._layout.enter("state", state, self._n, False, self._dtype)
+        sources = self._layer._stack.layout.enter("state", state, self._n, False, self._dtype)
         if self._layers[0][0].precision == "int8":
             for h in sources[0]:
                 if h is not None:

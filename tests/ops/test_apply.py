@@ -81,7 +81,7 @@ def test_equals_forward_and_backward(name: str, lengths: Any, backend: str, rng:
 
     y, final, tape = layer.forward(x, state, lengths=lengths, rng=seeded())
     weights = [rng.standard_normal(a.shape) for a in flat([y, final])]
-    dstate = layer._layout.join(*_halves(layer, weights[1:]))
+    dstate = layer._stack.layout.join(*_halves(layer, weights[1:]))
     grads = layer.backward(tape, weights[0], dstate)
 
     def loss(params: Any, x: Any, state: Any) -> Any:

@@ -118,9 +118,9 @@ def taken_x(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
     seen: list[np.ndarray] = []
     forward = _core.rnn_forward
 
-    def spy(cell: Any, x: np.ndarray, *rest: Any) -> None:
+    def spy(cell: Any, x: np.ndarray, *rest: Any) -> Any:
         seen.append(x)
-        forward(cell, x, *rest)
+        return forward(cell, x, *rest)
 
     monkeypatch.setattr(_core, "rnn_forward", spy)
     return seen

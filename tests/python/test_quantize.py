@@ -412,9 +412,9 @@ def test_files_of_others(tmp_path: Path) -> None:
 def test_packed_weights_are_made_once_an_instruction_set() -> None:
     q = fastrnn.GRU(3, 4, rng=rng(0)).quantize("int8")
     x = np.ones((2, 1, 3), np.float32)
-    parts = q._parts(packed=True)
+    parts = q._weights.parts(packed=True)
     q(x)
-    assert q._parts(packed=True) is parts
+    assert q._weights.parts(packed=True) is parts
     assert parts[0][0].packed.isa == _core.isa()
 
 

@@ -112,7 +112,7 @@ def assemble(cls: type[L], each: Sequence[Weights], directions: int, **options: 
         **options,
     )
     state = {}
-    for direction, weights in zip(layer._each(), given, strict=True):
+    for direction, weights in zip(layer._weights.each(), given, strict=True):
         for argument, name in direction.names.items():
             array = weights.get(argument)
             state[name] = np.zeros(direction.shapes[name], dtype) if array is None else array

@@ -30,14 +30,14 @@ _FIRST_WEIGHTS = ("rng", "forget_bias")
 
 def save_layer(layer: "Layer", path: str | os.PathLike[str]) -> None:
     """Write a layer; see its `save`."""
-    layer._build_own(packed=False)  # weights that could not be read do not replace a good file
+    layer._weights.own(packed=False)  # weights that could not be read do not replace a good file
     name = family(type(layer))  # of what it may be derived from
     names = ("input_size", "hidden_size", "num_layers", "dtype", *layer._options)
     config = {key: plain(getattr(layer, key)) for key in names if key not in _FIRST_WEIGHTS}
     state = {"format": _FORMAT, "layer": name, "config": config}
-    if isinstance(layer._params, FrozenWeights):
-        state["quantized"] = state_of(layer._params.precision)
-        save_checkpoint(path, layer._params.tensors(), state)
+    if isinstance(layer._weights.params, FrozenWeights):
+        state["quantized"] = state_of(layer._weights.params.precision)
+        save_checkpoint(path, layer._weights.params.tensors(), state)
     else:
         save_checkpoint(path, layer.params, state)
 
@@ -67,7 +67,8 @@ def load_layer(cls: type[L], path: str | os.PathLike[str]) -> L:
         with at_most(2 * float32_bytes(content.tensors) + 2**16):
             layer: L = maker(**options, rng=np.random.default_rng(0))
         if precision is not None:
-            weights = FrozenWeights.of(layer, layer._params, precision).filled(content.tensors)
+            own = FrozenWeights.of(layer, layer._weights.params, precision)
+            weights = own.filled(content.tensors)
             if content.tensors:
                 raise ValueError(f"it has {sorted(content.tensors)} too many")
             return with_frozen(layer, weights)

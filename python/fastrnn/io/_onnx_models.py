@@ -243,12 +243,12 @@ def encoder_graph(side: EncoderSide) -> Any:
                     part = w.node("Tanh", [part], f"h_bounded_l{l}")
             parts.append(w.node("Unsqueeze", [part, first], f"{name}_of_layer_{l}"))
         w.node("Concat", parts, name, axis=0)
-    H = side.layer._layout.sizes[0]
+    H = side.layer._stack.layout.sizes[0]
     width = H if side.bridge is None else len(side.bridge["bias_h_l0"])
     outputs = [w.value(name, [L, "N", width]) for name in names]
     if side.attended:
         w.node("Identity", [memory], "memory")
-        outputs.append(w.value("memory", ["S", "N", side.layer._width]))
+        outputs.append(w.value("memory", ["S", "N", side.layer._stack.width]))
     if side.peeked:
         w.node("Identity", [vector], "vector")
         outputs.append(w.value("vector", ["N", w.D * H]))
@@ -299,9 +299,9 @@ class _Step:
         scores = self.node("MatMul", [y, weight], "product")
         self.named("scores", self.node("Add", [scores, self.constant("b", side.bias)], "sums"))
         make, kinds = w.onnx.helper.make_tensor_value_info, w.onnx.TensorProto
-        H = side.bottom._layout.sizes[0]
-        L = len(side.bottom._layout.sizes)
-        L += 0 if side.above is None else len(side.above._layout.sizes)
+        H = side.bottom._stack.layout.sizes[0]
+        L = len(side.bottom._stack.layout.sizes)
+        L += 0 if side.above is None else len(side.above._stack.layout.sizes)
         inputs = [make("tokens", kinds.INT64, ["N"])]
         inputs += [w.value(f"{name}0", [L, "N", H]) for name in self.names]
         outputs = [w.value("scores", ["N", len(side.weight)])]

@@ -55,7 +55,7 @@ class LayerWriter:
     ) -> None:
         self.onnx = require_onnx()
         self.layer, self.prefix = layer, prefix
-        self.params: Any = layer._params
+        self.params: Any = layer._weights.params
         self.int8 = layer.quantized == "int8"
         self.state, self.lengths = state, lengths
         self.op = family(type(layer))
@@ -89,7 +89,7 @@ class LayerWriter:
         states = ["h", "c"] if self.op == "LSTM" else ["h"]
         for k, name in enumerate(states):
             parts = [final[k] for final in self.finals]
-            if layer._layout.listed:
+            if layer._stack.layout.listed:
                 for l, part in enumerate(parts):
                     self.node("Identity", [part], f"{name}_n_l{l}")
             else:
@@ -99,7 +99,7 @@ class LayerWriter:
 
     def layers(self, x: str) -> str:
         """Add all layers over x, and return the name of the top one's output."""
-        for l, directions in enumerate(self.layer._directions):
+        for l, directions in enumerate(self.layer._weights.directions):
             x = self.cell(l, directions, x)
         return x
 
@@ -127,7 +127,7 @@ class LayerWriter:
             self.node("Transpose", [x], "y", perm=[1, 0, 2])
         else:
             self.node("Identity", [x], "y")
-        return self.value("y", self.sequence(self.layer._width))
+        return self.value("y", self.sequence(self.layer._stack.width))
 
     def first_input(self) -> Any:
         """Return what the graph's first input is."""
@@ -168,12 +168,12 @@ class LayerWriter:
             for k in (0, 1):  # Y (T, D, N, H) and h (D, N, H)
                 results[k] = self.node("MatMul", [results[k], projection], f"projected_{k}_l{l}")
         self.finals.append(results[1:])
-        return self.merged(l, results[0], layer._layout.widths[l])
+        return self.merged(l, results[0], layer._stack.layout.widths[l])
 
     def attributes(self, l: int) -> dict[str, Any]:
         """Return what the node is told."""
         layer = self.layer
-        result: dict[str, Any] = {"hidden_size": layer._layout.sizes[l]}
+        result: dict[str, Any] = {"hidden_size": layer._stack.layout.sizes[l]}
         if self.D == 2:
             result["direction"] = "bidirectional"
         names, alphas, betas = cell.spelt(layer._spec.activations)
@@ -213,7 +213,7 @@ class LayerWriter:
         if not self.state:
             return ""
         whole = f"{self.prefix}{name}0"
-        if self.layer._layout.listed:
+        if self.layer._stack.layout.listed:
             return f"{whole}_l{l}"
         ends = [
             self.constant(f"{name}0_{k}_l{l}", np.array([self.D * (l + k)], np.int64))
@@ -248,7 +248,7 @@ class LayerWriter:
         return ["N", "T", columns] if self.layer.batch_first else ["T", "N", columns]
 
     def states(self, names: list[str]) -> list[Any]:
-        layout = self.layer._layout
+        layout = self.layer._stack.layout
         sizes = [layout.sizes if name.startswith("c") else layout.widths for name in names]
         if layout.listed:
             return [
@@ -271,7 +271,7 @@ def _inputs(
 ) -> list[tuple[str, Array]]:
     """Return W, R and, if there are biases, B of a layer."""
     inverse = np.argsort(cell.ROWS[op]).tolist()
-    directions = layer._directions[l]
+    directions = layer._weights.directions[l]
 
     def stacked(argument: str) -> Array:
         return np.stack([blocks(params[d.names[argument]], inverse) for d in directions])

@@ -167,7 +167,7 @@ def to_keras(layer: "Layer") -> list[Array]:
     )  # fmt: skip
     inverse = np.argsort(_ORDER[name]).tolist()
     params, result = layer.state_dict(), []
-    for direction in layer._each():
+    for direction in layer._weights.each():
         own = {argument: params[key] for argument, key in direction.names.items()}
         result += [
             np.ascontiguousarray(blocks(own[argument], inverse).T) for argument in ("w_ih", "w_hh")

@@ -235,7 +235,7 @@ class OnnxNode:
         )
         if self.int8 is None:
             return layer
-        names = (d.names[matrix] for d in layer._each() for matrix in MATRICES)
+        names = (d.names[matrix] for d in layer._weights.each() for matrix in MATRICES)
         exact = dict(zip(names, chain.from_iterable(self.int8), strict=True))
         return with_frozen(layer, FrozenWeights.of(layer, layer.params | exact, "int8"))
 

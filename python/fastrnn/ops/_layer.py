@@ -9,7 +9,7 @@ import numpy as np
 from fastrnn._call import FOR_INFERENCE
 from fastrnn._checks import Array, flag
 from fastrnn._frozen import FrozenWeights
-from fastrnn._stack import Dropout, Noise, Record
+from fastrnn._stack import Dropout, Noise
 from fastrnn.cells import SPECS, GradientLimits
 from fastrnn.init import generator
 from fastrnn.ops._primitive import Call, differentiable, opened
@@ -56,20 +56,20 @@ def apply(
     With ids (T, N) of int64, which the core alone takes, x is the projected input of each symbol,
     (V, D·G·H): that spares an update of a language model the gathered rows and their gradients.
     """
-    names = layer._all_names
+    names = layer._weights.names
     frozen = params if isinstance(params, FrozenWeights) else None
     if frozen is not None:
         if rng is not None or masks is not None or flag("projected", projected):
             raise TypeError(f"rng, masks and projected: {FOR_INFERENCE}")
-        layer._check_names(params, names)
+        layer._weights.check_names(params)
         names = []
     elif flag("projected", projected):
-        bottom = {d.names["w_ih"] for d in layer._directions[0]}
+        bottom = {d.names["w_ih"] for d in layer._weights.directions[0]}
         names = [name for name in names if name not in bottom]
-        layer._check_names({*params} - bottom, names)
+        layer._weights.check_names({*params} - bottom, names)
     else:
-        layer._check_names(params, names)
-    layout = layer._layout
+        layer._weights.check_names(params)
+    layout = layer._stack.layout
     h: list[Any] = []
     c: list[Any] = []
     if state is not None:
@@ -92,7 +92,7 @@ def apply(
 def _forward(call: Call, x: Any, *arrays: Any, given: Given) -> tuple[Array, ...]:
     """Return y, the arrays of h and those of c; arrays: those of h, those of c, the weights."""
     layer, (count_h, count_c) = given.layer, given.states
-    layout, state = layer._layout, None
+    layout, state = layer._stack.layout, None
     if count_h or count_c:
         state = layout.join(
             list(arrays[:count_h]), list(arrays[count_h : count_h + count_c])
@@ -100,10 +100,10 @@ def _forward(call: Call, x: Any, *arrays: Any, given: Given) -> tuple[Array, ...
     params: Any = given.frozen
     if params is None:
         params = dict(zip(given.names, arrays[count_h + count_c :], strict=True))
-    y, state, tape = layer._run(
-        x if given.ids is None else x[None], state, given.lengths,
-        layer._build(params, packed=False), Record() if call.traced else None, given.dropout,
-        given.noise, given.ids,
+    parts = layer._weights.build(params, packed=False)
+    y, state, tape = layer._stack.run(
+        layer, parts, x if given.ids is None else x[None], state, given.lengths,
+        call.traced, given.dropout, given.noise, given.ids,
     )  # fmt: skip
     if layout.listed:
         h_n, c_n = layout.split(state)
@@ -118,7 +118,7 @@ def _backward(call: Call, g: tuple[Array | None, ...]) -> tuple[Array | None, ..
     """Return the gradients by x, the arrays of the state, and the weights; the tape is used up."""
     given, tape, results = call.kept
     layer, count = given.layer, sum(given.states)
-    layout, dstate = layer._layout, None
+    layout, dstate = layer._stack.layout, None
     dy, *dfinal = g
     if any(gradient is not None for gradient in dfinal):
         half = len(dfinal) // (2 if layout.cell_state else 1)
@@ -126,8 +126,8 @@ def _backward(call: Call, g: tuple[Array | None, ...]) -> tuple[Array | None, ..
             _filled(dfinal[part], results[1:][part]) for part in (slice(half), slice(half, None))
         )
         dstate = layout.join(dh_n, dc_n)
-    dx, dinitial, weights = layer._back(
-        tape, dy, dstate, given.limits, want_x=call.wanted[0],
+    dx, dinitial, weights = layer._stack.back(
+        layer, tape, dy, dstate, given.limits, want_x=call.wanted[0],
         want_states=any(call.wanted[1 : 1 + count]),
     )  # fmt: skip
     dx = dx if given.ids is None or dx is None else dx[0]
@@ -153,5 +153,5 @@ _nodes = {name: differentiable(name, _forward, _backward) for name in SPECS}
 
 def input_weight(layer: "Layer", params: Mapping[str, Any]) -> Any:
     """Return the bottom layer's w_ih of all directions, one below the other."""
-    weights = [params[d.names["w_ih"]] for d in layer._directions[0]]
+    weights = [params[d.names["w_ih"]] for d in layer._weights.directions[0]]
     return weights[0] if len(weights) == 1 else anp.concatenate(weights)

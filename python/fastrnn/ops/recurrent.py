@@ -7,8 +7,6 @@ from fastrnn import functional
 from fastrnn._call import gradients
 from fastrnn.ops._primitive import Call, differentiable
 
-_NAMES = ("x", "w_ih", "w_hh", "b_ih", "b_hh", "h0")
-_LSTM_NAMES = (*_NAMES, "c0", "w_peephole", "w_hr")
 _BACK = ("truncate", "clip_step")  # options that are the backward function's
 
 
@@ -184,8 +182,8 @@ def lstm(
     return y, (h_n, c_n)
 
 
-def _operation(name: str, names: tuple[str, ...]) -> Callable[..., Any]:
-    """Return the cell's function of arrays with these names as an operation of autograd."""
+def _operation(name: str) -> Callable[..., Any]:
+    """Return the cell's function of arrays as an operation of autograd."""
     is_lstm, keeping = name == "lstm", f"{name}_forward"
 
     def forward(call: Call, *arrays: Any, **options: Any) -> tuple[Any, ...]:
@@ -203,11 +201,9 @@ def _operation(name: str, names: tuple[str, ...]) -> Callable[..., Any]:
         tape, options = call.kept
         dy, dh_n, dc_n = g if is_lstm else (*g, None)
         result = gradients(tape, name, dy, dh_n, dc_n, want_x=call.wanted[0], **options)
-        return tuple(map(result.get, names))
+        return result if is_lstm else result[:6]
 
     return differentiable(name, forward, backward)
 
 
-_rnn, _gru, _lstm = (
-    _operation("rnn", _NAMES), _operation("gru", _NAMES), _operation("lstm", _LSTM_NAMES),
-)  # fmt: skip
+_rnn, _gru, _lstm = map(_operation, ("rnn", "gru", "lstm"))

@@ -86,7 +86,7 @@ class _Computed(torch.nn.RNNCellBase):
         x = input.reshape(1, -1, self.input_size)
         layer = self._engine(DTYPES[input.dtype])
         weights = []
-        for name in layer._all_names:
+        for name in layer._weights.names:
             weight = getattr(self, name.removesuffix("_l0"))
             check(name.removesuffix("_l0"), weight, input.dtype)
             weights.append(weight)

@@ -130,8 +130,8 @@ class _Computed(torch.nn.RNNBase):
         check("input", x, None)
         dtype = x.dtype
         layer = self._engine(DTYPES[dtype], bool(self.batch_first) and x.dim() == 3)
-        weights = tuple(getattr(self, name) for name in layer._all_names)
-        for name, weight in zip(layer._all_names, weights, strict=True):
+        weights = tuple(getattr(self, name) for name in layer._weights.names)
+        for name, weight in zip(layer._weights.names, weights, strict=True):
             check(name, weight, dtype)
         return layer, weights
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fastrnn._checks import Array, DType
-from fastrnn._stack import Dropout, LayerTape, Record
+from fastrnn._stack import Dropout, LayerTape
 from fastrnn.recurrent import GRU, LSTM, RNN, Layer
 from fastrnn.torch._tensors import PackedRows
 
@@ -79,20 +79,20 @@ class Call(NamedTuple):
     ) -> tuple[Array, list[Array], LayerTape | None]:  # fmt: skip
         """Return y in the layout of x, the final states, and a tape if it is to be kept."""
         layer, rows = self.layer, self.rows
-        named: dict[str, Any] = dict(zip(layer._all_names, map(_array, weights), strict=True))
+        named: dict[str, Any] = dict(zip(layer._weights.names, map(_array, weights), strict=True))
         given = _array(x) if rows is None else rows.pad(_array(x))
-        state = layer._layout.join(
+        state = layer._stack.layout.join(
             [] if h0 is None else [_array(h0)], [] if c0 is None else [_array(c0)]
         )
         dropout = None
         if self.seed is not None:
             dropout = Dropout(layer.dropout, np.random.default_rng(self.seed))
-        y, final, tape = layer._run(
-            given, state, None if rows is None else rows.lengths,
-            layer._build(named, packed=False), Record() if keep else None, dropout,
+        y, final, tape = layer._stack.run(
+            layer, layer._weights.build(named, packed=False), given, state,
+            None if rows is None else rows.lengths, keep, dropout,
         )  # fmt: skip
         y.setflags(write=True)  # PyTorch keeps count of changes in place itself
-        h_n, c_n = layer._layout.split(final)
+        h_n, c_n = layer._stack.layout.split(final)
         return y if rows is None else rows.pick(y), [*h_n, *c_n], tape
 
 
@@ -133,7 +133,7 @@ class _Node(torch.autograd.Function):
     def backward(ctx: Any, *g: Tensor | None) -> tuple[Tensor | None, ...]:
         call: Call = ctx.call
         x, h0, c0, *weights = ctx.saved_tensors
-        weights = weights[: len(call.layer._all_names)]
+        weights = weights[: len(call.layer._weights.names)]
         tape, ctx.tape = ctx.tape, None
         with torch.no_grad():
             if tape is None:  # retain_graph: a tape serves one backward, so another one is made
@@ -157,14 +157,14 @@ def _gradients(
     if dy is not None and rows is not None:
         dy = rows.pad(dy)
     dstate: Any = dfinal[0]
-    if layer._layout.cell_state:
+    if layer._stack.layout.cell_state:
         dstate = None if dfinal[0] is None and dfinal[1] is None else (dfinal[0], dfinal[1])
     limits = layer._gradient_limits(None, None)
-    dx, dinitial, named = layer._back(tape, dy, dstate, limits, want_x)
-    dh, dc = layer._layout.split(dinitial)
+    dx, dinitial, named = layer._stack.back(layer, tape, dy, dstate, limits, want_x)
+    dh, dc = layer._stack.layout.split(dinitial)
     if dx is not None and rows is not None:
         dx = rows.pick(dx)
-    return (dx, *(dh or [None]), *(dc or [None]), *(named[name] for name in layer._all_names))
+    return (dx, *(dh or [None]), *(dc or [None]), *(named[name] for name in layer._weights.names))
 
 
 class _Refusal(torch.autograd.Function):

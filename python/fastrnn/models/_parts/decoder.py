@@ -303,7 +303,7 @@ class AttentiveDecoder(Decoder):
         self._limits: dict[str, Any] = {"truncate": bottom.truncate, "clip_step": bottom.clip_step}
         self._above, self._vector = above, vector
         self._dropout, self._embedding_dropout = dropout, embedding_dropout
-        self.width = bottom._width
+        self.width = bottom._stack.width
         self.params = {}
 
     def __call__(

@@ -112,7 +112,7 @@ class Reader:
             width, hidden_size, num_layers, bidirectional=bidirectional, merge_mode=merge_mode,
             dropout=dropout if len(sizes) != 1 else 0.0, dtype=dtype, rng=rng, **layer_options,
         )  # fmt: skip
-        self.width = self.layer._width
+        self.width = self.layer._stack.width
         self.params: dict[str, dict[str, Array]] = {}
         if self.vocab is not None:
             weight = init.normal((self.vocab, columns), rng, self.layer.dtype, FLOAT64)
@@ -123,7 +123,7 @@ class Reader:
     def around(cls, layer: Layer, vocab: int | None) -> Self:
         """Return one of a layer that is there; who made it has its weights and the embedding."""
         reader = cls.__new__(cls)
-        reader.layer, reader.vocab, reader.width = layer, vocab, layer._width
+        reader.layer, reader.vocab, reader.width = layer, vocab, layer._stack.width
         reader._embedding_dropout, reader.params = 0.0, {}
         return reader
 
