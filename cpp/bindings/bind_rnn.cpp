@@ -27,7 +27,7 @@ TapeObject& as_tape(py::handle object) { return as_object<TapeObject>("tape", "a
 // The arguments of a forward call, as they come.
 struct ForwardObjects : WeightObjects, MaskObjects {
   py::handle cell, x, h0, c0, lengths, y, h_n, c_n, reverse, num_threads, tape, packed, choices,
-      ids, bfloat16;
+      ids, bfloat16, stacked;
 };
 
 // The outputs of a forward call: as they came, or fresh.
@@ -37,11 +37,27 @@ struct ForwardOutputs {
   py::object all() const { return py::make_tuple(y, h_n, c_n); }
 };
 
+// h_n or c_n as (N, width); a fresh one may have an axis of one layer before.
+template <class T>
+[[gnu::noinline]] View<T, 2> final_state(const char* name, py::handle place, index_t N,
+                                         index_t width, bool stacked, Extents& extents,
+                                         py::object& out) {
+  if (place.ptr() != Py_True) {
+    out = py::reinterpret_borrow<py::object>(place);
+    return as_optional_output<T>(name, place, {"N", name[0] == 'c' ? "H" : "P"}, extents,
+                                 Strides::rows);
+  }
+  const index_t shape[] = {1, N, width};
+  const int skipped = stacked ? 0 : 1;
+  out = fresh(name, py::dtype::num_of<T>(), dtype_name<T>(), shape + skipped, 3 - skipped);
+  void* const data = py::detail::array_proxy(out.ptr())->data;
+  return {static_cast<T*>(data), {N, width}, {width, 1}};
+}
+
 // What every forward call has: all but the weights, which say H and P.
 template <class T>
 RnnForwardArgs<T> read_forward(const ForwardObjects& objects, index_t H, index_t P,
                                Extents& extents, ForwardOutputs& out) {
-  constexpr Strides rows = Strides::rows;
   RnnForwardArgs<T> args{};
   args.layer.cell = as_cell(objects.cell);
   args.layer.choices = as_choices(objects.choices, args.layer.cell);
@@ -56,12 +72,13 @@ RnnForwardArgs<T> read_forward(const ForwardObjects& objects, index_t H, index_t
   const index_t* const steps = args.in.ids ? args.in.ids.shape : args.in.x.shape;
   const index_t N = steps[1];
   const bool no_c = objects.c_n.ptr() == Py_True && !cell_traits(args.layer.cell).shape.cell_state;
+  const bool stacked = as_bool("stacked", objects.stacked);
   out.y = fresh_or_given<T>("y", objects.y, {steps[0], N, P});
-  out.h_n = fresh_or_given<T>("h_n", objects.h_n, {N, P});
-  out.c_n = no_c ? py::none() : fresh_or_given<T>("c_n", objects.c_n, {N, H});
   args.y = as_output<T>("y", out.y, {"T", "N", "P"}, extents);
-  args.h_n = as_output<T>("h_n", out.h_n, {"N", "P"}, extents);
-  args.c_n = as_optional_output<T>("c_n", out.c_n, {"N", "H"}, extents, rows);
+  if (objects.h_n.is_none()) words::wrong_type("h_n", "a numpy.ndarray", objects.h_n);
+  args.h_n = final_state<T>("h_n", objects.h_n, N, P, stacked, extents, out.h_n);
+  args.c_n =
+      final_state<T>("c_n", no_c ? py::none() : objects.c_n, N, H, stacked, extents, out.c_n);
   return args;
 }
 
@@ -147,6 +164,7 @@ struct Forward {
       {"w_norm", &Arguments::w_norm, Parameter::none},
       {"ids", &Arguments::ids, Parameter::none},
       {"bfloat16", &Arguments::bfloat16, Parameter::no},
+      {"stacked", &Arguments::stacked, Parameter::no},
   };
 
   static py::object run(const Arguments& objects) {
@@ -356,10 +374,7 @@ void bind_rnn(py::module_& m) {
       .def_property_readonly("precision",
                              [](py::handle self) { return as_packed(self).precision(); })
       .def_property_readonly("isa", [](py::handle self) { return as_packed(self).isa(); });
-  py::classh<ChoicesObject>(m, "Choices", "What a general cell is told: activations, gates.", plain)
-      .def(py::init<const py::tuple&, const std::string&, bool, double>(), arg("activations"),
-           arg("gates") = "ifo", arg("input_forget") = false,
-           arg("clip") = std::numeric_limits<double>::infinity());
+  ChoicesObject::define(m, plain);
   static PyMethodDef check{
       "fits", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(fits)), METH_FASTCALL,
       "fits(value, shape, dtype, /)\n--\n\nWhether value is a plain, aligned array like that."};

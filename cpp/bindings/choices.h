@@ -3,6 +3,7 @@
 
 #include <pybind11/pybind11.h>
 
+#include <limits>
 #include <string>
 
 #include "bindings/arrays.h"
@@ -33,6 +34,15 @@ class ChoicesObject {
       words::wrong("activations", "be 3 names where gates are chosen");
     if (input_forget && !(choices_.input_gate && choices_.forget_gate))
       words::wrong("gates", "have i and f where input_forget is set");
+  }
+
+  static void define(py::module_& m, const py::metaclass& plain) {
+    using py::arg;
+    py::classh<ChoicesObject>(m, "Choices", "What a general cell is told: activations, gates.",
+                              plain)
+        .def(py::init<const py::tuple&, const std::string&, bool, double>(), arg("activations"),
+             arg("gates") = "ifo", arg("input_forget") = false,
+             arg("clip") = std::numeric_limits<double>::infinity());
   }
 
   const CellChoices& get() const { return choices_; }

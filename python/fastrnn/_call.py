@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from numpy.random import Generator
 
 Ids = NDArray[np.int64]
+CoreCell = tuple[_core.Cell, _core.Choices | None]
 # w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr, w_norm
 Weights = tuple[
     Array | None, Array, Array | None, Array | None, Array | None, Array | None, Array | None
@@ -68,6 +69,7 @@ class Part(NamedTuple):
     """
 
     spec: Spec
+    core: CoreCell  # that of spec
     weights: Weights
     packed: _core.PackedWeights | None
     dtype: DType
@@ -81,9 +83,14 @@ class Part(NamedTuple):
     precision: str | None = None
     bfloat16: bool = False  # products of plain weights, w_ih and w_hh, are in bfloat16
 
+    def with_masks(self) -> "Part":
+        """Return the same, as one that takes masks."""
+        spec = self.spec.with_masks()
+        return self._replace(spec=spec, core=core_cell(spec))
+
 
 @lru_cache(1024)
-def core_cell(spec: Spec) -> tuple[_core.Cell, _core.Choices | None]:
+def core_cell(spec: Spec) -> CoreCell:
     """Return the core's cell of a spec, and what it is told if it is a general one."""
     return _core.Cell[spec.core], _core.Choices(**spec.core_choices()) if spec.general else None
 
@@ -133,7 +140,7 @@ def check_weights(
     weights = w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr, None
     if reverse is not False:
         reverse = flag("reverse", reverse)
-    return Part(spec, weights, None, dtype, columns, H, P, reverse, w_ih is None)
+    return Part(spec, core_cell(spec), weights, None, dtype, columns, H, P, reverse, w_ih is None)
 
 
 def check_x(name: str, x: Any, most: int, dtype: DType, columns: int, why: str) -> Array:
@@ -258,7 +265,7 @@ def call(
     if c0 is not None:
         c0, c0_shape = check_state("c0", c0, N, H, part)
     if masks is not None:
-        masks, part = check_masks(part, masks, T, N), part._replace(spec=part.spec.with_masks())
+        masks, part = check_masks(part, masks, T, N), part.with_masks()
 
     y: Any = new_y(T, N, P, dtype, True) if batch_first else True
     y, h_n, c_n, tape = run(part, x, h0, c0, lengths, y, True, True, threads, keep, masks)
@@ -314,11 +321,13 @@ def run(
     keep: bool,
     masks: Masks | None = None,
     ids: Ids | None = None,
+    stacked: bool = False,
 ) -> "tuple[Array, Array, Array | None, Tape | None]":
     """Return y, h_n and c_n, of the active backend; arrays are strict and time-major.
 
     Each of them is a fresh array where True is given, else what is given is filled. With ids
-    (T, N), which the core alone takes, x is (1, V, G·H) and they name its rows.
+    (T, N), which the core alone takes, x is (1, V, G·H) and they name its rows. Fresh states that
+    are stacked are (1, N, ·).
 
     There is a tape when `keep` is set. Packed weights, which exclude `keep`, may stand for the
     weights on the core; the twin always reads the arrays.
@@ -334,7 +343,7 @@ def run(
     inner: Any = None
     if name == "core":
         packed = part.packed
-        cell, choices = core_cell(part.spec)
+        cell, choices = part.core
         if keep:
             inner = _core.Tape()
         w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr, w_norm = (
@@ -343,12 +352,14 @@ def run(
         y, h_n, c_n = _core.rnn_forward(
             cell, x, w_ih, w_hh, b_ih, b_hh, w_peephole, h0, c0, lengths, y, h_n, c_n, part.reverse,
             num_threads, inner, packed, choices, w_hr, h_mask, h_keep, c_keep, w_norm, ids,
-            part.bfloat16 and packed is None,
+            part.bfloat16 and packed is None, stacked,
         )  # fmt: skip
     else:
         inner, *results = _twin_forward(part, x, h0, c0, lengths, masks or NO_MASKS)
         outputs = zip((y, h_n, c_n), results, strict=True)
         y, h_n, c_n = (_filled(output, result, part.dtype) for output, result in outputs)
+        if stacked:
+            h_n, c_n = h_n[None], None if c_n is None else c_n[None]
     if not keep:
         return y, h_n, c_n, None
     return y, h_n, c_n, Tape(Kept(part, inner, name, x, y, h0, c0, num_threads, w_mask))

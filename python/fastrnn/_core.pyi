@@ -152,6 +152,7 @@ def rnn_forward(
     # float32 w_ih and w_hh, what they multiply, and gradients on their way back through these
     # products are rounded to it
     bfloat16: bool = False,
+    stacked: bool = False,  # fresh h_n and c_n are (1, N, H)
 ) -> tuple[_Array, _Array, _Array | None]:  # y, h_n, c_n
     ...
 def rnn_backward(

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import numpy as np
 
 from fastrnn import _core
-from fastrnn._call import Part, operands_of
+from fastrnn._call import Part, core_cell, operands_of
 from fastrnn._checks import FLOAT32, Array
 from fastrnn._quantize import PRECISIONS, Matrix, checked_precision, tensor
 
 if TYPE_CHECKING:
-    from fastrnn._weights import Direction
     from fastrnn.cells import Spec
-    from fastrnn.recurrent import Layer
+    from fastrnn.recurrent import Direction, Layer
 
 L = TypeVar("L", bound="Layer")
 
@@ -129,7 +128,7 @@ def part_of(spec: "Spec", weights: Sequence[Any], precision: str, reverse: bool)
     """Return one layer and direction ready to run; weights are in the order of `_call.Weights`."""
     kept: Any = tuple(weights)
     operands: Any = operands_of(kept)  # not kept: those of bfloat16 take twice its bytes
-    cell = getattr(_core.Cell, spec.core)
+    cell, _ = core = core_cell(spec)
     w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr, w_norm = operands
     if precision == "int8":
         (w_ih, scale_ih), (w_hh, scale_hh) = w_ih, w_hh
@@ -143,7 +142,7 @@ def part_of(spec: "Spec", weights: Sequence[Any], precision: str, reverse: bool)
     P = w_hh.shape[1]
     H = P if w_hr is None else w_hr.shape[1]
     return Part(
-        spec, kept, packed, FLOAT32, weights[0].shape[1], H, P, reverse, False, precision
+        spec, core, kept, packed, FLOAT32, weights[0].shape[1], H, P, reverse, False, precision
     )
 
 

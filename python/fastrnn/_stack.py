@@ -504,11 +504,10 @@ class Stack:
                 part, masks = masked(part, noise, 0, T, N)
             y: Any = new_y(T, N, self.width, dtype, True) if batch_first else True
             y, h_n, c_n, tape = run(
-                part, x, h0[0], c0[0], lengths, y, True, True, team.get(), keep, masks, ids
+                part, x, h0[0], c0[0], lengths, y, True, True, team.get(), keep, masks, ids,
+                not single,
             )
-            final: Any = h_n if single else h_n[None]
-            if c_n is not None:
-                final = final, c_n if single else c_n[None]
+            final: Any = h_n if c_n is None else (h_n, c_n)
             if record is not None and tape is not None:
                 record.tapes.append(tape)
         else:
@@ -670,7 +669,7 @@ def masked(part: Part, noise: Noise | None, k: int, T: int, N: int) -> tuple[Par
         return part, NO_MASKS
     masks = noise.masks(k, part, T, N)
     if any(mask is not None for mask in masks[:3]):
-        part = part._replace(spec=part.spec.with_masks())
+        part = part.with_masks()
     return part, masks
 
 

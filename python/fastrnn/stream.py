@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from fastrnn import _core
 from fastrnn import _stack as stack
-from fastrnn._call import INPUT_SIZE, check_bounded, check_x, core_cell, new_y, run
+from fastrnn._call import INPUT_SIZE, check_bounded, check_x, new_y, run
 from fastrnn._checks import Array, allocate, integer
 from fastrnn.cells import NO_MASKS, Masks
 from fastrnn.runtime import backend, team
@@ -253,7 +253,7 @@ class Stream:
                 range(len(between)), self._layers, one.flat_h, one.flat_c, other.flat_h,
                 other.flat_c, between, strict=True,
             )
-            for cell, choices in [core_cell(part.spec)]
+            for cell, choices in [part.core]
         ])  # fmt: skip
 
     def _masks(self, k: int) -> Masks:

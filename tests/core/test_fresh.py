@@ -57,6 +57,18 @@ def test_fresh_results_have_the_bits_of_given_ones(
         assert not any(np.shares_memory(array, other) for other in second[:k])
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_fresh_states_may_have_an_axis_of_one_layer(
+    dtype: type, rng: np.random.Generator
+) -> None:
+    x, *weights = arguments(rng, dtype, "lstm")
+    call = _core.Cell.lstm, x, *weights, None, None, None, None, True, True, True
+    plain, stacked = _core.rnn_forward(*call), _core.rnn_forward(*call, stacked=True)
+    for k, (one, other) in enumerate(zip(plain, stacked, strict=True)):
+        np.testing.assert_array_equal(one, other[0] if k else other)
+        assert other.flags.owndata
+
+
 def test_a_gradient_that_nobody_wants_is_not_made(rng: np.random.Generator) -> None:
     x, *weights = arguments(rng, np.float64, "gru")
     tape = _core.Tape()

@@ -217,25 +217,21 @@ def _accumulated(end: Any, g: Any) -> dict[Any, Any]:
     What autograd's own `backward_pass` does, node by node in the same order, in half the time: two
     plain arrays are added at once, where autograd calls a primitive.
     """
-    waiting: dict[Any, int] = {}  # how often a node is used
+    waiting: dict[Any, int] = {}  # how often a node is used; leaves wait for nobody
     stack = [end]
     while stack:
         node = stack.pop()
         if node in waiting:
             waiting[node] += 1
-        else:
+        elif node.parents:
             waiting[node] = 1
             stack.extend(node.parents)
-    gradients: dict[Any, Any] = {}
-    summed: dict[Any, Any] = {end: g}
+    summed: dict[Any, Any] = {end: g}  # those of leaves stay
     ours: set[Any] = set()  # nodes whose sum was made here, and may be changed
-    ready = [end]
+    ready = [end] if end.parents else []
     while ready:
         node = ready.pop()
         g = summed.pop(node)
-        if not node.parents:
-            gradients[node] = g
-            continue
         if type(g) is RowGradient:  # of a table that was computed
             g = g.dense()
         for parent, part in zip(node.parents, node.vjp(g), strict=False):
@@ -243,11 +239,13 @@ def _accumulated(end: Any, g: Any) -> dict[Any, Any]:
                 summed[parent] = part
             else:
                 _add(summed, ours, parent, part)
+            if not parent.parents:
+                continue
             if waiting[parent] == 1:
                 ready.append(parent)
             else:
                 waiting[parent] -= 1
-    return gradients
+    return summed
 
 
 def _add(summed: dict[Any, Any], ours: set[Any], node: Any, part: Any) -> None:
