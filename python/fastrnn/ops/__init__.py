@@ -7,8 +7,7 @@ from fastrnn.ops.dropout import dropout
 from fastrnn.ops.embedding import embedding
 from fastrnn.ops.gaussian import gaussian_kl, reparameterise
 from fastrnn.ops.linear import linear
-from fastrnn.ops.linear_loss import linear_cross_entropy
-from fastrnn.ops.loss import softmax_cross_entropy
+from fastrnn.ops.loss import linear_cross_entropy, softmax_cross_entropy
 from fastrnn.ops.recurrent import gru, lstm, rnn
 from fastrnn.ops.sampled_softmax import sampled_softmax
 

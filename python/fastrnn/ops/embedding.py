@@ -11,9 +11,8 @@ from numpy.typing import ArrayLike
 
 from fastrnn import _core
 from fastrnn._call import twins
-from fastrnn._checks import Array, allocate, integer, leading, unit_stride
+from fastrnn._checks import Array, allocate, as_rows, integer, integers, leading, unit_stride
 from fastrnn._quantize import Matrix
-from fastrnn.ops._arguments import as_rows, integers
 from fastrnn.ops._primitive import Call, differentiable, row_gradient
 
 

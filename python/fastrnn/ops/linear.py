@@ -6,9 +6,8 @@ from numpy.typing import ArrayLike
 
 from fastrnn import _core
 from fastrnn._call import twins
-from fastrnn._checks import FLOAT32, Array, allocate, floats, leading
+from fastrnn._checks import FLOAT32, Array, allocate, as_rows, floats, leading
 from fastrnn._quantize import Matrix
-from fastrnn.ops._arguments import as_rows
 from fastrnn.ops._primitive import Call, differentiable
 
 

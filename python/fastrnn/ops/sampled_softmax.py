@@ -6,11 +6,10 @@ import autograd.numpy as anp
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastrnn._checks import Array, integer
-from fastrnn.ops._arguments import integers
+from fastrnn._checks import Array, integer, integers
 from fastrnn.ops._primitive import value_of
 from fastrnn.ops.embedding import embedding
-from fastrnn.ops.linear_loss import linear_cross_entropy
+from fastrnn.ops.loss import linear_cross_entropy
 
 if TYPE_CHECKING:
     from numpy.random import Generator
