@@ -8,6 +8,7 @@ import os
 import pickle
 import re
 import struct
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -287,6 +288,41 @@ def test_the_error_survives_pickling() -> None:
     again = pickle.loads(pickle.dumps(error))
     assert (str(again), again.path, again.reason, again.hint) == ("a: b; c", "a", "b", "c")
     assert isinstance(error, ValueError)
+
+
+def test_arrays_are_written_from_where_they_are(tmp_path: Path) -> None:
+    """A copy of them all would be the peak of a training's memory."""
+    arrays = {"a": np.zeros(2**22), "b": np.ones((2**11, 2**11), np.float32), "c": np.zeros(())}
+    save_checkpoint(tmp_path / "first", arrays, {})  # what is loaded for it counts once
+    tracemalloc.start()
+    try:
+        save_checkpoint(tmp_path / "file", arrays, STATE)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2**20
+    found = load_checkpoint(tmp_path / "file").tensors
+    assert all(np.array_equal(found[name], array) for name, array in arrays.items())
+
+
+def test_every_kind_of_array_is_aligned_and_read_by_the_library(tmp_path: Path) -> None:
+    from safetensors.numpy import load
+
+    kinds = ("f8", "f4", "f2", "i8", "i4", "i2", "i1", "u8", "u4", "u2", "u1", "?")
+    names = ("é\u65e5", 'a"quoted', "Z", "a")
+    arrays = {f"{name}{kind}": np.arange(3).astype(kind) for kind in kinds for name in names}
+    arrays |= {"none": np.zeros((2, 0)), "one": np.array(2.5, ">f4")}
+    save_checkpoint(tmp_path / "file", arrays, {})
+    data = (tmp_path / "file").read_bytes()
+    assert (8 + int.from_bytes(data[:8], "little")) % 8 == 0
+    entries = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    found = load(data)
+    assert found.keys() == arrays.keys() == entries.keys() - {"__metadata__"}
+    for name, array in arrays.items():
+        assert entries[name]["data_offsets"][0] % array.itemsize == 0
+        assert found[name].dtype == array.dtype.newbyteorder("=")
+        assert np.array_equal(found[name], array)
+        assert found[name].shape == array.shape
 
 
 def test_no_header_begins_like_a_pickle(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from fastrnn._checks import Array, integer
 from fastrnn.io._error import CheckpointError
 from fastrnn.io._files import NoRegularFileError, atomic_write, open_regular
 from fastrnn.io._header import (
+    METADATA,
     MOST_HEADER_BYTES,
     Header,
     check_header,
@@ -104,7 +105,7 @@ def save_checkpoint(
         raise TypeError(f"tensors must be a dict of arrays, got {type(tensors).__name__}")
     if not isinstance(state, Mapping):
         raise TypeError(f"state must be a dict, got {type(state).__name__}")
-    library = require_safetensors()
+    require_safetensors()  # which reads it
     try:
         text = json.dumps(dict(state), allow_nan=False, ensure_ascii=True, separators=(",", ":"))
     except (TypeError, ValueError) as error:
@@ -116,17 +117,20 @@ def save_checkpoint(
         )
     strict_json(text)  # what we would refuse to read is not written
     arrays = {name: _plain(name, array) for name, array in tensors.items()}
+    arrays = dict(sorted(arrays.items(), key=lambda item: (-item[1].itemsize, item[0])))
     metadata = {"fastrnn.format": FORMAT, "fastrnn.state": text, "fastrnn.sha256": "0" * 64}
-    data = library.save(arrays, metadata)
-    if data[0] == 0x80 and data[1] < 6:  # a length of the header that looks like a pickle's start
-        data = library.save(arrays, metadata | {"fastrnn.space": ""})
-    start = _digits_of(data, check_header(data, len(data)).end)
-    digest = hashlib.sha256(data).hexdigest().encode()
-    view = memoryview(data)
+    front = _front(arrays, metadata)
+    size = len(front) + sum(array.nbytes for array in arrays.values())
+    start = _digits_of(front, check_header(front, size).end)
+    digest = hashlib.sha256(front)
+    # The arrays are hashed and written as they lie, without a copy of them all.
+    parts = [array.reshape(-1).view(np.uint8).data for array in arrays.values()]
+    for part in parts:
+        digest.update(part)
     with atomic_write(path) as file:
-        file.write(view[:start])
-        file.write(digest)
-        file.write(view[start + 64 :])
+        file.write(front[:start] + digest.hexdigest().encode() + front[start + 64 :])
+        for part in parts:
+            file.write(part)
 
 
 def load_checkpoint(
@@ -242,16 +246,32 @@ def require_safetensors() -> Any:
 
 
 def _plain(name: str, array: Array) -> Array:
-    """Return the array as the format wants it; the library writes strided arrays wrongly."""
+    """Return the array as the format wants it."""
     if not isinstance(name, str):
         raise TypeError(f"a tensor name must be a str, got {name!r}")
     check_name(name)
-    if name == "__metadata__":
-        raise ValueError("no tensor may be called '__metadata__'")
+    if name == METADATA:
+        raise ValueError(f"no tensor may be called {METADATA!r}")
     plain = np.asarray(array, order="C")
     if plain.dtype.kind not in "fiub" or plain.dtype.itemsize > 8:
         raise TypeError(f"tensor {name!r} must be floating, integer or bool, got {plain.dtype}")
-    return plain.astype(plain.dtype.newbyteorder("="), copy=False)
+    return plain.astype(plain.dtype.newbyteorder("<"), copy=False)
+
+
+def _front(arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> bytes:
+    """Return all that stands before the arrays, which follow in this order: large items first."""
+    entries: dict[str, Any] = {METADATA: metadata}
+    end = 0
+    for name, array in arrays.items():
+        begin, end = end, end + array.nbytes
+        code = "BOOL" if array.dtype.kind == "b" else f"{array.dtype.kind}{8 * array.itemsize}"
+        shape = list(array.shape)
+        entries[name] = {"dtype": code.upper(), "shape": shape, "data_offsets": [begin, end]}
+    header = json.dumps(entries, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    if len(header) % 256 == 0x80 and len(header) // 256 % 256 < 6:  # would begin like a pickle
+        header += b" " * 8
+    return len(header).to_bytes(8, "little") + header
 
 
 def _read(path: str | os.PathLike[str], max_bytes: int | None) -> tuple[bytes, Header]:

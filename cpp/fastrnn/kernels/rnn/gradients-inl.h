@@ -2,6 +2,7 @@
 // gradients and dx.
 #pragma once
 
+#include "fastrnn/kernels/rnn/padding-inl.h"
 #include "fastrnn/kernels/rnn/rounded_rows-inl.h"
 #include "fastrnn/kernels/rnn/weight_gradients-inl.h"
 
@@ -58,7 +59,7 @@ class Gradients {
   void start(Team& team) {
     for (int i = 0; i < count_; ++i)
       sums_[i].start(team, task_.steps.first_row(task_.steps.count) > 0);
-    zero_padding(team);
+    start_dx(team);
     if constexpr (kMayBeNarrow<T>)
       if (team.rank() == 0) rounded_.start();
     if (wants_transposed())
@@ -160,16 +161,16 @@ class Gradients {
     return {c_rows_};
   }
 
-  void zero_padding(Team& team) {
+  void start_dx(Team& team) {
     const View<T, 3>& dx = task_.args.dx;
-    const bool table = bool(task_.in.ids);  // of sums: all of it begins as zeros
+    if (!dx || task_.args.add_dx) return;
     const Range rows = share(dx.shape[1], team.rank(), team.size(), 1);
-    for (index_t r = rows.begin; dx && !task_.args.add_dx && r < rows.end; ++r)
-      for (index_t t = table ? 0 : task_.steps.row_length(r); t < dx.shape[0]; ++t) {
-        team.check();
-        __builtin_memset(dx.at(t, table ? r : task_.steps.caller_row(r)), 0,
-                         static_cast<std::size_t>(dx.shape[2]) * sizeof(T));
-      }
+    if (!task_.in.ids)
+      return zero_padding(dx, task_.dims.T, task_.steps, rows, {0, dx.shape[2]}, team);
+    for (index_t r = rows.begin; r < rows.end; ++r) {  // a table of sums
+      team.check();
+      __builtin_memset(dx.at(0, r), 0, static_cast<std::size_t>(dx.shape[2]) * sizeof(T));
+    }
   }
 
   // Fills this thread's share of the row lists.

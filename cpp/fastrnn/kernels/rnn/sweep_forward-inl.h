@@ -14,6 +14,7 @@
 #include "fastrnn/kernels/rnn/layer_norm-inl.h"
 #include "fastrnn/kernels/rnn/narrow-inl.h"
 #include "fastrnn/kernels/rnn/options-inl.h"
+#include "fastrnn/kernels/rnn/padding-inl.h"
 #include "fastrnn/kernels/rnn/row_product-inl.h"
 #include "fastrnn/kernels/rnn/zoneout-inl.h"
 
@@ -519,9 +520,9 @@ class ForwardSweep {
       if (width > 0) store(task_.h_n.at(n) + j * L, load(h_[parity] + at), width);
       if constexpr (kShape.cell_state)
         store(task_.c_n.at(n) + j * L, load(c_[on_.full_peephole() ? parity : 0] + at), columns(j));
-      for (index_t t = steps.row_length(r); width > 0 && t < task_.dims.T; ++t)
-        store(task_.y.at(t, n) + j * L, Vec<T>{}, width);
     });
+    zero_padding(task_.y, task_.dims.T, steps, own_rows_, units_of(own_h_panels_, task_.dims.P),
+                 team);
   }
 
   const ForwardTask<T>& task_;
