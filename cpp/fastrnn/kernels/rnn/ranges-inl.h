@@ -50,7 +50,7 @@ FASTRNN_INLINE index_t rows_at_once(index_t K, index_t row_bytes) {
   constexpr index_t kFreshBytes = index_t{4} << 20, kHugePage = index_t{2} << 20;
   const index_t by_work = kMultiplyAdds / most(1, K);
   const index_t by_memory = kFreshBytes / most(1, least(row_bytes, kHugePage));
-  return most(24, least(by_work, by_memory));
+  return most(4, least(most(24, by_work), by_memory));
 }
 
 // f(first panel) for the groups of a range. Every other step begins at the end: what of the weights

@@ -212,29 +212,37 @@ class WeightGradients {
 
   // Some blocks of a product's columns, as far as it has them.
   void multiply_blocks(const Wanted& w, index_t row, index_t count, Range blocks, Team& team) {
-    const index_t K = w.product.dw.shape[1];
+    const View<T, 2>& dw = w.product.dw;
+    const index_t K = dw.shape[1];
+    const bool fresh = first_ && row == 0;
+    const index_t at_once =
+        fresh ? rows_at_once(count, dw.stride[0] * index_t{sizeof(T)}) : most(1, w.units);
     for (index_t b = most(blocks.begin, 0); b < least(blocks.end, w.blocks); ++b) {
       team.check();
       const index_t v = b * vectors_, n = least(vectors_, panels_of<T>(K) - v);
       if constexpr (kMayBeNarrow<T>)
         if (w.product.rounded) {
-          multiply_rounded(w, row, count, v, n);
+          multiply_rounded(w, row, count, v, n, at_once, team);
           continue;
         }
       pack_columns(w.product.operand, K, row, count, v, n);
-      multiply<T>({w.units,
-                   n,
-                   {w.unit_rows, 0},
-                   {1, count, 0, L},
-                   scratch_->columns,
-                   first_ && row == 0 ? kZeros<T> : nullptr,
-                   {w.dw_rows, v * L},
-                   K - v * L});
+      for (index_t unit = 0; unit < w.units; unit += at_once) {
+        if (unit > 0) team.check();
+        multiply<T>({least(at_once, w.units - unit),
+                     n,
+                     {w.unit_rows + unit, 0},
+                     {1, count, 0, L},
+                     scratch_->columns,
+                     fresh ? kZeros<T> : nullptr,
+                     {w.dw_rows + unit, v * L},
+                     K - v * L});
+      }
     }
   }
 
   // One block in bfloat16, by runs of units that lie equally far apart.
-  void multiply_rounded(const Wanted& w, index_t row, index_t count, index_t v, index_t n) const {
+  void multiply_rounded(const Wanted& w, index_t row, index_t count, index_t v, index_t n,
+                        index_t at_once, Team& team) const {
     const index_t K = w.product.dw.shape[1];
     pack_column_words(w.product.operand, K, row, count, v, n);
     NarrowProduct p{0, n, nullptr, words_of_rows(count)};
@@ -244,9 +252,10 @@ class WeightGradients {
     const auto* const list = reinterpret_cast<const unsigned char* const*>(w.unit_rows);
     const index_t apart = scratch_->words() * index_t{sizeof(T)};
     for (index_t unit = 0; unit < w.units; unit += p.rows) {
+      if (unit > 0) team.check();
       p.a = list + unit;
       p.out = w.dw_rows + unit;
-      for (p.rows = 1; unit + p.rows < w.units; ++p.rows)
+      for (p.rows = 1; unit + p.rows < w.units && p.rows < at_once; ++p.rows)
         if (list[unit + p.rows] - list[unit + p.rows - 1] != apart) break;
       multiply_columns<T>(p, K - v * L, scratch_->dots);
     }
