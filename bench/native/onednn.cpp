@@ -58,23 +58,16 @@ void finish(Layer& layer, const Desc& desc, const memory::desc (&weights)[2], co
   layer.arguments[DNNL_ARG_BIAS] = layer.plain(bias, b);
 }
 
-// Names of the primitives' classes by their descriptions.
-struct Rnn : dnnl::vanilla_rnn_forward::primitive_desc {
-  using primitive_type = dnnl::vanilla_rnn_forward;
-  using dnnl::vanilla_rnn_forward::primitive_desc::primitive_desc;
+// The description of a primitive, and which one that is.
+template <class Primitive, class Desc = typename Primitive::primitive_desc>
+struct Described : Desc {
+  using primitive_type = Primitive;
+  using Desc::Desc;
 };
-struct Lstm : dnnl::lstm_forward::primitive_desc {
-  using primitive_type = dnnl::lstm_forward;
-  using dnnl::lstm_forward::primitive_desc::primitive_desc;
-};
-struct GruAfter : dnnl::lbr_gru_forward::primitive_desc {
-  using primitive_type = dnnl::lbr_gru_forward;
-  using dnnl::lbr_gru_forward::primitive_desc::primitive_desc;
-};
-struct GruBefore : dnnl::gru_forward::primitive_desc {
-  using primitive_type = dnnl::gru_forward;
-  using dnnl::gru_forward::primitive_desc::primitive_desc;
-};
+using Rnn = Described<dnnl::vanilla_rnn_forward>;
+using Lstm = Described<dnnl::lstm_forward>;
+using GruAfter = Described<dnnl::lbr_gru_forward>;
+using GruBefore = Described<dnnl::gru_forward>;
 
 std::unique_ptr<Layer> make(int cell, int precision, const int* sizes, const float* x,
                             const float* w_ih, const float* w_hh, const float* bias,
