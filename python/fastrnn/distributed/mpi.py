@@ -154,7 +154,7 @@ class MPIComm(Comm):
         """
         sys.stdout.flush()
         sys.stderr.flush()
-        with Path(os.devnull).open("w") as nowhere:
+        with Path(os.devnull).open("rb") as nowhere:  # a traceback is not wanted
             # MPICH never comes back, with the GIL, where it has data for a rank out of reach.
             faulthandler.dump_traceback_later(_GRACE, exit=True, file=nowhere)
             self._mpi.Abort(status)
