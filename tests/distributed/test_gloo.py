@@ -20,7 +20,6 @@ from helpers.tolerances import RANKS
 pytest.importorskip("autograd")
 pytest.importorskip("safetensors")
 pytest.importorskip("torch")
-from bench import two_machines
 from fastrnn.distributed import TorchComm
 from fastrnn.train import load_latest
 
@@ -191,26 +190,6 @@ def wait_for_records(folder: Path, processes: list[subprocess.Popen[str]]) -> No
         return metrics.exists() and metrics.read_text().count("\n") >= 2
 
     wait_until(there)
-
-
-@pytest.mark.check(37)
-def test_a_link_that_goes_down_ends_both(tmp_path: Path) -> None:
-    with places.two_apart():
-        meeting = f"tcp://{two_machines.ADDRESSES[0]}:29500"
-        prefixes = [
-            ("ip", "netns", "exec", space, "env", f"GLOO_SOCKET_IFNAME={device}")
-            for space, device in zip(two_machines.SPACES, two_machines.DEVICES, strict=True)
-        ]
-        processes = start(tmp_path, LOSE, 2, 2.0, meeting, prefixes=prefixes)
-        try:
-            wait_for_records(tmp_path, processes)
-            two_machines.set_link("down")
-        finally:
-            told = ended(processes)
-        for code, _, err in told:
-            assert code == 1, err
-            assert re.fullmatch(r"fastrnn: a rank has ended, or does not answer: .*\n", ours(err))
-    assert load_latest(tmp_path / "disk/run").state["run"]["update"] >= 3
 
 
 @pytest.mark.check(37)

@@ -17,10 +17,9 @@ import numpy as np
 import pytest
 from helpers import jobs, places
 from helpers.commands import only_line
-from helpers.processes import TIMEOUT, environment, wait_until
+from helpers.processes import TIMEOUT, environment
 from helpers.tolerances import RANKS
 
-from bench import two_machines
 from fastrnn.cli.commands import doctor_ranks as report
 from fastrnn.train import load_latest
 
@@ -321,33 +320,6 @@ LOSE = """
     jobs.train(dist, jobs.classifier, updates=10**7, checkpoint=sys.argv[1], save_every=3,
                metrics="run.jsonl")
 """
-
-
-@pytest.mark.check(37)
-def test_a_link_that_goes_down_ends_the_job(tmp_path: Path) -> None:
-    """MPI's own abort waits for the rank out of reach, and mpiexec for its machine."""
-    (tmp_path / "hosts").write_text("\n".join(two_machines.ADDRESSES))
-    (tmp_path / "script.py").write_text(textwrap.dedent(SCRIPT) + textwrap.dedent(LOSE))
-    with places.two_apart():
-        process = start_words(
-            tmp_path, "--hosts", "hosts", "script.py", "run",
-            prefix=("ip", "netns", "exec", two_machines.SPACES[0]),
-            env=two_machines.variables(tmp_path),
-        )  # fmt: skip
-        try:
-            pids = in_the_middle(process, tmp_path / "run.jsonl", 2)
-            began = time.monotonic()
-            two_machines.set_link("down")
-            _, err = process.communicate(timeout=TIMEOUT)
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-        assert time.monotonic() - began < SOON
-        assert process.returncode == 1
-        told = [line for line in err.splitlines() if line.startswith("fastrnn:")]
-        assert told == [f"fastrnn: rank 1 has not answered for 2 s; {RULE}"]
-        wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
-    assert load_latest(tmp_path / "run").state["run"]["update"] >= 3
 
 
 @pytest.mark.check(37)
