@@ -201,7 +201,9 @@ def test_a_full_disk_of_rank_0_ends_both(tmp_path: Path) -> None:
             places.fill(tmp_path / "disk")
         finally:
             (first, _, full), (second, _, lost) = ended(processes)
-        assert first == second == 1
+        # PyTorch may abort as Python ends, if its thread still sends.
+        assert first in (1, -signal.SIGABRT), full
+        assert second == 1, lost
         assert ours(full).count("No space left on device") == 1
         assert re.fullmatch(r"fastrnn: a rank has ended, or does not answer: .*\n", ours(lost))
         assert load_latest(tmp_path / "disk/run").state["run"]["update"] >= 3
