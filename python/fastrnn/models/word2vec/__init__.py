@@ -7,10 +7,12 @@ from typing import Any
 from fastrnn._checks import Array, flag, integer, number
 from fastrnn._elsewhere import WORD2VEC_ARGUMENTS, hinted, missing
 from fastrnn.data.word_vectors import WordVectors
+from fastrnn.distributed.comm import Comm
 from fastrnn.models.word2vec import _loss
 from fastrnn.models.word2vec._base import Word2VecBase, checked_rule
 from fastrnn.models.word2vec._corpus import corpus
 from fastrnn.models.word2vec._loss import loss as exact_loss
+from fastrnn.models.word2vec._ranks import Ranks
 from fastrnn.models.word2vec._run import ROW
 from fastrnn.models.word2vec._sentences import LineSentence, PathLineSentences
 
@@ -76,6 +78,11 @@ class Word2Vec(Word2VecBase):
     callbacks : sequence of object
         ``on_train_begin``, ``on_epoch_begin``, ``on_epoch_end`` and ``on_train_end`` of each are
         called with the model, where it has them. A file does not keep them.
+    dist : Comm or None
+        The ranks that learn together, as `fastrnn.distributed.init` returns them. Each is given the
+        whole text and learns from its part of it, with the learning rate of one process times their
+        number; rows are averaged as they change, and are equal after each epoch. A file does not
+        keep it.
     comment : str or None
         Kept in `config`.
     sorted_vocab, null_word
@@ -159,6 +166,7 @@ class Word2Vec(Word2VecBase):
         max_final_vocab: int | None = None,
         trim_rule: Callable[[str, int, int], int] | None = None,
         callbacks: Sequence[Any] = (),
+        dist: Comm | None = None,
         comment: str | None = None,
         sorted_vocab: int = 1,
         null_word: int = 0,
@@ -199,6 +207,7 @@ class Word2Vec(Word2VecBase):
         self._progress = flag("progress", progress)
         self._trim_rule = checked_rule("trim_rule", trim_rule)
         self._callbacks = _listeners(callbacks)
+        self._ranks = Ranks(dist)
         if sentences is not None or corpus_file is not None:
             text = corpus(sentences, corpus_file, "sentences")
             self._teach(text, self._take_words(text, False), None, None, None)

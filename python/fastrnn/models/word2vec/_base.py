@@ -12,6 +12,7 @@ from fastrnn._checks import Array, integer, number
 from fastrnn.data.word_vectors import WordVectors
 from fastrnn.models._parts.model import Model
 from fastrnn.models.word2vec._corpus import Counted
+from fastrnn.models.word2vec._ranks import Ranks
 from fastrnn.models.word2vec._run import Rows, Schedule, Watch, padded_rows, run
 
 RULE_DEFAULT, RULE_DISCARD, RULE_KEEP = 0, 1, 2  # what a rule returns; as in gensim
@@ -70,6 +71,7 @@ class Word2VecBase(Model):
     _progress = False
     _trim_rule: Rule | None = None
     _callbacks: tuple[Any, ...] = ()
+    _ranks = Ranks(None)
     _latest_loss = 0.0
     _wv: WordVectors | None = None
     _source_of_wv: Any = None
@@ -162,10 +164,17 @@ class Word2VecBase(Model):
         first = config["alpha"] if start_alpha is None else number("start_alpha", start_alpha, 0.0)
         last = config["min_alpha"] if end_alpha is None else number("end_alpha", end_alpha, 0.0)
         self._adopt()
+        rows = [self._rows.vectors]
+        rows += [self._rows.outputs] if self._rows.outputs is not None else []
+        if self._rows.nodes is not None:
+            rows.append(self._rows.nodes[::-1])  # the last nodes are those near the root
+        self._ranks.begin(self._words, self._counts, (times, words), rows)
+        alphas = first * self._ranks.size, last * self._ranks.size
         losses = run(
             self._tables(), self._rows, text.source(self._words),
-            Schedule(times, words, first, last, config["seed"], self._threads),
+            Schedule(times, words, *alphas, config["seed"], self._threads),
             len(self.losses), Watch(self, callbacks or self._callbacks, self._progress),
+            self._ranks,
         )  # fmt: skip
         self.losses += losses
         return losses

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastrnn import _core
+from fastrnn.models.word2vec._ranks import Ranks
 from fastrnn.train._progress import Display, Status, display
 
 ROW = 16  # floats: rows are multiples of a cache line, so that no vector needs a tail
@@ -90,8 +91,11 @@ class _WordStatus(Status):
 
 
 class _Run:
-    def __init__(self, tables: Any, rows: Rows, source: Any, schedule: Schedule) -> None:
+    def __init__(
+        self, tables: Any, rows: Rows, source: Any, schedule: Schedule, ranks: Ranks
+    ) -> None:
         self._tables, self._rows, self._source, self._schedule = tables, rows, source, schedule
+        self._ranks = ranks
         self._start = self._logged = time.perf_counter()
         self._done = self._step = 0
         self.losses: list[float] = []
@@ -100,22 +104,27 @@ class _Run:
     def epoch(self, number: int, show: Display) -> None:
         """Teach all pieces once; the pieces of a call last about as long as a look is wanted."""
         pieces = _core.word2vec_pieces(self._source)
-        schedule, rows = self._schedule, self._rows
+        schedule, rows, ranks = self._schedule, self._rows, self._ranks
         loss, predictions, begin = 0.0, 0, 0
-        self._step = max(self._step, 4 * max(schedule.threads, 1))
+        threads = max(schedule.threads, 1)
+        if ranks.alone:
+            self._step = max(self._step, 4 * threads)
+        else:  # the same on all ranks
+            self._step = ranks.pieces_at_once(pieces, schedule.words, threads)
         while begin < pieces:
             end = min(begin + self._step, pieces)
             before = time.perf_counter()
-            more, count, words = _core.word2vec_train(
-                self._tables, rows.vectors, rows.outputs, rows.nodes, self._source, begin, end,
-                (schedule.first, schedule.last),
+            more, count, words = ranks.summed(*_core.word2vec_train(
+                self._tables, rows.vectors, rows.outputs, rows.nodes, self._source,
+                *ranks.own(begin, end), (schedule.first, schedule.last),
                 (float(self._done), float(max(schedule.words * schedule.epochs, 1))),
                 (schedule.seed * 1_000_003 + number) % 2**64, schedule.threads,
-            )  # fmt: skip
-            loss, predictions, begin = loss + more, predictions + count, end
+            ))  # fmt: skip
+            ranks.average(end == pieces)
+            loss, predictions, begin = loss + more, predictions + int(count), end
             self.total += more
-            self._done += words
-            if time.perf_counter() - before < _SLICE_SECONDS:
+            self._done += int(words)
+            if ranks.alone and time.perf_counter() - before < _SLICE_SECONDS:
                 self._step *= 2
             self._show(show, number + 1, loss / max(predictions, 1), begin == pieces)
         self._check(number + 1)
@@ -142,11 +151,17 @@ class _Run:
 
 
 def run(
-    tables: Any, rows: Rows, source: Any, schedule: Schedule, first_epoch: int, watch: Watch
+    tables: Any,
+    rows: Rows,
+    source: Any,
+    schedule: Schedule,
+    first_epoch: int,
+    watch: Watch,
+    ranks: Ranks,
 ) -> list[float]:
     """Teach and return the mean loss of every epoch, summed in float64."""
-    work = _Run(tables, rows, source, schedule)
-    with display(watch.progress) as show:
+    work = _Run(tables, rows, source, schedule, ranks)
+    with display(watch.progress and ranks.first) as show:
         watch.notify("on_train_begin", 0.0)
         for number in range(schedule.epochs):
             watch.notify("on_epoch_begin", work.total)
