@@ -219,10 +219,7 @@ PyObject* fast_call(PyObject* self, Py_ssize_t count, Py_ssize_t wanted, const c
                     Call&& call) noexcept {
   return guarded([&] {
     if (count != wanted) throw py::type_error(words);
-    auto* instance = reinterpret_cast<py::detail::instance*>(self);
-    const bool plain = instance->simple_layout && instance->simple_holder_constructed;
-    return call(plain ? *static_cast<StepObject*>(instance->simple_value_holder[0])
-                      : as_object<StepObject>("step", "a Step", self));
+    return call(as_object<StepObject>("step", "a Step", self));
   });
 }
 

@@ -93,9 +93,11 @@ struct MaskObjects {
 // inside of it then, and pybind11's own cast would hand out uninitialised memory.
 template <class Object>
 Object& as_object(const char* name, const char* type, py::handle object) {
-  if (!py::isinstance<Object>(object)) words::wrong_type(name, type, object);
+  // pybind11 looks it up by its name, under a lock.
+  static const py::detail::type_info* const info = py::detail::get_type_info(typeid(Object));
+  if (PyObject_TypeCheck(object.ptr(), info->type) == 0) words::wrong_type(name, type, object);
   auto* instance = reinterpret_cast<py::detail::instance*>(object.ptr());
-  const auto held = instance->get_value_and_holder(py::detail::get_type_info(typeid(Object)));
+  const auto held = instance->get_value_and_holder(info);
   if (!held.holder_constructed()) words::wrong(name, "be initialised, not made by __new__ alone");
   return *held.template value_ptr<Object>();
 }

@@ -59,6 +59,7 @@ FOR_INFERENCE = (
     "quantised weights are for inference only: train the layer or model that they were made of, "
     "and quantize it again"
 )
+USED = "tape: it has been used, and a tape serves one backward; call forward again"
 _ndarray, _empty = np.ndarray, np.empty
 
 
@@ -268,18 +269,17 @@ def call(
         masks, part = check_masks(part, masks, T, N), part.with_masks()
 
     y: Any = new_y(T, N, P, dtype, True) if batch_first else True
-    y, h_n, c_n, tape = run(part, x, h0, c0, lengths, y, True, True, threads, keep, masks)
+    y, h_n, c_n, box = run(part, x, h0, c0, lengths, y, True, True, threads, keep, masks)
     if single:
         y, h_n = y[:, 0], h_n[0]
         if c_n is not None:
             c_n = c_n[0]
     elif batch_first:
         y = y.transpose(1, 0, 2)
-    if tape is not None:
-        tape._layout = single, batch_first
-        tape._states = h0_shape, c0_shape
-        y.setflags(write=False)
-    return y, h_n, c_n, tape
+    if box is None:
+        return y, h_n, c_n, None
+    y.setflags(write=False)
+    return y, h_n, c_n, Tape(box, part.spec, (single, batch_first), (h0_shape, c0_shape))
 
 
 def step(
@@ -322,15 +322,15 @@ def run(
     masks: Masks | None = None,
     ids: Ids | None = None,
     stacked: bool = False,
-) -> "tuple[Array, Array, Array | None, Tape | None]":
+) -> "tuple[Array, Array, Array | None, Box | None]":
     """Return y, h_n and c_n, of the active backend; arrays are strict and time-major.
 
     Each of them is a fresh array where True is given, else what is given is filled. With ids
     (T, N), which the core alone takes, x is (1, V, G·H) and they name its rows. Fresh states that
     are stacked are (1, N, ·).
 
-    There is a tape when `keep` is set. Packed weights, which exclude `keep`, may stand for the
-    weights on the core; the twin always reads the arrays.
+    There is a box for `unwind` when `keep` is set. Packed weights, which exclude `keep`, may stand
+    for the weights on the core; the twin always reads the arrays.
     """
     name = backend.get()
     if part.precision is not None:
@@ -362,7 +362,10 @@ def run(
             h_n, c_n = h_n[None], None if c_n is None else c_n[None]
     if not keep:
         return y, h_n, c_n, None
-    return y, h_n, c_n, Tape(Kept(part, inner, name, x, y, h0, c0, num_threads, w_mask))
+    kept = _new_kept(Kept, (part, inner, name, x, y, h0, c0, num_threads, w_mask, None))
+    if runtime.debug_checks:
+        kept = kept._replace(digests=kept.digest())
+    return y, h_n, c_n, [kept]
 
 
 def _twin_forward(
@@ -463,7 +466,7 @@ def twins(module: str = "") -> Any:
 
 
 class Kept(NamedTuple):
-    """What a tape keeps alive until backward: the backend's own tape and all it refers to."""
+    """What a run keeps alive until the way back: the backend's own tape and all it refers to."""
 
     part: Part
     inner: Any
@@ -473,9 +476,10 @@ class Kept(NamedTuple):
     h0: Array | None
     c0: Array | None
     num_threads: int
-    w_mask: Any = None  # what w_hh has been multiplied by: an array, or Draws
+    w_mask: Any  # what w_hh has been multiplied by: an array, or Draws
+    digests: dict[str, bytes] | None  # where changes are to be detected
 
-    def digests(self) -> dict[str, bytes]:
+    def digest(self) -> dict[str, bytes]:
         """Return a hash of the content of each array."""
         from hashlib import blake2b
 
@@ -486,6 +490,86 @@ class Kept(NamedTuple):
             for name, array in arrays.items()
             if array is not None
         }
+
+
+# What one run kept, and nothing once it is used: pop() lets exactly one of several threads have it.
+Box = list[Kept]
+Shapes = tuple[tuple[int, ...] | None, tuple[int, ...] | None]
+_new_kept = tuple.__new__  # Kept(…) itself is a call of Python
+
+
+def held(box: Box) -> int:
+    """Return the bytes of the backend's own tape, 0 once used."""
+    return sum(int(kept.inner.nbytes) for kept in box)
+
+
+def unwind(
+    box: Box,
+    dy: Array | None,
+    dh_n: Array | None,
+    dc_n: Array | None,
+    dh0: Array | None,
+    dc0: Array | None,
+    want_x: bool,
+    truncate: int | None,
+    clip_step: float | None,
+    add_to: Array | None = None,
+) -> Gradients:
+    """Use up what a run kept; arrays are strict and time-major.
+
+    dh0 and dc0 are filled when given, and the gradient by x is added to add_to, which is then
+    returned for it. The gradients by x, None if it is not wanted, and by the weights, None where
+    there is none, are fresh arrays.
+    """
+    try:
+        kept = box.pop()
+    except IndexError:
+        raise ValueError(USED) from None
+    part, inner, name, x, _, _, _, num_threads, w_mask, digests = kept
+    if digests is not None:
+        _refuse_changed(box, kept, digests)
+    out: Gradients
+    if name == "core":
+        dx: Any = (want_x or None) if add_to is None else add_to
+        try:
+            out = _core.rnn_backward(
+                inner, dy, dh_n, dc_n, dx, True, True, True, True, dh0, dc0, True, num_threads,
+                truncate, clip_step, True, True, add_to is not None,
+            )  # fmt: skip
+        except MemoryError:
+            if not inner.spent:
+                box.append(kept)  # good for another try
+            raise
+    else:
+        computed = twins("_layer").backward(inner, dy, dh_n, dc_n, truncate, clip_step)
+        for target, field in ((dh0, "h0"), (dc0, "c0")):
+            if target is not None:
+                np.copyto(target, computed[field], casting="no")
+        arrays = zip(_WITH_X, (x if want_x else None, *part.weights), strict=True)
+        dx, *others = (
+            None if array is None else _filled(True, computed[field], part.dtype)
+            for field, array in arrays
+        )
+        if add_to is not None:
+            add_to += dx
+            dx = add_to
+        out = dx, *others
+    if w_mask is not None:
+        dx, dw_ih, dw_hh, *others = out
+        dw_hh = times_mask(dw_hh, w_mask, name, num_threads)
+        out = dx, dw_ih, dw_hh, *others
+    return out
+
+
+def _refuse_changed(box: Box, kept: Kept, before: dict[str, bytes]) -> None:
+    """Put what was kept back and raise ValueError if an array of it has been changed."""
+    now = kept.digest()
+    for name, digest in before.items():
+        if now[name] != digest:
+            box.append(kept)
+            raise ValueError(
+                f"{name} was changed between forward and backward; the tape keeps it by reference"
+            )
 
 
 class Tape:
@@ -513,22 +597,21 @@ class Tape:
     ((3, 2, 4, 1), array([0.5, 0.5, 0. , 0.5]))
     """
 
-    __slots__ = ("_box", "_c", "_digests", "_gates", "_layout", "_spec", "_states")
+    __slots__ = ("_box", "_c", "_gates", "_layout", "_spec", "_states")
 
-    def __init__(self, kept: Kept) -> None:
-        self._spec = kept.part.spec
-        self._box = [kept]  # a list: pop() lets exactly one of several threads have it
+    def __init__(
+        self, box: Box, spec: Spec, layout: tuple[bool, bool], states: Shapes = (None, None)
+    ) -> None:
+        self._box, self._spec = box, spec
         self._gates: Array | None = None
         self._c: Array | None = None
-        self._digests = kept.digests() if runtime.debug_checks else None
         # How the caller's arrays lay (one sequence?, batch_first?), and the shapes of its states.
-        self._layout = False, False
-        self._states: tuple[tuple[int, ...] | None, tuple[int, ...] | None] = None, None
+        self._layout, self._states = layout, states
 
     @property
     def nbytes(self) -> int:
         """Bytes of its own memory, without the arrays that it refers to; 0 once used."""
-        return sum(int(kept.inner.nbytes) for kept in self._box)
+        return held(self._box)
 
     @property
     def gates(self) -> Array:
@@ -590,71 +673,6 @@ class Tape:
             f"call {self._spec.family}_forward again"
         )
 
-    def unwind(
-        self,
-        dy: Array | None,
-        dh_n: Array | None,
-        dc_n: Array | None,
-        dh0: Array | None,
-        dc0: Array | None,
-        *,
-        want_x: bool = True,
-        truncate: int | None = None,
-        clip_step: float | None = None,
-        add_to: Array | None = None,
-    ) -> Gradients:
-        """Use the tape up; arrays are strict and time-major.
-
-        dh0 and dc0 are filled when given, and the gradient by x is added to add_to, which is then
-        returned for it. The gradients by x, None if it is not wanted, and by the weights, None
-        where there is none, are fresh arrays.
-        """
-        if self._digests is not None:
-            _refuse_changed(self._digests, self._open("tape").digests())
-        try:
-            kept = self._box.pop()
-        except IndexError:
-            kept = self._open("tape")  # it has been used; this raises
-        out: Gradients
-        if kept.backend == "core":
-            dx: Any = (want_x or None) if add_to is None else add_to
-            try:
-                out = _core.rnn_backward(
-                    kept.inner, dy, dh_n, dc_n, dx, True, True, True, True, dh0, dc0, True,
-                    kept.num_threads, truncate, clip_step, True, True, add_to is not None,
-                )  # fmt: skip
-            except MemoryError:
-                if not kept.inner.spent:
-                    self._box.append(kept)  # good for another try
-                raise
-        else:
-            computed = twins("_layer").backward(kept.inner, dy, dh_n, dc_n, truncate, clip_step)
-            for target, name in ((dh0, "h0"), (dc0, "c0")):
-                if target is not None:
-                    np.copyto(target, computed[name], casting="no")
-            arrays = zip(_WITH_X, (kept.x if want_x else None, *kept.part.weights), strict=True)
-            dx, *others = (
-                None if array is None else _filled(True, computed[name], kept.part.dtype)
-                for name, array in arrays
-            )
-            if add_to is not None:
-                add_to += dx
-                dx = add_to
-            out = dx, *others
-        if kept.w_mask is not None:
-            dx, dw_ih, dw_hh, *others = out
-            dw_hh = times_mask(dw_hh, kept.w_mask, kept.backend, kept.num_threads)
-            out = dx, dw_ih, dw_hh, *others
-        return out
-
-
-def _refuse_changed(before: dict[str, bytes], now: dict[str, bytes]) -> None:
-    for name, digest in before.items():
-        if now[name] != digest:
-            raise ValueError(
-                f"{name} was changed between forward and backward; the tape keeps it by reference"
-            )
-
 
 def backward(
     tape: Any, function: str, grads: type[Grads], *given: Any, **options: Any
@@ -704,8 +722,8 @@ def gradients(
     h0, c0 = tape._states if want_states else (None, None)
     dh0 = None if h0 is None else allocate("dh0", (N, h0[-1]), part.dtype)
     dc0 = None if c0 is None else allocate("dc0", (N, c0[-1]), part.dtype)
-    dx, dw_ih, dw_hh, db_ih, db_hh, dw_peephole, dw_hr, _ = tape.unwind(
-        dy, dh_n, dc_n, dh0, dc0, want_x=want_x, truncate=every, clip_step=limit
+    dx, dw_ih, dw_hh, db_ih, db_hh, dw_peephole, dw_hr, _ = unwind(
+        tape._box, dy, dh_n, dc_n, dh0, dc0, want_x, every, limit
     )
     if dx is not None and (single or batch_first):
         dx = dx[:, 0] if single else dx.transpose(1, 0, 2)

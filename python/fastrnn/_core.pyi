@@ -19,6 +19,10 @@ def fits(
     """Whether value is a plain, aligned array of this shape and dtype with unit stride along its
     last axis. Where the shape has None any length is right."""
 
+def same_items(a: object, b: dict[str, Any], /) -> bool:
+    """Whether a is a dict, too, and both have the same objects under the same names in the same
+    order."""
+
 class Cell(enum.Enum):
     __pybind11_native_enum__: object  # pybind11's own record
     rnn_tanh = ...

@@ -6,12 +6,15 @@ of `_call.run`. The states of all lie in one array of the caller, which `StateLa
 """
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from fastrnn._call import (
     INPUT_SIZE,
+    USED,
+    Box,
     Draws,
     Ids,
     Part,
@@ -19,17 +22,21 @@ from fastrnn._call import (
     check_masks,
     check_x,
     draw_key,
+    held,
     new_y,
     run,
+    unwind,
 )
 from fastrnn._checks import Array, DType, allocate, exact, unmasked
 from fastrnn._checks import lengths as checked_lengths
 from fastrnn._core import fits
-from fastrnn.cells import NO_MASKS, GradientLimits, Masks
+from fastrnn.cells import NO_MASKS, GradientLimits, Masks, Spec
 from fastrnn.runtime import team
 
 if TYPE_CHECKING:
     from numpy.random import Generator
+
+    from fastrnn.recurrent import Weights
 
 # One entry per layer and direction: an array (N, H), or None for zeros, or for not wanted.
 Flat = list[Any]
@@ -310,11 +317,11 @@ def _everywhere(p: float, shape: tuple[int, int, int], dtype: DType) -> Array | 
 
 
 class Record:
-    """The inside of a `LayerTape`, filled from the bottom layer up.
+    """What several layers and directions leave, filled from the bottom layer up.
 
     Attributes
     ----------
-    tapes : list of Tape
+    boxes : list of Box
         One per layer and direction.
     outputs : list of list of ndarray
         For each layer what each direction put out, (T, N, H).
@@ -326,11 +333,11 @@ class Record:
         x is the projected input of the bottom layer, a block of G·H columns per direction.
     """
 
-    __slots__ = ("masks", "outputs", "p", "projected", "tapes")
+    __slots__ = ("boxes", "masks", "outputs", "p", "projected")
 
     def __init__(self, projected: bool, p: float) -> None:
         self.p = p
-        self.tapes: list[Tape] = []
+        self.boxes: list[Box] = []
         self.outputs: list[list[Array]] = []
         self.masks: list[Array | None] = []
         self.projected = projected
@@ -359,40 +366,38 @@ class LayerTape:
     [(5, 2, 3, 4), (5, 2, 3, 4)]
     """
 
-    __slots__ = ("_box", "_owner", "layout", "tapes")
+    __slots__ = ("_box", "_boxes", "_spec", "_tapes", "layout", "owner")
 
     def __init__(
-        self, owner: object, record: Record, layout: tuple[bool, int, int, bool, bool]
-    ) -> None:
-        self._owner = owner
+        self, owner: object, spec: Spec, boxes: list[Box], record: Record | None,
+        layout: tuple[bool, int, int, bool, bool],
+    ) -> None:  # fmt: skip
+        self.owner, self._spec, self._boxes = owner, spec, boxes
         self._box = [record]  # pop() lets exactly one of several threads have it
+        self._tapes: tuple[Tape, ...] | None = None
         self.layout = layout  # one sequence?, T, N, was there an h0?, a c0?
-        self.tapes = tuple(record.tapes)
-        for tape in self.tapes:
-            tape._layout = layout[0], False
+
+    @property
+    def tapes(self) -> tuple[Tape, ...]:
+        """One per layer and direction, in the order of the states."""
+        if self._tapes is None:
+            layout = self.layout[0], False
+            self._tapes = tuple(Tape(box, self._spec, layout) for box in self._boxes)
+        return self._tapes
 
     @property
     def nbytes(self) -> int:
         """Bytes of its own memory, without the arrays that it refers to; 0 once used."""
-        masks = [mask for record in self._box for mask in record.masks if mask is not None]
-        return sum(tape.nbytes for tape in self.tapes) + sum(mask.nbytes for mask in masks)
+        records = [record for record in self._box if record is not None]
+        masks = [mask for record in records for mask in record.masks if mask is not None]
+        return sum(map(held, self._boxes)) + sum(mask.nbytes for mask in masks)
 
-    def check(self, owner: object) -> None:
-        """Raise ValueError unless this layer made the tape and nobody has used it."""
-        if self._owner is not owner:
-            raise ValueError("tape must come from forward of this very layer")
-        if not self._box:
-            raise ValueError(
-                "tape: it has been used, and a tape serves one backward; call forward again"
-            )
-
-    def take(self) -> Record:
-        """Return the record to exactly one caller, ever."""
+    def take(self) -> tuple[list[Box], Record | None]:
+        """Return what was kept to exactly one caller, ever; one layer alone has no record."""
         try:
-            return self._box.pop()
+            return self._boxes, self._box.pop()
         except IndexError:
-            self.check(self._owner)  # another thread was faster; this raises
-            raise
+            raise ValueError(USED) from None
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -440,8 +445,12 @@ class Stack:
     Parameters
     ----------
     layout : StateLayout
-    names : list of tuple of str
-        For each layer and direction the names of its weights in `_call.NAMES`' order, "" for none.
+    weights : Weights
+    probabilities : Probabilities
+    dropout : float
+        Between layers.
+    limits : GradientLimits
+        As the layer was made.
     input_size : int
     dtype : dtype
     batch_first : bool
@@ -450,15 +459,23 @@ class Stack:
     """
 
     __slots__ = (
-        "alone", "batch_first", "dtype", "input_size", "layout", "mode", "names", "width",
+        "alone", "batch_first", "drops", "dtype", "fitting", "input_size", "layout", "limits",
+        "mode", "names", "weights", "width", "zones",
     )  # fmt: skip
 
     def __init__(
-        self, layout: StateLayout, names: list[tuple[str, ...]], input_size: int, dtype: DType,
-        batch_first: bool, mode: str,
+        self, layout: StateLayout, weights: "Weights", probabilities: Probabilities,
+        dropout: float, limits: GradientLimits, input_size: int, dtype: DType, batch_first: bool,
+        mode: str,
     ) -> None:  # fmt: skip
-        self.layout, self.names = layout, names
+        self.layout, self.weights, self.limits = layout, weights, limits
+        # Of the weights of each layer and direction, in `_call.NAMES`' order, "" for none.
+        self.names = [name for direction in weights.each() for name in direction.in_order]
+        # Zoneout acts in every call; the rest acts in training and leaves inference plain.
+        self.zones = any(probabilities[1:3])
+        self.drops = dropout > 0 or any(probabilities)
         self.input_size, self.dtype, self.batch_first = input_size, dtype, batch_first
+        self.fitting = None, None, input_size  # the shape of x
         self.mode = mode
         self.width = merged_width(mode, layout.directions, layout.widths[-1])
         self.alone = len(layout.sizes) == layout.directions == 1 and not layout.listed
@@ -480,10 +497,8 @@ class Stack:
         With ids (T, N), x is the projected input of each symbol, (1, V, D·G·H).
         """
         part, dtype = parts[0][0], self.dtype
-        columns, why = self.input_size, INPUT_SIZE
-        if part.projected:
-            columns, why = sum(p.columns for p in parts[0]), "is D·G·H of a projected input"
-        x = check_x("x", x, 3, dtype, columns, why)
+        if part.projected or not fits(x, self.fitting, dtype):
+            x = self._enter_x(x, parts[0])
         single = x.ndim == 2
         batch_first = self.batch_first and not single
         if single:
@@ -497,20 +512,23 @@ class Stack:
         h0 = c0 = layout.absent
         if state is not None:
             h0, c0 = layout.enter("state", state, N, single, dtype)
-        record = Record(part.projected, 0.0 if dropout is None else dropout.p) if keep else None
+        record, boxes = None, []
         if self.alone:
             masks = None
             if noise is not None:
                 part, masks = masked(part, noise, 0, T, N)
             y: Any = new_y(T, N, self.width, dtype, True) if batch_first else True
-            y, h_n, c_n, tape = run(
+            y, h_n, c_n, box = run(
                 part, x, h0[0], c0[0], lengths, y, True, True, team.get(), keep, masks, ids,
                 not single,
             )
             final: Any = h_n if c_n is None else (h_n, c_n)
-            if record is not None and tape is not None:
-                record.tapes.append(tape)
+            if box is not None:
+                boxes.append(box)
         else:
+            if keep:
+                record = Record(part.projected, 0.0 if dropout is None else dropout.p)
+                boxes = record.boxes
             y = new_y(T, N, self.width, dtype, batch_first)
             states = layout.new(N, dtype)
             forward(
@@ -522,15 +540,14 @@ class Stack:
             y = y[:, 0]
         elif batch_first:
             y = y.transpose(1, 0, 2)
-        if record is None:
+        if not keep:
             return y, final, None
         y.setflags(write=False)
         arrived = single, T, N, h0[0] is not None, c0[0] is not None
-        return y, final, LayerTape(owner, record, arrived)
+        return y, final, LayerTape(owner, part.spec, boxes, record, arrived)
 
     def back(
         self,
-        owner: object,
         tape: LayerTape,
         dy: Any,
         dstate: Any,
@@ -539,7 +556,6 @@ class Stack:
         want_states: bool = True,
     ) -> tuple[Array | None, Any, dict[str, Array]]:
         """Use the tape up; return the gradients by x, state and weights in the caller's layout."""
-        tape.check(owner)
         single, T, N, has_h0, has_c0 = tape.layout
         layout, dtype = self.layout, self.dtype
         if dy is not None and (
@@ -553,26 +569,28 @@ class Stack:
         if want_states and (has_h0 or has_c0):
             initial = layout.new(N, dtype, has_h0, has_c0)
             dh0, dc0 = initial.flat_h, initial.flat_c
-        record = tape.take()
-        if self.alone:
-            dx, *alone = record.tapes[0].unwind(
-                dy, dh_n[0], dc_n[0], dh0[0], dc0[0], want_x=want_x, truncate=limits.truncate,
-                clip_step=limits.clip_step,
-            )  # fmt: skip
-            weights = [alone]
+        boxes, record = tape.take()
+        weights: list[Any]
+        if record is None:
+            dx, *weights = unwind(boxes[0], dy, dh_n[0], dc_n[0], dh0[0], dc0[0], want_x, *limits)
         else:
             dx, weights = backward(
                 record, self.mode, dy, dh_n, dc_n, dh0, dc0, limits, want_x
             )
         if dx is not None and (single or self.batch_first):
             dx = dx[:, 0] if single else dx.transpose(1, 0, 2)
-        params: dict[str, Any] = {}
-        for names, gradients in zip(self.names, weights, strict=True):
-            params.update(zip(names, gradients, strict=True))
+        params = dict(zip(self.names, weights, strict=True))
         params.pop("", None)
-        if weights[0][0] is None:  # no w_ih at the bottom: x was the projected input
+        if weights[0] is None:  # no w_ih at the bottom: x was the projected input
             params = {name: gradient for name, gradient in params.items() if gradient is not None}
         return dx, None if initial is None else layout.leave(initial, single), params
+
+    def _enter_x(self, x: Any, bottom: list[Part]) -> Array:
+        """Return x of three axes, or of two for one sequence."""
+        columns, why = self.input_size, INPUT_SIZE
+        if bottom[0].projected:
+            columns, why = sum(part.columns for part in bottom), "is D·G·H of a projected input"
+        return check_x("x", x, 3, self.dtype, columns, why)
 
     def _enter_dy(self, dy: Any, single: bool, T: int, N: int) -> Array:
         """Return dy, which has the shape of y, as (T, N, ·)."""
@@ -646,12 +664,12 @@ def forward(
         inputs = _parts("concat", D, x) if projected and l == 0 else [x] * D
         for part, source, target in zip(layer, inputs, outputs, strict=True):
             part, masks = masked(part, noise, k, T, N)  # noqa: PLW2901
-            *_, tape = run(
+            *_, box = run(
                 part, source, h0[k], c0[k], lengths, target, h_n[k], c_n[k], num_threads,
                 record is not None, masks, ids if l == 0 else None,
             )  # fmt: skip
-            if record is not None and tape is not None:
-                record.tapes.append(tape)
+            if record is not None and box is not None:
+                record.boxes.append(box)
             k += 1
         _merge(mode, outputs, out)
         x = out
@@ -683,13 +701,13 @@ def backward(
     dc0: Flat,
     limits: GradientLimits,
     want_x: bool = True,
-) -> tuple[Array | None, list[list[Array | None]]]:
+) -> tuple[Array | None, list[Array | None]]:
     """Use the record up; fill dh0 and dc0 where given.
 
-    Returns the gradient by the input, if it is wanted, and for each layer and direction those by
-    its weights, in their order.
+    Returns the gradient by the input, if it is wanted, and those by the weights of each layer and
+    direction, in their order.
     """
-    weights: list[list[Array | None]] = [[] for _ in record.tapes]
+    weights: list[list[Array | None]] = [[] for _ in record.boxes]
     dx: Array | None = dy
     for l in reversed(range(len(record.outputs))):
         outputs, mask = record.outputs[l], record.masks[l]
@@ -700,9 +718,8 @@ def backward(
         by_input: list[Array] = []
         for d, piece in enumerate(pieces):
             k = l * len(outputs) + d
-            by_x, *weights[k] = record.tapes[k].unwind(
-                piece, dh_n[k], dc_n[k], dh0[k], dc0[k], want_x=want_x or l > 0,
-                truncate=limits.truncate, clip_step=limits.clip_step,
+            by_x, *weights[k] = unwind(
+                record.boxes[k], piece, dh_n[k], dc_n[k], dh0[k], dc0[k], want_x or l > 0, *limits,
                 add_to=by_input[0] if by_input and not projected else None,
             )  # fmt: skip
             if by_x is not None and (projected or not by_input):  # else it has been added
@@ -711,4 +728,4 @@ def backward(
         dx = by_input[0] if by_input else None
         if len(by_input) > 1:
             dx = np.concatenate(by_input, axis=2)
-    return dx, weights
+    return dx, list(chain.from_iterable(weights))

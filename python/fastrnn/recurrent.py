@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from functools import cache
 from itertools import chain
-from operator import is_
 from sys import getrefcount
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, Unpack
@@ -23,7 +22,7 @@ from fastrnn import _core, init
 from fastrnn import _stack as stack
 from fastrnn._call import FOR_INFERENCE, PACKED, Part, core_cell
 from fastrnn._checks import FLOAT32, Array, DType, exact, flag, integer
-from fastrnn._core import fits
+from fastrnn._core import fits, same_items
 from fastrnn._elsewhere import LAYER_ARGUMENTS, LAYER_ATTRIBUTES, hinted, missing
 from fastrnn._frozen import FrozenWeights, quantized
 from fastrnn._stack import LayerGrads, LayerTape, Noise, Stack, StateLayout
@@ -56,6 +55,7 @@ if TYPE_CHECKING:
 __all__ = ["GRU", "LSTM", "RNN", "LayerGrads", "LayerTape"]
 
 _absent = object()
+_FIXED = ("input_size", "hidden_size", "num_layers", "dtype")  # of a layer, beside its options
 
 
 class Direction:
@@ -187,7 +187,7 @@ class Weights:
         self.names = [name for direction in self.each() for name in direction.shapes]
         self.lent = True
         self._ready: Ready | None = None  # means nothing while they are lent
-        self._checked: tuple[list[Array], list[list[Part]]] | None = None  # not packed
+        self._checked: tuple[dict[str, Array], list[list[Part]]] | None = None  # not packed
 
     def __reduce__(self) -> Any:
         self.lent = True  # a copy has the same arrays; packed ones are made anew in it
@@ -252,21 +252,19 @@ class Weights:
 
     def own(self, packed: bool) -> list[list[Part]]:
         """Return every layer and direction with the weights that `params` has now."""
-        params, names = self.params, self.names
+        params, checked = self.params, self._checked
+        # The same arrays as last time under the same names: nothing to check again.
+        if not packed and checked is not None and same_items(params, checked[0]):
+            return checked[1]
         if isinstance(params, FrozenWeights):
             return params.parts(self.directions)
-        if not packed and self._checked is not None:
-            arrays, parts = self._checked
-            # The same arrays as last time under the same names: nothing to check again.
-            if list(params) == names and all(map(is_, params.values(), arrays)):
-                return parts
         self.check_names(params)
         parts = self.build(params, packed)
         if not packed:
             taken = [w for layer in parts for part in layer for w in part.weights if w is not None]
             # Only what was taken as it is: an edit of what was converted would not be seen.
-            same = list(params) == names and all(map(is_, params.values(), taken))
-            self._checked = (taken, parts) if same else None
+            before = dict(zip(self.names, taken, strict=False))
+            self._checked = (before, parts) if same_items(params, before) else None
         return parts
 
     def check_names(self, params: Iterable[str], names: list[str] | None = None) -> None:
@@ -293,10 +291,13 @@ class Layer:
     params : dict of str to ndarray
         The weights under PyTorch's names: ``weight_ih_l0``, …, ``bias_hh_l1_reverse``. Edit them in
         place, or replace them, between calls: the next call sees it.
-    input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, merge_mode
-        As given; read them, do not set them.
+    input_size, hidden_size, num_layers, bias, dropout, bidirectional, merge_mode
+        As given, like the other options of the class; to set one raises AttributeError, because the
+        layer was made for it.
+    batch_first : bool
+        The one option that may be set later, too.
     dtype : dtype
-        float32 or float64.
+        float32 or float64; it cannot be set, either.
 
     Notes
     -----
@@ -351,10 +352,7 @@ class Layer:
             raise ValueError(
                 "zoneout of c is not supported together with peephole; give zoneout=(p, 0)"
             )
-        # Zoneout acts in every call; the rest acts in training and leaves inference plain.
-        self._zones = any(self._probabilities[1:3])
-        self._drops = self.dropout > 0 or any(self._probabilities)
-        spec = spec.with_masks() if self._zones else spec
+        spec = spec.with_masks() if any(self._probabilities[1:3]) else spec
         self._spec = spec
         widths = [P or H for H in sizes]
         D = 2 if self.bidirectional else 1
@@ -373,12 +371,11 @@ class Layer:
         source, params = init.generator(rng), dict[str, Array]()
         for direction in chain.from_iterable(directions):
             params |= direction.draw(source, forget_bias)
-        self._weights = Weights(directions, params)
         self._stack = Stack(
-            layout, [direction.in_order for direction in self._weights.each()], self.input_size,
-            self.dtype, batch_first, self.merge_mode,
+            layout, Weights(directions, params), self._probabilities, self.dropout,
+            GradientLimits(self.truncate, self.clip_step), self.input_size, self.dtype, batch_first,
+            self.merge_mode,
         )  # fmt: skip
-        self._limits = GradientLimits(self.truncate, self.clip_step)
 
     def _agree(self, sizes: list[int], P: int, forget_bias: float, spec: Spec) -> None:
         """Refuse options that would have no effect, or that do not go together."""
@@ -451,10 +448,11 @@ class Layer:
         """
         if masks is not None:
             self._check_trainable()
+        own = self._stack
         # Weights that a mask multiplies cannot have been packed before.
-        parts = self._weights.parts(masks is None and backend.get() == "core")
-        noise = self._noise(None, masks) if masks is not None or self._zones else None
-        y, state, _ = self._stack.run(self, parts, x, state, lengths, noise=noise)
+        parts = own.weights.parts(masks is None and backend.get() == "core")
+        noise = self._noise(None, masks) if masks is not None or own.zones else None
+        y, state, _ = own.run(self, parts, x, state, lengths, False, None, noise)
         return y, state
 
     def forward(
@@ -497,14 +495,14 @@ class Layer:
         """
         if training is not True:
             training = flag("training", training)
-        dropout = noise = None
-        if self._drops or masks is not None or rng is not None:
+        own, dropout, noise = self._stack, None, None
+        if own.drops or masks is not None or rng is not None:
             source = init.generator(rng) if rng is not None or training else None
             if training and source is not None and self.dropout > 0:
                 dropout = stack.Dropout(self.dropout, source)
             noise = self._noise(source if training else None, masks)
-        y, state, tape = self._stack.run(
-            self, self._weights.own(packed=False), x, state, lengths, True, dropout, noise
+        y, state, tape = own.run(
+            self, own.weights.own(packed=False), x, state, lengths, True, dropout, noise
         )
         assert tape is not None  # it was to be kept
         return y, state, tape
@@ -552,13 +550,16 @@ class Layer:
         MemoryError
             The gradients do not fit; the tape is used up.
         """
-        self._check_trainable()
-        if not isinstance(tape, LayerTape):
-            raise TypeError(f"tape must be what forward returned, got {type(tape).__name__}")
-        limits = self._limits
+        if not isinstance(tape, LayerTape) or tape.owner is not self:
+            self._check_trainable()
+            if not isinstance(tape, LayerTape):
+                raise TypeError(f"tape must be what forward returned, got {type(tape).__name__}")
+            raise ValueError("tape must come from forward of this very layer")
+        own = self._stack
+        limits = own.limits
         if truncate is not None or clip_step is not None:
             limits = self._gradient_limits(truncate, clip_step)
-        dx, state, params = self._stack.back(self, tape, dy, dstate, limits)
+        dx, state, params = own.back(tape, dy, dstate, limits)
         assert dx is not None  # it was wanted
         return LayerGrads(dx, state, params)
 
@@ -781,8 +782,9 @@ class Layer:
         self._weights.replace(params)
 
     def __getstate__(self) -> dict[str, Any]:
-        own = {"_weights": copy(self._weights), "_stack": copy(self._stack)}
-        return self.__dict__ | own  # copy.copy shares the arrays
+        own = copy(self._stack)
+        own.weights = copy(own.weights)  # copy.copy shares the arrays
+        return self.__dict__ | {"_stack": own}
 
     def state_dict(self) -> dict[str, Array]:
         """Return a copy of all weights by name, with PyTorch's names and shapes.
@@ -1231,10 +1233,18 @@ class Layer:
         write(self, path, flag("state", state), flag("lengths", lengths))
 
     def __getattr__(self, name: str) -> Any:
-        weights = self.__dict__.get("_weights")
-        if weights is not None and name in weights.names:
+        own = self.__dict__.get("_stack")
+        if own is not None and name in own.weights.names:
             raise missing(self, name, {name: f"it is params[{name!r}]"})
         raise missing(self, name, LAYER_ATTRIBUTES)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self.__dict__ and (name in self._options or name in _FIXED):
+            raise AttributeError(
+                f"{name} of a layer cannot be set once it is made: make another "
+                f"{type(self).__name__} with it, and give it the weights with load_state_dict"
+            )
+        super().__setattr__(name, value)
 
     def __repr__(self) -> str:
         words = [f"{self.input_size}, {self.hidden_size}"]
@@ -1248,6 +1258,10 @@ class Layer:
         return f"{type(self).__name__}({', '.join(words)}, dtype={self.dtype})"
 
     # ---- what a call is made of ----
+
+    @property
+    def _weights(self) -> Weights:
+        return self._stack.weights
 
     def _noise(self, rng: "Generator | None", masks: Any = None) -> Noise | None:
         """Return what acts in one call: masks as given, drawn from rng, or what to expect."""
@@ -1265,7 +1279,7 @@ class Layer:
     def _gradient_limits(self, truncate: Any, clip_step: Any) -> GradientLimits:
         """Return what acts on the gradients of one way back: as given, else as the layer says."""
         if truncate is None and clip_step is None:
-            return self._limits
+            return self._stack.limits
         given = GradientLimits.of(truncate, clip_step)
         return GradientLimits(
             self.truncate if truncate is None else given.truncate,

@@ -1,4 +1,7 @@
-"""The core makes results where True stands for them, and `fits` says what it takes as it is."""
+"""The core makes results where True stands for them, and says what is taken as it is."""
+
+import collections
+import types
 
 import numpy as np
 import pytest
@@ -129,3 +132,26 @@ def test_fits(array: object, shape: tuple[int | None, ...], fits: bool) -> None:
 def test_a_shape_that_is_none_is_refused(shape: object) -> None:
     with pytest.raises(TypeError):
         _core.fits(np.zeros((2, 3)), shape, np.dtype(np.float64))  # type: ignore[arg-type]
+
+
+class Named(str):
+    pass
+
+
+def test_same_items() -> None:
+    a, b, c = np.zeros(1), np.zeros(1), np.zeros(1)
+    items = {"first": a, "b": b}
+    assert _core.same_items(items, items)
+    assert _core.same_items(dict(items), items)
+    assert _core.same_items({b"first".decode(): a, "b": b}, items)
+    assert _core.same_items({}, {})
+    for other in (
+        {"first": a}, {"first": a, "b": b, "c": c}, {"first": a, "b": c}, {"first": b, "b": a},
+        {"b": b, "first": a}, {"first": a, "c": b}, {Named("first"): a, "b": b},
+        {1: a, "b": b}, list(items), None,
+        types.MappingProxyType(items), collections.OrderedDict(items),
+    ):  # fmt: skip
+        assert not _core.same_items(other, items), other
+    for wrong in ((items, None), (items,), (items, items, items)):
+        with pytest.raises(TypeError, match="same_items takes"):
+            _core.same_items(*wrong)

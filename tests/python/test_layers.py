@@ -133,6 +133,21 @@ def test_a_list_of_one_size_still_gives_lists(backend: str) -> None:
     assert states[0].shape == (1, N, H)
 
 
+@pytest.mark.parametrize("name", ["merge_mode", "dropout", "bidirectional", "hidden_size", "dtype"])
+def test_what_a_layer_was_made_for_cannot_be_set(name: str) -> None:
+    """It would have no effect: the layer ran on with what it was made with."""
+    layer = fastrnn.LSTM(3, 4, num_layers=2, dropout=0.5, bidirectional=True)
+    before = getattr(layer, name)
+    with pytest.raises(AttributeError, match=f"{name} of a layer cannot be set.*another LSTM"):
+        setattr(layer, name, before)
+    for other in (layer, copy.copy(layer), pickle.loads(pickle.dumps(layer))):
+        assert getattr(other, name) == before
+    layer.batch_first = True
+    assert layer(np.zeros((2, 5, 3), np.float32))[0].shape == (2, 5, 8)
+    layer.note = "of mine"
+    layer.note = "another"
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_batch_first_and_one_sequence(kind: str, backend: str, rng: Any) -> None:
     layer = make(kind, bidirectional=True)

@@ -127,7 +127,7 @@ def _backward(call: Call, g: tuple[Array | None, ...]) -> tuple[Array | None, ..
         )
         dstate = layout.join(dh_n, dc_n)
     dx, dinitial, weights = layer._stack.back(
-        layer, tape, dy, dstate, given.limits, want_x=call.wanted[0],
+        tape, dy, dstate, given.limits, want_x=call.wanted[0],
         want_states=any(call.wanted[1 : 1 + count]),
     )  # fmt: skip
     dx = dx if given.ids is None or dx is None else dx[0]

@@ -160,7 +160,7 @@ def _gradients(
     if layer._stack.layout.cell_state:
         dstate = None if dfinal[0] is None and dfinal[1] is None else (dfinal[0], dfinal[1])
     limits = layer._gradient_limits(None, None)
-    dx, dinitial, named = layer._stack.back(layer, tape, dy, dstate, limits, want_x)
+    dx, dinitial, named = layer._stack.back(tape, dy, dstate, limits, want_x)
     dh, dc = layer._stack.layout.split(dinitial)
     if dx is not None and rows is not None:
         dx = rows.pick(dx)
