@@ -64,13 +64,16 @@ class StepObject {
     }
   }
 
-  void run(py::handle x_t, py::handle y_t, py::handle num_threads) {
+  // Returns y_t, or a fresh one where that is None.
+  py::object run(py::handle x_t, py::handle y_t, py::handle num_threads) {
     const int threads = as_num_threads(num_threads);
     if (used_.exchange(true)) words::wrong("step", "not be in use by another call");
     const std::unique_ptr<std::atomic<bool>, Free> use(&used_);
-    if (auto* single = std::get_if<Chain<float>>(&chain_)) run(*single, x_t, y_t, threads);
-    if (auto* twice = std::get_if<Chain<double>>(&chain_)) run(*twice, x_t, y_t, threads);
+    py::object y;
+    if (auto* single = std::get_if<Chain<float>>(&chain_)) y = run(*single, x_t, y_t, threads);
+    if (auto* twice = std::get_if<Chain<double>>(&chain_)) y = run(*twice, x_t, y_t, threads);
     swap();
+    return y;
   }
 
   // Whether run() would take these as they are, without a closer look; y_t may be None.
@@ -197,12 +200,23 @@ class StepObject {
     last.y = one_step<T>("y_t", y_t, "H", P, extents);
   }
 
+  // One row without its axis has a result without it.
   template <class T>
-  void run(Chain<T>& chain, py::handle x_t, py::handle y_t, int threads) const {
-    take_step(chain.front(), chain.back(), x_t, y_t);
+  py::object result(const Chain<T>& chain, py::handle x_t, py::handle y_t) const {
+    if (!y_t.is_none()) return py::reinterpret_borrow<py::object>(y_t);
+    const index_t shape[] = {rows_, chain.back().y.shape[2]};
+    const int skipped = as_array("x_t", x_t).ndim() == 1 ? 1 : 0;
+    return fresh("y", py::dtype::num_of<T>(), dtype_name<T>(), shape + skipped, 2 - skipped);
+  }
+
+  template <class T>
+  py::object run(Chain<T>& chain, py::handle x_t, py::handle y_t, int threads) const {
+    py::object y = result(chain, x_t, y_t);
+    take_step(chain.front(), chain.back(), x_t, y);
     without_gil([&] {
       for (Link<T>& link : chain) (odd_ ? link.back : link.there).run(link.x, link.y, threads);
     });
+    return y;
   }
 
   std::vector<py::tuple> kept_;
@@ -229,10 +243,8 @@ PyObject* step_takes(PyObject* self, PyObject* const* args, Py_ssize_t count) no
 }
 
 PyObject* step_run(PyObject* self, PyObject* const* args, Py_ssize_t count) noexcept {
-  return fast_call(self, count, 3, "run takes x_t, y_t and num_threads", [&](StepObject& step) {
-    step.run(args[0], args[1], args[2]);
-    return py::none();
-  });
+  return fast_call(self, count, 3, "run takes x_t, y_t and num_threads",
+                   [&](StepObject& step) { return step.run(args[0], args[1], args[2]); });
 }
 
 }  // namespace
@@ -263,7 +275,8 @@ void bind_step(py::module_& m) {
       {"takes", fast(step_takes), METH_FASTCALL,
        "Whether run takes x_t, and y_t unless it is None, as they are, without a closer look."},
       {"run", fast(step_run), METH_FASTCALL,
-       "Read x_t and one pair of states; write y_t and the other."}};
+       "Read x_t and one pair of states; write and return y_t, fresh for None, and the other "
+       "pair."}};
   for (PyMethodDef& method : methods)
     step.attr(method.ml_name) = py::reinterpret_steal<py::object>(
         PyDescr_NewMethod(reinterpret_cast<PyTypeObject*>(step.ptr()), &method));

@@ -130,7 +130,8 @@ def check_weights(
         H = P = w_hh.shape[1]
     rows = columns = G * H
     if w_ih is not None:
-        w_ih = _check_w_ih(spec, w_ih, dtype, rows, H)
+        if not fits(w_ih, (rows, None), dtype):
+            w_ih = _check_w_ih(spec, w_ih, dtype, rows, H)
         columns = w_ih.shape[1]
     if b_ih is not None and not fits(b_ih, (rows,), dtype):
         b_ih = exact("b_ih", b_ih, (rows,), dtype, f"({_times(G)}H,)", title, H, weight=True)

@@ -122,10 +122,10 @@ class Step:
     def run(
         self,
         x_t: _Array,  # (N, I), or (I,) of one row
-        y_t: _Array,  # out (N, H), or (H,)
+        y_t: _Array | None,  # out (N, H), or (H,); None: a fresh one
         num_threads: int,  # 0: the process-wide setting
         /,
-    ) -> None: ...
+    ) -> _Array: ...  # y_t
 
 def rnn_forward(
     cell: Cell,

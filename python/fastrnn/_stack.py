@@ -366,13 +366,13 @@ class LayerTape:
     [(5, 2, 3, 4), (5, 2, 3, 4)]
     """
 
-    __slots__ = ("_box", "_boxes", "_spec", "_tapes", "layout", "owner")
+    __slots__ = ("_box", "_boxes", "_owner", "_spec", "_tapes", "layout")
 
     def __init__(
         self, owner: object, spec: Spec, boxes: list[Box], record: Record | None,
         layout: tuple[bool, int, int, bool, bool],
     ) -> None:  # fmt: skip
-        self.owner, self._spec, self._boxes = owner, spec, boxes
+        self._owner, self._spec, self._boxes = owner, spec, boxes
         self._box = [record]  # pop() lets exactly one of several threads have it
         self._tapes: tuple[Tape, ...] | None = None
         self.layout = layout  # one sequence?, T, N, was there an h0?, a c0?

@@ -256,7 +256,7 @@ class Weights:
         # The same arrays as last time under the same names: nothing to check again.
         if not packed and checked is not None and same_items(params, checked[0]):
             return checked[1]
-        if isinstance(params, FrozenWeights):
+        if type(params) is FrozenWeights:
             return params.parts(self.directions)
         self.check_names(params)
         parts = self.build(params, packed)
@@ -278,7 +278,7 @@ class Weights:
 
     def build(self, params: Mapping[str, Any], packed: bool) -> list[list[Part]]:
         """Return every layer and direction with these weights, checked."""
-        if isinstance(params, FrozenWeights):
+        if type(params) is FrozenWeights:
             return params.parts(self.directions)
         return [[d.part(params, packed) for d in layer] for layer in self.directions]
 
@@ -550,7 +550,7 @@ class Layer:
         MemoryError
             The gradients do not fit; the tape is used up.
         """
-        if not isinstance(tape, LayerTape) or tape.owner is not self:
+        if not isinstance(tape, LayerTape) or tape._owner is not self:
             self._check_trainable()
             if not isinstance(tape, LayerTape):
                 raise TypeError(f"tape must be what forward returned, got {type(tape).__name__}")

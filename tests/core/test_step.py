@@ -82,6 +82,24 @@ def test_one_row_without_its_axis(dtype: np.dtype) -> None:
     np.testing.assert_array_equal(both[0], both[1])
 
 
+@pytest.mark.parametrize("N", [1, 3])
+def test_none_stands_for_a_fresh_result(N: int, dtype: np.dtype) -> None:
+    step, other = (_core.Step(layers("lstm", N, dtype)) for _ in range(2))
+    x, y = np.ones((N, I), dtype), np.empty((N, SIZES[1]), dtype)
+    assert step.run(x, y, 1) is y
+    fresh = other.run(x, None, 1)
+    assert fresh.dtype == dtype
+    np.testing.assert_array_equal(fresh, y)
+    if N == 1:
+        step.run(x, y, 1)
+        np.testing.assert_array_equal(other.run(x[0], None, 1), y[0])
+    else:
+        with pytest.raises(ValueError, match="x_t must"):
+            other.run(x[0], None, 1)
+    with pytest.raises(TypeError, match="x_t must"):
+        other.run(None, None, 1)
+
+
 def test_it_says_what_it_takes_as_it_is(dtype: np.dtype) -> None:
     """Nothing happens by asking; the rest it runs after a closer look, or refuses."""
     N, W = 3, SIZES[1]
@@ -113,7 +131,7 @@ def test_malformed_calls(dtype: np.dtype) -> None:
     good = {"x_t": np.ones((N, I), dtype), "y_t": np.empty((N, SIZES[1]), dtype), "num_threads": 1}
     wrong: dict[str, Any] = {
         "x_t": malformed.array(good["x_t"], required=True, strict=True, unit_last=True),
-        "y_t": malformed.output(good["y_t"], required=True),
+        "y_t": malformed.output(good["y_t"], required=False),
         "num_threads": malformed.of(*malformed.NO_COUNTS, None),
     }
     step = _core.Step(layers("lstm", N, dtype))

@@ -56,20 +56,20 @@ def apply(
     With ids (T, N) of int64, which the core alone takes, x is the projected input of each symbol,
     (V, D·G·H): that spares an update of a language model the gathered rows and their gradients.
     """
-    names = layer._weights.names
-    frozen = params if isinstance(params, FrozenWeights) else None
+    own, layout = layer._stack.weights, layer._stack.layout
+    names = own.names
+    frozen = params if type(params) is FrozenWeights else None
     if frozen is not None:
         if rng is not None or masks is not None or flag("projected", projected):
             raise TypeError(f"rng, masks and projected: {FOR_INFERENCE}")
-        layer._weights.check_names(params)
+        own.check_names(params)
         names = []
     elif flag("projected", projected):
-        bottom = {d.names["w_ih"] for d in layer._weights.directions[0]}
+        bottom = {d.names["w_ih"] for d in own.directions[0]}
         names = [name for name in names if name not in bottom]
-        layer._weights.check_names({*params} - bottom, names)
+        own.check_names({*params} - bottom, names)
     else:
-        layer._weights.check_names(params)
-    layout = layer._stack.layout
+        own.check_names(params)
     h: list[Any] = []
     c: list[Any] = []
     if state is not None:
@@ -92,7 +92,8 @@ def apply(
 def _forward(call: Call, x: Any, *arrays: Any, given: Given) -> tuple[Array, ...]:
     """Return y, the arrays of h and those of c; arrays: those of h, those of c, the weights."""
     layer, (count_h, count_c) = given.layer, given.states
-    layout, state = layer._stack.layout, None
+    own, state = layer._stack, None
+    layout = own.layout
     if count_h or count_c:
         state = layout.join(
             list(arrays[:count_h]), list(arrays[count_h : count_h + count_c])
@@ -100,8 +101,8 @@ def _forward(call: Call, x: Any, *arrays: Any, given: Given) -> tuple[Array, ...
     params: Any = given.frozen
     if params is None:
         params = dict(zip(given.names, arrays[count_h + count_c :], strict=True))
-    parts = layer._weights.build(params, packed=False)
-    y, state, tape = layer._stack.run(
+    parts = own.weights.build(params, packed=False)
+    y, state, tape = own.run(
         layer, parts, x if given.ids is None else x[None], state, given.lengths,
         call.traced, given.dropout, given.noise, given.ids,
     )  # fmt: skip

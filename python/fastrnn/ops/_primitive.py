@@ -81,6 +81,7 @@ class _GradientSpace(VSpace):  # type: ignore[misc]
 
 
 _GradientSpace.register(_Gradients)
+_plain = {_ndarray, _Gradients}  # what stands for a sum of one part as it is
 
 Forward = Callable[..., Any]
 Backward = Callable[[Call, Any], tuple[Any, ...]]
@@ -235,7 +236,7 @@ def _accumulated(end: Any, g: Any) -> dict[Any, Any]:
         if type(g) is RowGradient:  # of a table that was computed
             g = g.dense()
         for parent, part in zip(node.parents, node.vjp(g), strict=False):
-            if type(part) is _ndarray and parent not in summed:  # as for most
+            if type(part) in _plain and parent not in summed:  # as for most
                 summed[parent] = part
             else:
                 _add(summed, ours, parent, part)
