@@ -203,6 +203,26 @@ def test_a_file_is_smaller(tmp_path: Path) -> None:
     assert sizes[0] / sizes[2] > 1.9
 
 
+@pytest.mark.parametrize(
+    ("precision", "options"),
+    [
+        ("int8", {"peephole": True}),
+        ("bfloat16", {"peephole": True}),
+        ("bfloat16", {"proj_size": 3, "peephole": "full", "layer_norm": True}),
+    ],
+)
+def test_files_keep_what_a_layer_keeps_in_float32(
+    precision: str, options: dict[str, Any], tmp_path: Path
+) -> None:
+    """Peepholes, gains and projections are of two axes, too, but not matrices of fewer bits."""
+    model = models.LanguageModel("lstm", 9, 5, **options, rng=rng())
+    q = model.quantize(precision)
+    q.save(tmp_path / "q.safetensors")
+    loaded = models.load(tmp_path / "q.safetensors")
+    assert equal(figures(loaded), figures(q))
+    assert loaded.nbytes == q.nbytes
+
+
 def test_what_is_for_training(tmp_path: Path) -> None:
     model = zoo.make("lm-lstm", dtype=np.float32)
     q = model.quantize("int8")

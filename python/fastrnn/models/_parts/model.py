@@ -241,9 +241,11 @@ class Model:
             The file could not be written; the old one is still there, unless the message says
             that only its folder could not be synced.
         """
-        arrays: dict[str, Any] = flatten(self.params)
-        if self._precision is not None:
-            arrays = _stored(arrays, self._precision)
+        arrays: dict[str, Any]
+        if self._precision is None:
+            arrays = flatten(self.params)
+        else:
+            arrays = _stored(self.params, self._precision)
         save_checkpoint(path, tensors_of(arrays) | self._tensors(), self._state())
 
     def quantize(self, precision: str) -> Self:
@@ -480,14 +482,22 @@ def _rounded(entry: Any, precision: str, name: str = "") -> Any:
     return PRECISIONS[precision].of(name, matrix[:])[:]
 
 
-def _stored(arrays: Mapping[str, Any], precision: str) -> dict[str, Any]:
-    """Return what a file of a quantised model keeps: every matrix with fewer bits."""
-    return {
-        name: PRECISIONS[precision].of(name, array)
-        if isinstance(array, np.ndarray) and array.ndim == 2
-        else array
-        for name, array in arrays.items()
-    }  # fmt: skip
+def _stored(params: Mapping[str, Any], precision: str, prefix: str = "") -> dict[str, Any]:
+    """Return what a file of a quantised model keeps: layers as they are, all other matrices with
+    fewer bits.
+    """
+    kept: dict[str, Any] = {}
+    for key, entry in params.items():
+        name = f"{prefix}{key}"
+        if isinstance(entry, FrozenWeights):
+            kept |= flatten(entry, f"{name}.")
+        elif isinstance(entry, Mapping):
+            kept |= _stored(entry, precision, f"{name}.")
+        elif isinstance(entry, Matrix) or entry.ndim != 2:
+            kept[name] = entry
+        else:
+            kept[name] = PRECISIONS[precision].of(name, entry)
+    return kept
 
 
 def _refilled(entry: Any, precision: str, tensors: dict[str, Array], name: str = "") -> Any:
