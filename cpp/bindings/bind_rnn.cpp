@@ -392,14 +392,17 @@ void bind_rnn(py::module_& m) {
           "__init__",
           [](Place& place, py::handle cell, py::handle w_ih, py::handle w_hh, py::handle b_ih,
              py::handle b_hh, py::handle w_peephole, py::handle w_hr, py::handle w_norm,
-             py::handle scale_ih, py::handle scale_hh, py::handle bfloat16) {
+             py::handle scale_ih, py::handle scale_hh, py::handle scale_peephole,
+             py::handle scale_hr, py::handle bfloat16) {
             const WeightObjects weights{w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr, w_norm};
-            hold(place, std::make_unique<PackedObject>(as_cell(cell), weights, scale_ih, scale_hh,
+            const ScaleObjects scales{scale_ih, scale_hh, scale_peephole, scale_hr};
+            hold(place, std::make_unique<PackedObject>(as_cell(cell), weights, scales,
                                                        as_bool("bfloat16", bfloat16)));
           },
           constructor, arg("cell"), arg("w_ih"), arg("w_hh"), arg("b_ih"), arg("b_hh"),
           arg("w_peephole"), arg("w_hr") = py::none(), arg("w_norm") = py::none(),
-          arg("scale_ih") = py::none(), arg("scale_hh") = py::none(), arg("bfloat16") = false)
+          arg("scale_ih") = py::none(), arg("scale_hh") = py::none(),
+          arg("scale_peephole") = py::none(), arg("scale_hr") = py::none(), arg("bfloat16") = false)
       .def_property_readonly("nbytes", [](py::handle self) { return as_packed(self).nbytes(); })
       .def_property_readonly("precision",
                              [](py::handle self) { return as_packed(self).precision(); })

@@ -20,6 +20,11 @@
 
 namespace fastrnn::bindings {
 
+// The scales of int8 matrices, as they come.
+struct ScaleObjects {
+  py::handle ih, hh, peephole, hr;
+};
+
 // The weight arguments of one layer and direction, as they come.
 struct WeightObjects {
   py::handle w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr, w_norm;
@@ -28,30 +33,42 @@ struct WeightObjects {
   RnnWeights<T> weights(Extents& extents) const {
     constexpr Strides any = Strides::free;
     RnnWeights<T> weights = others<T>(extents);
+    weights.w_hr = as_optional_input<T>("w_hr", w_hr, {"P", "H"}, extents, any);
     weights.w_ih = as_optional_input<T>("w_ih", w_ih, {"G*H", "I"}, extents, any);
     weights.w_hh = as_input<T>("w_hh", w_hh, {"G*H", "P"}, extents, any);
     return weights;
   }
-  // w_ih and w_hh are int8 then.
-  RnnWeights<float> weights_int8(py::handle scale_ih, py::handle scale_hh, Extents& extents) const {
+  // w_ih, w_hh, w_hr and a w_peephole of matrices are int8 then.
+  RnnWeights<float> weights_int8(const ScaleObjects& scales, Extents& extents) const {
+    using Bytes = std::int8_t;
     constexpr Strides any = Strides::free;
-    RnnWeights<float> weights = others<float>(extents);
-    weights.q_ih = as_optional_input<std::int8_t>("w_ih", w_ih, {"G*H", "I"}, extents, any);
-    weights.q_hh = as_input<std::int8_t>("w_hh", w_hh, {"G*H", "P"}, extents, any);
-    weights.scale_ih = as_optional_input<float>("scale_ih", scale_ih, {"G*H"}, extents, any);
-    weights.scale_hh = as_optional_input<float>("scale_hh", scale_hh, {"G*H"}, extents, any);
+    const bool whole =
+        !w_peephole.is_none() && has_dtype<Bytes>(as_array("w_peephole", w_peephole));
+    RnnWeights<float> weights = others<float>(extents, !whole);
+    weights.q_ih = as_optional_input<Bytes>("w_ih", w_ih, {"G*H", "I"}, extents, any);
+    weights.q_hh = as_input<Bytes>("w_hh", w_hh, {"G*H", "P"}, extents, any);
+    weights.q_hr = as_optional_input<Bytes>("w_hr", w_hr, {"P", "H"}, extents, any);
+    if (whole)
+      weights.q_peephole = as_input<Bytes>("w_peephole", w_peephole, {"3*H", "H"}, extents, any);
+    const auto scale = [&](const char* name, py::handle object, const char* axis) {
+      return as_optional_input<float>(name, object, {axis}, extents, any);
+    };
+    weights.scale_ih = scale("scale_ih", scales.ih, "G*H");
+    weights.scale_hh = scale("scale_hh", scales.hh, "G*H");
+    weights.scale_peephole = scale("scale_peephole", scales.peephole, "3*H");
+    weights.scale_hr = scale("scale_hr", scales.hr, "P");
     return weights;
   }
 
  private:
   template <class T>
-  RnnWeights<T> others(Extents& extents) const {
+  RnnWeights<T> others(Extents& extents, bool peepholes = true) const {
     constexpr Strides any = Strides::free;
     RnnWeights<T> weights;
     weights.b_ih = as_optional_input<T>("b_ih", b_ih, {"G*H"}, extents, any);
     weights.b_hh = as_optional_input<T>("b_hh", b_hh, {"G*H"}, extents, any);
-    weights.w_hr = as_optional_input<T>("w_hr", w_hr, {"P", "H"}, extents, any);
     weights.w_norm = as_optional_input<T>("w_norm", w_norm, {"gains", "H"}, extents, any);
+    if (!peepholes) return weights;
     const auto peephole = as_optional_input<T>("w_peephole", w_peephole, {"3", "H"}, extents, any);
     const bool whole = peephole && peephole.shape[0] != 3;  // 3·H rows: matrices
     (whole ? weights.w_peephole_full : weights.w_peephole) = peephole;
@@ -128,8 +145,7 @@ auto with_float_type(const char* name, py::handle object, F&& f) {
 
 class PackedObject {
  public:
-  PackedObject(Cell cell, const WeightObjects& objects, py::handle scale_ih, py::handle scale_hh,
-               bool bfloat16) {
+  PackedObject(Cell cell, const WeightObjects& objects, const ScaleObjects& scales, bool bfloat16) {
     Extents extents;
     const auto pack = [&]<class T>(const RnnWeights<T>& weights, Precision precision) {
       without_gil(
@@ -137,11 +153,14 @@ class PackedObject {
     };
     if (has_dtype<std::int8_t>(as_array("w_hh", objects.w_hh))) {
       if (bfloat16) words::wrong("bfloat16", "be False where w_hh is int8");
-      pack(objects.weights_int8(scale_ih, scale_hh, extents), Precision::int8);
+      pack(objects.weights_int8(scales, extents), Precision::int8);
       return;
     }
-    must_be_none("scale_ih", scale_ih, "where w_hh is not int8");
-    must_be_none("scale_hh", scale_hh, "where w_hh is not int8");
+    const char* const when = "where w_hh is not int8";
+    must_be_none("scale_ih", scales.ih, when);
+    must_be_none("scale_hh", scales.hh, when);
+    must_be_none("scale_peephole", scales.peephole, when);
+    must_be_none("scale_hr", scales.hr, when);
     if (bfloat16) {
       pack(objects.weights<float>(extents), Precision::bfloat16);
       return;

@@ -79,8 +79,8 @@ class Part(NamedTuple):
     P: int  # columns of h: H but for a projection
     reverse: bool
     projected: bool  # the input is a product by w_ih already
-    # Of the operands of products: "int8" or "bfloat16", and w_ih and w_hh are matrices of
-    # `_quantize`; None: dtype.
+    # Of the operands of products: "int8" or "bfloat16", and the weights of fewer bits are matrices
+    # of `_quantize`; None: dtype.
     precision: str | None = None
     bfloat16: bool = False  # products of plain weights, w_ih and w_hh, are in bfloat16
 
@@ -401,7 +401,7 @@ def _check_quantised(part: Part, h0: Array | None, keep: bool) -> None:
     """Refuse what weights of fewer bits are not for."""
     if keep:
         raise TypeError(FOR_INFERENCE)
-    if part.precision == "int8" and h0 is not None:
+    if part.precision == "int8" and part.spec.bounded and h0 is not None:
         check_bounded("h0, the initial h,", h0)
 
 

@@ -61,13 +61,17 @@ class PackedWeights:
         w_hh: _Array,  # (G*H, H)
         b_ih: _Array | None,  # (G*H,)
         b_hh: _Array | None,  # (G*H,)
-        w_peephole: _Array | None,  # (3, H), lstm_peephole; lstm_general with or without
+        # (3, H), lstm_peephole; lstm_general with or without, or (3*H, H)
+        w_peephole: _Array | None,
         w_hr: _Array | None = None,  # (P, H), lstm_general
         w_norm: _Array | None = None,  # (2*G, H), lstm_general (2*G + 2, H); general cells
-        # (G*H,): w_ih and w_hh are int8 then, everything else float32; they stand for the scale
-        # times the whole number. h stays within -1 .. 1; no w_hr, w_norm, full w_peephole, h_mask
+        # One for each row: matrices are int8 then, everything else float32; they stand for the
+        # scale times the whole number. No w_norm and no h_mask; of plain cells those whose h stays
+        # within -1 .. 1
         scale_ih: _Array | None = None,
         scale_hh: _Array | None = None,
+        scale_peephole: _Array | None = None,  # (3*H,)
+        scale_hr: _Array | None = None,
         bfloat16: bool = False,  # float32 w_ih and w_hh are rounded to it, and what they multiply
     ) -> None: ...
     @property

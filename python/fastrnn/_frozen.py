@@ -18,10 +18,7 @@ if TYPE_CHECKING:
 L = TypeVar("L", bound="Layer")
 
 VERSION = 1  # of what a file holds
-MATRICES = ("w_ih", "w_hh")  # other weights stay float32
-# Activations within 0..1, and within -1..1.
-_UNIT = ("sigmoid", "hard_sigmoid")
-_SIGNED = (*_UNIT, "tanh", "softsign")
+MATRICES = ("w_ih", "w_hh")
 
 
 class FrozenWeights(Mapping[str, Any]):
@@ -59,7 +56,7 @@ class FrozenWeights(Mapping[str, Any]):
                     entries[name] = params[name]
                     continue
                 array = direction.check(name, params[name])
-                if argument in MATRICES:
+                if argument in rounded_weights(direction.spec, precision):
                     entries[name] = PRECISIONS[precision].of(name, array)
                     continue
                 if not np.isfinite(array).all():
@@ -124,17 +121,31 @@ class FrozenWeights(Mapping[str, Any]):
         return part_of(direction.spec, given, self.precision, direction.reverse)
 
 
+def rounded_weights(spec: "Spec", precision: str) -> tuple[str, ...]:
+    """Return which weights have fewer bits; the others stay float32."""
+    if precision != "int8":
+        return MATRICES
+    return (*MATRICES, "w_hr", *(("w_peephole",) if spec.peephole == "full" else ()))
+
+
 def part_of(spec: "Spec", weights: Sequence[Any], precision: str, reverse: bool) -> Part:
     """Return one layer and direction ready to run; weights are in the order of `_call.Weights`."""
     kept: Any = tuple(weights)
     operands: Any = operands_of(kept)  # not kept: those of bfloat16 take twice its bytes
-    cell, _ = core = core_cell(spec)
+    int8 = precision == "int8"
+    # The core's plain cells have one scale for h.
+    cell, _ = core = core_cell(spec.with_masks() if int8 and not spec.bounded else spec)
     w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr, w_norm = operands
-    if precision == "int8":
-        (w_ih, scale_ih), (w_hh, scale_hh) = w_ih, w_hh
+    if int8:
+        (w_ih, of_ih), (w_hh, of_hh) = w_ih, w_hh
+        w_hr, of_hr = (None, None) if w_hr is None else w_hr
+        of_peephole = None
+        if isinstance(w_peephole, tuple):
+            w_peephole, of_peephole = w_peephole
         packed = _core.PackedWeights(
-            cell, w_ih, w_hh, b_ih, b_hh, w_peephole, scale_ih=scale_ih, scale_hh=scale_hh
-        )
+            cell, w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr,
+            scale_ih=of_ih, scale_hh=of_hh, scale_peephole=of_peephole, scale_hr=of_hr,
+        )  # fmt: skip
     else:
         packed = _core.PackedWeights(
             cell, w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr, w_norm, bfloat16=True
@@ -207,39 +218,15 @@ def refuse(layer: "Layer", precision: str) -> None:
     TypeError
         It is not float32.
     ValueError
-        It has an option that the kernels of this precision lack, or its h is not bounded.
+        It has an option that the kernels of this precision lack.
     """
     if layer.dtype != FLOAT32:
         raise TypeError(f"{layer!r} must be float32 to be quantised")
-    refuse_cell(repr(layer), layer._spec, precision)
-
-
-def refuse_cell(name: str, spec: "Spec", precision: str) -> None:
-    """Refuse a cell that int8 does not support; name is of what has it."""
-    if precision != "int8":
-        return
-    why = ""
-    if not _bounded(spec):
-        why = "its activations do not keep h within -1 and 1, which int8 needs"
-    for has, option in (
-        (spec.layer_norm, "layer_norm"),
-        (spec.projection, "proj_size"),
-        (spec.peephole == "full", "peephole='full'"),
-    ):
-        if has:
-            why = f"{option} is not supported with int8, but with bfloat16"
-    if why:
-        raise ValueError(f"{name} cannot be quantised to int8: {why}")
-
-
-def _bounded(spec: "Spec") -> bool:
-    """Return whether h lies within -1 and 1, as int8 has one scale for it."""
-    names = [chosen if isinstance(chosen, str) else chosen[0] for chosen in spec.activations]
-    if spec.family == "lstm":  # h' = o ∘ φ(c')
-        return names[2] in _SIGNED and (names[0] in _SIGNED or "o" not in spec.gates)
-    if spec.family == "gru":  # h' = (1 - z) ∘ n + z ∘ h
-        return names[0] in _UNIT and names[1] in _SIGNED
-    return names[0] in _SIGNED
+    if precision == "int8" and layer._spec.layer_norm:
+        raise ValueError(
+            f"{layer!r} cannot be quantised to int8: layer_norm is not supported with int8, but "
+            "with bfloat16"
+        )
 
 
 def quantized(layer: L, precision: Any) -> L:

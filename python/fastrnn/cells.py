@@ -47,6 +47,9 @@ NUMBERS: dict[str, tuple[float, ...]] = {
     "scaled_tanh": (1.0, 1.0),
     "elu": (1.0,),
 }
+# Those within 0..1, and within -1..1.
+_UNIT = ("sigmoid", "hard_sigmoid")
+_SIGNED = (*_UNIT, "tanh", "softsign")
 _WITHOUT_UNDERSCORE = {name.replace("_", ""): name for name in ACTIVATIONS}  # ONNX has LeakyRelu
 MERGE_MODES = ("concat", "sum", "mul", "ave")
 MAX_LAYERS = 1024
@@ -481,6 +484,17 @@ class Spec:
     def limit(self) -> float:
         """What f and g are applied to stays within ±limit."""
         return math.inf if self.clip is None else float(self.clip)
+
+    @property
+    def bounded(self) -> bool:
+        """Whether h lies within -1 and 1, so that int8 has one scale for it."""
+        names = [chosen if isinstance(chosen, str) else chosen[0] for chosen in self.activations]
+        if self.family == "lstm":  # h' = o ∘ φ(c')
+            output = names[0] in _SIGNED or "o" not in self.gates
+            return not self.projection and output and names[2] in _SIGNED
+        if self.family == "gru":  # h' = (1 - z) ∘ n + z ∘ h
+            return names[0] in _UNIT and names[1] in _SIGNED
+        return names[0] in _SIGNED
 
     def core_choices(self) -> dict[str, Any]:
         """Return what a general cell of the core takes, with every number of its activations."""

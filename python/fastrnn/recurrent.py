@@ -686,15 +686,16 @@ class Layer:
             The layer is not float32.
         ValueError
             There is no such precision, the layer is quantised already, or a weight holds NaN or
-            Inf. For int8 also: the layer has a projection, layer normalisation, full peepholes, or
-            activations that do not keep h within ±1, such as relu and linear.
+            Inf. For int8 also: the layer has layer normalisation.
 
         Notes
         -----
-        Biases, peepholes, c, sums and activations stay float32. With int8 the sums of products are
-        exact, so that the result of a row has the same bits in any batch, on any number of threads
-        and in a stream. An initial h must lie within ±1 then. A row of x with NaN or Inf gives NaN
-        from that step on, in that row.
+        Biases, diagonal peepholes, c, sums and activations stay float32. With int8 the sums of
+        products are exact, so that the result of a row has the same bits in any batch, on any
+        number of threads and in a stream. Where h stays within ±1, an initial h must do so, too;
+        where it can leave them, by a projection or by activations such as relu, it has a scale in
+        each row of each step, as x has. A row of x with NaN or Inf gives NaN from that step on, in
+        that row.
 
         References
         ----------

@@ -200,10 +200,9 @@ class Stream:
     @state.setter
     def state(self, state: Any) -> None:
         sources = self._layer._stack.layout.enter("state", state, self._n, False, self._dtype)
-        if self._layers[0][0].precision == "int8":
-            for h in sources[0]:
-                if h is not None:
-                    check_bounded("state", h)
+        for h, (part, *_) in zip(sources[0], self._layers, strict=True):
+            if h is not None and part.precision == "int8" and part.spec.bounded:
+                check_bounded("state", h)
         for targets, values in zip(self._now[2:], sources, strict=True):
             for target, value in zip(targets, values, strict=True):
                 if target is not None:

@@ -96,8 +96,8 @@ def test_a_layer(tmp_path: Path, capsys: Any) -> None:
 
 def test_what_is_refused(tmp_path: Path, capsys: Any) -> None:
     path, out = tmp_path / "m.safetensors", tmp_path / "q.safetensors"
-    models.LanguageModel("rnn", LETTERS, 8, nonlinearity="relu", rng=rng()).save(path)
-    assert "do not keep h within -1 and 1" in refused(capsys, path, "--out", out)
+    models.LanguageModel("rnn", LETTERS, 8, layer_norm=True, rng=rng()).save(path)
+    assert "layer_norm is not supported with int8" in refused(capsys, path, "--out", out)
     assert not out.exists()
     run(capsys, "quantize", path, "--out", out, "--precision", "bfloat16")
     assert "is quantised already" in refused(capsys, out, "--out", tmp_path / "r.safetensors")

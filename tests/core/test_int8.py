@@ -5,6 +5,7 @@ Against NumPy, step by step; equal bits on every instruction set, in any batch, 
 stream; NaN stays in its row.
 """
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -166,6 +167,102 @@ def test_general_cells_and_projected_x(isa: str) -> None:
     assert_identical(zero, run(layer, layer.packed("int8"), np.zeros((4, 5, 11), F32)))
 
 
+# Cells whose h can leave -1 .. 1, or (full) that have products of c, and what they are told.
+UNBOUNDED: dict[str, tuple[str, tuple[str, ...]]] = {
+    "relu": ("rnn_general", ("relu",)),
+    "linear": ("rnn_general", ("linear",)),
+    "gru_after": ("gru_after_general", ("sigmoid", "relu")),
+    "gru_before": ("gru_before_general", ("sigmoid", "softplus")),
+    "lstm": ("lstm_general", ("sigmoid", "tanh", "linear")),
+    "projection": ("lstm_general", ("sigmoid", "tanh", "tanh")),
+    "full": ("lstm_general", ("sigmoid", "tanh", "tanh")),
+    "full projection": ("lstm_general", ("sigmoid", "tanh", "softplus")),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Unbounded:
+    """One of them with drawn weights; P columns of h."""
+
+    kind: str
+    rows: tuple[Any, ...]  # w_ih, w_hh, full w_peephole, w_hr, as int8 rows and scales; None: none
+    biases: tuple[np.ndarray, np.ndarray]
+    H: int
+    P: int
+
+    @classmethod
+    def of(cls, kind: str, I: int, H: int, seed: int) -> "Unbounded":
+        draw = np.random.default_rng([seed, I, H]).standard_normal
+        P = max(1, H // 2) if "projection" in kind else H
+        G = {"rnn": 1, "gru": 3, "lst": 4}[UNBOUNDED[kind][0][:3]]
+        shapes: list[Any] = [(G * H, I), (G * H, P)]
+        shapes += [(3 * H, H) if "full" in kind else None, (P, H) if "projection" in kind else None]
+        rows = tuple(s and quantised((draw(s) / s[1] ** 0.5).astype(F32)) for s in shapes)
+        biases = draw(G * H).astype(F32), draw(G * H).astype(F32)
+        return cls(kind, rows, biases, H, P)
+
+    def run(self, x: np.ndarray, h0: Any, c0: Any, **options: Any) -> dict[str, np.ndarray]:
+        cell, names = UNBOUNDED[self.kind]
+        ih, hh, full, hr = ((None, None) if pair is None else pair for pair in self.rows)
+        packed = _core.PackedWeights(
+            getattr(_core.Cell, cell), ih[0], hh[0], *self.biases, full[0], hr[0],
+            scale_ih=ih[1], scale_hh=hh[1], scale_peephole=full[1], scale_hr=hr[1],
+        )  # fmt: skip
+        c_n = {"c_n": np.full((x.shape[1], self.H), np.nan, F32)} if cell == "lstm_general" else {}
+        layer = Layer(cell, ih[0], hh[0], *self.biases, None)
+        told = {"choices": _core.Choices(names)}
+        return run(layer, packed, x, h0, c0, **c_n, **told, **options) | c_n
+
+    def states(self, N: int) -> tuple[np.ndarray, np.ndarray | None]:
+        draw = np.random.default_rng(N).standard_normal
+        c0 = draw((N, self.H)).astype(F32) if UNBOUNDED[self.kind][0] == "lstm_general" else None
+        h0 = (3 * draw((N, self.P))).astype(F32)
+        return np.tanh(h0) if self.kind == "full" else h0, c0
+
+
+@pytest.mark.every_isa
+@pytest.mark.parametrize("seed", range(16))
+@pytest.mark.parametrize("kind", UNBOUNDED)
+def test_bits_depend_on_the_row_alone_where_h_has_no_bounds(kind: str, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    T, N, I, H = (int(rng.integers(1, most)) for most in (6, 40, 70, 70))
+    layer, x = Unbounded.of(kind, I, H, seed), rng.standard_normal((T, N, I)).astype(F32)
+    x[0, N // 2] *= F32(1e-4)
+    h0, c0 = layer.states(N)
+    h0[N // 3] *= F32(1e-3)
+    lengths = rng.integers(0, T + 1, N) if seed % 2 else None
+    options: dict[str, Any] = {"lengths": lengths, "reverse": bool(seed // 2 % 2)}
+    expected = None
+    for isa in isas_under_test():
+        with forced_isa(isa):
+            for threads, plan in ((t, p) for t in (1, 3) for p in SPLITS):
+                got = layer.run(x, h0, c0, threads=threads, plan=plan, **options)
+                expected = got if expected is None else expected
+                assert_identical(got, expected, f"{isa} {threads} {plan}")
+            order = rng.permutation(N)[: int(rng.integers(1, N + 1))]
+            states = h0[order], None if c0 is None else c0[order]
+            alone = options | {"lengths": None if lengths is None else lengths[order]}
+            some = layer.run(np.ascontiguousarray(x[:, order]), *states, **alone)
+            for name, array in some.items():
+                place = (slice(None), order) if name == "y" else order
+                np.testing.assert_array_equal(array, expected[name][place], f"{isa} {name}")
+
+
+@pytest.mark.parametrize("kind", UNBOUNDED)
+def test_what_is_no_number_stays_in_its_row_where_h_has_no_bounds(kind: str, isa: str) -> None:
+    layer = Unbounded.of(kind, 9, 20, 1)
+    x = np.random.default_rng(5).standard_normal((4, 7, 9)).astype(F32)
+    h0, c0 = layer.states(7)
+    clean, others = layer.run(x, h0, c0), np.arange(7) != 3
+    assert np.isfinite(clean["y"]).all()
+    for bad in (np.nan, np.inf)[: 1 if kind == "full" else 2]:
+        h0[3, 4] = bad
+        for plan in SPLITS:
+            got = layer.run(x, h0, c0, threads=2, plan=plan)
+            np.testing.assert_array_equal(got["y"][:, others], clean["y"][:, others])
+            assert np.isnan(got["y"][1:, 3]).all()
+
+
 def test_packed_weights_say_what_they_are(isa: str) -> None:
     layer = Layer.of("gru_after", 64, 64)
     packed, plain = (
@@ -189,7 +286,7 @@ def _weights(cell: str, **more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("cell", "more", "words"),
     [
-        ("rnn_relu", {}, "h of rnn_relu can leave -1 .. 1"),
+        ("rnn_relu", {}, "h of rnn_relu can leave -1 .. 1: int8 weights are for its general cell"),
         ("rnn_linear", {}, "h of rnn_linear can leave -1 .. 1"),
         ("rnn_tanh", {"scale_hh": None}, "scale_hh is required"),
         ("rnn_tanh", {"scale_ih": None}, "scale_ih is required"),
@@ -198,9 +295,13 @@ def _weights(cell: str, **more: Any) -> dict[str, Any]:
         ("rnn_tanh", {"w_ih": np.ones((7, 3), np.int8)}, "w_ih must have shape"),
         ("rnn_tanh", {"w_hh": np.ones((8, 7), np.int8)}, "w_hh must have shape"),
         ("rnn_tanh", {"bfloat16": True}, "bfloat16 must be False where w_hh is int8"),
-        ("lstm_general", {"w_norm": np.ones((10, 8), F32)}, "not taken with int8"),
-        ("lstm_general", {"w_peephole": np.ones((24, 8), F32)}, "not taken with int8"),
-        ("lstm_general", {"w_hr": np.ones((8, 8), F32)}, "not taken with int8"),
+        ("lstm_general", {"w_norm": np.ones((10, 8), F32)}, "w_norm is not taken with int8"),
+        ("lstm_general", {"w_peephole": np.ones((24, 8), F32)}, "must be int8 where w_hh is"),
+        ("lstm_general", {"w_peephole": np.ones((24, 8), np.int8)}, "scale_peephole is required"),
+        ("lstm_general", {"w_peephole": np.ones((3, 8), np.int8)}, "w_peephole must have shape"),
+        ("lstm_general", {"w_hr": np.ones((8, 8), np.int8)}, "scale_hr is required"),
+        ("lstm_general", {"scale_hr": np.ones(8, F32)}, "scale_hr must be None without"),
+        ("lstm", {"scale_peephole": np.ones(24, F32)}, "scale_peephole must be None without"),
         (
             "rnn_tanh",
             {"w_ih": np.broadcast_to(np.int8(1), (8, 133145))},
@@ -231,10 +332,12 @@ def test_refused_calls() -> None:
     run(layer, packed, x, np.full((2, 8), F32(-1)))
     general = _core.PackedWeights(**_weights("lstm_general"))
     chosen = Layer("lstm_general", layer.w_ih, layer.w_hh, layer.b_ih, layer.b_hh, None)
+    beyond = np.full((2, 8), F32(2))
     for names in (("relu", "tanh", "tanh"), ("sigmoid", "tanh", "linear")):
-        with pytest.raises(ValueError, match=r"choices must keep h within -1 .. 1"):
-            run(chosen, general, x, choices=_core.Choices(names))
+        run(chosen, general, x, beyond, choices=_core.Choices(names))
     mask = np.ones((2, 8), F32)
     usual = _core.Choices(("sigmoid", "tanh", "tanh"))
+    with pytest.raises(ValueError, match=r"h0 must lie within -1 .. 1"):
+        run(chosen, general, x, beyond, choices=usual)
     with pytest.raises(ValueError, match="h_mask is not taken with int8"):
         run(chosen, general, x, choices=usual, h_mask=mask)

@@ -139,6 +139,16 @@ def test_zero_points_and_unsigned_bytes_stand_for_the_same_numbers() -> None:
     assert np.abs(odd.weights[0]["w_ih"] - stands_for[order]).max() < 0.002
 
 
+def test_activations_that_let_h_leave_its_bounds_are_read() -> None:
+    node = made(activations=["Sigmoid", "Tanh", "Relu"])
+    x = data("plain")
+    state = np.full((1, N, H), 3, np.float32)
+    y = node(x, h0=state)[0][:, 0]
+    assert np.array_equal(y, node.layer()(x, (state, np.zeros_like(state)))[0])
+    floats = fastrnn.lstm(x, **node.weights[0], **node.options[0], h0=state[0])[0]
+    assert 0 < np.abs(y - floats).max() < 0.02 * np.abs(floats).max()
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [
@@ -150,7 +160,6 @@ def test_zero_points_and_unsigned_bytes_stand_for_the_same_numbers() -> None:
         ({"R_zero_point": np.zeros(1, np.uint8)}, "R_zero_point must be int8, got uint8"),
         ({"W": np.zeros((1, I, 4 * H), np.float32)}, "W must be int8 or uint8"),
         ({"W": np.zeros((2, I, 4 * H), np.int8)}, "W must have shape"),
-        ({"activations": ["Sigmoid", "Tanh", "Relu"]}, "do not keep h within -1 and 1"),
     ],
 )
 def test_what_is_not_read(more: Any, words: str | None) -> None:
@@ -164,5 +173,7 @@ def test_of_other_cells_there_is_no_such_node(tmp_path: Path) -> None:
     ):
         with pytest.raises(ValueError, match="quantised weights for an LSTM of int8 alone"):
             q.to_onnx(tmp_path / "q.onnx")
+    with pytest.raises(ValueError, match="DynamicQuantizeLSTM has no projection"):
+        fastrnn.LSTM(3, 4, proj_size=2).quantize("int8").to_onnx(tmp_path / "q.onnx")
     with pytest.raises(ValueError, match="W_scale exists for LSTM only"):
         OnnxNode.make("GRU", np.ones((1, 3, 3)), np.ones((1, 3, 1)), W_scale=np.ones(1))

@@ -54,16 +54,25 @@ def draw(seed: int, precision: str = "int8") -> tuple[Any, np.ndarray, np.ndarra
         options["reset_after"] = some(0.5)
     else:
         options["nonlinearity"] = str(source.choice(["tanh", "sigmoid", "softsign"]))
+    if make is fastrnn.LSTM and np.min(hidden) > 1 and some(0.2):
+        options["proj_size"] = int(source.integers(1, np.min(hidden)))
+    if make is fastrnn.LSTM and "zoneout" not in options and some(0.2):
+        options["peephole"] = "full"
+    if some(0.2):
+        options |= unbounded(make, str(source.choice(["relu", "linear", "softplus", "elu"])))
     if precision == "bfloat16":
-        if make is fastrnn.LSTM and np.min(hidden) > 1 and some(0.2):
-            options["proj_size"] = int(source.integers(1, np.min(hidden)))
-        if make is fastrnn.LSTM and "zoneout" not in options and some(0.2):
-            options["peephole"] = "full"
         options["layer_norm"] = some(0.1)
     T, N, I = (int(n) for n in source.integers(1, 9, 3))
     layer = make(I, hidden, **options, rng=source)
     x = source.standard_normal((T, N, I), dtype=np.float32)
     return layer, x, source.integers(0, T + 1, N)
+
+
+def unbounded(make: Any, name: str) -> dict[str, Any]:
+    """Options by which h can leave -1 .. 1."""
+    if make is fastrnn.RNN:
+        return {"nonlinearity": name}
+    return {"activations": ("sigmoid", *("tanh",) * (make is fastrnn.LSTM), name)}
 
 
 def called(layer: Any, x: np.ndarray, *args: Any, **given: Any) -> tuple[np.ndarray, Any]:
@@ -177,13 +186,49 @@ def test_it_is_near_float32(precision: str) -> None:
     assert 0 < error < {"int8": 6e-3, "bfloat16": 3e-3}[precision]
 
 
-@pytest.mark.parametrize("nonlinearity", ["relu", "linear"])
-def test_bfloat16_needs_no_bound(nonlinearity: str) -> None:
-    layer = fastrnn.RNN(5, 9, nonlinearity=nonlinearity, rng=rng(0))
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize(
+    ("make", "options"),
+    [
+        *((make, unbounded(make, name)) for make in LAYERS for name in ("relu", "linear")),
+        (fastrnn.GRU, {"activations": ("tanh", "tanh")}),
+        (fastrnn.LSTM, {"proj_size": 4}),
+    ],
+)
+def test_h_needs_no_bound(make: Any, options: Any, precision: str) -> None:
+    layer = make(5, 9, **options, rng=rng(0))
+    q = layer.quantize(precision)
     x = rng(1).standard_normal((6, 2, 5), dtype=np.float32)
-    state = np.full((1, 2, 9), 3.0, np.float32)
-    y, _ = layer.quantize("bfloat16")(x, state)
-    assert np.abs(y - layer(x, state)[0]).max() < 0.05
+    P = options.get("proj_size", 9)
+    state: Any = np.linspace(-3, 3, 2 * P, dtype=np.float32).reshape(1, 2, P)
+    if make is fastrnn.LSTM:
+        state = state, np.ones((1, 2, 9), np.float32)
+    y, _ = q(x, state)
+    wanted, _ = layer(x, state)
+    worst = WORST[precision] * max(np.abs(wanted).max(), 1)
+    assert 0 < np.abs(y - wanted).max() < worst
+    stream = q.stream(batch_size=2)
+    stream.state = state
+    assert np.array_equal(stream.run(x), y)
+    with fastrnn.use_backend("reference"):
+        assert np.abs(q(x, state)[0] - y).max() < worst
+
+
+def test_int8_projections_and_full_peepholes_take_a_quarter_of_the_bytes(tmp_path: Path) -> None:
+    pytest.importorskip("safetensors")
+    layer = fastrnn.LSTM(64, 256, proj_size=128, peephole="full", rng=rng(0))
+    q = layer.quantize("int8")
+    assert layer.nbytes / q.nbytes > 3.8
+    for name in ("weight_hr_l0", "weight_peephole_l0"):
+        stands_for, array = q.state_dict()[name], layer.params[name]
+        assert 0 < np.abs(stands_for - array).max() <= np.abs(array).max() / 253
+    x = rng(1).standard_normal((50, 4, 64), dtype=np.float32)
+    assert 0 < np.abs(q(x)[0] - layer(x)[0]).max() < 6e-3
+    q.save(tmp_path / "q.safetensors")
+    assert np.array_equal(fastrnn.LSTM.load(tmp_path / "q.safetensors")(x)[0], q(x)[0])
+    layer.params["weight_hr_l0"][3, 4] = np.inf
+    with pytest.raises(ValueError, match="weight_hr_l0 holds NaN or Inf"):
+        layer.quantize("int8")
 
 
 def test_sizes_and_words() -> None:
@@ -298,14 +343,8 @@ def test_precisions() -> None:
 @pytest.mark.parametrize(
     ("make", "options", "precision", "words"),
     [
-        (fastrnn.RNN, {"nonlinearity": "relu"}, "int8", "activations do not keep h within -1 and"),
-        (fastrnn.RNN, {"nonlinearity": "linear"}, "int8", "activations do not keep h within"),
-        (fastrnn.GRU, {"activations": ("sigmoid", "relu")}, "int8", "activations do not keep h"),
-        (fastrnn.GRU, {"activations": ("tanh", "tanh")}, "int8", "activations do not keep h"),
-        (fastrnn.LSTM, {"activations": ("sigmoid", "tanh", "relu")}, "int8", "activations do not"),
-        (fastrnn.LSTM, {"proj_size": 2}, "int8", "proj_size is not supported"),
-        (fastrnn.LSTM, {"peephole": "full"}, "int8", "peephole='full' is not supported"),
-        (fastrnn.GRU, {"layer_norm": True}, "int8", "layer_norm is not supported with int8"),
+        (make, {"layer_norm": True}, "int8", "layer_norm is not supported with int8")
+        for make in LAYERS
     ],
 )
 def test_layers_that_cannot_be_quantised(

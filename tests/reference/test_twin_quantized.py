@@ -134,6 +134,64 @@ def test_int8_sums_are_those_of_unsigned_bytes(name: str) -> None:
         assert np.allclose(h_n[n], h, rtol=0, atol=5e-7), spec
 
 
+def _by_row(a: np.ndarray, rows: Int8Rows) -> np.ndarray:
+    """W a of one row by a loop over integers, in 127ths of the largest |a|."""
+    top, levels = np.abs(a).max(), np.float32(127)
+    numbers = [int(np.rint(v * (levels / top))) for v in a]
+    assert all(-127 <= number <= 127 for number in numbers)
+    sums = [sum(b * int(v) for b, v in zip(numbers, w, strict=True)) for w in rows.values]
+    return np.array(sums, np.float32) * (top * (rows.scale / levels))
+
+
+def test_int8_without_bounds_has_scales_of_rows() -> None:
+    """A linear RNN far from ±1, and an LSTM with a projection and full peepholes."""
+    draw, H, P, I = np.random.default_rng(7).standard_normal, 9, 4, 5
+    f32 = np.float32
+
+    def rows(*shape: int) -> Int8Rows:
+        return Int8Rows.of("w", (draw(shape) / shape[1] ** 0.5).astype(f32))
+
+    def sigmoid(v: np.ndarray) -> np.ndarray:
+        return 1 / (1 + np.exp(-v.astype(np.float64)))
+
+    x, bias = draw((1, 3, I)).astype(f32), draw(4 * H).astype(f32)
+    h0, c0 = (5 * draw((3, H))).astype(f32), draw((3, H)).astype(f32)
+    layout = None, False, False
+    w_ih, w_hh = rows(H, I), rows(H, H)
+    spec: Spec = RNNSpec.of({"nonlinearity": "linear"})
+    weights = w_ih.operand(), w_hh.operand(), bias[:H], None, None, None, None
+    y, *_ = quantized.forward(spec, x, weights, h0, None, layout)
+    for n in range(3):
+        wanted = bias[:H] + _by_row(x[0, n], w_ih) + _by_row(h0[n], w_hh)
+        assert np.allclose(y[0, n], wanted, rtol=1e-6, atol=1e-6)
+
+    w_ih, w_hh, w_hr = rows(4 * H, I), rows(4 * H, P), rows(P, H)
+    full = [rows(H, H) for _ in range(3)]
+    p = tuple(np.concatenate(part) for part in zip(*(w.operand() for w in full), strict=True))
+    spec = LSTMSpec.of({}, peephole="full", projection=True)
+    weights = w_ih.operand(), w_hh.operand(), bias, None, p, w_hr.operand(), None
+    y, h_n, c_n = quantized.forward(spec, x, weights, h0[:, :P], c0, layout)
+    assert c_n is not None
+    for n in range(3):
+        pre = bias + _by_row(x[0, n], w_ih) + _by_row(h0[n, :P], w_hh)
+        i, f, g, o = np.split(pre, 4)
+        i, f = sigmoid(i + _by_row(c0[n], full[0])), sigmoid(f + _by_row(c0[n], full[1]))
+        c = f * c0[n] + i * np.tanh(g.astype(np.float64))
+        assert np.allclose(c_n[n], c, rtol=0, atol=1e-6)
+        o = sigmoid(o + _by_row(c_n[n], full[2]))
+        m = (o * np.tanh(c_n[n].astype(np.float64))).astype(f32)
+        # A number that rounds the other way moves the sums by one weight.
+        step = np.abs(m).max() * w_hr.scale.max()
+        assert np.allclose(h_n[n], _by_row(m, w_hr), rtol=0, atol=step)
+    assert np.array_equal(y[0], h_n)
+    floats = [w[:] for w in (w_ih, w_hh)]
+    wanted, _ = reference.lstm(
+        x, *floats, bias, None, h0[:, :P], c0, w_hr=w_hr[:],
+        w_peephole=np.concatenate([w[:] for w in full]),
+    )  # fmt: skip
+    assert 0 < np.abs(y - wanted).max() < 0.05
+
+
 def test_bfloat16_rounds_as_others_do() -> None:
     torch = pytest.importorskip("torch")
     bits = np.random.default_rng(0).integers(0, 2**32, 20_000, dtype=np.uint32)

@@ -25,10 +25,10 @@ struct RnnWeights {
   // General cells, absent: nothing is normalised. (2·G, H), LSTM (2·G + 2, H):
   // the gains of W·x gate by gate, those of U·h, then gain and shift of c for the output.
   View<const T, 2> w_norm;
-  // In the place of w_ih and w_hh: whole numbers, -127 .. 127, times the scale of their row,
-  // (G·H,).
-  View<const std::int8_t, 2> q_ih, q_hh;
-  View<const T, 1> scale_ih, scale_hh;
+  // In the place of w_ih, w_hh, w_peephole_full and w_hr: whole numbers, -127 .. 127, times the
+  // scale of their row.
+  View<const std::int8_t, 2> q_ih, q_hh, q_peephole, q_hr;
+  View<const T, 1> scale_ih, scale_hh, scale_peephole, scale_hr;
 };
 
 // Which units zoneout keeps, drawn where they are used: each with probability p, by the bits that
@@ -79,6 +79,7 @@ struct Options {
   bool w_ih = false;  // x is still to be multiplied
   bool peephole = false, full_peephole = false, projection = false, norm = false;
   bool h_mask = false, h_keep = false, c_keep = false;
+  bool by_row = false;  // of int8 weights: h can leave -1 .. 1, so each of its rows has a scale
 };
 
 template <class T>
@@ -86,8 +87,8 @@ FASTRNN_INLINE Options options_of(const RnnWeights<T>& w) {
   Options on;
   on.w_ih = w.w_ih || w.q_ih;
   on.peephole = bool(w.w_peephole);
-  on.full_peephole = bool(w.w_peephole_full);
-  on.projection = bool(w.w_hr);
+  on.full_peephole = w.w_peephole_full || w.q_peephole;
+  on.projection = w.w_hr || w.q_hr;
   on.norm = bool(w.w_norm);
   return on;
 }

@@ -45,11 +45,12 @@ void run(const Task& task, const Kernel<Task>& kernel) {
   run_team(task.plan.threads, [&](Team& team) { kernel.run(task, team); }, task.plan.work);
 }
 
-// Of int8 weights, which have h in 127ths. NaN is none of these and comes through.
+// Of int8 weights, which have h in 127ths unless its rows have scales. NaN comes through.
 template <class T>
-void check_h0(const RnnForwardArgs<T>& a) {
+void check_h0(const RnnForwardArgs<T>& a, const Options& on) {
   const View<const T, 2>& h0 = a.in.h0;
-  if (!h0 || a.layer.packed == nullptr || a.layer.packed->precision() != Precision::int8) return;
+  if (!h0 || on.by_row || a.layer.packed == nullptr) return;
+  if (a.layer.packed->precision() != Precision::int8) return;
   for (index_t n = 0; n < h0.shape[0]; ++n)
     for (index_t i = 0; i < h0.shape[1]; ++i)
       FASTRNN_CHECK(!(std::abs(*h0.at(n, i)) > 1), "h0 must lie within -1 .. 1 with int8 weights");
@@ -130,7 +131,7 @@ Tape<T> make_tape(const RnnForwardArgs<T>& a, const Call& call, const KernelTabl
 template <class T>
 void rnn_forward(const RnnForwardArgs<T>& a) {
   const Call call = check_forward(a);
-  check_h0(a);
+  check_h0(a, call.on);
   const Cell cell = a.layer.cell;
   const KernelTable<T>& table =
       a.layer.packed != nullptr ? a.layer.packed->table() : table_for<T>(a.layer.precision);

@@ -30,8 +30,9 @@ PackedWeights<T>::PackedWeights(Cell cell, const RnnWeights<T>& weights, Precisi
       dims_(check_weights(cell, weights, precision)),
       on_(options_of(weights)) {
   const auto& [name, general, shape] = cell_traits(cell);
-  FASTRNN_CHECK((*table_)[cell].forward.run != nullptr,
-                std::string("h of ") + name + " can leave -1 .. 1: it cannot have int8 weights");
+  FASTRNN_CHECK(
+      (*table_)[cell].forward.run != nullptr,
+      std::string("h of ") + name + " can leave -1 .. 1: int8 weights are for its general cell");
   block_ =
       memory_.add<unsigned char>(static_cast<index_t>(table_->packed_bytes(shape, weights, dims_)));
   memory_.allocate();

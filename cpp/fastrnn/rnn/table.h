@@ -112,7 +112,8 @@ struct Kernel {
 
 // The kernels of one ISA for one cell. Each `bytes` is the size of the block that `run` carves up.
 // Backward stands in rows of plain weights alone, which packs what it needs in the precision of the
-// layer; bytes have no forward of a cell whose h can leave -1 .. 1.
+// layer; bytes have no forward of a plain cell whose h can leave -1 .. 1: the general one stands
+// in.
 template <class T>
 struct CellKernels {
   int unit_grain;  // panels that a unit split keeps together

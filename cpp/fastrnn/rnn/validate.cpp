@@ -42,14 +42,13 @@ bool within(const Squash& squash, int low) {
   }
 }
 
-// int8 has h in 127ths.
-void check_bounded(const CellTraits& traits, const CellChoices& choices) {
-  if (!traits.general) return;
+// Whether h stays within -1 .. 1.
+bool bounded(const CellTraits& traits, const CellChoices& choices) {
+  if (!traits.general) return true;
   const bool gates = traits.shape.gates > 1, lstm = traits.shape.cell_state;
-  const bool fine = lstm ? (within(choices.f, -1) || !choices.output_gate) && within(choices.h, -1)
-                    : gates ? within(choices.f, 0) && within(choices.g, -1)
-                            : within(choices.f, -1);
-  FASTRNN_CHECK(fine, "choices must keep h within -1 .. 1 with int8 weights");
+  return lstm    ? (within(choices.f, -1) || !choices.output_gate) && within(choices.h, -1)
+         : gates ? within(choices.f, 0) && within(choices.g, -1)
+                 : within(choices.f, -1);
 }
 
 }  // namespace
@@ -66,7 +65,7 @@ Call check_forward(const RnnForwardArgs<T>& a) {
     call.dims = layer.packed->dims();
     call.on = layer.packed->options();
     if (layer.packed->precision() == Precision::int8) {
-      check_bounded(traits, layer.choices);
+      call.on.by_row = call.on.projection || !bounded(traits, layer.choices);
       FASTRNN_CHECK(!in.masks.h_mask, "h_mask is not taken with int8 weights");
     }
   } else {

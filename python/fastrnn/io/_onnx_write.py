@@ -72,6 +72,11 @@ class LayerWriter:
         if getattr(layer, "peephole", False) == "full":
             raise ValueError("ONNX's LSTM has diagonal peepholes only, got peephole='full'")
         self.P = getattr(layer, "proj_size", 0)
+        if self.P and self.int8:
+            raise ValueError(
+                f"DynamicQuantizeLSTM has no projection, got {layer!r}; write the layer that it "
+                "was made of"
+            )
         if self.P and state:
             raise ValueError(
                 "ONNX's LSTM carries its h before the projection, so a layer with proj_size cannot "

@@ -11,7 +11,7 @@ import numpy as np
 import fastrnn
 from fastrnn._call import NAMES, call
 from fastrnn._checks import Array, integer
-from fastrnn._frozen import MATRICES, FrozenWeights, part_of, refuse_cell, with_frozen
+from fastrnn._frozen import MATRICES, FrozenWeights, part_of, with_frozen
 from fastrnn._quantize import Int8Rows
 from fastrnn.cells import SPECS, Spec
 from fastrnn.io import _onnx_cell as cell
@@ -147,10 +147,7 @@ class OnnxNode:
                     for each in (of_x, of_h))  # fmt: skip
         weights = cell.weights(op, D, W, R, B, P, hidden_size)
         cell.check_states({"h0": h0, "c0": c0}, layout, D, weights[0]["w_hh"])
-        made = cls(name, op, direction, layout, weights, options, (h0, c0), int8)
-        if int8 is not None:
-            refuse_cell(f"node {name!r}", made._spec(0), "int8")
-        return made
+        return cls(name, op, direction, layout, weights, options, (h0, c0), int8)
 
     def __call__(
         self, x: Any, lengths: Any = None, h0: Any = None, c0: Any = None

@@ -263,7 +263,12 @@ def lstm_sweep(call: Call) -> tuple[list[Any], Any, list[Any]]:
 
 
 def peep(w_peephole: Any, row: int, c: Any, transposed: bool = False) -> Any:
-    """Return what a gate, i f o by its row, sees of c; or its mirror, what c gets from it."""
+    """Return what a gate, i f o by its row, sees of c; or its mirror, what c gets from it.
+
+    w_peephole may be a function of row and c that says it.
+    """
+    if callable(w_peephole):
+        return w_peephole(row, c)
     H = c.shape[1]
     if w_peephole.shape[0] == 3:
         return w_peephole[row] * c

@@ -1,9 +1,9 @@
 """Layers whose products are of int8 or bfloat16: what is rounded, and where.
 
-Biases, peepholes, activations, c and sums are float32. Only x, h and the matrices W_ih and W_hh are
-rounded, each time they enter a product. bfloat16 is that and nothing else. With int8 the sums are
-exact, so the order of what follows counts: (bias + product with x) + product with h, where the
-bias is b_ih + b_hh.
+Biases, diagonal peepholes, activations, c and sums are float32. Only x, h and the matrices W_ih and
+W_hh are rounded, each time they enter a product. bfloat16 is that and nothing else. With int8 full
+peepholes, W_hr and what they multiply are rounded, too, and the sums are exact, so the order of
+what follows counts: (bias + product with x) + product with h, where the bias is b_ih + b_hh.
 """
 
 from collections.abc import Callable
@@ -27,12 +27,12 @@ class Int8Weight:
     Sums of products of integers are exact, so that their order does not matter; float64 holds them.
     """
 
-    def __init__(self, values: Array, scale: Array) -> None:
-        self.values, self.scale = values.astype(np.float64), scale
+    def __init__(self, values: Array, scale: Array, bounded: bool = False) -> None:
+        self.values, self.scale, self.bounded = values.astype(np.float64), scale, bounded
 
     def rows(self, part: slice) -> "Int8Weight":
         """Return some rows of W."""
-        return Int8Weight(self.values[part], self.scale[part])
+        return Int8Weight(self.values[part], self.scale[part], self.bounded)
 
     def of_x(self, x: Array) -> Array:
         """Return x Wᵀ (N, R); each row of x has its own scale, its largest absolute value / 127.
@@ -40,23 +40,31 @@ class Int8Weight:
         A row of x that holds NaN or Inf gives a row of NaN; one below 2⁻¹⁰⁰, where 127 over its
         largest value may be no finite number, gives zeros.
         """
+        sums, top = self._sums_by_row(x)
+        return sums * (top / LEVELS * self.scale)
+
+    def of_h(self, h: Array) -> Array:
+        """Return h Wᵀ (N, R), h being what the layer itself has made.
+
+        Where |h| is at most 1, 127 levels serve every row, and a row of h that holds NaN gives a
+        row of NaN. Else it is treated as x, and its scale is multiplied by in another order.
+        """
+        if not self.bounded:
+            sums, top = self._sums_by_row(h)
+            return sums * (top * (self.scale / LEVELS))
+        known = ~np.isnan(h).any(axis=1, keepdims=True)
+        levels = np.rint(np.where(known, h, np.float32(0)) * LEVELS)
+        return np.where(known, self._sums(levels) * (self.scale / LEVELS), np.float32(np.nan))
+
+    def _sums_by_row(self, x: Array) -> tuple[Array, Array]:
+        """Return the sums of x in 127ths of the largest |x| of its row, and these (N, 1)."""
         finite = np.isfinite(x).all(axis=1, keepdims=True)
         x = np.where(finite, x, np.float32(0))
         top = np.max(np.abs(x), axis=1, initial=0, keepdims=True)
         none = top < LEAST
-        scale = np.where(none, np.float32(0), top / LEVELS)
         levels = np.rint(x * np.where(none, np.float32(0), LEVELS / np.where(none, 1, top)))
-        product = self._sums(levels) * (scale * self.scale)
-        return np.where(finite, product, np.float32(np.nan))
-
-    def of_h(self, h: Array) -> Array:
-        """Return h Wᵀ (N, R); |h| is at most 1, so 127 levels serve every row.
-
-        A row of h that holds NaN gives a row of NaN.
-        """
-        known = ~np.isnan(h).any(axis=1, keepdims=True)
-        levels = np.rint(np.where(known, h, np.float32(0)) * LEVELS)
-        return np.where(known, self._sums(levels) * (self.scale / LEVELS), np.float32(np.nan))
+        top = np.where(none, np.float32(0), top)
+        return self._sums(levels), np.where(finite, top, np.float32(np.nan))
 
     def _sums(self, levels: Array) -> Array:
         sums: Array = (levels.astype(np.float64) @ self.values.T).astype(np.float32)
@@ -90,7 +98,7 @@ def linear(x: Array, w: Any, b: Array | None) -> Array:
 Step = Callable[[Array, Array, Any], tuple[Array, Any]]
 
 
-def rnn_step(spec: Spec, w_ih: Int8Weight, w_hh: Int8Weight, b_ih: Any, b_hh: Any, _: Any) -> Step:
+def rnn_step(spec: Spec, w_ih: Int8Weight, w_hh: Int8Weight, b_ih: Any, b_hh: Any, *_: Any) -> Step:
     """Return the step of an RNN: h from x, h and nothing else."""
     activation, bias = squash(spec.activations[0], spec.limit)[0], b_ih + b_hh
 
@@ -100,7 +108,7 @@ def rnn_step(spec: Spec, w_ih: Int8Weight, w_hh: Int8Weight, b_ih: Any, b_hh: An
     return step
 
 
-def gru_step(spec: Spec, w_ih: Int8Weight, w_hh: Int8Weight, b_ih: Any, b_hh: Any, _: Any) -> Step:
+def gru_step(spec: Spec, w_ih: Int8Weight, w_hh: Int8Weight, b_ih: Any, b_hh: Any, *_: Any) -> Step:
     """Return the step of a GRU, whose n has its two biases apart with reset after."""
     squash_f, squash_g = (squash(chosen, spec.limit)[0] for chosen in spec.activations)
     H = b_ih.size // 3
@@ -121,15 +129,29 @@ def gru_step(spec: Spec, w_ih: Int8Weight, w_hh: Int8Weight, b_ih: Any, b_hh: An
 
 
 def quantized_lstm_step(
-    spec: Spec, w_ih: Int8Weight, w_hh: Int8Weight, b_ih: Any, b_hh: Any, w_peephole: Any
+    spec: Spec,
+    w_ih: Int8Weight,
+    w_hh: Int8Weight,
+    b_ih: Any,
+    b_hh: Any,
+    w_peephole: Any,
+    w_hr: Int8Weight | None,
 ) -> Step:
-    """Return the step of an LSTM; from its pre-activations on it is that of float32."""
+    """Return the step of an LSTM; from its pre-activations on it is that of float32, but for what
+    full peepholes and the projection multiply.
+    """
     bias = b_ih + b_hh
+
+    def full(row: int, c: Array) -> Array:
+        H = c.shape[1]
+        return w_peephole.rows(slice(row * H, (row + 1) * H)).of_h(c)  # type: ignore[no-any-return]
+
+    peephole = full if isinstance(w_peephole, Int8Weight) else w_peephole
 
     def step(x: Array, h: Array, c: Any) -> tuple[Array, Any]:
         pre = bias + w_ih.of_x(x) + w_hh.of_h(h)
-        h, c, _ = lstm_step(np, pre, c, w_peephole, spec)
-        return h, c
+        h, c, _ = lstm_step(np, pre, c, peephole, spec)
+        return h if w_hr is None else w_hr.of_h(h), c
 
     return step
 
@@ -158,9 +180,10 @@ def forward(
     spec : Spec
     x : ndarray of float32, (T, N, I)
     weights : tuple
-        w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr and w_norm: the first two as pairs (values, scale)
-        of int8 rows; or all as float32, w_ih and w_hh of numbers that bfloat16 has.
+        w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr and w_norm: matrices as pairs (values, scale) of
+        int8 rows; or all as float32, w_ih and w_hh of numbers that bfloat16 has.
     h0, c0 : ndarray or None, (N, H)
+        h0 (N, P) with a projection.
     layout : tuple
         lengths, reverse and batch_first of `fastrnn.reference.lstm`.
     masks : Masks
@@ -168,12 +191,17 @@ def forward(
     """
     if not isinstance(weights[1], tuple):
         return _layer.forward(spec, x, weights, h0, c0, layout, masks, bfloat16)[1:]
-    w_ih, w_hh = (Int8Weight(*given) for given in weights[:2])
+    w_ih, w_hh = (Int8Weight(values, scale, spec.bounded) for values, scale in weights[:2])
+    w_peephole, w_hr = (
+        Int8Weight(*given) if isinstance(given, tuple) else given for given in weights[4:6]
+    )
     rows = w_hh.values.shape[0]
     zeros = np.zeros(rows, np.float32)
     b_ih, b_hh = (zeros if b is None else b for b in weights[2:4])
     seq = Sequence(x, rows // spec.G, *layout)
-    step = _STEPS[spec.family](spec, w_ih, w_hh, b_ih, b_hh, weights[4])
+    if w_hr is not None:
+        seq.P = w_hr.scale.size
+    step = _STEPS[spec.family](spec, w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr)
     x = seq.enter(x)
     h_keep, c_keep = seq.in_order(masks.h_keep), seq.in_order(masks.c_keep)
     h = [seq.state_in("h0", h0, np.float32)]
@@ -185,5 +213,5 @@ def forward(
         h_t, c_t = kept(h_keep, t, h_prev, h_t), kept(c_keep, t, c_prev, c_t)
         h.append(seq.select(t, h_t, h[t]))
         c = None if c is None else seq.select(t, c_t, c)
-    y = np.stack(h)[1:] if seq.T else np.zeros((0, seq.N, seq.H), np.float32)
+    y = np.stack(h)[1:] if seq.T else np.zeros((0, seq.N, seq.P), np.float32)
     return seq.leave(y), h[-1], c

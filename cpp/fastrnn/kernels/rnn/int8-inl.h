@@ -26,9 +26,10 @@ FASTRNN_INLINE float largest_of(const float* x, index_t count) {
   return value;
 }
 
-// Operands are u8: 128 + a whole number of -127 .. 127. h is this many 127ths, x so many times a
-// factor that is the row's own. 0, which no number becomes, marks what is none: the factor of a row
-// with such an h, or with an infinite x, is NaN, and so are its products.
+// Operands are u8: 128 + a whole number of -127 .. 127. h is this many 127ths, x so many 127ths of
+// the largest |x| of its row. So is h where it can leave -1 .. 1, and all that full peepholes and
+// projections multiply. 0, which no number becomes, marks what is none: the factor of a row with
+// such an h, or with an infinite x, is NaN, and so are its products.
 template <>
 struct Narrow<std::int8_t> {
   using Dot = ByteDot;
@@ -53,13 +54,17 @@ struct Narrow<std::int8_t> {
     const Vec<float> above = x > low ? x : low;
     store_bytes(to, round<float>(above < high ? above : high));
   }
-  static float store_x(unsigned char* to, const float* x, index_t count) {
+  // A whole row; returns its largest |x|, or 0 where that is too small.
+  static FASTRNN_INLINE float store_row(unsigned char* to, const float* x, index_t count) {
     const float most = largest_of(x, count);
     const bool number = most <= __FLT_MAX__, none = !number || most < smallest;
     const Vec<float> by = set1(none ? 0.0f : 127.0f / most);
     for (index_t i = 0; i < count; i += kLanes<float>, to += kLanes<float>)
       store_bytes(to, none ? Vec<float>{} : round<float>(load(x + i, count - i) * by));
-    return number ? (none ? 0.0f : most / 127.0f) : __builtin_nanf("");
+    return number ? (none ? 0.0f : most) : __builtin_nanf("");
+  }
+  static float store_x(unsigned char* to, const float* x, index_t count) {
+    return store_row(to, x, count) / 127.0f;
   }
   // Of the products of a row of h, of whole vectors of units.
   static float factor(const unsigned char* h, index_t units) {
@@ -82,6 +87,10 @@ struct Narrow<std::int8_t> {
   };
   static Matrix ih(const RnnWeights<float>& w) { return {w.q_ih, w.scale_ih, 1}; }
   static Matrix hh(const RnnWeights<float>& w) { return {w.q_hh, w.scale_hh, 127}; }
+  static Matrix peephole(const RnnWeights<float>& w) {
+    return {w.q_peephole, w.scale_peephole, 127};
+  }
+  static Matrix hr(const RnnWeights<float>& w) { return {w.q_hr, w.scale_hr, 127}; }
   static Matrix of(const NarrowMatrix& m) { return {m.q, m.scale, 1}; }
 
   // A row into words `apart` elements from one to the next.

@@ -42,7 +42,7 @@ constexpr Kernel<Task> sweep_kernel() {
 template <class C, class T, class W>
 constexpr CellKernels<T> cell_kernels() {
   CellKernels<T> kernels{kGroup<C>, {}, {}};
-  if constexpr (C::bounded || !needs_bounds<W>())
+  if constexpr (C::bounded || !scaled<W>())
     kernels.forward = sweep_kernel<ForwardSweep<C, T, W>, ForwardTask<T>>();
   if constexpr (!kNarrow<W>)
     kernels.backward = sweep_kernel<BackwardSweep<C, T>, BackwardTask<T>>();

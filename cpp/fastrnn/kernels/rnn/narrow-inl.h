@@ -26,9 +26,9 @@ inline constexpr bool kMayBeNarrow<float> = true;
 template <class W>
 struct Narrow;
 
-// Whether h has to stay within -1 .. 1.
+// Whether weights and operands are whole numbers times scales.
 template <class W>
-constexpr bool needs_bounds() {
+constexpr bool scaled() {
   if constexpr (kNarrow<W>) return Narrow<W>::scaled;
   return false;
 }
@@ -47,11 +47,16 @@ struct Scales {
   std::int32_t* start = nullptr;
 };
 
+// What each thread converts whole, as rows with scales of their own: h, and c for full peepholes.
+struct OwnRows {
+  bool h = false, c = false;
+};
+
 // The rows that products multiply; those by plain weights take the sweep's own. operands-inl.h
 template <class W, bool = kNarrow<W>>
 class Operands {
  public:
-  Operands(Carver&, index_t, index_t, index_t, index_t, int, int) {}
+  Operands(Carver&, index_t, index_t, index_t, index_t, int, int, OwnRows = {}) {}
 };
 
 }  // namespace

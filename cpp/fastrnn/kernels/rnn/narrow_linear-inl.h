@@ -100,8 +100,8 @@ class NarrowLinearLayer {
     const index_t steps = words_of<W>(I_);
     Carver carver(const_cast<unsigned char*>(args_.packed));
     const Panel from = carve(carver, O_, I_);
-    NarrowProduct p{count,   vectors, operands_.x_list(),    steps, nullptr, nullptr,
-                    nullptr, init,    operands_.x_factors(), out_,  0};
+    NarrowProduct p{count,   vectors, operands_.x().list,    steps, nullptr, nullptr,
+                    nullptr, init,    operands_.x().factors, out_,  0};
     p.w = reinterpret_cast<const unsigned char*>(from.w + first * steps * Narrow<W>::together);
     if constexpr (Narrow<W>::scaled)
       p.start = from.scales.start + first, p.scale = from.scales.scale + first;

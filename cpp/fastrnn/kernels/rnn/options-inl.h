@@ -12,17 +12,17 @@ namespace {
 template <class C, class W>
 class Asked {
   static constexpr bool kAny = C::general, kOfLstm = C::general && C::shape.cell_state;
-  static constexpr bool kUnbounded = !needs_bounds<W>();  // takes what lets h leave -1 .. 1
 
  public:
   explicit Asked(const Options& on) : on_(on) {}
 
-  FASTRNN_INLINE bool h_mask() const { return kAny && kUnbounded && on_.h_mask; }
+  FASTRNN_INLINE bool h_mask() const { return kAny && !scaled<W>() && on_.h_mask; }
   FASTRNN_INLINE bool h_keep() const { return kAny && on_.h_keep; }
   FASTRNN_INLINE bool c_keep() const { return kOfLstm && on_.c_keep; }
-  FASTRNN_INLINE bool norm() const { return kAny && kUnbounded && on_.norm; }
-  FASTRNN_INLINE bool projection() const { return kOfLstm && kUnbounded && on_.projection; }
-  FASTRNN_INLINE bool full_peephole() const { return kOfLstm && kUnbounded && on_.full_peephole; }
+  FASTRNN_INLINE bool norm() const { return kAny && !scaled<W>() && on_.norm; }
+  FASTRNN_INLINE bool projection() const { return kOfLstm && on_.projection; }
+  FASTRNN_INLINE bool full_peephole() const { return kOfLstm && on_.full_peephole; }
+  FASTRNN_INLINE bool by_row() const { return kAny && scaled<W>() && on_.by_row; }
   FASTRNN_INLINE bool peephole() const {
     return C::shape.peephole && (!C::general || on_.peephole);
   }

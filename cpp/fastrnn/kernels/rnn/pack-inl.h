@@ -176,16 +176,29 @@ void pack_gains(const CellShape& shape, const View<const T, 2>& w, index_t H, in
   }
 }
 
+// The type of the weights that are not those of x and of h.
+template <class T, class W, bool bytes>
+struct OtherWeight {
+  using Type = T;
+};
+template <class T, class W>
+struct OtherWeight<T, W, true> {
+  using Type = W;
+};
+
 // Weights in panel order; J = ceil(H / lanes) unit panels, padded with zeros. A "group" is what one
 // tile reads side by side: for forward, panels x products of the cell. Null: not there.
-// Narrow weights are those of x and of h; k is counted in words then.
+// Narrow weights are those of x and of h, and bytes all others, too; k is counted in words then.
 template <class T, class W>
 struct Panels {
+  using Other = typename OtherWeight<T, W, scaled<W>()>::Type;
+
   W* w_ih = nullptr;          // [group][k < I][vector][lane], slots 0 .. x_products
   W* w_hh[2] = {};            // of each stage: [group][k][vector][lane]
   Scales<T> of_ih, of_hh[2];  // of bytes: [group][vector][lane]
-  T* w_peephole[2] = {};      // full, of each stage: [panel][k < H][vector][lane]
-  T* w_hr = nullptr;          // [group of 4 panels of P][k < H][vector][lane]
+  Scales<T> of_peephole[2], of_hr;
+  Other* w_peephole[2] = {};  // full, of each stage: [panel][k < H][vector][lane]
+  Other* w_hr = nullptr;      // [group of 4 panels of P][k < H][vector][lane]
   T* bias = nullptr;          // [panel][slot][lane]
   T* peephole = nullptr;      // [panel][i f o][lane]
   T* gains = nullptr;         // [panel][slots of W·x, slots of U·h, c's gain and shift][lane]
@@ -197,32 +210,26 @@ Panels<T, W> carve_panels(const CellShape& shape, Carver& carver, const Options&
                           const Dims& dims, bool unpacked = false) {
   const index_t H = dims.H, panels = panels_of<T>(H), padded = panels * kLanes<T>;
   Panels<T, W> p;
-  const auto matrix = [&](int count, index_t K) {
-    if constexpr (kNarrow<W>)
-      return carver.take<W>(padded * count, words_of<W>(K), Narrow<W>::together);
+  const auto matrix = [&]<class Weight>(Weight*& to, Scales<T>& of, index_t rows, index_t K) {
+    if constexpr (kNarrow<Weight>)
+      to = carver.take<Weight>(rows, words_of<Weight>(K), Narrow<Weight>::together);
     else
-      return carver.take<W>(padded * count, K);
+      to = carver.take<Weight>(rows, K);
+    if constexpr (scaled<Weight>()) of = {carver.take<T>(rows), carver.take<std::int32_t>(rows)};
   };
-  const auto scales = [&](int count) -> Scales<T> {
-    if constexpr (kNarrow<W>)
-      if constexpr (Narrow<W>::scaled)
-        return {carver.take<T>(padded * count), carver.take<std::int32_t>(padded * count)};
-    return {};
-  };
-  if (on.w_ih && !unpacked) p.w_ih = matrix(shape.x_products, dims.I);
-  if (on.w_ih) p.of_ih = scales(shape.x_products);
+  if (on.w_ih && !unpacked) matrix(p.w_ih, p.of_ih, padded * shape.x_products, dims.I);
   for_products(shape, Matrix::w_hh, [&](int s, const CellProduct& product) {
     if (unpacked) return;
-    p.w_hh[s] = matrix(product.count, product.operand == Operand::h ? dims.P : H);
-    p.of_hh[s] = scales(product.count);
+    const index_t K = product.operand == Operand::h ? dims.P : H;
+    matrix(p.w_hh[s], p.of_hh[s], padded * product.count, K);
   });
   p.bias = carver.take<T>(padded * shape.slots);
   if (on.peephole) p.peephole = carver.take<T>(padded * 3);
   if (on.full_peephole)
     for_products(shape, Matrix::w_peephole, [&](int s, const CellProduct& product) {
-      p.w_peephole[s] = carver.take<T>(padded * product.count, H);
+      matrix(p.w_peephole[s], p.of_peephole[s], padded * product.count, H);
     });
-  if (on.projection) p.w_hr = carver.take<T>(panels_of<T>(dims.P) * kLanes<T>, H);
+  if (on.projection) matrix(p.w_hr, p.of_hr, panels_of<T>(dims.P) * kLanes<T>, H);
   if (on.norm) p.gains = carver.take<T>(padded * gains_of(shape));
   return p;
 }
@@ -248,16 +255,20 @@ void fill_group(const CellShape& shape, const RnnWeights<T>& w, const Options& o
     else
       pack_group(w.w_hh, H, K, set, group, p.w_hh[s], team);
   });
-  if (!needs_bounds<W>() && on.full_peephole)
+  if (on.full_peephole)
     for_products(shape, Matrix::w_peephole, [&](int s, const CellProduct& product) {
-      pack_group(w.w_peephole_full, H, H, products_of(shape, product), group, p.w_peephole[s],
-                 team);
+      const Products set = products_of(shape, product);
+      if constexpr (scaled<W>())
+        pack_narrow_group(Narrow<W>::peephole(w), H, H, set, group, p.w_peephole[s],
+                          p.of_peephole[s], team);
+      else
+        pack_group(w.w_peephole_full, H, H, set, group, p.w_peephole[s], team);
     });
   const int width = panels_in_group(shape.slots);
   for (index_t j = group * width; j < least((group + 1) * width, panels_of<T>(H)); ++j) {
     pack_bias(shape, w, H, j, p.bias + j * shape.slots * kLanes<T>);
     if (on.peephole) pack_peephole(w.w_peephole, H, j, p.peephole + j * 3 * kLanes<T>);
-    if (!needs_bounds<W>() && on.norm)
+    if (!scaled<W>() && on.norm)
       pack_gains(shape, w.w_norm, H, j, p.gains + j * gains_of(shape) * kLanes<T>);
   }
 }
@@ -272,11 +283,15 @@ FASTRNN_NOINLINE void fill_panels(const CellShape& shape, const RnnWeights<T>& w
     team.check();
     fill_group(shape, w, on, dims, p, g, team);
   }
-  if (needs_bounds<W>() || !on.projection) return;
+  if (!on.projection) return;
   const Range mine =
       share(ceil_div(panels_of<T>(dims.P), kProjection.per_group), team.rank(), team.size(), 1);
-  for (index_t g = mine.begin; g < mine.end; ++g)
-    pack_group(w.w_hr, dims.P, dims.H, kProjection, g, p.w_hr, team);
+  for (index_t g = mine.begin; g < mine.end; ++g) {
+    if constexpr (scaled<W>())
+      pack_narrow_group(Narrow<W>::hr(w), dims.P, dims.H, kProjection, g, p.w_hr, p.of_hr, team);
+    else
+      pack_group(w.w_hr, dims.P, dims.H, kProjection, g, p.w_hr, team);
+  }
 }
 
 // Transposed order for backward: [group of 4 column panels][k][column panel][lane], k running

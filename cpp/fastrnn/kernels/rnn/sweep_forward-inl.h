@@ -43,7 +43,7 @@ class ForwardSweep {
         normed_(task, carver, rank),
         limit_(chunk_rows(task)),
         operands_(carver, task.dims.N, J_ * L, limit_ + task.dims.N, task.on.w_ih ? task.dims.I : 0,
-                  rank, task.plan.threads) {
+                  rank, task.plan.threads, {on_.by_row(), scaled<W>() && on_.full_peephole()}) {
     const index_t N = task.dims.N, padded = J_ * L, threads = task.plan.threads;
     const bool units = task.plan.split == Split::units;
     // A chunk stops as soon as it has enough rows, so its last step may overshoot by the own rows.
@@ -85,7 +85,7 @@ class ForwardSweep {
 
   void run(Team& team) {
     if constexpr (C::general) choices_ = unit_choices<C, T>(task_.layer.choices);
-    if constexpr (!needs_bounds<W>())
+    if constexpr (!scaled<W>())
       if (task_.packed == nullptr)
         fill_panels(kShape, task_.layer.weights, task_.on, task_.dims, panels_, team);
     if (on_.norm()) panels_.bias = normed_.start(panels_, own_panels_, synchronise_);
@@ -179,7 +179,7 @@ class ForwardSweep {
         for (T* state : masked_) store(state + at, masked);
       }
       if constexpr (narrow)
-        for (int i = 0; i < 2; ++i) operands_.put(i, r, j * L, masked);
+        for (int i = 0; i < 2 && !on_.by_row(); ++i) operands_.put(i, r, j * L, masked);
       if constexpr (kShape.cell_state)
         for (T* state : c_) store(state + at, initial(task_.in.c0, columns(j)));
     });
@@ -202,9 +202,8 @@ class ForwardSweep {
     if (!task_.on.w_ih)
       add_projected(rows, j, width, bias);
     else if constexpr (narrow)
-      multiply_narrow(rows.end - rows.begin, operands_.x_list() + rows.begin,
-                      operands_.x_factors() + rows.begin, I, panels_.w_ih, panels_.of_ih, XP, j,
-                      width, bias, gate_rows_ + rows.begin, j * S * L);
+      operands_.multiply(task_.plan.dots, rows, operands_.x(), {panels_.w_ih, panels_.of_ih, I, XP},
+                         j, width, bias, gate_rows_ + rows.begin, j * S * L);
     else if (unpacked_)
       multiply_as_they_lie(task_.layer.weights.w_ih, x_rows_ + rows.begin, {0, XP}, {j, j + width},
                            bias, gate_rows_ + rows.begin, rows.end - rows.begin);
@@ -218,18 +217,6 @@ class ForwardSweep {
                       {gate_rows_ + rows.begin, j * S * L}});
     for (index_t row = rows.begin; row < rows.end; ++row)  // only the recurrent product fills them
       for (int s = XP; s < S; ++s) store(gate_rows_[row] + (j * S + s) * L, load(bias + s * L));
-  }
-
-  // The product of some rows by the `width` panels of narrow weights from panel j on.
-  void multiply_narrow(index_t rows, const unsigned char* const* a, const float* factor, index_t K,
-                       const W* w, const Scales<T>& of, int count, index_t j, index_t width,
-                       const T* init, T* const* to, index_t offset) const {
-    const index_t first = j * count * L, steps = words_of<W>(K);
-    NarrowProduct p{rows,    width * count, a,      steps, nullptr, nullptr,
-                    nullptr, init,          factor, to,    offset};
-    p.w = reinterpret_cast<const unsigned char*>(w + first * steps * Narrow<W>::together);
-    if constexpr (Narrow<W>::scaled) p.start = of.start + first, p.scale = of.scale + first;
-    Narrow<W>::multiply(p, task_.plan.dots);
   }
 
   // The product of one row, or none, by the weights of these slots and panels, which nobody has
@@ -340,8 +327,10 @@ class ForwardSweep {
                            : for_blocks<kGroup<C>>(q, rows, team, f);
     };
     if constexpr (narrow && kShape.recurrent(Begin).count > 0)
-      operands_.ready(operand_of(q, kShape.recurrent(Begin)),
-                      {own_rows_.begin, own_rows_.begin + rows});
+      if (!on_.by_row())
+        operands_.ready(operand_of(q, kShape.recurrent(Begin)),
+                        {own_rows_.begin, own_rows_.begin + rows});
+    if constexpr (scaled<W>()) convert<Begin>(q, rows);
     if (on_.norm()) normalise<Begin>(blocks, q, rows, team);
     blocks([&](index_t r, index_t n, Range panels) {
       if (Begin == 0 && !task_.on.w_ih && own_products)
@@ -352,6 +341,18 @@ class ForwardSweep {
       for (index_t i = r; i < r + n; ++i)
         for (index_t j = panels.begin; j < panels.end; ++j) unit<Begin, End>(i, j);
     });
+  }
+
+  // Before a stage of bytes: the rows with scales of their own that it multiplies.
+  template <int Stage>
+  void convert(index_t q, index_t rows) {
+    constexpr CellProduct product = kShape.recurrent(Stage);
+    const index_t first = own_rows_.begin;
+    if (product.count > 0 && on_.by_row())
+      operands_.convert(operands_.h(), operand_rows_[operand_of(q, product)] + first, rows,
+                        columns_of(product));
+    if (on_.full_peephole())  // the second stage sees the new c
+      operands_.convert(operands_.c(), c_rows_[(q + Stage) % 2] + first, rows, task_.dims.H);
   }
 
   // f(first of the own rows, how many, panels), a few rows at a time.
@@ -372,12 +373,12 @@ class ForwardSweep {
   void recurrent(index_t q, index_t row, index_t rows, Range panels, T* const* to, const T* init) {
     constexpr CellProduct product = kShape.recurrent(Stage);
     if constexpr (product.count > 0) {
-      const index_t K = product.operand == Operand::h ? task_.dims.P : task_.dims.H;
+      const index_t K = columns_of(product);
       const index_t j = panels.begin, width = panels.end - j, panel = K * product.count * L;
       if constexpr (narrow) {
-        multiply_narrow(rows, operands_.list() + row, operands_.factors() + row, K,
-                        panels_.w_hh[Stage], panels_.of_hh[Stage], product.count, j, width, init,
-                        to, (j * S + product.slot) * L);
+        operands_.multiply_here(task_.plan.dots, {row, row + rows}, operands_.h(),
+                                {panels_.w_hh[Stage], panels_.of_hh[Stage], K, product.count}, j,
+                                width, init, to, (j * S + product.slot) * L);
       } else if (unpacked_) {
         multiply_as_they_lie(task_.layer.weights.w_hh,
                              operand_rows_[operand_of(q, product)] + own_rows_.begin + row,
@@ -396,6 +397,9 @@ class ForwardSweep {
       }
     }
   }
+  index_t columns_of(const CellProduct& product) const {
+    return product.operand == Operand::h ? task_.dims.P : task_.dims.H;
+  }
   static int operand_of(index_t q, const CellProduct& product) {
     return product.operand == Operand::h ? static_cast<int>(q % 2) : 2;
   }
@@ -409,13 +413,20 @@ class ForwardSweep {
       const CellProduct& product = kShape.stage[Stage].product[i];
       if (product.matrix != Matrix::w_peephole) continue;
       const index_t c = (q + (product.operand == Operand::c_after)) % 2;
-      multiply<T>({rows,
-                   product.count,
-                   {c_rows_[c] + own_rows_.begin + row, 0},
-                   {1, H, 0},
-                   panels_.w_peephole[Stage] + j * H * product.count * L,
-                   nullptr,
-                   {gates, (j * S + product.slot) * L}});
+      const index_t to = (j * S + product.slot) * L;
+      if constexpr (scaled<W>())
+        operands_.multiply(
+            task_.plan.dots, {row, row + rows}, operands_.c(),
+            {panels_.w_peephole[Stage], panels_.of_peephole[Stage], H, product.count}, j, 1,
+            nullptr, gates, to);
+      else
+        multiply<T>({rows,
+                     product.count,
+                     {c_rows_[c] + own_rows_.begin + row, 0},
+                     {1, H, 0},
+                     panels_.w_peephole[Stage] + j * H * product.count * L,
+                     nullptr,
+                     {gates, to}});
     }
   }
 
@@ -464,7 +475,8 @@ class ForwardSweep {
     }
     if constexpr (!last && kShape.aux_slot >= 0) {
       store(line.aux + at, u.aux);
-      if constexpr (narrow) operands_.put(2, own_rows_.begin + i, at, u.aux);
+      if constexpr (narrow)
+        if (!on_.by_row()) operands_.put(2, own_rows_.begin + i, at, u.aux);
     }
     if constexpr (last) {
       if (on_.projection()) return store(more_[i].output + at, u.h);
@@ -489,21 +501,29 @@ class ForwardSweep {
       h *= load(more_[i].h_mask + at, width);
       store(more_[i].masked + at, h);
     }
-    if constexpr (narrow) operands_.put(next_, own_rows_.begin + i, at, h);
+    if constexpr (narrow)
+      if (!on_.by_row()) operands_.put(next_, own_rows_.begin + i, at, h);
   }
 
   void project_outputs(index_t q, index_t rows, Team& team) {
     constexpr int Group = kProjection.per_group;
     const index_t H = task_.dims.H;
+    if constexpr (scaled<W>()) operands_.convert(operands_.h(), output_rows_, rows, H);
     for_groups<Group>(own_h_panels_, q % 2 != 0, [&](index_t j) {
+      const index_t width = least(Group, JP_ - j);
       team.check();
-      multiply<T>({rows,
-                   least(Group, JP_ - j),
-                   {output_rows_, 0},
-                   {1, H, 0},
-                   panels_.w_hr + j * H * L,
-                   kZeros<T>,
-                   {next_rows_, j * L}});
+      if constexpr (scaled<W>())
+        operands_.multiply(task_.plan.dots, {0, rows}, operands_.h(),
+                           {panels_.w_hr, panels_.of_hr, H, 1}, j, width, kZeros<T>, next_rows_,
+                           j * L);
+      else
+        multiply<T>({rows,
+                     width,
+                     {output_rows_, 0},
+                     {1, H, 0},
+                     panels_.w_hr + j * H * L,
+                     kZeros<T>,
+                     {next_rows_, j * L}});
       for (index_t i = 0; i < rows; ++i)
         for (index_t p = j; p < least(j + Group, JP_); ++p)
           settle(i, p, load(lines_[i].h + p * L), h_columns(p));
