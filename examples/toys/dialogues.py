@@ -143,7 +143,8 @@ class ModeDialogues:
     Mode m is drawn from p(m | c). Its replies are a frame of 6 to 10 words: its own opening and
     closing word, and between them places each of which takes one of a few words of the mode
     evenly. No two modes share a word, so a reply tells its mode and
-    H(r | c) = H(m | c) + Σ_m p(m | c)·places_m·ln choices.
+    H(r | c) = H(m | c) + Σ_m p(m | c)·places_m·ln choices. With `told_by` one word alone is the
+    mode's own; the others, and the length, are those of any mode.
 
     Parameters
     ----------
@@ -156,9 +157,12 @@ class ModeDialogues:
     choices : int
         Words that a place may take.
     shortest, longest : int
-        Words of a reply, at least 3; mode m has shortest + m mod (longest − shortest + 1).
+        Words of a reply, at least 3; mode m has shortest + m mod (longest − shortest + 1), or
+        shortest where one word tells the mode.
     skew : float
         Mode k of a context, in an order drawn for it, has weight skew^k; 1 makes them equal.
+    told_by : {"every", "first", "middle", "last"}
+        Which word of a reply tells its mode.
 
     Attributes
     ----------
@@ -197,17 +201,24 @@ class ModeDialogues:
         shortest: int = 6,
         longest: int = 10,
         skew: float = 0.7,
+        told_by: str = "every",
     ) -> None:
         if not 3 <= shortest <= longest <= 28:
             raise ValueError(f"shortest and longest must be in 3..28, got {shortest}, {longest}")
         if not 0 < skew <= 1:
             raise ValueError(f"skew must be in (0, 1], got {skew}")
-        self.lengths = [shortest + m % (longest - shortest + 1) for m in range(modes)]
+        telling = {"every": None, "first": 0, "middle": shortest // 2, "last": shortest - 1}
+        if told_by not in telling:
+            raise ValueError(f"told_by must be one of {', '.join(telling)}, got {told_by!r}")
+        self._telling = telling[told_by]
+        longer = longest - shortest if self._telling is None else 0
+        self.lengths = [shortest + m % (longer + 1) for m in range(modes)]
         weights = skew ** np.array([rng.permutation(modes) for _ in range(contexts)], float)
         self.p: Floats = weights / weights.sum(1, keepdims=True)
         self.mode_entropy: Floats = -(self.p * np.log(self.p)).sum(1)
         self.choices = choices
-        noise = (np.array(self.lengths) - 2) * np.log(self.choices)
+        chosen = -2 if self._telling is None else -1
+        noise = (np.array(self.lengths) + chosen) * np.log(self.choices)
         self.entropy: Floats = self.mode_entropy + self.p @ noise
 
     def context(self, c: int) -> str:
@@ -216,6 +227,10 @@ class ModeDialogues:
 
     def _words(self, mode: int, place: int) -> list[str]:
         """Return what may stand at a place of a mode's replies."""
+        if self._telling is not None:
+            if place == self._telling:
+                return [f"kind{mode}"]
+            return [f"{chr(ord('a') + place)}x{i}" for i in range(self.choices)]
         if place == 0:
             return [f"open{mode}"]
         if place == self.lengths[mode] - 1:

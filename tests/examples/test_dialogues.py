@@ -82,3 +82,21 @@ def test_a_reply_tells_its_mode() -> None:
     assert source.opening_mode("nothing") is None
     with pytest.raises(ValueError, match="skew"):
         dialogues.ModeDialogues(rng(), skew=0)
+
+
+@pytest.mark.parametrize(("told_by", "place"), [("first", 0), ("middle", 3), ("last", 5)])
+def test_one_word_may_tell_the_mode(told_by: str, place: int) -> None:
+    source = dialogues.ModeDialogues(
+        rng(), contexts=1, modes=3, choices=2, shortest=6, told_by=told_by
+    )
+    made = source.draw(rng(), 40_000)
+    assert all(source.mode_of(one.reply) == one.mode for one in made)
+    own = [{one.reply.split()[at] for one in made} for at in range(6)]
+    assert [len(words) for words in own] == [3 if at == place else 2 for at in range(6)]
+    p = np.array(list(Counter(one.reply for one in made).values())) / len(made)
+    assert -(p * np.log(p)).sum() == pytest.approx(source.entropy[0], abs=0.01)
+
+
+def test_a_word_that_tells_the_mode_has_a_place() -> None:
+    with pytest.raises(ValueError, match="told_by must be one of every, first, middle, last"):
+        dialogues.ModeDialogues(rng(), told_by="second")
