@@ -16,7 +16,7 @@ import numpy as np
 
 import fastrnn
 from _readout import Readout
-from _script import PICTURES, Plot, Quick, Seeds, save, standalone
+from _script import PICTURES, Plot, Quick, Seeds, plural, save, spread, standalone
 from fastrnn.plot import curves
 
 RATE, BLOCK, WARM_UP = 48_000, 64, 64
@@ -94,7 +94,7 @@ def listen(path, sounds):
 
 def run(quick: Quick = False, plot: Plot = PICTURES, seeds: Seeds = 1) -> None:
     """An LSTM imitates an amplifier, in blocks of 64 samples as a sound card asks for them."""
-    updates = 100 if quick else 800
+    updates, errors = 100 if quick else 800, []
     for seed in range(seeds):
         model = train(seed, updates)
         x = sound(np.random.default_rng([seed, 1]), RATE // BLOCK * BLOCK)[:, 0]
@@ -102,8 +102,9 @@ def run(quick: Quick = False, plot: Plot = PICTURES, seeds: Seeds = 1) -> None:
         with fastrnn.threads(1):
             y, seconds = play(Effect(model), x)
         whole = model.scores(x)[0][:, 0]
+        errors.append(wrong(y, wanted))
         print(
-            f"one second of sound: {wrong(y, wanted):.4f} of its energy is wrong "
+            f"one second of sound: {errors[-1]:.4f} of its energy is wrong "
             f"({wrong(x[:, 0], wanted):.2f} of the dry sound's); "
             f"at most {abs(y - whole).max():.0e} from one call on all of it"
         )
@@ -112,10 +113,12 @@ def run(quick: Quick = False, plot: Plot = PICTURES, seeds: Seeds = 1) -> None:
             f"{1e3 * np.median(seconds):.2f} ms, 99 of 100 at most "
             f"{1e3 * np.quantile(seconds, 0.99):.2f} ms"
         )
+    wrong_share = f"{spread(errors, 4)} of the energy is wrong, {plural(seeds, 'seed')}"
+    print(wrong_share)
     ten = slice(0, RATE // 100)
     lines = {"dry sound": x[ten, 0], "amplifier": wanted[ten], "the LSTM": y[ten]}
     figure = curves(
-        lines, title=f"An LSTM imitates an amplifier: {wrong(y, wanted):.1%} of energy is wrong",
+        lines, title=f"An LSTM imitates an amplifier: {wrong_share}",
         x=np.arange(RATE // 100) * 1e3 / RATE, xlabel="milliseconds", ylabel="signal",
     )  # fmt: skip
     save(figure, plot, "audio_callback")
