@@ -29,14 +29,14 @@ PackedWeights<T>::PackedWeights(Cell cell, const RnnWeights<T>& weights, Precisi
       table_(&table_for<T>(precision)),
       dims_(check_weights(cell, weights, precision)),
       on_(options_of(weights)) {
-  const auto& [name, general, shape] = cell_traits(cell);
-  FASTRNN_CHECK(
-      (*table_)[cell].forward.run != nullptr,
-      std::string("h of ") + name + " can leave -1 .. 1: int8 weights are for its general cell");
-  block_ =
-      memory_.add<unsigned char>(static_cast<index_t>(table_->packed_bytes(shape, weights, dims_)));
+  const CellTraits& traits = cell_traits(cell);  // Clang 14 captures no part of it in a lambda
+  FASTRNN_CHECK((*table_)[cell].forward.run != nullptr,
+                std::string("h of ") + traits.name +
+                    " can leave -1 .. 1: int8 weights are for its general cell");
+  block_ = memory_.add<unsigned char>(
+      static_cast<index_t>(table_->packed_bytes(traits.shape, weights, dims_)));
   memory_.allocate();
-  run_team(1, [&](Team& team) { table_->pack(shape, weights, dims_, block(), team); });
+  run_team(1, [&](Team& team) { table_->pack(traits.shape, weights, dims_, block(), team); });
 }
 
 template class PackedWeights<float>;
