@@ -1,5 +1,5 @@
 """Why: a latent code must decide what kind of reply is given wherever the reply tells it, for few
-kinds and for many, by one recipe. A case takes about 15 seconds.
+kinds and for many, by one recipe. A mode is a kind of reply. A case takes about 15 seconds.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ RECIPE = {"word_drop": 0.3, "kl_schedule": (300, 500), "free_bits": 0.5}  # docs
 
 @pytest.mark.parametrize("told_by", ["first", "middle", "last"])
 @pytest.mark.parametrize("modes", [4, 8, 12])
-def test_all_kinds_are_said_whichever_word_tells_them(told_by: str, modes: int) -> None:
+def test_greedy_replies_to_drawn_codes_cover_the_modes(told_by: str, modes: int) -> None:
     source = ModeDialogues(
         np.random.default_rng(50), modes=modes, choices=1, shortest=8, longest=8, told_by=told_by
     )
