@@ -27,7 +27,7 @@ HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs/howto/distributed.md"
 
 SCRIPT = """
-    import os, signal, sys, time
+    import atexit, os, signal, sys, time
     import numpy as np
     import torch.distributed
     from helpers import jobs
@@ -77,6 +77,8 @@ CALLS = """
     assert dist.alltoall(np.empty((size, 0))).shape == (size, 0)
     dist.barrier()
     say("met")
+    atexit._run_exitfuncs()
+    assert not torch.distributed.is_initialized(), "a thread of PyTorch outlives Python"
 """
 LEAVE = """
     x = np.zeros(5)

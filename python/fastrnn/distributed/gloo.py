@@ -1,5 +1,6 @@
 """Ranks that PyTorch has started: by torchrun, Ray, or Spark's barrier mode; over gloo."""
 
+import atexit
 import os
 import sys
 from collections.abc import Callable
@@ -25,7 +26,8 @@ class TorchComm(Comm):
     """All processes of ``torch.distributed``, as the ranks of a training.
 
     ``torch.distributed.init_process_group`` comes first, with any backend. All processes make one
-    together: the ranks get connections of their own, by gloo, whatever else PyTorch sends.
+    together: the ranks get connections of their own, by gloo, whatever else PyTorch sends. When the
+    program ends, it destroys the process groups that are left.
 
     When a rank ends early, or does not answer, each of the others ends with an error of one line
     and exit code 1, unless it catches the RuntimeError. The line cannot name the rank, as that of
@@ -66,9 +68,11 @@ class TorchComm(Comm):
             raise RuntimeError("torch.distributed.init_process_group comes before TorchComm")
         timeout = None if seconds is None else timedelta(seconds=seconds)
         self._torch = distributed
+        self._waits = False
         self._group = self._together(distributed.new_group, backend="gloo", timeout=timeout)
         self.rank, self.size = distributed.get_rank(), distributed.get_world_size()
         if self.size > 1:
+            atexit.register(self._join_threads)
             _end_in_one_line()
 
     def allreduce_(self, array: Array) -> None:
@@ -154,13 +158,25 @@ class TorchComm(Comm):
     def _call(self, name: str, *arguments: Any) -> None:
         self._together(getattr(self._torch, name), *arguments, group=self._group)
 
-    @staticmethod
-    def _together(call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    def _together(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         """Make a call of PyTorch that all ranks make."""
+        self._waits = True
         try:
-            return call(*arguments, **options)
+            result = call(*arguments, **options)
         except RuntimeError as error:
             raise RankLostError(str(error).partition("\n")[0]) from error
+        self._waits = False
+        return result
+
+    def _join_threads(self) -> None:
+        """Destroy PyTorch's groups before Python ends: their threads may still let go of tensors.
+
+        A thread that does so without Python aborts the process. After a call that failed or was
+        interrupted, a thread may wait for a rank that is gone, and nobody must wait for it.
+        """
+        self._group = None
+        if self._torch.is_initialized() and not self._waits:
+            self._torch.destroy_process_group()
 
 
 def _tensor(array: Array) -> Any:
