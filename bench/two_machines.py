@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -48,6 +49,8 @@ def joined(rate: str) -> Iterator[None]:
                 "ip", "netns", "exec", space, "tc", "qdisc", "add", "dev", device, "root",
                 "tbf", "rate", rate, "burst", "256kb", "latency", "20ms",
             )  # fmt: skip
+        for space, device in zip(SPACES, DEVICES, strict=True):
+            _wait_until_up(space, device)
         yield
     finally:
         for space in SPACES:  # what still runs there, then they, and their devices with them
@@ -78,15 +81,25 @@ def variables(folder: Path) -> dict[str, str]:
     }
 
 
+def _wait_until_up(space: str, device: str) -> None:
+    """Wait until Linux calls a device up, which it may do a second late: UCX takes no other."""
+    until = time.monotonic() + 10
+    while "state UP" not in _run("ip", "-n", space, "link", "show", device):
+        if time.monotonic() > until:
+            raise SystemExit(f"{device} does not come up in {space}")
+        time.sleep(0.05)
+
+
 def set_link(state: str) -> None:
     """Set the link between them "down", or "up"."""
     _run("ip", "-n", SPACES[0], "link", "set", DEVICES[0], state)
 
 
-def _run(*words: str) -> None:
+def _run(*words: str) -> str:
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{' '.join(words)}: {done.stderr.strip()}")
+    return done.stdout
 
 
 def main() -> int:
