@@ -19,11 +19,13 @@ FASTRNN_THREAD_LOCAL Forced forced;
 
 // Multiply-adds, from timing every split of LSTM, GRU and RNN at H = 32 .. 256, N = 1 .. 16 on two
 // Zen 4 cores. A barrier costs the more the more threads meet, so n threads that share the units
-// need n²·kStepWork in a step; whatever they share, n·kCallWork in a call. Few rows take nearly as
-// long as twice as many, so n threads that share rows need n·kRowsWork: training an LSTM of 64
-// units for 10 steps, two threads took 100 us instead of 68 at N = 2 (0.7e6 multiply-adds), 115 to
-// 137 instead of 104 to 132 at N = 4, and 156 instead of 206 at N = 8 (2.6e6).
-constexpr double kStepWork = 3e3, kCallWork = 200e3, kRowsWork = 1e6;
+// need n²·kStepWork in a step: at N = 1 two of them took a quarter less time with an LSTM of 64
+// units or an RNN of 128, and 47 to 99 us instead of 46 with a GRU of 64. Whatever they share, they
+// need n·kCallWork in a call. Few rows take nearly as long as twice as many, so n threads that
+// share rows need n·kRowsWork: training an LSTM of 64 units for 10 steps, two threads took 100 us
+// instead of 68 at N = 2 (0.7e6 multiply-adds), 115 to 137 instead of 104 to 132 at N = 4, and 156
+// instead of 206 at N = 8 (2.6e6).
+constexpr double kStepWork = 3.5e3, kCallWork = 200e3, kRowsWork = 1e6;
 
 // Whether threads should rather share rows, without ever waiting for each other, than units, by
 // which each reads its own slice of the recurrent weights only. A few rows hide the time that
