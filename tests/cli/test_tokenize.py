@@ -43,6 +43,11 @@ def test_learn_encode_decode(level: str, tmp_path: Path) -> None:
     with TokenFile(tmp_path / "t.bin") as tokens:
         assert tokens.lengths().tolist() == [len(line.split()) for line in ids.stdout.splitlines()]
     assert Vocabulary.load(table).level == level
+    # A token file of the same name would put its record in the place of the vocabulary.
+    refused = run("tokenize", table, text, "--out", str(tmp_path / "v.bin"))
+    assert refused.returncode == 1
+    assert "v.json beside it, which is another file" in only_line(refused.stderr)
+    assert Vocabulary.load(table).level == level
 
 
 @pytest.mark.parametrize(

@@ -143,6 +143,16 @@ def test_a_failed_write_leaves_the_old_file(path: Path) -> None:
         TokenFile.write(path.with_suffix(".json"), [], vocab_size=2)
 
 
+@pytest.mark.parametrize("content", ['{"format": "fastrnn-vocabulary"}', "[]", "", "no JSON"])
+def test_another_file_is_not_replaced_by_the_record(content: str, path: Path) -> None:
+    other = path.with_name("other.json")
+    other.write_text(content)
+    with pytest.raises(ValueError, match=r"^path: .*other\.json beside it, which is another file"):
+        TokenFile.write(other.with_suffix(".bin"), [[1]], vocab_size=2)
+    assert other.read_text() == content
+    assert not other.with_suffix(".bin").exists()
+
+
 @pytest.mark.check(39)
 def test_a_file_that_shrinks_is_an_error_for_pread(path: Path) -> None:
     with TokenFile(path, backend="pread") as file:

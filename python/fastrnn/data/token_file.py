@@ -126,7 +126,8 @@ class TokenFile:
         Raises
         ------
         TypeError, ValueError
-            An id is no integer in 0..V−1; whatever was there before is still there.
+            An id is no integer in 0..V−1; whatever was there before is still there. Or NAME.json is
+            there, and no record of a token file.
         OSError
             The disk is full, or the folder cannot be written to; likewise.
         """
@@ -263,6 +264,7 @@ def write_portions(
     index, commit = path.with_suffix(".idx"), path.with_suffix(".json")
     if path in (index, commit):
         raise ValueError(f"path must not end in {path.suffix}, got {path}")
+    _refuse_to_replace(commit, path)
     # They are renamed in the reverse order: the record comes last.
     with (
         atomic_write(commit) as file,
@@ -309,6 +311,21 @@ def _write_all(
         "bin_sha256": hashes[0].hexdigest(),
         "idx_sha256": hashes[1].hexdigest(),
     }
+
+
+def _refuse_to_replace(commit: Path, path: Path) -> None:
+    """Refuse to write a record over a file that is none, such as a vocabulary of the same name."""
+    if not commit.exists():
+        return
+    try:
+        record = read_json(commit, _MAX_BYTES)
+    except ValueError:
+        record = None
+    if not isinstance(record, dict) or record.get("format") != _FORMAT:
+        raise ValueError(
+            f"path: {path} needs {commit.name} beside it, which is another file already, such as a "
+            "vocabulary: give one of them another name"
+        )
 
 
 def _read_record(path: Path) -> dict[str, Any]:
