@@ -60,6 +60,7 @@ def test_learn_encode_decode(level: str, tmp_path: Path) -> None:
         (["--learn", "word", "--decode"], 1, "--learn"),
         (["--decode"], 1, "line 1 must hold ids"),
         (["absent.txt"], 1, "absent.txt"),
+        (["--out", "text.txt", "text.txt"], 1, "over the text text.txt"),
         (["--learn", "syllable"], 2, "--learn"),
     ],
 )
@@ -70,6 +71,19 @@ def test_what_is_wrong_is_said(arguments: list, code: int, named: str, tmp_path:
     done = run("tokenize", str(tmp_path / "v.json"), *files, *arguments)
     assert (done.returncode, done.stdout) == (code, "")
     assert named in (only_line(done.stderr) if code == 1 else done.stderr)
+
+
+def test_a_text_is_not_replaced_by_a_vocabulary(tmp_path: Path) -> None:
+    """Whoever names the text first has told the command to write there."""
+    text, table = tmp_path / "text", tmp_path / "v.json"
+    text.write_text(TEXT, encoding="utf-8")
+    for files in ([table], [text], []):
+        done = run("tokenize", str(text), *map(str, files), "--learn", "word")
+        assert done.returncode == 1
+        assert "over" in only_line(done.stderr)
+        assert text.read_text(encoding="utf-8") == TEXT
+    for _ in range(2):  # over a vocabulary it may
+        assert run("tokenize", str(table), str(text), "--learn", "word").returncode == 0
 
 
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8"])

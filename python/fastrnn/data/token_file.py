@@ -19,7 +19,7 @@ from fastrnn._checks import file_path, integer, items
 from fastrnn.data.arrays import as_ids
 from fastrnn.data.vocabulary import Vocabulary
 from fastrnn.io._files import atomic_write, on_disk, open_regular, remove
-from fastrnn.io._json import read_json
+from fastrnn.io._json import is_format, read_json
 
 Portion = tuple[ArrayLike, NDArray[np.int64] | None]
 _FORMAT = "fastrnn-tokens"
@@ -264,7 +264,11 @@ def write_portions(
     index, commit = path.with_suffix(".idx"), path.with_suffix(".json")
     if path in (index, commit):
         raise ValueError(f"path must not end in {path.suffix}, got {path}")
-    _refuse_to_replace(commit, path)
+    if commit.exists() and not is_format(commit, _FORMAT, _MAX_BYTES):
+        raise ValueError(
+            f"path: {path} needs {commit.name} beside it, which is another file already, such as a "
+            "vocabulary: give one of them another name"
+        )
     # They are renamed in the reverse order: the record comes last.
     with (
         atomic_write(commit) as file,
@@ -311,21 +315,6 @@ def _write_all(
         "bin_sha256": hashes[0].hexdigest(),
         "idx_sha256": hashes[1].hexdigest(),
     }
-
-
-def _refuse_to_replace(commit: Path, path: Path) -> None:
-    """Refuse to write a record over a file that is none, such as a vocabulary of the same name."""
-    if not commit.exists():
-        return
-    try:
-        record = read_json(commit, _MAX_BYTES)
-    except ValueError:
-        record = None
-    if not isinstance(record, dict) or record.get("format") != _FORMAT:
-        raise ValueError(
-            f"path: {path} needs {commit.name} beside it, which is another file already, such as a "
-            "vocabulary: give one of them another name"
-        )
 
 
 def _read_record(path: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastrnn._checks import flag, integer, items
 from fastrnn.data.arrays import as_ids
 from fastrnn.io._files import atomic_write
-from fastrnn.io._json import read_json
+from fastrnn.io._json import is_format, read_json
 
 Ids = NDArray[np.int64]
 Level = Literal["character", "word", "bpe"]
@@ -271,6 +271,11 @@ class Vocabulary:
             return Vocabulary.from_content(content)
         except (TypeError, ValueError) as error:
             raise ValueError(f"{path} is no vocabulary: {error}") from None
+
+
+def is_vocabulary(path: str | PathLike[str]) -> bool:
+    """Return whether a file is one that `Vocabulary.save` wrote."""
+    return is_format(path, _FORMAT, _MAX_BYTES)
 
 
 def most_frequent(counts: Iterable[tuple[str, int]], least: int, most: int | None) -> list[str]:

@@ -100,6 +100,21 @@ def read_json(path: str | os.PathLike[str], max_bytes: int) -> Any:
         raise ValueError(f"{path}: {error}") from None
 
 
+def is_format(path: str | os.PathLike[str], name: str, max_bytes: int) -> bool:
+    """Return whether a file is JSON of this ``format``; what is no JSON at all is not.
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
+    """
+    try:
+        content = read_json(path, max_bytes)
+    except ValueError:
+        return False
+    return isinstance(content, dict) and content.get("format") == name
+
+
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) < len(pairs):

@@ -17,7 +17,7 @@ from fastrnn.data import BPE, TokenFile, Vocabulary
 from fastrnn.data._encoder import Encoder, Ids
 from fastrnn.data.bpe import stretches
 from fastrnn.data.token_file import write_portions
-from fastrnn.data.vocabulary import SPECIALS, UNK, UNKNOWN, Level, most_frequent
+from fastrnn.data.vocabulary import SPECIALS, UNK, UNKNOWN, Level, is_vocabulary, most_frequent
 from fastrnn.io._files import scratch
 
 T = TypeVar("T")
@@ -45,6 +45,11 @@ def run_tokenize(
             raise ValueError(
                 "--learn makes a vocabulary: leave --decode, --pieces, --out and --eos away"
             )
+        if vocabulary.exists() and not is_vocabulary(vocabulary):
+            raise ValueError(
+                f"--learn would write a vocabulary over {vocabulary}, which is none: name the "
+                "vocabulary first, then the texts"
+            )
         with _Texts(files, vocabulary.parent, dialogues) as texts:
             _learn(texts, vocabulary, learn, size, min_count, processes)
         return
@@ -58,6 +63,8 @@ def run_tokenize(
         raise ValueError("--processes is for --learn and --out")
     if dialogues and (out is None or eos):
         raise ValueError("--dialogues is for --learn and --out, and ends turns by itself: no --eos")
+    if out is not None and out.resolve() in [path.resolve() for path in files]:
+        raise ValueError(f"--out would write a token file over the text {out}")
     table = Vocabulary.load(vocabulary)
     if out is not None:
         if dialogues:
