@@ -434,10 +434,13 @@ def draw_key(rng: "Generator") -> int:
     return int.from_bytes(rng.bytes(8), "little")
 
 
-def times_mask(w: Array, mask: Any, name: str, num_threads: int) -> Any:
-    """Return w_hh, or its gradient, times w_mask on the backend of this name."""
+def times_mask(w: Array, mask: Any, name: str, num_threads: int, into: Any = None) -> Any:
+    """Return w_hh, or its gradient, times w_mask on the backend of this name.
+
+    A mask that is an array needs no memory for the result where that may go into an array.
+    """
     if not isinstance(mask, Draws):
-        return w * mask
+        return np.multiply(w, mask, out=into)
     if name != "core":
         return twins("dropout").masked(w, *mask)
     product = allocate("w_hh", w.shape, w.dtype)
@@ -557,7 +560,7 @@ def unwind(
         out = dx, *others
     if w_mask is not None:
         dx, dw_ih, dw_hh, *others = out
-        dw_hh = times_mask(dw_hh, w_mask, name, num_threads)
+        dw_hh = times_mask(dw_hh, w_mask, name, num_threads, into=dw_hh)
         out = dx, dw_ih, dw_hh, *others
     return out
 

@@ -27,15 +27,20 @@ struct Dropout : WithoutScratch<DropoutArgs<T>> {
           continue;
         }
         random_numbers<kPairs>(a.key, i, numbers);
-        keep(a.x.data + i, numbers, threshold, scale, count, y);
+        // Compilers make vectors of a loop whose length they know, also where code is to be small.
+        if (count == 2 * kPairs)
+          keep(a.x.data + i, numbers, threshold, scale, 2 * kPairs, y);
+        else
+          keep(a.x.data + i, numbers, threshold, scale, count, y);
       }
     });
   }
 
  private:
   // The product is taken in any case: an operation under a condition would make no vectors.
-  static void keep(const T* __restrict x, const std::uint32_t* __restrict numbers,
-                   std::uint32_t threshold, T scale, index_t count, T* __restrict y) {
+  static FASTRNN_INLINE void keep(const T* __restrict x, const std::uint32_t* __restrict numbers,
+                                  std::uint32_t threshold, T scale, index_t count,
+                                  T* __restrict y) {
     for (index_t k = 0; k < count; ++k) {
       const T scaled = x[k] * scale;
       y[k] = numbers[k] >= threshold ? scaled : T(0);
