@@ -73,15 +73,13 @@ class Gradients {
     return dh_ + task_.steps.place_in_chunk(q, q1, r) * JP_ * L;
   }
 
-  // Steps q0 .. q1, whose gradients are complete; returns how many rows they are. h0 and c0 are the
-  // padded initial states.
-  index_t chunk(index_t q0, index_t q1, const T* h0, const T* c0, Team& team) {
+  // Steps q0 .. q1, whose gradients are complete. h0 and c0 are the padded initial states.
+  void chunk(index_t q0, index_t q1, const T* h0, const T* c0, Team& team) {
     list_rows(q0, q1, h0, c0, team);
     team.barrier();
     const index_t rows = task_.steps.first_row(q1) - task_.steps.first_row(q0);
     for (int i = 0; i < count_; ++i) sums_[i].add(rows, team);
     if (task_.args.dx) input_gradient(rows, team);
-    return rows;
   }
 
   void finish(Team& team) {

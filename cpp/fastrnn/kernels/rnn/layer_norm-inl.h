@@ -68,11 +68,11 @@ struct NormGroup {
   }
 
   // From d, that by gain·n with D vectors to a panel, `to`, the gradient by a, which may be n. d·n,
-  // whose sum is the gradient by the gain, goes to `product`, which lies as the gains do. Of some
+  // whose sum is the gradient by the gain, is added to `sum`, which lies as the gains do. Of some
   // panels, as above.
   template <int G, int D>
   static FASTRNN_NOINLINE void backward(const T* d, const T* gain, const T* n, T scale, index_t H,
-                                        Range panels, T* product, T* to) {
+                                        Range panels, T* sum, T* to) {
     const index_t J = panels_of<T>(H);
     Vec<T> sums[Count] = {}, along[Count] = {};
     for (index_t j = 0; j < J; ++j) {
@@ -90,7 +90,8 @@ struct NormGroup {
       for (int s = 0; s < Count; ++s) {
         const Vec<T> by = load(d + (j * D + First + s) * L), value = load(n + at(j, s));
         const Vec<T> dn = by * load(gain + (j * G + First + s) * L);
-        store(product + (j * G + First + s) * L, by * value);
+        T* const gain_sum = sum + (j * G + First + s) * L;
+        store(gain_sum, fma(by, value, load(gain_sum)));
         const Vec<T> da = (dn - mean - value * slope) * scale;
         store(to + at(j, s), within<T>(da, H - j * L));
       }
@@ -231,7 +232,8 @@ class NormedForward {
   const T* gains_ = nullptr;
 };
 
-// A chunk keeps the products whose sums over all rows are the gradients of the gains.
+// Each row of the batch sums its gradients by the gains over its own steps, so that the sums do not
+// depend on who owns which rows, and stay in the cache.
 template <class C, class T>
 class NormedBackward {
   static constexpr CellShape kShape = C::shape;
@@ -246,15 +248,16 @@ class NormedBackward {
     if (!C::general || !task.on.norm) return;
     const index_t N = task.dims.N;
     gains_ = carver.take<T>(G, J_, L);
-    gain_sums_ = carver.take<T>(G, J_, L);
+    by_seen_ = carver.take<T>(kShape.cell_state ? N : 0, J_, L);
     by_c_ = carver.take<T>(kShape.cell_state ? N : 0, J_, L);
-    products_ = carver.take<T>(chunk_rows(task), J_ * L, G);
+    sums_ = carver.take<T>(N, J_ * L, G);
   }
 
   void start() {
     for (index_t j = own_panels_.begin; j < own_panels_.end; ++j) {
       pack_gains(kShape, task_.layer.weights.w_norm, task_.dims.H, j, gains_ + j * G * L);
-      for (int v = 0; v < G; ++v) store(gain_sums_ + (j * G + v) * L, Vec<T>{});
+      for (index_t r = 0; r < task_.dims.N; ++r)
+        for (int v = 0; v < G; ++v) store(sums(r) + (j * G + v) * L, Vec<T>{});
     }
   }
 
@@ -266,88 +269,78 @@ class NormedBackward {
     const T* const gain = gains_ + (j * G + 2 * S) * L;
     return fma(load(gain), load(kept(q, r).c() + j * L), load(gain + L));
   }
-  FASTRNN_INLINE void keep_dseen(index_t q, index_t q1, index_t r, index_t j, Vec<T> d) const {
-    store(products(q, q1, r) + (j * G + 2 * S + 1) * L, d);
+  FASTRNN_INLINE void keep_by_seen(index_t r, index_t j, Vec<T> d) const {
+    T* const shift_sum = sums(r) + (j * G + 2 * S + 1) * L;
+    store(by_seen_ + (r * J_ + j) * L, d);
+    store(shift_sum, load(shift_sum) + d);
   }
   FASTRNN_INLINE Vec<T> by_c(index_t r, index_t j) const { return load(by_c_ + (r * J_ + j) * L); }
-  void through_c(index_t q, index_t q1, Range rows, Range panels) const {
+  void through_c(index_t q, Range rows, Range panels) const {
     for (index_t r = rows.begin; r < rows.end; ++r) {
       const NormedRow<T> row = kept(q, r);
-      T* const line = products(q, q1, r) + 2 * S * L;
-      NormGroup<T, 1, 0, 1>::template backward<G, G>(line + L, gains_ + 2 * S * L, row.c(),
-                                                     row.scales()[4], task_.dims.H, panels, line,
-                                                     by_c_ + r * J_ * L);
+      const index_t at = r * J_ * L;
+      NormGroup<T, 1, 0, 1>::template backward<G, 1>(by_seen_ + at, gains_ + 2 * S * L, row.c(),
+                                                     row.scales()[4], task_.dims.H, panels,
+                                                     sums(r) + 2 * S * L, by_c_ + at);
     }
   }
 
   // From the gradients in the gates of step q, complete as far as the second stage's product fills
   // them, to those by that product. Threads that share the units share the rows out for it.
-  void through_second(index_t q, index_t q1, Range rows, bool shared, Team& team) const {
+  void through_second(index_t q, Range rows, bool shared, Team& team) const {
     for (index_t r = rows.begin + (shared ? team.rank() : 0); r < rows.end;
          r += shared ? team.size() : 1)
-      through_h<kShape.stages - 1>(q, q1, r);
+      through_h<kShape.stages - 1>(q, r);
     if (shared) team.barrier();
   }
 
   // The same of what is left, once all of them are complete. Of each row W·x is one piece of work
   // and U·h another.
-  void through_products(index_t q, index_t q1, Range rows, bool shared, Team& team) const {
+  void through_products(index_t q, Range rows, bool shared, Team& team) const {
     for (index_t i = shared ? team.rank() : 0; i < 2 * (rows.end - rows.begin);
          i += shared ? team.size() : 1) {
       const index_t r = rows.begin + i / 2;
       if (i % 2 == 0)
-        through_x(q, q1, r);
+        through_x(q, r);
       else
-        through_h<0>(q, q1, r);
+        through_h<0>(q, r);
     }
     if (shared) team.barrier();
   }
 
-  // The sums over the rows of a chunk.
-  void add(index_t rows, Team& team) const {
-    for (index_t j = own_panels_.begin; j < own_panels_.end; ++j) {
-      team.check();
-      Vec<T> sums[G];
-      T* const into = gain_sums_ + j * G * L;
-      FASTRNN_UNROLL
-      for (int v = 0; v < G; ++v) sums[v] = load(into + v * L);
-      const T* line = products_ + j * G * L;
-      for (index_t i = 0; i < rows; ++i, line += J_ * G * L) {
-        FASTRNN_UNROLL
-        for (int v = 0; v < G; ++v) sums[v] += load(line + v * L);
-      }
-      FASTRNN_UNROLL
-      for (int v = 0; v < G; ++v) store(into + v * L, sums[v]);
-    }
-  }
-
-  void finish() const {
+  void finish(Team& team) const {
     const View<T, 2>& out = task_.args.dw_norm;
-    for (index_t j = own_panels_.begin; out && j < own_panels_.end; ++j)
-      for (int v = 0; v < G; ++v)
-        if (const int row = gain_row(kShape, v); row >= 0)
-          store(out.at(row, j * L), load(gain_sums_ + (j * G + v) * L), task_.dims.H - j * L);
+    for (index_t j = own_panels_.begin; out && j < own_panels_.end; ++j) {
+      team.check();
+      for (int v = 0; v < G; ++v) {
+        const int row = gain_row(kShape, v);
+        if (row < 0) continue;
+        Vec<T> all{};
+        for (index_t r = 0; r < task_.dims.N; ++r) all += load(sums(r) + (j * G + v) * L);
+        store(out.at(row, j * L), all, task_.dims.H - j * L);
+      }
+    }
   }
 
  private:
   template <int Stage>
-  void through_h(index_t q, index_t q1, index_t r) const {
+  void through_h(index_t q, index_t r) const {
     const NormedRow<T> row = kept(q, r);
     for_norm_groups<C>([&](auto g) {
       constexpr Slots h = kShape.norm_h[decltype(g)::value];
       if constexpr (kShape.recurrent(Stage).fills(h.slot))
         NormGroup<T, S, h.slot, h.count>::template backward<G, S>(
             gates(q, r), gains_ + S * L, row.h(), row.scales()[2 + decltype(g)::value],
-            task_.dims.H, {0, J_}, products(q, q1, r) + S * L, row.h());
+            task_.dims.H, {0, J_}, sums(r) + S * L, row.h());
     });
   }
-  void through_x(index_t q, index_t q1, index_t r) const {
+  void through_x(index_t q, index_t r) const {
     const NormedRow<T> row = kept(q, r);
     for_norm_groups<C>([&](auto g) {
       constexpr Slots x = kShape.norm_x[decltype(g)::value];
       NormGroup<T, S, x.slot, x.count>::template backward<G, S>(
           gates(q, r), gains_, row.x(), row.scales()[decltype(g)::value], task_.dims.H, {0, J_},
-          products(q, q1, r), row.x());
+          sums(r), row.x());
     });
   }
 
@@ -357,17 +350,14 @@ class NormedBackward {
   const T* gates(index_t q, index_t r) const {
     return task_.kept.gates + (task_.steps.first_row(q) + r) * J_ * S * L;
   }
-  T* products(index_t q, index_t q1, index_t r) const {
-    return products_ + task_.steps.place_in_chunk(q, q1, r) * J_ * G * L;
-  }
+  T* sums(index_t r) const { return sums_ + r * J_ * G * L; }
 
   const BackwardTask<T>& task_;
   index_t J_, stride_;
   Range own_panels_;
   T* gains_ = nullptr;
-  T* gain_sums_ = nullptr;  // as the gains lie
-  T* by_c_ = nullptr;       // of the rows of one step
-  T* products_ = nullptr;  // of a chunk, as the gains lie; that of c's shift is the gradient itself
+  T *by_seen_ = nullptr, *by_c_ = nullptr;  // of the rows of one step
+  T* sums_ = nullptr;                       // of each row of the batch, as the gains lie
 };
 
 }  // namespace

@@ -86,17 +86,16 @@ class BackwardSweep {
       chunk_end_ = q1;
       for (index_t q = q1 - 1; q >= q0; --q) step(q, team);
       team.barrier();
-      const index_t rows = gradients_.chunk(q0, q1, h0_, c0_, team);
-      if (on_.norm()) normed_.add(rows, team);
+      gradients_.chunk(q0, q1, h0_, c0_, team);
       // Until here threads read the rows that the next chunk will overwrite.
-      if (on_.norm() || on_.projection()) team.barrier();
+      if (on_.projection()) team.barrier();
       q1 = q0;
     }
     step_out(-1, team);
     if (on_.projection() && synchronise_) team.barrier();
     finish(team);
     gradients_.finish(team);
-    if (on_.norm()) normed_.finish();
+    if (on_.norm()) normed_.finish(team);
   }
 
  private:
@@ -174,7 +173,7 @@ class BackwardSweep {
       run_stages<decltype(begin)::value, decltype(end)::value>(q, rows, team);
       if (synchronise_) team.barrier();
     });
-    if (on_.norm()) normed_.through_products(q, chunk_end_, rows, synchronise_, team);
+    if (on_.norm()) normed_.through_products(q, rows, synchronise_, team);
     round<0>(q, rows, team);
   }
 
@@ -197,9 +196,9 @@ class BackwardSweep {
     constexpr bool last = End == kShape.stages;
     if (!last && on_.norm()) {
       if constexpr (kHasC)
-        normed_.through_c(q, chunk_end_, rows, own_panels_);
+        normed_.through_c(q, rows, own_panels_);
       else
-        normed_.through_second(q, chunk_end_, rows, synchronise_, team);
+        normed_.through_second(q, rows, synchronise_, team);
     }
     if constexpr (!last) round<End>(q, rows, team);
     for_blocks(q, rows, own_panels_, team, [&](Range block, index_t j) {
@@ -443,7 +442,7 @@ class BackwardSweep {
     }
     if constexpr (kHasC) {
       if (Begin > 0) {
-        on_.norm() ? normed_.keep_dseen(q, chunk_end_, r, j, u.dseen) : void(u.dc = u.dseen);
+        on_.norm() ? normed_.keep_by_seen(r, j, u.dseen) : void(u.dc = u.dseen);
       }
       store(line.dc + at, on_.c_keep() ? u.dc + c_stays : u.dc);
     }
