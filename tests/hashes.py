@@ -146,7 +146,7 @@ def problem(config: Config, shape: Shape) -> tuple[Arrays, Arrays, dict[str, tup
     given["c_keep"] = np.abs(draw(T, N, H)) if "c" in config.masks else None
     back = {"dy": None if "no_dy" in flags else draw(T, N, P), "dh_n": draw(N, P)}
     back["dc_n"] = draw(N, H) if lstm else None
-    shapes = {f"d{k}": given[k].shape for k in (*NAMES[:7], "h0", "c0") if given[k] is not None}
+    shapes = {f"d{k}": given[k].shape for k in (*NAMES, "h0", "c0") if given[k] is not None}
     if "no_dx" in flags:
         del shapes["dx"]
     given["lengths"] = (np.arange(N) * 7 + 3) % (T + 1) if "ragged" in flags else None
@@ -173,7 +173,8 @@ def run(core: Any, config: Config, shape: Shape, dtype: Any, plan: Any) -> Array
     flags = shape.flags.split()
     out = {name: np.full(size, 0.25, dtype) for name, size in shapes.items()}
     given, back = typed(given, dtype), typed(back, dtype)
-    choices = core.Choices(*config.choices) if "general" in config.cell else None
+    clip = {"clip": config.choices[3]} if len(config.choices) > 3 else {}
+    choices = core.Choices(*config.choices[:3], **clip) if "general" in config.cell else None
     call = {"reverse": "reverse" in flags, "num_threads": threads, "choices": choices}
     call |= {name: out.get(name) for name in ("y", "h_n", "c_n")}
     cell, tape = getattr(core.Cell, config.cell), core.Tape()

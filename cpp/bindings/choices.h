@@ -3,7 +3,6 @@
 
 #include <pybind11/pybind11.h>
 
-#include <limits>
 #include <string>
 
 #include "bindings/arrays.h"
@@ -14,15 +13,20 @@ namespace fastrnn::bindings {
 class ChoicesObject {
  public:
   ChoicesObject(const py::tuple& activations, const std::string& gates, bool input_forget,
-                double clip)
+                const py::kwargs& numbers)
       : activations_(static_cast<int>(activations.size())) {
     if (activations_ < 1 || activations_ > 3)
       words::wrong("activations", "be 1 for an RNN, 2 for a GRU or 3 for an LSTM");
     choices_.f = squash(activations[0]);
     if (activations_ > 1) choices_.g = squash(activations[1]);
     if (activations_ > 2) choices_.h = squash(activations[2]);
-    if (!(clip > 0)) words::wrong("clip", "be above 0, got " + std::to_string(clip));
-    choices_.clip = clip;
+    for (const auto& [name, value] : numbers) {
+      if (!PyFloat_CheckExact(value.ptr()))
+        words::wrong_type(std::string(py::str(name)).c_str(), "a float", value);
+      number(name) = py::cast<double>(value);
+    }
+    if (!(choices_.clip > 0))
+      words::wrong("clip", "be above 0, got " + std::to_string(choices_.clip));
     choices_.input_gate = has(gates, 'i');
     choices_.forget_gate = has(gates, 'f');
     choices_.output_gate = has(gates, 'o');
@@ -40,9 +44,8 @@ class ChoicesObject {
     using py::arg;
     py::classh<ChoicesObject>(m, "Choices", "What a general cell is told: activations, gates.",
                               plain)
-        .def(py::init<const py::tuple&, const std::string&, bool, double>(), arg("activations"),
-             arg("gates") = "ifo", arg("input_forget") = false,
-             arg("clip") = std::numeric_limits<double>::infinity());
+        .def(py::init<const py::tuple&, const std::string&, bool, const py::kwargs&>(),
+             arg("activations"), arg("gates") = "ifo", arg("input_forget") = false);
   }
 
   const CellChoices& get() const { return choices_; }
@@ -51,6 +54,14 @@ class ChoicesObject {
  private:
   static bool has(const std::string& gates, char gate) {
     return gates.find(gate) != std::string::npos;
+  }
+  double& number(py::handle name) {
+    const std::string wanted = py::str(name);
+#define FASTRNN_NAMED(number, off) \
+  if (wanted == #number) return choices_.number;
+    FASTRNN_FOR_EACH_NUMBER(FASTRNN_NAMED)
+#undef FASTRNN_NAMED
+    words::wrong("numbers", "be known by name, got '" + wanted + "'");
   }
   // A name, or (name, alpha, beta).
   static Squash squash(py::handle object) {

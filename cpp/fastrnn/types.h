@@ -46,13 +46,19 @@ struct Squash {
   double alpha = 0, beta = 0;
 };
 
+// The numbers among the options of a general cell, as Python calls them: X(name, what it is when
+// off). clip: what f and g are applied to stays within +- this.
+#define FASTRNN_FOR_EACH_NUMBER(X) X(clip, __builtin_inf())
+
 // The options of a general cell, chosen at run time. Gates that do not exist are the constant 1;
 // coupled: the forget gate is 1 - the input gate.
 struct CellChoices {
   Squash f{Activation::sigmoid};  // of the gates, and of the RNN
   Squash g{Activation::tanh};     // of the candidate
   Squash h{Activation::tanh};     // of what leaves the cell, LSTM only; as the rest
-  double clip = __builtin_inf();  // what f and g are applied to stays within +- this
+#define FASTRNN_MEMBER(name, off) double name = off;
+  FASTRNN_FOR_EACH_NUMBER(FASTRNN_MEMBER)
+#undef FASTRNN_MEMBER
   bool input_gate = true, forget_gate = true, output_gate = true;
   bool coupled = false;
 };

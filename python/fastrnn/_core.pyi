@@ -102,7 +102,7 @@ class Choices:
         activations: tuple[str | tuple[str, float, float], ...],  # names, with alpha and beta
         gates: str = "ifo",
         input_forget: bool = False,
-        clip: float = ...,  # no limit
+        **numbers: float,  # those of types.h, which are off where they are left out
     ) -> None: ...
 
 class Step:

@@ -159,7 +159,7 @@ def test_general_cells_and_projected_x(isa: str) -> None:
     chosen = Layer("lstm_general", layer.w_ih, layer.w_hh, *biases)
     usual = ("sigmoid", "tanh", "tanh")
     assert_identical(run(chosen, packed, x, choices=_core.Choices(usual)), expected)
-    coupled = run(chosen, packed, x, choices=_core.Choices(usual, "ifo", True, 0.5), threads=2)
+    coupled = run(chosen, packed, x, choices=_core.Choices(usual, "ifo", True, clip=0.5), threads=2)
     assert np.abs(coupled["y"]).max() < 1
     assert not np.array_equal(coupled["y"], expected["y"])
     bare = _core.PackedWeights(_core.Cell.lstm, None, q_hh, *biases, scale_hh=s_hh)

@@ -124,18 +124,19 @@ class ForwardSweep {
   // Lists the own rows of the next chunk, which begins at q0; returns the step after it.
   index_t list_chunk(index_t q0) {
     const Steps& steps = task_.steps;
-    index_t q = q0;
-    chunk_rows_ = 0;
-    for (; q < steps.count && (chunk_rows_ < limit_ || q == q0); ++q) {
-      const index_t first = steps.first_row(q);
-      for (index_t r = own_rows_.begin; r < own_rows_.begin + own_rows_at(q); ++r) {
-        const index_t row = keeps() ? first + r : region_ + chunk_rows_;
-        x_rows_[chunk_rows_] = row_at(task_.in.x, task_.in.ids, steps, q, r);
+    const index_t width = J_ * S * L;
+    const bool kept = keeps();
+    index_t q = q0, count = 0;
+    for (; q < steps.count && (count < limit_ || q == q0); ++q) {
+      const index_t rows = own_rows_at(q), first = steps.first_row(q) + own_rows_.begin;
+      for (index_t i = 0; i < rows; ++i, ++count) {
+        x_rows_[count] = row_at(task_.in.x, task_.in.ids, steps, q, own_rows_.begin + i);
         if constexpr (narrow)
-          if (task_.on.w_ih) operands_.put_x(chunk_rows_, x_rows_[chunk_rows_]);
-        gate_rows_[chunk_rows_++] = gates_ + row * J_ * S * L;
+          if (task_.on.w_ih) operands_.put_x(count, x_rows_[count]);
+        gate_rows_[count] = gates_ + (kept ? first + i : region_ + count) * width;
       }
     }
+    chunk_rows_ = count;
     return q;
   }
 
@@ -276,8 +277,9 @@ class ForwardSweep {
     const Steps& steps = task_.steps;
     const index_t padded = J_ * L, time = steps.time(q), now = q % 2, next = (q + 1) % 2;
     next_ = static_cast<int>(next);
-    for (index_t i = 0; i < rows; ++i) {
-      const index_t r = own_rows_.begin + i, at = r * padded, n = steps.caller_row(r);
+    index_t at = own_rows_.begin * padded;
+    for (index_t i = 0; i < rows; ++i, at += padded) {
+      const index_t r = own_rows_.begin + i, n = steps.caller_row(r);
       const index_t row = steps.first_row(q) + r;
       lines_[i] = {gate_rows_[first + i],
                    h_[now] + at,
@@ -338,8 +340,10 @@ class ForwardSweep {
           project_block({first + r, first + r + n}, j);
       if (own_products) recurrent<Begin>(q, r, n, panels, gate_rows_ + first + r, nullptr);
       if (on_.full_peephole()) peep<Begin>(q, r, n, panels, gate_rows_ + first + r);
-      for (index_t i = r; i < r + n; ++i)
-        for (index_t j = panels.begin; j < panels.end; ++j) unit<Begin, End>(i, j);
+      for (index_t i = r; i < r + n; ++i) {
+        const Lines line = lines_[i];  // a copy: no store into a line can change it
+        for (index_t j = panels.begin; j < panels.end; ++j) unit<Begin, End>(i, line, j);
+      }
     });
   }
 
@@ -446,9 +450,8 @@ class ForwardSweep {
 
   // One row, one panel: the cell itself, and where its results go.
   template <int Begin, int End>
-  FASTRNN_INLINE void unit(index_t i, index_t j) {
+  FASTRNN_INLINE void unit(index_t i, const Lines& line, index_t j) {
     constexpr bool last = End == kShape.stages, has_c = kShape.cell_state;
-    const Lines& line = lines_[i];
     const index_t at = j * L;
     T* const gates = line.gates + at * S;
     Vec<T> slot[S];
@@ -480,7 +483,7 @@ class ForwardSweep {
     }
     if constexpr (last) {
       if (on_.projection()) return store(more_[i].output + at, u.h);
-      settle(i, j, u.h, columns(j));
+      settle(i, line, j, u.h, columns(j));
     }
   }
 
@@ -491,8 +494,7 @@ class ForwardSweep {
   }
 
   // h of one panel is known, but for zoneout; `width` elements of it exist.
-  FASTRNN_INLINE void settle(index_t i, index_t j, Vec<T> h, index_t width) {
-    const Lines& line = lines_[i];
+  FASTRNN_INLINE void settle(index_t i, const Lines& line, index_t j, Vec<T> h, index_t width) {
     const index_t at = j * L;
     if (on_.h_keep()) h = kept(more_[i].h_keep, j, width, load(line.h_before + at), h);
     store(line.h + at, h);
@@ -526,7 +528,7 @@ class ForwardSweep {
                      {next_rows_, j * L}});
       for (index_t i = 0; i < rows; ++i)
         for (index_t p = j; p < least(j + Group, JP_); ++p)
-          settle(i, p, load(lines_[i].h + p * L), h_columns(p));
+          settle(i, lines_[i], p, load(lines_[i].h + p * L), h_columns(p));
     });
     if (synchronise_) team.barrier();
   }
