@@ -32,7 +32,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any], str]] = {
     "lstm recurrent dropout": ("lstm", {}, "m"),
     "lstm zoneout": ("lstm", {}, "hc"),
     "lstm weight drop": ("lstm", {}, "w"),
-    "lstm layer norm": ("lstm", {"layer_norm": True}, ""),
+    "lstm layer norm": ("lstm layer", {"layer_norm": True}, ""),
     "lstm layer": ("lstm layer", {}, ""),
     "lstm recurrent dropout drawn": ("lstm layer", {"recurrent_dropout": 0.3}, ""),
     "lstm zoneout drawn": ("lstm layer", {"zoneout": 0.1}, ""),
@@ -41,19 +41,19 @@ VARIANTS: dict[str, tuple[str, dict[str, Any], str]] = {
     "gru clip": ("gru", {"clip": 3.0}, ""),
     "gru recurrent dropout": ("gru", {}, "m"),
     "gru zoneout": ("gru", {}, "h"),
-    "gru layer norm": ("gru", {"layer_norm": True}, ""),
+    "gru layer norm": ("gru layer", {"layer_norm": True}, ""),
     "gru layer": ("gru layer", {}, ""),
     "gru recurrent dropout drawn": ("gru layer", {"recurrent_dropout": 0.3}, ""),
     "gru zoneout drawn": ("gru layer", {"zoneout": 0.1}, ""),
     "gru weight drop drawn": ("gru layer", {"weight_drop": 0.3}, ""),
     "gru reset before": ("gru", {"reset_after": False}, ""),
     "gru reset before recurrent dropout": ("gru reset before", {"reset_after": False}, "m"),
-    "gru reset before layer norm": ("gru", {"layer_norm": True, "reset_after": False}, ""),
+    "gru reset before layer norm": ("gru layer", {"layer_norm": True, "reset_after": False}, ""),
     "rnn": ("rnn", {}, ""),
     "rnn clip": ("rnn", {"clip": 3.0}, ""),
     "rnn zoneout": ("rnn", {}, "h"),
     "rnn recurrent dropout": ("rnn", {}, "m"),
-    "rnn layer norm": ("rnn", {"layer_norm": True}, ""),
+    "rnn layer norm": ("rnn layer", {"layer_norm": True}, ""),
     "rnn layer": ("rnn layer", {}, ""),
     "rnn recurrent dropout drawn": ("rnn layer", {"recurrent_dropout": 0.3}, ""),
     "rnn zoneout drawn": ("rnn layer", {"zoneout": 0.1}, ""),
@@ -67,7 +67,7 @@ def prepare(name: str, T: int, N: int, H: int, training: bool, threads: int) -> 
     base, options, letters = VARIANTS[name]
     family = base.split()[0]
     rng = np.random.default_rng(0)
-    if "layer_norm" in options or base.endswith("layer"):
+    if base.endswith("layer"):
         return prepare_layer(family, options, rng.standard_normal((T, N, H)), training, threads)
 
     def draw(*shape: int) -> np.ndarray:
@@ -104,7 +104,7 @@ def prepare(name: str, T: int, N: int, H: int, training: bool, threads: int) -> 
 def prepare_layer(
     family: str, options: dict[str, Any], x: np.ndarray, training: bool, threads: int
 ) -> Callable[[], None]:
-    """Return the same of what only layers have."""
+    """Return the same of what only layers have; forward is that of training, which draws masks."""
     x = (x * 0.1).astype(np.float32)
     layer = getattr(fastrnn, family.upper())(x.shape[2], x.shape[2], **options)
     rng = np.random.default_rng(1)
@@ -115,7 +115,7 @@ def prepare_layer(
 
     def infer() -> None:
         with fastrnn.threads(threads):
-            layer(x) if "layer_norm" in options else layer.forward(x, rng=rng)
+            layer.forward(x, rng=rng)
 
     return train if training else infer
 
