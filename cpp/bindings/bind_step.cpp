@@ -64,23 +64,17 @@ class StepObject {
     }
   }
 
-  // Returns y_t, or a fresh one where that is None.
+  // Returns y_t, or a fresh one where that is None. Arrays that are not as nearly every call has
+  // them are for somebody who looks closer: then it does nothing, and returns None.
   py::object run(py::handle x_t, py::handle y_t, py::handle num_threads) {
     const int threads = as_num_threads(num_threads);
     if (used_.exchange(true)) words::wrong("step", "not be in use by another call");
     const std::unique_ptr<std::atomic<bool>, Free> use(&used_);
-    py::object y;
+    py::object y = py::none();
     if (auto* single = std::get_if<Chain<float>>(&chain_)) y = run(*single, x_t, y_t, threads);
     if (auto* twice = std::get_if<Chain<double>>(&chain_)) y = run(*twice, x_t, y_t, threads);
-    swap();
+    if (!y.is_none()) swap();
     return y;
-  }
-
-  // Whether run() would take these as they are, without a closer look; y_t may be None.
-  bool takes(py::handle x_t, py::handle y_t) const {
-    if (const auto* single = std::get_if<Chain<float>>(&chain_)) return takes(*single, x_t, y_t);
-    const auto* twice = std::get_if<Chain<double>>(&chain_);
-    return twice != nullptr && takes(*twice, x_t, y_t);
   }
 
   void swap() { odd_.store(!odd_.load()); }
@@ -136,24 +130,8 @@ class StepObject {
     chain.push_back({from(0), from(1), args.in.x, args.y});
   }
 
-  // (N, columns), or (columns,) of one row, as one step of a sequence.
-  template <class T>
-  View<T, 3> one_step(const char* name, py::handle object, const char* symbol, index_t columns,
-                      Extents& extents) const {
-    constexpr bool output = !std::is_const_v<T>;
-    if (rows_ == 1 && as_array(name, object).ndim() == 1) {
-      const View<T, 1> row =
-          checked_view<T, 1>(name, object, {symbol}, Strides::rows, output, extents);
-      check_shape(name, row, "(columns,)", {columns});
-      return {row.data, {1, 1, columns}, {columns, columns, 1}};
-    }
-    const View<T, 2> rows =
-        checked_view<T, 2>(name, object, {"N", symbol}, Strides::rows, output, extents);
-    check_shape(name, rows, "(N, columns)", {rows_, columns});
-    return {rows.data, {1, rows_, columns}, {columns, rows.stride[0], 1}};
-  }
-
-  // The elements of an array as nearly every call has it; null where one_step() has to look.
+  // The elements of an array as nearly every call has it, contiguous and of the right shape; else
+  // null.
   template <class T>
   T* plain_step(py::handle object, index_t columns) const {
     const auto& numpy = py::detail::npy_api::get();
@@ -169,54 +147,37 @@ class StepObject {
     return fits && plain && rows_ > 0 ? reinterpret_cast<T*>(array->data) : nullptr;
   }
 
+  // y_t, or a fresh one where that is None, and its elements; null as above.
   template <class T>
-  bool apart(const T* x, index_t I, const T* y, index_t P) const {
-    return y + rows_ * P <= x || x + rows_ * I <= y;
-  }
-
-  template <class T>
-  bool takes(const Chain<T>& chain, py::handle x_t, py::handle y_t) const {
-    const index_t I = chain.front().x.shape[2], P = chain.back().y.shape[2];
-    const T* const x = plain_step<const T>(x_t, I);
-    if (x == nullptr || y_t.is_none()) return x != nullptr;
-    const T* const y = plain_step<T>(y_t, P);
+  T* result(py::handle x_t, py::handle y_t, index_t columns, py::object& y) const {
     const auto rank = [](py::handle array) { return py::detail::array_proxy(array.ptr())->nd; };
-    return y != nullptr && rank(x_t) == rank(y_t) && apart(x, I, y, P);
-  }
-
-  template <class T>
-  void take_step(Link<T>& first, Link<T>& last, py::handle x_t, py::handle y_t) const {
-    const index_t I = first.x.shape[2], P = last.y.shape[2];
-    const T* const x = plain_step<const T>(x_t, I);
-    T* const y = plain_step<T>(y_t, P);
-    // Checking these by one_step() took 0.44 us a step of an LSTM with H = 8 in all, this 0.18.
-    if (x != nullptr && y != nullptr && apart<T>(x, I, y, P)) {
-      first.x = {x, {1, rows_, I}, {rows_ * I, I, 1}};
-      last.y = {y, {1, rows_, P}, {rows_ * P, P, 1}};
-      return;
+    if (y_t.is_none()) {  // one row without its axis has a result without it
+      const index_t shape[] = {rows_, columns};
+      const int skipped = 2 - rank(x_t);
+      y = fresh("y", py::dtype::num_of<T>(), dtype_name<T>(), shape + skipped, 2 - skipped);
+      return reinterpret_cast<T*>(py::detail::array_proxy(y.ptr())->data);
     }
-    Extents extents;
-    first.x = one_step<const T>("x_t", x_t, "I", I, extents);
-    last.y = one_step<T>("y_t", y_t, "H", P, extents);
-  }
-
-  // One row without its axis has a result without it.
-  template <class T>
-  py::object result(const Chain<T>& chain, py::handle x_t, py::handle y_t) const {
-    if (!y_t.is_none()) return py::reinterpret_borrow<py::object>(y_t);
-    const index_t shape[] = {rows_, chain.back().y.shape[2]};
-    const int skipped = as_array("x_t", x_t).ndim() == 1 ? 1 : 0;
-    return fresh("y", py::dtype::num_of<T>(), dtype_name<T>(), shape + skipped, 2 - skipped);
+    T* const data = plain_step<T>(y_t, columns);
+    if (data == nullptr || rank(x_t) != rank(y_t)) return nullptr;
+    y = py::reinterpret_borrow<py::object>(y_t);
+    return data;
   }
 
   template <class T>
   py::object run(Chain<T>& chain, py::handle x_t, py::handle y_t, int threads) const {
-    py::object y = result(chain, x_t, y_t);
-    take_step(chain.front(), chain.back(), x_t, y);
+    Link<T>&first = chain.front(), &last = chain.back();
+    const index_t I = first.x.shape[2], P = last.y.shape[2];
+    const T* const x = plain_step<const T>(x_t, I);
+    if (x == nullptr) return py::none();
+    py::object found;
+    T* const y = result<T>(x_t, y_t, P, found);
+    if (y == nullptr || (x < y + rows_ * P && y < x + rows_ * I)) return py::none();
+    first.x = {x, {1, rows_, I}, {rows_ * I, I, 1}};
+    last.y = {y, {1, rows_, P}, {rows_ * P, P, 1}};
     without_gil([&] {
       for (Link<T>& link : chain) (odd_ ? link.back : link.there).run(link.x, link.y, threads);
     });
-    return y;
+    return found;
   }
 
   std::vector<py::tuple> kept_;
@@ -226,25 +187,13 @@ class StepObject {
   std::atomic<bool> used_{false};
 };
 
-// Step.takes and Step.run as Python calls its own functions: a step of an LSTM with H = 32 took
-// 0.39 us instead of 0.53 by pybind11's way, on Zen 5.
-template <class Call>
-PyObject* fast_call(PyObject* self, Py_ssize_t count, Py_ssize_t wanted, const char* words,
-                    Call&& call) noexcept {
-  return guarded([&] {
-    if (count != wanted) throw py::type_error(words);
-    return call(as_object<StepObject>("step", "a Step", self));
-  });
-}
-
-PyObject* step_takes(PyObject* self, PyObject* const* args, Py_ssize_t count) noexcept {
-  return fast_call(self, count, 2, "takes takes x_t and y_t",
-                   [&](const StepObject& step) { return py::bool_(step.takes(args[0], args[1])); });
-}
-
+// Step.run as Python calls its own functions: a step of an LSTM with H = 32 took 0.39 us instead of
+// 0.53 by pybind11's way, on Zen 5.
 PyObject* step_run(PyObject* self, PyObject* const* args, Py_ssize_t count) noexcept {
-  return fast_call(self, count, 3, "run takes x_t, y_t and num_threads",
-                   [&](StepObject& step) { return step.run(args[0], args[1], args[2]); });
+  return guarded([&] {
+    if (count != 3) throw py::type_error("run takes x_t, y_t and num_threads");
+    return as_object<StepObject>("step", "a Step", self).run(args[0], args[1], args[2]);
+  });
 }
 
 }  // namespace
@@ -268,18 +217,12 @@ void bind_step(py::module_& m) {
       .def_property_readonly(
           "odd", [object](py::handle self) { return object(self).odd(); },
           "Whether the next run goes back.");
-  const auto fast = [](auto* function) {
-    return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
-  };
-  static PyMethodDef methods[] = {
-      {"takes", fast(step_takes), METH_FASTCALL,
-       "Whether run takes x_t, and y_t unless it is None, as they are, without a closer look."},
-      {"run", fast(step_run), METH_FASTCALL,
-       "Read x_t and one pair of states; write and return y_t, fresh for None, and the other "
-       "pair."}};
-  for (PyMethodDef& method : methods)
-    step.attr(method.ml_name) = py::reinterpret_steal<py::object>(
-        PyDescr_NewMethod(reinterpret_cast<PyTypeObject*>(step.ptr()), &method));
+  static PyMethodDef method{
+      "run", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(step_run)), METH_FASTCALL,
+      "Read x_t and one pair of states; write and return y_t, fresh for None, and the other pair. "
+      "None: x_t or y_t is not contiguous or has another shape or type; nothing has happened."};
+  step.attr(method.ml_name) = py::reinterpret_steal<py::object>(
+      PyDescr_NewMethod(reinterpret_cast<PyTypeObject*>(step.ptr()), &method));
 }
 
 }  // namespace fastrnn::bindings

@@ -121,15 +121,13 @@ class Step:
         # follow what a general cell takes: choices, h_keep, c_keep
         layers: list[tuple[Any, ...]],
     ) -> None: ...
-    # Whether run takes them as they are, without a closer look; y_t may be None.
-    def takes(self, x_t: object, y_t: object, /) -> TypeGuard[_Array]: ...
     def run(
         self,
-        x_t: _Array,  # (N, I), or (I,) of one row
-        y_t: _Array | None,  # out (N, H), or (H,); None: a fresh one
+        x_t: object,  # (N, I), or (I,) of one row
+        y_t: object,  # out (N, H), or (H,); None: a fresh one
         num_threads: int,  # 0: the process-wide setting
         /,
-    ) -> _Array: ...  # y_t
+    ) -> _Array | None: ...  # y_t; None: they are no plain arrays like that, nothing has happened
 
 def rnn_forward(
     cell: Cell,

@@ -60,7 +60,7 @@ class Stream:
 
     __slots__ = (
         "_backend", "_dtype", "_layer", "_layers", "_n", "_noise", "_out_shape", "_pair", "_run",
-        "_scratch", "_step", "_takes", "_x_shape",
+        "_scratch", "_step", "_x_shape",
     )  # fmt: skip
 
     def __init__(self, layer: "Layer", batch_size: int = 1) -> None:
@@ -82,7 +82,7 @@ class Stream:
         self._scratch = [allocate("a layer's output", s, self._dtype) for s in shapes]
         self._noise = layer._noise(None)
         self._step = self._prepared()
-        self._takes, self._run = self._step.takes, self._step.run
+        self._run = self._step.run
         self.reset()
 
     def step(self, x_t: ArrayLike, out: Array | None = None) -> Array:
@@ -118,8 +118,10 @@ class Stream:
         >>> s.step(np.ones(3, np.float32), out=out) is out
         True
         """
-        if self._takes(x_t, out) and backend.get() == "core":  # as nearly every call has it
-            return self._run(x_t, out, team.get())
+        if backend.get() == "core":
+            y_t = self._run(x_t, out, team.get())
+            if y_t is not None:  # as nearly every call has its arrays
+                return y_t
         self._check_backend()
         x_t = self._enter(x_t)
         single = x_t.ndim == 1

@@ -26,7 +26,7 @@ from fuzz.draw import Draw
 CLASSES = (
     "Choices", "DecoderWeights", "PackedMatrix", "PackedWeights", "Step", "Word2VecTables",
 )  # fmt: skip
-METHODS = ((_core.Step, "takes"), (_core.Step, "run"), (_core.Tape, "gates"), (_core.Tape, "c"))
+METHODS = ((_core.Step, "run"), (_core.Tape, "gates"), (_core.Tape, "c"))
 LAYERS = (
     (fastrnn.RNN, {}), (fastrnn.GRU, {}), (fastrnn.LSTM, {}), (fastrnn.LSTM, {"peephole": True}),
     (fastrnn.LSTM, {"proj_size": 2}), (fastrnn.LSTM, {"layer_norm": True}),
