@@ -235,8 +235,16 @@ def result_path(kind: str) -> Path:
     return RESULTS / f"{kind}-{name}.json"
 
 
-def store(results: dict[str, Any], out: Path) -> int:
+def store(results: dict[str, Any], out: Path, draw: bool = True) -> int:
     """Write the JSON file, if there are records, and the heat map beside it, if that can be drawn.
+
+    Parameters
+    ----------
+    results : dict
+        Of `run`.
+    out : Path
+    draw : bool
+        False: no heat map, which compares fastrnn in float32 with everybody.
 
     Returns
     -------
@@ -250,6 +258,8 @@ def store(results: dict[str, Any], out: Path) -> int:
         return code
     write(results, out)
     print(f"wrote {out}")
+    if not draw:
+        return code
     try:
         picture.heat_map(results, out.with_suffix(".png"))
     except (ImportError, ValueError) as error:

@@ -34,7 +34,7 @@ def main(argv: list[str] | None = None) -> int:
     ]
     results = grid.run(selected, [table.BASE, *others], options.rounds, options.turn_ms / 1e3)
     print("\n" + gains(results["records"]))
-    return grid.store(results, options.out)
+    return grid.store(results, options.out, draw=False)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--training", action="store_true", help="forward and backward, too")
     add("--rounds", type=int, default=7, help="turns of each library in each case")
     add("--turn-ms", type=float, default=50, help="length of a turn")
-    add("--out", type=Path, default=grid.result_path("precision"), help="JSON; a PNG beside it")
+    add("--out", type=Path, default=grid.result_path("precision"), help="JSON")
     return parser
 
 

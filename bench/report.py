@@ -119,16 +119,22 @@ def markdown(result: dict[str, Any]) -> str:
 
 
 def few_bits(result: dict[str, Any]) -> str:
-    """The table of one machine: the time of a layer in each precision, of everybody."""
+    """The table of one machine: the time of a layer in each precision, of everybody.
+
+    Of the cases with the most threads.
+    """
     names = result["peers"]
-    heads = ["layer", "threads", *(peer_class(name).title for name in names)]
+    heads = ["layer", *(peer_class(name).title for name in names)]
     lines = [_row(heads), _row(["---", *["---:"] * (len(heads) - 1)])]
-    for record in (r for r in result["records"] if "left_out" not in r):
+    most = max(record["threads"] for record in result["records"])
+    for record in result["records"]:
+        if "left_out" in record or record["threads"] != most:
+            continue
         times = [record["peers"][name].get("min_ms") for name in names]
         cells = ["–" if ms is None else table.duration(ms) for ms in times]
-        lines.append(_row([f"{_shape(record)} ({_work(record)})", str(record["threads"]), *cells]))
+        lines.append(_row([f"{_shape(record)} ({_work(record)})", *cells]))
     versions = {name.split()[0]: version for name, version in result["versions"].items()}
-    note = f"{result['machine']['cpu']}, {result['isa']}; "
+    note = f"{result['machine']['cpu']}, {result['isa']}, {table.threads(most)}; "
     note += ", ".join(f"{name} {version}" for name, version in versions.items())
     note += f"; {result['date']}. Times are the least of alternating rounds; what has no precision"
     return "\n".join([*lines, "", note + " in its name is float32."])

@@ -121,11 +121,11 @@ def test_the_table_of_fewer_bits_has_a_column_for_everybody() -> None:
     result = {
         "machine": {"cpu": "CPU"}, "isa": "avx2", "date": "2026-01-01", "peers": list(peers),
         "versions": {"fastrnn": "1", "fastrnn int8": "1", "onednn int8": "3"},
-        "records": [record, record | {"left_out": "busy"}],
+        "records": [record, record | {"left_out": "busy"}, record | {"threads": 1}],
     }  # fmt: skip
     lines = report.few_bits(result).splitlines()
-    assert lines[0] == "| layer | threads | fastrnn | fastrnn int8 | oneDNN int8 |"
-    assert lines[2] == "| lstm T50 N1 I64 H64 (inference) | 2 | 0.500 ms | 0.125 ms | – |"
+    assert lines[0] == "| layer | fastrnn | fastrnn int8 | oneDNN int8 |"
+    assert lines[2] == "| lstm T50 N1 I64 H64 (inference) | 0.500 ms | 0.125 ms | – |"
     assert lines[3] == ""
-    assert lines[4].startswith("CPU, avx2; fastrnn 1, onednn 3; 2026-01-01. ")
+    assert lines[4].startswith("CPU, avx2, 2 threads; fastrnn 1, onednn 3; 2026-01-01. ")
     assert len(lines) == 5
