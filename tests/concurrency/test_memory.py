@@ -191,3 +191,32 @@ def test_too_little_address_space_for_backward(threads: str) -> None:
 def test_nothing_leaks(count: int) -> None:
     grown = int(output_of(LEAKS, str(count), timeout=TIMEOUT))
     assert grown < LEAK_BYTES, f"{grown / 2**20:.1f} MiB more after the calls"
+
+
+@linux
+def test_training_calls_reuse_the_memory_of_their_tapes() -> None:
+    """Fresh memory would be faulted in page by page: 1,000 of them for this tape in each call."""
+    script = """
+        import resource
+        import numpy as np
+        import fastrnn
+
+        layer, x = fastrnn.LSTM(64, 64), np.zeros((100, 32, 64), np.float32)
+
+        def update():
+            y, _, tape = layer.forward(x)
+            nbytes = tape.nbytes
+            layer.backward(tape, y)
+            return nbytes
+
+        def faults():
+            return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+        nbytes, before = [update() for _ in range(3)][-1], faults()
+        for _ in range(20):
+            update()
+        print(nbytes // resource.getpagesize(), (faults() - before) // 20)
+    """
+    pages, fresh = map(int, output_of(script).split())
+    assert pages > 900
+    assert fresh < pages / 4
