@@ -2,8 +2,9 @@
 
 All take turns in one process, round by round, so that what the machine does to one it does to all;
 a figure is the least processor time, of all threads together, as a multiple of the plain cell's of
-the same family. Where a mask is "drawn", the drawing is part of it, and the plain one is a layer's
-call, too. Run under pytest, one small round shows that every variant still runs.
+the same family. Where a mask is "drawn", the drawing is part of it. That and layer normalisation
+are of layers, and so is the plain cell that they are compared with. Run under pytest, one small
+round shows that every variant still runs.
 """
 
 import argparse

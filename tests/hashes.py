@@ -58,7 +58,7 @@ class Config:
     """A cell with its options; `masks` has a letter for each mask: m h c."""
 
     cell: str
-    choices: tuple[Any, ...] = ()  # arguments of _core.Choices, for general cells
+    choices: tuple[Any, ...] = ()  # of _core.Choices, for general cells; the fourth is clip
     peephole: str = ""  # "diagonal", "full"
     projects: bool = False
     masks: str = ""

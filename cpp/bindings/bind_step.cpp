@@ -14,7 +14,6 @@
 #include "bindings/call.h"
 #include "bindings/gil.h"
 #include "bindings/rnn_objects.h"
-#include "fastrnn/check_shape.h"
 #include "fastrnn/rnn/ops.h"
 
 namespace fastrnn::bindings {

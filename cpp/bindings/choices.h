@@ -21,9 +21,10 @@ class ChoicesObject {
     if (activations_ > 1) choices_.g = squash(activations[1]);
     if (activations_ > 2) choices_.h = squash(activations[2]);
     for (const auto& [name, value] : numbers) {
+      double& to = number(name);
       if (!PyFloat_CheckExact(value.ptr()))
         words::wrong_type(std::string(py::str(name)).c_str(), "a float", value);
-      number(name) = py::cast<double>(value);
+      to = py::cast<double>(value);
     }
     if (!(choices_.clip > 0))
       words::wrong("clip", "be above 0, got " + std::to_string(choices_.clip));

@@ -505,8 +505,9 @@ class Spec:
             alpha, beta, *_ = *NUMBERS.get(chosen, ()), 0.0, 0.0
             return chosen, alpha, beta
 
-        choices = {"activations": tuple(map(spelled, self.activations)), "clip": self.limit}
-        return choices | {name: self.values[name] for name in self._of_the_core}
+        values = {name: self.values[name] for name in self._of_the_core}
+        told = {name: value for name, value in values.items() if value is not None}
+        return {"activations": tuple(map(spelled, self.activations))} | told
 
     def weights(self, I: int, H: int, P: int, bias: bool) -> dict[str, tuple[str, tuple[int, ...]]]:
         """Return the weights by argument: their shapes in symbols, and in numbers."""
@@ -539,7 +540,7 @@ class Spec:
         return cls(named, peephole, projection, layer_norm, masked)
 
     Options: ClassVar[type]
-    _of_the_core: ClassVar[tuple[str, ...]] = ()
+    _of_the_core: ClassVar[tuple[str, ...]] = ("clip",)
 
     def _chosen(self) -> bool:
         """Return whether an option asks for the general cell."""
@@ -591,7 +592,7 @@ class LSTMSpec(Spec):
 
     family, title, G, cell_state = "lstm", "an LSTM", 4, True
     Options = LSTMOptions
-    _of_the_core = ("gates", "input_forget")
+    _of_the_core = ("clip", "gates", "input_forget")
 
     def _core(self) -> str:
         if self.general:

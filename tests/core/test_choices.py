@@ -181,3 +181,10 @@ def test_malformed_choices() -> None:
     ):  # fmt: skip
         with pytest.raises((TypeError, ValueError), match=f"^{word} must "):
             _core.Choices(*arguments)
+    for number, word in (
+        ({"clip": 0.0}, "clip"), ({"clip": -1.0}, "clip"), ({"clip": float("nan")}, "clip"),
+        ({"clip": 1}, "clip"), ({"clip": None}, "clip"), ({"clap": 1.0}, "numbers"),
+        ({"clap": 1}, "numbers"),
+    ):  # fmt: skip
+        with pytest.raises((TypeError, ValueError), match=f"^{word} must "):
+            _core.Choices(("tanh",) * 3, **number)

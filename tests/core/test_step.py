@@ -102,11 +102,19 @@ def test_arrays_that_need_a_closer_look_are_left_alone(dtype: np.dtype) -> None:
     read_only = y.copy()
     read_only.flags.writeable = False
     over = np.zeros(N * (I + W), dtype)
+
+    def misaligned(array: np.ndarray) -> np.ndarray:
+        return np.zeros(array.nbytes + 1, np.uint8)[1:].view(dtype).reshape(array.shape)
+
+    class Sub(np.ndarray):
+        pass
+
     bad: list[tuple[Any, Any]] = [
         (None, None), (x.tolist(), y), (x.T.copy().T, y), (x[:2], y), (x[0], y), (x, y[0]),
         (x.astype(">f4" if dtype == np.float32 else ">f8"), y), (other, None), (x, y.tolist()),
         (x, y[:, ::-1]), (x, read_only), (x, y[:2]), (x, y.astype(np.int32)),
-        (over[: N * I].reshape(N, I), over[: N * W].reshape(N, W)),
+        (over[: N * I].reshape(N, I), over[: N * W].reshape(N, W)), (x.view(Sub), y),
+        (x, y.view(Sub)), (misaligned(x), y), (x, misaligned(y)), (x[None], y), (x[0, 0], y),
     ]  # fmt: skip
     for x_t, y_t in bad:
         assert step.run(x_t, y_t, 1) is None
@@ -127,10 +135,10 @@ def test_malformed_calls(dtype: np.dtype) -> None:
     step = _core.Step(layers("lstm", 1, dtype))
     x, y = np.ones((1, I), dtype), np.empty((1, SIZES[1]), dtype)
     for threads in (*malformed.NO_COUNTS, None):
-        with pytest.raises((TypeError, ValueError), match="^num_threads must"):
+        with pytest.raises((TypeError, ValueError), match=r"^num_threads must"):
             step.run(x, y, threads)
     for arguments in ((), (x,), (x, y), (x, y, 1, 2)):
-        with pytest.raises(TypeError, match="^run takes"):
+        with pytest.raises(TypeError, match=r"^run takes"):
             step.run(*arguments)
 
 

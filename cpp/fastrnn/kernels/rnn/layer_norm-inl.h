@@ -8,7 +8,6 @@
 #pragma once
 
 #include "fastrnn/kernels/nn/rows-inl.h"
-#include "fastrnn/kernels/rnn/gradients-inl.h"
 #include "fastrnn/kernels/rnn/pack-inl.h"
 
 namespace fastrnn::FASTRNN_TARGET {
@@ -308,17 +307,19 @@ class NormedBackward {
     if (shared) team.barrier();
   }
 
+  // Once everybody has added to the sums, and all have met after that.
   void finish(Team& team) const {
     const View<T, 2>& out = task_.args.dw_norm;
     for (index_t j = own_panels_.begin; out && j < own_panels_.end; ++j) {
       team.check();
-      for (int v = 0; v < G; ++v) {
-        const int row = gain_row(kShape, v);
-        if (row < 0) continue;
-        Vec<T> all{};
-        for (index_t r = 0; r < task_.dims.N; ++r) all += load(sums(r) + (j * G + v) * L);
-        store(out.at(row, j * L), all, task_.dims.H - j * L);
+      Vec<T> all[G] = {};
+      for (index_t r = 0; r < task_.dims.N; ++r) {
+        FASTRNN_UNROLL
+        for (int v = 0; v < G; ++v) all[v] += load(sums(r) + (j * G + v) * L);
       }
+      for (int v = 0; v < G; ++v)
+        if (const int row = gain_row(kShape, v); row >= 0)
+          store(out.at(row, j * L), all[v], task_.dims.H - j * L);
     }
   }
 

@@ -94,7 +94,7 @@ class BackwardSweep {
     step_out(-1, team);
     if (on_.projection() && synchronise_) team.barrier();
     finish(team);
-    gradients_.finish(team);
+    gradients_.finish(team);  // all threads meet in it
     if (on_.norm()) normed_.finish(team);
   }
 

@@ -125,7 +125,7 @@ class ForwardSweep {
   index_t list_chunk(index_t q0) {
     const Steps& steps = task_.steps;
     const index_t width = J_ * S * L;
-    const bool kept = keeps();
+    const bool taped = keeps();
     index_t q = q0, count = 0;
     for (; q < steps.count && (count < limit_ || q == q0); ++q) {
       const index_t rows = own_rows_at(q), first = steps.first_row(q) + own_rows_.begin;
@@ -133,7 +133,7 @@ class ForwardSweep {
         x_rows_[count] = row_at(task_.in.x, task_.in.ids, steps, q, own_rows_.begin + i);
         if constexpr (narrow)
           if (task_.on.w_ih) operands_.put_x(count, x_rows_[count]);
-        gate_rows_[count] = gates_ + (kept ? first + i : region_ + count) * width;
+        gate_rows_[count] = gates_ + (taped ? first + i : region_ + count) * width;
       }
     }
     chunk_rows_ = count;
