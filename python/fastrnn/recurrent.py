@@ -389,6 +389,11 @@ class Layer:
             raise ValueError(f"merge_mode={self.merge_mode!r} needs bidirectional=True")
         if forget_bias != 0 and not self.bias:
             raise ValueError(f"forget_bias needs bias=True, got forget_bias={forget_bias!r}")
+        if forget_bias != 0 and ("f" not in spec.gates or spec.input_forget):
+            raise ValueError(
+                "forget_bias needs a forget gate with a bias of its own, gates with 'f' and "
+                f"input_forget=False, got forget_bias={forget_bias!r}"
+            )
         if self.compute_dtype is not None and self.dtype != FLOAT32:
             raise ValueError(
                 f"compute_dtype={self.compute_dtype!r} needs dtype=float32, got {self.dtype}"
@@ -780,6 +785,8 @@ class Layer:
     @params.setter
     def params(self, params: dict[str, Array]) -> None:
         self._check_trainable()
+        if not isinstance(params, Mapping):
+            raise TypeError(f"params must be a dict of arrays by name, got {type(params).__name__}")
         self._weights.replace(params)
 
     def __getstate__(self) -> dict[str, Any]:

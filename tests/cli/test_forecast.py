@@ -44,6 +44,16 @@ def test_a_table_in_and_a_table_out(dates: bool, tmp_path: Path) -> None:
     assert len(again.read_text().splitlines()) == 5
 
 
+def test_only_the_table_goes_to_the_standard_output(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = table(tmp_path / "series.csv")
+    assert cli.main(["forecast", str(given), "--horizon", "2", "--updates", "3"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("series,step,mean,")
+    assert len(lines) == 5
+
+
 def test_a_backtest_stands_beside_the_naive_forecast(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -109,3 +109,28 @@ def test_what_is_refused(tmp_path: Path, capsys: Any) -> None:
     assert "VAE has no recurrent layer" in refused(capsys, path, "--out", out)
     assert main(["quantize", str(path)]) == 2  # --out is missing
     assert main(["quantize", str(path), "--out", str(out), "--precision", "int4"]) == 2
+
+
+def test_nothing_is_written_before_the_data_is_read(tmp_path: Path, capsys: Any) -> None:
+    path, out, data = (tmp_path / name for name in ("m.safetensors", "q.safetensors", "d.jsonl"))
+    models.SequenceClassifier("gru", 2, 8, vocab=LETTERS, rng=rng()).save(path)
+    data.write_text('{"x": [1.0], "target": 2.0}\n')
+    assert "d.jsonl, line 1" in refused(capsys, path, "--out", out, "--data", data)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("precision", ["int8", "bfloat16"])
+def test_what_it_writes_can_be_verified(precision: str, tmp_path: Path, capsys: Any) -> None:
+    path, out = tmp_path / "m.safetensors", tmp_path / "q.safetensors"
+    for model in (
+        models.SequenceClassifier("lstm", 2, 8, vocab=LETTERS, bidirectional=True, rng=rng()),
+        models.LanguageModel("gru", LETTERS, 8, rng=rng()),
+        models.Seq2Seq("gru", LETTERS, LETTERS, 8, attention="dot", rng=rng()),
+        models.HRED("gru", 9, 8, rng=rng()),
+        models.SequenceVAE("lstm", 9, 8, 4, rng=rng()),
+    ):
+        model.save(path)
+        run(capsys, "quantize", path, "--out", out, "--precision", precision)
+        said = run(capsys, "verify", out)
+        assert "the SHA-256 is right" in said[0]
+        assert said[1].startswith(type(model).__name__)

@@ -322,9 +322,15 @@ CALLS: dict[str, Callable[[], Made]] = {
     "data.WordVectors.most_similar": lambda: (
         vectors().most_similar, {"positive": ["a"], "negative": ["b"], "topn": 2}
     ),
+    "data.WordVectors.get_mean_vector": lambda: (
+        vectors().get_mean_vector,
+        {"keys": ["a", "b"], "weights": [1.0, 0.5], "pre_normalize": True,
+         "post_normalize": False, "ignore_missing": True},
+    ),
     "data.WordVectors.similarity": lambda: (vectors().similarity, {"w1": "a", "w2": "b"}),
     "data.WordVectors.load": lambda: (
-        data.WordVectors.load_word2vec_format, {"path": vector_file(), "binary": False}
+        data.WordVectors.load_word2vec_format,
+        {"path": vector_file(), "binary": False, "limit": 1},
     ),
     "decode.greedy": lambda: (decode.greedy, dict(SEARCH)),
     "decode.beam_search": lambda: (

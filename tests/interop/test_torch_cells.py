@@ -196,6 +196,16 @@ def test_autocast_takes_states_and_packed_sequences_of_16_bits() -> None:
     torch.testing.assert_close(b[0].data.float(), a[0].data.float(), rtol=0.03, atol=0.03)
 
 
+@pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM"])
+def test_autocast_takes_packed_sequences(name: str) -> None:
+    there, here = pair(name, 3, 8)
+    x = torch.nn.utils.rnn.pack_sequence([torch.ones(4, 3)])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        a, b = there(x), here(x)
+    assert a[0].data.dtype is b[0].data.dtype
+    torch.testing.assert_close(b[0].data.float(), a[0].data.float(), rtol=0.03, atol=0.03)
+
+
 @pytest.mark.filterwarnings("ignore:.*torch.ao", "ignore:torch.quantize")  # PyTorch's own
 def test_quantisation_is_refused_until_the_model_is_reverted() -> None:
     from torch.ao.quantization import quantize_dynamic

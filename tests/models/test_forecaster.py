@@ -314,10 +314,14 @@ def test_the_picture_shows_history_mean_and_bands() -> None:
         ({"context_length": 0}, "context_length must be at least 1"),
         ({"covariates": -1}, "covariates must be at least 0"),
         ({"cell": "cnn"}, "cell must be one of"),
+        ({"cell": [1]}, "cell must be one of"),
+        ({"likelihood": [1]}, "likelihood must be one of"),
+        ({"lags": 12}, "lags must be a list"),
+        ({"levels": 0.5}, "levels must be a list"),
     ],
 )
 def test_bad_options(options: dict, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         Forecaster(options.pop("cell", "gru"), 4, **options)
 
 

@@ -104,6 +104,8 @@ def test_the_generator_decides() -> None:
     )
     assert one == again != other
     assert model.generate("the ", 0) == ""
+    with pytest.raises(ValueError, match="prompt must have shape"):
+        model.generate([[1, 2], [3]], 3)
 
 
 def test_texts_never_show_specials_and_end_at_eos() -> None:

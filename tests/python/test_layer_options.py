@@ -69,6 +69,17 @@ def test_probabilities_and_sizes_are_checked(layer: Any) -> None:
                 layer(3, 4, proj_size=size)
 
 
+@pytest.mark.parametrize("params", [None, np.ones(3), ["weight_ih_l0"]])
+def test_params_are_a_dict(params: Any) -> None:
+    layer = fastrnn.LSTM(3, 4)
+    with pytest.raises(TypeError, match="params must be a dict of arrays"):
+        layer.params = params
+    pytest.importorskip("autograd")
+    with pytest.raises(TypeError, match="params must be a dict of arrays"):
+        layer.apply(params, np.zeros((2, 1, 3), np.float32))
+    assert layer(np.zeros((2, 1, 3), np.float32))[0].shape == (2, 1, 4)
+
+
 def test_options_of_one_kind() -> None:
     with pytest.raises(TypeError, match='peephole must be True, False or "full"'):
         fastrnn.LSTM(3, 4, peephole=1)
@@ -78,6 +89,9 @@ def test_options_of_one_kind() -> None:
         fastrnn.RNN(3, 4, nonlinearity="selu")
     with pytest.raises(ValueError, match="forget_bias needs bias=True"):
         fastrnn.LSTM(3, 4, forget_bias=1.0, bias=False)
+    for options in ({"gates": "io"}, {"input_forget": True}):
+        with pytest.raises(ValueError, match="forget_bias needs a forget gate"):
+            fastrnn.LSTM(3, 4, forget_bias=1.0, **options)
     with pytest.raises(TypeError, match="forget_bias must be a real number"):
         fastrnn.LSTM(3, 4, forget_bias="1")
     with pytest.raises(ValueError, match=r"activations\[1\] must be one of"):

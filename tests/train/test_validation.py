@@ -138,3 +138,8 @@ def test_a_figure_that_is_gone_later_loses_nothing(tmp_path: Path) -> None:
 def test_data_that_can_be_judged_once_only_is_refused() -> None:
     with pytest.raises(TypeError, match="validation must be a function, or data that can be run"):
         trainer(Toy()).fit(batches(), epochs=2, validation=iter(batches()))
+
+
+def test_what_is_no_data_is_refused() -> None:
+    with pytest.raises(TypeError, match="validation must be a function, or data, got 5"):
+        trainer(Toy()).fit(batches(), epochs=2, validation=5)

@@ -45,6 +45,11 @@ QUESTIONS = {
     "distances": lambda wv: wv.distances("w1"),
     "distances to some": lambda wv: wv.distances(A_VECTOR, ["w2", "w5"]),
     "n_similarity": lambda wv: wv.n_similarity(["w1", "w2"], ["w3"]),
+    "get_mean_vector": lambda wv: wv.get_mean_vector(["w1", "w2", "none", A_VECTOR]),
+    "get_mean_vector, weights": lambda wv: wv.get_mean_vector(
+        ["w1", "w2"], weights=[1.0, -0.5], pre_normalize=False, post_normalize=True
+    ),
+    "no best": lambda wv: wv.most_similar("w1", topn=0),
     "rank": lambda wv: [wv.rank("w1", word) for word in WORDS if word != "w1"],
     "closer_than": lambda wv: wv.closer_than("w4", "w9"),
     "most_similar_to_given": lambda wv: wv.most_similar_to_given("w1", ["w5", "w6", "w7"]),
@@ -202,7 +207,7 @@ BAD: dict[str, Any] = {
     "words must be a str, or a list": lambda wv: wv.vectors_for_all("w1"),
     "clip_start": lambda wv: wv.most_similar("w1", clip_start=-1),
     "restrict_vocab": lambda wv: wv.most_similar_cosmul("w1", restrict_vocab=0),
-    "topn": lambda wv: wv.similar_by_word("w1", topn=0),
+    "topn": lambda wv: wv.similar_by_word("w1", topn=-1),
     "mmap must be": lambda wv: wv.load("nowhere", mmap="x"),
 }
 

@@ -114,6 +114,19 @@ def test_gensim_reads_our_files_and_we_read_its(tmp_path: Path, binary: bool) ->
     np.testing.assert_allclose(load_word2vec_format(tmp_path / "g", binary=binary)[1], vectors)
 
 
+@pytest.mark.parametrize("binary", [False, True])
+def test_only_the_words_at_the_front(binary: bool, tmp_path: Path) -> None:
+    words, vectors = ["a", "b", "c"], np.arange(6, dtype=np.float32).reshape(3, 2)
+    path = tmp_path / "v"
+    save_word2vec_format(path, words, vectors, binary=binary)
+    for limit in (0, 2, 3, 9):
+        wv = WordVectors.load_word2vec_format(path, binary=binary, limit=limit)
+        assert wv.index_to_key == words[:limit]
+        np.testing.assert_array_equal(wv.vectors, vectors[:limit])
+    with pytest.raises(ValueError, match="limit must be"):
+        WordVectors.load_word2vec_format(path, binary=binary, limit=-1)
+
+
 def test_binary_vectors_without_line_ends_are_read(tmp_path: Path) -> None:
     """gensim 4 writes none behind a vector, word2vec.c one, and a number may look like one."""
     vectors = np.array([[1, 2], [3, 4]], "<f4")

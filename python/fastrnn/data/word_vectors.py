@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from fastrnn._checks import flag, integer
+from fastrnn._checks import flag, integer, number
 from fastrnn.data import _word_tests
 from fastrnn.data._word_table import Array, UnknownWordError, WordTable, listed
 from fastrnn.io import CheckpointError, load_checkpoint, save_checkpoint
@@ -117,6 +117,70 @@ class WordVectors(WordTable):
         first, second = (self[listed(words)].mean(axis=0, dtype=np.float64) for words in (ws1, ws2))
         lengths = float(np.linalg.norm(first) * np.linalg.norm(second))
         return float(first @ second) / (lengths or 1.0)
+
+    def get_mean_vector(
+        self,
+        keys: Sequence[Any],
+        weights: Sequence[float] | None = None,
+        pre_normalize: bool = True,
+        post_normalize: bool = False,
+        ignore_missing: bool = True,
+    ) -> Array:
+        """Return the mean of some vectors.
+
+        Parameters
+        ----------
+        keys : sequence of str, int or of vectors (E,)
+        weights : sequence of float or None
+            One for each of the keys; their sizes add up to what the sum is divided by. None: 1.
+        pre_normalize : bool
+            Take the vectors of words at length 1.
+        post_normalize : bool
+            Return the mean at length 1.
+        ignore_missing : bool
+            Leave out words without a vector.
+
+        Returns
+        -------
+        ndarray of float32, (E,)
+            Zeros where all words are left out.
+
+        Raises
+        ------
+        UnknownWordError
+            A word has no vector, and ignore_missing is False.
+        TypeError, ValueError
+            There are no keys, as many weights as keys are not given, or a vector has another shape.
+
+        Examples
+        --------
+        >>> from fastrnn.data import WordVectors
+        >>> wv = WordVectors(["a", "b"], [[3.0, 4.0], [0.0, 2.0]])
+        >>> [round(number, 2) for number in wv.get_mean_vector(["a", "b", "c"]).tolist()]
+        [0.3, 0.9]
+        """
+        if isinstance(keys, (str, bytes)) or not isinstance(keys, (Sequence, np.ndarray)):
+            raise TypeError(f"keys must be a list of words or vectors, got {type(keys).__name__}")
+        if len(keys) == 0:
+            raise ValueError("keys must hold at least one word or vector")
+        if weights is None:
+            weights = [1.0] * len(keys)
+        if isinstance(weights, (str, bytes)) or not isinstance(weights, (Sequence, np.ndarray)):
+            raise TypeError(f"weights must be a list of numbers, got {type(weights).__name__}")
+        if len(weights) != len(keys):
+            raise ValueError(f"weights must be {len(keys)} numbers as keys are, got {len(weights)}")
+        given = [number(f"weights[{k}]", weight) for k, weight in enumerate(weights)]
+        sum_, total = np.zeros(self.vector_size, np.float64), 0.0
+        norm, missing = flag("pre_normalize", pre_normalize), flag("ignore_missing", ignore_missing)
+        for key, weight in zip(keys, given, strict=True):
+            if missing and isinstance(key, str) and key not in self:
+                continue
+            sum_ += weight * self._vector_of(key, norm=norm)
+            total += abs(weight)
+        mean = sum_ / (total or 1.0)
+        if flag("post_normalize", post_normalize):
+            mean /= np.linalg.norm(mean) or 1.0
+        return mean.astype(np.float32)
 
     def closer_than(self, key1: Any, key2: Any) -> list[str]:
         """Return all words that are closer to the first word than the second one is.
@@ -313,7 +377,7 @@ class WordVectors(WordTable):
         """Return the words with the highest scores, without those that were asked with."""
         if topn is None:
             return scores
-        most = integer("topn", topn, 1)
+        most = integer("topn", topn, 0)
         best = (np.argsort(-scores, kind="stable")[: most + len(asked)] + start).tolist()
         near = [row for row in best if row not in asked][:most]
         return [(self.index_to_key[row], float(scores[row - start])) for row in near]
@@ -449,9 +513,11 @@ class WordVectors(WordTable):
         save_word2vec_format(path, self.index_to_key, self.vectors, binary=binary)
 
     @classmethod
-    def load_word2vec_format(cls, path: str | os.PathLike[str], binary: bool = False) -> Self:
+    def load_word2vec_format(
+        cls, path: str | os.PathLike[str], binary: bool = False, limit: int | None = None
+    ) -> Self:
         """Read the format of word2vec.c, as `fastrnn.io.word2vec_format.load_word2vec_format`."""
-        return cls(*load_word2vec_format(path, binary=binary))
+        return cls(*load_word2vec_format(path, binary=binary, limit=limit))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write words, vectors and attributes to one safetensors file.

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastrnn._checks import integer
 from fastrnn.io._error import CheckpointError
 from fastrnn.io._files import atomic_write, open_regular
 
@@ -69,7 +70,7 @@ def save_word2vec_format(
 
 
 def load_word2vec_format(
-    path: str | os.PathLike[str], *, binary: bool = False
+    path: str | os.PathLike[str], *, binary: bool = False, limit: int | None = None
 ) -> tuple[list[str], Vectors]:
     """Read word vectors in the text or binary format of word2vec.c, as gensim writes them too.
 
@@ -77,6 +78,8 @@ def load_word2vec_format(
     ----------
     path : path
     binary : bool
+    limit : int or None
+        Read so many words at most, those at the front.
 
     Returns
     -------
@@ -85,6 +88,8 @@ def load_word2vec_format(
 
     Raises
     ------
+    TypeError, ValueError
+        limit is no such number.
     fastrnn.CheckpointError
         The file is shorter or longer than its first line says, or is in another format.
     OSError
@@ -98,6 +103,7 @@ def load_word2vec_format(
     >>> words, vectors.tolist()
     (['cat', 'dog'], [[1.0, 0.5], [0.0, 2.0]])
     """
+    most = None if limit is None else integer("limit", limit, 0)
     with open_regular(path) as file:
         V, E = _header(path, file.readline(_HEADER_BYTES))
         here = file.tell()
@@ -107,8 +113,8 @@ def load_word2vec_format(
         if left < least:
             raise CheckpointError(path, f"{V} vectors of {E} numbers do not fit in it", _AGAIN)
         read = _read_binary if binary else _read_text
-        words, vectors = read(path, file, V, E)
-    if len(set(words)) < V:
+        words, vectors = read(path, file, V, E, V if most is None else min(most, V))
+    if len(set(words)) < len(words):
         raise CheckpointError(path, "a word stands in it twice", _AGAIN)
     return words, vectors
 
@@ -135,9 +141,9 @@ def _word(path: Any, text: bytes) -> str:
     return word
 
 
-def _read_binary(path: Any, file: Any, V: int, E: int) -> tuple[list[str], Vectors]:
+def _read_binary(path: Any, file: Any, V: int, E: int, count: int) -> tuple[list[str], Vectors]:
     words: list[str] = []
-    vectors = np.empty((V, E), np.float32)
+    vectors = np.empty((count, E), np.float32)
     text = file.read()
     at = 0
     for row in vectors:
@@ -148,14 +154,14 @@ def _read_binary(path: Any, file: Any, V: int, E: int) -> tuple[list[str], Vecto
         words.append(_word(path, text[at:end]))
         row[...] = np.frombuffer(text, "<f4", E, end + 1)
         at = end + 1 + 4 * E
-    if text[at:].strip(b"\n"):
+    if count == V and text[at:].strip(b"\n"):
         raise CheckpointError(path, f"it goes on behind the last of {V} words", _AGAIN)
     return words, vectors
 
 
-def _read_text(path: Any, file: Any, V: int, E: int) -> tuple[list[str], Vectors]:
+def _read_text(path: Any, file: Any, V: int, E: int, count: int) -> tuple[list[str], Vectors]:
     words: list[str] = []
-    vectors = np.empty((V, E), np.float32)
+    vectors = np.empty((count, E), np.float32)
     for row in vectors:
         most = _WORD_BYTES + (_NUMBER_BYTES + 1) * E
         line = file.readline(most)
@@ -176,6 +182,6 @@ def _read_text(path: Any, file: Any, V: int, E: int) -> tuple[list[str], Vectors
             row[...] = np.array(fields[1:]).astype(np.float32)
         except ValueError:
             raise CheckpointError(path, f"line {len(words) + 1} holds no numbers", _AGAIN) from None
-    if file.read(_HEADER_BYTES).strip():
+    if count == V and file.read(_HEADER_BYTES).strip():
         raise CheckpointError(path, f"it goes on behind the last of {V} words", _AGAIN)
     return words, vectors

@@ -131,9 +131,12 @@ class Forecaster(Model):
         **layer_options: Any,
     ) -> None:
         source = generator(rng)
-        if likelihood not in LIKELIHOODS:
+        if likelihood not in [*LIKELIHOODS]:  # what cannot be hashed as well
             raise ValueError(f"likelihood must be one of {list(LIKELIHOODS)}, got {likelihood!r}")
         self._likelihood = LIKELIHOODS[likelihood]
+        for name, values in (("levels", levels), ("lags", lags)):
+            if not isinstance(values, Iterable):
+                raise TypeError(f"{name} must be a list of numbers, got {values!r}")
         self._levels = np.array([number("levels", level, 0, 1) for level in levels])
         if not len(self._levels) or self._levels[0] <= 0 or (np.diff(self._levels) <= 0).any():
             raise ValueError(f"levels must lie within 0..1 and rise, got {list(levels)}")

@@ -57,6 +57,8 @@ def apply(
     (V, D·G·H): that spares an update of a language model the gathered rows and their gradients.
     """
     own, layout = layer._stack.weights, layer._stack.layout
+    if not hasattr(params, "keys"):  # what autograd traces is no Mapping
+        raise TypeError(f"params must be a dict of arrays by name, got {type(params).__name__}")
     names = own.names
     frozen = params if type(params) is FrozenWeights else None
     if frozen is not None:

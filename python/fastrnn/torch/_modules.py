@@ -70,7 +70,7 @@ class _Computed(torch.nn.RNNBase):
         if lower is None:
             return compute(self, input, hx)
         y, state = compute(self, full_precision(input), full_precision(hx))
-        to = input.dtype if self.mode == "GRU" else lower
+        to = input.data.dtype if self.mode == "GRU" else lower
         state = tuple(s.to(to) for s in state) if self.mode == "LSTM" else state.to(to)
         return y.to(to), state
 

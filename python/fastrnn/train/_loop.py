@@ -69,6 +69,9 @@ class Validation:
             )
         if source is not None and not callable(source) and not hasattr(model, "evaluate"):
             raise TypeError("validation must be a function, because the model has no evaluate")
+        is_data = hasattr(source, "__iter__") or hasattr(source, "__getitem__")
+        if source is not None and not callable(source) and not is_data:
+            raise TypeError(f"validation must be a function, or data, got {source!r}")
         if not callable(source) and isinstance(source, Iterator):
             raise TypeError(
                 "validation must be a function, or data that can be run through again, got the "

@@ -69,7 +69,8 @@ def forecast(
         forecaster = loaded
     else:
         forecaster = models.Forecaster(cell, hidden, lags=lags, likelihood=likelihood, rng=rng)
-        forecaster.fit(learned, updates=updates, rng=rng)
+        # Where the table goes to the standard output, nothing else does.
+        forecaster.fit(learned, updates=updates, rng=rng, progress=out is not None or backtest)
     if save is not None:
         forecaster.save(save)
     if backtest:

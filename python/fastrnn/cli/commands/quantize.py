@@ -27,13 +27,16 @@ def run_quantize(
     else:
         before = models.load(path)
     after = before.quantize(precision)
-    after.save(out)
-    sizes = [file.stat().st_size for file in (path, out)]
-    print(f"{path}: {type(before).__name__}, {sizes[0]:,} bytes, weights {before.nbytes:,}")
-    print(f"{out}: {precision}, {sizes[1]:,} bytes, weights {after.nbytes:,}")
-    if data is not None:
+    scores = []
+    if data is not None:  # before the file is written: nothing is left behind a refusal
         for when, model in (("before", before), ("after", after)):
             figures = figures_of(
                 model, path, data, references=references, batch_size=batch_size, own=own
             )
-            print(f"{when:>6}: {_scores.line_of(figures)}")
+            scores.append(f"{when:>6}: {_scores.line_of(figures)}")
+    after.save(out)
+    sizes = [file.stat().st_size for file in (path, out)]
+    print(f"{path}: {type(before).__name__}, {sizes[0]:,} bytes, weights {before.nbytes:,}")
+    print(f"{out}: {precision}, {sizes[1]:,} bytes, weights {after.nbytes:,}")
+    for line in scores:
+        print(line)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 import fastrnn
+from fastrnn._frozen import FrozenWeights, with_frozen
 from fastrnn.cli.commands.selftest import relative_error
 from fastrnn.io import CheckpointError, load_checkpoint, load_weights
 from fastrnn.models._parts.model import model_file
@@ -64,7 +65,10 @@ def _size(tensors: dict[str, Any]) -> str:
 
 def _agreement(layer: Any, weights: dict[str, Any]) -> float:
     """Return the largest relative difference of core and twin on random input."""
-    layer.set_params(weights)
+    if isinstance(weights, FrozenWeights):
+        layer = with_frozen(layer, weights)
+    else:
+        layer.set_params(weights)
     x = np.random.default_rng(0).standard_normal((8, 2, layer.input_size)).astype(layer.dtype)
     y, _ = layer(x)
     with fastrnn.use_backend("reference"):

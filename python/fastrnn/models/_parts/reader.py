@@ -86,7 +86,7 @@ class Reader:
         embedding_dropout: float = 0.0,
         layer_options: Mapping[str, Any],
     ) -> None:
-        if cell not in CELLS:
+        if cell not in [*CELLS]:  # what cannot be hashed as well
             raise ValueError(f"cell must be one of {list(CELLS)}, got {cell!r}")
         if (input_size is None) == (vocab is None):
             raise ValueError(

@@ -30,7 +30,10 @@ def as_symbols(
             )
         ids = vocabulary.encode(value)
     else:
-        array = np.asarray(value)
+        try:
+            array = np.asarray(value)
+        except ValueError:  # rows of different lengths
+            raise ValueError(f"{name} must have shape (m,), got {value!r:.80}") from None
         if array.ndim != 1:
             raise ValueError(f"{name} must have shape (m,), got {array.shape}")
         ids = as_ids(name, array if array.size else array.astype(np.int64), V)
