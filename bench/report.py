@@ -121,14 +121,14 @@ def markdown(result: dict[str, Any]) -> str:
 def few_bits(result: dict[str, Any]) -> str:
     """The table of one machine: the time of a layer in each precision, of everybody.
 
-    Of the cases with the most threads.
+    Of the largest layers, with the most threads.
     """
     names = result["peers"]
     heads = ["layer", *(peer_class(name).title for name in names)]
     lines = [_row(heads), _row(["---", *["---:"] * (len(heads) - 1)])]
-    most = max(record["threads"] for record in result["records"])
+    most, H = (max(record[size] for record in result["records"]) for size in ("threads", "H"))
     for record in result["records"]:
-        if "left_out" in record or record["threads"] != most:
+        if "left_out" in record or (record["threads"], record["H"]) != (most, H):
             continue
         times = [record["peers"][name].get("min_ms") for name in names]
         cells = ["–" if ms is None else table.duration(ms) for ms in times]

@@ -506,8 +506,8 @@ class Spec:
             return chosen, alpha, beta
 
         values = {name: self.values[name] for name in self._of_the_core}
-        told = {name: value for name, value in values.items() if value is not None}
-        return {"activations": tuple(map(spelled, self.activations))} | told
+        chosen = {name: value for name, value in values.items() if value is not None}
+        return {"activations": tuple(map(spelled, self.activations))} | chosen
 
     def weights(self, I: int, H: int, P: int, bias: bool) -> dict[str, tuple[str, tuple[int, ...]]]:
         """Return the weights by argument: their shapes in symbols, and in numbers."""
