@@ -162,6 +162,13 @@ def flag(name: str, value: Any) -> bool:
     raise TypeError(f"{name} must be True or False, got {value!r}")
 
 
+def choice(name: str, value: Any, choices: Sequence[str]) -> str:
+    """Return a word that must be one of few."""
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {list(choices)}, got {value!r}")
+    return str(value)
+
+
 def file_path(name: str, value: Any) -> Path:
     """Return the path of a file or folder; a number, an open file or bytes are none."""
     if not isinstance(value, (str, os.PathLike)):

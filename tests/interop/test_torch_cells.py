@@ -206,10 +206,10 @@ def test_autocast_takes_packed_sequences(name: str) -> None:
     torch.testing.assert_close(b[0].data.float(), a[0].data.float(), rtol=0.03, atol=0.03)
 
 
-@pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM"])
+@pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM", "RNNCell", "GRUCell", "LSTMCell"])
 def test_autocast_leaves_float64_alone(name: str) -> None:
     there, here = (module.double() for module in pair(name, 3, 8))
-    x = torch.ones(4, 2, 3, dtype=torch.float64)
+    x = torch.ones(2, 3, dtype=torch.float64)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         a, b = there(x)[0], here(x)[0]
     assert a.dtype is b.dtype is torch.float64

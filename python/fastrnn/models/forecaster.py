@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fastrnn import metrics, ops
-from fastrnn._checks import FLOAT64, Array, integer, number, probability
+from fastrnn._checks import FLOAT64, Array, choice, integer, items, number, probability
 from fastrnn.data import batches
 from fastrnn.init import generator
 from fastrnn.models._forecast.likelihoods import LIKELIHOODS
@@ -131,16 +131,11 @@ class Forecaster(Model):
         **layer_options: Any,
     ) -> None:
         source = generator(rng)
-        if likelihood not in [*LIKELIHOODS]:  # what cannot be hashed as well
-            raise ValueError(f"likelihood must be one of {list(LIKELIHOODS)}, got {likelihood!r}")
-        self._likelihood = LIKELIHOODS[likelihood]
-        for name, values in (("levels", levels), ("lags", lags)):
-            if not isinstance(values, Iterable):
-                raise TypeError(f"{name} must be a list of numbers, got {values!r}")
-        self._levels = np.array([number("levels", level, 0, 1) for level in levels])
+        self._likelihood = LIKELIHOODS[choice("likelihood", likelihood, list(LIKELIHOODS))]
+        self._levels = np.array([number("levels", q, 0, 1) for q in items("levels", levels)])
         if not len(self._levels) or self._levels[0] <= 0 or (np.diff(self._levels) <= 0).any():
             raise ValueError(f"levels must lie within 0..1 and rise, got {list(levels)}")
-        self._lags = [integer("lags", lag, 1) for lag in lags]
+        self._lags = [integer("lags", lag, 1) for lag in items("lags", lags)]
         if not self._lags or len(set(self._lags)) < len(self._lags):
             raise ValueError(f"lags must be different numbers, at least one, got {list(lags)}")
         if context_length is None:

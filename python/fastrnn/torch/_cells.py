@@ -62,7 +62,7 @@ class _Computed(torch.nn.RNNCellBase):
         compute: Any = _Computed._compute
         if "torch._dynamo" in sys.modules:
             compute = outside_of_compilers(compute)
-        lower = autocast_dtype()
+        lower = autocast_dtype(input)
         if lower is None:
             return compute(self, input, hx)
         state = compute(self, full_precision(input), full_precision(hx))

@@ -66,9 +66,8 @@ class _Computed(torch.nn.RNNBase):
         # Before somebody compiles there is no need to import the compiler, which takes seconds.
         if "torch._dynamo" in sys.modules:
             compute = outside_of_compilers(compute)
-        lower = autocast_dtype()
-        known = isinstance(input, Tensor | PackedSequence)
-        if lower is None or (known and input.data.dtype is torch.float64):  # it leaves that alone
+        lower = autocast_dtype(input)
+        if lower is None:
             return compute(self, input, hx)
         y, state = compute(self, full_precision(input), full_precision(hx))
         to = input.data.dtype if self.mode == "GRU" else lower

@@ -48,9 +48,14 @@ def named_states(hx: Any, pair: bool, dtype: Any) -> list[tuple[str, Tensor]]:
     return named
 
 
-def autocast_dtype() -> torch.dtype | None:
-    """Return the dtype of torch.autocast for the CPU, None where it is off."""
-    return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else None
+def autocast_dtype(given: Any = None) -> torch.dtype | None:
+    """Return the dtype of torch.autocast for the CPU, None where it is off or leaves the input
+    alone, which it does to float64.
+    """
+    if not torch.is_autocast_enabled("cpu"):
+        return None
+    double = isinstance(given, Tensor | PackedSequence) and _dtype(given) is torch.float64
+    return None if double else torch.get_autocast_dtype("cpu")
 
 
 def full_precision(given: Any) -> Any:

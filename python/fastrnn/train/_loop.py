@@ -47,6 +47,19 @@ class Limits:
         return max(shares)
 
 
+def _check_data(model: Any, data: Any) -> None:
+    """Refuse validation data that the model cannot be judged on, again and again."""
+    if not hasattr(model, "evaluate"):
+        raise TypeError("validation must be a function, because the model has no evaluate")
+    if not hasattr(data, "__iter__") and not hasattr(data, "__getitem__"):
+        raise TypeError(f"validation must be a function, or data, got {data!r}")
+    if isinstance(data, Iterator):
+        raise TypeError(
+            "validation must be a function, or data that can be run through again, got the "
+            f"one-way iterator {type(data).__name__}"
+        )
+
+
 class Validation:
     """When and how a model is judged, and which parameters were the best."""
 
@@ -67,16 +80,8 @@ class Validation:
             raise ValueError(
                 "validate_every, patience, monitor and best need validation, a function or data"
             )
-        if source is not None and not callable(source) and not hasattr(model, "evaluate"):
-            raise TypeError("validation must be a function, because the model has no evaluate")
-        is_data = hasattr(source, "__iter__") or hasattr(source, "__getitem__")
-        if source is not None and not callable(source) and not is_data:
-            raise TypeError(f"validation must be a function, or data, got {source!r}")
-        if not callable(source) and isinstance(source, Iterator):
-            raise TypeError(
-                "validation must be a function, or data that can be run through again, got the "
-                f"one-way iterator {type(source).__name__}"
-            )
+        if source is not None and not callable(source):
+            _check_data(model, source)
         if best not in (None, "min", "max"):
             raise ValueError(f"best must be 'min', 'max' or None, got {best!r}")
         if best is None:

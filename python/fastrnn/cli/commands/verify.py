@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 import fastrnn
-from fastrnn._frozen import FrozenWeights, with_frozen
 from fastrnn.cli.commands.selftest import relative_error
 from fastrnn.io import CheckpointError, load_checkpoint, load_weights
 from fastrnn.models._parts.model import model_file
+from fastrnn.models._parts.reader import with_weights
 
 MOST = 1e-3  # float32, a few layers and steps: far above rounding, far below a wrong gate
 
@@ -65,10 +65,7 @@ def _size(tensors: dict[str, Any]) -> str:
 
 def _agreement(layer: Any, weights: dict[str, Any]) -> float:
     """Return the largest relative difference of core and twin on random input."""
-    if isinstance(weights, FrozenWeights):
-        layer = with_frozen(layer, weights)
-    else:
-        layer.set_params(weights)
+    layer = with_weights(layer, weights)
     x = np.random.default_rng(0).standard_normal((8, 2, layer.input_size)).astype(layer.dtype)
     y, _ = layer(x)
     with fastrnn.use_backend("reference"):

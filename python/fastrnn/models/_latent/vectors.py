@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from fastrnn._checks import Array, integer
+from fastrnn._checks import Array, choice, integer
 from fastrnn.cells import float_type
 from fastrnn.models._parts.dense import (
     ACTIVATIONS,
@@ -14,7 +14,6 @@ from fastrnn.models._parts.dense import (
     affine,
     between,
     checked_data,
-    choice,
     dense,
     dense_params,
     mean_of,

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastrnn import decode, init, ops
-from fastrnn._checks import integer, number
+from fastrnn._checks import choice, integer, number
 from fastrnn.data import BOS, EOS, PAD, UNK
 from fastrnn.models._parts.decoder import AttentiveDecoder, Decoder, Ids, LayerDecoder, Start
-from fastrnn.models._parts.dense import affine, choice
+from fastrnn.models._parts.dense import affine
 from fastrnn.models._parts.output import FULL, OutputLoss
 from fastrnn.models._parts.reader import CELLS, Reader, linear_params, refuse_projection
 

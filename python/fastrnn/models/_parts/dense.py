@@ -26,19 +26,6 @@ LIKELIHOODS = ("bernoulli", "gaussian")
 _LOG_2PI = log(2 * pi)
 
 
-def choice(name: str, value: Any, choices: Sequence[str]) -> str:
-    """Return a word that must be one of few.
-
-    Raises
-    ------
-    ValueError
-        It is none of them.
-    """
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {list(choices)}, got {value!r}")
-    return str(value)
-
-
 def sizes_of(name: str, value: Any) -> list[int]:
     """Return the widths of hidden layers, which may be none."""
     if isinstance(value, str) or not isinstance(value, Sequence):

@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastrnn import ops
-from fastrnn._checks import integer
+from fastrnn._checks import choice, integer
 from fastrnn._quantize import Matrix
-from fastrnn.models._parts.dense import choice
 from fastrnn.models._parts.reader import NOTHING
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fastrnn import init, ops
-from fastrnn._checks import FLOAT64, Array, integer
+from fastrnn._checks import FLOAT64, Array, choice, integer
 from fastrnn._checks import lengths as checked_lengths
 from fastrnn._frozen import FrozenWeights, with_frozen
 from fastrnn._quantize import Matrix
@@ -86,8 +86,7 @@ class Reader:
         embedding_dropout: float = 0.0,
         layer_options: Mapping[str, Any],
     ) -> None:
-        if cell not in [*CELLS]:  # what cannot be hashed as well
-            raise ValueError(f"cell must be one of {list(CELLS)}, got {cell!r}")
+        choice("cell", cell, list(CELLS))
         if (input_size is None) == (vocab is None):
             raise ValueError(
                 f"give input_size for vectors or vocab for symbols, one of the two; "
