@@ -1,7 +1,8 @@
-"""One array at a time: accept it as it is, convert its layout, or say exactly what is wrong.
+"""Every check of an argument: accept it as it is, convert its layout, or say what is wrong.
 
-Every check first asks `fits` of the core, which looks at the common case alone; whatever fails that
-takes the slow road, which converts or explains. Nothing here ever changes a dtype silently.
+A check of an array first asks `fits` of the core, which looks at the common case alone; whatever
+fails that takes the slow road, which converts or explains. Nothing here ever changes a dtype
+silently.
 """
 
 import math
@@ -10,12 +11,15 @@ from collections.abc import Iterator, Sequence
 from math import prod
 from operator import index
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastrnn._core import fits
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
 
 Array = NDArray[Any]
 DType = np.dtype[Any]
@@ -257,6 +261,40 @@ def function(name: str, value: Any) -> None:
     """Refuse what cannot be called."""
     if not callable(value):
         raise TypeError(f"{name} must be a function, got {value!r}")
+
+
+def generator(rng: Any, name: str = "rng") -> "Generator":
+    """Return rng itself, or a Generator with fresh entropy for None.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator or None
+    name : str
+        What the argument is called in the message.
+
+    Raises
+    ------
+    TypeError
+        rng is something else, such as a seed or a RandomState.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrnn import init
+    >>> rng = np.random.default_rng(0)
+    >>> init.generator(rng) is rng
+    True
+    """
+    from numpy import random
+
+    if rng is None:
+        return random.default_rng()
+    if not isinstance(rng, random.Generator):
+        raise TypeError(
+            f"{name} must be a numpy.random.Generator or None, got {rng!r}; "
+            f"numpy.random.default_rng(seed) makes one"
+        )
+    return rng
 
 
 def dtype_of(name: str, value: Any) -> DType:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from fastrnn import init
-from fastrnn._checks import Array, floats, integer
+from fastrnn._checks import Array, floats, generator, integer
 from fastrnn.cells import float_type
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Embedding:
         if padding_idx is not None:
             self.padding_idx = integer("padding_idx", padding_idx, -self.V, self.V - 1) % self.V
         self.dtype = float_type(dtype)
-        weight = init.normal((self.V, self.E), init.generator(rng), self.dtype)
+        weight = init.normal((self.V, self.E), generator(rng), self.dtype)
         if self.padding_idx is not None:
             weight[self.padding_idx] = 0
         self.params: dict[str, Array] = {"weight": weight}

@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from fastrnn._checks import FLOAT32, Array, DType, allocate
+from fastrnn._checks import FLOAT32, Array, DType, allocate, generator
 
 if TYPE_CHECKING:
     from numpy.random import Generator
 
+__all__ = ["at_most", "generator", "normal", "reserve", "uniform"]
 
 _left: ContextVar[int | None] = ContextVar("bytes left for weights", default=None)
 
@@ -68,40 +69,6 @@ def reserve(shape: tuple[int, ...], dtype: DType) -> None:
     if left < 0:
         raise ValueError(f"the weights need more than the bytes there are; {shape} is too much")
     _left.set(left)
-
-
-def generator(rng: Any, name: str = "rng") -> "Generator":
-    """Return rng itself, or a Generator with fresh entropy for None.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator or None
-    name : str
-        What the argument is called in the message.
-
-    Raises
-    ------
-    TypeError
-        rng is something else, such as a seed or a RandomState.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastrnn import init
-    >>> rng = np.random.default_rng(0)
-    >>> init.generator(rng) is rng
-    True
-    """
-    from numpy import random
-
-    if rng is None:
-        return random.default_rng()
-    if not isinstance(rng, random.Generator):
-        raise TypeError(
-            f"{name} must be a numpy.random.Generator or None, got {rng!r}; "
-            f"numpy.random.default_rng(seed) makes one"
-        )
-    return rng
 
 
 def uniform(

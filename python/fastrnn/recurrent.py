@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from fastrnn import _core, init
 from fastrnn import _stack as stack
 from fastrnn._call import FOR_INFERENCE, PACKED, Part, core_cell
-from fastrnn._checks import FLOAT32, Array, DType, exact, flag, integer
+from fastrnn._checks import FLOAT32, Array, DType, exact, flag, generator, integer
 from fastrnn._core import fits, same_items
 from fastrnn._elsewhere import LAYER_ARGUMENTS, LAYER_ATTRIBUTES, hinted, missing
 from fastrnn._frozen import FrozenWeights, quantized
@@ -368,7 +368,7 @@ class Layer:
                 zip([self.input_size, *merged], sizes, widths, strict=False)
             )
         ]
-        source, params = init.generator(rng), dict[str, Array]()
+        source, params = generator(rng), dict[str, Array]()
         for direction in chain.from_iterable(directions):
             params |= direction.draw(source, forget_bias)
         self._stack = Stack(
@@ -502,7 +502,7 @@ class Layer:
             training = flag("training", training)
         own, dropout, noise = self._stack, None, None
         if own.drops or masks is not None or rng is not None:
-            source = init.generator(rng) if rng is not None or training else None
+            source = generator(rng) if rng is not None or training else None
             if training and source is not None and self.dropout > 0:
                 dropout = stack.Dropout(self.dropout, source)
             noise = self._noise(source if training else None, masks)

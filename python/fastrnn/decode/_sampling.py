@@ -5,13 +5,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastrnn._checks import flag, function, integer, number
+from fastrnn._checks import flag, function, generator, integer, number
 from fastrnn.decode._beam import limits
 from fastrnn.decode._results import Hypothesis
 from fastrnn.decode._rules import MOST_ROWS, Rules
 from fastrnn.decode._search import StepFunction, checked_scores, unpacked
 from fastrnn.decode._select import log_normalisers
-from fastrnn.init import generator
 
 if TYPE_CHECKING:
     from numpy.random import Generator

@@ -7,8 +7,7 @@ import autograd.numpy as anp
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from fastrnn._checks import Array
-from fastrnn.init import generator
+from fastrnn._checks import Array, generator
 from fastrnn.models._latent.vectors import VectorModel
 from fastrnn.models._parts.dense import affine, log_likelihood
 from fastrnn.models._parts.reader import linear_params

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fastrnn import metrics, ops
-from fastrnn._checks import FLOAT64, Array, choice, integer, items, number, probability
+from fastrnn._checks import FLOAT64, Array, choice, generator, integer, items, number, probability
 from fastrnn.data import batches
-from fastrnn.init import generator
 from fastrnn.models._forecast.likelihoods import LIKELIHOODS
 from fastrnn.models._forecast.series import Forecast, Given, continued, covariates_of, given
 from fastrnn.models._parts.model import Model

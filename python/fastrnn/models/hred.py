@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from fastrnn.init import generator
+from fastrnn._checks import generator
 from fastrnn.metrics import perplexity
 from fastrnn.models._dialogue.model import DialogueModel
 from fastrnn.models._dialogue.segments import Segmented

@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastrnn import decode, ops
-from fastrnn._checks import Array, flag, integer, items, probability
+from fastrnn._checks import Array, flag, generator, integer, items, probability
 from fastrnn.data import BOS, EOS, PAD, UNK
-from fastrnn.init import generator
 from fastrnn.metrics import perplexity
 from fastrnn.models._parts.model import Model, size_of, unpack
 from fastrnn.models._parts.output import OutputLoss

@@ -1,30 +1,37 @@
-"""Seq2Seq: one sequence of symbols to another one, with or without attention."""
+"""Seq2Seq and its encoder: one sequence of symbols to another one, with or without attention."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import autograd.numpy as anp
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fastrnn import decode, ops
-from fastrnn._checks import Array, flag, integer, probability
-from fastrnn.data import Vocabulary, pad
+from fastrnn._checks import Array, flag, generator, integer, probability
+from fastrnn._checks import lengths as checked_lengths
+from fastrnn.data import BOS, EOS, PAD, PairBatch, Vocabulary, pad
 from fastrnn.decode import Hypothesis, Rules
-from fastrnn.init import generator
 from fastrnn.io._files import atomic_write
 from fastrnn.metrics import perplexity
 from fastrnn.models._parts.decoder import Start
 from fastrnn.models._parts.model import Model
 from fastrnn.models._parts.output import OutputLoss
-from fastrnn.models._parts.reader import mean_of
+from fastrnn.models._parts.reader import (
+    NOTHING,
+    Reader,
+    labels,
+    linear_params,
+    mean_of,
+    refuse_projection,
+    with_weights,
+)
 from fastrnn.models._parts.symbols import as_symbols
-from fastrnn.models._seq2seq.encoder import Encoder
 from fastrnn.models._seq2seq.measures import MEASURES, checked_measures, measured
-from fastrnn.models._seq2seq.pairs import Pairs, batched_pairs, check_sides, chunks, opened_pairs
+from fastrnn.models._seq2seq.pairs import batched_pairs, check_sides, chunks
 from fastrnn.models._seq2seq.weights import (
     Plan,
     check_attention,
@@ -34,6 +41,7 @@ from fastrnn.models._seq2seq.weights import (
     plain,
     vocab_sizes,
 )
+from fastrnn.recurrent import Layer
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -274,7 +282,7 @@ class Seq2Seq(Model):
     def _nats(
         self,
         params: Mapping[str, Any],
-        pairs: Pairs,
+        pairs: "Pairs",
         rng: "Generator | None",
         smoothing: float,
         learning: bool,
@@ -298,8 +306,43 @@ class Seq2Seq(Model):
         self._decoder, params["decoder"] = self._decoder.quantized(params["decoder"], precision)
         return params
 
-    def _opened(self, batch: Any) -> Pairs:
-        return opened_pairs(batch, self._encoder, self._sizes[1])
+    def _opened(self, batch: Any) -> "Pairs":
+        """Return a batch of two to four parts as `loss` takes it, checked.
+
+        Raises
+        ------
+        TypeError, ValueError
+            A part has the wrong type, shape, or a value out of range.
+        """
+        if not isinstance(batch, (tuple, list)):
+            raise TypeError(
+                f"batch must be (x, targets, lengths, target_lengths), got {type(batch).__name__}"
+            )
+        if not 2 <= len(batch) <= 4:
+            raise ValueError(
+                f"batch must be (x, targets, lengths, target_lengths) or the first two or three of "
+                f"them, got {len(batch)} elements"
+            )
+        x, targets, lengths, target_lengths = PairBatch(*batch)
+        sources, steps = self._encoder.enter(x, lengths)
+        targets = np.asarray(targets)
+        if targets.ndim != 2 or targets.shape[1] != sources.shape[1]:
+            raise ValueError(
+                f"targets must have shape (T, N) with N = {sources.shape[1]} as x, "
+                f"got {targets.shape}"
+            )
+        T, N = targets.shape
+        if target_lengths is None:
+            ends = (targets == EOS).argmax(axis=0) + 1 if T else np.zeros(N, np.int64)
+            result = (targets == EOS).any(axis=0)
+            target_steps = np.where(result, ends, T)
+        else:
+            target_steps = checked_lengths(target_lengths, T, N, False, "target_lengths")
+        exists = np.arange(T)[:, None] < target_steps
+        targets = labels("targets", targets, exists, self._sizes[1], NOTHING)
+        fed = np.full((T, N), BOS)
+        fed[1:] = np.where(exists[1:], targets[:-1], PAD)
+        return Pairs(sources, steps, fed, targets, target_steps.astype(np.int64, copy=False))
 
     def _features(self, y: Any, vector: Any, rng: Any = None) -> Any:
         """Return what the output layer sees of the decoder's features (…, N, width)."""
@@ -320,7 +363,7 @@ class Seq2Seq(Model):
         return ops.linear(self._features(y, vector), *self._out(params))
 
     def _partly_drawn(
-        self, params: Mapping[str, Any], pairs: Pairs, encoded: Start, rng: "Generator"
+        self, params: Mapping[str, Any], pairs: "Pairs", encoded: Start, rng: "Generator"
     ) -> Any:
         """Return what to feed, with some symbols replaced by draws; nothing is traced here."""
         params, known = plain(params), encoded.plain()
@@ -727,3 +770,187 @@ class Seq2Seq(Model):
     def _empty(self) -> Hypothesis:
         text = None if self.target_vocabulary is None else ""
         return Hypothesis(np.empty(0, np.int64), 0.0, 0.0, True, None, text)
+
+
+class Pairs(NamedTuple):
+    """A batch, opened.
+
+    Attributes
+    ----------
+    sources : ndarray of int64, (S, N)
+        In the order that the encoder reads.
+    lengths : ndarray of int64, (N,)
+    fed : ndarray of int64, (T, N)
+        The targets shifted by one: BOS, and all but the last symbol.
+    targets : ndarray of int64, (T, N)
+        NOTHING where there is none.
+    target_lengths : ndarray of int64, (N,)
+    """
+
+    sources: Ids
+    lengths: Ids
+    fed: Ids
+    targets: Ids
+    target_lengths: Ids
+
+    @property
+    def symbols(self) -> int:
+        """How many target symbols there are."""
+        return int(self.target_lengths.sum())
+
+    def source_rows(self, reverses: bool) -> list[Ids]:
+        """Return the sources one by one, in their own order."""
+        rows = [self.sources[:n, k] for k, n in enumerate(self.lengths)]
+        return [row[::-1] for row in rows] if reverses else rows
+
+    def target_rows(self) -> list[Ids]:
+        """Return the targets one by one, without EOS."""
+        rows = [self.targets[:n, k] for k, n in enumerate(self.target_lengths)]
+        return [row[:-1] if len(row) and row[-1] == EOS else row for row in rows]
+
+
+class Encoder:
+    """A recurrent layer over the source, in one direction or both.
+
+    Parameters
+    ----------
+    cell, vocab, embedding_size, hidden_size, num_layers, dropout, embedding_dropout, dtype, rng
+        As `fastrnn.models.Seq2Seq`.
+    layer_options : mapping
+    decoder_size, decoder_layers : int
+        H and L of what starts from here.
+    bidirectional : bool
+    merge_mode : str
+        What memory is made of; the states are always those of all directions.
+    reverse : bool
+        Read each source from its end.
+
+    Attributes
+    ----------
+    params : dict
+        The first weights: ``"embedding"``, ``"rnn"``, and with both directions, or a decoder of
+        another size, ``"bridge"``.
+    width : int
+        C, columns of memory.
+    vector_width : int
+        D·H.
+    reverses : bool
+        Whether sources are read from their ends.
+    """
+
+    def __init__(
+        self,
+        cell: str,
+        *,
+        vocab: int,
+        embedding_size: int | None,
+        hidden_size: int,
+        num_layers: int,
+        bidirectional: bool,
+        merge_mode: str,
+        reverse: bool,
+        dropout: float,
+        embedding_dropout: float,
+        decoder_size: int,
+        decoder_layers: int,
+        dtype: DTypeLike,
+        rng: "Generator",
+        layer_options: Mapping[str, Any],
+    ) -> None:
+        refuse_projection(layer_options)
+        self._reader = Reader(
+            cell, input_size=None, vocab=vocab, embedding_size=embedding_size,
+            hidden_size=hidden_size, num_layers=num_layers, bidirectional=bidirectional,
+            merge_mode=merge_mode, dropout=dropout, embedding_dropout=embedding_dropout,
+            dtype=dtype, rng=rng, layer_options=layer_options,
+        )  # fmt: skip
+        self.reverses, self._dropout = flag("reverse_source", reverse), dropout
+        self._D, self._L, self._H = 2 if bidirectional else 1, num_layers, hidden_size
+        self._states = ("h", "c") if cell == "lstm" else ("h",)
+        self.dtype = self._reader.layer.dtype
+        self.width, self.vector_width = self._reader.width, self._D * hidden_size
+        self.params: dict[str, Any] = dict(self._reader.params)
+        # The layer that each of the decoder's starts from: the top ones belong together.
+        self._starts = [max(0, l + num_layers - decoder_layers) for l in range(decoder_layers)]
+        self._bridged = bidirectional or decoder_size != hidden_size
+        if self._bridged:
+            self.params["bridge"] = {
+                f"{name}_{state}_l{l}": array
+                for l in range(decoder_layers)
+                for state in self._states
+                for name, array in linear_params(
+                    decoder_size, self.vector_width, self.dtype, rng
+                ).items()
+            }
+
+    @property
+    def layer(self) -> Layer:
+        """The recurrent layer, whose weights are ``"rnn"``."""
+        return self._reader.layer
+
+    def enter(self, x: Any, lengths: Any) -> tuple[Array, Ids]:
+        """Return the symbols in the order to be read, (S, N), and the lengths, (N,).
+
+        Raises
+        ------
+        TypeError, ValueError
+            x is no array of symbols (S, N), or lengths break their rule.
+        """
+        x, lengths, exists = self._reader.enter(x, lengths)
+        if self.reverses:
+            s = np.arange(len(x))[:, None]
+            x = np.take_along_axis(x, np.where(exists, lengths - 1 - s, s), axis=0)
+        return x, lengths
+
+    def __call__(
+        self,
+        params: Mapping[str, Any],
+        x: Array,
+        lengths: Ids,
+        rng: "Generator | None" = None,
+        learning: bool = False,
+    ) -> Start:
+        """Return what a decoder needs; x and lengths are what `enter` returned."""
+        memory, state = self._reader(params, x, lengths=lengths, rng=rng, learning=learning)
+        h, c = state if len(self._states) == 2 else (state, None)
+        h, c = self._joined(h), None if c is None else self._joined(c)
+        vector = h[-1]
+        if rng is not None and self._dropout > 0:
+            memory = ops.dropout(memory, self._dropout, rng=rng)
+        h, c = ([each[k] for k in self._starts] if each else None for each in (h, c))
+        assert h is not None  # every cell has one
+        if self._bridged:
+            bridge = params["bridge"]
+            h = [anp.tanh(array) for array in _mapped(bridge, "h", h)]
+            c = None if c is None else _mapped(bridge, "c", c)
+        return Start(memory, lengths, vector, tuple(h), None if c is None else tuple(c))
+
+    def side(self, params: Mapping[str, Any], attended: bool, peeked: bool) -> Any:
+        """Return what an ONNX graph needs of the encoder."""
+        from fastrnn.io._onnx_models import EncoderSide
+
+        layer = with_weights(self._reader.layer, params["rnn"])
+        embedding, bridge = params["embedding"]["weight"], params.get("bridge")
+        return EncoderSide(
+            layer, embedding, bridge, self._starts, self.reverses, attended, peeked
+        )
+
+    def _joined(self, states: Any) -> list[Any]:
+        """Return (L·D, N, H) as (N, D·H) of each layer.
+
+        Reshaped where that will do: autograd puts the gradient of an index together slowly.
+        """
+        N, L, H = states.shape[1], self._L, self._H
+        if self._D == 2:
+            states = anp.transpose(anp.reshape(states, (L, 2, N, H)), (0, 2, 1, 3))
+        if L == 1:
+            return [anp.reshape(states, (N, self._D * H))]
+        return [anp.reshape(states[l], (N, self._D * H)) for l in range(L)]
+
+
+def _mapped(bridge: Mapping[str, Any], name: str, states: list[Any]) -> list[Any]:
+    """Return an affine map of each layer's last state."""
+    return [
+        ops.linear(state, bridge[f"weight_{name}_l{l}"], bridge[f"bias_{name}_l{l}"])
+        for l, state in enumerate(states)
+    ]

@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastrnn import ops
-from fastrnn._checks import Array, integer, number, probability
+from fastrnn._checks import Array, generator, integer, number, probability
 from fastrnn.data import SentenceBatch, pad
-from fastrnn.init import generator
 from fastrnn.metrics import perplexity
 from fastrnn.models._latent.annealing import Annealing, schedule
 from fastrnn.models._latent.bounds import Bounds

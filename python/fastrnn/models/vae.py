@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from fastrnn import ops
-from fastrnn._checks import Array, flag, integer
-from fastrnn.init import generator
+from fastrnn._checks import Array, flag, generator, integer
 from fastrnn.models._latent.bounds import Bounds
 from fastrnn.models._latent.gaussians import gaussian, gaussian_params, noise_for
 from fastrnn.models._latent.vectors import VectorModel

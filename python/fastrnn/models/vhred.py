@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastrnn import ops
-from fastrnn._checks import Array, floats, integer, number
+from fastrnn._checks import Array, floats, generator, integer, number
 from fastrnn.data import DialogueBatch
-from fastrnn.init import generator
 from fastrnn.metrics import perplexity
 from fastrnn.models._dialogue.dialogues import Dialogues, as_batch
 from fastrnn.models._dialogue.model import DialogueModel, EncodedDialogues

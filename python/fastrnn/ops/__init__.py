@@ -1,6 +1,6 @@
 """Differentiable operations: each is a C++ kernel and its gradient, one node for `autograd`."""
 
-from fastrnn.ops._leaves import value_and_grad
+from fastrnn.ops._primitive import value_and_grad
 from fastrnn.ops.attention import attention
 from fastrnn.ops.attention_decoder import attention_decoder
 from fastrnn.ops.dropout import dropout

@@ -7,11 +7,10 @@ import autograd.numpy as anp
 import numpy as np
 
 from fastrnn._call import FOR_INFERENCE
-from fastrnn._checks import Array, flag
+from fastrnn._checks import Array, flag, generator
 from fastrnn._frozen import FrozenWeights
 from fastrnn._stack import Dropout, Noise
 from fastrnn.cells import SPECS, GradientLimits
-from fastrnn.init import generator
 from fastrnn.ops._primitive import Call, differentiable, opened
 
 if TYPE_CHECKING:

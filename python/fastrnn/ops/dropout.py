@@ -7,8 +7,7 @@ from numpy.typing import ArrayLike
 
 from fastrnn import _core
 from fastrnn._call import draw_key, twins
-from fastrnn._checks import Array, allocate, leading, probability
-from fastrnn.init import generator
+from fastrnn._checks import Array, allocate, generator, leading, probability
 from fastrnn.ops._primitive import Call, differentiable
 
 if TYPE_CHECKING:

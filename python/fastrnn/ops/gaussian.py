@@ -7,8 +7,7 @@ from numpy.typing import ArrayLike
 
 from fastrnn import _core
 from fastrnn._call import twins
-from fastrnn._checks import Array, alike, allocate, as_rows
-from fastrnn.init import generator
+from fastrnn._checks import Array, alike, allocate, as_rows, generator
 from fastrnn.ops._primitive import Call, differentiable
 
 if TYPE_CHECKING:

@@ -10,14 +10,13 @@ import numpy as np
 
 from fastrnn._checks import integer, number
 from fastrnn.train._interrupt import Ended, Interrupts
-from fastrnn.train._position import Position
 from fastrnn.train._progress import Display, Status
 from fastrnn.train._ranks import Ranks
-from fastrnn.train._run import Run, Stepper, put, to_checkpoint
+from fastrnn.train._run import Position, Run, Stepper, Window, put, to_checkpoint
 from fastrnn.train._step import Step
 from fastrnn.train._trees import flatten
 from fastrnn.train.checkpoint import Checkpoints
-from fastrnn.train.history import MetricsFile, Record, Window, figures_of
+from fastrnn.train.history import MetricsFile, Record, figures_of
 
 SAVE_SECONDS = 300.0  # from checkpoint to checkpoint, where nobody says otherwise
 # Figures of which more is better, where nobody says otherwise.

@@ -9,9 +9,8 @@ import numpy as np
 from fastrnn._checks import positive
 from fastrnn._row_gradient import plus, times, values_of
 from fastrnn.train._interrupt import Interrupts
-from fastrnn.train._position import Position
 from fastrnn.train._ranks import Ranks
-from fastrnn.train._run import Run, Stepper
+from fastrnn.train._run import Position, Run, Stepper
 from fastrnn.train._trees import detached, flatten, nested
 from fastrnn.train.clip import clip_grad_norm
 from fastrnn.train.optim import Optimiser

@@ -117,30 +117,6 @@ class MetricsFile:
         append(self.path, _line(record))
 
 
-@dataclass
-class Window:
-    """Sums over the updates since the last record."""
-
-    updates: int = 0
-    loss: float = 0.0
-    gradient_norm: float = 0.0
-
-    def add(self, loss: float, gradient_norm: float) -> None:
-        """Add one update."""
-        self.updates += 1
-        self.loss += loss
-        self.gradient_norm += gradient_norm
-
-    def means(self) -> dict[str, float]:
-        """Return the means and start anew."""
-        columns = {
-            "loss": self.loss / self.updates,
-            "gradient_norm": self.gradient_norm / self.updates,
-        }
-        self.updates, self.loss, self.gradient_norm = 0, 0.0, 0.0
-        return columns
-
-
 def draw(history: History, path: str | os.PathLike[str], title: str) -> None:
     """Draw the losses over the updates into a PNG file, if there is anything to draw."""
     from fastrnn import plot

@@ -8,15 +8,13 @@ from typing import Any
 import numpy as np
 
 from fastrnn._call import FOR_INFERENCE
-from fastrnn._checks import file_path, flag, integer
+from fastrnn._checks import file_path, flag, generator, integer
 from fastrnn.distributed import Comm
-from fastrnn.init import generator
 from fastrnn.train._interrupt import Ended, Interrupts
 from fastrnn.train._loop import Limits, Loop, Saving, Validation
-from fastrnn.train._position import Position
 from fastrnn.train._progress import display
 from fastrnn.train._ranks import Ranks
-from fastrnn.train._run import Run, Stepper, from_checkpoint
+from fastrnn.train._run import Position, Run, Stepper, from_checkpoint
 from fastrnn.train._step import Step
 from fastrnn.train.callbacks import checked_callbacks
 from fastrnn.train.checkpoint import Checkpoints, load_latest

@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastrnn import init, ops
-from fastrnn._checks import flag, integer, probability
+from fastrnn._checks import flag, generator, integer, probability
 from fastrnn.data import DialogueBatch, pack_dialogues
 from fastrnn.data.arrays import as_ids
 from fastrnn.decode._rules import MOST_ROWS
-from fastrnn.init import generator
 from fastrnn.models._dialogue.dialogues import Dialogues, as_batch, indexed
 from fastrnn.models._parts.conditioned import ConditionedDecoder, Memory
 from fastrnn.models._parts.decoder import Ids

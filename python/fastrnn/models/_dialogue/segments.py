@@ -9,7 +9,7 @@ import numpy as np
 from fastrnn._checks import integer
 from fastrnn.data import DialogueBatch
 from fastrnn.models._dialogue.dialogues import checked_parts, columns_of
-from fastrnn.train._position import Position
+from fastrnn.train._run import Position
 
 if TYPE_CHECKING:
     from fastrnn.distributed import Comm

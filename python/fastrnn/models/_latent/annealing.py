@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from fastrnn._checks import integer
-from fastrnn.train._position import Position
+from fastrnn.train._run import Position
 
 if TYPE_CHECKING:
     from fastrnn.distributed import Comm

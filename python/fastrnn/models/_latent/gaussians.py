@@ -8,8 +8,7 @@ import autograd.numpy as anp
 import numpy as np
 
 from fastrnn import ops
-from fastrnn._checks import Array
-from fastrnn.init import generator
+from fastrnn._checks import Array, generator
 from fastrnn.models._parts.dense import affine
 from fastrnn.models._parts.reader import linear_params
 

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fastrnn import ops
-from fastrnn._checks import Array, flag, probability
+from fastrnn._checks import Array, flag, generator, probability
 from fastrnn.data import pad
-from fastrnn.init import generator
 from fastrnn.models._parts.model import Model, size_of, unpack
 from fastrnn.models._parts.pooling import POOLINGS, last, pool
 from fastrnn.models._parts.reader import Reader, linear_params, with_weights

@@ -1,1 +1,1 @@
-"""What Seq2Seq is made of: encoder, decoders, pairs, and translating with them."""
+"""What Seq2Seq needs beside its encoder: rules, first weights, batches of pairs, measures."""

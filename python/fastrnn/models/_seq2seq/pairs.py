@@ -1,94 +1,14 @@
-"""Pairs of sequences, checked and shifted: what a decoder is fed, and what it shall answer."""
+"""Pairs of sequences, and their batches, in which those of similar lengths stand together."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastrnn._checks import lengths as checked_lengths
-from fastrnn.data import BOS, EOS, PAD, PairBatch, batches, pad
-from fastrnn.models._parts.reader import NOTHING, labels
-
-if TYPE_CHECKING:
-    from fastrnn.models._seq2seq.encoder import Encoder
+from fastrnn.data import EOS, PairBatch, batches, pad
 
 Ids = NDArray[np.int64]
-
-
-class Pairs(NamedTuple):
-    """A batch, opened.
-
-    Attributes
-    ----------
-    sources : ndarray of int64, (S, N)
-        In the order that the encoder reads.
-    lengths : ndarray of int64, (N,)
-    fed : ndarray of int64, (T, N)
-        The targets shifted by one: BOS, and all but the last symbol.
-    targets : ndarray of int64, (T, N)
-        NOTHING where there is none.
-    target_lengths : ndarray of int64, (N,)
-    """
-
-    sources: Ids
-    lengths: Ids
-    fed: Ids
-    targets: Ids
-    target_lengths: Ids
-
-    @property
-    def symbols(self) -> int:
-        """How many target symbols there are."""
-        return int(self.target_lengths.sum())
-
-    def source_rows(self, reverses: bool) -> list[Ids]:
-        """Return the sources one by one, in their own order."""
-        rows = [self.sources[:n, k] for k, n in enumerate(self.lengths)]
-        return [row[::-1] for row in rows] if reverses else rows
-
-    def target_rows(self) -> list[Ids]:
-        """Return the targets one by one, without EOS."""
-        rows = [self.targets[:n, k] for k, n in enumerate(self.target_lengths)]
-        return [row[:-1] if len(row) and row[-1] == EOS else row for row in rows]
-
-
-def opened_pairs(batch: Any, encoder: "Encoder", vocab: int) -> Pairs:
-    """Return a batch of two to four parts as `Seq2Seq.loss` takes it, checked.
-
-    Raises
-    ------
-    TypeError, ValueError
-        A part has the wrong type, shape, or a value out of range.
-    """
-    if not isinstance(batch, (tuple, list)):
-        raise TypeError(
-            f"batch must be (x, targets, lengths, target_lengths), got {type(batch).__name__}"
-        )
-    if not 2 <= len(batch) <= 4:
-        raise ValueError(
-            f"batch must be (x, targets, lengths, target_lengths) or the first two or three of "
-            f"them, got {len(batch)} elements"
-        )
-    x, targets, lengths, target_lengths = PairBatch(*batch)
-    sources, steps = encoder.enter(x, lengths)
-    targets = np.asarray(targets)
-    if targets.ndim != 2 or targets.shape[1] != sources.shape[1]:
-        raise ValueError(
-            f"targets must have shape (T, N) with N = {sources.shape[1]} as x, got {targets.shape}"
-        )
-    T, N = targets.shape
-    if target_lengths is None:
-        ends = (targets == EOS).argmax(axis=0) + 1 if T else np.zeros(N, np.int64)
-        result = (targets == EOS).any(axis=0)
-        target_steps = np.where(result, ends, T)
-    else:
-        target_steps = checked_lengths(target_lengths, T, N, False, "target_lengths")
-    exists = np.arange(T)[:, None] < target_steps
-    targets = labels("targets", targets, exists, vocab, NOTHING)
-    fed = np.full((T, N), BOS)
-    fed[1:] = np.where(exists[1:], targets[:-1], PAD)
-    return Pairs(sources, steps, fed, targets, target_steps.astype(np.int64, copy=False))
 
 
 def check_sides(sources: Any, targets: Any) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastrnn import _core, init
+from fastrnn import _core
+from fastrnn._checks import generator
 
 
 def loss(
@@ -22,7 +23,7 @@ def loss(
         nodes, signs = paths(config, counts, targets)
         total = total + signed(x, params["nodes"][nodes], signs)
     if config["negative"]:
-        drawn = _noise(init.generator(rng), counts, config, targets)
+        drawn = _noise(generator(rng), counts, config, targets)
         chosen = np.concatenate([targets[:, None], drawn], axis=1)
         signs = np.where(chosen == targets[:, None], 0.0, -1.0)
         signs[:, 0] = 1.0
