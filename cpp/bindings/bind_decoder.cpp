@@ -102,16 +102,36 @@ void read_inputs(const Kind& kind, Named& in, DecoderInputs<T>& a, Extents& exte
       a.score == Score::dot || (a.w_query && (a.score == Score::general || (a.w_key && a.vector))));
 }
 
+// int8 rows and their scales.
+void read_rows(Named& in, const char* values, const char* scale, NarrowMatrix& to) {
+  Extents extents;
+  in.input<std::int8_t>(values, {"O", "I"}, extents, to.q, Strides::free);
+  in.input<float>(scale, {"O"}, extents, to.scale);
+}
+
 class DecoderWeightsObject {
  public:
-  DecoderWeightsObject(const Kind& kind, py::handle inputs) {
+  DecoderWeightsObject(const Kind& kind, py::handle inputs, py::handle int8, py::handle bfloat16) {
     Named in("inputs", inputs);
+    NarrowDecoder narrow;
+    Precision precision = as_bool("bfloat16", bfloat16) ? Precision::bfloat16 : Precision::plain;
+    if (!int8.is_none()) {
+      if (precision != Precision::plain) words::wrong("bfloat16", "be False with int8");
+      precision = Precision::int8;
+      Named rows("int8", int8);
+      read_rows(rows, "weight_ih", "scale_ih", narrow.w_ih);
+      read_rows(rows, "weight_hh", "scale_hh", narrow.w_hh);
+      read_rows(rows, "weight_query", "scale_query", narrow.w_query);
+      read_rows(rows, "weight_output", "scale_output", narrow.w_output);
+      rows.done();
+    }
     with_float_type("weight_hh", in.peek("weight_hh"), [&]<class T>(T) {
       Extents extents;
       DecoderInputs<T> a;
       read_inputs<T>(kind, in, a, extents);
       in.done();
-      without_gil([&] { weights_.emplace(std::in_place_type<DecoderWeights<T>>, a); });
+      without_gil(
+          [&] { weights_.emplace(std::in_place_type<DecoderWeights<T>>, a, precision, narrow); });
     });
   }
 
@@ -226,13 +246,14 @@ void bind_decoder(py::module_& m) {
       .def(
           "__init__",
           [](py::detail::value_and_holder& place, py::handle lstm, py::handle score,
-             py::handle current, py::handle feed, py::handle inputs) {
+             py::handle current, py::handle feed, py::handle inputs, py::handle int8,
+             py::handle bfloat16) {
             const py::int_ threads(0);
             const Kind kind{lstm, score, current, feed, threads};
-            hold(place, std::make_unique<DecoderWeightsObject>(kind, inputs));
+            hold(place, std::make_unique<DecoderWeightsObject>(kind, inputs, int8, bfloat16));
           },
           py::detail::is_new_style_constructor{}, arg("lstm"), arg("score"), arg("current"),
-          arg("feed"), arg("inputs"));
+          arg("feed"), arg("inputs"), arg("int8") = py::none(), arg("bfloat16") = false);
   m.def("attention_decoder_forward", forward_any, "All steps of a decoder that attends to memory.",
         arg("lstm"), arg("score"), arg("current"), arg("feed"), arg("keys_ready"), arg("inputs"),
         arg("outputs"), arg("num_threads") = 0, arg("weights") = py::none());

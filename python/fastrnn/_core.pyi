@@ -302,6 +302,8 @@ class DecoderWeights:
         current: bool,
         feed: int,
         inputs: dict[str, _Array],  # the weights and memory of DecoderInputs
+        int8: dict[str, _Array] | None = None,  # rows and scales in the place of the matrices
+        bfloat16: bool = False,
     ) -> None: ...
 
 def attention_decoder_forward(

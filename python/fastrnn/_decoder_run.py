@@ -8,10 +8,36 @@ import numpy as np
 from fastrnn import _checks, _core
 from fastrnn._checks import Array, DType, allocate, floats, leading
 from fastrnn._decoder import NAMES, Decoder, open_decoder, open_state
+from fastrnn._quantize import Int8Rows, Matrix
 from fastrnn.cells import GradientLimits
 
 _SHARED = {"weight_general": "weight_query"}  # the core's name for the matrix of either score
+# The matrices that steps multiply by: those that may have fewer bits in a kernel.
+_MATRICES = ("weight_ih", "weight_hh", "weight_query", "weight_general", "weight_output")
 _KEPT = ("outputs", "contexts", "attn", "keys", "queries", "states", "cells", "fed")
+
+
+def packed(
+    d: Decoder, inputs: dict[str, Array], params: Mapping[str, Any]
+) -> _core.DecoderWeights:
+    """Return the matrices in the kernels' order, with fewer bits where those of params have.
+
+    Those with fewer bits are all of one kind, and nobody edits them: they are packed once.
+    """
+    w_hh = params["weight_hh"]
+    if not isinstance(w_hh, Matrix):
+        return _core.DecoderWeights(*d.kind, inputs)
+    int8: dict[str, Array] = {}
+    for name in _MATRICES:
+        matrix = params.get(name)
+        if isinstance(matrix, Int8Rows):
+            own = _SHARED.get(name, name)
+            int8 |= {own: matrix.values, own.replace("weight", "scale"): matrix.scale}
+    return w_hh.packed_with(
+        tuple(params.get(name) for name in NAMES),
+        d.kind,
+        lambda: _core.DecoderWeights(*d.kind, inputs, int8 or None, not int8),
+    )
 
 
 class DecoderRun:
@@ -32,12 +58,13 @@ class DecoderRun:
         self.outputs = outputs
         self._threads = threads
 
-    def forward(self, weights: _core.DecoderWeights | None = None) -> None:
-        """Run all steps; with packed weights the keys are ready, too."""
+    def forward(
+        self, weights: _core.DecoderWeights | None = None, *, keys_ready: bool = False
+    ) -> None:
+        """Run all steps."""
         _core.attention_decoder_forward(
-            *self.decoder.kind, weights is not None, self.inputs, self.outputs, self._threads,
-            weights,
-        )  # fmt: skip
+            *self.decoder.kind, keys_ready, self.inputs, self.outputs, self._threads, weights
+        )
 
     def results(self) -> tuple[Array, ...]:
         """Return outputs, contexts, weights and the arrays of the state after the last step."""
@@ -118,8 +145,13 @@ def open_arrays(
     """Return what the call is, what the core reads of it, and its dtype; x None: of one step."""
     if not isinstance(params, Mapping) or params.get("weight_hh") is None:
         raise ValueError("params must have weight_hh, and be a dict")
-    w_hh, dtype = leading("weight_hh", params["weight_hh"])
-    arrays = {n: floats(n, params[n], dtype) for n in params if params[n] is not None}
+    w_hh = params["weight_hh"]
+    w_hh, dtype = leading("weight_hh", w_hh[:] if isinstance(w_hh, Matrix) else w_hh)
+    arrays = {
+        n: w[:] if isinstance(w, Matrix) else floats(n, w, dtype)
+        for n, w in params.items()
+        if w is not None
+    }
     arrays["weight_hh"] = w_hh
     inputs = {"memory": contiguous("memory", floats("memory", memory, dtype))}
     if x is not None:

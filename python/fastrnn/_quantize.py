@@ -4,7 +4,8 @@ Both stand for a float32 matrix (R, K), and are frozen: nobody edits them.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from operator import is_
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -19,9 +20,22 @@ LARGEST = 127  # of the int8 values: -128 has no counterpart
 class _Packable(ABC):
     """A matrix that is packed for products once an instruction set, when it is first needed."""
 
-    __slots__ = ("_ready",)
+    __slots__ = ("_ready", "_together")
 
     _ready: _core.PackedMatrix | None
+    _together: tuple[tuple[Any, ...], Any, _core.DecoderWeights] | None
+
+    def __init__(self) -> None:
+        self._ready = self._together = None
+
+    def packed_with(
+        self, others: tuple[Any, ...], kind: Any, pack: Callable[[], _core.DecoderWeights]
+    ) -> _core.DecoderWeights:
+        """Return what `pack` makes of this matrix and others, kept while they are the same."""
+        kind, kept = (_core.isa(), kind), self._together
+        if kept is None or kept[1] != kind or not all(map(is_, kept[0], others)):
+            kept = self._together = others, kind, pack()
+        return kept[2]
 
     def packed(self) -> _core.PackedMatrix:
         """Return the matrix in the order that the kernels of the instruction set in use read."""
@@ -53,8 +67,8 @@ class Int8Rows(_Packable):
     scale: NDArray[np.float32]
 
     def __init__(self, values: NDArray[np.int8], scale: Array) -> None:
+        super().__init__()
         self.values, self.scale = _frozen(values), _frozen(scale)
-        self._ready = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.values, self.scale)
@@ -102,6 +116,10 @@ class Int8Rows(_Packable):
         vectors: Array = self.values[rows] * self.scale[rows][..., None]
         return vectors
 
+    def below(self, rows: int) -> Self:
+        """Return the matrix under so many rows of zeros."""
+        return type(self)(_below(self.values, rows), _below(self.scale, rows))
+
     def tensors(self, name: str) -> dict[str, Array]:
         """Return what a file holds of it."""
         return {name: self.values, f"{name}.scale": self.scale}
@@ -140,8 +158,8 @@ class Bfloat16(_Packable):
     bits: NDArray[np.uint16]
 
     def __init__(self, bits: NDArray[np.uint16]) -> None:
+        super().__init__()
         self.bits = _frozen(bits)
-        self._ready = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.bits,)
@@ -189,6 +207,10 @@ class Bfloat16(_Packable):
         vectors: Array = (self.bits[rows].astype(np.uint32) << 16).view(np.float32)
         return vectors
 
+    def below(self, rows: int) -> Self:
+        """Return the matrix under so many rows of zeros."""
+        return type(self)(_below(self.bits, rows))
+
     def tensors(self, name: str) -> dict[str, Array]:
         """Return what a file holds of it: safetensors' NumPy half knows no bfloat16."""
         return {f"{name}.bits": self.bits}
@@ -229,6 +251,10 @@ def _finite(name: str, w: Array) -> Array:
     if not np.isfinite(w).all():
         raise ValueError(f"{name} holds NaN or Inf, which cannot be quantised")
     return w
+
+
+def _below(array: Array, rows: int) -> Array:
+    return np.concatenate([np.zeros((rows, *array.shape[1:]), array.dtype), array])
 
 
 def _frozen(array: Array) -> Any:

@@ -1,5 +1,6 @@
 """AttentionStep: a decoder with attention one step at a time, for decoding; needs NumPy alone."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import ArrayLike
 from fastrnn import _checks, _core
 from fastrnn._checks import Array, allocate, floats
 from fastrnn._decoder import Decoder, check
-from fastrnn._decoder_run import DecoderRun, contiguous, open_arrays, open_outputs
+from fastrnn._decoder_run import DecoderRun, contiguous, open_arrays, open_outputs, packed
 from fastrnn.runtime import team
 
 
@@ -81,7 +82,7 @@ class AttentionStep:
             )
         self._decoder, self._dtype = d, dtype
         self._rows = d.N  # of memory
-        self._ready = _Ready(d, inputs, rows, self._threads or team.get())
+        self._ready = _Ready(d, inputs, params, rows, self._threads or team.get())
         self._embedding: Array | None = None
         if embedding is not None:
             self._embedding = contiguous("embedding", floats("embedding", embedding, dtype))
@@ -139,7 +140,8 @@ class AttentionStep:
                 raise ValueError("parents needs the state whose rows they are")
             parents = _places("parents", parents, N, len(state[0]), "rows of state")
         outputs = open_outputs(d, self._dtype, state, self._ready.keys, parents)
-        DecoderRun(d, inputs, outputs, self._threads or team.get()).forward(self._ready.weights)
+        run = DecoderRun(d, inputs, outputs, self._threads or team.get())
+        run.forward(self._ready.weights, keys_ready=self._ready.keys is not None)
         after = [outputs[name][1] for name in ("states", "cells", "fed") if name in outputs]
         return outputs["outputs"][0], outputs["contexts"][0], outputs["attn"][0], tuple(after)
 
@@ -173,14 +175,17 @@ _STEPS = 16
 class _Ready:
     """What all steps share: their inputs, `rows` rows for each row of memory."""
 
-    def __init__(self, d: Decoder, inputs: dict[str, Array], rows: int, threads: int) -> None:
+    def __init__(
+        self, d: Decoder, inputs: dict[str, Array], params: Mapping[str, Any], rows: int,
+        threads: int,
+    ) -> None:  # fmt: skip
         self._d, self._inputs, self._threads = d, inputs, threads
         self.keys: Array | None = None
         if d.score == "additive":
             self.keys = self._of_memory(
                 "keys", inputs["weight_key"], inputs.get("bias_key"), self._lengths()
             )
-        self.weights = _core.DecoderWeights(*d.kind, inputs)
+        self.weights = packed(d, inputs, params)
         self.inputs = inputs | (self._projected() if rows >= _ROWS else {})
         self._most_symbols = _STEPS * d.N * rows
 

@@ -109,6 +109,11 @@ def leaves(params: Any, prefix: str = "") -> dict[str, Any]:
     return found
 
 
+def attending(place: str, *more: str) -> list[str]:
+    """The places of the matrices of a layer that attends."""
+    return [f"{place}.weight_{name}" for name in ("ih", "hh", *more)]
+
+
 @pytest.mark.parametrize(
     ("name", "places"),
     [
@@ -120,12 +125,14 @@ def leaves(params: Any, prefix: str = "") -> dict[str, Any]:
         ("s2s-rnn-tied", {"encoder.rnn", "encoder.embedding.weight", "decoder.rnn",
                           "decoder.embedding.weight"}),
         ("s2s-additive", {"encoder.rnn", "encoder.embedding.weight", "decoder.embedding.weight",
-                          "out.weight"}),
+                          "out.weight", *attending("decoder.attention", "query", "key", "output")}),
         ("s2s-sizes", {"encoder.rnn", "encoder.embedding.weight", "decoder.rnn",
-                       "decoder.embedding.weight", "out.weight"}),
+                       "decoder.embedding.weight", "out.weight",
+                       *attending("decoder.attention", "general", "output")}),
         ("hred-rnn-gated", {"embedding.weight", "encoder", "context", "decoder.rnn",
                             "decoder.out.weight"}),
-        ("hred-gru-attention", {"embedding.weight", "encoder", "context", "decoder.out.weight"}),
+        ("hred-gru-attention", {"embedding.weight", "encoder", "context", "decoder.out.weight",
+                                *attending("decoder.rnn", "query", "key")}),
         ("svae-gru", {"embedding.weight", "encoder", "decoder.rnn", "decoder.out.weight"}),
     ],
 )  # fmt: skip

@@ -1,9 +1,12 @@
 // attention_decoder: validate, the products before the loop, the time loop, the products after it.
 #include "fastrnn/nn/decoder.h"
 
+#include <type_traits>
+
 #include "fastrnn/dispatch.h"
 #include "fastrnn/nn/decoder_checks.h"
 #include "fastrnn/nn/decoder_weights.h"
+#include "fastrnn/nn/narrow_linear.h"
 #include "fastrnn/nn/ops.h"
 #include "fastrnn/nn/run.h"
 
@@ -64,11 +67,18 @@ void inputs_products(const DecoderForwardArgs<T>& a, const Sizes& s) {
   const auto bias = scratch.add<T>(s.G, s.H);
   scratch.allocate();
   sum_biases<T>(a, s, scratch.at(bias));
-  linear_forward<T>({a.num_threads,
-                     input_rows(a.x, 0, s.E),
-                     part(a.w_ih, 0, s.G * s.H, 0, s.E),
-                     {scratch.at(bias), {s.G * s.H}, {1}},
-                     rows_of(a.gates, 0, s.G * s.H)});
+  const View<const T, 2> x = input_rows(a.x, 0, s.E);
+  const View<const T, 1> b{scratch.at(bias), {s.G * s.H}, {1}};
+  const View<T, 2> gates = rows_of(a.gates, 0, s.G * s.H);
+  if constexpr (std::is_same_v<T, float>) {
+    if (a.weights && a.weights->narrow().linear) {
+      const NarrowDecoder& narrow = a.weights->narrow();
+      run(narrow.linear->multiply, NarrowLinearArgs{x, b, gates, a.weights->for_x(), narrow.dots},
+          a.num_threads, {double(s.T) * double(s.N) * double(s.E) * double(s.G * s.H) / 2});
+      return;
+    }
+  }
+  linear_forward<T>({a.num_threads, x, part(a.w_ih, 0, s.G * s.H, 0, s.E), b, gates});
 }
 
 // linear_backward where anything of it is wanted.
@@ -176,8 +186,9 @@ void attention_decoder_forward(const DecoderForwardArgs<T>& args) {
   if (a.x) inputs_products(a, s);
   const NnTable<T>& table = a.weights ? a.weights->table() : nn_kernels<T>();
   run(table.attention_decoder_forward,
-      DecoderForwardTask<T>{a, a.weights ? a.weights->data() : nullptr}, a.num_threads,
-      {loop_work(s)});
+      a.weights ? DecoderForwardTask<T>{a, a.weights->data(), a.weights->narrow()}
+                : DecoderForwardTask<T>{a, nullptr, {}},
+      a.num_threads, {loop_work(s)});
 }
 
 template <class T>

@@ -1,10 +1,14 @@
 // The arguments of attention_decoder: where its arrays' shapes stand.
 #pragma once
 
+#include "fastrnn/nn/narrow_matrix.h"
+#include "fastrnn/rnn/narrow.h"
 #include "fastrnn/types.h"
 #include "fastrnn/view.h"
 
 namespace fastrnn {
+
+struct NarrowLinear;
 
 // As in nn/args.h. Sizes: T steps, N rows, S source positions, M rows of memory, E columns of x, C
 // of memory, H hidden, G gates (GRU 3, LSTM 4), A columns of a query (dot: H; general: C), F of
@@ -89,6 +93,14 @@ struct DecoderBackwardArgs : DecoderInputs<T> {
   View<T, 1> db_ih, db_hh, db_key, dvector, db_output;
 };
 
+// The matrices of the time loop with fewer bits than float32: how products by them are computed,
+// and, of a call that packs, themselves.
+struct NarrowDecoder {
+  const NarrowLinear* linear = nullptr;  // absent: all are plain
+  Dots dots = Dots::none;
+  NarrowMatrix w_ih, w_hh, w_query, w_output;  // as those of DecoderInputs
+};
+
 // Written by the kernel for the products after it; all zeros where a row has no step.
 template <class T>
 struct DecoderWork {
@@ -102,9 +114,15 @@ struct DecoderWork {
 
 // The kernels' own arguments.
 template <class T>
+struct DecoderPackTask {
+  const DecoderInputs<T>& args;
+  NarrowDecoder narrow;
+};
+template <class T>
 struct DecoderForwardTask {
   const DecoderForwardArgs<T>& args;
   unsigned char* packed;  // DecoderPanels, filled; nullptr: the kernel fills its own
+  NarrowDecoder narrow;   // what `packed` holds
 };
 template <class T>
 struct DecoderBackwardTask {

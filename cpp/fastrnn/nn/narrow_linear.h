@@ -1,20 +1,13 @@
 // NarrowLinear: a linear layer by weights of fewer bits than float32, as one ISA offers it.
 #pragma once
 
+#include "fastrnn/nn/narrow_matrix.h"
 #include "fastrnn/nn/table.h"
 #include "fastrnn/rnn/narrow.h"
 #include "fastrnn/rnn/table.h"
 #include "fastrnn/view.h"
 
 namespace fastrnn {
-
-// w (O, I) in the caller's layout, any strides: float32, which is rounded to bfloat16; or q, whole
-// numbers -127 .. 127, times the scale of their row.
-struct NarrowMatrix {
-  View<const float, 2> w;
-  View<const std::int8_t, 2> q;
-  View<const float, 1> scale;  // (O,)
-};
 
 // y = x·wᵀ + b
 struct NarrowLinearArgs {
@@ -25,12 +18,25 @@ struct NarrowLinearArgs {
   Dots dots = Dots::none;
 };
 
+// to[r] = b + from[r]·wᵀ for rows that lie anywhere; b null: what to[r] holds + from[r]·wᵀ.
+struct NarrowRowsArgs {
+  index_t rows, O, I;
+  const float* const* from;  // [rows] of I
+  const float* b;            // (O,)
+  float* const* to;          // [rows] of O
+  const unsigned char* packed;
+  Dots dots;
+};
+
 // Of one type of weights.
 struct NarrowLinear {
   const KernelTable<float>* row;  // of the same ISA and weights
   std::size_t (*packed_bytes)(index_t O, index_t I);
   void (*pack)(const NarrowMatrix&, unsigned char* block, Team&);
   NnKernel<NarrowLinearArgs> multiply;
+  // Within a thread's part of another kernel: bytes of scratch for so many rows, and the product.
+  std::size_t (*rows_bytes)(index_t rows, index_t O, index_t I);
+  void (*multiply_rows)(const NarrowRowsArgs&, unsigned char* scratch, Team&);
 };
 
 #define FASTRNN_DECLARE_LINEAR(target)              \

@@ -36,7 +36,7 @@ struct NnTable {
   NnKernel<DropoutArgs<T>> dropout_forward;  // and backward
   NnKernel<AttentionForwardArgs<T>> attention_forward;
   NnKernel<AttentionBackwardArgs<T>> attention_backward;
-  NnKernel<DecoderInputs<T>> attention_decoder_pack;  // scratch: DecoderPanels, filled
+  NnKernel<DecoderPackTask<T>> attention_decoder_pack;  // scratch: DecoderPanels, filled
   NnKernel<DecoderForwardTask<T>> attention_decoder_forward;
   NnKernel<DecoderBackwardTask<T>> attention_decoder_backward;
   NnKernel<DecoderMemoryTask<T>> attention_decoder_memory;

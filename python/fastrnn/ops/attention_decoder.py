@@ -6,7 +6,8 @@ from numpy.typing import ArrayLike
 
 from fastrnn._call import twins
 from fastrnn._checks import Array
-from fastrnn._decoder_run import open_run
+from fastrnn._decoder_run import open_run, packed
+from fastrnn._quantize import Bfloat16, Matrix
 from fastrnn.cells import GradientLimits
 from fastrnn.ops._primitive import Call, differentiable, opened
 
@@ -148,12 +149,20 @@ def _forward(
     limits: GradientLimits,
 ) -> tuple[Any, ...]:
     x, memory, state, params = _split(arrays, names)
+    few = {name: w for name, w in params.items() if isinstance(w, Matrix)}
+    if few and not call.core:
+        operands = params | {name: w.operand() for name, w in few.items()}
+        bfloat16 = any(isinstance(w, Bfloat16) for w in few.values())
+        *first, after = twins("quantized").attention_decoder(
+            x, memory, operands, state=state, bfloat16=bfloat16, **options
+        )
+        return (*first, *after)
     if not call.core:
         *first, after = twins().attention_decoder(x, memory, params, state=state, **options)
         call.kept = arrays, names, options | limits._asdict()
         return (*first, *after)
     run = open_run(x, memory, params, state, call.num_threads, **options)
-    run.forward()
+    run.forward(packed(run.decoder, run.inputs, few) if few else None)
     results = run.results()
     if call.traced:  # backward reads them again
         call.kept = run, (*run.decoder.state_names[: len(state or ())], *names), limits

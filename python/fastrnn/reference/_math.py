@@ -42,7 +42,12 @@ def constant(array: Any) -> Any:
 
 def affine(xp: Any, x: Any, w: Any, b: Any) -> Any:
     """Return ``x·wᵀ + b``; a `w` or `b` of None is left out."""
-    product = x if w is None else x @ xp.transpose(w)
+    if hasattr(w, "of_x"):  # weights of fewer bits know what becomes of x
+        product = w.of_x(x)
+    elif w is None:
+        product = x
+    else:
+        product = x @ xp.transpose(w)
     return product if b is None else product + b
 
 

@@ -87,11 +87,16 @@ def attention_decoder(
     >>> outputs, contexts.round(3)
     (array([[[0.5]]]), array([[[2.762]]]))
     """
-    d, step, inputs, exists, now = open_call(
+    _, step, inputs, exists, now = open_call(
         x, memory, params, state, (cell, score, query, input_feed), (memory_lengths, lengths),
         num_threads,
     )  # fmt: skip
-    xp = step.xp
+    return all_steps(step, inputs, exists, now)
+
+
+def all_steps(step: "Step", inputs: Any, exists: Array, now: list[Any]) -> tuple[Any, ...]:
+    """Return outputs, contexts and weights of all steps, and the state after each row's last."""
+    d, xp = step.d, step.xp
     results: list[tuple[Any, Any, Any]] = []
     for t in range(d.T):
         there = exists[t][:, None]

@@ -34,6 +34,8 @@ class Int8Weight:
         """Return some rows of W."""
         return Int8Weight(self.values[part], self.scale[part], self.bounded)
 
+    __getitem__ = rows
+
     def of_x(self, x: Array) -> Array:
         """Return x Wᵀ (N, R); each row of x has its own scale, its largest absolute value / 127.
 
@@ -93,6 +95,88 @@ def linear(x: Array, w: Any, b: Array | None) -> Array:
     """
     product = Int8Weight(*w).of_x(x) if isinstance(w, tuple) else bfloat16(x) @ w.T
     return product if b is None else product + b
+
+
+class BFloat16Weight:
+    """W (R, K) of numbers that bfloat16 has; what it multiplies is rounded to such."""
+
+    def __init__(self, w: Array) -> None:
+        self.w = w
+
+    def rows(self, part: slice) -> "BFloat16Weight":
+        """Return some rows of W."""
+        return BFloat16Weight(self.w[part])
+
+    __getitem__ = rows
+
+    def of_x(self, x: Array) -> Array:
+        """Return x Wᵀ (N, R)."""
+        return linear(x, self.w, None)
+
+
+class _Columns:
+    """W (R, K) by parts of its columns, each with a product of its own."""
+
+    def __init__(self, *parts: tuple[int, Callable[[Array], Array]]) -> None:
+        self._parts = parts
+
+    def of_x(self, x: Array) -> Array:
+        """Return x Wᵀ (N, R)."""
+        total: Any = np.float32(0)
+        at = 0
+        for width, product in self._parts:
+            total = total + product(x[:, at : at + width])
+            at += width
+        return np.asarray(total)
+
+
+def attention_decoder(
+    x: Array, memory: Array, params: dict[str, Any], *, bfloat16: bool = False,
+    state: Any = None, memory_lengths: Any = None, lengths: Any = None, num_threads: Any = None,
+    **options: Any,
+) -> tuple[Any, ...]:  # fmt: skip
+    """Run a decoder by matrices of fewer bits; see `fastrnn.reference.attention_decoder`.
+
+    W_ih, W_hh, the score's matrix of the query and the output's are multiplied by rounded rows: x,
+    what feeds, h and the context each for itself. Memory is not rounded.
+
+    Parameters
+    ----------
+    params : dict
+        Its matrices as pairs (values, scale) of int8 rows; or all as float32.
+    bfloat16 : bool
+        The matrices are of numbers that bfloat16 has.
+    """
+    from fastrnn.reference.attention_decoder import all_steps, open_call
+
+    whole = {
+        name: w[0] * w[1][:, None] if isinstance(w, tuple) else w for name, w in params.items()
+    }
+    kind = tuple(options[name] for name in ("cell", "score", "query", "input_feed"))
+    d, step, inputs, exists, now = open_call(
+        x, memory, whole, state, kind, (memory_lengths, lengths), num_threads
+    )
+
+    def few(name: str, columns: slice = slice(None)) -> Any:
+        w = params[name]
+        if isinstance(w, tuple):
+            return Int8Weight(w[0][:, columns], w[1])
+        return BFloat16Weight(w[:, columns])
+
+    def rounded(name: str) -> bool:
+        return isinstance(params.get(name), tuple) or (bfloat16 and params.get(name) is not None)
+
+    p = dict(step.p)
+    for name in ("weight_hh", "weight_query", "weight_general"):
+        if rounded(name):
+            p[name] = few(name)
+    if rounded("weight_ih"):
+        parts = few("weight_ih", slice(d.E)), few("weight_ih", slice(d.E, None))
+        p["weight_ih"] = _Columns((d.E, parts[0].of_x), (d.F, parts[1].of_x))
+    if rounded("weight_output"):
+        parts = few("weight_output", slice(d.H)), few("weight_output", slice(d.H, None))
+        p["weight_output"] = _Columns((d.H, parts[0].of_x), (d.C, parts[1].of_x))
+    return all_steps(step._replace(p=p), inputs, exists, now)
 
 
 Step = Callable[[Array, Array, Any], tuple[Array, Any]]

@@ -30,10 +30,13 @@ class DecoderForward {
 
  public:
   DecoderForward(const DecoderForwardTask<T>& task, Carver& carver, int threads)
-      : a_(task.args), H_(task.args.w_hh.shape[1]), ready_(task.packed), panels_(task.args, true) {
-    rows_.take(carver, threads);
+      : a_(task.args),
+        H_(task.args.w_hh.shape[1]),
+        ready_(task.packed),
+        panels_(task.args, true, task.narrow) {
     Carver packed(task.packed);
     panels_.take(ready_ ? packed : carver);
+    rows_.take(carver, threads, panels_.bytes(rows_.kAtOnce));
   }
 
   void run(Team& team) {

@@ -4,18 +4,25 @@
 #include "fastrnn/kernels/nn/product-inl.h"
 #include "fastrnn/kernels/nn/rows-inl.h"
 #include "fastrnn/nn/decoder_args.h"
+#include "fastrnn/nn/narrow_linear.h"
 
 namespace fastrnn::FASTRNN_TARGET {
 namespace {
 
-// A matrix that every step multiplies by: packed once for all threads.
+// A matrix that every step multiplies by: packed once for all threads. Of float32 it may have fewer
+// bits; what multiplies it is then converted row by row.
 template <class T>
 class Whole {
  public:
-  void take(Carver& carver, index_t K, index_t columns) {
+  void take(Carver& carver, index_t K, index_t columns, const NarrowDecoder& narrow) {
     K_ = K;
     columns_ = columns;
-    packed_ = carver.take<T>(column_groups<T>(columns), group_size());
+    linear_ = narrow.linear;
+    dots_ = narrow.dots;
+    if (linear_)
+      block_ = carver.take<unsigned char>(static_cast<index_t>(linear_->packed_bytes(columns, K)));
+    else
+      packed_ = carver.take<T>(column_groups<T>(columns), group_size());
     bias_ = carver.take<T>(column_groups<T>(columns), kGroupColumns<T>);
   }
 
@@ -29,8 +36,27 @@ class Whole {
     }
   }
 
+  // right = wᵀ with fewer bits, by one thread.
+  void fill(const NarrowMatrix& w, const View<const T, 1>& b, Team& team) {
+    linear_->pack(w, block_, team);
+    for (index_t g = 0; g < column_groups<T>(columns_); ++g)
+      load_bias(b, g * kGroupColumns<T>, kGroupColumns<T>, bias_ + g * kGroupColumns<T>);
+  }
+
+  // Scratch for up to so many rows.
+  index_t bytes(index_t rows) const {
+    if (!linear_) return 0;
+    return static_cast<index_t>(linear_->rows_bytes(rows, columns_, K_));
+  }
+
   // to[row] = bias + from[row]·right, or, adding, += from[row]·right.
-  void times(index_t rows, const T* const* from, bool add, T* const* to, Team& team) const {
+  void times(index_t rows, const T* const* from, bool add, T* const* to, unsigned char* scratch,
+             Team& team) const {
+    if constexpr (kMayBeNarrow<T>) {
+      if (linear_ && rows > 0)
+        return linear_->multiply_rows(
+            {rows, columns_, K_, from, add ? nullptr : bias_, to, block_, dots_}, scratch, team);
+    }
     for (index_t g = 0; rows > 0 && g < column_groups<T>(columns_); ++g) {
       team.check();
       const index_t column = g * kGroupColumns<T>, left = columns_ - column;
@@ -48,18 +74,17 @@ class Whole {
  private:
   index_t group_size() const { return panels_of<T>(K_) * kLanes<T> * kGroupColumns<T>; }
   index_t K_ = 0, columns_ = 0;
+  const NarrowLinear* linear_ = nullptr;
+  Dots dots_ = Dots::none;
+  unsigned char* block_ = nullptr;  // of linear_
   T *packed_ = nullptr, *bias_ = nullptr;
 };
 
-// Rows [row, row + rows) of a matrix.
+// Some rows and columns of a matrix.
 template <class T>
-FASTRNN_INLINE View<const T, 2> rows_of(const View<const T, 2>& w, index_t row, index_t rows) {
-  return {w.at(row), {rows, w.shape[1]}, {w.stride[0], w.stride[1]}};
-}
-template <class T>
-FASTRNN_INLINE View<const T, 2> columns_of(const View<const T, 2>& w, index_t column,
-                                           index_t columns) {
-  return {w.at(0, column), {w.shape[0], columns}, {w.stride[0], w.stride[1]}};
+FASTRNN_INLINE View<const T, 2> block_of(const View<const T, 2>& w, index_t row, index_t rows,
+                                         index_t column, index_t columns) {
+  return {w.at(row, column), {rows, columns}, {w.stride[0], w.stride[1]}};
 }
 
 template <class T>
@@ -90,16 +115,20 @@ class DecoderRows {
  public:
   static constexpr index_t kAtOnce = 48;
 
-  void take(Carver& carver, int threads) {
+  // bytes: of scratch, of a thread's products.
+  void take(Carver& carver, int threads, index_t bytes = 0) {
     active_ = carver.take<index_t>(threads, kAtOnce);
     from_ = carver.take<const T*>(threads, kAtOnce);
     to_ = carver.take<T*>(threads, kAtOnce);
+    bytes_ = bytes;
+    scratch_ = carver.take<unsigned char>(threads, bytes);
   }
 
   void bind(const Team& team) {
     active_ += team.rank() * kAtOnce;
     from_ += team.rank() * kAtOnce;
     to_ += team.rank() * kAtOnce;
+    scratch_ += team.rank() * bytes_;
   }
 
   // f() for each block of this thread's share of N rows.
@@ -148,7 +177,7 @@ class DecoderRows {
       from_[count] = from(active_[i]);
       to_[count++] = to(active_[i]);
     }
-    right.times(count, from_, add, to_, team);
+    right.times(count, from_, add, to_, scratch_, team);
   }
   template <class From, class To>
   void product(const Whole<T>& right, bool add, From&& from, To&& to, Team& team) {
@@ -159,7 +188,8 @@ class DecoderRows {
   index_t* active_ = nullptr;
   const T** from_ = nullptr;
   T** to_ = nullptr;
-  index_t count_ = 0;
+  unsigned char* scratch_ = nullptr;
+  index_t bytes_ = 0, count_ = 0;
   Range block_{};
 };
 

@@ -1,5 +1,6 @@
 // A linear layer by narrow weights: y = x·wᵀ + b, x converted row by row as the recurrent layers'
-// input is. A row's result depends neither on its batch nor on the thread count.
+// input is; of a batch, or of rows that lie anywhere. A row's result depends neither on its batch
+// nor on the thread count.
 #pragma once
 
 #include "fastrnn/kernels/rnn/operands-inl.h"
@@ -37,16 +38,54 @@ class NarrowLinearLayer {
 
   static std::size_t bytes(const NarrowLinearArgs& a, int threads) {
     Carver sizes(nullptr);
-    NarrowLinearLayer(a, sizes, 0, threads);
+    NarrowLinearLayer(matrix_of(a), rows_of(a), sizes, 0, threads);
     return sizes.bytes();
   }
 
   static void run(const NarrowLinearArgs& a, unsigned char* scratch, Team& team) {
     Carver carver(scratch);
-    NarrowLinearLayer(a, carver, team.rank(), team.size()).multiply(team);
+    const index_t M = a.x.shape[0], all = groups_of(a.y.shape[1]);
+    NarrowLinearLayer layer(matrix_of(a), rows_of(a), carver, team.rank(), team.size());
+    const bool by_rows = all < 2 * team.size();
+    const Range whole{0, all};
+    const Range rows = by_rows ? share(M, team.rank(), team.size(), 1) : Range{0, M};
+    const Range groups = by_rows ? whole : share(all, team.rank(), team.size(), 1);
+    for (index_t row = rows.begin; row < rows.end; row += layer.at_once_) {
+      const index_t count = least(layer.at_once_, rows.end - row);
+      for (index_t i = 0; i < count; ++i) layer.set(i, a.x.at(row + i), a.y.at(row + i));
+      layer.multiply(count, groups, a.b, false, team);
+    }
+  }
+
+  static std::size_t rows_bytes(index_t rows, index_t O, index_t I) {
+    Carver sizes(nullptr);
+    NarrowLinearLayer({O, I, nullptr, Dots::none}, rows, sizes, 0, 1);
+    return sizes.bytes();
+  }
+
+  static void multiply_rows(const NarrowRowsArgs& a, unsigned char* scratch, Team& team) {
+    Carver carver(scratch);
+    NarrowLinearLayer layer({a.O, a.I, a.packed, a.dots}, a.rows, carver, 0, 1);
+    for (index_t i = 0; i < a.rows; ++i) layer.set(i, a.from[i], a.to[i]);
+    const View<const float, 1> b{a.b, {a.O}, {1}};
+    layer.multiply(a.rows, {0, groups_of(a.O)}, b, a.b == nullptr, team);
   }
 
  private:
+  // A packed matrix (O, I).
+  struct Packed {
+    index_t O, I;
+    const unsigned char* block;
+    Dots dots;
+  };
+  static Packed matrix_of(const NarrowLinearArgs& a) {
+    return {a.y.shape[1], a.x.shape[1], a.packed, a.dots};
+  }
+  static index_t rows_of(const NarrowLinearArgs& a) {
+    const index_t row = a.y.shape[1] * index_t{sizeof(float)};
+    return least(a.x.shape[0], least(kAtOnce, rows_at_once(a.x.shape[1], row)));
+  }
+
   // [group of 4 panels of O][word of I][panel][lane], and what goes with it.
   struct Panel {
     W* w;
@@ -61,67 +100,79 @@ class NarrowLinearLayer {
   }
   static index_t groups_of(index_t O) { return ceil_div(O, kWidth); }
 
-  NarrowLinearLayer(const NarrowLinearArgs& a, Carver& carver, int rank, int threads)
-      : args_(a),
-        M_(a.x.shape[0]),
-        O_(a.y.shape[1]),
-        I_(a.x.shape[1]),
-        at_once_(least(M_, least(kAtOnce, rows_at_once(I_, O_ * index_t{sizeof(float)})))),
-        operands_(carver, 0, 0, at_once_, I_, rank, threads),
-        out_(carver.take<float*>(threads, at_once_) + rank * at_once_),
-        last_(carver.take<float>(threads, at_once_, kWidth) + rank * at_once_ * kWidth) {}
+  // A thread's rows, at most `at_once` of them.
+  NarrowLinearLayer(const Packed& matrix, index_t at_once, Carver& carver, int rank, int threads)
+      : matrix_(matrix),
+        at_once_(at_once),
+        operands_(carver, 0, 0, at_once, matrix.I, rank, threads),
+        to_(carver.take<float*>(threads, at_once) + rank * at_once),
+        out_(carver.take<float*>(threads, at_once) + rank * at_once),
+        last_(carver.take<float>(threads, at_once, kWidth) + rank * at_once * kWidth) {}
 
-  void multiply(Team& team) {
-    const index_t all = groups_of(O_);
-    const bool by_rows = all < 2 * team.size();
-    const Range whole{0, all};
-    const Range rows = by_rows ? share(M_, team.rank(), team.size(), 1) : Range{0, M_};
-    const Range groups = by_rows ? whole : share(all, team.rank(), team.size(), 1);
-    for (index_t row = rows.begin; row < rows.end; row += at_once_) {
-      const index_t count = least(at_once_, rows.end - row);
+  void set(index_t i, const float* from, float* to) {
+    operands_.put_x(i, from);
+    to_[i] = to;
+  }
+
+  // Of the rows that were set, these groups of outputs.
+  void multiply(index_t count, Range groups, const View<const float, 1>& b, bool add, Team& team) {
+    for (index_t g = groups.begin; g < groups.end; ++g) {
       team.check();
-      for (index_t i = 0; i < count; ++i) operands_.put_x(i, args_.x.at(row + i));
-      for (index_t g = groups.begin; g < groups.end; ++g) {
-        team.check();
-        multiply_group({row, row + count}, g);
-      }
+      multiply_group(count, g, b, add);
     }
   }
 
-  void multiply_group(Range rows, index_t group) {
-    const index_t first = group * kWidth, count = rows.end - rows.begin, exist = O_ - first;
-    const index_t vectors = group_width(group, kRows.per_group, panels_of<float>(O_));
+  void multiply_group(index_t count, index_t group, const View<const float, 1>& b, bool add) {
+    const index_t first = group * kWidth, exist = matrix_.O - first;
+    const index_t vectors = group_width(group, kRows.per_group, panels_of<float>(matrix_.O));
     const bool cut = exist < vectors * L;  // tiles write whole vectors
-    for (index_t i = 0; i < count; ++i)
-      out_[i] = cut ? last_ + i * kWidth : args_.y.at(rows.begin + i, first);
+    for (index_t i = 0; i < count; ++i) {
+      out_[i] = cut ? last_ + i * kWidth : to_[i] + first;
+      for (index_t v = 0; cut && add && v < vectors; ++v)
+        store(out_[i] + v * L, load(to_[i] + first + v * L, exist - v * L));
+    }
     alignas(64) float init[kWidth] = {};
-    for (index_t v = 0; args_.b && v < vectors; ++v)
-      store(init + v * L, load(args_.b.at(first + v * L), exist - v * L));
-    const index_t steps = words_of<W>(I_);
-    Carver carver(const_cast<unsigned char*>(args_.packed));
-    const Panel from = carve(carver, O_, I_);
-    NarrowProduct p{count,   vectors, operands_.x().list,    steps, nullptr, nullptr,
-                    nullptr, init,    operands_.x().factors, out_,  0};
+    for (index_t v = 0; b && v < vectors; ++v)
+      store(init + v * L, load(b.at(first + v * L), exist - v * L));
+    const index_t steps = words_of<W>(matrix_.I);
+    Carver carver(const_cast<unsigned char*>(matrix_.block));
+    const Panel from = carve(carver, matrix_.O, matrix_.I);
+    NarrowProduct p{count,
+                    vectors,
+                    operands_.x().list,
+                    steps,
+                    nullptr,
+                    nullptr,
+                    nullptr,
+                    add ? nullptr : init,
+                    operands_.x().factors,
+                    out_,
+                    0};
     p.w = reinterpret_cast<const unsigned char*>(from.w + first * steps * Narrow<W>::together);
     if constexpr (Narrow<W>::scaled)
       p.start = from.scales.start + first, p.scale = from.scales.scale + first;
-    Narrow<W>::multiply(p, args_.dots);
+    Narrow<W>::multiply(p, matrix_.dots);
     for (index_t i = 0; cut && i < count; ++i)
       for (index_t v = 0; v < vectors; ++v)
-        store(args_.y.at(rows.begin + i, first + v * L), load(out_[i] + v * L), exist - v * L);
+        store(to_[i] + first + v * L, load(out_[i] + v * L), exist - v * L);
   }
 
-  const NarrowLinearArgs& args_;
-  index_t M_, O_, I_, at_once_;
+  const Packed matrix_;
+  index_t at_once_;
   Operands<W> operands_;
-  float** out_;
+  float **to_, **out_;
   float* last_;  // of the group that is not whole
 };
 
 template <class W>
 constexpr NarrowLinear narrow_linear_of(const KernelTable<float>& row) {
   using Layer = NarrowLinearLayer<W>;
-  return {&row, Layer::packed_bytes, Layer::pack, {Layer::bytes, Layer::run}};
+  return {&row,
+          Layer::packed_bytes,
+          Layer::pack,
+          {Layer::bytes, Layer::run},
+          Layer::rows_bytes,
+          Layer::multiply_rows};
 }
 
 }  // namespace

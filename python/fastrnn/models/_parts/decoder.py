@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from fastrnn import ops
 from fastrnn._checks import Array
 from fastrnn._frozen import FrozenWeights, with_frozen
-from fastrnn._quantize import Matrix
+from fastrnn._quantize import PRECISIONS, Matrix
 from fastrnn.attention_step import AttentionStep
 from fastrnn.models._parts.reader import SMALL, Reader, of_columns, with_weights
 from fastrnn.ops._primitive import value_of
@@ -335,10 +335,13 @@ class AttentiveDecoder(Decoder):
         return y, weights
 
     def quantized(self, params: Mapping[str, Any], precision: str) -> tuple[Decoder, Any]:
-        """Return the decoder, and its params with the layers above of fewer bits.
-
-        The kernel of attention takes float32.
-        """
+        """Return the decoder, and its params with matrices of fewer bits."""
+        few = {
+            name: PRECISIONS[precision].of(f"{self._name}.{name}", array)
+            for name, array in params[self._name].items()
+            if array.ndim == 2
+        }
+        params = {**params, self._name: {**params[self._name], **few}}
         if self._above is None:
             return self, params
         return self, {**params, "rnn": FrozenWeights.of(self._above, params["rnn"], precision)}
@@ -352,10 +355,13 @@ class AttentiveDecoder(Decoder):
         if not self._simple:
             return given
         H, weights = self.width, dict(given)
-        dtype = value_of(given["weight_hh"]).dtype
+        dtype = value_of(given["bias_hh"]).dtype
         for name in ("weight_ih", "weight_hh"):
-            gates = np.zeros((2 * H, given[name].shape[1]), dtype)
-            weights[name] = anp.concatenate([gates, given[name]])
+            w = given[name]
+            if isinstance(w, Matrix):
+                weights[name] = w.below(2 * H)
+            else:
+                weights[name] = anp.concatenate([np.zeros((2 * H, w.shape[1]), dtype), w])
         constant = np.repeat(np.array([_OPEN, -_OPEN], dtype), H)
         weights["bias_ih"] = anp.concatenate([constant, given["bias_ih"]])
         weights["bias_hh"] = anp.concatenate([np.zeros(2 * H, dtype), given["bias_hh"]])

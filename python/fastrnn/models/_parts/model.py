@@ -263,11 +263,11 @@ class Model:
         Returns
         -------
         Model
-            Of the same class. Recurrent layers and output layers compute with fewer bits. Tables of
-            embeddings are kept with fewer bits, and the rows that are looked up are float32. Other
-            matrices are rounded as well, and kept so in a file, but in memory and in their products
-            they are float32: dense layers, and of a decoder with attention the layer that attends.
-            Vectors stay float32.
+            Of the same class. Recurrent layers, the steps of decoders with attention and output
+            layers compute with fewer bits. Tables of embeddings are kept with fewer bits, and the
+            rows that are looked up are float32. The matrices of dense layers are rounded as well,
+            and kept so in a file, but in memory and in their products they are float32. Vectors
+            stay float32.
 
         Raises
         ------
@@ -468,7 +468,7 @@ def _rounded(entry: Any, precision: str, name: str = "") -> Any:
     """Return what is not quantised yet as copies: tables and output layers as matrices of fewer
     bits, and other matrices as float32 numbers that fewer bits can hold.
     """
-    if isinstance(entry, FrozenWeights):
+    if isinstance(entry, FrozenWeights | Matrix):
         return entry
     if isinstance(entry, Mapping):
         dot = f"{name}." if name else ""
