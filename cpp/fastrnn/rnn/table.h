@@ -143,7 +143,7 @@ struct KernelTable {
 };
 
 // THE LIST of rows: X(name, float type of the calls, type of the packed weights, more of X's own).
-// A file of kernels/rnn/ fills those of plain weights, and one each of the others (cpp/CMakeLists).
+// Each is filled by a file of kernels/rnn/ (cpp/CMakeLists).
 #define FASTRNN_FOR_EACH_PLAIN_ROW(X, ...) \
   X(f32, float, float __VA_OPT__(, ) __VA_ARGS__) X(f64, double, double __VA_OPT__(, ) __VA_ARGS__)
 #define FASTRNN_FOR_EACH_ROW(X, ...)                     \

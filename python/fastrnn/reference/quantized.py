@@ -103,11 +103,8 @@ class BFloat16Weight:
     def __init__(self, w: Array) -> None:
         self.w = w
 
-    def rows(self, part: slice) -> "BFloat16Weight":
-        """Return some rows of W."""
-        return BFloat16Weight(self.w[part])
-
-    __getitem__ = rows
+    def __getitem__(self, rows: slice) -> "BFloat16Weight":
+        return BFloat16Weight(self.w[rows])
 
     def of_x(self, x: Array) -> Array:
         """Return x Wᵀ (N, R)."""

@@ -1,4 +1,5 @@
-// Fills the KernelTable of float64, which is for checking: smaller code than that of float32.
+// Fills the KernelTable of float64, in a file of its own: cpp/CMakeLists asks for smaller code here
+// than for float32.
 #pragma once
 
 #include "fastrnn/kernels/rnn/make_table-inl.h"
