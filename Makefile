@@ -149,7 +149,10 @@ else
 	$(NATIVE) -B build/aarch64 -DCMAKE_BUILD_TYPE=Release -DCMAKE_SYSTEM_NAME=Linux \
 	  -DCMAKE_SYSTEM_PROCESSOR=aarch64 -DCMAKE_CXX_COMPILER=$(CROSS)-g++
 	$(VENV)/bin/cmake --build build/aarch64
-	qemu-aarch64 -L /usr/$(CROSS) build/aarch64/cpp/fastrnn_selftest
+	for cpu in cortex-a53 max; do \
+	  qemu-aarch64 -cpu $$cpu -L /usr/$(CROSS) build/aarch64/cpp/fastrnn_selftest || exit 1; \
+	done
+	OBJDUMP=$(CROSS)-objdump $(PY) tools/check_tiles.py build/aarch64/cpp/fastrnn_selftest
 endif
 
 bench: $(HAVE)fastrnn $(HAVE)group-bench  ## this machine against whatever peers are installed

@@ -119,7 +119,8 @@ def run(quick: Quick = False, plot: Plot = PICTURES, seeds: Seeds = 1) -> None:
     lines = {"dry sound": x[ten, 0], "amplifier": wanted[ten], "the LSTM": y[ten]}
     figure = curves(
         lines, title=f"An LSTM imitates an amplifier: {wrong_share}",
-        x=np.arange(RATE // 100) * 1e3 / RATE, xlabel="milliseconds", ylabel="signal",
+        x=np.arange(RATE // 100) * 1e3 / RATE, xlabel="milliseconds",
+        ylabel="signal, full scale 1",
     )  # fmt: skip
     save(figure, plot, "audio_callback")
     listen(plot / "audio_callback.wav", [x[:, 0], wanted, y])

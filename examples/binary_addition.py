@@ -12,7 +12,7 @@ import numpy as np
 
 import fastrnn
 from _script import PICTURES, Plot, Quick, Seeds, plural, save, spread, standalone
-from fastrnn.plot import curves
+from fastrnn.plot import bars, curves
 
 HIDDEN, RATE = 16, np.float32(0.1)
 SETTINGS = {  # activation, gain of the first weights (None: standard deviation 1)
@@ -90,6 +90,7 @@ def run(quick: Quick = False, plot: Plot = PICTURES, seeds: Seeds = 10) -> None:
     print(f"8 bits, {HIDDEN} hidden units, {iterations:,} updates, {count}: mean ± sd")
     print(f"{'':<18}{'last 1,000 right':>18}{'32 bits right':>18}{'learned after':>16}{'s/run':>7}")
     rights = {}
+    shares = {"the last 1,000 sums of 8 bits": {}, "sums of 32 bits": {}}
     for name, (activation, gain) in SETTINGS.items():
         last, wide, learned, began = [], [], [], perf_counter()
         for seed in range(seeds):
@@ -99,15 +100,19 @@ def run(quick: Quick = False, plot: Plot = PICTURES, seeds: Seeds = 10) -> None:
             wide.append(exact(rng, weights, activation, 32))
             learned.append(first_good(right))
             rights.setdefault(name, []).append(right)
+        for panel, runs in zip(shares.values(), (last, wide)):
+            panel[name] = runs
         seconds = (perf_counter() - began) / seeds
         when = [i for i in learned if i is not None]
         span = f"{min(when):,}-{max(when):,}" if when else "never"
         print(f"{name:<18}{spread(last, 3):>18}{spread(wide, 3):>18}{span:>16}{seconds:>7.2f}")
+    title = f"Who learns to carry, and from which first weights? {count}"
+    save(bars(shares, title=title, xlabel="share of right sums"), plot, "binary_addition")
     figure = curves(
-        rights, title=f"Who learns to carry, and from which first weights? {count}",
-        smooth=200, xlabel="updates", ylabel="share of right sums, last 200",
+        rights, title=f"How they learn to carry: means of {count}", band=False, smooth=200,
+        xlabel="updates", ylabel="share of right sums of 8 bits, last 200",
     )  # fmt: skip
-    save(figure, plot, "binary_addition")
+    save(figure, plot, "binary_addition_learning")
 
 
 if __name__ == "__main__":

@@ -15,10 +15,10 @@ from time import perf_counter
 import numpy as np
 
 from _packages import Data, places, skip
-from _script import PICTURES, Plot, Quick, Seeds, plural, save, standalone
+from _script import PICTURES, Plot, Quick, Seeds, plural, save, spread, standalone
 from fastrnn.data import Vocabulary, contiguous_streams
 from fastrnn.models import LanguageModel
-from fastrnn.plot import curves
+from fastrnn.plot import bars, curves
 from fastrnn.train import AdamW, Trainer
 from fastrnn.train.schedule import linear
 from toys import tasks
@@ -86,31 +86,51 @@ def markov(seed, n=200_000, size=8, epochs=2):
 def run(quick: Quick = False, plot: Plot = PICTURES, seeds: Seeds = 1, data: Data = None) -> None:
     """Character language model: nats of text it never saw, beside a source of known entropy."""
     name, *parts = text(data)
+    above, ratios = [], []
     for seed in range(seeds):
         nats, entropy = markov(seed)
+        above.append(nats - entropy)
+        ratios.append(nats / entropy)
         print(f"Markov source, seed {seed}: {nats:.4f} nats, entropy rate {entropy:.4f}")
     letters = Vocabulary.from_texts(parts, level="character")
     if quick:
         parts = parts[0][:180_000], parts[1][:20_000]
     epochs = 1 if quick else max(1, 7_000_000 // len(parts[0]))
-    ids, found, levels = [letters.encode(part) for part in parts], [], {}
+    ids, found = [letters.encode(part) for part in parts], []
+    unseen = {"state carried": [], f"state reset every {T}": []}
     for seed in range(seeds):
         began = perf_counter()
         model, (carried, reset), history = fit("lstm", *ids, letters, 256, epochs, seed)
         seconds = perf_counter() - began
         updates, losses = history.column("loss")
         found.append(losses)
-        levels = {"letters alone": alone(parts[1]), "text it never saw": carried}
+        for nats, runs in zip((carried, reset), unseen.values()):
+            runs.append(nats)
         print(
             f"{name}, seed {seed}: LSTM-256, {len(letters)} symbols, {plural(epochs, 'epoch')} in "
             f"{seconds:.0f} s: {carried:.4f} nats; state reset every {T}: {reset:.4f}"
         )
     print(model.generate("ROMEO:\n", 300, temperature=0.8, rng=np.random.default_rng(0)))
-    figure = curves(
-        {"training": found}, title=f"LSTM-256 learns {name} letter by letter", x=updates,
-        levels=levels, xlabel="updates", ylabel="nats a character",
+    count, carried = plural(seeds, "seed"), next(iter(unseen.values()))
+    print(
+        f"{count}: {spread(carried)} nats a character that it never saw; "
+        f"Markov sources {spread(above)} above their entropy rates"
+    )
+    levels = {"letters alone": alone(parts[1])}
+    tests = f"{name}: characters never seen", "Markov sources"
+    figure = bars(
+        dict(zip(tests, (unseen, {"GRU-32": ratios}))),
+        title=f"LSTM-256 reads {name} letter by letter, {count}",
+        levels=dict(zip(tests, (levels, {"the least possible": 1.0}))),
+        xlabel=dict(zip(tests, ("nats a character", "nats a symbol / entropy rate"))),
     )  # fmt: skip
     save(figure, plot, "char_lm")
+    figure = curves(
+        {"training": found}, title=f"LSTM-256 learns {name} letter by letter, {count}", x=updates,
+        levels={**levels, "text it never saw": np.mean(carried)}, xlabel="updates",
+        ylabel="nats a character",
+    )  # fmt: skip
+    save(figure, plot, "char_lm_training")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import numpy as np
 from typer import Option
 
 from _packages import Data, read
-from _script import PICTURES, Plot, Quick, Seeds, save, standalone
+from _script import PICTURES, Plot, Quick, Seeds, plural, save, spread, standalone
 from fastrnn import metrics
 from fastrnn.data import Vocabulary, batches, pack_dialogues, plain_words
 from fastrnn.models import HRED
@@ -163,17 +163,24 @@ def run(
     words = Vocabulary.from_texts([turn for talk in talks for turn in talk], level=level)
     print(f"{len(talks)} conversations of {len(topics)} topics, {len(words)} {level}s")
     hidden, epochs = (96, 150) if quick else (192, EPOCHS)
+    figures = []
     for seed in range(seeds):
         began = perf_counter()
         model, _ = train(talks, words, hidden=hidden, epochs=epochs, seed=seed)
         seconds = perf_counter() - began
         right, drawn, count = measured(model, talks, np.random.default_rng(seed))
         far = distances(model, counted(talks)).mean()
+        figures.append((right, drawn, far))
         print(
             f"seed {seed}: {right:.3f} of the prompts are answered as in the data; draws are "
             f"{drawn:.3f} from its frequencies, the model's probabilities {far:.3f}, over {count} "
             f"prompts with several replies; {seconds:.1f} s"
         )
+    right, drawn, far = (spread(column, 3) for column in zip(*figures))
+    print(
+        f"{plural(seeds, 'seed')}: {right} answered as in the data; from its frequencies, "
+        f"draws {drawn}, probabilities {far}"
+    )
     for turn in ASKED[language]:  # each begins a conversation: most of the data's have two turns
         print(f"  > {turn}\n  {model.reply([spelled(turn, level)], max_length=40)}")
     save(frequencies(model, counted(talks)), plot, "chatbot")

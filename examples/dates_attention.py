@@ -74,7 +74,7 @@ def run(quick: Quick = False, plot: Plot = PICTURES, seeds: Seeds = 1) -> None:
             f"{(perf_counter() - began) / seeds:.0f} s a run"
         )
     told = ", ".join(f"{name} {share:.3f}" for name, share in shares.items())
-    print(f"attention on the own field of M/D/YY: {told}")
+    print(f"attention of seed 0 on the own field of M/D/YY: {told}")
     title = f"Dates after {epochs} epochs at equal parameters, {plural(seeds, 'seed')}"
     save(
         fastrnn.plot.bars(errors, title=title, xlabel="share of wrong dates"), plot, "dates_errors"

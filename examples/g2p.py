@@ -18,7 +18,7 @@ from typer import Option
 
 import fastrnn.plot
 from _packages import Data, read
-from _script import PICTURES, Plot, Quick, Seeds, save, standalone
+from _script import PICTURES, Plot, Quick, Seeds, plural, save, spread, standalone
 from _translator import as_many, fit, texts
 from fastrnn import metrics
 from fastrnn.data import Vocabulary
@@ -110,16 +110,18 @@ def run(
         model = made("additive", table, seed, hidden)
         fit(model, *every(learned, table), epochs=epochs, seed=seed, N=64)
         found.append(error_rates(model, judged, table))
-    (wer, per), seconds = np.mean(found, 0), (perf_counter() - began) / seeds
+    seconds = (perf_counter() - began) / seeds
+    rates = dict(zip(("words (WER)", "phones (PER)"), np.transpose(found)))
+    wer, per = (spread(rate, 3) for rate in rates.values())
     print(
         f"LSTM-{hidden}, {model.parameter_count:,} parameters, {epochs} epochs: "
-        f"WER {wer:.3f}   PER {per:.3f}   {seconds:.0f} s a run"
+        f"WER {wer}   PER {per}   {seconds:.0f} s a run"
     )
     if keep is not None:
         model.save(keep)
         print(f"model: {keep}")
-    rates = dict(zip(("words (WER)", "phones (PER)"), np.transpose(found)))
-    title = f"{len(judged):,} words that were never seen, {len(learned):,} learned from"
+    title = f"{len(judged):,} words never seen, {len(learned):,} learned from, "
+    title += plural(seeds, "seed")
     save(bars(rates, title=title, xlabel="error rate"), plot, "g2p")
     wrong = [text not in table[word] for word, text in zip(judged, texts(model, judged))]
     ordered = sorted(zip(wrong, judged))  # right ones first

@@ -43,22 +43,28 @@ def run(quick: Quick = False, plot: Plot = PICTURES, seeds: Seeds = 5) -> None:
     times = {name: milliseconds(kind) for name, kind in KINDS.items()}
     heads = f"{'parameters':>11}{'of LSTM':>9}{'fwd + bwd':>11}{'of LSTM':>9}"
     print(f"{'':<10}{heads}   adding: MSE     order: right")
-    tasks = "adding: mean squared error", "order of two: wrong"
-    found = {task: {} for task in tasks}
+    labels = {
+        "recurrent parameters": "thousands", "adding": "mean squared error",
+        "order of two": "share of wrong answers",
+    }  # fmt: skip
+    found = {panel: {} for panel in labels}
     whole = count(fastrnn.LSTM(256, 256))
     for name, kind in KINDS.items():
         parameters = count(kind(256, 256))
         errors = [adding(name, seed, updates, T=T)[1][0] for seed in range(seeds)]
         right = [temporal_order(name, seed, updates, T=T)[1][0] for seed in range(seeds)]
-        found[tasks[0]][name], found[tasks[1]][name] = errors, 1 - np.array(right)
+        for panel, runs in zip(found, ([parameters / 1000], errors, 1 - np.array(right))):
+            found[panel][name] = runs
         print(
             f"{name:<10}{parameters:>11,}{parameters / whole:>9.3f}{times[name]:>8.2f} ms"
             f"{times[name] / times['LSTM']:>9.2f}   {spread(errors)}   {spread(right)}"
         )
     print(f"chance: MSE {1 / 6:.3f}, 0.250 right; {updates:,} updates, {plural(seeds, 'seed')}")
     figure = bars(
-        found, title="GRU and LSTM remember 50 steps alike, a tanh network does not",
-        levels=dict(zip(tasks, ({"the mean alone": 1 / 6}, {"chance": 0.75}))),
+        found, title=f"GRU: three quarters of the parameters, alike over {T} steps, "
+        + plural(seeds, "seed"),
+        xlabel=labels,
+        levels={"adding": {"the mean alone": 1 / 6}, "order of two": {"chance": 0.75}},
     )  # fmt: skip
     save(figure, plot, "gru_vs_lstm")
 

@@ -1,6 +1,6 @@
-"""Long time lags: adding, temporal order and copying, with LSTM, GRU and a plain tanh network.
+"""Long time lags: adding and temporal order with LSTM, GRU and a plain tanh network.
 
-The tests of memory of Hochreiter and Schmidhuber (1997): whatever decides the answer lies up to a
+Tests of memory of Hochreiter and Schmidhuber (1997): whatever decides the answer lies up to a
 hundred steps of distraction back. Examples are generated anew for every update, and all networks
 get as many. LSTM and GRU begin with memories of 1 to T steps (Tallec and Ollivier 2018); the tanh
 network has no gate that could.
@@ -103,10 +103,11 @@ def run(quick: Quick = False, plot: Plot = PICTURES, seeds: Seeds = 3) -> None:
                 pictures[title].setdefault(cell, []).append(losses)
             words = "   ".join(map(spread, np.transpose(found)))
             print(f"{title:<11}{cell:<9}{words}   {(perf_counter() - began) / seeds:.1f} s a run")
+    units = {name: "squared error" if name == "adding" else "nats" for name in pictures}
     figure = curves(
         pictures, title=f"What comes a hundred steps later: equal updates, {plural(seeds, 'seed')}",
         levels=levels, smooth=25, log=True, xlabel="updates",
-        ylabel={name: "mean squared error" if name == "adding" else "nats" for name in pictures},
+        ylabel={name: f"{unit}, fresh data" for name, unit in units.items()},
     )  # fmt: skip
     save(figure, plot, "long_lag")
 

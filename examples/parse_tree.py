@@ -10,7 +10,7 @@ from time import perf_counter
 
 import numpy as np
 
-from _script import PICTURES, Plot, Quick, Seeds, plural, save, standalone
+from _script import PICTURES, Plot, Quick, Seeds, plural, save, spread, standalone
 from _translator import as_many, fit, texts
 from fastrnn import metrics
 from fastrnn.data import Vocabulary
@@ -138,9 +138,8 @@ def run(quick: Quick = False, plot: Plot = PICTURES, seeds: Seeds = 1) -> None:
             shares = [1 - one["free"]["exact"] for one in found]
             wrong.setdefault(name, {})["without" if kind == "none" else "with attention"] = shares
             for way, keys in found[0].items():
-                means = {key: np.mean([one[way][key] for one in found]) for key in keys}
-                told = "   ".join(f"{key} {mean:.4f}" for key, mean in means.items())
-                print(f"{name}, attention {kind}, {way}: {told}")
+                figures = (f"{key} {spread([one[way][key] for one in found])}" for key in keys)
+                print(f"{name}, attention {kind}, {way}: {'   '.join(figures)}")
             seconds = (perf_counter() - began) / seeds
             print(f"  {model.parameter_count:,} parameters, {seconds:.0f} s a run")
             if kind != "none":

@@ -135,7 +135,7 @@ def run(quick: Quick = False, plot: Plot = PICTURES, seeds: Seeds = 10) -> None:
     title = "A network with a forget gate reads the endless strings"
     save(gate_activations(activations, symbols=read, title=title), plot, "reber_gates")
     title = f"Strings without end: what the forget gate is for, {plural(runs, 'seed')}"
-    label = "right where the second symbol of a string decides"
+    label = "share right, where the second symbol of a string decides"
     save(bars(shares, title=title, levels={"chance": 0.5}, xlabel=label), plot, "reber")
 
 

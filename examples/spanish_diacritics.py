@@ -17,7 +17,7 @@ from time import perf_counter
 import numpy as np
 
 from _packages import Data, debian
-from _script import PICTURES, Plot, Quick, Seeds, plural, save, standalone
+from _script import PICTURES, Plot, Quick, Seeds, plural, save, spread, standalone
 from _translator import as_many
 from fastrnn.data import Vocabulary, batches, pad
 from fastrnn.models import SequenceTagger
@@ -177,10 +177,10 @@ def run(quick: Quick = False, plot: Plot = PICTURES, seeds: Seeds = 1, data: Dat
             model, _ = train(bidirectional, learned, seed, epochs=epochs)
             found.append(figures(wanted, restore(model, test)))
         errors[name] = [1 - words for words, _ in found]
-        words, f1, seconds = *np.mean(found, 0), (perf_counter() - began) / seeds
+        (words, f1), seconds = map(spread, zip(*found)), (perf_counter() - began) / seeds
         print(
-            f"LSTM, {model.parameter_count:,} weights, {name:<16} words {words:.4f}   "
-            f"F1 {f1:.4f}   {seconds:.0f} s a run"
+            f"LSTM, {model.parameter_count:,} weights, {name:<16} words {words}   "
+            f"F1 {f1}   {seconds:.0f} s a run"
         )
     figure = bars(
         errors, title=f"Spanish accents at equal parameters, {plural(seeds, 'seed')}",

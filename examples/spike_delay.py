@@ -42,6 +42,14 @@ def train(seed, peephole, updates, *, hidden=16, rate=1e-2, **sizes):
     return explained(model.scores(x)[0], targets), losses
 
 
+def difference(some, others):
+    """How much larger the first mean is, and the standard error of that; of one run unknown."""
+    gain = np.mean(some) - np.mean(others)
+    if len(some) == 1:
+        return gain, np.inf
+    return gain, ((np.var(some, ddof=1) + np.var(others, ddof=1)) / len(some)) ** 0.5
+
+
 def run(quick: Quick = False, plot: Plot = PICTURES, seeds: Seeds = 7) -> None:
     """Spike delays of 30 to 60 steps, with and without peepholes."""
     seeds, updates = (1, 300) if quick else (seeds, 1000)
@@ -54,7 +62,9 @@ def run(quick: Quick = False, plot: Plot = PICTURES, seeds: Seeds = 7) -> None:
             f"0.65 in {sum(f >= 0.65 for f in found)} of {seeds}; "
             f"{(perf_counter() - began) / seeds:.1f} s a run"
         )
-    print("no gain from peepholes here" if len(found) > 1 else "one seed shows no difference")
+    gain, error = difference(*shares.values())
+    print(f"gain from peepholes {gain:.3f} ± {error:.3f} (standard error)", end="")
+    print(": none here" if gain < 2 * error else "")
     title = f"Delays of 30 to 60 steps with and without peepholes, {plural(seeds, 'seed')}"
     save(bars(shares, title=title, xlabel="share of the variance explained"), plot, "spike_delay")
 

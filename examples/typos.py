@@ -224,8 +224,9 @@ def run(quick: Quick = False, plot: Plot = PICTURES, seeds: Seeds = 1, data: Dat
                 f"LSTM-{hidden[0]}, {name:<16} F1 {flags:.4f}   put right {right:.4f}   "
                 f"{seconds:.0f} s"
             )
+    labels = {"which words are misspelt": "1 − F1", "what was meant": "share of wrong answers"}
     figure = bars(
-        {"found: 1 - F1": missed, "put right: share that is not": wrong},
+        dict(zip(labels, (missed, wrong))), xlabel=labels,
         title=f"Misspelt words at equal parameters, {plural(seeds, 'seed')}",
     )  # fmt: skip
     save(figure, plot, "typos")

@@ -82,7 +82,8 @@ def run(quick: Quick = False, plot: Plot = PICTURES, seeds: Seeds = 3, data: Dat
     save(latent_map(flat.encode(test)[0], right, title=title), plot, "vae_digits_codes")
     across = np.array([NormalDist().inv_cdf((k + 0.5) / 15) for k in range(15)])
     plane = np.stack(np.meshgrid(across, -across), -1).reshape(-1, 2).astype(np.float32)
-    sheet, title = flat.decode(plane).reshape(-1, 28, 28), "What its decoder makes of the plane"
+    sheet, far = flat.decode(plane).reshape(-1, 28, 28), across[-1]
+    title = f"What its decoder makes of the plane: z₁ to the right, z₂ up, ±{far:.1f}"
     save(image_grid(sheet, columns=15, title=title), plot, "vae_digits_manifold")
     steps = np.concatenate([vae.interpolate(test[k], test[k + 1], 10) for k in range(0, 8, 2)])
     sheet = np.concatenate([vae.sample(60, rng=rng), steps]).reshape(-1, 28, 28)

@@ -12,6 +12,7 @@ from _script import PICTURES, Plot, Quick, Seeds, save, standalone
 from fastrnn.plot import gradient_norms
 
 T, H = 200, 32
+PANELS = "theory knows the slope", "loud input, with gates and without"
 
 
 def tails(x):
@@ -99,18 +100,24 @@ def run(quick: Quick = False, plot: Plot = PICTURES, seeds: Seeds = 1) -> None:
     for seed in range(1 if quick else seeds):
         print(f"seed {seed}; H = {H}, float64: slope of log ||dL/dh(T-k)||, k = {T // 2}..{T}")
         print(f"{'network':<28}{'kernels':>10}{'Jacobians':>11}{'theory':>9}{'rel. error':>12}")
-        norms = {}
+        norms, products = {panel: {} for panel in PANELS}, {panel: [] for panel in PANELS}
         for name, ours, exact, theory in networks(np.random.default_rng(seed)):
-            norms[name] = np.linalg.norm(ours, axis=1)
+            panel = PANELS[theory is None]
+            norms[panel][name] = np.linalg.norm(ours, axis=1)
             words = [f"{name:<28}{slope(ours):>10.4f}"]
             words.append(f"{slope(exact):>11.4f}" if exact is not None else f"{'-':>11}")
             words.append(f"{theory:>9.4f}" if theory is not None else f"{'-':>9}")
             if exact is not None:
+                products[panel].append(np.linalg.norm(exact, axis=1))
                 error = np.abs(ours - exact).max(1) / np.abs(exact).max(1)
                 words.append(f"{error.max():>12.1e}")
             print("".join(words))
-    title = f"Gradients on their way back: vanishing, exploding, kept (H = {H})"
-    save(gradient_norms(norms, title=title), plot, "vanishing_gradient")
+    title = f"Gradients on their way back (H = {H}); dots: exact products of Jacobians"
+    figure = gradient_norms(norms, title=title)
+    lags = np.arange(0, T + 1, 20)
+    for axes, exact in zip(figure.axes, products.values()):
+        axes.plot(lags, np.transpose(exact)[lags], ".", color="black", markersize=4)
+    save(figure, plot, "vanishing_gradient")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from typing import Annotated
 import numpy as np
 from typer import Option
 
-from _script import PICTURES, Plot, Quick, Seeds, plural, save, standalone
+from _script import PICTURES, Plot, Quick, Seeds, plural, save, spread, standalone
 from fastrnn.models import Word2Vec
 from fastrnn.plot import curves, word_map
 from toys import tasks
@@ -105,9 +105,11 @@ def run(
     """Word vectors: the known optimum, words per second, and neighbours in a real text."""
     seeds, chain, epochs = (1, 30_000, 30) if quick else (seeds, 100_000, 60)
     reached = [known(seed, chain, epochs) for seed in range(seeds)]
-    (r, error), (products, truth) = np.mean([one[:2] for one in reached], axis=0), reached[0][2]
-    runs = plural(seeds, "seed")
-    print(f"known optimum, {runs}: correlation {r:.4f}, root mean square error {error:.3f}")
+    r, error, (products, truth) = *np.transpose([one[:2] for one in reached]), reached[0][2]
+    print(
+        f"known optimum, {plural(seeds, 'seed')}: correlation {spread(r)}, "
+        f"root mean square error {spread(error, 3)}"
+    )
     name, lines = text(text_file)
     words = sum(line.count(" ") + 1 for line in lines)
     epochs = max(2 if quick else 5, min(50, (1_000_000 if quick else 10_000_000) // words))
@@ -122,7 +124,7 @@ def run(
     order = np.argsort(truth)
     figure = curves(
         {"products of the vectors": products[order], "the known optimum": truth[order]},
-        title=f"Skip-gram reaches the optimum of a Markov chain: correlation {r:.4f}",
+        title=f"Skip-gram reaches the optimum of a Markov chain: correlation {spread(r[:1])}",
         xlabel="pairs of words, by their optimum", ylabel="product of the two vectors",
     )  # fmt: skip
     save(figure, plot, "word2vec_optimum")

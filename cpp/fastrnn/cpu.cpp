@@ -1,5 +1,5 @@
 // The features and cache sizes of this CPU, asked of the CPU itself where an instruction tells
-// them.
+// them, of the operating system where none does.
 #include "fastrnn/cpu.h"
 
 #include <cstdint>
@@ -12,6 +12,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
+#elif defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+#elif defined(__aarch64__) && defined(__APPLE__)
+#include <sys/sysctl.h>
 #endif
 
 namespace fastrnn {
@@ -42,7 +46,7 @@ unsigned saved_state() {
 CpuFeatures detect_features() {
   const Registers one = cpuid(1), seven = cpuid(7);
   const unsigned saved = saved_state();
-  const bool fma = bits(one.c, 1u << 12 | 1u << 28);                  // FMA, AVX
+  const bool fma = bits(one.c, 1u << 12 | 1u << 28 | 1u << 29);       // FMA, AVX, F16C
   const unsigned avx512 = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31;  // F DQ BW VL
   CpuFeatures features;
   features.avx2 = bits(saved, 0x6) && fma && bits(seven.b, 1u << 5);              // SSE, AVX state
@@ -71,6 +75,26 @@ void ask_cpu(unsigned leaf, CpuCaches& caches) {
     if (level == 2) caches.l2 = size;
     if (level == 3) caches.l3 = size;
   }
+}
+#elif defined(__aarch64__) && defined(__linux__)
+CpuFeatures detect_features() {
+  CpuFeatures features;
+  features.neon_dotprod = (getauxval(AT_HWCAP) & 1ul << 20) != 0;  // ASIMDDP
+  features.neon_bf16 = (getauxval(AT_HWCAP2) & 1ul << 14) != 0;    // BF16
+  return features;
+}
+#elif defined(__aarch64__) && defined(__APPLE__)
+bool system_has(const char* name) {
+  int value = 0;
+  std::size_t size = sizeof value;
+  return sysctlbyname(name, &value, &size, nullptr, 0) == 0 && value != 0;
+}
+
+CpuFeatures detect_features() {
+  CpuFeatures features;
+  features.neon_dotprod = system_has("hw.optional.arm.FEAT_DotProd");
+  features.neon_bf16 = system_has("hw.optional.arm.FEAT_BF16");
+  return features;
 }
 #else
 CpuFeatures detect_features() { return {}; }

@@ -14,6 +14,7 @@ struct CpuFeatures {
   // ones are faster: on Intel's one takes two cycles, in which four FMA do twice the work.
   bool avx_vnni = false, avx512_vnni = false, avx512_bf16 = false, slow_bf16 = false;
   bool amx_int8 = false, amx_bf16 = false;  // of whole tiles, and the same of words; ask for them
+  bool neon_dotprod = false, neon_bf16 = false;  // the same of words on aarch64
 };
 
 struct CpuCaches {

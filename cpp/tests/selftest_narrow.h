@@ -1,5 +1,6 @@
-// Packed int8 and bfloat16 weights on every table: near the results of float32; of int8 the same
-// bits whatever the instruction set, the plan and the dot products.
+// Packed int8 and bfloat16 weights on every table: near the results of float32, and the same bits
+// whatever the plan; of int8 whatever the instruction set and the dot products, too. Those of
+// bfloat16 differ by what an h that is rounded the other way comes to.
 #pragma once
 
 #include <cmath>
@@ -31,10 +32,12 @@ struct Quantised {
 };
 
 inline void check_narrow(const Problem& p, const Run<float>& plain,
-                         const fastrnn::PackedWeights<float>& packed, double tolerance,
-                         bool same_bits, std::vector<float>& first) {
-  for (const Choice& choice : kChoices) {
-    for (fastrnn::Dots dots : {fastrnn::Dots::none, fastrnn::Dots::words, fastrnn::Dots::tiles}) {
+                         const fastrnn::PackedWeights<float>& packed, double tolerance, bool exact,
+                         std::vector<float>& first) {
+  std::vector<float> widened;
+  for (fastrnn::Dots dots : {fastrnn::Dots::none, fastrnn::Dots::words, fastrnn::Dots::tiles}) {
+    if (!exact) first.clear();
+    for (const Choice& choice : kChoices) {
       fastrnn::force_plan(choice.split, choice.chunk_steps, dots);
       Run<float> run(p);
       run.forward(choice.threads, nullptr, &packed);
@@ -44,7 +47,9 @@ inline void check_narrow(const Problem& p, const Run<float>& plain,
       check(close(run.h_n, plain.h_n, tolerance), "narrow weights, h_n " + what);
       check(close(run.c_n, plain.c_n, tolerance), "narrow weights, c_n " + what);
       if (first.empty()) first = run.y;
-      check(!same_bits || run.y == first, "narrow weights, the same bits " + what);
+      check(run.y == first, "narrow weights, the same bits " + what);
+      if (dots == fastrnn::Dots::none) widened = run.y;
+      check(close(run.y, widened, 5e-3), "narrow weights, near the widened y " + what);
     }
   }
   fastrnn::force_plan(std::nullopt, 0);
@@ -63,18 +68,19 @@ inline void check_bfloat16_training(const Problem& p, std::mt19937& rng) {
     return grads;
   };
   const auto wanted = trained(fastrnn::Precision::plain, 1);
-  std::optional<Run<float>::Grads> first;
-  for (const Choice& choice : kChoices)
-    for (fastrnn::Dots dots : {fastrnn::Dots::none, fastrnn::Dots::words, fastrnn::Dots::tiles}) {
+  for (fastrnn::Dots dots : {fastrnn::Dots::none, fastrnn::Dots::words, fastrnn::Dots::tiles}) {
+    std::optional<Run<float>::Grads> first;
+    for (const Choice& choice : kChoices) {
       fastrnn::force_plan(choice.split, choice.chunk_steps, dots);
       const auto got = trained(fastrnn::Precision::bfloat16, choice.threads);
       const std::string what = describe(p, choice) + " dots " + std::to_string(int(dots));
       for (std::size_t k = 0; k < kOperands; ++k)
         check(close(got[k], wanted[k], 0.05), std::string("bfloat16 d") + kNames[k] + " " + what);
-      if (dots != fastrnn::Dots::none || choice.chunk_steps > 0) continue;
+      if (choice.chunk_steps > 0) continue;
       check(!first || got == *first, "bfloat16, the same bits " + what);
       first = got;
     }
+  }
   fastrnn::force_plan(std::nullopt, 0);
 }
 

@@ -294,7 +294,8 @@ class LayerOptions(TypedDict, total=False):
         What products by `weight_ih` and `weight_hh` are computed in, in training as in inference.
         "bfloat16": these weights, what they multiply, and on the way back the gradients that enter
         these products are rounded to bfloat16; weights, sums, states, biases and gradients are
-        float32. None: `dtype`. Other programs that the layer is handed over to do not know it.""")]
+        float32, and what `forward` keeps for `backward` is float16. None: `dtype`. Other
+        programs that the layer is handed over to do not know it.""")]
 
 
 _NORM = "bool\n    Normalise W_ih x and W_hh h of every step, with gains `weight_norm` "

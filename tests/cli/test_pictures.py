@@ -72,6 +72,27 @@ def test_bars_are_means_with_their_deviation_and_every_run() -> None:
     assert (legend(axes), axes.get_xlabel()) == (["chance: 4"], "nats")
 
 
+def test_three_panels_stand_one_below_the_other_each_with_its_names_and_unit() -> None:
+    units = {"time": "ms", "size": "MB", "error": "nats"}
+    named = {panel: {"a": [1.0], "b": [2.0]} for panel in units}
+    figure = plot.bars(named, title="t", xlabel=units)
+    assert [axes.get_xlabel() for axes in figure.axes] == list(units.values())
+    for axes in figure.axes:
+        assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
+    figure.draw_without_rendering()
+    places = [axes.get_window_extent() for axes in figure.axes]
+    assert places[0].y0 > places[1].y1 > places[1].y0 > places[2].y1
+    assert len({place.x0 for place in places}) == 1
+
+
+def test_no_word_of_a_map_hides_another() -> None:
+    words = ["triangle", "isosceles", "polygon", "river"]
+    figure = plot.word_map(words, [[1, 0], [1, 0.004], [1, 0.02], [0, 1]])
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert [box.count_overlaps(boxes) for box in boxes] == [1] * 4  # itself
+
+
 def test_gradient_norms_are_drawn_over_the_lag() -> None:
     norms = 0.9 ** np.arange(30)
     (axes,) = plot.gradient_norms({"vanishes": norms}).axes

@@ -153,6 +153,47 @@ def test_bits_do_not_depend_on_threads(name: str, isa: str) -> None:
 
 
 @pytest.mark.parametrize("name", CELLS)
+def test_chunks_of_steps_hand_on_what_the_next_needs(name: str, isa: str) -> None:
+    """Gradients by gates lie in a block that every chunk of steps fills anew."""
+    layer = made(name, 9, 20)
+    given = inputs(layer, 7, 5)
+    given["lengths"] = np.array([7, 0, 3, 7, 5])
+    wanted = trained(layer, **given)
+    for split in ("rows", "units"):
+        for chunk in (1, 2, 3):
+            with forced_plan(split, chunk), fastrnn.threads(2):
+                got = trained(layer, **given)
+            for key, error in errors(got, wanted).items():
+                assert error.max(initial=0) < 1e-5, (key, split, chunk)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_the_tape_takes_half_the_memory(name: str, isa: str) -> None:
+    sizes = []
+    for compute_dtype in ("bfloat16", "float32"):
+        layer = made(name, 9, 64, compute_dtype=compute_dtype)
+        _, _, tape = layer.forward(inputs(layer, 20, 8)["x"])
+        sizes.append(tape.nbytes)
+    half, whole = sizes
+    # Layer normalisation keeps float32.
+    assert half == whole if "norm" in name else half <= 0.51 * whole
+
+
+def test_the_tape_shows_float16(isa: str) -> None:
+    """Numbers of all sizes, those beyond float16 as its largest, and NaN."""
+    every = np.r_[rng(0).standard_normal(500) * 2.0 ** rng(1).integers(-30, 20, 500), 65520, 0]
+    x = np.r_[every, -every, np.nan].astype(np.float32)[None, :, None]
+    layer = fastrnn.RNN(1, 1, nonlinearity="linear", compute_dtype="bfloat16")
+    for name, array in layer.params.items():
+        array[...] = "weight_ih" in name
+    x_rounded = (x.view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)  # bfloat16 itself
+    y, _, tape = layer.forward(x_rounded)
+    np.testing.assert_array_equal(y[0], x_rounded[0])
+    wanted = np.clip(x_rounded, -65504, 65504).astype(np.float16)
+    np.testing.assert_array_equal(tape.tapes[0].gates[0, :, 0], wanted[0].astype(np.float32))
+
+
+@pytest.mark.parametrize("name", CELLS)
 def test_gradients_are_near_those_of_float32(name: str) -> None:
     layer = made(name, 20, 40)
     plain = made(name, 20, 40, compute_dtype="float32")

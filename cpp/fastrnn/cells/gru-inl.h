@@ -63,6 +63,7 @@ struct gru_before {
       u.carry = u.dh * z;
     } else {
       const Vec<T> r = s[R];
+      s[RH] = r * u.h_before;  // as it was made, of the r that is kept
       s[R] = u.clipped(u.daux * u.h_before * A::template f_slope<T>(u, r));
       u.carry = fma(u.daux, r, u.carry);
     }

@@ -66,6 +66,7 @@ struct Lstm {
     if constexpr (End == 2) {
       if constexpr (Begin == 0) u.seen = u.c, u.dseen = u.dc;
       const Vec<T> o = s[O], squashed = A::template h<T>(u, u.seen);  // cheaper than keeping it
+      u.output = o * squashed;
       s[O] = u.clipped(u.dh * squashed * A::template f_slope<T>(u, o));
       if (!A::has_output_gate(u)) s[O] = Vec<T>{};
       u.dseen = fma(u.dh * o, A::template h_slope<T>(u, squashed), u.dseen);

@@ -28,6 +28,7 @@ struct BackwardUnit {
   Vec<T> carry;  // out: what reaches h of the step before other than through a product
   Vec<T> daux;   // in, first stage
   Vec<T> h_before, c_before, c;
+  Vec<T> output;       // out, last stage of an LSTM: what forward gave as h
   Vec<T> seen, dseen;  // c as the output saw it; in and out: the gradient by it
   const T* peephole;
   const UnitChoices<T>* choices;

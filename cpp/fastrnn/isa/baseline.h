@@ -5,6 +5,9 @@
 #define FASTRNN_VEC_BYTES 16
 #if defined(__aarch64__)
 #define FASTRNN_REGISTERS 32
+// What a CPU needs beside these for the files kernels/rnn/int8_dots-inl.h and so on.
+#define FASTRNN_INT8_DOTS neon_dotprod
+#define FASTRNN_BFLOAT16_DOTS neon_bf16
 #else
 #define FASTRNN_REGISTERS 16
 #endif

@@ -100,12 +100,16 @@ FASTRNN_INLINE Options with_masks(Options on, const RnnMasks<T>& masks) {
   return on;
 }
 
-// The tape's copy of every step, which backward turns into gradients in place; rows are (step,
-// sorted row). Null where the cell or the call has no such thing; all are null without a tape.
+// The tape's copy of every step; rows are (step, sorted row). Backward turns gates into gradients
+// in place, but for those that are halves. Null where the cell or the call has no such thing; all
+// are null without a tape.
 template <class T>
 struct Kept {
-  T* gates = nullptr;    // [row][panel][slot][lane]
-  T* cells = nullptr;    // [row][panel][lane], LSTM
+  T* gates = nullptr;  // [row][panel][slot][lane]
+  T* cells = nullptr;  // [row][panel][lane], LSTM
+  // In the place of these two, and of outputs: in bfloat16 without layer normalisation.
+  Half* half_gates = nullptr;
+  Half* half_cells = nullptr;
   T* outputs = nullptr;  // [row][panel][lane]: what w_hr multiplies
   T* normed = nullptr;   // [row][normed_row]: what layer normalisation has made
 };

@@ -12,6 +12,12 @@ struct BFloat16 {
   std::uint16_t bits;
 };
 
+// IEEE 754's binary16. Tapes of layers in bfloat16 keep gates and cell states in it: they lie
+// between -1 and 1, or not far from it, where bfloat16 has an eighth of its steps.
+struct Half {
+  std::uint16_t bits;
+};
+
 // Of packed weights. Those of a call in float32 or float64 are plain; the narrow ones, all others,
 // are for float32, and int8 is for inference.
 enum class Precision : int { plain, int8, bfloat16 };

@@ -110,18 +110,26 @@ Tape<T> make_tape(const RnnForwardArgs<T>& a, const Call& call, const KernelTabl
             {tape.dims.T, tape.dims.N, tape.dims.P},
             {a.y.stride[0], a.y.stride[1], a.y.stride[2]}};
   const index_t rows = tape.order.rows(), padded = tape.panels() * table.lanes;
-  const auto piece = [&](bool wanted, index_t width) {
-    return tape.memory.template add<T>(wanted ? rows : 0, width);
-  };
-  const auto gates = tape.memory.template add<T>(rows, padded, shape.slots);
-  const auto cells = piece(shape.cell_state, padded);
-  const auto outputs = piece(call.on.projection, padded);
+  // What layer normalisation keeps is float32, and has to fit the gates.
+  const bool halves = table.precision == Precision::bfloat16 && !call.on.norm;
+  const index_t rows_of_halves = halves ? rows : 0, rows_of_T = rows - rows_of_halves;
+  const index_t cell_width = shape.cell_state ? padded : 0;
+  const auto gates = tape.memory.template add<T>(rows_of_T, padded, shape.slots);
+  const auto cells = tape.memory.template add<T>(rows_of_T, cell_width);
+  const auto half_gates = tape.memory.template add<Half>(rows_of_halves, padded, shape.slots);
+  const auto half_cells = tape.memory.template add<Half>(rows_of_halves, cell_width);
+  const auto outputs = tape.memory.template add<T>(rows_of_T, call.on.projection ? padded : 0);
   const auto normed = tape.memory.template add<T>(
       call.on.norm ? rows : 0, normed_row(padded, shape.slots, shape.cell_state));
   tape.memory.allocate();
-  tape.kept.gates = tape.memory.at(gates);
-  if (shape.cell_state) tape.kept.cells = tape.memory.at(cells);
-  if (call.on.projection) tape.kept.outputs = tape.memory.at(outputs);
+  if (halves) {
+    tape.kept.half_gates = tape.memory.at(half_gates);
+    if (shape.cell_state) tape.kept.half_cells = tape.memory.at(half_cells);
+  } else {
+    tape.kept.gates = tape.memory.at(gates);
+    if (shape.cell_state) tape.kept.cells = tape.memory.at(cells);
+    if (call.on.projection) tape.kept.outputs = tape.memory.at(outputs);
+  }
   if (call.on.norm) tape.kept.normed = tape.memory.at(normed);
   return tape;
 }

@@ -2,6 +2,7 @@
 #include "fastrnn/rnn/tape.h"
 
 #include <algorithm>
+#include <bit>
 #include <numeric>
 #include <string>
 
@@ -72,6 +73,20 @@ void for_steps(const Steps& steps, F&& f) {
   });
 }
 
+float widened(Half x) {
+  const std::uint32_t size = x.bits & 0x7fffu, sign = std::uint32_t{x.bits} >> 15 << 31;
+  const float subnormal = static_cast<float>(size) * 0x1p-24f;
+  const std::uint32_t bits = size < 0x400    ? std::bit_cast<std::uint32_t>(subnormal)
+                             : size > 0x7c00 ? 0x7fc00000u  // no number
+                                             : (size << 13) + (112u << 23);
+  return std::bit_cast<float>(sign | bits);
+}
+
+template <class T>
+T read(const T* kept, const Half* halves, index_t at) {
+  return halves != nullptr ? static_cast<T>(widened(halves[at])) : kept[at];
+}
+
 template <class T, int Rank>
 void zero(const View<T, Rank>& out) {  // C-contiguous
   index_t count = 1;
@@ -91,8 +106,8 @@ void Tape<T>::copy_gates(View<T, 4> out) const {
     for (index_t gate = 0; gate < G; ++gate) {
       const index_t slot = shape().slot_of_gate(static_cast<int>(gate));
       for (index_t unit = 0; unit < dims.H; ++unit)
-        out.data[((t * dims.N + n) * G + gate) * dims.H + unit] =
-            kept.gates[((row * panels() + unit / L) * S + slot) * L + unit % L];
+        out.data[((t * dims.N + n) * G + gate) * dims.H + unit] = read(
+            kept.gates, kept.half_gates, ((row * panels() + unit / L) * S + slot) * L + unit % L);
     }
   });
 }
@@ -100,13 +115,14 @@ void Tape<T>::copy_gates(View<T, 4> out) const {
 template <class T>
 void Tape<T>::copy_cells(View<T, 3> out) const {
   FASTRNN_CHECK(filled() && !spent, "tape is spent: read its cell states before backward");
-  FASTRNN_CHECK(kept.cells != nullptr, "tape has no cell states: only an LSTM has them");
+  FASTRNN_CHECK(shape().cell_state, "tape has no cell states: only an LSTM has them");
   check_shape("out", out, "(T, N, H)", {dims.T, dims.N, dims.H});
   zero(out);
   const index_t L = table->lanes;
   for_steps(order.steps(), [&](index_t row, index_t t, index_t n) {
     for (index_t unit = 0; unit < dims.H; ++unit)
-      *(out.at(t, n) + unit) = kept.cells[(row * panels() + unit / L) * L + unit % L];
+      *(out.at(t, n) + unit) =
+          read(kept.cells, kept.half_cells, (row * panels() + unit / L) * L + unit % L);
   });
 }
 

@@ -2,7 +2,8 @@
 //
 // Both take 4 bytes a lane. An operand is one such word of a row, for all lanes; weights are a
 // vector of words. A file for CPUs that have an instruction for it defines FASTRNN_X86_VNNI or
-// FASTRNN_X86_BF16; the others widen. Sums of bytes are exact, so their bits are the same.
+// FASTRNN_X86_BF16, FASTRNN_NEON_DOTPROD or FASTRNN_NEON_BF16; the others widen. Sums of bytes are
+// exact, so their bits are the same.
 #pragma once
 
 #include "fastrnn/rnn/narrow.h"
@@ -41,11 +42,27 @@ FASTRNN_INLINE void tie([[maybe_unused]] V& sum) {
 #endif
 }
 
-// u8 of a row by s8 weights.
+// u8 of a row by s8 weights. begin: what sums start with, where `start` is -128·(sum of weights).
 struct ByteDot {
   static constexpr bool exact = true;
   using Sum = Ints;
 
+#ifdef FASTRNN_NEON_DOTPROD
+  // sdot takes s8 by s8: an operand is taken without its 128, so that nothing is left to begin
+  // with. To flip it before it is repeated is one instruction less for the vector units.
+  static constexpr bool widened = false;
+  static FASTRNN_INLINE Ints begin(const std::int32_t*) { return Ints{}; }
+  static FASTRNN_INLINE Ints weights(const void* p) { return load_words(p); }
+  static FASTRNN_INLINE Ints operand(const void* p) {
+    std::uint32_t word;
+    __builtin_memcpy(&word, p, sizeof word);
+    return static_cast<std::int32_t>(word ^ 0x80808080) - Ints{};
+  }
+  static FASTRNN_INLINE void add(Sum& sum, Ints a, Ints w) {
+    sum = vdotq_s32(sum, vreinterpretq_s8_s32(w), vreinterpretq_s8_s32(a));
+  }
+#else
+  static FASTRNN_INLINE Ints begin(const std::int32_t* start) { return load_words(start); }
 #ifdef FASTRNN_X86_VNNI
   static constexpr bool widened = false;
   static FASTRNN_INLINE Ints weights(const void* p) { return load_words(p); }
@@ -94,6 +111,7 @@ struct ByteDot {
 #endif
   }
 #endif
+#endif
 };
 
 // Both bfloat16.
@@ -101,13 +119,17 @@ struct BFloat16Dot {
   static constexpr bool exact = false;
   using Sum = Vec<float>;
 
-#ifdef FASTRNN_X86_BF16
+#if defined(FASTRNN_X86_BF16) || defined(FASTRNN_NEON_BF16)
   static constexpr bool widened = false;
   static FASTRNN_INLINE Ints weights(const void* p) { return load_words(p); }
   static FASTRNN_INLINE Ints operand(const void* p) { return repeat_word(p); }
   static FASTRNN_INLINE void add(Sum& sum, Ints a, Ints w) {
+#ifdef FASTRNN_NEON_BF16
+    sum = vbfdotq_f32(sum, vreinterpretq_bf16_s32(a), vreinterpretq_bf16_s32(w));
+#else
     sum = _mm512_dpbf16_ps(sum, reinterpret_cast<__m512bh>(a), reinterpret_cast<__m512bh>(w));
     tie(sum);
+#endif
   }
 #else
   static constexpr bool widened = true;

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Named = Mapping[str, ArrayLike] | Mapping[str, Mapping[str, ArrayLike]]
 Levels = Mapping[str, float] | Mapping[str, Mapping[str, float]]
+Label = str | Mapping[str, str]  # of all panels, or by panel
 Arrays = dict[str, NDArray[np.float64]]
 
 
@@ -27,7 +28,7 @@ def curves(
     band: bool = True,
     smooth: int = 1,
     xlabel: str = "",
-    ylabel: str | Mapping[str, str] = "",
+    ylabel: Label = "",
     log: bool = False,
 ) -> "Figure":
     """Draw several curves over one axis, each with its name, or the mean and spread of its runs.
@@ -97,14 +98,13 @@ def curves(
                 axes.fill_between(places, *ends, where=shown, alpha=0.2, linewidth=0, color=colour)
         if log:
             axes.set_yscale("log")
-        label = ylabel.get(panel, "") if isinstance(ylabel, Mapping) else ylabel
-        axes.set(xlabel=xlabel, ylabel=label)
+        axes.set(xlabel=xlabel, ylabel=_of_panel(ylabel, panel))
         _finish(axes, lines, axes.axhline)
     return figure
 
 
 def bars(
-    named: Named, *, title: str, levels: Levels | None = None, xlabel: str = "", log: bool = False
+    named: Named, *, title: str, levels: Levels | None = None, xlabel: Label = "", log: bool = False
 ) -> "Figure":
     """Draw a bar for the mean of each result, its sample deviation, and a dot for every run.
 
@@ -116,7 +116,7 @@ def bars(
     levels : dict of str to float, optional
         Values to compare with, drawn as named lines; a dict of dicts by panel.
     xlabel : str
-        What was measured, with its unit.
+        What was measured, with its unit; may be a dict by panel.
     log : bool
         Logarithmic axis.
 
@@ -138,7 +138,7 @@ def bars(
     """
     figure, panels = _panels(named, title, levels, row=0.45)
     names: list[str] = []
-    for axes, _, arrays, lines in panels:
+    for axes, panel, arrays, lines in panels:
         for i, (name, runs) in enumerate(arrays.items()):
             if runs.ndim != 1 or not len(runs):
                 raise ValueError(f"{name} must have shape (K,) with K >= 1, got {runs.shape}")
@@ -147,25 +147,27 @@ def bars(
             axes.plot(runs, np.full(len(runs), i), "o", color="0.2", markersize=3)
             beside = axes.get_yaxis_transform()
             axes.text(1.01, i, f"{mean:.3g}", transform=beside, va="center", fontsize=8)
-        named_before = list(arrays) == names  # in the panel to the left
+        first = axes.get_subplotspec().is_first_col()  # type: ignore[union-attr]
+        named_before = list(arrays) == names and not first  # in the panel to the left
         names = list(arrays)
         axes.set_yticks(range(len(names)), labels=[] if named_before else names)
         axes.invert_yaxis()
         if log:
             axes.set_xscale("log")
             axes.margins(x=0.3)
-        axes.set(xlabel=xlabel)
+        axes.set(xlabel=_of_panel(xlabel, panel))
         _finish(axes, lines, axes.axvline)
     return figure
 
 
-def gradient_norms(norms: Mapping[str, ArrayLike], *, title: str = "") -> "Figure":
+def gradient_norms(norms: Named, *, title: str = "") -> "Figure":
     """Draw how gradients vanish, stay or explode on their way back through time.
 
     Parameters
     ----------
     norms : dict of str to array_like, (n,)
-        ‖∂L/∂h_(T−k)‖ for the lags k = 0, 1, …, by name of the network.
+        ‖∂L/∂h_(T−k)‖ for the lags k = 0, 1, …, by name of the network; a dict of such dicts has
+        one panel for each.
     title : str
 
     Returns
@@ -213,16 +215,21 @@ def _panels(
     """Return a figure, as high as its rows, and of each panel axes, name, arrays and levels."""
     contents, levels = _by_panel(named), levels or {}
     count = len(contents)
-    height = 1.6 + row * max(map(len, contents.values())) if row else 4.5
-    size = 8 if count == 1 else 5 * count, height
+    down, across = (1, count) if count < 3 else (count, 1)  # three side by side could not be read
+    high = 1.6 + row * max(map(len, contents.values())) if row else 4.5 if down == 1 else 3.2
+    size = 8 if across == 1 else 5 * across, high * down
     figure = require_matplotlib()(figsize=size, dpi=120, layout="constrained")
     figure.suptitle(title, fontfamily=families())
-    axes = figure.subplots(1, count, squeeze=False)[0].tolist()
+    axes = figure.subplots(down, across, squeeze=False).ravel().tolist()
     for one, panel in zip(axes, contents, strict=True):
         one.set_title(panel, fontsize=10)
     nested = any(isinstance(level, Mapping) for level in levels.values())
     lines = [levels.get(panel, {}) if nested else levels for panel in contents]
     return figure, zip(axes, contents, contents.values(), lines, strict=True)
+
+
+def _of_panel(label: Label, panel: str) -> str:
+    return label.get(panel, "") if isinstance(label, Mapping) else label
 
 
 def _smoothed(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:

@@ -11,6 +11,11 @@ from fastrnn.plot._matplotlib import families, require_matplotlib
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_BESIDE = (  # where a word may stand, in points from its dot
+    ((3, 2), "left"), ((3, -8), "left"), ((-3, 2), "right"), ((-3, -8), "right"),
+    ((0, 5), "center"), ((0, -12), "center"),
+)  # fmt: skip
+
 
 def plane(vectors: ArrayLike) -> NDArray[np.float64]:
     """Return (n, 2): vectors on the two axes along which they differ most (PCA).
@@ -72,8 +77,17 @@ def word_map(words: Sequence[str], vectors: ArrayLike, *, title: str = "") -> "F
     axes = figure.add_subplot()
     axes.scatter(places[:, 0], places[:, 1], s=6, alpha=0.5)
     font: Any = {"fontfamily": families(), "fontsize": 8}
-    for word, (x, y) in zip(words, places.tolist(), strict=True):
-        axes.annotate(word, (x, y), xytext=(3, 2), textcoords="offset points", **font)
     axes.set(title=title, xlabel="first principal component", ylabel="second")
+    axes.margins(x=0.1)
     axes.grid(alpha=0.25)
+    figure.draw_without_rendering()  # places and sizes in pixels are known only then
+    taken: list[Any] = []
+    for word, (x, y) in zip(words, places.tolist(), strict=True):
+        text = axes.annotate(word, (x, y), xytext=(3, 2), textcoords="offset points", **font)
+        for place, side in _BESIDE:  # the first that hides no other word
+            text.set(position=place, horizontalalignment=side)
+            box = text.get_window_extent()
+            if not box.count_overlaps(taken):
+                break
+        taken.append(box)
     return figure

@@ -190,6 +190,17 @@ class Call(NamedTuple):
         """Return what a product by W_ih or W_hh takes."""
         return array if self.rounded is None else self.rounded(array)
 
+    def as_kept(self, array: Any) -> Any:
+        """Return what the tape holds of gates and cell states.
+
+        That is float16 where products round, but not with layer normalisation; what is beyond its
+        largest number becomes that.
+        """
+        if self.rounded is None or self.norm is not None:
+            return array
+        most = np.finfo(np.float16).max
+        return np.clip(array, -most, most).astype(np.float16).astype(array.dtype)
+
     def entered_x(self) -> Any:
         """Return x in the order of processing, as what multiplies it takes it."""
         x = self.seq.enter(self.x)

@@ -34,7 +34,8 @@ def forward(
     """Return the tape, y, and the final h and c, which is None but for an LSTM.
 
     rounded is what W_ih, W_hh, what they multiply and gradients by the products become on their way
-    into a product; gradients by what is rounded are those by what it becomes.
+    into a product; gradients by what is rounded are those by what it becomes. `Call.as_kept`
+    says what becomes of gates and c on such a call's tape.
     """
     x, h0, c0, *arrays = _in_order(x, h0, c0, *weights)
     *first, w_peephole, w_hr, w_norm = arrays
@@ -45,7 +46,12 @@ def forward(
         w_ih = None if call.w_ih is None else rounded(call.w_ih)
         call = call._replace(w_ih=w_ih, w_hh=rounded(call.w_hh), rounded=rounded)
     h, c, gates = _SWEEPS[spec.family][0](call)
-    tape = Tape(spec.family, call, gates, h, c)
+    gates, cells = [call.as_kept(step) for step in gates], c
+    if c is not None:
+        cells = c[:1]
+        for t in range(call.seq.T):
+            cells.append(call.seq.select(t, call.as_kept(c[t + 1]), cells[t]))
+    tape = Tape(spec.family, call, gates, h, cells)
     return tape, call.y(h), h[-1], None if c is None else c[-1]
 
 

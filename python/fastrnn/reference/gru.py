@@ -288,7 +288,7 @@ def gru_sweep_backward(
     h_prev = seq.existing(kept["h"][:-1])
     seen, r = call.recurrent_h(h_prev), gates[:, :, : seq.H]
     rows_rz, rows_n = rz_n(call.seq.H)
-    hn = from_seen(call, seen, rows_n) if after else [None] * seq.T
+    hn = call.as_kept(from_seen(call, seen, rows_n)) if after else [None] * seq.T
     d_ih, d_products = np.empty_like(gates), np.empty_like(gates)
     for t in reversed(range(seq.T)):
         stays = call.stays(t, dh + dy[t])

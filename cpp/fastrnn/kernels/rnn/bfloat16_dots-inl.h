@@ -1,5 +1,9 @@
 // The product by bfloat16 weights, for CPUs that sum two products of bfloat16 at once.
+#ifdef __aarch64__
+#define FASTRNN_NEON_BF16 1
+#else
 #define FASTRNN_X86_BF16 1
+#endif
 
 #include "fastrnn/kernels/rnn/dots.h"
 #include "fastrnn/kernels/rnn/narrow_tile-inl.h"

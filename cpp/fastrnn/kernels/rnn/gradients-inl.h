@@ -2,6 +2,7 @@
 // gradients and dx.
 #pragma once
 
+#include "fastrnn/kernels/rnn/kept_lines-inl.h"
 #include "fastrnn/kernels/rnn/padding-inl.h"
 #include "fastrnn/kernels/rnn/rounded_rows-inl.h"
 #include "fastrnn/kernels/rnn/weight_gradients-inl.h"
@@ -9,21 +10,17 @@
 namespace fastrnn::FASTRNN_TARGET {
 namespace {
 
-// Rows of a chunk, at most: the shortest run of steps with enough rows.
-template <class T>
-FASTRNN_INLINE index_t chunk_rows(const BackwardTask<T>& task) {
-  return least(task.plan.backward_rows, task.steps.count * task.dims.N) + task.dims.N;
-}
-
 // One routine for all cells: it reads all that it has to know of one from the cell's shape.
 template <class T>
 class Gradients {
   static constexpr int L = kLanes<T>;
 
  public:
-  Gradients(const CellShape& shape, const BackwardTask<T>& task, Carver& carver, int rank)
+  Gradients(const CellShape& shape, const BackwardTask<T>& task, const KeptLines<T>& lines,
+            Carver& carver, int rank)
       : shape_(shape),
         task_(task),
+        lines_(lines),
         J_(panels_of<T>(task.dims.H)),
         JP_(panels_of<T>(task.dims.P)),
         stride_(normed_row(J_ * L, shape.slots, shape.cell_state)),
@@ -182,20 +179,20 @@ class Gradients {
         const index_t at = steps.place_in_chunk(q, q1, r), n = steps.caller_row(r);
         const index_t row = steps.first_row(q) + r;
         const bool before = r < steps.rows(q - 1);
-        gate_rows_[at] = kept.gates + row * padded * shape_.slots;
+        gate_rows_[at] = lines_.gates(q, r);
         if (task_.on.norm) normed_x_rows_[at] = kept.normed + row * stride_;
         if (task_.on.norm) normed_h_rows_[at] = normed_x_rows_[at] + padded * shape_.slots;
         x_rows_[at] = row_at(task_.in.x, task_.in.ids, steps, q, r);
         if (task_.args.dx) dx_rows_[at] = row_at(task_.args.dx, task_.in.ids, steps, q, r);
         h_rows_[at] = before ? task_.y.at(steps.time(q - 1), n) : h0 + r * padded;
         if (task_.on.h_mask) mask_rows_[at] = task_.in.masks.h_mask.at(n);
-        if (c_rows_ != nullptr) c_rows_[at] = kept.cells + row * padded;
+        if (c_rows_ != nullptr) c_rows_[at] = lines_.cells(q, r);
         if (c_rows_ != nullptr)
           c_before_rows_[at] =
-              before ? kept.cells + (steps.first_row(q - 1) + r) * padded : c0 + r * padded;
+              before || lines_.halves() ? lines_.cells_before(q, r) : c0 + r * padded;
         if (!task_.on.projection) continue;
         dh_rows_[at] = dh(q, q1, r);
-        output_rows_[at] = kept.outputs + row * padded;
+        output_rows_[at] = lines_.outputs(q, r);
       }
   }
 
@@ -271,6 +268,7 @@ class Gradients {
 
   const CellShape& shape_;
   const BackwardTask<T>& task_;
+  const KeptLines<T>& lines_;
   index_t J_, JP_;  // panels of c and of h
   index_t stride_;  // of the rows of Kept::normed
   GradientScratch<T> scratch_;

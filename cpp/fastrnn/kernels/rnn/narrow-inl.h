@@ -16,6 +16,12 @@ inline constexpr bool kNarrow<float> = false;
 template <>
 inline constexpr bool kNarrow<double> = false;
 
+// Whether tapes are of halves.
+template <class W>
+inline constexpr bool kKeepsHalves = false;
+template <>
+inline constexpr bool kKeepsHalves<BFloat16> = true;
+
 // Whether calls in T may have narrow products.
 template <class T>
 inline constexpr bool kMayBeNarrow = false;

@@ -63,7 +63,7 @@ FASTRNN_INLINE void begin_sums(typename Dot::Sum (&sum)[MR][NV], const NarrowPro
     FASTRNN_UNROLL
     for (int v = 0; v < NV; ++v) {
       if constexpr (Dot::exact)
-        sum[r][v] = load_words(p.start + v * L);
+        sum[r][v] = Dot::begin(p.start + v * L);
       else
         sum[r][v] = load((p.init != nullptr ? p.init : out[r] + p.offset) + v * L);
     }

@@ -1,6 +1,6 @@
 // The time loop of any cell, backward: dh, then the cell's gradients, from the last step on.
 //
-// One in-place buffer: the kept gates become the gradients of the pre-activations. After each chunk
+// The kept gates become the gradients of the pre-activations (kept_lines-inl.h). After each chunk
 // of steps the weight gradients are taken as large products (gradients-inl.h). carry_ holds the
 // gradient by h of the step before, dc_ that by c; zoneout lets its part of either pass by the
 // cell.
@@ -41,7 +41,8 @@ class BackwardSweep {
                  J_ * L, carver),
         rounds_(in_bfloat16(task.layer)),
         rounded_(carver, rounds_ ? task.dims.N : 0, J_ * L * kMostProducts),
-        gradients_(kShape, task, carver, rank),
+        lines_(kShape, task, carver),
+        gradients_(kShape, task, lines_, carver, rank),
         normed_(task, carver, rank, size) {
     const index_t N = task.dims.N, padded = J_ * L, threads = task.plan.threads;
     const bool spare = on_.h_mask() || on_.projection();
@@ -84,11 +85,12 @@ class BackwardSweep {
     for (index_t q1 = task_.steps.count; q1 > 0;) {
       const index_t q0 = task_.steps.chunk_begin(q1, task_.plan.backward_rows);
       chunk_end_ = q1;
+      lines_.begin(q1, own_rows_, {own_panels_.begin * S * L, own_panels_.end * S * L});
+      // Until here threads read the rows that this chunk will overwrite.
+      if (q1 < task_.steps.count && (on_.projection() || lines_.halves())) team.barrier();
       for (index_t q = q1 - 1; q >= q0; --q) step(q, team);
       team.barrier();
       gradients_.chunk(q0, q1, h0_, c0_, team);
-      // Until here threads read the rows that the next chunk will overwrite.
-      if (on_.projection()) team.barrier();
       q1 = q0;
     }
     step_out(-1, team);
@@ -101,10 +103,6 @@ class BackwardSweep {
  private:
   index_t columns(index_t panel) const { return task_.dims.H - panel * L; }
   index_t h_columns(index_t panel) const { return most(0, task_.dims.P - panel * L); }
-  T* grad_row(index_t q, index_t r) const {
-    return task_.kept.gates + (task_.steps.first_row(q) + r) * J_ * S * L;
-  }
-
   static Range units_of(Range panels, index_t width) {
     return {panels.begin * L, least(panels.end * L, width)};
   }
@@ -184,7 +182,7 @@ class BackwardSweep {
     if constexpr (kMayBeNarrow<T> && product.count > 0) {
       if (!rounds_) return;
       for (index_t r = rows.begin; r < rows.end; ++r)
-        rounded_.round(r, on_.norm() ? normed_.h_row(q, r) : grad_row(q, r), S,
+        rounded_.round(r, on_.norm() ? normed_.h_row(q, r) : lines_.gates(q, r), S,
                        {product.slot, product.count}, own_panels_);
       if (synchronise_) team.barrier();
     }
@@ -204,7 +202,7 @@ class BackwardSweep {
     for_blocks(q, rows, own_panels_, team, [&](Range block, index_t j) {
       const index_t end = least(j + kBackGroup, J_);
       if constexpr (last) {
-        fetch(q, block, j, end);
+        lines_.halves() ? lines_.widen(q, block, {j * L, end * L}, c0_) : fetch(q, block, j, end);
         on_.projection() ? receive<false, true>(q, block, j) : receive<true, true>(q, block, j);
       } else {
         leave<End>(q, block, j);
@@ -297,7 +295,7 @@ class BackwardSweep {
                                          const T* weights, const T* init, T* const* into,
                                          bool normed) {
     for (index_t r = rows.begin; r < rows.end; ++r)
-      grad_rows_[r] = normed ? normed_.h_row(q, r) : grad_row(q, r);
+      grad_rows_[r] = normed ? normed_.h_row(q, r) : lines_.gates(q, r);
     const index_t K = J_ * product.count * L;
     multiply<T>({rows.end - rows.begin,
                  least(kBackGroup, panels - j),
@@ -361,15 +359,15 @@ class BackwardSweep {
     const index_t padded = J_ * L, at = r * padded;
     const bool before = r < steps.rows(q - 1);
     Lines line{};
-    line.gates = grad_row(q, r);
+    line.gates = lines_.gates(q, r);
     line.carry = carry_ + at;
     if constexpr (kHasAux) line.daux = daux_ + at;
     line.h_before = before ? task_.y.at(steps.time(q - 1), steps.caller_row(r)) : h0_ + at;
     line.h_columns = before ? task_.dims.H : padded;
     if constexpr (kHasC) {
       line.dc = dc_ + at;
-      line.c = task_.kept.cells + (steps.first_row(q) + r) * padded;
-      line.c_before = before ? task_.kept.cells + (steps.first_row(q - 1) + r) * padded : c0_ + at;
+      line.c = lines_.cells(q, r);
+      line.c_before = before || lines_.halves() ? lines_.cells_before(q, r) : c0_ + at;
     }
     return line;
   }
@@ -430,6 +428,8 @@ class BackwardSweep {
     u.limit = limit_;
     if (!last && !on_.h_mask()) u.carry = load(line.carry + at);
     cell_backward<C, Begin, End>(slot, u);
+    if constexpr (last && kHasC)
+      if (on_.projection() && lines_.halves()) store(lines_.outputs(q, r) + at, u.output);
     FASTRNN_UNROLL
     for (int s = 0; s < S; ++s)
       // Other threads still read the slots that the stages after these have written.
@@ -483,6 +483,7 @@ class BackwardSweep {
   KeepLines<T> h_keeps_, c_keeps_;
   const bool rounds_;  // products by w_hh and w_ih are in bfloat16
   [[no_unique_address]] RoundedRows<T> rounded_;
+  KeptLines<T> lines_;
   Gradients<T> gradients_;
   NormedBackward<C, T> normed_;
   index_t chunk_end_ = 0;  // the step after the chunk's last

@@ -17,6 +17,7 @@
 #include "fastrnn/kernels/rnn/padding-inl.h"
 #include "fastrnn/kernels/rnn/row_product-inl.h"
 #include "fastrnn/kernels/rnn/zoneout-inl.h"
+#include "fastrnn/simd/half-inl.h"
 
 namespace fastrnn::FASTRNN_TARGET {
 namespace {
@@ -27,6 +28,7 @@ class ForwardSweep {
   static constexpr CellShape kShape = C::shape;
   static constexpr int L = kLanes<T>, S = kShape.slots, XP = kShape.x_products;
   static constexpr bool narrow = kNarrow<W>;
+  static constexpr bool halves = kKeepsHalves<W>;  // of a tape
   static constexpr index_t kRowsAtOnce =
       narrow ? 32 : 24;  // their gates of one panel stay in the L1
 
@@ -61,8 +63,8 @@ class ForwardSweep {
     // Full peepholes read all of c while it is made.
     if (on_.full_peephole()) c_[1] = carver.take<T>(N, padded);
     if (kShape.aux_slot >= 0) aux_ = carver.take<T>(N, padded);
-    gates_ = keeps() ? task.kept.gates : carver.take<T>(regions * limit_ + N, padded, S);
-    outputs_ = carver.take<T>(on_.projection() && !keeps() ? N : 0, padded);
+    gates_ = in_place() ? task.kept.gates : carver.take<T>(regions * limit_ + N, padded, S);
+    outputs_ = carver.take<T>(on_.projection() && !in_place() ? N : 0, padded);
     x_rows_ = list<const T*>(carver, chunk, rank);
     gate_rows_ = list<T*>(carver, chunk, rank);
     for (auto& rows : operand_rows_) rows = list<const T*>(carver, N, rank);
@@ -71,6 +73,7 @@ class ForwardSweep {
     next_rows_ = list<T*>(carver, on_.projection() ? N : 0, rank);
     lines_ = list<Lines>(carver, N, rank);
     more_ = list<MoreLines>(carver, C::general ? N : 0, rank);
+    half_ = list<HalfLines>(carver, halves ? N : 0, rank);
 
     own_rows_ = units ? Range{0, N} : share_rows(task.steps, rank, size);
     own_panels_ = units ? share(J_, rank, size, kGroup<C>) : Range{0, J_};
@@ -102,7 +105,9 @@ class ForwardSweep {
   }
 
  private:
-  bool keeps() const { return task_.kept.gates != nullptr; }
+  bool keeps() const { return in_place() || (halves && task_.kept.half_gates != nullptr); }
+  // Whether gates are made where the tape has them.
+  bool in_place() const { return task_.kept.gates != nullptr; }
 
   static index_t chunk_rows(const ForwardTask<T>& task) {
     const Plan& plan = task.plan;
@@ -125,7 +130,7 @@ class ForwardSweep {
   index_t list_chunk(index_t q0) {
     const Steps& steps = task_.steps;
     const index_t width = J_ * S * L;
-    const bool taped = keeps();
+    const bool taped = in_place();
     index_t q = q0, count = 0;
     for (; q < steps.count && (count < limit_ || q == q0); ++q) {
       const index_t rows = own_rows_at(q), first = steps.first_row(q) + own_rows_.begin;
@@ -264,6 +269,11 @@ class ForwardSweep {
     T* cells;  // null without a tape
     T* y;
   };
+  // Of a tape of halves.
+  struct HalfLines {
+    Half* gates;
+    Half* cells;
+  };
   // The same for vectors that only options need.
   struct MoreLines {
     const T* operand;  // h·h_mask, or h
@@ -286,8 +296,11 @@ class ForwardSweep {
                    h_[next] + at,
                    kShape.cell_state ? c_[on_.full_peephole() ? now : 0] + at : nullptr,
                    kShape.aux_slot >= 0 ? aux_ + at : nullptr,
-                   kShape.cell_state && keeps() ? task_.kept.cells + row * padded : nullptr,
+                   kShape.cell_state && in_place() ? task_.kept.cells + row * padded : nullptr,
                    task_.y.at(time, n)};
+      if (halves && keeps())
+        half_[i] = {task_.kept.half_gates + row * padded * S,
+                    kShape.cell_state ? task_.kept.half_cells + row * padded : nullptr};
       if constexpr (C::general) {
         MoreLines& more = more_[i];
         more = {};
@@ -299,7 +312,7 @@ class ForwardSweep {
         more.c_after = on_.full_peephole() ? c_[next] + at : lines_[i].c;
         if (on_.norm()) normed_.list(i, r, row);
         if (!on_.projection()) continue;
-        more.output = keeps() ? task_.kept.outputs + row * padded : outputs_ + at;
+        more.output = in_place() ? task_.kept.outputs + row * padded : outputs_ + at;
         output_rows_[i] = more.output;
         next_rows_[i] = lines_[i].h;
       }
@@ -343,6 +356,8 @@ class ForwardSweep {
       for (index_t i = r; i < r + n; ++i) {
         const Lines line = lines_[i];  // a copy: no store into a line can change it
         for (index_t j = panels.begin; j < panels.end; ++j) unit<Begin, End>(i, line, j);
+        if constexpr (halves && End == kShape.stages)
+          if (keeps() && !in_place()) keep_halves(i, line, panels);
       }
     });
   }
@@ -474,7 +489,7 @@ class ForwardSweep {
       if (!last && on_.norm()) store(normed_.c(i) + at, u.c);
       if (on_.c_keep()) u.c = kept(more_[i].c_keep, j, columns(j), c_before, u.c);
       store((C::general ? more_[i].c_after : line.c) + at, u.c);
-      if (keeps()) store(line.cells + at, u.c);
+      if (in_place()) store(line.cells + at, u.c);
     }
     if constexpr (!last && kShape.aux_slot >= 0) {
       store(line.aux + at, u.aux);
@@ -485,6 +500,14 @@ class ForwardSweep {
       if (on_.projection()) return store(more_[i].output + at, u.h);
       settle(i, line, j, u.h, columns(j));
     }
+  }
+
+  // Of a row, what unit() has left of some panels, into the tape.
+  FASTRNN_INLINE void keep_halves(index_t i, const Lines& line, Range panels) const {
+    const index_t at = panels.begin * L, count = (panels.end - panels.begin) * L;
+    store_halves(half_[i].gates + at * S, line.gates + at * S, count * S);
+    if constexpr (kShape.cell_state)
+      store_halves(half_[i].cells + at, (C::general ? more_[i].c_after : line.c) + at, count);
   }
 
   // z∘before + (1 - z)∘now
@@ -568,6 +591,7 @@ class ForwardSweep {
   T** next_rows_;              // ... and the next h
   Lines* lines_;               // of the own rows, at one step
   MoreLines* more_;
+  HalfLines* half_;
   Range own_rows_{}, own_panels_{}, own_h_panels_{};
   bool synchronise_ = false;
   bool unpacked_;           // the weights by x and by h are multiplied as they lie
