@@ -37,6 +37,7 @@ class KeptLines {
   }
 
   FASTRNN_INLINE bool halves() const { return kMayBeNarrow<T> && task_.kept.half_gates != nullptr; }
+
   // Before the steps of the chunk that ends at q1. Of the chunk after it full peepholes still need
   // the gradients of the first step, of which this thread copies some.
   FASTRNN_NOINLINE void begin(index_t q1, Range rows, Range columns) {
@@ -59,13 +60,16 @@ class KeptLines {
         load_halves(to + units.begin * slots, task_.kept.half_gates + row + units.begin * slots,
                     (units.end - units.begin) * slots);
         if (task_.kept.half_cells == nullptr) continue;
-        const index_t earlier = (task_.steps.first_row(q - 1) + r) * width_;
+        T *const c = cells(q, r), *const c_before = cells_before(q, r);
+        const Half* const earlier =
+            r < before ? task_.kept.half_cells + (task_.steps.first_row(q - 1) + r) * width_
+                       : nullptr;
         for (index_t i = units.begin; i < units.end; i += L) {
-          const Vec<T> c = r < before ? load_half(task_.kept.half_cells + earlier + i)
-                                      : load(c0 + r * width_ + i);
+          const Vec<T> old =
+              earlier != nullptr ? load_half(earlier + i) : load(c0 + r * width_ + i);
           const T* const gate = to + i * slots;  // i f g o of an LSTM
-          store(cells_before(q, r) + i, c);
-          store(cells(q, r) + i, fma(load(gate + L), c, load(gate) * load(gate + 2 * L)));
+          store(c_before + i, old);
+          store(c + i, fma(load(gate + L), old, load(gate) * load(gate + 2 * L)));
         }
       }
     }

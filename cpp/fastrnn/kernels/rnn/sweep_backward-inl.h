@@ -103,6 +103,7 @@ class BackwardSweep {
  private:
   index_t columns(index_t panel) const { return task_.dims.H - panel * L; }
   index_t h_columns(index_t panel) const { return most(0, task_.dims.P - panel * L); }
+
   static Range units_of(Range panels, index_t width) {
     return {panels.begin * L, least(panels.end * L, width)};
   }

@@ -105,7 +105,8 @@ class ForwardSweep {
   }
 
  private:
-  bool keeps() const { return in_place() || (halves && task_.kept.half_gates != nullptr); }
+  bool keeps() const { return in_place() || keeps_halves(); }
+  bool keeps_halves() const { return halves && task_.kept.half_gates != nullptr; }
   // Whether gates are made where the tape has them.
   bool in_place() const { return task_.kept.gates != nullptr; }
 
@@ -298,7 +299,7 @@ class ForwardSweep {
                    kShape.aux_slot >= 0 ? aux_ + at : nullptr,
                    kShape.cell_state && in_place() ? task_.kept.cells + row * padded : nullptr,
                    task_.y.at(time, n)};
-      if (halves && keeps())
+      if (keeps_halves())
         half_[i] = {task_.kept.half_gates + row * padded * S,
                     kShape.cell_state ? task_.kept.half_cells + row * padded : nullptr};
       if constexpr (C::general) {
@@ -357,7 +358,7 @@ class ForwardSweep {
         const Lines line = lines_[i];  // a copy: no store into a line can change it
         for (index_t j = panels.begin; j < panels.end; ++j) unit<Begin, End>(i, line, j);
         if constexpr (halves && End == kShape.stages)
-          if (keeps() && !in_place()) keep_halves(i, line, panels);
+          if (keeps_halves()) keep_halves(i, line, panels);
       }
     });
   }
