@@ -203,6 +203,7 @@ def uses(threads: int) -> list[Case]:
     ]
     cases += [
         Case("word-vector tagger", "lstm", 40, 32, 300, 256, True, threads=n, bidirectional=True),
+        Case("one sentence", "gru_after", 50, 1, 64, 64, threads=n, bidirectional=True),
         Case("keyword spotting", "gru_after", 100, 1, 13, 128, threads=n),
         Case("speech frames", "lstm_peephole", 100, 16, 40, 256, True, threads=n),
         Case("phrase encoder", "gru_before", 30, 64, 256, 512, True, threads=n),

@@ -73,16 +73,18 @@ std::string compiled_isa_of(const std::string& dtype) {
   throw Error("dtype must be 'float32' or 'float64', got '" + dtype + "'");
 }
 
+constexpr const char* kSplits[] = {"rows", "units", "calls"};
 constexpr const char* kDots[] = {"none", "words", "tiles"};
 
 void force(const std::optional<std::string>& split, index_t chunk_steps,
            const std::optional<std::string>& dots) {
-  FASTRNN_CHECK(!split || *split == "rows" || *split == "units",
-                "split must be 'rows', 'units' or None, got '" + *split + "'");
   FASTRNN_CHECK(chunk_steps >= 0,
                 "chunk_steps must be at least 0, got " + std::to_string(chunk_steps));
   std::optional<Split> forced;
-  if (split) forced = *split == "rows" ? Split::rows : Split::units;
+  for (int i = 0; split && i < 3; ++i)
+    if (*split == kSplits[i]) forced = static_cast<Split>(i);
+  FASTRNN_CHECK(!split || forced,
+                "split must be 'rows', 'units', 'calls' or None, got '" + *split + "'");
   std::optional<Dots> most;
   for (int i = 0; dots && i < 3; ++i)
     if (*dots == kDots[i]) most = static_cast<Dots>(i);
@@ -124,11 +126,11 @@ void bind_runtime(py::module_& m) {
         return sizes;
       },
       "Data cache sizes in bytes: l1 and l2 of one core, l3 shared.");
-  m.def(
-      "force_plan", force, py::arg("split") = py::none(), py::arg("chunk_steps") = 0,
-      py::arg("dots") = py::none(),
-      "Test hook, this thread only: split 'rows' or 'units', steps per chunk; None, 0: automatic; "
-      "what products by narrow weights use at most, 'none', 'words' or 'tiles'.");
+  m.def("force_plan", force, py::arg("split") = py::none(), py::arg("chunk_steps") = 0,
+        py::arg("dots") = py::none(),
+        "Test hook, this thread only: split 'rows', 'units' or 'calls', steps per chunk; None, 0: "
+        "automatic; "
+        "what products by narrow weights use at most, 'none', 'words' or 'tiles'.");
 }
 
 }  // namespace fastrnn::bindings

@@ -58,7 +58,21 @@ struct Function {
         PyCFunction_NewEx(&method, m.ptr(), py::object(m.attr("__name__")).ptr()));
   }
 
+  // Two calls as one, each by the tuple of its arguments.
+  static PyObject* call_both(PyObject*, PyObject* const* values, Py_ssize_t count) noexcept {
+    return guarded([&] {
+      if (count != 2 || !PyTuple_Check(values[0]) || !PyTuple_Check(values[1]))
+        wrong("of two takes two tuples of arguments");
+      return Call::run_both(read_tuple(values[0]), read_tuple(values[1]));
+    });
+  }
+
  private:
+  static Arguments read_tuple(PyObject* tuple) {
+    const auto count = static_cast<std::size_t>(PyTuple_GET_SIZE(tuple));
+    return read(reinterpret_cast<PyTupleObject*>(tuple)->ob_item, count, nullptr);
+  }
+
   static PyObject* call(PyObject*, PyObject* const* values, Py_ssize_t count,
                         PyObject* names) noexcept {
     return guarded([&] { return Call::run(read(values, static_cast<std::size_t>(count), names)); });

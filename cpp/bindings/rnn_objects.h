@@ -174,6 +174,12 @@ class PackedObject {
   auto visit(F&& f) const {
     return std::visit(std::forward<F>(f), *packed_);
   }
+  // The weights, for a call in T.
+  template <class T>
+  const PackedWeights<T>& get() const {
+    if (const auto* const packed = std::get_if<PackedWeights<T>>(&*packed_)) return *packed;
+    words::wrong("packed", std::string("be for calls in ") + dtype_name<T>());
+  }
   std::size_t nbytes() const {
     return visit([](const auto& packed) { return packed.bytes(); });
   }
@@ -214,22 +220,35 @@ class TapeObject {
     TapeObject& tape_;
   };
 
-  // Runs forward(core tape); `kept` are the arrays whose memory the tape refers to.
-  template <class T, class F>
-  void record(const Extents& extents, std::vector<py::object> kept, F&& forward) {
-    const Use use(*this);
-    if (spent_ || !empty()) words::wrong("tape", "be new; this one has been filled before");
-    Tape<T>& tape = tape_.emplace<Tape<T>>();
-    try {
-      forward(tape);
-    } catch (...) {
-      tape_.emplace<std::monostate>();
-      throw;
+  // A tape while forward fills it: it is as before unless keep() is called.
+  template <class T>
+  class Recording {
+   public:
+    explicit Recording(TapeObject& tape) : use_(tape), object_(tape) {
+      if (tape.spent_ || !tape.empty())
+        words::wrong("tape", "be new; this one has been filled before");
+      tape.tape_.template emplace<Tape<T>>();
     }
-    nbytes_ = tape.nbytes();
-    extents_ = extents;
-    kept_ = std::move(kept);
-  }
+    ~Recording() {
+      if (!kept_) object_.tape_.template emplace<std::monostate>();
+    }
+    Recording(const Recording&) = delete;
+    Recording& operator=(const Recording&) = delete;
+
+    Tape<T>& tape() { return std::get<Tape<T>>(object_.tape_); }
+    // Forward has filled it; `arrays` are those whose memory it refers to.
+    void keep(const Extents& extents, std::vector<py::object> arrays) {
+      object_.nbytes_ = tape().nbytes();
+      object_.extents_ = extents;
+      object_.kept_ = std::move(arrays);
+      kept_ = true;
+    }
+
+   private:
+    const Use use_;
+    TapeObject& object_;
+    bool kept_ = false;
+  };
 
   // Calls f(core tape) with the extents of what it keeps.
   template <class F>

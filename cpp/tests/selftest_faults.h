@@ -209,6 +209,34 @@ inline void test_team() {
   check(tiny * 1.0 != 0, "and not outside of it");
   check(members == 3, "a team inside of a team has one thread");
 
+  // Two threads with work of their own, of which the second waits for the end of the first, ...
+  int steps = 0, seen = 0, of_one = 0;
+  const auto apart = [&](bool fault) {
+    fastrnn::run_team(2, [&](fastrnn::Team& team) {
+      fastrnn::Team alone = team.alone();
+      alone.barrier();  // meets nobody
+      if (team.rank() == 0) {
+        for (steps = 0; steps < 1000; ++steps) alone.check();
+        if (fault) throw std::runtime_error("the first");
+      } else {
+        if (alone.has_earlier()) alone.wait_for_earlier();
+        seen = steps;
+        of_one = alone.size() + alone.rank();
+      }
+    });
+  };
+  apart(false);
+  check(seen == 1000 && of_one == 1, "a thread that works alone waits for those before it");
+  // ... unless that one fails.
+  seen = 0;
+  bool caught = false;
+  try {
+    apart(true);
+  } catch (const std::runtime_error&) {
+    caught = true;
+  }
+  check(caught && seen == 0, "the exception of one of two that work alone ends both");
+
   // Control groups from the innermost outwards: unlimited, 2.5 and 8 processors.
   const std::filesystem::path root = std::filesystem::temp_directory_path() / "fastrnn_selftest";
   std::filesystem::create_directories(root / "a" / "b");

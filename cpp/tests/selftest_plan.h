@@ -8,19 +8,19 @@
 
 namespace selftest {
 
-inline fastrnn::Plan lstm_plan(fastrnn::index_t H, fastrnn::index_t N, int threads) {
-  constexpr fastrnn::CpuCaches caches{std::size_t{48} << 10, std::size_t{1} << 20,
-                                      std::size_t{32} << 20};
+inline constexpr fastrnn::CpuCaches kCaches{std::size_t{48} << 10, std::size_t{1} << 20,
+                                            std::size_t{32} << 20};
+
+inline fastrnn::Problem lstm_problem(fastrnn::index_t H, fastrnn::index_t N) {
   constexpr fastrnn::index_t T = 100;
-  const fastrnn::Problem problem{{T, N, H, H, H}, 4, 4, 4, T * N, 16, 4, 4, false};
-  return fastrnn::make_plan(problem, caches, threads);
+  return {{T, N, H, H, H}, 4, 4, 4, T * N, 16, 4, 4, false};
 }
 
 inline void test_plan() {
   using fastrnn::Split;
   const auto expect = [](fastrnn::index_t H, fastrnn::index_t N, int threads, int team,
                          Split split) {
-    const fastrnn::Plan plan = lstm_plan(H, N, threads);
+    const fastrnn::Plan plan = fastrnn::make_plan(lstm_problem(H, N), kCaches, threads);
     const std::string what = "H=" + std::to_string(H) + " N=" + std::to_string(N);
     check(plan.threads == team, what + ": threads");
     check(plan.split == split, what + ": split");
@@ -33,6 +33,19 @@ inline void test_plan() {
   expect(1024, 64, 2, 2, Split::units);  // a share of them as well: read half
   expect(1024, 256, 2, 2, Split::rows);  // so often that it does not matter
   expect(128, 64, 1, 1, Split::rows);    // as many as there are
+
+  const auto beside = [](fastrnn::index_t H, fastrnn::index_t N, int threads, bool both) {
+    const std::string what = "H=" + std::to_string(H) + " N=" + std::to_string(N) +
+                             " threads=" + std::to_string(threads);
+    check(fastrnn::side_by_side(lstm_problem(H, N), kCaches, threads) == both, what + ": two");
+  };
+  beside(64, 1, 2, true);
+  beside(128, 1, 2, true);    // rather than two threads that share units
+  beside(64, 1, 1, false);    // no second thread
+  beside(8, 1, 2, false);     // too little for each
+  beside(128, 64, 2, false);  // rows are shared
+  beside(256, 1, 2, false);   // weights that fill the L2
+  beside(128, 1, 8, true);    // that many would not share its units
 }
 
 }  // namespace selftest

@@ -35,6 +35,8 @@ from fastrnn.cells import NO_MASKS, WEIGHTS, GRUGrads, LSTMGrads, Masks, RNNGrad
 from fastrnn.runtime import backend, team
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.random import Generator
 
 Ids = NDArray[np.int64]
@@ -323,12 +325,13 @@ def run(
     masks: Masks | None = None,
     ids: Ids | None = None,
     stacked: bool = False,
+    core: "Callable[..., Any] | None" = None,
 ) -> "tuple[Array, Array, Array | None, Box | None]":
     """Return y, h_n and c_n, of the active backend; arrays are strict and time-major.
 
     Each of them is a fresh array where True is given, else what is given is filled. With ids
     (T, N), which the core alone takes, x is (1, V, G·H) and they name its rows. Fresh states that
-    are stacked are (1, N, ·).
+    are stacked are (1, N, ·). `core` stands for the core's function where `each` has two calls.
 
     There is a box for `unwind` when `keep` is set. Packed weights, which exclude `keep`, may stand
     for the weights on the core; the twin always reads the arrays.
@@ -350,7 +353,7 @@ def run(
         w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr, w_norm = (
             part.weights if packed is None else PACKED
         )
-        y, h_n, c_n = _core.rnn_forward(
+        y, h_n, c_n = (core or _core.rnn_forward)(
             cell, x, w_ih, w_hh, b_ih, b_hh, w_peephole, h0, c0, lengths, y, h_n, c_n, part.reverse,
             num_threads, inner, packed, choices, w_hr, h_mask, h_keep, c_keep, w_norm, ids,
             part.bfloat16 and packed is None, stacked,
@@ -517,13 +520,14 @@ def unwind(
     want_x: bool,
     truncate: int | None,
     clip_step: float | None,
-    add_to: Array | None = None,
+    add_dx: bool = False,
+    core: "Callable[..., Any] | None" = None,
 ) -> Gradients:
     """Use up what a run kept; arrays are strict and time-major.
 
-    dh0 and dc0 are filled when given, and the gradient by x is added to add_to, which is then
-    returned for it. The gradients by x, None if it is not wanted, and by the weights, None where
-    there is none, are fresh arrays.
+    dh0 and dc0 are filled when given. The gradients by x, None if it is not wanted, and by the
+    weights, None where there is none, are fresh arrays; with add_dx, for the second call of `each`,
+    the core adds that by x to the first's, and returns it again.
     """
     try:
         kept = box.pop()
@@ -534,13 +538,13 @@ def unwind(
         _refuse_changed(box, kept, digests)
     out: Gradients
     if name == "core":
-        dx: Any = (want_x or None) if add_to is None else add_to
+        dx: Any = want_x or None
         try:
-            out = _core.rnn_backward(
+            out = (core or _core.rnn_backward)(
                 inner, dy, dh_n, dc_n, dx, True, True, True, True, dh0, dc0, True, num_threads,
-                truncate, clip_step, True, True, add_to is not None,
+                truncate, clip_step, True, True, add_dx,
             )  # fmt: skip
-        except MemoryError:
+        except BaseException:
             if not inner.spent:
                 box.append(kept)  # good for another try
             raise
@@ -554,9 +558,6 @@ def unwind(
             None if array is None else _filled(True, computed[field], part.dtype)
             for field, array in arrays
         )
-        if add_to is not None:
-            add_to += dx
-            dx = add_to
         out = dx, *others
     if w_mask is not None:
         dx, dw_ih, dw_hh, *others = out
@@ -574,6 +575,35 @@ def _refuse_changed(box: Box, kept: Kept, before: dict[str, bytes]) -> None:
             raise ValueError(
                 f"{name} was changed between forward and backward; the tape keeps it by reference"
             )
+
+
+def each(
+    step: "Callable[..., Any]", together: "Callable[..., Any]", calls: list[tuple[Any, ...]]
+) -> list[Any]:
+    """Return what `run`, or `unwind`, returns for these arguments: of one call, or of two.
+
+    `together` is what the core has for two. The first waits, where it would call the core, for the
+    second, which there has the arguments of both: so each checks, keeps and puts back what it does
+    alone.
+    """
+    if len(calls) == 1:
+        return [step(*calls[0])]
+    others: Any = None
+    its: Any = None
+
+    def wait(*mine: Any) -> Any:
+        nonlocal others
+
+        def run_both(*other: Any) -> Any:
+            nonlocal its
+            its, result = together(mine, other)
+            return result
+
+        others = step(*calls[1], core=run_both)
+        return its
+
+    own = step(*calls[0], core=wait)
+    return [own, others or step(*calls[1])]  # the twin calls no core
 
 
 class Tape:

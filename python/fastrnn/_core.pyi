@@ -186,6 +186,22 @@ def rnn_backward(
     _Array | None, _Array | None, _Array | None, _Array | None, _Array | None, _Array | None,
     _Array | None, _Array | None,
 ]: ...  # fmt: skip
+def rnn_forward_both(
+    # Each the arguments of rnn_forward, of one dtype; nobody looks whether outputs of one call are
+    # apart from what the other has
+    first: tuple[Any, ...],
+    second: tuple[Any, ...],
+    /,
+) -> tuple[tuple[_Array, _Array, _Array | None], tuple[_Array, _Array, _Array | None]]:
+    """Two calls of rnn_forward, side by side where that is quicker."""
+
+def rnn_backward_both(
+    first: tuple[Any, ...],
+    second: tuple[Any, ...],  # dx True and add_dx: to the first's dx
+    /,
+) -> tuple[tuple[_Array | None, ...], tuple[_Array | None, ...]]:
+    """Two calls of rnn_backward likewise."""
+
 def linear_forward(
     x: _Array,  # (M, I)
     w: _Array,  # (O, I)

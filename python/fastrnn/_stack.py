@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from fastrnn import _core
 from fastrnn._call import (
     INPUT_SIZE,
     USED,
@@ -22,6 +23,7 @@ from fastrnn._call import (
     check_masks,
     check_x,
     draw_key,
+    each,
     held,
     new_y,
     run,
@@ -30,7 +32,7 @@ from fastrnn._call import (
 from fastrnn._checks import Array, DType, allocate, exact, unmasked
 from fastrnn._checks import lengths as checked_lengths
 from fastrnn._core import fits
-from fastrnn.cells import NO_MASKS, GradientLimits, Masks, Spec
+from fastrnn.cells import GradientLimits, Masks, Spec
 from fastrnn.runtime import team
 
 if TYPE_CHECKING:
@@ -662,15 +664,19 @@ def forward(
         out = y if top else allocate("a layer's output", (T, N, width), x.dtype)
         outputs = _parts(mode, D, out)
         inputs = _parts("concat", D, x) if projected and l == 0 else [x] * D
+        calls = []
         for part, source, target in zip(layer, inputs, outputs, strict=True):
-            part, masks = masked(part, noise, k, T, N)  # noqa: PLW2901
-            *_, box = run(
+            masks = None
+            if noise is not None:
+                part, masks = masked(part, noise, k, T, N)  # noqa: PLW2901
+            calls.append((
                 part, source, h0[k], c0[k], lengths, target, h_n[k], c_n[k], num_threads,
                 record is not None, masks, ids if l == 0 else None,
-            )  # fmt: skip
-            if record is not None and box is not None:
-                record.boxes.append(box)
+            ))  # fmt: skip
             k += 1
+        results = each(run, _core.rnn_forward_both, calls)
+        if record is not None:
+            record.boxes += [result[3] for result in results]
         _merge(mode, outputs, out)
         x = out
         mask = None if dropout is None or top else dropout.mask(out)
@@ -681,10 +687,8 @@ def forward(
             record.masks.append(mask)
 
 
-def masked(part: Part, noise: Noise | None, k: int, T: int, N: int) -> tuple[Part, Masks]:
+def masked(part: Part, noise: Noise, k: int, T: int, N: int) -> tuple[Part, Masks]:
     """Return layer and direction k as what takes masks, where it has any, and these masks."""
-    if noise is None:
-        return part, NO_MASKS
     masks = noise.masks(k, part, T, N)
     if any(mask is not None for mask in masks[:3]):
         part = part.with_masks()
@@ -715,17 +719,20 @@ def backward(
             dx = Dropout.apply(record.p, mask, dx)
         pieces = _split(mode, dx, outputs)
         projected = record.projected and l == 0
-        by_input: list[Array] = []
+        calls = []
         for d, piece in enumerate(pieces):
-            k = l * len(outputs) + d
-            by_x, *weights[k] = unwind(
-                record.boxes[k], piece, dh_n[k], dc_n[k], dh0[k], dc0[k], want_x or l > 0, *limits,
-                add_to=by_input[0] if by_input and not projected else None,
-            )  # fmt: skip
-            if by_x is not None and (projected or not by_input):  # else it has been added
-                by_input.append(by_x)
+            k, wanted = l * len(outputs) + d, want_x or l > 0
+            calls.append((
+                record.boxes[k], piece, dh_n[k], dc_n[k], dh0[k], dc0[k], wanted, *limits,
+                wanted and d > 0 and not projected,
+            ))  # fmt: skip
+        by_input = []
+        results = each(unwind, _core.rnn_backward_both, calls)
+        for d, (by_x, *by_weights) in enumerate(results):
+            by_input.append(by_x)
+            weights[l * len(outputs) + d] = by_weights
         # By what all directions read: one array, or a block of columns each.
-        dx = by_input[0] if by_input else None
-        if len(by_input) > 1:
-            dx = np.concatenate(by_input, axis=2)
+        dx = by_input[0]
+        if dx is not None and dx is not by_input[-1]:
+            dx = np.concatenate(by_input, axis=2) if projected else dx + by_input[-1]
     return dx, list(chain.from_iterable(weights))

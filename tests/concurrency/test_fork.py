@@ -14,6 +14,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 COMMON = """
     import os, signal, sys, threading, time
     import numpy as np
+    import fastrnn
     from fastrnn import _core
 
     rng = np.random.default_rng(0)
@@ -70,8 +71,16 @@ COMMON = """
             time.sleep(0.002)
         os.kill(pid, signal.SIGKILL); os.waitpid(pid, 0)
         return "hung"
+    layer = fastrnn.LSTM(I, H, bidirectional=True, rng=rng)
+    def directions(threads):
+        _core.force_plan("calls", 0)
+        with fastrnn.threads(threads):
+            y, _, tape = layer.forward(x)
+            return layer(x)[0].tobytes() + layer.backward(tape, y).x.tobytes()
+    sides = directions(1)
     def right():
-        return all(call(2, split) == expected for split in ("rows", "units"))
+        return (all(call(2, split) == expected for split in ("rows", "units"))
+                and directions(2) == sides)
 """
 
 

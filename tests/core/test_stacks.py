@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.compare import assert_equals_twin, assert_identical
+from helpers.runners import forced_plan
 from helpers.tolerances import LAYERS_FACTOR
 
 import fastrnn
+from fastrnn import _core
 
 KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "rnn_tanh": ("RNN", {}),
@@ -161,3 +163,108 @@ def test_training_and_inference_give_the_same_bits(
     layer = make(kind, bidirectional=True)
     x = rng.standard_normal((T, N, I)).astype(np.float32)
     assert_identical({"y": layer.forward(x)[0]}, {"y": layer(x)[0]}, isa)
+
+
+@pytest.mark.check(6)
+@pytest.mark.parametrize("merge_mode", ["concat", "sum"])
+@pytest.mark.parametrize("ragged", [False, True], ids=["whole", "ragged"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_directions_side_by_side(
+    kind: str, ragged: bool, merge_mode: str, isa: str, dtype: np.dtype, rng: np.random.Generator
+) -> None:
+    """A thread for each direction gives the bits of one thread, whatever the chunks."""
+    layer = make(kind, bidirectional=True, merge_mode=merge_mode, dtype=dtype)
+    given = arrays(layer, kind, rng, dtype, 2 * H if merge_mode == "concat" else H)
+    with fastrnn.threads(1):
+        one, alone = run(layer, given, ragged), layer(given["x"])[0]
+    for chunk in (0, 1, 2):
+        with forced_plan("calls", chunk), fastrnn.threads(2):
+            assert_identical(run(layer, given, ragged), one, f"{isa}, chunks of {chunk}")
+            assert_identical({"y": layer(given["x"])[0]}, {"y": alone}, f"{isa}, inference")
+
+
+OPTIONS: list[tuple[str, dict[str, Any]]] = [
+    ("LSTM", {"layer_norm": True}),
+    ("LSTM", {"proj_size": 5}),
+    ("LSTM", {"peephole": "full", "zoneout": (0.2, 0)}),
+    ("GRU", {"recurrent_dropout": 0.3, "weight_drop": 0.2, "dropout": 0.4}),
+    ("RNN", {"zoneout": 0.3}),
+    ("LSTM", {"compute_dtype": "bfloat16"}),
+]
+
+
+@pytest.mark.check(6)
+@pytest.mark.parametrize(("name", "options"), OPTIONS, ids=lambda v: v if v is str else str(v))
+def test_options_side_by_side(name: str, options: dict[str, Any], rng: np.random.Generator) -> None:
+    width = options.get("proj_size", H)
+    x, dy = (rng.standard_normal((40, 2, n)).astype(np.float32) for n in (I, 2 * width))
+
+    def results() -> dict[str, np.ndarray]:
+        made = np.random.default_rng(7)
+        layer = getattr(fastrnn, name)(I, H, 2, bidirectional=True, rng=made, **options)
+        plain = layer(x)[0]
+        y, _, tape = layer.forward(x, rng=np.random.default_rng(8))
+        grads = layer.backward(tape, dy, truncate=7, clip_step=0.5)
+        narrow = {
+            kind: layer.quantize(kind)(x)[0]
+            for kind in ("int8", "bfloat16")
+            if "layer_norm" not in options or kind == "bfloat16"
+        }
+        return {"plain": plain, "y": y, "dx": grads.x} | grads.params | narrow
+
+    for chunk in (0, 1):
+        with forced_plan("calls", chunk), fastrnn.threads(1):
+            one = results()
+        with forced_plan("calls", chunk), fastrnn.threads(2):
+            assert_identical(results(), one, f"{name} {options}, chunks of {chunk}")
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_fault_of_one_costs_neither_tape(threads: int, rng: np.random.Generator) -> None:
+    w_ih, w_hh, x = (rng.standard_normal(s) for s in ((3 * H, I), (3 * H, H), (T, N, I)))
+
+    def forward_of(tape: Any, w: np.ndarray = w_ih) -> tuple:
+        cell, nothing = _core.Cell.gru_after, [None] * 6
+        return (cell, x, w, w_hh, *nothing, True, True, True, False, threads, tape)
+
+    def backward_of(tape: Any, y: np.ndarray, add: bool, dh_n: Any = None) -> tuple:
+        more = (True,) * 4, (None, None, True, threads, None, None, True, True, add)
+        return (tape, y, dh_n, None, True, *more[0], *more[1])
+
+    with forced_plan("calls", 0):
+        tapes = [_core.Tape(), _core.Tape()]
+        with pytest.raises(ValueError, match="w_ih"):
+            _core.rnn_forward_both(forward_of(tapes[0]), forward_of(tapes[1], w_ih[1:]))
+        with pytest.raises(TypeError, match="float64"):
+            _core.rnn_forward_both(
+                forward_of(tapes[0]), forward_of(tapes[1], w_ih.astype(np.float32))
+            )
+        with pytest.raises(ValueError, match="in use by another call"):
+            _core.rnn_forward_both(forward_of(tapes[0]), forward_of(tapes[0]))
+        assert [tape.nbytes for tape in tapes] == [0, 0]
+        ((y, *_), (z, *_)) = _core.rnn_forward_both(*map(forward_of, tapes))
+        wrong = np.zeros((N, H + 1))
+        with pytest.raises(ValueError, match="dh_n"):
+            _core.rnn_backward_both(
+                backward_of(tapes[0], y, False), backward_of(tapes[1], z, True, wrong)
+            )
+        assert [tape.spent for tape in tapes] == [False, False]
+        first, second = _core.rnn_backward_both(
+            backward_of(tapes[0], y, False), backward_of(tapes[1], z, True)
+        )
+    assert [tape.spent for tape in tapes] == [True, True]
+    assert first[0] is second[0]
+    tape = _core.Tape()
+    _core.rnn_forward(*forward_of(tape))
+    alone = _core.rnn_backward(*backward_of(tape, y, False))
+    assert_identical({"dw_hh": second[2]}, {"dw_hh": alone[2]}, "a single call")
+    assert np.allclose(first[0], 2 * alone[0])
+
+
+def test_two_calls_are_two_tuples() -> None:
+    for both in (_core.rnn_forward_both, _core.rnn_backward_both):
+        for wrong in ((), ((),), ((), []), ((), (), ())):
+            with pytest.raises(TypeError):
+                both(*wrong)
+        with pytest.raises(TypeError, match="needs the argument"):
+            both((), ())

@@ -2,6 +2,7 @@
 #include "fastrnn/rnn/ops.h"
 
 #include <cmath>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,17 +19,22 @@ namespace fastrnn {
 namespace {
 
 template <class T>
-Plan plan_for(const KernelTable<T>& table, Cell cell, const Dims& dims, index_t rows, bool training,
-              int threads_asked) {
+Problem problem_of(const KernelTable<T>& table, Cell cell, const Dims& dims, index_t rows,
+                   bool training) {
   const CellShape& shape = cell_traits(cell).shape;
-  const Problem problem{
-      dims,    shape.gates, shape.slots, training ? 4 : table[cell].unit_grain,
-      rows,    table.lanes, sizeof(T),   static_cast<std::size_t>(table.weight_bytes),
-      training};
-  Plan plan = make_plan(problem, cpu_caches(), threads_asked > 0 ? threads_asked : num_threads());
+  return {dims,    shape.gates, shape.slots, training ? 4 : table[cell].unit_grain,
+          rows,    table.lanes, sizeof(T),   static_cast<std::size_t>(table.weight_bytes),
+          training};
+}
+
+template <class T>
+Plan plan_for(const KernelTable<T>& table, const Problem& problem, int threads) {
+  Plan plan = make_plan(problem, cpu_caches(), threads);
   plan.dots = dots_for(table);
   return plan;
 }
+
+int most_threads(int asked) { return asked > 0 ? asked : num_threads(); }
 
 // Sizes a task's scratch and takes it; it must live as long as the run.
 template <class Task>
@@ -38,11 +44,6 @@ Scratch take_scratch(Task& task, std::size_t (*bytes)(const Task&)) {
   scratch.allocate();
   task.scratch = scratch.at(block);
   return scratch;
-}
-
-template <class Task>
-void run(const Task& task, const Kernel<Task>& kernel) {
-  run_team(task.plan.threads, [&](Team& team) { kernel.run(task, team); }, task.plan.work);
 }
 
 // Of int8 weights, which have h in 127ths unless its rows have scales. NaN comes through.
@@ -93,11 +94,10 @@ ForwardTask<T> forward_task(const RnnForwardArgs<T>& a, const Call& call) {
   return task;
 }
 
-// A tape with memory for all that backward will need, taken before anything is written.
+// Gives a new tape memory for all that backward will need, before anything is written.
 template <class T>
-Tape<T> make_tape(const RnnForwardArgs<T>& a, const Call& call, const KernelTable<T>& table,
-                  StepOrder order) {
-  Tape<T> tape;
+void prepare_tape(Tape<T>& tape, const RnnForwardArgs<T>& a, const Call& call,
+                  const KernelTable<T>& table, StepOrder order) {
   const CellShape& shape = cell_traits(a.layer.cell).shape;
   tape.layer = a.layer;
   tape.ids = checked_ids(a.in, call.dims);
@@ -131,36 +131,136 @@ Tape<T> make_tape(const RnnForwardArgs<T>& a, const Call& call, const KernelTabl
     if (call.on.projection) tape.kept.outputs = tape.memory.at(outputs);
   }
   if (call.on.norm) tape.kept.normed = tape.memory.at(normed);
-  return tape;
+}
+
+// A forward call that is checked and has its tape's memory, but neither plan nor workspace.
+template <class T>
+struct Forward {
+  explicit Forward(const RnnForwardArgs<T>& a)
+      : args(a),
+        call(check_forward(a)),
+        table(a.layer.packed != nullptr ? a.layer.packed->table()
+                                        : table_for<T>(a.layer.precision)),
+        kernel(table[a.layer.cell].forward),
+        order(call.dims.T, call.dims.N, a.lengths, a.reverse),
+        problem(problem_of(table, a.layer.cell, call.dims, order.rows(), a.tape != nullptr)),
+        task(forward_task(a, call)) {
+    check_h0(a, call.on);
+    if (a.tape == nullptr) {
+      ids = checked_ids(a.in, call.dims);
+      task.in = with_ids(a.in, ids);
+      task.steps = order.steps();
+    } else {
+      prepare_tape(tape.emplace(), a, call, table, std::move(order));
+      task.in = tape->in;
+      task.steps = tape->order.steps();
+      task.kept = tape->kept;
+    }
+  }
+
+  void run(Team& team) const { kernel.run(task, team); }
+  bool may_have_company() const { return true; }
+  void keep() {
+    if (tape) *args.tape = std::move(*tape);
+  }
+
+  const RnnForwardArgs<T>& args;
+  const Call call;
+  const KernelTable<T>& table;
+  const Kernel<ForwardTask<T>>& kernel;
+  StepOrder order;           // where a tape is kept, that has it, ...
+  std::vector<index_t> ids;  // ... and these
+  std::optional<Tape<T>> tape;
+  Problem problem;
+  ForwardTask<T> task;
+};
+
+// A backward call likewise.
+template <class T>
+struct Backward {
+  explicit Backward(const RnnBackwardArgs<T>& a)
+      : args(a),
+        tape((check_backward(a), *a.tape)),
+        table(*tape.table),
+        kernel((*table.plain)[tape.layer.cell].backward),
+        problem(problem_of(table, tape.layer.cell, tape.dims, tape.order.rows(), true)) {
+    task.layer = tape.layer;
+    task.in = tape.in;
+    task.on = tape.on;
+    task.dims = tape.dims;
+    task.steps = tape.order.steps();
+    task.kept = tape.kept;
+    task.y = tape.y;
+    task.args = a;
+  }
+
+  void run(Team& team) const {
+    // Gradients replace the gates in place, so even an interrupted backward has spent the tape;
+    // one for which there was no memory has not begun.
+    if (team.rank() == 0) tape.spent = true;
+    kernel.run(task, team);
+  }
+  // Beside another call dx is computed at the end, from gradients of the gates of all steps; with a
+  // tape of halves there are only those of a chunk.
+  bool may_have_company() const { return !args.add_dx || task.kept.half_gates == nullptr; }
+
+  const RnnBackwardArgs<T>& args;
+  Tape<T>& tape;
+  const KernelTable<T>& table;
+  const Kernel<BackwardTask<T>>& kernel;
+  Problem problem;
+  BackwardTask<T> task;
+};
+
+// Gives a call its plan and its workspace, which must live as long as the run.
+template <class Call>
+Scratch make_ready(Call& call, int threads) {
+  call.task.plan = plan_for(call.table, call.problem, threads);
+  return take_scratch(call.task, call.kernel.bytes);
+}
+
+template <class Call>
+void run_alone(Call& call) {
+  const Scratch scratch = make_ready(call, most_threads(call.args.num_threads));
+  const Plan& plan = call.task.plan;
+  run_team(plan.threads, [&](Team& team) { call.run(team); }, plan.work);
+}
+
+template <class Call>
+void run_both(Call& first, Call& second) {
+  const auto willing = [](const Call& call) {
+    return call.may_have_company() &&
+           side_by_side(call.problem, cpu_caches(), most_threads(call.args.num_threads));
+  };
+  if (!willing(first) || !willing(second)) {
+    run_alone(first);
+    return run_alone(second);
+  }
+  const Scratch of_first = make_ready(first, 1), of_second = make_ready(second, 1);
+  const Work work{first.task.plan.work.multiply_adds + second.task.plan.work.multiply_adds};
+  auto body = [&](Team& team) {
+    Team alone = team.alone();
+    if (team.rank() == 0) first.run(alone);
+    if (team.rank() == team.size() - 1) second.run(alone);
+  };
+  run_team(2, body, work);
 }
 
 }  // namespace
 
 template <class T>
 void rnn_forward(const RnnForwardArgs<T>& a) {
-  const Call call = check_forward(a);
-  check_h0(a, call.on);
-  const Cell cell = a.layer.cell;
-  const KernelTable<T>& table =
-      a.layer.packed != nullptr ? a.layer.packed->table() : table_for<T>(a.layer.precision);
-  const Kernel<ForwardTask<T>>& kernel = table[cell].forward;
-  StepOrder order(call.dims.T, call.dims.N, a.lengths, a.reverse);
-  ForwardTask<T> task = forward_task(a, call);
-  task.plan = plan_for(table, cell, call.dims, order.rows(), a.tape != nullptr, a.num_threads);
-  if (a.tape == nullptr) {
-    const std::vector<index_t> ids = checked_ids(a.in, call.dims);
-    task.in = with_ids(a.in, ids);
-    task.steps = order.steps();
-    const Scratch scratch = take_scratch(task, kernel.bytes);
-    return run(task, kernel);
-  }
-  Tape<T> tape = make_tape(a, call, table, std::move(order));
-  task.in = tape.in;
-  task.steps = tape.order.steps();
-  task.kept = tape.kept;
-  const Scratch scratch = take_scratch(task, kernel.bytes);
-  run(task, kernel);
-  *a.tape = std::move(tape);
+  Forward<T> call(a);
+  run_alone(call);
+  call.keep();
+}
+
+template <class T>
+void rnn_forward(const RnnForwardArgs<T>& a, const RnnForwardArgs<T>& b) {
+  Forward<T> first(a), second(b);
+  run_both(first, second);
+  first.keep();
+  second.keep();
 }
 
 template <class T>
@@ -175,49 +275,40 @@ template <class T>
 void RepeatedForward<T>::run(const View<const T, 3>& x, const View<T, 3>& y, int threads) {
   const Cell cell = task_.layer.cell;
   const Kernel<ForwardTask<T>>& kernel = (*table_)[cell].forward;
-  threads = threads > 0 ? threads : num_threads();
+  threads = most_threads(threads);
   if (threads != threads_) {
     threads_ = 0;  // should memory run out
     const Dims& dims = task_.dims;
-    task_.plan = plan_for(*table_, cell, dims, dims.T * dims.N, false, threads);
+    task_.plan =
+        plan_for(*table_, problem_of(*table_, cell, dims, dims.T * dims.N, false), threads);
     scratch_ = take_scratch(task_, kernel.bytes);
     threads_ = threads;
   }
   task_.in.x = x;
   task_.y = y;
-  fastrnn::run(task_, kernel);
+  run_team(task_.plan.threads, [&](Team& team) { kernel.run(task_, team); }, task_.plan.work);
 }
 
 template <class T>
 void rnn_backward(const RnnBackwardArgs<T>& a) {
-  check_backward(a);
-  Tape<T>& tape = *a.tape;
-  const Cell cell = tape.layer.cell;
-  const Kernel<BackwardTask<T>>& kernel = (*tape.table->plain)[cell].backward;
-  BackwardTask<T> task;
-  task.layer = tape.layer;
-  task.in = tape.in;
-  task.on = tape.on;
-  task.dims = tape.dims;
-  task.steps = tape.order.steps();
-  task.plan = plan_for(*tape.table, cell, tape.dims, tape.order.rows(), true, a.num_threads);
-  task.kept = tape.kept;
-  task.y = tape.y;
-  task.args = a;
-  const Scratch scratch = take_scratch(task, kernel.bytes);
-  auto body = [&](Team& team) {
-    // Gradients replace the gates in place, so even an interrupted backward has spent the tape;
-    // one for which there was no memory has not begun.
-    if (team.rank() == 0) tape.spent = true;
-    kernel.run(task, team);
-  };
-  run_team(task.plan.threads, body, task.plan.work);
+  Backward<T> call(a);
+  run_alone(call);
+}
+
+template <class T>
+void rnn_backward(const RnnBackwardArgs<T>& a, const RnnBackwardArgs<T>& b) {
+  Backward<T> first(a), second(b);
+  run_both(first, second);
 }
 
 template void rnn_forward(const RnnForwardArgs<float>&);
 template void rnn_forward(const RnnForwardArgs<double>&);
 template void rnn_backward(const RnnBackwardArgs<float>&);
 template void rnn_backward(const RnnBackwardArgs<double>&);
+template void rnn_forward(const RnnForwardArgs<float>&, const RnnForwardArgs<float>&);
+template void rnn_forward(const RnnForwardArgs<double>&, const RnnForwardArgs<double>&);
+template void rnn_backward(const RnnBackwardArgs<float>&, const RnnBackwardArgs<float>&);
+template void rnn_backward(const RnnBackwardArgs<double>&, const RnnBackwardArgs<double>&);
 template class RepeatedForward<float>;
 template class RepeatedForward<double>;
 

@@ -15,6 +15,15 @@ void rnn_forward(const RnnForwardArgs<T>& args);
 template <class T>
 void rnn_backward(const RnnBackwardArgs<T>& args);
 
+// Two calls of which neither needs what the other computes, such as both directions of a layer:
+// side by side where the plan says so, else one after the other, with the same bits. Their outputs
+// are apart, but the second may add its dx to the first's. An error of either ends both; where it
+// comes before they run side by side, as one of memory does, neither tape is spent.
+template <class T>
+void rnn_forward(const RnnForwardArgs<T>& first, const RnnForwardArgs<T>& second);
+template <class T>
+void rnn_backward(const RnnBackwardArgs<T>& first, const RnnBackwardArgs<T>& second);
+
 // rnn_forward for the same packed weights, states and sizes again and again: checked, planned and
 // given its workspace once. A step of an LSTM with H = 32 took 0.55 us instead of 0.78 on Zen 5.
 template <class T>

@@ -27,6 +27,19 @@ FASTRNN_THREAD_LOCAL Forced forced;
 // instead of 206 at N = 8 (2.6e6).
 constexpr double kStepWork = 3.5e3, kCallWork = 200e3, kRowsWork = 1e6;
 
+double recurrent_of(const Problem& p) { return p.gates * double(p.dims.H) * double(p.dims.H); }
+
+// Bytes of the recurrent weights.
+double weights_of(const Problem& p) { return recurrent_of(p) * double(p.weight); }
+
+// A narrow weight takes as much less time as it has fewer bytes.
+double cost_of_weight(const Problem& p) { return double(p.weight) / double(p.element); }
+
+double work_of(const Problem& p) {
+  const double H = double(p.dims.H), I = double(p.dims.I);
+  return cost_of_weight(p) * double(p.rows) * p.gates * H * (H + I);
+}
+
 // Whether threads should rather share rows, without ever waiting for each other, than units, by
 // which each reads its own slice of the recurrent weights only. A few rows hide the time that
 // weights take from the L2; weights that small are in the L1 half of the time. Weights that live in
@@ -63,18 +76,14 @@ int team_size(const Work& work, int asked) {
 }
 
 Plan make_plan(const Problem& p, const CpuCaches& caches, int threads) {
-  const double H = double(p.dims.H), I = double(p.dims.I), rows = double(p.rows);
-  // A narrow weight takes as much less time as it has fewer bytes.
-  const double each = double(p.weight) / double(p.element);
-  const double recurrent = p.gates * H * H, total = each * rows * p.gates * H * (H + I);
-  const double steps = std::max<double>(1, double(p.dims.T));
-  const double weights = recurrent * double(p.weight);
+  const double H = double(p.dims.H), I = double(p.dims.I), total = work_of(p);
+  const double steps = std::max<double>(1, double(p.dims.T)), weights = weights_of(p);
 
   Plan plan;
   const bool by_rows = share_rows(double(p.dims.N) / threads, weights, double(caches.l2));
   plan.split = by_rows ? Split::rows : Split::units;
   const index_t panels = (p.dims.H + p.lanes - 1) / p.lanes;
-  const double step_work = each * rows / steps * recurrent / kStepWork;
+  const double step_work = cost_of_weight(p) * double(p.rows) / steps * recurrent_of(p) / kStepWork;
   const double work =
       by_rows ? total / kRowsWork : std::min(total / kCallWork, std::sqrt(step_work));
   const index_t pieces = by_rows ? p.dims.N : (panels + p.stages_grain - 1) / p.stages_grain;
@@ -108,14 +117,35 @@ Plan make_plan(const Problem& p, const CpuCaches& caches, int threads) {
 
   if (forced.split) {
     plan.work = {};
-    plan.split = *forced.split;
-    plan.threads = threads;
+    plan.split = forced.split == Split::units ? Split::units : Split::rows;
+    plan.threads = forced.split == Split::calls ? 1 : threads;
   }
   if (forced.chunk_steps > 0)
     plan.forward_rows = plan.backward_rows =
         std::max<index_t>(1, forced.chunk_steps * std::max<index_t>(1, p.dims.N));
   if (forced.chunk_steps == 1) plan.forward_rows = plan.backward_rows = 1;
   return plan;
+}
+
+// Threads that have a direction each never meet, so they gain where one direction alone would get
+// one thread, or two that share units. Both directions at N = 1, I = H, T = 50 took, in us on two
+// Zen 4 cores (bench/cases.py has one as "one sentence"; at T = 200 they gained up to 1.8 times):
+//
+//   inference, H = 32, 64, 128: LSTM 39 -> 26, 80 -> 61, 365 -> 217; GRU 29 -> 23, 78 -> 46,
+//                               283 -> 176; RNN 19 -> 18, 31 -> 24, 100 -> 65
+//   training:                   LSTM 105 -> 79, 310 -> 191, 821 -> 701; GRU 83 -> 63, 235 -> 148,
+//                               531 -> 493; RNN 49 -> 46, 90 -> 71, 214 -> 181
+//
+// Weights that fill the L2 are better shared by units, so that each thread reads half of them: an
+// LSTM of 256 units gained nothing, and took 3.86 ms instead of 3.46 in training. Threads that
+// share rows need not meet either; at N = 16 training took up to a third longer with a direction
+// each.
+bool side_by_side(const Problem& p, const CpuCaches& caches, int threads) {
+  if (threads < 2) return false;
+  if (forced.split) return forced.split == Split::calls;
+  const Plan alone = make_plan(p, caches, threads);
+  const bool few = alone.threads == 1 || (alone.threads == 2 && alone.split == Split::units);
+  return few && work_of(p) >= kCallWork && weights_of(p) <= 0.5 * double(caches.l2);
 }
 
 }  // namespace fastrnn

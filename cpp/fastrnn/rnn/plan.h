@@ -24,6 +24,10 @@ struct Problem {
 // `threads` is the most that may be used.
 Plan make_plan(const Problem& problem, const CpuCaches& caches, int threads);
 
+// Whether two calls like this one should run side by side, on one thread each, rather than one
+// after the other.
+bool side_by_side(const Problem& problem, const CpuCaches& caches, int threads);
+
 // Threads for a call that divides into parts of any size; asked, 0: the process-wide setting.
 int team_size(const Work& work, int asked);
 

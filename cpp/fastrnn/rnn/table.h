@@ -64,7 +64,7 @@ FASTRNN_INLINE constexpr index_t normed_row(index_t unit, int slots, bool cell_s
   return unit * (2 * slots + cell_state) + kScales;
 }
 
-enum class Split : int { rows, units };
+enum class Split : int { rows, units, calls };  // calls: of two, each has a thread to itself
 
 // A chunk is the shortest run of whole steps with at least so many rows.
 struct Plan {

@@ -244,14 +244,16 @@ void Team::barrier() {
   if (size_ > 1) state_.meet(rank_, size_);
 }
 
+void Team::wait_for_earlier() { state_.wait_for_earlier(thread_); }
+
 void Team::check() {
 #ifdef FASTRNN_TEST_HOOKS
-  if (rank_ == hook_rank && hook_calls.fetch_sub(1) == 0) {
+  if (thread_ == hook_rank && hook_calls.fetch_sub(1) == 0) {
     throw std::runtime_error("throw_in_worker");
   }
-  if (void (*const hook)() = check_hook; hook != nullptr && rank_ == 0) hook();
+  if (void (*const hook)() = check_hook; hook != nullptr && thread_ == 0) hook();
 #endif
-  if (rank_ == 0 && state_.time_to_look()) state_.look_at_clock();
+  if (thread_ == 0 && state_.time_to_look()) state_.look_at_clock();
   if (state_.stopped()) throw Stopped{};
 }
 

@@ -134,13 +134,11 @@ void TeamState::enter(int rank, int size) {
   if (rank == 0) size_ = size;
 }
 
-void TeamState::meet(int rank, int size) {
+template <class Ready>
+void TeamState::wait_or_stop(int rank, Ready ready) {
   Progress& mine = progress_[static_cast<std::size_t>(rank)];
-  const std::uint64_t epoch = mine.epoch.load(std::memory_order_relaxed) + 1;
-  mine.epoch.exchange(epoch);
-  wake();
   const Clock::duration waited =
-      wait(rank, kBarrierPatience, [&] { return everybody_at(epoch, size) || stop_.load(); });
+      wait(rank, kBarrierPatience, [&] { return ready() || stop_.load(); });
   // The others may still be reading this line: left alone after a short wait, a barrier and the
   // exchange of h behind it take 152 instead of 168 ns (two cores of a Zen 5).
   if (waited.count() > 0) {
@@ -148,6 +146,18 @@ void TeamState::meet(int rank, int size) {
     mine.spun += std::min<Clock::duration>(waited, kBarrierPatience);
   }
   if (stop_.load()) throw Stopped{};
+}
+
+void TeamState::meet(int rank, int size) {
+  Progress& mine = progress_[static_cast<std::size_t>(rank)];
+  const std::uint64_t epoch = mine.epoch.load(std::memory_order_relaxed) + 1;
+  mine.epoch.exchange(epoch);
+  wake();
+  wait_or_stop(rank, [&] { return everybody_at(epoch, size); });
+}
+
+void TeamState::wait_for_earlier(int rank) {
+  wait_or_stop(rank, [&] { return everybody_at(kLeft, rank); });
 }
 
 void TeamState::leave(int rank, int size) {

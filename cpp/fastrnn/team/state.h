@@ -27,9 +27,10 @@ class TeamState {
   // measure: the processor time of its threads is wanted in cost().
   TeamState(int size, bool rank0_polls, bool measure = false);
 
-  void enter(int rank, int size);  // this thread's first act
-  void meet(int rank, int size);   // the barrier
-  void leave(int rank, int size);  // this thread's last act; rank 0 then waits for the others
+  void enter(int rank, int size);   // this thread's first act
+  void meet(int rank, int size);    // the barrier
+  void wait_for_earlier(int rank);  // until those of lower rank have left
+  void leave(int rank, int size);   // this thread's last act; rank 0 then waits for the others
   void fail(std::exception_ptr fault) noexcept;
   void ask_poll() noexcept;       // on the thread that called run_team
   void look_at_clock() noexcept;  // rank 0
@@ -58,6 +59,8 @@ class TeamState {
   bool everybody_at(std::uint64_t epoch, int size) const;
   template <class Ready>
   Clock::duration wait(int rank, std::chrono::microseconds patience, Ready ready);
+  template <class Ready>
+  void wait_or_stop(int rank, Ready ready);
   template <class Ready>
   void sleep(int rank, Ready ready);
   void wake() noexcept;

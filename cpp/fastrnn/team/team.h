@@ -8,12 +8,25 @@ class TeamState;
 // One thread's view of the team it runs in.
 class Team {
  public:
-  Team(TeamState& state, int rank, int size) : state_(state), rank_(rank), size_(size) {}
+  Team(TeamState& state, int rank, int size)
+      : state_(state), rank_(rank), size_(size), thread_(rank) {}
   int rank() const { return rank_; }
   int size() const { return size_; }
 
   // All threads meet. Throws in every thread once any of them has failed or been interrupted.
   void barrier();
+
+  // The same thread as a team of one: it has work of its own, for which it meets nobody.
+  Team alone() const {
+    Team team = *this;
+    team.rank_ = 0;
+    team.size_ = 1;
+    return team;
+  }
+  // Whether this thread works alone() beside others of lower rank.
+  bool has_earlier() const { return thread_ > rank_; }
+  // Returns once these have done all their work; throws as barrier() does.
+  void wait_for_earlier();
 
   // Call about once per time step: cheap; throws when the team is to stop. Rank 0 also asks
   // the interrupt poll, at most every 50 ms.
@@ -22,6 +35,7 @@ class Team {
  private:
   TeamState& state_;
   int rank_, size_;
+  int thread_;  // its rank among all threads, also when it works alone
 };
 
 // Installed by the bindings: returns true when the calling thread should stop (Ctrl-C). It is only

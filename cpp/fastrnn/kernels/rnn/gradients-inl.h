@@ -76,10 +76,13 @@ class Gradients {
     team.barrier();
     const index_t rows = task_.steps.first_row(q1) - task_.steps.first_row(q0);
     for (int i = 0; i < count_; ++i) sums_[i].add(rows, team);
-    if (task_.args.dx) input_gradient(rows, team);
+    h0_ = h0;
+    c0_ = c0;
+    if (task_.args.dx && !dx_comes_late(team)) input_gradient(rows, team);
   }
 
   void finish(Team& team) {
+    if (dx_comes_late(team)) late_input_gradient(team);
     team.barrier();
     const RnnBackwardArgs<T>& out = task_.args;
     const index_t H = task_.dims.H;
@@ -94,6 +97,19 @@ class Gradients {
   }
 
  private:
+  // Beside a call that has the same dx, whose part comes first, as when it runs before: it begins
+  // with the steps that this call comes to last.
+  bool dx_comes_late(const Team& team) const { return task_.args.add_dx && team.has_earlier(); }
+  FASTRNN_NOINLINE void late_input_gradient(Team& team) {
+    team.wait_for_earlier();
+    for (index_t q1 = task_.steps.count; q1 > 0;) {
+      const index_t q0 = task_.steps.chunk_begin(q1, task_.plan.backward_rows);
+      list_rows(q0, q1, h0_, c0_, team);
+      input_gradient(task_.steps.first_row(q1) - task_.steps.first_row(q0), team);
+      q1 = q0;
+    }
+  }
+
   bool wants_transposed() const { return task_.args.dx && task_.on.w_ih; }
 
   // As many rows of `width` elements as half of an L2 holds beside the weights of a few columns:
@@ -281,7 +297,8 @@ class Gradients {
       **c_rows_, **c_before_rows_, **dh_rows_, **output_rows_;
   T** dx_rows_;
   T* dh_ = nullptr;
-  T* transposed_ = nullptr;  // w_ih, for dx
+  T* transposed_ = nullptr;                // w_ih, for dx
+  const T *h0_ = nullptr, *c0_ = nullptr;  // as chunk() has them
   WeightGradients<T> sums_[4];
   int count_ = 0;
 };
