@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "fastrnn/memory/blocks.h"
+#include "fastrnn/team/barrier_time.h"
 #include "fastrnn/team/caution.h"
 #include "tests/selftest_check.h"
 
@@ -39,6 +40,16 @@ inline void test_caution() {
   check(should_be_alone(work), "bad again so soon: longer");
   judge(other, unmeasured);
   check(should_be_alone(other), "a lost time slice shows without the processor's clock");
+}
+
+inline void test_barrier_time() {
+  using namespace std::chrono_literals;
+  const auto now = std::chrono::steady_clock::now();
+  fastrnn::set_barrier_time(123ns, now);
+  check(fastrnn::barrier_time(now + 500ms) == 123ns, "as timed");
+  check(!fastrnn::barrier_time_is_due(now + 50ms), "timed a moment ago");
+  check(fastrnn::barrier_time_is_due(now + 200ms), "due in a while");
+  check(fastrnn::barrier_time(now + 1100ms) == 0ns, "nothing is known after a second");
 }
 
 inline void test_block_cache() {

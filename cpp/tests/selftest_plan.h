@@ -1,6 +1,7 @@
 // make_plan: how work is split, on a machine of known caches.
 #pragma once
 
+#include <chrono>
 #include <string>
 
 #include "fastrnn/rnn/plan.h"
@@ -18,9 +19,9 @@ inline fastrnn::Problem lstm_problem(fastrnn::index_t H, fastrnn::index_t N) {
 
 inline void test_plan() {
   using fastrnn::Split;
-  const auto expect = [](fastrnn::index_t H, fastrnn::index_t N, int threads, int team,
-                         Split split) {
-    const fastrnn::Plan plan = fastrnn::make_plan(lstm_problem(H, N), kCaches, threads);
+  const auto expect = [](fastrnn::index_t H, fastrnn::index_t N, int threads, int team, Split split,
+                         std::chrono::nanoseconds barrier = {}) {
+    const fastrnn::Plan plan = fastrnn::make_plan(lstm_problem(H, N), kCaches, threads, barrier);
     const std::string what = "H=" + std::to_string(H) + " N=" + std::to_string(N);
     check(plan.threads == team, what + ": threads");
     check(plan.split == split, what + ": split");
@@ -33,6 +34,11 @@ inline void test_plan() {
   expect(1024, 64, 2, 2, Split::units);  // a share of them as well: read half
   expect(1024, 256, 2, 2, Split::rows);  // so often that it does not matter
   expect(128, 64, 1, 1, Split::rows);    // as many as there are
+  using namespace std::chrono_literals;
+  expect(64, 1, 2, 2, Split::units, 50ns);
+  expect(64, 1, 2, 1, Split::rows, 300ns);  // a barrier costs more than half of the work saves
+  expect(256, 1, 2, 2, Split::units, 300ns);
+  expect(128, 64, 2, 2, Split::rows, 9us);  // no barrier, whatever it costs
 
   const auto beside = [](fastrnn::index_t H, fastrnn::index_t N, int threads, bool both) {
     const std::string what = "H=" + std::to_string(H) + " N=" + std::to_string(N) +

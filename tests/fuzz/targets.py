@@ -27,7 +27,7 @@ DIGEST = re.compile(rb'"fastrnn\.sha256":"[0-9a-f]{64}"')
 # A target is a few loaders; the first byte of its input says which one.
 GROUPS = {
     "tensors": ("checkpoint", "weights", "arrays"),
-    "models": ("model", "resume", "quantised model", "quantised layer"),
+    "models": ("model", "resume", "quantised model", "quantised layer", "layer"),
     "vocabularies": ("vocabulary", "pieces"),
     "tokens": ("token record", "token index", "token ids"),
     "onnx": ("onnx", "onnx int8"),

@@ -13,6 +13,7 @@
 #include "fastrnn/rnn/plan.h"
 #include "fastrnn/rnn/tape.h"
 #include "fastrnn/rnn/validate.h"
+#include "fastrnn/team/barrier_time.h"
 #include "fastrnn/team/launch.h"
 
 namespace fastrnn {
@@ -29,7 +30,8 @@ Problem problem_of(const KernelTable<T>& table, Cell cell, const Dims& dims, ind
 
 template <class T>
 Plan plan_for(const KernelTable<T>& table, const Problem& problem, int threads) {
-  Plan plan = make_plan(problem, cpu_caches(), threads);
+  Plan plan = make_plan(problem, cpu_caches(), threads,
+                        threads > 1 ? barrier_time() : std::chrono::nanoseconds{});
   plan.dots = dots_for(table);
   return plan;
 }
@@ -230,7 +232,8 @@ template <class Call>
 void run_both(Call& first, Call& second) {
   const auto willing = [](const Call& call) {
     return call.may_have_company() &&
-           side_by_side(call.problem, cpu_caches(), most_threads(call.args.num_threads));
+           side_by_side(call.problem, cpu_caches(), most_threads(call.args.num_threads),
+                        barrier_time());
   };
   if (!willing(first) || !willing(second)) {
     run_alone(first);

@@ -26,6 +26,10 @@ FASTRNN_THREAD_LOCAL Forced forced;
 // instead of 68 at N = 2 (0.7e6 multiply-adds), 115 to 137 instead of 104 to 132 at N = 4, and 156
 // instead of 206 at N = 8 (2.6e6).
 constexpr double kStepWork = 3.5e3, kCallWork = 200e3, kRowsWork = 1e6;
+// A barrier that takes longer than this needs as much more work in a step. While it took 85 ns, two
+// threads had an LSTM of 64 units ready in 44 us instead of 52; a quarter of an hour before, on the
+// same two cores, in 67.
+constexpr double kBarrierNs = 120;
 
 double recurrent_of(const Problem& p) { return p.gates * double(p.dims.H) * double(p.dims.H); }
 
@@ -75,7 +79,8 @@ int team_size(const Work& work, int asked) {
   return forced.split ? most : int(std::clamp<double>(work.multiply_adds / kCallWork, 1, most));
 }
 
-Plan make_plan(const Problem& p, const CpuCaches& caches, int threads) {
+Plan make_plan(const Problem& p, const CpuCaches& caches, int threads,
+               std::chrono::nanoseconds barrier) {
   const double H = double(p.dims.H), I = double(p.dims.I), total = work_of(p);
   const double steps = std::max<double>(1, double(p.dims.T)), weights = weights_of(p);
 
@@ -83,7 +88,9 @@ Plan make_plan(const Problem& p, const CpuCaches& caches, int threads) {
   const bool by_rows = share_rows(double(p.dims.N) / threads, weights, double(caches.l2));
   plan.split = by_rows ? Split::rows : Split::units;
   const index_t panels = (p.dims.H + p.lanes - 1) / p.lanes;
-  const double step_work = cost_of_weight(p) * double(p.rows) / steps * recurrent_of(p) / kStepWork;
+  const double slowness = std::max(1.0, double(barrier.count()) / kBarrierNs);
+  const double step_work =
+      cost_of_weight(p) * double(p.rows) / steps * recurrent_of(p) / (kStepWork * slowness);
   const double work =
       by_rows ? total / kRowsWork : std::min(total / kCallWork, std::sqrt(step_work));
   const index_t pieces = by_rows ? p.dims.N : (panels + p.stages_grain - 1) / p.stages_grain;
@@ -140,10 +147,11 @@ Plan make_plan(const Problem& p, const CpuCaches& caches, int threads) {
 // LSTM of 256 units gained nothing, and took 3.86 ms instead of 3.46 in training. Threads that
 // share rows need not meet either; at N = 16 training took up to a third longer with a direction
 // each.
-bool side_by_side(const Problem& p, const CpuCaches& caches, int threads) {
+bool side_by_side(const Problem& p, const CpuCaches& caches, int threads,
+                  std::chrono::nanoseconds barrier) {
   if (threads < 2) return false;
   if (forced.split) return forced.split == Split::calls;
-  const Plan alone = make_plan(p, caches, threads);
+  const Plan alone = make_plan(p, caches, threads, barrier);
   const bool few = alone.threads == 1 || (alone.threads == 2 && alone.split == Split::units);
   return few && work_of(p) >= kCallWork && weights_of(p) <= 0.5 * double(caches.l2);
 }

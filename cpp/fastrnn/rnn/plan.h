@@ -1,6 +1,7 @@
 // plan: a pure function from sizes to team size, split and chunk lengths.
 #pragma once
 
+#include <chrono>
 #include <optional>
 
 #include "fastrnn/cpu.h"
@@ -21,12 +22,15 @@ struct Problem {
   bool training;
 };
 
-// `threads` is the most that may be used.
-Plan make_plan(const Problem& problem, const CpuCaches& caches, int threads);
+// `threads` is the most that may be used; barrier is what one takes (team/barrier_time.h), if
+// known.
+Plan make_plan(const Problem& problem, const CpuCaches& caches, int threads,
+               std::chrono::nanoseconds barrier = {});
 
 // Whether two calls like this one should run side by side, on one thread each, rather than one
 // after the other.
-bool side_by_side(const Problem& problem, const CpuCaches& caches, int threads);
+bool side_by_side(const Problem& problem, const CpuCaches& caches, int threads,
+                  std::chrono::nanoseconds barrier = {});
 
 // Threads for a call that divides into parts of any size; asked, 0: the process-wide setting.
 int team_size(const Work& work, int asked);

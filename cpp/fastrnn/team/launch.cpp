@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "fastrnn/error.h"
+#include "fastrnn/team/barrier_time.h"
 #include "fastrnn/team/caution.h"
 #include "fastrnn/team/limit.h"
 #include "fastrnn/team/state.h"
@@ -83,6 +84,7 @@ void take_part(TeamState& state, int rank, int size, TeamBody body, void* contex
   try {
     Team team(state, rank, size);
     body(context, team);
+    state.time_barriers(rank, size);
   } catch (const Stopped&) {
   } catch (...) {
     state.fail(std::current_exception());
@@ -272,6 +274,7 @@ void run_team_raw(int threads, const Work& work, TeamBody body, void* context) {
 #endif
   TeamState state(budget.threads(), !fresh_master, work.measured());
   const auto start = TeamState::Clock::now();
+  if (work.judged() && barrier_time_is_due(start)) state.want_barrier_time();
   bool made = false;
   const bool forked = forks_inside(state, [&] {
     if (fresh_master)

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "fastrnn/error.h"
+#include "fastrnn/team/barrier_time.h"
 #include "fastrnn/team/limit.h"
 
 #ifndef _WIN32
@@ -158,6 +159,20 @@ void TeamState::meet(int rank, int size) {
 
 void TeamState::wait_for_earlier(int rank) {
   wait_or_stop(rank, [&] { return everybody_at(kLeft, rank); });
+}
+
+void TeamState::time_barriers(int rank, int size) {
+  if (!barrier_time_wanted_ || crowded_ || size == 1) return;
+  constexpr int kTimed = 4;
+  Clock::duration least = Clock::duration::max();
+  for (int run = 0; run < 3; ++run) {  // in some of which a thread may lose its core
+    meet(rank, size);
+    const Clock::time_point start = Clock::now();
+    for (int i = 0; i < kTimed; ++i) meet(rank, size);
+    least = std::min(least, Clock::now() - start);
+  }
+  // Of more threads each looks at the lines of all others.
+  if (rank == 0) set_barrier_time(least / kTimed * 2 / size, Clock::now());
 }
 
 void TeamState::leave(int rank, int size) {

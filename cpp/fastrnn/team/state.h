@@ -27,10 +27,11 @@ class TeamState {
   // measure: the processor time of its threads is wanted in cost().
   TeamState(int size, bool rank0_polls, bool measure = false);
 
-  void enter(int rank, int size);   // this thread's first act
-  void meet(int rank, int size);    // the barrier
-  void wait_for_earlier(int rank);  // until those of lower rank have left
-  void leave(int rank, int size);   // this thread's last act; rank 0 then waits for the others
+  void enter(int rank, int size);          // this thread's first act
+  void meet(int rank, int size);           // the barrier
+  void wait_for_earlier(int rank);         // until those of lower rank have left
+  void time_barriers(int rank, int size);  // if want_barrier_time() was called before it began
+  void leave(int rank, int size);  // this thread's last act; rank 0 then waits for the others
   void fail(std::exception_ptr fault) noexcept;
   void ask_poll() noexcept;       // on the thread that called run_team
   void look_at_clock() noexcept;  // rank 0
@@ -38,6 +39,7 @@ class TeamState {
   bool stopped() const { return stop_.load(std::memory_order_relaxed); }
   bool time_to_look() { return --checks_left_ == 0; }  // rank 0
   void never_look() { checks_left_ = 0; }
+  void want_barrier_time() { barrier_time_wanted_ = true; }
   TeamCost cost(Clock::duration wall) const;  // after the join, as is
   void rethrow();
 
@@ -67,7 +69,7 @@ class TeamState {
 
   std::unique_ptr<Progress[]> progress_;  // none for a team of one
   int size_ = 1;                          // of the team that came, known to those who are in it
-  bool measure_ = false;
+  bool measure_ = false, barrier_time_wanted_ = false;
   bool crowded_ = false;  // more threads than cores: whoever we wait for may need ours
   std::atomic<bool> stop_{false}, faulty_{false};
   std::atomic<int> sleepers_{0};
