@@ -5,6 +5,7 @@ from the wheel of the package aeon. Each channel is standardised with the mean a
 training series. The network reads a ragged batch and answers from its last states. With so few
 series it learns them by heart; noise on the inputs, of 0.4 deviations, and dropout of the features
 keep it from that. Both, and the learning rate, were chosen by cross-validation on the training set.
+Kudo et al. had 94.1 % of the test right, and 96.2 % with a hidden Markov model of five states.
 """
 
 from time import perf_counter
@@ -26,6 +27,7 @@ MODELS = {  # name: layer class, bidirectional
     "bidirectional LSTM-100": (fastrnn.LSTM, True),
     "bidirectional GRU-100": (fastrnn.GRU, True),
 }
+OTHERS = {"Kudo et al.": 0.059, "hidden Markov model": 0.038}  # their errors
 
 
 def parse(text):
@@ -68,6 +70,7 @@ def run(quick: Quick = False, plot: Plot = PICTURES, seeds: Seeds = 5, data: Dat
     seeds, epochs = (1, 15) if quick else (seeds, 60)
     runs = plural(seeds, "seed")
     print(f"JapaneseVowels: {len(series)} series to train, {len(test)} to test; {runs}")
+    print("published: " + ", ".join(f"{name} {1 - error:.3f}" for name, error in OTHERS.items()))
     found = {}
     for name, (kind, bidirectional) in MODELS.items():
         shares, seconds = [], 0.0
@@ -83,7 +86,7 @@ def run(quick: Quick = False, plot: Plot = PICTURES, seeds: Seeds = 5, data: Dat
             f"{spread(shares)}   {seconds:.1f} s a run"
         )
     title = f"Who speaks? {len(test)} vowels of nine speakers, {runs}"
-    figure = bars(found, title=title, xlabel="share of wrong speakers")
+    figure = bars(found, title=title, levels=OTHERS, xlabel="share of wrong speakers")
     save(figure, plot, "speakers")
 
 
