@@ -238,8 +238,8 @@ class TapeObject {
     Tape<T>& tape() { return std::get<Tape<T>>(object_.tape_); }
     // Forward has filled it; `arrays` are those whose memory it refers to.
     void keep(const Extents& extents, std::vector<py::object> arrays) {
-      object_.nbytes_ = tape().nbytes();
       object_.extents_ = extents;
+      object_.nbytes_ = tape().nbytes();
       object_.kept_ = std::move(arrays);
       kept_ = true;
     }

@@ -12,6 +12,7 @@
 
 #include "fastrnn/error.h"
 #include "fastrnn/memory/scratch.h"
+#include "fastrnn/team/barrier_time.h"
 #include "fastrnn/team/fp_mode.h"
 #include "fastrnn/team/launch.h"
 #include "fastrnn/team/limit.h"
@@ -211,8 +212,8 @@ inline void test_team() {
 
   // Two threads with work of their own, of which the second waits for the end of the first, ...
   int steps = 0, seen = 0, of_one = 0;
-  const auto apart = [&](bool fault) {
-    fastrnn::run_team(2, [&](fastrnn::Team& team) {
+  const auto apart = [&](bool fault, const fastrnn::Work& work = {}) {
+    auto body = [&](fastrnn::Team& team) {
       fastrnn::Team alone = team.alone();
       alone.barrier();  // meets nobody
       if (team.rank() == 0) {
@@ -223,10 +224,16 @@ inline void test_team() {
         seen = steps;
         of_one = alone.size() + alone.rank();
       }
-    });
+    };
+    fastrnn::run_team(2, body, work);
   };
   apart(false);
   check(seen == 1000 && of_one == 1, "a thread that works alone waits for those before it");
+  // ... also where the first then waits for the second to time barriers, ...
+  fastrnn::set_barrier_time({}, {});
+  seen = 0;
+  apart(false, {1e6});
+  check(seen == 1000, "the second need not wait until the first has left");
   // ... unless that one fails.
   seen = 0;
   bool caught = false;

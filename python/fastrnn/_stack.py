@@ -677,6 +677,7 @@ def forward(
         results = each(run, _core.rnn_forward_both, calls)
         if record is not None:
             record.boxes += [result[3] for result in results]
+        del results  # which holds y of each direction beside their sum
         _merge(mode, outputs, out)
         x = out
         mask = None if dropout is None or top else dropout.mask(out)

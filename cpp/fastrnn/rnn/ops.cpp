@@ -29,9 +29,9 @@ Problem problem_of(const KernelTable<T>& table, Cell cell, const Dims& dims, ind
 }
 
 template <class T>
-Plan plan_for(const KernelTable<T>& table, const Problem& problem, int threads) {
-  Plan plan = make_plan(problem, cpu_caches(), threads,
-                        threads > 1 ? barrier_time() : std::chrono::nanoseconds{});
+Plan plan_for(const KernelTable<T>& table, const Problem& problem, int threads,
+              std::chrono::nanoseconds barrier = {}) {
+  Plan plan = make_plan(problem, cpu_caches(), threads, barrier);
   plan.dots = dots_for(table);
   return plan;
 }
@@ -217,7 +217,8 @@ struct Backward {
 // Gives a call its plan and its workspace, which must live as long as the run.
 template <class Call>
 Scratch make_ready(Call& call, int threads) {
-  call.task.plan = plan_for(call.table, call.problem, threads);
+  const std::chrono::nanoseconds none{};
+  call.task.plan = plan_for(call.table, call.problem, threads, threads > 1 ? barrier_time() : none);
   return take_scratch(call.task, call.kernel.bytes);
 }
 
@@ -282,6 +283,7 @@ void RepeatedForward<T>::run(const View<const T, 3>& x, const View<T, 3>& y, int
   if (threads != threads_) {
     threads_ = 0;  // should memory run out
     const Dims& dims = task_.dims;
+    // Without the barrier time of this moment, as it is for many steps.
     task_.plan =
         plan_for(*table_, problem_of(*table_, cell, dims, dims.T * dims.N, false), threads);
     scratch_ = take_scratch(task_, kernel.bytes);

@@ -17,8 +17,9 @@ void rnn_backward(const RnnBackwardArgs<T>& args);
 
 // Two calls of which neither needs what the other computes, such as both directions of a layer:
 // side by side where the plan says so, else one after the other, with the same bits. Their outputs
-// are apart, but the second may add its dx to the first's. An error of either ends both; where it
-// comes before they run side by side, as one of memory does, neither tape is spent.
+// are apart, but the second may add its dx to the first's. An error of either ends both. Where
+// they would run side by side, one that comes before, as of memory, has spent neither tape; one
+// after the other, an error of the second comes when the first has spent its own.
 template <class T>
 void rnn_forward(const RnnForwardArgs<T>& first, const RnnForwardArgs<T>& second);
 template <class T>

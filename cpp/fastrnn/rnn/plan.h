@@ -1,4 +1,4 @@
-// plan: a pure function from sizes to team size, split and chunk lengths.
+// plan: a pure function from sizes and the time of a barrier to team size, split and chunk lengths.
 #pragma once
 
 #include <chrono>

@@ -157,8 +157,11 @@ void TeamState::meet(int rank, int size) {
   wait_or_stop(rank, [&] { return everybody_at(epoch, size); });
 }
 
+// Threads that work alone meet nobody before they time barriers or leave.
 void TeamState::wait_for_earlier(int rank) {
-  wait_or_stop(rank, [&] { return everybody_at(kLeft, rank); });
+  const Progress& mine = progress_[static_cast<std::size_t>(rank)];
+  const std::uint64_t next = mine.epoch.load(std::memory_order_relaxed) + 1;
+  wait_or_stop(rank, [&] { return everybody_at(next, rank); });
 }
 
 void TeamState::time_barriers(int rank, int size) {

@@ -29,7 +29,7 @@ class TeamState {
 
   void enter(int rank, int size);          // this thread's first act
   void meet(int rank, int size);           // the barrier
-  void wait_for_earlier(int rank);         // until those of lower rank have left
+  void wait_for_earlier(int rank);         // until the bodies of lower ranks have ended
   void time_barriers(int rank, int size);  // if want_barrier_time() was called before it began
   void leave(int rank, int size);  // this thread's last act; rank 0 then waits for the others
   void fail(std::exception_ptr fault) noexcept;

@@ -28,8 +28,8 @@ class Team {
   // Returns once these have done all their work; throws as barrier() does.
   void wait_for_earlier();
 
-  // Call about once per time step: cheap; throws when the team is to stop. Rank 0 also asks
-  // the interrupt poll, at most every 50 ms.
+  // Call about once per time step: cheap; throws when the team is to stop. The first of all threads
+  // also asks the interrupt poll, at most every 50 ms.
   void check();
 
  private:

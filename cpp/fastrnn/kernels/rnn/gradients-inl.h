@@ -99,7 +99,9 @@ class Gradients {
  private:
   // Beside a call that has the same dx, whose part comes first, as when it runs before: it begins
   // with the steps that this call comes to last.
-  bool dx_comes_late(const Team& team) const { return task_.args.add_dx && team.has_earlier(); }
+  bool dx_comes_late(const Team& team) const {
+    return task_.args.dx && task_.args.add_dx && team.has_earlier();
+  }
   FASTRNN_NOINLINE void late_input_gradient(Team& team) {
     team.wait_for_earlier();
     for (index_t q1 = task_.steps.count; q1 > 0;) {
