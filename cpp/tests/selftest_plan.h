@@ -35,9 +35,9 @@ inline void test_plan() {
   expect(1024, 256, 2, 2, Split::rows);  // so often that it does not matter
   expect(128, 64, 1, 1, Split::rows);    // as many as there are
   using namespace std::chrono_literals;
-  expect(64, 1, 2, 2, Split::units, 50ns);
-  expect(64, 1, 2, 1, Split::rows, 300ns);  // a barrier costs more than half of the work saves
-  expect(256, 1, 2, 2, Split::units, 300ns);
+  expect(128, 1, 2, 2, Split::units, 50ns);
+  expect(128, 1, 2, 1, Split::rows, 700ns);  // barriers would cost more than half of the work
+  expect(256, 1, 2, 2, Split::units, 700ns);
   expect(128, 64, 2, 2, Split::rows, 9us);  // no barrier, whatever it costs
 
   const auto beside = [](fastrnn::index_t H, fastrnn::index_t N, int threads, bool both) {
