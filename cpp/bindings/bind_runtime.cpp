@@ -129,8 +129,7 @@ void bind_runtime(py::module_& m) {
   m.def("force_plan", force, py::arg("split") = py::none(), py::arg("chunk_steps") = 0,
         py::arg("dots") = py::none(),
         "Test hook, this thread only: split 'rows', 'units' or 'calls', steps per chunk; None, 0: "
-        "automatic; "
-        "what products by narrow weights use at most, 'none', 'words' or 'tiles'.");
+        "automatic; what products by narrow weights use at most, 'none', 'words' or 'tiles'.");
 }
 
 }  // namespace fastrnn::bindings

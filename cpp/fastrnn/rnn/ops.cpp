@@ -161,7 +161,7 @@ struct Forward {
   }
 
   void run(Team& team) const { kernel.run(task, team); }
-  bool may_have_company() const { return true; }
+  bool may_run_side_by_side() const { return true; }
   void keep() {
     if (tape) *args.tape = std::move(*tape);
   }
@@ -204,7 +204,7 @@ struct Backward {
   }
   // Beside another call dx is computed at the end, from gradients of the gates of all steps; with a
   // tape of halves there are only those of a chunk.
-  bool may_have_company() const { return !args.add_dx || task.kept.half_gates == nullptr; }
+  bool may_run_side_by_side() const { return !args.add_dx || task.kept.half_gates == nullptr; }
 
   const RnnBackwardArgs<T>& args;
   Tape<T>& tape;
@@ -231,12 +231,11 @@ void run_alone(Call& call) {
 
 template <class Call>
 void run_both(Call& first, Call& second) {
-  const auto willing = [](const Call& call) {
-    return call.may_have_company() &&
-           side_by_side(call.problem, cpu_caches(), most_threads(call.args.num_threads),
-                        barrier_time());
+  const auto gains = [barrier = barrier_time()](const Call& call) {
+    return call.may_run_side_by_side() &&
+           side_by_side(call.problem, cpu_caches(), most_threads(call.args.num_threads), barrier);
   };
-  if (!willing(first) || !willing(second)) {
+  if (!gains(first) || !gains(second)) {
     run_alone(first);
     return run_alone(second);
   }
