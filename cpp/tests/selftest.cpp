@@ -47,6 +47,7 @@ int main(int argc, char** argv) {
   section("teams and limits", selftest::test_team);
   section("the budget of threads", selftest::test_budget);
   section("caution", selftest::test_caution);
+  section("caution of calls of one size", selftest::test_cautions_of_sizes);
   section("barrier time", selftest::test_barrier_time);
   section("kept blocks", selftest::test_block_cache);
   section("plans", selftest::test_plan);

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <chrono>
-#include <thread>
 
 #include "fastrnn/memory/blocks.h"
 #include "fastrnn/team/barrier_time.h"
@@ -13,33 +12,50 @@ namespace selftest {
 
 inline void test_caution() {
   using namespace std::chrono_literals;
-  using fastrnn::judge;
-  using fastrnn::should_be_alone;
-  constexpr fastrnn::Work work{1e15}, other{1e3};  // sizes that no other test has
   const fastrnn::TeamCost good{2, 6ms, 1ms, 11ms}, slower{2, 3ms, 2ms, 2100us};
   const fastrnn::TeamCost robbed{2, 20ms, 18ms, 10ms}, unmeasured{2, 10ms, 9ms, 0ms};
-  judge(work, good);
-  check(!should_be_alone(work), "after a good call");
-  for (int i = 0; i < 2; ++i) judge(work, slower);
-  check(!should_be_alone(work), "a little slower, twice");
-  judge(work, good);
-  for (int i = 0; i < 2; ++i) judge(work, slower);
-  check(!should_be_alone(work), "not in a row");
-  judge(work, slower);
-  check(should_be_alone(work), "a little slower, three times in a row");
-  check(!should_be_alone(other), "other sizes are not concerned");
-  check(!should_be_alone({}), "nor calls without a size");
-  std::this_thread::sleep_for(60ms);
-  check(!should_be_alone(work), "ten times what was lost, then the rest is over");
-  judge(work, robbed);
-  check(should_be_alone(work), "one lost time slice is enough");
-  std::this_thread::sleep_for(120ms);
-  check(!should_be_alone(work), "again ten times");
-  for (int i = 0; i < 2; ++i) judge(work, robbed);
-  std::this_thread::sleep_for(50ms);
-  check(should_be_alone(work), "bad again so soon: longer");
-  judge(other, unmeasured);
-  check(should_be_alone(other), "a lost time slice shows without the processor's clock");
+  fastrnn::Caution caution;
+  fastrnn::Caution::Time now{1h};
+  caution.judge(good, now);
+  check(!caution.should_be_alone(now), "after a good call");
+  for (int i = 0; i < 2; ++i) caution.judge(slower, now);
+  check(!caution.should_be_alone(now), "a little slower, twice");
+  caution.judge(good, now);
+  for (int i = 0; i < 2; ++i) caution.judge(slower, now);
+  check(!caution.should_be_alone(now), "not in a row");
+  check(!caution.was_ever_needed(), "so far it was not needed");
+  caution.judge(slower, now);
+  check(caution.should_be_alone(now), "a little slower, three times in a row");
+  check(caution.should_be_alone(now + 26ms), "ten times what was lost: 2.7 ms");
+  now += 28ms;
+  check(!caution.should_be_alone(now), "then the rest is over");
+  now += 60ms;
+  caution.judge(robbed, now);
+  check(caution.should_be_alone(now + 99ms), "one lost time slice is enough, ten times 10 ms");
+  now += 101ms;
+  check(!caution.should_be_alone(now), "again ten times");
+  caution.judge(robbed, now);
+  check(caution.should_be_alone(now + 199ms), "bad again so soon: longer");
+  for (int i = 0; i < 5; ++i) caution.judge(robbed, now);
+  check(!caution.should_be_alone(now + 401ms), "but never more than forty times");
+  fastrnn::Caution other;
+  other.judge(unmeasured, now);
+  check(other.should_be_alone(now), "a lost time slice shows without the processor's clock");
+  other.judge({2, 1h, 1h, 0ms}, now + 1h);
+  check(!other.should_be_alone(now + 1h + 1001ms), "no rest is longer than a second");
+}
+
+inline void test_cautions_of_sizes() {
+  using namespace std::chrono_literals;
+  constexpr fastrnn::Work work{1e15}, other{1e13};  // sizes that no other test has
+  fastrnn::judge(work, {1, 20ms, 18ms, 10ms});
+  check(!fastrnn::caution_of(work).was_ever_needed(), "one thread is not judged");
+  fastrnn::judge(work, {2, 20ms, 18ms, 10ms});
+  check(fastrnn::caution_of(work).was_ever_needed(), "calls of a size");
+  check(!fastrnn::caution_of(other).was_ever_needed(), "other sizes are not concerned");
+  check(!fastrnn::should_be_alone(other), "so they have their team");
+  fastrnn::judge({}, {2, 20ms, 18ms, 10ms});
+  check(!fastrnn::should_be_alone({}), "nor calls without a size");
 }
 
 inline void test_barrier_time() {
