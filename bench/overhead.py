@@ -1,6 +1,6 @@
 """What one call of an operation costs beside its arithmetic, on arrays of a few numbers.
 
-    python -m bench.overhead [--rounds 15] [NAME ...]
+    OPENBLAS_NUM_THREADS=1 python -m bench.overhead [--rounds 15] [NAME ...]
 
 A call counts from `ops.NAME(…)` on traced arrays to its gradients on the way back: the checks, the
 results, the node of autograd, both calls of the core with their arithmetic, and the gradients. It
@@ -8,7 +8,8 @@ is the time of a trace with the call less that of the same trace without it, pro
 N=1, I=4, H=8, float32. Beside it, by the same subtraction: a primitive made by autograd's own
 `primitive` and `defvjp_argnums` that takes as many arrays and does nothing, which is what autograd
 itself asks for one call; and the time inside of the core's functions, where the arithmetic is.
-Below them: calls without autograd of one step of one row, T=1, processor time, whole.
+Below them: calls without autograd of one step of one row, T=1, processor time, whole. Last: a step
+of a cell of as many units as inputs by the functions of arrays, beside the same in NumPy by hand.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -70,6 +72,48 @@ def plain_calls() -> dict[str, Callable[[], Any]]:
         "stream.step": lambda: stream.step(x_t),
         "stream.step(out=)": lambda: stream.step(x_t, out),
     }
+
+
+def sigmoid(z: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-z))
+
+
+def rnn_by_hand(x: np.ndarray, h: np.ndarray, *w: np.ndarray) -> np.ndarray:
+    return np.tanh(x @ w[0].T + h @ w[1].T + w[2] + w[3])
+
+
+def gru_by_hand(x: np.ndarray, h: np.ndarray, *w: np.ndarray) -> np.ndarray:
+    of_x, of_h = np.split(x @ w[0].T + w[2], 3, 1), np.split(h @ w[1].T + w[3], 3, 1)
+    r, z = sigmoid(of_x[0] + of_h[0]), sigmoid(of_x[1] + of_h[1])
+    n = np.tanh(of_x[2] + r * of_h[2])
+    return (1 - z) * n + z * h
+
+
+def lstm_by_hand(
+    x: np.ndarray, state: tuple[np.ndarray, np.ndarray], *w: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    h, c = state
+    i, f, g, o = np.split(x @ w[0].T + h @ w[1].T + w[2] + w[3], 4, 1)
+    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * np.tanh(c), c
+
+
+def cells() -> dict[str, tuple[Callable[[], Any], Callable[[], Any]]]:
+    """Return single steps of one row: ours, and the same in NumPy by hand."""
+    pairs: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {}
+    for H in (32, 64, 128, 256, 512):
+        x, h, c = normal(1, H), normal(1, H), normal(1, H)
+        for G, state, ours, by_hand in (
+            (1, h, fastrnn.rnn_cell, rnn_by_hand),
+            (3, h, fastrnn.gru_cell, gru_by_hand),
+            (4, (h, c), fastrnn.lstm_cell, lstm_by_hand),
+        ):
+            w = normal(G * H, H) / H, normal(G * H, H) / H, normal(G * H), normal(G * H)
+            pairs[f"{ours.__name__}, {H} units"] = (
+                partial(ours, x, state, *w),
+                partial(by_hand, x, state, *w),
+            )
+    return pairs
 
 
 def whole(call: Callable[[], Any], calls: int = 2000) -> float:
@@ -145,16 +189,26 @@ def in_core(arrays: list[np.ndarray], run: Run, calls: int = 2000) -> float:
 def main(argv: list[str] | None = None) -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.overhead", description=__doc__)
-    plain = plain_calls()
+    plain, steps = plain_calls(), cells()
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"of {', '.join([*CASES, *plain])}"
+        "names", nargs="*", metavar="NAME", help=f"of {', '.join([*CASES, *plain, *steps])}"
     )
     parser.add_argument("--rounds", type=int, default=15)
     options = parser.parse_args(argv)
     title = "us a call: median (least)"
     print(f"{title:<26}{'arrays':>7}{'fastrnn':>16}{'does nothing':>16}{'core':>7}")
     with fastrnn.threads(1):
-        for name in options.names or [*CASES, *plain]:
+        for name in options.names or [*CASES, *plain, *steps]:
+            if name in steps:
+                rounds_of_two = [
+                    [whole(call, 300) for call in steps[name]] for _ in range(options.rounds)
+                ]
+                columns = [
+                    f"{statistics.median(one):9.1f} ({min(one):4.1f})"
+                    for one in zip(*rounds_of_two, strict=True)
+                ]
+                print(f"{name:<33}{columns[0]:>16}{columns[1]:>16} by hand", flush=True)
+                continue
             if name in plain:
                 rounds_of_one = [whole(plain[name]) for _ in range(options.rounds)]
                 column = f"{statistics.median(rounds_of_one):9.1f} ({min(rounds_of_one):4.1f})"

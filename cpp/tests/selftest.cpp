@@ -51,6 +51,7 @@ int main(int argc, char** argv) {
   section("barrier time", selftest::test_barrier_time);
   section("kept blocks", selftest::test_block_cache);
   section("plans", selftest::test_plan);
+  section("plans of one step", selftest::test_plan_of_one_step);
   section("a thread throws", selftest::test_throwing_bodies);
 #ifdef FASTRNN_TEST_HOOKS
   section("a thread throws inside of a kernel", selftest::test_throwing_kernels);

@@ -14,7 +14,15 @@ inline constexpr fastrnn::CpuCaches kCaches{std::size_t{48} << 10, std::size_t{1
 
 inline fastrnn::Problem lstm_problem(fastrnn::index_t H, fastrnn::index_t N) {
   constexpr fastrnn::index_t T = 100;
-  return {{T, N, H, H, H}, 4, 4, 4, T * N, 16, 4, 4, false};
+  return {{T, N, H, H, H}, 4, 4, 4, T * N, 16, 4, 4, false, false};
+}
+
+inline void test_plan_of_one_step() {
+  fastrnn::Problem problem = lstm_problem(192, 1);
+  problem.dims.T = problem.rows = 1;
+  check(fastrnn::make_plan(problem, kCaches, 2).threads == 1, "packed weights");
+  problem.read_once = true;
+  check(fastrnn::make_plan(problem, kCaches, 2).threads == 2, "weights that are read once");
 }
 
 inline void test_plan() {

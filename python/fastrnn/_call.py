@@ -63,6 +63,7 @@ FOR_INFERENCE = (
 )
 USED = "tape: it has been used, and a tape serves one backward; call forward again"
 _ndarray, _empty = np.ndarray, np.empty
+_new = tuple.__new__  # the name of a NamedTuple is a call of Python: 0.2 us more
 
 
 class Part(NamedTuple):
@@ -144,7 +145,10 @@ def check_weights(
     weights = w_ih, w_hh, b_ih, b_hh, w_peephole, w_hr, None
     if reverse is not False:
         reverse = flag("reverse", reverse)
-    return Part(spec, core_cell(spec), weights, None, dtype, columns, H, P, reverse, w_ih is None)
+    return _new(
+        Part, (spec, core_cell(spec), weights, None, dtype, columns, H, P, reverse, w_ih is None,
+               None, False),
+    )  # fmt: skip
 
 
 def check_x(name: str, x: Any, most: int, dtype: DType, columns: int, why: str) -> Array:
@@ -289,15 +293,15 @@ def step(
     part: Part, x_t: Any, h: Any, c: Any, num_threads: Any
 ) -> tuple[Array, Array | None]:
     """Check what the caller gave, run one step, and return (h, c) in the caller's layout."""
-    threads = thread_count(num_threads)
-    spec, dtype, H, P = part.spec, part.dtype, part.H, part.P
-    x = check_x("x_t", x_t, 2, dtype, part.columns, COLUMNS)
+    threads = team.get() if num_threads is None else thread_count(num_threads)
+    x = check_x("x_t", x_t, 2, part.dtype, part.columns, COLUMNS)
     single = x.ndim == 1
     x = x[None, None] if single else x[None]
     N = x.shape[1]
-    names = ("state[0]", "state[1]") if spec.cell_state else ("h", "")
-    h = None if h is None else check_state(names[0], h, N, P, part)[0]
-    c = None if c is None else check_state(names[1], c, N, H, part)[0]
+    if h is not None:
+        h, _ = check_state("state[0]" if part.spec.cell_state else "h", h, N, part.P, part)
+    if c is not None:
+        c, _ = check_state("state[1]", c, N, part.H, part)
     _, h_n, c_n, _ = run(part, x, h, c, None, True, True, True, threads, False)
     if single:
         return h_n[0], None if c_n is None else c_n[0]
@@ -366,7 +370,7 @@ def run(
             h_n, c_n = h_n[None], None if c_n is None else c_n[None]
     if not keep:
         return y, h_n, c_n, None
-    kept = _new_kept(Kept, (part, inner, name, x, y, h0, c0, num_threads, w_mask, None))
+    kept = _new(Kept, (part, inner, name, x, y, h0, c0, num_threads, w_mask, None))
     if runtime.debug_checks:
         kept = kept._replace(digests=kept.digest())
     return y, h_n, c_n, [kept]
@@ -502,7 +506,6 @@ class Kept(NamedTuple):
 # What one run kept, and nothing once it is used: pop() lets exactly one of several threads have it.
 Box = list[Kept]
 Shapes = tuple[tuple[int, ...] | None, tuple[int, ...] | None]
-_new_kept = tuple.__new__  # Kept(…) itself is a call of Python
 
 
 def held(box: Box) -> int:

@@ -92,6 +92,47 @@ def test_row_alone_in_a_batch_and_elsewhere(
         assert_identical(alone, {k: v[row : row + 1] for k, v in batch.items()}, f"{isa} {row}")
 
 
+@pytest.mark.check(7)
+@pytest.mark.parametrize("H", [1, 8, 15, 17, 33, 64, 100, 131])
+@pytest.mark.parametrize(
+    ("family", "peephole"),
+    [("rnn", None), ("gru", None), ("lstm", None), ("lstm", "diagonal"), ("lstm", "full")],
+)
+def test_one_row_of_one_step(
+    family: str, peephole: str | None, H: int, isa: str, dtype: np.dtype
+) -> None:
+    """It multiplies weights as they lie, panels side by side; a batch packs them."""
+    rng, G, N = np.random.default_rng(H), {"rnn": 1, "gru": 3, "lstm": 4}[family], 6
+
+    def normal(*shape: int) -> np.ndarray:
+        return rng.standard_normal(shape).astype(dtype)
+
+    step = getattr(fastrnn, f"{family}_cell")
+    for I, reset_after in ((1, True), (H, False), (47, True)):
+        x, h, c = normal(N, I), normal(N, H), normal(N, H)
+        options: dict = {"reset_after": reset_after} if family == "gru" else {}
+        if peephole is not None:
+            options["w_peephole"] = normal(3, H) if peephole == "diagonal" else normal(3 * H, H)
+        wide, biases = (normal(2 * G * H, I), normal(G * H, 2 * H)), (normal(G * H), normal(G * H))
+        state = (h, c) if family == "lstm" else h
+        for w_ih, w_hh in (
+            (wide[0][: G * H], np.ascontiguousarray(wide[1][:, :H])),
+            (wide[0][::2], wide[1][:, :H]),  # rows apart
+            (np.asfortranarray(wide[0][1::2]), wide[1][:, ::2]),  # columns apart
+        ):
+            batch = np.asarray(step(x, state, w_ih, w_hh, *biases, **options))
+            for row in range(N):
+                one = slice(row, row + 1)
+                before = (h[one], c[one]) if family == "lstm" else h[one]
+                for split, threads in ((None, 1), ("units", 1 + row % 3)):
+                    with forced_plan(split, 0):
+                        alone = step(
+                            x[one], before, w_ih, w_hh, *biases, num_threads=threads, **options
+                        )
+                    what = f"{isa} I={I} row {row} {split} {threads}"
+                    np.testing.assert_array_equal(np.asarray(alone), batch[..., one, :], what)
+
+
 @pytest.mark.every_isa
 @pytest.mark.check(7, quick=9, full=42)
 @pytest.mark.parametrize("cell", CELLS)

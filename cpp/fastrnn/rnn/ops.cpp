@@ -21,11 +21,11 @@ namespace {
 
 template <class T>
 Problem problem_of(const KernelTable<T>& table, Cell cell, const Dims& dims, index_t rows,
-                   bool training) {
+                   bool training, bool read_once = false) {
   const CellShape& shape = cell_traits(cell).shape;
-  return {dims,    shape.gates, shape.slots, training ? 4 : table[cell].unit_grain,
-          rows,    table.lanes, sizeof(T),   static_cast<std::size_t>(table.weight_bytes),
-          training};
+  return {dims,     shape.gates, shape.slots, training ? 4 : table[cell].unit_grain,
+          rows,     table.lanes, sizeof(T),   static_cast<std::size_t>(table.weight_bytes),
+          training, read_once};
 }
 
 template <class T>
@@ -145,7 +145,8 @@ struct Forward {
                                         : table_for<T>(a.layer.precision)),
         kernel(table[a.layer.cell].forward),
         order(call.dims.T, call.dims.N, a.lengths, a.reverse),
-        problem(problem_of(table, a.layer.cell, call.dims, order.rows(), a.tape != nullptr)),
+        problem(problem_of(table, a.layer.cell, call.dims, order.rows(), a.tape != nullptr,
+                           a.layer.packed == nullptr && call.dims.T == 1 && call.dims.N == 1)),
         task(forward_task(a, call)) {
     check_h0(a, call.on);
     if (a.tape == nullptr) {

@@ -267,6 +267,75 @@ FASTRNN_INLINE void transpose(Vec<T> (&m)[kLanes<T>]) {
   }
 }
 
+// Columns of 16 bytes: as many as load_columns() has of them.
+template <class T>
+inline constexpr int kColumns = 16 / static_cast<int>(sizeof(T));
+
+// The 16 bytes at p, and at each next stride, until the register is full.
+template <class T>
+FASTRNN_INLINE Vec<T> load_pieces(const T* p, [[maybe_unused]] index_t stride) {
+#if FASTRNN_VEC_BYTES == 16
+  return load(p);
+#else
+  const auto pair = [stride](const T* q) {
+    const auto piece = [](const T* at) {
+      return _mm_loadu_pd(static_cast<const double*>(static_cast<const void*>(at)));
+    };
+    return _mm256_insertf128_pd(_mm256_castpd128_pd256(piece(q)), piece(q + stride), 1);
+  };
+#if FASTRNN_VEC_BYTES == 32
+  return reinterpret_cast<Vec<T>>(pair(p));
+#else
+  return reinterpret_cast<Vec<T>>(
+      _mm512_insertf64x4(_mm512_castpd256_pd512(pair(p)), pair(p + 2 * stride), 1));
+#endif
+#endif
+}
+
+// As interleave_low() and interleave_high(), in every 16 bytes for themselves.
+template <class T>
+FASTRNN_INLINE Vec<T> interleave_pieces_low(Vec<T> a, Vec<T> b) {
+#if FASTRNN_VEC_BYTES == 16
+  return interleave_low<T>(a, b);
+#else
+  if constexpr (sizeof(T) == 4)
+    return FASTRNN_X86(unpacklo_ps)(a, b);
+  else
+    return FASTRNN_X86(unpacklo_pd)(a, b);
+#endif
+}
+template <class T>
+FASTRNN_INLINE Vec<T> interleave_pieces_high(Vec<T> a, Vec<T> b) {
+#if FASTRNN_VEC_BYTES == 16
+  return interleave_high<T>(a, b);
+#else
+  if constexpr (sizeof(T) == 4)
+    return FASTRNN_X86(unpackhi_ps)(a, b);
+  else
+    return FASTRNN_X86(unpackhi_pd)(a, b);
+#endif
+}
+
+// columns[k] lane i = p[i·stride + k]: memory puts pieces of rows where they belong, so that half
+// of the rounds of transpose() are left, and none that crosses 16 bytes.
+template <class T>
+FASTRNN_INLINE void load_columns(const T* p, index_t stride, Vec<T> (&columns)[kColumns<T>]) {
+  constexpr int C = kColumns<T>;
+#pragma GCC unroll 4
+  for (int i = 0; i < C; ++i) columns[i] = load_pieces(p + i * stride, C * stride);
+#pragma GCC unroll 2
+  for (int round = 1; round < C; round *= 2) {
+    Vec<T> next[C];
+#pragma GCC unroll 2
+    for (int i = 0; i < C / 2; ++i) {
+      next[2 * i] = interleave_pieces_low<T>(columns[i], columns[i + C / 2]);
+      next[2 * i + 1] = interleave_pieces_high<T>(columns[i], columns[i + C / 2]);
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < C; ++i) columns[i] = next[i];
+  }
+}
+
 // |x| and a value with the sign of another, on the bits: the sign of zero and of NaN too.
 template <class T>
 FASTRNN_INLINE Bits<T> sign_mask() {

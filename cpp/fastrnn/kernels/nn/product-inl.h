@@ -119,17 +119,20 @@ inline constexpr int kFewRows = 4;
 
 template <class T, int R>
 void multiply_few(const MatrixProduct<T>& p, Range panels, Team& team) {
-  constexpr index_t L = kLanes<T>;
-  alignas(64) T bias[L], sums[R][L];
+  constexpr index_t most = kPanelsUnpacked<T, R>, L = kLanes<T>;
+  alignas(64) T bias[most * L], sums[R][most * L];
   const T* from[R];
   T* to[R];
   for (int r = 0; r < R; ++r) from[r] = p.a.at(r), to[r] = sums[r];
-  for (index_t j = panels.begin; j < panels.end; ++j) {
+  for (index_t j = panels.begin; j < panels.end; j += most) {
     team.check();
     const index_t column = j * L, left = p.out.shape[1] - column;
-    load_bias(p.b, column, L, bias);
-    multiply_unpacked<T, R>(p.w, column, left, from, bias, to, 0);
-    for (int r = 0; r < R; ++r) store(p.out.at(r) + column, load(sums[r]), left);
+    const index_t count = least(most, panels.end - j);
+    load_bias(p.b, column, count * L, bias);
+    multiply_unpacked<R, T>(p.w, column, left, count, from, bias, {to, 0, L});
+    for (int r = 0; r < R; ++r)
+      for (index_t v = 0; v < count; ++v)
+        store(p.out.at(r) + column + v * L, load(sums[r] + v * L), left - v * L);
   }
 }
 

@@ -66,35 +66,66 @@ FASTRNN_INLINE void multiply_groups(const Product<T, W, A>& p, index_t groups, i
 // would take longer than the product itself.
 inline constexpr int kUnpackedRows = 4;
 
-// out[r] + offset = init + a[r]·wᵀ for R rows and the vector of units that begins at row `unit` of
-// w (·, K), of which `left` exist; init is one vector for all rows, or out itself where null.
-// Squares of weights are transposed in registers; the chains are those of the tile, and so are the
-// bits.
+// Panels at once: each fma() waits for the one before it in its chain, so registers of few lanes
+// need several chains.
 template <class T, int R>
-FASTRNN_NOINLINE void multiply_unpacked(const View<const T, 2>& w, index_t unit, index_t left,
-                                        const T* const* a, const T* init, T* const* out,
-                                        index_t offset) {
-  constexpr index_t L = kLanes<T>;
-  const index_t K = w.shape[1];
-  Vec<T> sums[R];
+inline constexpr int kPanelsUnpacked = R * FASTRNN_VEC_BYTES < 64 ? 64 / FASTRNN_VEC_BYTES / R : 1;
+
+// Where the sums of R rows by a panel of w go: to[r] + offset, the next panel's `jump` elements on.
+template <class T>
+struct Sums {
+  T* const* to;
+  index_t offset, jump;
+};
+
+// Sums of P panels from row `unit` of w on, as far as its columns make whole vectors; all rows of
+// these panels exist. Returns the number of these columns.
+template <int P, int R, class T>
+FASTRNN_NOINLINE index_t multiply_squares(const View<const T, 2>& w, index_t unit,
+                                          const T* const* a, const T* init, const Sums<T>& sums) {
+  constexpr index_t L = kLanes<T>, C = kColumns<T>;
+  const index_t stride = w.stride[0], K = w.shape[1] / L * L;
+  Vec<T> acc[P][R];
   FASTRNN_UNROLL
-  for (int r = 0; r < R; ++r) sums[r] = load(init != nullptr ? init : out[r] + offset);
-  index_t k = 0;
-  // Nothing to ask of each element: one row by 1024 x 1024 in 84 us instead of 104, two in 90
-  // instead of 123 (one thread, Zen 5). Several columns side by side, or a first square that ends
-  // on a boundary, gain nothing.
-  for (; left >= L && w.stride[1] == 1 && k + L <= K; k += L) {
-    const T* const corner = w.at(unit, k);
-    Vec<T> square[L];
+  for (int p = 0; p < P; ++p) {
     FASTRNN_UNROLL
-    for (index_t i = 0; i < L; ++i) square[i] = load(corner + i * w.stride[0]);
-    transpose<T>(square);
+    for (int r = 0; r < R; ++r)
+      acc[p][r] = load((init != nullptr ? init : sums.to[r] + sums.offset) + p * sums.jump);
+  }
+  for (index_t k = 0; k < K; k += L) {
     FASTRNN_UNROLL
-    for (index_t i = 0; i < L; ++i) {
+    for (int p = 0; p < P; ++p) {
+      const T* const corner = w.at(unit + p * L, k);
       FASTRNN_UNROLL
-      for (int r = 0; r < R; ++r) sums[r] = fma(set1(a[r][k + i]), square[i], sums[r]);
+      for (index_t c = 0; c < L; c += C) {
+        Vec<T> columns[C];
+        load_columns(corner + c, stride, columns);
+        FASTRNN_UNROLL
+        for (index_t i = 0; i < C; ++i) {
+          FASTRNN_UNROLL
+          for (int r = 0; r < R; ++r) acc[p][r] = fma(set1(a[r][k + c + i]), columns[i], acc[p][r]);
+        }
+      }
     }
   }
+  FASTRNN_UNROLL
+  for (int p = 0; p < P; ++p) {
+    FASTRNN_UNROLL
+    for (int r = 0; r < R; ++r) store(sums.to[r] + sums.offset + p * sums.jump, acc[p][r]);
+  }
+  return K;
+}
+
+// The rest: to the sums of the panel from row `unit` on, of which `left` exist, what columns from k
+// on are to them.
+template <int R, class T>
+FASTRNN_NOINLINE void multiply_edge(const View<const T, 2>& w, index_t unit, index_t left,
+                                    index_t k, const T* const* a, const Sums<T>& sums) {
+  constexpr index_t L = kLanes<T>;
+  const index_t K = w.shape[1];
+  Vec<T> acc[R];
+  FASTRNN_UNROLL
+  for (int r = 0; r < R; ++r) acc[r] = load(sums.to[r] + sums.offset);
   for (; k < K; k += L) {
     Vec<T> square[L];
     FASTRNN_UNROLL
@@ -105,11 +136,42 @@ FASTRNN_NOINLINE void multiply_unpacked(const View<const T, 2>& w, index_t unit,
     for (index_t i = 0; i < L; ++i) {
       if (i >= K - k) continue;
       FASTRNN_UNROLL
-      for (int r = 0; r < R; ++r) sums[r] = fma(set1(a[r][k + i]), square[i], sums[r]);
+      for (int r = 0; r < R; ++r) acc[r] = fma(set1(a[r][k + i]), square[i], acc[r]);
     }
   }
   FASTRNN_UNROLL
-  for (int r = 0; r < R; ++r) store(out[r] + offset, sums[r]);
+  for (int r = 0; r < R; ++r) store(sums.to[r] + sums.offset, acc[r]);
+}
+
+// sums = init + a[r]·wᵀ for R rows and so many panels of rows of w (·, K), from row `unit` on, of
+// which `left` exist; init has a vector every `jump` for each panel, or is null: the sums go on.
+// Columns of weights are transposed on their way to the registers; the chains are those of the
+// tile, and so are the bits. With AVX-512 one row by 1536 x 512 takes 66 us (Zen 4; 88 where whole
+// squares were transposed): the 16 chains of a panel cannot go faster than a column in four cycles,
+// and more panels at once get in each other's way in the L1. NumPy, whose sums are not in this
+// order, takes 45.
+template <int R, class T>
+void multiply_unpacked(const View<const T, 2>& w, index_t unit, index_t left, index_t panels,
+                       const T* const* a, const T* init, Sums<T> sums) {
+  constexpr index_t L = kLanes<T>, most = kPanelsUnpacked<T, R>;
+  const bool adjacent = w.stride[1] == 1;
+  while (panels > 0) {
+    const index_t at_once = adjacent && most > 1 && left >= most * L && panels >= most ? most : 1;
+    index_t k = 0;
+    if (at_once > 1) {
+      k = multiply_squares<most, R>(w, unit, a, init, sums);
+    } else if (adjacent && left >= L) {
+      k = multiply_squares<1, R>(w, unit, a, init, sums);
+    } else if (init != nullptr) {
+      for (int r = 0; r < R; ++r) store(sums.to[r] + sums.offset, load(init));
+    }
+    for (index_t p = 0; p < at_once; ++p) {
+      if (k < w.shape[1]) multiply_edge<R>(w, unit, left, k, a, sums);
+      unit += L, left -= L, sums.offset += sums.jump;
+    }
+    if (init != nullptr) init += at_once * sums.jump;
+    panels -= at_once;
+  }
 }
 
 }  // namespace
