@@ -116,16 +116,14 @@ FASTRNN_NOINLINE index_t multiply_squares(const View<const T, 2>& w, index_t uni
   return K;
 }
 
-// The rest: to the sums of the panel from row `unit` on, of which `left` exist, what columns from k
-// on are to them.
-template <int R, class T>
+// The rest, of one row: to the sums of the panel from row `unit` on, of which `left` exist, what
+// columns from k on are to them.
+template <class T>
 FASTRNN_NOINLINE void multiply_edge(const View<const T, 2>& w, index_t unit, index_t left,
-                                    index_t k, const T* const* a, const Sums<T>& sums) {
+                                    index_t k, const T* a, T* sums) {
   constexpr index_t L = kLanes<T>;
   const index_t K = w.shape[1];
-  Vec<T> acc[R];
-  FASTRNN_UNROLL
-  for (int r = 0; r < R; ++r) acc[r] = load(sums.to[r] + sums.offset);
+  Vec<T> acc = load(sums);
   for (; k < K; k += L) {
     Vec<T> square[L];
     FASTRNN_UNROLL
@@ -134,13 +132,10 @@ FASTRNN_NOINLINE void multiply_edge(const View<const T, 2>& w, index_t unit, ind
     transpose<T>(square);
     FASTRNN_UNROLL
     for (index_t i = 0; i < L; ++i) {
-      if (i >= K - k) continue;
-      FASTRNN_UNROLL
-      for (int r = 0; r < R; ++r) acc[r] = fma(set1(a[r][k + i]), square[i], acc[r]);
+      if (i < K - k) acc = fma(set1(a[k + i]), square[i], acc);
     }
   }
-  FASTRNN_UNROLL
-  for (int r = 0; r < R; ++r) store(sums.to[r] + sums.offset, acc[r]);
+  store(sums, acc);
 }
 
 // sums = init + a[r]·wᵀ for R rows and so many panels of rows of w (·, K), from row `unit` on, of
@@ -151,8 +146,9 @@ FASTRNN_NOINLINE void multiply_edge(const View<const T, 2>& w, index_t unit, ind
 // and more panels at once get in each other's way in the L1. NumPy, whose sums are not in this
 // order, takes 45.
 template <int R, class T>
-void multiply_unpacked(const View<const T, 2>& w, index_t unit, index_t left, index_t panels,
-                       const T* const* a, const T* init, Sums<T> sums) {
+FASTRNN_NOINLINE void multiply_unpacked(const View<const T, 2>& w, index_t unit, index_t left,
+                                        index_t panels, const T* const* a, const T* init,
+                                        Sums<T> sums) {
   constexpr index_t L = kLanes<T>, most = kPanelsUnpacked<T, R>;
   const bool adjacent = w.stride[1] == 1;
   while (panels > 0) {
@@ -166,7 +162,8 @@ void multiply_unpacked(const View<const T, 2>& w, index_t unit, index_t left, in
       for (int r = 0; r < R; ++r) store(sums.to[r] + sums.offset, load(init));
     }
     for (index_t p = 0; p < at_once; ++p) {
-      if (k < w.shape[1]) multiply_edge<R>(w, unit, left, k, a, sums);
+      for (int r = 0; r < R && k < w.shape[1]; ++r)
+        multiply_edge(w, unit, left, k, a[r], sums.to[r] + sums.offset);
       unit += L, left -= L, sums.offset += sums.jump;
     }
     if (init != nullptr) init += at_once * sums.jump;

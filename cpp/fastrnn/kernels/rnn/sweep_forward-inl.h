@@ -30,7 +30,7 @@ class ForwardSweep {
   static constexpr bool narrow = kNarrow<W>;
   static constexpr bool halves = kKeepsHalves<W>;  // of a tape
   // Panels of which unpacked weights are read gate by gate: rows that follow each other.
-  static constexpr int kUnpackedGroup = 32;
+  static constexpr index_t kUnpackedGroup = 32;
   static constexpr index_t kRowsAtOnce =
       narrow ? 32 : 24;  // their gates of one panel stay in the L1
 
@@ -195,29 +195,26 @@ class ForwardSweep {
   }
 
   void project(Team& team) {
+    if constexpr (!narrow)
+      if (unpacked_) return project_as_they_lie(team);
     const index_t at_once = rows_at_once(task_.dims.I, J_ * S * L * index_t{sizeof(T)});
-    const index_t group = unpacked_ ? kUnpackedGroup : index_t{kGroup<C>};
-    for (index_t j = own_panels_.begin; j < own_panels_.end; j += group) {
-      const Range panels{j, least(j + group, own_panels_.end)};
+    for (index_t j = own_panels_.begin; j < own_panels_.end; j += kGroup<C>) {
       index_t row = 0;
       do {  // once at least: a thread without rows is to stop, too
         team.check();
-        project_block({row, least(row + at_once, chunk_rows_)}, panels);
+        project_block({row, least(row + at_once, chunk_rows_)}, j);
       } while ((row += at_once) < chunk_rows_);
     }
   }
 
-  void project_block(Range rows, Range panels) {
-    const index_t j = panels.begin, width = panels.end - j, I = task_.dims.I;
+  void project_block(Range rows, index_t j) {
+    const index_t width = least(kGroup<C>, J_ - j), I = task_.dims.I;
     const T* bias = panels_.bias + j * S * L;
     if (!task_.on.w_ih)
       add_projected(rows, j, width, bias);
     else if constexpr (narrow)
       operands_.multiply(task_.plan.dots, rows, operands_.x(), {panels_.w_ih, panels_.of_ih, I, XP},
                          j, width, bias, gate_rows_ + rows.begin, j * S * L);
-    else if (unpacked_)
-      multiply_as_they_lie(task_.layer.weights.w_ih, x_rows_ + rows.begin, {0, XP}, panels, bias,
-                           gate_rows_ + rows.begin, rows.end - rows.begin);
     else
       multiply<T, W>({rows.end - rows.begin,
                       width * XP,
@@ -226,22 +223,48 @@ class ForwardSweep {
                       panels_.w_ih + j * I * XP * L,
                       bias,
                       {gate_rows_ + rows.begin, j * S * L}});
-    for (index_t row = rows.begin; row < rows.end; ++row)
-      for (index_t p = 0; p < width; ++p)
-        for (int s = XP; s < S; ++s)  // only the recurrent product fills them
-          store(gate_rows_[row] + ((j + p) * S + s) * L, load(bias + (p * S + s) * L));
+    for (index_t row = rows.begin; row < rows.end; ++row)  // only the recurrent product fills them
+      for (int s = XP; s < S; ++s) store(gate_rows_[row] + (j * S + s) * L, load(bias + s * L));
   }
 
-  // The product of one row, or none, by the weights of these slots and panels, which nobody has
-  // packed; init has a vector for each slot of a panel, or is null as for multiply().
-  void multiply_as_they_lie(const View<const T, 2>& w, const T* const* a, Slots slots, Range panels,
-                            const T* init, T* const* to, index_t rows) const {
-    if (rows == 0) return;
-    const index_t first = panels.begin;
-    for (int s = slots.slot; s < slots.slot + slots.count; ++s)
-      multiply_unpacked<1, T>(w, kShape.gate[s] * task_.dims.H + first * L, columns(first),
-                              panels.end - first, a, init == nullptr ? nullptr : init + s * L,
-                              {to, (first * S + s) * L, S * L});
+  // The same of one row, or none, by weights that nobody has packed.
+  FASTRNN_NOINLINE void project_as_they_lie(Team& team) const {
+    if (chunk_rows_ == 0) return;
+    multiply_as_they_lie(task_.layer.weights.w_ih, x_rows_, {0, XP}, panels_.bias, gate_rows_,
+                         team);
+    for (index_t j = own_panels_.begin; j < own_panels_.end; ++j)
+      for (int s = XP; s < S; ++s) {
+        const index_t at = (j * S + s) * L;
+        store(gate_rows_[0] + at, load(panels_.bias + at));
+      }
+  }
+
+  // All products of a stage of one row likewise.
+  template <int Stage>
+  FASTRNN_NOINLINE void stage_as_they_lie(index_t q, index_t first, Team& team) {
+    if (Stage == 0 && !task_.on.w_ih)
+      for (index_t j = own_panels_.begin; j < own_panels_.end; j += kGroup<C>)
+        project_block({first, first + 1}, j);
+    constexpr CellProduct product = kShape.recurrent(Stage);
+    if constexpr (product.count > 0)
+      multiply_as_they_lie(task_.layer.weights.w_hh,
+                           operand_rows_[operand_of(q, product)] + own_rows_.begin,
+                           {product.slot, product.count}, nullptr, gate_rows_ + first, team);
+  }
+
+  // to = init + the product of a row by the weights of these slots, or added to it without init.
+  FASTRNN_NOINLINE void multiply_as_they_lie(const View<const T, 2>& w, const T* const* a,
+                                             Slots slots, const T* init, T* const* to,
+                                             Team& team) const {
+    for (index_t j = own_panels_.begin; j < own_panels_.end; j += kUnpackedGroup) {
+      team.check();
+      for (int s = slots.slot; s < slots.slot + slots.count; ++s) {
+        const index_t at = (j * S + s) * L;
+        multiply_unpacked<1, T>(w, kShape.gate[s] * task_.dims.H + j * L, columns(j),
+                                least(kUnpackedGroup, own_panels_.end - j), a,
+                                init == nullptr ? nullptr : init + at, {to, at, S * L});
+      }
+    }
   }
 
   void add_projected(Range rows, index_t j, index_t width, const T* bias) {
@@ -348,21 +371,19 @@ class ForwardSweep {
       rows == 1 && !narrow ? for_blocks<kAlone<C>>(q, rows, team, f)
                            : for_blocks<kGroup<C>>(q, rows, team, f);
     };
-    const auto products = [&](index_t r, index_t n, Range panels) {
-      if (Begin == 0 && !task_.on.w_ih)
-        for (index_t j = panels.begin; j < panels.end; j += kGroup<C>)
-          project_block({first + r, first + r + n}, {j, least(j + kGroup<C>, panels.end)});
-      recurrent<Begin>(q, r, n, panels, gate_rows_ + first + r, nullptr);
-    };
     if constexpr (narrow && kShape.recurrent(Begin).count > 0)
       if (!on_.by_row())
         operands_.ready(operand_of(q, kShape.recurrent(Begin)),
                         {own_rows_.begin, own_rows_.begin + rows});
     if constexpr (scaled<W>()) convert<Begin>(q, rows);
     if (on_.norm()) normalise<Begin>(blocks, q, rows, team);
-    if (unpacked_) for_blocks<kUnpackedGroup>(q, rows, team, products);
+    if constexpr (!narrow)
+      if (unpacked_ && rows > 0) stage_as_they_lie<Begin>(q, first, team);
     blocks([&](index_t r, index_t n, Range panels) {
-      if (own_products) products(r, n, panels);
+      if (Begin == 0 && !task_.on.w_ih && own_products)
+        for (index_t j = panels.begin; j < panels.end; j += kGroup<C>)
+          project_block({first + r, first + r + n}, j);
+      if (own_products) recurrent<Begin>(q, r, n, panels, gate_rows_ + first + r, nullptr);
       if (on_.full_peephole()) peep<Begin>(q, r, n, panels, gate_rows_ + first + r);
       for (index_t i = r; i < r + n; ++i) {
         const Lines line = lines_[i];  // a copy: no store into a line can change it
@@ -409,10 +430,6 @@ class ForwardSweep {
         operands_.multiply_here(task_.plan.dots, {row, row + rows}, operands_.h(),
                                 {panels_.w_hh[Stage], panels_.of_hh[Stage], K, product.count}, j,
                                 width, init, to, (j * S + product.slot) * L);
-      } else if (unpacked_) {
-        multiply_as_they_lie(task_.layer.weights.w_hh,
-                             operand_rows_[operand_of(q, product)] + own_rows_.begin + row,
-                             {product.slot, product.count}, panels, init, to, rows);
       } else {
         constexpr bool several = kAlone<C> > kGroup<C>;
         multiply_groups<product.count, several ? kAlone<C> : 1>(
