@@ -139,6 +139,15 @@ def test_what_needs_no_references(tmp_path: Path, capsys: Any) -> None:
     assert found == pytest.approx(coder.evaluate([(x / 2).astype(np.float32)]), rel=1e-5)
 
 
+@pytest.mark.parametrize("text", ["", "a"])
+def test_a_text_with_nothing_to_foresee_is_named(tmp_path: Path, capsys: Any, text: str) -> None:
+    path = saved(tmp_path, models.LanguageModel("gru", LETTERS, 5, rng=rng()))
+    data = tmp_path / "short.txt"
+    data.write_text(text)
+    said = refused(capsys, path, data)
+    assert f"{data}: it must hold at least two symbols, got {len(text)}" in said
+
+
 def test_forecasts_are_backtested(tmp_path: Path, capsys: Any) -> None:
     model = models.Forecaster("gru", 4, context_length=6, rng=rng())
     values = rng().standard_normal((2, 30)).cumsum(axis=1).round(3)

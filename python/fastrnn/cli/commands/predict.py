@@ -341,6 +341,8 @@ def foreseen(model: models.LanguageModel, path: Path, data: Path) -> dict[str, f
         ids = unknown.ids(as_text(sys.stdin.read(), name_of(data)))
     else:
         ids = unknown.ids(read_text(data))
+    if len(ids) < 2:
+        raise ValueError(f"{name_of(data)}: it must hold at least two symbols, got {len(ids)}")
     figures: dict[str, float] = model.evaluate(contiguous_streams(ids, N=1, T=_STEPS))
     unknown.report(name_of(data))
     return figures | {"symbols": len(ids) - 1}
