@@ -38,9 +38,9 @@ def normal(*shape: int) -> np.ndarray:
     return RNG.normal(size=shape).astype(np.float32)
 
 
-def weights(G: int) -> list[np.ndarray]:
-    """Return x and the weights of a cell of G gates."""
-    return [normal(T, N, I), normal(G * H, I), normal(G * H, H), normal(G * H), normal(G * H)]
+def weights(G: int, I: int = I, H: int = H) -> list[np.ndarray]:
+    """Return the weights and biases of a cell of G gates."""
+    return [normal(G * H, I) / I, normal(G * H, H) / H, normal(G * H), normal(G * H)]
 
 
 CASES: dict[str, tuple[list[np.ndarray], Run]] = {
@@ -50,9 +50,9 @@ CASES: dict[str, tuple[list[np.ndarray], Run]] = {
         [normal(T, H)], lambda a: ops.softmax_cross_entropy(a[0], TARGETS),
     ),
     "embedding": ([normal(V, H)], lambda a: ops.embedding(a[0], IDS)),
-    "rnn": (weights(1), lambda a: ops.rnn(*a)[0]),
-    "gru": (weights(3), lambda a: ops.gru(*a)[0]),
-    "lstm": (weights(4), lambda a: ops.lstm(*a)[0]),
+    "rnn": ([normal(T, N, I), *weights(1)], lambda a: ops.rnn(*a)[0]),
+    "gru": ([normal(T, N, I), *weights(3)], lambda a: ops.gru(*a)[0]),
+    "lstm": ([normal(T, N, I), *weights(4)], lambda a: ops.lstm(*a)[0]),
     "LSTM.apply": (
         [normal(T, N, I), *LAYER.params.values()],
         lambda a: LAYER.apply(dict(zip(LAYER.params, a[1:], strict=True)), a[0])[0],
@@ -62,7 +62,7 @@ CASES: dict[str, tuple[list[np.ndarray], Run]] = {
 
 def plain_calls() -> dict[str, Callable[[], Any]]:
     """Return calls without autograd, of one step of one row."""
-    x, dy, arrays = normal(1, N, I), normal(1, N, H), weights(4)[1:]
+    x, dy, arrays = normal(1, N, I), normal(1, N, H), weights(4)
     layer = fastrnn.LSTM(I, H)  # whose weights nobody else has, so that they stay packed
     stream, x_t, out = layer.stream(N), x[0], np.empty((N, H), np.float32)
     return {
@@ -108,7 +108,7 @@ def cells() -> dict[str, tuple[Callable[[], Any], Callable[[], Any]]]:
             (3, h, fastrnn.gru_cell, gru_by_hand),
             (4, (h, c), fastrnn.lstm_cell, lstm_by_hand),
         ):
-            w = normal(G * H, H) / H, normal(G * H, H) / H, normal(G * H), normal(G * H)
+            w = weights(G, H, H)
             pairs[f"{ours.__name__}, {H} units"] = (
                 partial(ours, x, state, *w),
                 partial(by_hand, x, state, *w),

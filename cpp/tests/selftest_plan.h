@@ -23,6 +23,13 @@ inline void test_plan_of_one_step() {
   check(fastrnn::make_plan(problem, kCaches, 2).threads == 1, "packed weights");
   problem.read_once = true;
   check(fastrnn::make_plan(problem, kCaches, 2).threads == 2, "weights that are read once");
+  check(fastrnn::make_plan(problem, kCaches, 8).threads == 2, "as many as were measured");
+  problem.dims.H = problem.dims.I = problem.dims.P = 96;
+  check(fastrnn::make_plan(problem, kCaches, 2).threads == 1, "few weights that are read once");
+  problem.dims.H = problem.dims.I = problem.dims.P = 512;
+  const int packed = (problem.read_once = false, fastrnn::make_plan(problem, kCaches, 8).threads);
+  problem.read_once = true;
+  check(packed > 2 && fastrnn::make_plan(problem, kCaches, 8).threads == packed, "so many anyhow");
 }
 
 inline void test_plan() {

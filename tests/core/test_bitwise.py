@@ -93,7 +93,7 @@ def test_row_alone_in_a_batch_and_elsewhere(
 
 
 @pytest.mark.check(7)
-@pytest.mark.parametrize("H", [1, 8, 15, 17, 33, 64, 100, 131])
+@pytest.mark.parametrize("H", [1, 8, 15, 17, 33, 64, 100, 131, 530])
 @pytest.mark.parametrize(
     ("family", "peephole"),
     [("rnn", None), ("gru", None), ("lstm", None), ("lstm", "diagonal"), ("lstm", "full")],

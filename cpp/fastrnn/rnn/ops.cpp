@@ -146,7 +146,7 @@ struct Forward {
         kernel(table[a.layer.cell].forward),
         order(call.dims.T, call.dims.N, a.lengths, a.reverse),
         problem(problem_of(table, a.layer.cell, call.dims, order.rows(), a.tape != nullptr,
-                           a.layer.packed == nullptr && call.dims.T == 1 && call.dims.N == 1)),
+                           reads_once(a.layer, call.on, call.dims) && threads_are_kept())),
         task(forward_task(a, call)) {
     check_h0(a, call.on);
     if (a.tape == nullptr) {

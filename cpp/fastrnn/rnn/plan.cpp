@@ -28,7 +28,7 @@ FASTRNN_THREAD_LOCAL Forced forced;
 constexpr double kStepWork = 3.5e3, kCallWork = 200e3, kRowsWork = 1e6;
 // The same as kCallWork where weights are read once, each for one multiply-add: two threads take 27
 // us instead of 42 for a step of a GRU of 256 units, 17 instead of 25 with 192, and as long as one
-// with an LSTM of 128 units or an RNN of 192.
+// with an LSTM of 128 units or an RNN of 192. Measured with two threads, so no more are used.
 constexpr double kUnpackedWork = 75e3;
 // A barrier that takes longer than this needs as much more work in a step. While it took 85 ns, two
 // threads had an LSTM of 64 units ready in 44 us instead of 52; a quarter of an hour before, on the
@@ -95,7 +95,9 @@ Plan make_plan(const Problem& p, const CpuCaches& caches, int threads,
   const double slowness = std::max(1.0, double(barrier.count()) / kBarrierNs);
   const double step_work =
       cost_of_weight(p) * double(p.rows) / steps * recurrent_of(p) / (kStepWork * slowness);
-  const double call_work = total / (p.read_once ? kUnpackedWork : kCallWork);
+  const double call_work = p.read_once
+                               ? std::max(std::min(total / kUnpackedWork, 2.0), total / kCallWork)
+                               : total / kCallWork;
   const double work = by_rows ? total / kRowsWork : std::min(call_work, std::sqrt(step_work));
   const index_t pieces = by_rows ? p.dims.N : (panels + p.stages_grain - 1) / p.stages_grain;
   plan.threads = int(std::clamp<double>(std::min(work, double(pieces)), 1, threads));

@@ -20,7 +20,7 @@ struct Problem {
   std::size_t element;  // bytes
   std::size_t weight;   // bytes of a packed one
   bool training;
-  bool read_once;  // weights that nobody has packed, by a single row
+  bool read_once;  // weights by a single row, and threads are kept from one team to the next
 };
 
 // `threads` is the most that may be used; barrier is what one takes (team/barrier_time.h), if

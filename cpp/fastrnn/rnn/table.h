@@ -121,6 +121,16 @@ struct CellKernels {
   Kernel<BackwardTask<T>> backward;
 };
 
+// Whether a call uses each weight once, by a single row: weights are then multiplied as they lie,
+// as packing them first would take longer than the product itself. Weights without rows of their
+// own (strides of 0) may be of any size, for which there is then no memory to pack them, as it
+// should be.
+template <class T>
+FASTRNN_INLINE bool reads_once(const Layer<T>& layer, const Options& on, const Dims& dims) {
+  return layer.packed == nullptr && layer.precision == Precision::plain && !on.norm &&
+         dims.T == 1 && dims.N == 1 && layer.weights.w_hh.stride[0] != 0;
+}
+
 // A row of the tables, for calls in T: its packed weights may be of a type of their own.
 template <class T>
 struct KernelTable {

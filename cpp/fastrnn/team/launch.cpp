@@ -301,6 +301,14 @@ void set_num_threads(int n) {
   user_threads = n;
 }
 
+bool threads_are_kept() {
+#ifdef FASTRNN_USE_OPENMP
+  return forks == 0;  // see region_in_child
+#else
+  return false;
+#endif
+}
+
 const char* threads_backend() {
 #ifdef FASTRNN_USE_OPENMP
   return "openmp";

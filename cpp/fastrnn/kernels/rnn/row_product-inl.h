@@ -62,10 +62,6 @@ FASTRNN_INLINE void multiply_groups(const Product<T, W, A>& p, index_t groups, i
   }
 }
 
-// A call that uses each weight for so few rows takes the weights as they lie: packing them first
-// would take longer than the product itself.
-inline constexpr int kUnpackedRows = 4;
-
 // Panels at once: each fma() waits for the one before it in its chain, so registers of few lanes
 // need several chains.
 template <class T, int R>

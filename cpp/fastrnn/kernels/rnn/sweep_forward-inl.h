@@ -29,8 +29,9 @@ class ForwardSweep {
   static constexpr int L = kLanes<T>, S = kShape.slots, XP = kShape.x_products;
   static constexpr bool narrow = kNarrow<W>;
   static constexpr bool halves = kKeepsHalves<W>;  // of a tape
-  // Panels of which unpacked weights are read gate by gate: rows that follow each other.
-  static constexpr index_t kUnpackedGroup = 32;
+  // Unpacked weights are read gate by gate of so many panels, rows that follow each other; fewer
+  // where rows are so long that Ctrl-C would have to wait.
+  static constexpr index_t kUnpackedGroup = 32, kUnpackedWeights = index_t{1} << 24;
   static constexpr index_t kRowsAtOnce =
       narrow ? 32 : 24;  // their gates of one panel stay in the L1
 
@@ -53,10 +54,7 @@ class ForwardSweep {
     // A chunk stops as soon as it has enough rows, so its last step may overshoot by the own rows.
     const index_t regions = units ? 1 : threads, chunk = limit_ + N;
     Carver packed(task.packed);
-    // Weights without rows of their own (strides of 0) may be of any size, for which there is then
-    // no memory to pack them, as it should be.
-    unpacked_ = !narrow && task.packed == nullptr && !task.on.norm && task.dims.T == 1 && N == 1 &&
-                task.layer.weights.w_hh.stride[0] != 0;
+    unpacked_ = !narrow && reads_once(task.layer, task.on, task.dims);
     panels_ = carve_panels<T, W>(kShape, task.packed != nullptr ? packed : carver, task.on,
                                  task.dims, unpacked_);
     for (T*& state : h_) state = carver.take<T>(N, padded);
@@ -256,12 +254,13 @@ class ForwardSweep {
   FASTRNN_NOINLINE void multiply_as_they_lie(const View<const T, 2>& w, const T* const* a,
                                              Slots slots, const T* init, T* const* to,
                                              Team& team) const {
-    for (index_t j = own_panels_.begin; j < own_panels_.end; j += kUnpackedGroup) {
+    const index_t group = most(1, least(kUnpackedGroup, kUnpackedWeights / (L * w.shape[1] + 1)));
+    for (index_t j = own_panels_.begin; j < own_panels_.end; j += group) {
       team.check();
       for (int s = slots.slot; s < slots.slot + slots.count; ++s) {
         const index_t at = (j * S + s) * L;
         multiply_unpacked<1, T>(w, kShape.gate[s] * task_.dims.H + j * L, columns(j),
-                                least(kUnpackedGroup, own_panels_.end - j), a,
+                                least(group, own_panels_.end - j), a,
                                 init == nullptr ? nullptr : init + at, {to, at, S * L});
       }
     }
