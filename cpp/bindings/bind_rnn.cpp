@@ -302,7 +302,7 @@ struct Backward {
     return out.all();
   }
 
-  // add_dx of the second with a fresh dx: to that of the first.
+  // add_dx of the second with a fresh dx: to that of the first. Its dy may be the first's dx.
   static py::object run_both(const Arguments& first, const Arguments& second) {
     Gradients of_first, of_second;
     as_tape(first.tape).consume([&]<class T>(Tape<T>& a, const Extents& extents) {

@@ -244,6 +244,38 @@ inline void test_team() {
   }
   check(caught && seen == 0, "the exception of one of two that work alone ends both");
 
+  // A chain, whose second thread is never ahead of the first, ...
+  bool ahead = false;
+  const auto chain = [&](fastrnn::index_t fault) {
+    std::atomic<fastrnn::index_t> done{0};
+    fastrnn::run_team(2, [&](fastrnn::Team& team) {
+      fastrnn::Team link = team.chained();
+      for (fastrnn::index_t step = 1; step <= 1000; ++step) {
+        link.check();
+        link.wait_for_steps(step);
+        if (team.rank() == 0) {
+          if (step == fault) throw std::runtime_error("the first");
+          done = step;
+        } else {
+          ahead |= done < step;
+        }
+        link.pass_on(step);
+      }
+      if (team.rank() == team.size() - 1) seen = static_cast<int>(done);
+    });
+  };
+  chain(0);
+  check(!ahead && seen == 1000, "each link of a chain follows the one before it");
+  // ... and which the exception of the first ends.
+  seen = 0;
+  caught = false;
+  try {
+    chain(500);
+  } catch (const std::runtime_error&) {
+    caught = true;
+  }
+  check(caught && !ahead && seen == 0, "the exception of the first link ends a chain");
+
   // Control groups from the innermost outwards: unlimited, 2.5 and 8 processors.
   const std::filesystem::path root = std::filesystem::temp_directory_path() / "fastrnn_selftest";
   std::filesystem::create_directories(root / "a" / "b");

@@ -14,7 +14,7 @@ inline constexpr fastrnn::CpuCaches kCaches{std::size_t{48} << 10, std::size_t{1
 
 inline fastrnn::Problem lstm_problem(fastrnn::index_t H, fastrnn::index_t N) {
   constexpr fastrnn::index_t T = 100;
-  return {{T, N, H, H, H}, 4, 4, 4, T * N, 16, 4, 4, false, false};
+  return {{T, N, H, H, H}, 4, 4, 4, T * N, 16, 4, 4, false, false, false};
 }
 
 inline void test_plan_of_one_step() {
@@ -67,6 +67,27 @@ inline void test_plan() {
   beside(128, 64, 2, false);  // rows are shared
   beside(256, 1, 2, false);   // weights that fill the L2
   beside(128, 1, 8, true);    // that many would not share its units
+
+  const auto behind = [](fastrnn::index_t H, bool training, bool both, fastrnn::index_t T = 100,
+                         std::chrono::nanoseconds barrier = {}) {
+    fastrnn::Problem problem = lstm_problem(H, 1);
+    problem.dims.T = problem.rows = T;
+    problem.training = training;
+    problem.chained = true;
+    const std::string what = "H=" + std::to_string(H) + " T=" + std::to_string(T) +
+                             (training ? " training" : "") + ": one behind the other";
+    check(fastrnn::side_by_side(problem, kCaches, 2, barrier) == both, what);
+    const fastrnn::Plan plan = fastrnn::make_plan(problem, kCaches, 1);
+    check(plan.forward_rows == 8 && plan.backward_rows == 16, what + ": chunks");
+  };
+  behind(64, false, true);
+  behind(64, true, true);
+  behind(64, false, false, 16);  // the second would begin when the first ends
+  behind(32, false, true);
+  behind(32, false, false, 100, 360ns);  // hand-overs would cost as much as they gain
+  behind(64, false, true, 100, 360ns);
+  behind(128, false, true);
+  behind(128, true, false);  // rather than sums of few steps
 }
 
 }  // namespace selftest

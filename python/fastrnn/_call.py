@@ -53,7 +53,6 @@ Gradients = tuple[
 Grads = TypeVar("Grads", LSTMGrads, GRUGrads, RNNGrads)
 
 NAMES = tuple(WEIGHTS)
-_WITH_X = ("x", *NAMES)
 COLUMNS = "is the number of columns of w_ih (G·H if w_ih is None)"
 INPUT_SIZE = "is input_size"
 PACKED: Any = (None,) * len(NAMES)  # in the place of weights that are packed
@@ -520,7 +519,7 @@ def unwind(
     dc_n: Array | None,
     dh0: Array | None,
     dc0: Array | None,
-    want_x: bool,
+    dx: Any,
     truncate: int | None,
     clip_step: float | None,
     add_dx: bool = False,
@@ -528,20 +527,20 @@ def unwind(
 ) -> Gradients:
     """Use up what a run kept; arrays are strict and time-major.
 
-    dh0 and dc0 are filled when given. The gradients by x, None if it is not wanted, and by the
-    weights, None where there is none, are fresh arrays; with add_dx, for the second call of `each`,
-    the core adds that by x to the first's, and returns it again.
+    dh0 and dc0 are filled when given; so is dx, the gradient by x, which is fresh where True is
+    given, and None where it is not wanted. Those by the weights are fresh arrays, None where there
+    is none. With add_dx, for the second call of `each`, the core adds that by x to the first's, and
+    returns it again.
     """
     try:
         kept = box.pop()
     except IndexError:
         raise ValueError(USED) from None
-    part, inner, name, x, _, _, _, num_threads, w_mask, digests = kept
+    part, inner, name, _, _, _, _, num_threads, w_mask, digests = kept
     if digests is not None:
         _refuse_changed(box, kept, digests)
     out: Gradients
     if name == "core":
-        dx: Any = want_x or None
         try:
             out = (core or _core.rnn_backward)(
                 inner, dy, dh_n, dc_n, dx, True, True, True, True, dh0, dc0, True, num_threads,
@@ -556,12 +555,12 @@ def unwind(
         for target, field in ((dh0, "h0"), (dc0, "c0")):
             if target is not None:
                 np.copyto(target, computed[field], casting="no")
-        arrays = zip(_WITH_X, (x if want_x else None, *part.weights), strict=True)
-        dx, *others = (
-            None if array is None else _filled(True, computed[field], part.dtype)
-            for field, array in arrays
+        if dx is not None:
+            dx = _filled(dx, computed["x"], part.dtype)
+        out = dx, *(
+            None if weight is None else _filled(True, computed[field], part.dtype)
+            for field, weight in zip(NAMES, part.weights, strict=True)
         )
-        out = dx, *others
     if w_mask is not None:
         dx, dw_ih, dw_hh, *others = out
         dw_hh = times_mask(dw_hh, w_mask, name, num_threads, into=dw_hh)
@@ -760,7 +759,7 @@ def gradients(
     dh0 = None if h0 is None else allocate("dh0", (N, h0[-1]), part.dtype)
     dc0 = None if c0 is None else allocate("dc0", (N, c0[-1]), part.dtype)
     dx, dw_ih, dw_hh, db_ih, db_hh, dw_peephole, dw_hr, _ = unwind(
-        tape._box, dy, dh_n, dc_n, dh0, dc0, want_x, every, limit
+        tape._box, dy, dh_n, dc_n, dh0, dc0, want_x or None, every, limit
     )
     if dx is not None and (single or batch_first):
         dx = dx[:, 0] if single else dx.transpose(1, 0, 2)

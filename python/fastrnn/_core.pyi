@@ -187,8 +187,8 @@ def rnn_backward(
     _Array | None, _Array | None,
 ]: ...  # fmt: skip
 def rnn_forward_both(
-    # Each the arguments of rnn_forward, of one dtype; nobody looks whether outputs of one call are
-    # apart from what the other has
+    # Each the arguments of rnn_forward, of one dtype; x of the second may be y of the first. Nobody
+    # looks whether other outputs of one call are apart from what the other has
     first: tuple[Any, ...],
     second: tuple[Any, ...],
     /,
@@ -197,7 +197,7 @@ def rnn_forward_both(
 
 def rnn_backward_both(
     first: tuple[Any, ...],
-    second: tuple[Any, ...],  # dx True and add_dx: to the first's dx
+    second: tuple[Any, ...],  # dx True and add_dx: to the first's dx; or dy is the first's dx
     /,
 ) -> tuple[tuple[_Array | None, ...], tuple[_Array | None, ...]]:
     """Two calls of rnn_backward likewise."""

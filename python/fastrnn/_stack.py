@@ -574,7 +574,9 @@ class Stack:
         boxes, record = tape.take()
         weights: list[Any]
         if record is None:
-            dx, *weights = unwind(boxes[0], dy, dh_n[0], dc_n[0], dh0[0], dc0[0], want_x, *limits)
+            dx, *weights = unwind(
+                boxes[0], dy, dh_n[0], dc_n[0], dh0[0], dc0[0], want_x or None, *limits
+            )
         else:
             dx, weights = backward(
                 record, self.mode, dy, dh_n, dc_n, dh0, dc0, limits, want_x
@@ -657,6 +659,7 @@ def forward(
     k = 0
     projected = layers[0][0].projected
     T, N = y.shape[:2]
+    calls: list[tuple[Any, ...]] = []
     for l, layer in enumerate(layers):
         top = l == len(layers) - 1
         D, P = len(layer), layer[0].P
@@ -664,7 +667,6 @@ def forward(
         out = y if top else allocate("a layer's output", (T, N, width), x.dtype)
         outputs = _parts(mode, D, out)
         inputs = _parts("concat", D, x) if projected and l == 0 else [x] * D
-        calls = []
         for part, source, target in zip(layer, inputs, outputs, strict=True):
             masks = None
             if noise is not None:
@@ -674,10 +676,13 @@ def forward(
                 record is not None, masks, ids if l == 0 else None,
             ))  # fmt: skip
             k += 1
-        results = each(run, _core.rnn_forward_both, calls)
-        if record is not None:
-            record.boxes += [result[3] for result in results]
-        del results  # which holds y of each direction beside their sum
+        # A layer of one direction waits for the next one, which then follows it step by step.
+        if D > 1 or top or dropout is not None or len(calls) == 2:
+            results = each(run, _core.rnn_forward_both, calls)
+            calls = []
+            if record is not None:
+                record.boxes += [result[3] for result in results]
+            del results  # which holds y of each direction beside their sum
         _merge(mode, outputs, out)
         x = out
         mask = None if dropout is None or top else dropout.mask(out)
@@ -713,6 +718,7 @@ def backward(
     direction, in their order.
     """
     weights: list[list[Array | None]] = [[] for _ in record.boxes]
+    calls: dict[int, tuple[Any, ...]] = {}  # by layer and direction
     dx: Array | None = dy
     for l in reversed(range(len(record.outputs))):
         outputs, mask = record.outputs[l], record.masks[l]
@@ -720,19 +726,26 @@ def backward(
             dx = Dropout.apply(record.p, mask, dx)
         pieces = _split(mode, dx, outputs)
         projected = record.projected and l == 0
-        calls = []
+        wanted: Any = want_x or l > 0 or None
+        # A layer of one direction waits for the one below it, which then follows it step by step.
+        waits = len(outputs) == 1 and l > 0 and not calls and record.masks[l - 1] is None
+        if waits:
+            below = record.outputs[l - 1][0]
+            wanted = dx = allocate("a layer's gradient", below.shape, below.dtype)
         for d, piece in enumerate(pieces):
-            k, wanted = l * len(outputs) + d, want_x or l > 0
-            calls.append((
+            k = l * len(outputs) + d
+            calls[k] = (
                 record.boxes[k], piece, dh_n[k], dc_n[k], dh0[k], dc0[k], wanted, *limits,
-                wanted and d > 0 and not projected,
-            ))  # fmt: skip
-        by_input = []
-        results = each(unwind, _core.rnn_backward_both, calls)
-        for d, (by_x, *by_weights) in enumerate(results):
-            by_input.append(by_x)
-            weights[l * len(outputs) + d] = by_weights
+                d > 0 and wanted is True and not projected,
+            )  # fmt: skip
+        if waits:
+            continue
+        results = each(unwind, _core.rnn_backward_both, list(calls.values()))
+        for k, (_, *by_weights) in zip(calls, results, strict=True):
+            weights[k] = by_weights
+        calls.clear()
         # By what all directions read: one array, or a block of columns each.
+        by_input = [result[0] for result in results[-len(outputs) :]]
         dx = by_input[0]
         if dx is not None and dx is not by_input[-1]:
             dx = np.concatenate(by_input, axis=2) if projected else dx + by_input[-1]

@@ -166,14 +166,16 @@ def test_training_and_inference_give_the_same_bits(
 
 
 @pytest.mark.check(6)
-@pytest.mark.parametrize("merge_mode", ["concat", "sum"])
+@pytest.mark.parametrize("merge_mode", [None, "concat", "sum"])
 @pytest.mark.parametrize("ragged", [False, True], ids=["whole", "ragged"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_directions_side_by_side(
-    kind: str, ragged: bool, merge_mode: str, isa: str, dtype: np.dtype, rng: np.random.Generator
-) -> None:
-    """A thread for each direction gives the bits of one thread, whatever the chunks."""
-    layer = make(kind, bidirectional=True, merge_mode=merge_mode, dtype=dtype)
+def test_directions_and_layers_side_by_side(
+    kind: str, ragged: bool, merge_mode: str | None, isa: str, dtype: np.dtype,
+    rng: np.random.Generator,
+) -> None:  # fmt: skip
+    """A thread for each direction, or layer, gives the bits of one thread, whatever the chunks."""
+    both = {} if merge_mode is None else {"bidirectional": True, "merge_mode": merge_mode}
+    layer = make(kind, dtype=dtype, **both)
     given = arrays(layer, kind, rng, dtype, 2 * H if merge_mode == "concat" else H)
     with fastrnn.threads(1):
         one, alone = run(layer, given, ragged), layer(given["x"])[0]
@@ -194,14 +196,17 @@ OPTIONS: list[tuple[str, dict[str, Any]]] = [
 
 
 @pytest.mark.check(6)
+@pytest.mark.parametrize(("layers", "both"), [(2, True), (2, False), (5, False)])
 @pytest.mark.parametrize(("name", "options"), OPTIONS, ids=lambda v: v if v is str else str(v))
-def test_options_side_by_side(name: str, options: dict[str, Any], rng: np.random.Generator) -> None:
-    width = options.get("proj_size", H)
-    x, dy = (rng.standard_normal((40, 2, n)).astype(np.float32) for n in (I, 2 * width))
+def test_options_side_by_side(
+    name: str, options: dict[str, Any], layers: int, both: bool, rng: np.random.Generator
+) -> None:
+    width = options.get("proj_size", H) * (1 + both)
+    x, dy = (rng.standard_normal((40, 2, n)).astype(np.float32) for n in (I, width))
 
     def results() -> dict[str, np.ndarray]:
         made = np.random.default_rng(7)
-        layer = getattr(fastrnn, name)(I, H, 2, bidirectional=True, rng=made, **options)
+        layer = getattr(fastrnn, name)(I, H, layers, bidirectional=both, rng=made, **options)
         plain = layer(x)[0]
         y, _, tape = layer.forward(x, rng=np.random.default_rng(8))
         grads = layer.backward(tape, dy, truncate=7, clip_step=0.5)
@@ -259,6 +264,45 @@ def test_a_fault_of_one_costs_neither_tape(threads: int, rng: np.random.Generato
     alone = _core.rnn_backward(*backward_of(tape, y, False))
     assert_identical({"dw_hh": second[2]}, {"dw_hh": alone[2]}, "a single call")
     assert np.allclose(first[0], 2 * alone[0])
+
+
+@pytest.mark.parametrize("reverse", [(False, False), (True, True), (False, True)])
+@pytest.mark.parametrize("lengths", [(None, None), (4, 4), (4, 6), (None, 4)])
+def test_a_call_that_needs_the_other(
+    reverse: tuple[bool, bool], lengths: tuple[Any, Any], rng: np.random.Generator
+) -> None:
+    """The second's x is the first's y, its dx the first's dy: behind it or after it."""
+    w_ih, w_hh, x = (rng.standard_normal(s) for s in ((3 * H, H), (3 * H, H), (T, 1, H)))
+    cell, nothing = _core.Cell.gru_after, [None] * 5
+
+    def forward_of(k: int, x: np.ndarray, y: np.ndarray, tape: Any) -> tuple:
+        steps = None if lengths[k] is None else np.array([lengths[k]])
+        return (
+            cell, x, w_ih, w_hh, *nothing, steps, y, True, True, reverse[k], 2, tape,
+        )  # fmt: skip
+
+    def backward_of(tape: Any, dy: np.ndarray, dx: np.ndarray) -> tuple:
+        return (tape, dy, None, None, dx, *[True] * 4, None, None, True, 2)
+
+    def results(both: Any, both_back: Any, chunk: int) -> dict[str, np.ndarray]:
+        tapes = _core.Tape(), _core.Tape()
+        mid, y, dmid, dx = (np.full((T, 1, H), np.nan) for _ in range(4))
+        with forced_plan("calls", chunk):
+            both(forward_of(0, x, mid, tapes[0]), forward_of(1, mid, y, tapes[1]))
+            of_second, of_first = both_back(
+                backward_of(tapes[1], np.ones_like(y), dmid), backward_of(tapes[0], dmid, dx)
+            )
+        grads = {f"{k} {i}": g for k, of in enumerate((of_first, of_second))
+                 for i, g in enumerate(of) if g is not None}  # fmt: skip
+        return {"mid": mid, "y": y, "dmid": dmid, "dx": dx} | grads
+
+    def one_by_one(function: Any) -> Any:
+        return lambda first, second: (function(*first), function(*second))
+
+    alone = results(one_by_one(_core.rnn_forward), one_by_one(_core.rnn_backward), 0)
+    for chunk in (0, 1, 2):
+        together = results(_core.rnn_forward_both, _core.rnn_backward_both, chunk)
+        assert_identical(together, alone, f"chunks of {chunk}")
 
 
 def test_two_calls_are_two_tuples() -> None:

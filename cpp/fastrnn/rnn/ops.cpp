@@ -1,6 +1,7 @@
 // rnn_forward and rnn_backward: validate, plan, take scratch, run a team on the active table.
 #include "fastrnn/rnn/ops.h"
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 #include <string>
@@ -25,7 +26,7 @@ Problem problem_of(const KernelTable<T>& table, Cell cell, const Dims& dims, ind
   const CellShape& shape = cell_traits(cell).shape;
   return {dims,     shape.gates, shape.slots, training ? 4 : table[cell].unit_grain,
           rows,     table.lanes, sizeof(T),   static_cast<std::size_t>(table.weight_bytes),
-          training, read_once};
+          training, read_once,   false};
 }
 
 template <class T>
@@ -135,6 +136,16 @@ void prepare_tape(Tape<T>& tape, const RnnForwardArgs<T>& a, const Call& call,
   if (call.on.norm) tape.kept.normed = tape.memory.at(normed);
 }
 
+// Whether two calls have the same rows at the same steps.
+bool same_steps(const Steps& a, const Steps& b) {
+  const auto same = [&](const index_t* one, const index_t* other) {
+    return one == other ||
+           (one != nullptr && other != nullptr && std::equal(one, one + a.batch, other));
+  };
+  return a.count == b.count && a.batch == b.batch && a.reverse == b.reverse &&
+         same(a.order, b.order) && same(a.length, b.length);
+}
+
 // A forward call that is checked and has its tape's memory, but neither plan nor workspace.
 template <class T>
 struct Forward {
@@ -162,7 +173,10 @@ struct Forward {
   }
 
   void run(Team& team) const { kernel.run(task, team); }
-  bool may_run_side_by_side() const { return true; }
+  bool needs(const Forward& other) const { return args.in.x.data == other.args.y.data; }
+  bool may_run_beside(const Forward& other) const {
+    return !needs(other) || same_steps(task.steps, other.task.steps);
+  }
   void keep() {
     if (tape) *args.tape = std::move(*tape);
   }
@@ -203,9 +217,15 @@ struct Backward {
     if (team.rank() == 0) tape.spent = true;
     kernel.run(task, team);
   }
-  // Beside another call dx is computed at the end, from gradients of the gates of all steps; with a
-  // tape of halves there are only those of a chunk.
-  bool may_run_side_by_side() const { return !args.add_dx || task.kept.half_gates == nullptr; }
+  bool needs(const Backward& other) const { return args.dy && args.dy.data == other.args.dx.data; }
+  bool may_run_beside(const Backward& other) const {
+    // It would go by chunks of few steps, and sums over rows of bfloat16 show where one begins.
+    if (needs(other))
+      return problem.weight == problem.element && same_steps(task.steps, other.task.steps);
+    // dx is computed at the end, from gradients of the gates of all steps; with a tape of halves
+    // there are only those of a chunk.
+    return !args.add_dx || task.kept.half_gates == nullptr;
+  }
 
   const RnnBackwardArgs<T>& args;
   Tape<T>& tape;
@@ -233,17 +253,19 @@ void run_alone(Call& call) {
 template <class Call>
 void run_both(Call& first, Call& second) {
   const auto gains = [barrier = barrier_time()](const Call& call) {
-    return call.may_run_side_by_side() &&
-           side_by_side(call.problem, cpu_caches(), most_threads(call.args.num_threads), barrier);
+    return side_by_side(call.problem, cpu_caches(), most_threads(call.args.num_threads), barrier);
   };
-  if (!gains(first) || !gains(second)) {
+  const bool chained = second.needs(first);
+  first.problem.chained = second.problem.chained = chained;
+  if (!second.may_run_beside(first) || !gains(first) || !gains(second)) {
+    first.problem.chained = second.problem.chained = false;
     run_alone(first);
     return run_alone(second);
   }
   const Scratch of_first = make_ready(first, 1), of_second = make_ready(second, 1);
   const Work work{first.task.plan.work.multiply_adds + second.task.plan.work.multiply_adds};
   auto body = [&](Team& team) {
-    Team alone = team.alone();
+    Team alone = chained ? team.chained() : team.alone();
     if (team.rank() == 0) first.run(alone);
     if (team.rank() == team.size() - 1) second.run(alone);
   };

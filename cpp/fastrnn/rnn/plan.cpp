@@ -30,10 +30,20 @@ constexpr double kStepWork = 3.5e3, kCallWork = 200e3, kRowsWork = 1e6;
 // us instead of 42 for a step of a GRU of 256 units, 17 instead of 25 with 192, and as long as one
 // with an LSTM of 128 units or an RNN of 192. Measured with two threads, so no more are used.
 constexpr double kUnpackedWork = 75e3;
+// Steps by which one layer follows another where each has a thread: the fewer, the sooner it
+// begins. One layer of 64 or 128 units, N = 1, takes as long by 8 as by all 200 forward, and back
+// 13 to 17 % longer by 8, 7 % by 16, 3 % by 32.
+constexpr index_t kStepsForward = 8, kStepsBackward = 16;
+// Multiply-adds of so many steps forward, below which handing them over costs what it gains.
+constexpr double kHandOverWork = 40e3;
 // A barrier that takes longer than this needs as much more work in a step. While it took 85 ns, two
 // threads had an LSTM of 64 units ready in 44 us instead of 52; a quarter of an hour before, on the
 // same two cores, in 67.
 constexpr double kBarrierNs = 120;
+
+double slowness(std::chrono::nanoseconds barrier) {
+  return std::max(1.0, double(barrier.count()) / kBarrierNs);
+}
 
 double recurrent_of(const Problem& p) { return p.gates * double(p.dims.H) * double(p.dims.H); }
 
@@ -92,9 +102,8 @@ Plan make_plan(const Problem& p, const CpuCaches& caches, int threads,
   const bool by_rows = share_rows(double(p.dims.N) / threads, weights, double(caches.l2));
   plan.split = by_rows ? Split::rows : Split::units;
   const index_t panels = (p.dims.H + p.lanes - 1) / p.lanes;
-  const double slowness = std::max(1.0, double(barrier.count()) / kBarrierNs);
-  const double step_work =
-      cost_of_weight(p) * double(p.rows) / steps * recurrent_of(p) / (kStepWork * slowness);
+  const double step_work = cost_of_weight(p) * double(p.rows) / steps * recurrent_of(p) /
+                           (kStepWork * slowness(barrier));
   const double call_work = p.read_once
                                ? std::max(std::min(total / kUnpackedWork, 2.0), total / kCallWork)
                                : total / kCallWork;
@@ -128,6 +137,11 @@ Plan make_plan(const Problem& p, const CpuCaches& caches, int threads,
   // of the weight gradients at H = 128 .. 1024, packing and all (Zen 5).
   plan.gradient_rows = caches.l2 >= std::size_t{1} << 20 ? 512 : 256;
 
+  if (p.chained) {
+    plan.forward_rows = std::min(plan.forward_rows, kStepsForward * p.dims.N);
+    plan.backward_rows = std::min(plan.backward_rows, kStepsBackward * p.dims.N);
+  }
+
   if (forced.split) {
     plan.work = {};
     plan.split = forced.split == Split::units ? Split::units : Split::rows;
@@ -149,6 +163,13 @@ Plan make_plan(const Problem& p, const CpuCaches& caches, int threads,
 //   training:                   LSTM 105 -> 79, 310 -> 191, 821 -> 701; GRU 83 -> 63, 235 -> 148,
 //                               531 -> 493; RNN 49 -> 46, 90 -> 71, 214 -> 181
 //
+// So do two layers of which the second follows the first by a few steps, at T = 50 and 200:
+//
+//   inference, H = 32, 64, 128: LSTM 39 -> 31, 94 -> 72, as long; 124 -> 84, 355 -> 230, 994 -> 898
+//                               GRU 29 -> 24, 76 -> 55, as long; 85 -> 57, 278 -> 164, as long
+//   training:                   LSTM 105 -> 87, 311 -> 235; 329 -> 333, 1093 -> 798
+//                               GRU 83 -> 75, 235 -> 195; 244 -> 175, 804 -> 548
+//
 // Weights that fill the L2 are better shared by units, so that each thread reads half of them: an
 // LSTM of 256 units gained nothing, and took 3.86 ms instead of 3.46 in training. Threads that
 // share rows need not meet either; at N = 16 training took up to a third longer with a direction
@@ -158,7 +179,13 @@ bool side_by_side(const Problem& p, const CpuCaches& caches, int threads,
   if (threads < 2) return false;
   if (forced.split) return forced.split == Split::calls;
   const Plan alone = make_plan(p, caches, threads, barrier);
-  const bool few = alone.threads == 1 || (alone.threads == 2 && alone.split == Split::units);
+  const double steps = std::max<double>(1, double(p.dims.T));
+  if (p.chained && (steps < 3 * kStepsForward ||
+                    work_of(p) / steps * kStepsForward < kHandOverWork * slowness(barrier)))
+    return false;
+  // Sums of few steps at a time go often over gradients that are as large as the weights.
+  const bool units = alone.split == Split::units && !(p.chained && p.training);
+  const bool few = alone.threads == 1 || (alone.threads == 2 && units);
   return few && work_of(p) >= kCallWork && weights_of(p) <= 0.5 * double(caches.l2);
 }
 

@@ -21,6 +21,7 @@ struct Problem {
   std::size_t weight;   // bytes of a packed one
   bool training;
   bool read_once;  // weights by a single row, and threads are kept from one team to the next
+  bool chained;    // one of two layers side by side, of which the second follows the first
 };
 
 // `threads` is the most that may be used; barrier is what one takes (team/barrier_time.h), if

@@ -248,6 +248,16 @@ void Team::barrier() {
 
 void Team::wait_for_earlier() { state_.wait_for_earlier(thread_); }
 
+void Team::pass_on(index_t steps) {
+  if (chained_) state_.pass_on(thread_, steps);
+}
+
+bool Team::wait_for_steps(index_t steps) {
+  if (!chained_ || thread_ == 0) return false;
+  state_.wait_for_steps(thread_, steps);
+  return true;
+}
+
 void Team::check() {
 #ifdef FASTRNN_TEST_HOOKS
   if (thread_ == hook_rank && hook_calls.fetch_sub(1) == 0) {

@@ -164,6 +164,16 @@ void TeamState::wait_for_earlier(int rank) {
   wait_or_stop(rank, [&] { return everybody_at(next, rank); });
 }
 
+void TeamState::pass_on(int rank, index_t steps) {
+  progress_[static_cast<std::size_t>(rank)].steps.exchange(steps);
+  wake();
+}
+
+void TeamState::wait_for_steps(int rank, index_t steps) {
+  const Progress& before = progress_[static_cast<std::size_t>(rank - 1)];
+  wait_or_stop(rank, [&] { return before.steps.load() >= steps; });
+}
+
 void TeamState::time_barriers(int rank, int size) {
   if (!barrier_time_wanted_ || crowded_ || size == 1) return;
   constexpr int kTimed = 4;

@@ -1,6 +1,8 @@
 // Team: a thread's view of the team that it works in.
 #pragma once
 
+#include "fastrnn/types.h"
+
 namespace fastrnn {
 
 class TeamState;
@@ -23,6 +25,18 @@ class Team {
     team.size_ = 1;
     return team;
   }
+  // As alone(), in a chain: the steps of each thread are what the next one's begin with.
+  Team chained() const {
+    Team team = alone();
+    team.chained_ = size_ > 1;
+    return team;
+  }
+  // In a chain, and nothing elsewhere: so many steps are done, from now on for the next thread to
+  // see; and returns once the thread before has done so many, or throws as barrier() does. Whether
+  // there is one.
+  void pass_on(index_t steps);
+  bool wait_for_steps(index_t steps);
+
   // Whether this thread works alone() beside others of lower rank.
   bool has_earlier() const { return thread_ > rank_; }
   // Returns once these have done all their work; throws as barrier() does.
@@ -36,6 +50,7 @@ class Team {
   TeamState& state_;
   int rank_, size_;
   int thread_;  // its rank among all threads, also when it works alone
+  bool chained_ = false;
 };
 
 // Installed by the bindings: returns true when the calling thread should stop (Ctrl-C). It is only

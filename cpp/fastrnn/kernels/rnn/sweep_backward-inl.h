@@ -85,12 +85,15 @@ class BackwardSweep {
     for (index_t q1 = task_.steps.count; q1 > 0;) {
       const index_t q0 = task_.steps.chunk_begin(q1, task_.plan.backward_rows);
       chunk_end_ = q1;
+      const index_t done = task_.steps.count - q0;
+      team.wait_for_steps(done);  // dy may be what another layer puts out
       lines_.begin(q1, own_rows_, {own_panels_.begin * S * L, own_panels_.end * S * L});
       // Until here threads read the rows that this chunk will overwrite.
       if (q1 < task_.steps.count && (on_.projection() || lines_.halves())) team.barrier();
       for (index_t q = q1 - 1; q >= q0; --q) step(q, team);
       team.barrier();
       gradients_.chunk(q0, q1, h0_, c0_, team);
+      team.pass_on(done);
       q1 = q0;
     }
     step_out(-1, team);

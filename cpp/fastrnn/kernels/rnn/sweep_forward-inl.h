@@ -95,10 +95,17 @@ class ForwardSweep {
     start(team);
     team.barrier();
     for (index_t q0 = 0; q0 < task_.steps.count;) {
-      const index_t q1 = list_chunk(q0);
+      const index_t q1 = chunk_end(q0);
+      const bool follows = team.wait_for_steps(q1);  // x is what another layer puts out
+      list_chunk(q0, q1);
+      if (follows) fetch_x();
+      if constexpr (narrow)
+        for (index_t row = 0; task_.on.w_ih && row < chunk_rows_; ++row)
+          operands_.put_x(row, x_rows_[row]);
       if (task_.on.w_ih || on_.norm()) project(team);
       if (on_.norm()) normalise_x(q0, q1, team);
       for (index_t q = q0, row = 0; q < q1; row += own_rows_at(q++)) step(q, row, team);
+      team.pass_on(q1);
       q0 = q1;
     }
     finish(team);
@@ -127,23 +134,35 @@ class ForwardSweep {
     return most(0, least(own_rows_.end, task_.steps.rows(q)) - own_rows_.begin);
   }
 
-  // Lists the own rows of the next chunk, which begins at q0; returns the step after it.
-  index_t list_chunk(index_t q0) {
+  // The step after the chunk that begins at q0.
+  index_t chunk_end(index_t q0) const {
+    index_t q = q0;
+    for (index_t count = 0; q < task_.steps.count && (count < limit_ || q == q0); ++q)
+      count += own_rows_at(q);
+    return q;
+  }
+
+  // Lists the own rows of a chunk.
+  void list_chunk(index_t q0, index_t q1) {
     const Steps& steps = task_.steps;
     const index_t width = J_ * S * L;
     const bool taped = in_place();
-    index_t q = q0, count = 0;
-    for (; q < steps.count && (count < limit_ || q == q0); ++q) {
+    index_t count = 0;
+    for (index_t q = q0; q < q1; ++q) {
       const index_t rows = own_rows_at(q), first = steps.first_row(q) + own_rows_.begin;
       for (index_t i = 0; i < rows; ++i, ++count) {
         x_rows_[count] = row_at(task_.in.x, task_.in.ids, steps, q, own_rows_.begin + i);
-        if constexpr (narrow)
-          if (task_.on.w_ih) operands_.put_x(count, x_rows_[count]);
         gate_rows_[count] = gates_ + (taped ? first + i : region_ + count) * width;
       }
     }
     chunk_rows_ = count;
-    return q;
+  }
+
+  // From the core that has just computed them, all lines of a chunk at once.
+  FASTRNN_NOINLINE void fetch_x() const {
+    constexpr index_t line = 64 / sizeof(T);
+    for (index_t row = 0; row < chunk_rows_; ++row)
+      for (index_t k = 0; k < task_.dims.I; k += line) __builtin_prefetch(x_rows_[row] + k);
   }
 
   // How many columns of c, and of h, exist from a panel on.
