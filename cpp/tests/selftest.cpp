@@ -4,6 +4,7 @@
 #include <exception>
 
 #include "tests/selftest_cells.h"
+#include "tests/selftest_chain.h"
 #include "tests/selftest_check.h"
 #include "tests/selftest_faults.h"
 #include "tests/selftest_fresh.h"
@@ -55,6 +56,7 @@ int main(int argc, char** argv) {
   section("a thread throws", selftest::test_throwing_bodies);
 #ifdef FASTRNN_TEST_HOOKS
   section("a thread throws inside of a kernel", selftest::test_throwing_kernels);
+  section("layers that follow", selftest::test_layers_that_follow);
 #ifndef SELFTEST_RACE  // whose sanitizer brings in memory of its own for each byte
   section("memory written between two looks", selftest::test_fresh_memory);
 #endif

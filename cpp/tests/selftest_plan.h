@@ -27,7 +27,8 @@ inline void test_plan_of_one_step() {
   problem.dims.H = problem.dims.I = problem.dims.P = 96;
   check(fastrnn::make_plan(problem, kCaches, 2).threads == 1, "few weights that are read once");
   problem.dims.H = problem.dims.I = problem.dims.P = 512;
-  const int packed = (problem.read_once = false, fastrnn::make_plan(problem, kCaches, 8).threads);
+  problem.read_once = false;
+  const int packed = fastrnn::make_plan(problem, kCaches, 8).threads;
   problem.read_once = true;
   check(packed > 2 && fastrnn::make_plan(problem, kCaches, 8).threads == packed, "so many anyhow");
 }

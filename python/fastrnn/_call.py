@@ -586,7 +586,8 @@ def each(
 
     `together` is what the core has for two. The first waits, where it would call the core, for the
     second, which there has the arguments of both: so each checks, keeps and puts back what it does
-    alone.
+    alone. The second's x (or dy) may be the first's y (or dx): neither looks at what is in them
+    before the core has run, or changes it after.
     """
     if len(calls) == 1:
         return [step(*calls[0])]

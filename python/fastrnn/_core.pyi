@@ -187,8 +187,8 @@ def rnn_backward(
     _Array | None, _Array | None,
 ]: ...  # fmt: skip
 def rnn_forward_both(
-    # Each the arguments of rnn_forward, of one dtype; x of the second may be y of the first. Nobody
-    # looks whether other outputs of one call are apart from what the other has
+    # Each the arguments of rnn_forward, of one dtype; x of the second may be the whole y of the
+    # first. Nobody looks whether other outputs of one call are apart from what the other has
     first: tuple[Any, ...],
     second: tuple[Any, ...],
     /,

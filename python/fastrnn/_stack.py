@@ -613,6 +613,10 @@ class Stack:
 
 # ---- layer by layer ----
 
+# Two layers may run side by side, the upper one a few steps behind, with so many rows at most: more
+# are shared by threads in each layer, and what lies between both layers takes memory.
+FEW_ROWS = 8
+
 
 class Dropout:
     """Inverted dropout between layers: keep with probability 1 - p, scale by 1 / (1 - p)."""
@@ -677,7 +681,8 @@ def forward(
             ))  # fmt: skip
             k += 1
         # A layer of one direction waits for the next one, which then follows it step by step.
-        if D > 1 or top or dropout is not None or len(calls) == 2:
+        waits = D == 1 and N <= FEW_ROWS and not top and dropout is None and len(calls) == 1
+        if not waits:
             results = each(run, _core.rnn_forward_both, calls)
             calls = []
             if record is not None:
@@ -719,6 +724,7 @@ def backward(
     """
     weights: list[list[Array | None]] = [[] for _ in record.boxes]
     calls: dict[int, tuple[Any, ...]] = {}  # by layer and direction
+    few = record.outputs[0][0].shape[1] <= FEW_ROWS
     dx: Array | None = dy
     for l in reversed(range(len(record.outputs))):
         outputs, mask = record.outputs[l], record.masks[l]
@@ -728,7 +734,7 @@ def backward(
         projected = record.projected and l == 0
         wanted: Any = want_x or l > 0 or None
         # A layer of one direction waits for the one below it, which then follows it step by step.
-        waits = len(outputs) == 1 and l > 0 and not calls and record.masks[l - 1] is None
+        waits = few and len(outputs) == 1 and l > 0 and not calls and record.masks[l - 1] is None
         if waits:
             below = record.outputs[l - 1][0]
             wanted = dx = allocate("a layer's gradient", below.shape, below.dtype)
@@ -749,4 +755,5 @@ def backward(
         dx = by_input[0]
         if dx is not None and dx is not by_input[-1]:
             dx = np.concatenate(by_input, axis=2) if projected else dx + by_input[-1]
+        del results, by_input, wanted, pieces  # which hold gradients of layers that are done
     return dx, list(chain.from_iterable(weights))

@@ -271,7 +271,7 @@ def test_a_fault_of_one_costs_neither_tape(threads: int, rng: np.random.Generato
 def test_a_call_that_needs_the_other(
     reverse: tuple[bool, bool], lengths: tuple[Any, Any], rng: np.random.Generator
 ) -> None:
-    """The second's x is the first's y, its dx the first's dy: behind it or after it."""
+    """The second's x is the first's y; on the way back the second layer's call comes first."""
     w_ih, w_hh, x = (rng.standard_normal(s) for s in ((3 * H, H), (3 * H, H), (T, 1, H)))
     cell, nothing = _core.Cell.gru_after, [None] * 5
 
@@ -303,6 +303,33 @@ def test_a_call_that_needs_the_other(
     for chunk in (0, 1, 2):
         together = results(_core.rnn_forward_both, _core.rnn_backward_both, chunk)
         assert_identical(together, alone, f"chunks of {chunk}")
+
+
+@pytest.mark.parametrize("N", [1, 8, 9])
+@pytest.mark.parametrize("sizes", [[9, 9, 9, 9], [9, 5, 7]])
+def test_layers_that_follow_each_other(sizes: list[int], N: int, rng: np.random.Generator) -> None:
+    """Also of different sizes, and with checks of what was changed; as the twins do."""
+    gru = fastrnn.GRU(I, sizes, rng=np.random.default_rng(7))
+    x, dy = (rng.standard_normal((30, N, width)).astype(np.float32) for width in (I, sizes[-1]))
+
+    def results() -> dict[str, np.ndarray]:
+        y, _, tape = gru.forward(x)
+        grads = gru.backward(tape, dy)
+        return {"y": y, "dx": grads.x} | grads.params
+
+    with fastrnn.threads(1):
+        alone = results()
+    with forced_plan("calls", 1), fastrnn.threads(2):
+        assert_identical(results(), alone, "two threads")
+        fastrnn.set_debug(True)
+        try:
+            assert_identical(results(), alone, "with checks")
+        finally:
+            fastrnn.set_debug(False)
+    with fastrnn.use_backend("reference"):
+        twin = results()
+    for name, array in twin.items():
+        np.testing.assert_allclose(array, alone[name], rtol=1e-4, atol=1e-4, err_msg=name)
 
 
 def test_two_calls_are_two_tuples() -> None:

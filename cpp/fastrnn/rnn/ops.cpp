@@ -219,11 +219,13 @@ struct Backward {
   }
   bool needs(const Backward& other) const { return args.dy && args.dy.data == other.args.dx.data; }
   bool may_run_beside(const Backward& other) const {
-    // It would go by chunks of few steps, and sums over rows of bfloat16 show where one begins.
+    // Calls that follow each other go by chunks of few steps, and sums over rows of bfloat16 show
+    // where one begins.
+    const auto exact = [](const Problem& p) { return p.weight == p.element; };
     if (needs(other))
-      return problem.weight == problem.element && same_steps(task.steps, other.task.steps);
-    // dx is computed at the end, from gradients of the gates of all steps; with a tape of halves
-    // there are only those of a chunk.
+      return exact(problem) && exact(other.problem) && same_steps(task.steps, other.task.steps);
+    // dx that is added to another's is computed at the end, from gradients of the gates of all
+    // steps; with a tape of halves there are only those of a chunk.
     return !args.add_dx || task.kept.half_gates == nullptr;
   }
 

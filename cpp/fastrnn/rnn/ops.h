@@ -16,12 +16,15 @@ template <class T>
 void rnn_backward(const RnnBackwardArgs<T>& args);
 
 // Two calls, side by side where the plan says so, else one after the other, with the same bits.
-// Either neither needs what the other computes, as both directions of a layer; then their outputs
-// are apart, but the second may add its dx to the first's. Or the second's x is the first's y (of
-// backward, its dy the first's dx), as layers have it; then it follows the first by a few steps. An
-// error of either ends both. Where
-// they would run side by side, one that comes before, as of memory, has spent neither tape; one
-// after the other, an error of the second comes when the first has spent its own.
+//
+// Either neither needs what the other computes, as both directions of a layer: then their outputs
+// are apart, but the second may add its dx to the first's. Or the second's x is the first's y, as a
+// layer has it from the one below (backward: its dy is the first's dx), the same memory from its
+// beginning to its end: then the second follows the first by a few steps.
+//
+// An error of either ends both. Where they would run side by side, one that comes before, as of
+// memory, has spent neither tape; one after the other, an error of the second comes when the first
+// has spent its own.
 template <class T>
 void rnn_forward(const RnnForwardArgs<T>& first, const RnnForwardArgs<T>& second);
 template <class T>

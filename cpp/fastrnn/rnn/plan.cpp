@@ -33,7 +33,7 @@ constexpr double kUnpackedWork = 75e3;
 // Steps by which one layer follows another where each has a thread: the fewer, the sooner it
 // begins. One layer of 64 or 128 units, N = 1, takes as long by 8 as by all 200 forward, and back
 // 13 to 17 % longer by 8, 7 % by 16, 3 % by 32.
-constexpr index_t kStepsForward = 8, kStepsBackward = 16;
+constexpr double kStepsForward = 8, kStepsBackward = 16;
 // Multiply-adds of so many steps forward, below which handing them over costs what it gains.
 constexpr double kHandOverWork = 40e3;
 // A barrier that takes longer than this needs as much more work in a step. While it took 85 ns, two
@@ -138,8 +138,11 @@ Plan make_plan(const Problem& p, const CpuCaches& caches, int threads,
   plan.gradient_rows = caches.l2 >= std::size_t{1} << 20 ? 512 : 256;
 
   if (p.chained) {
-    plan.forward_rows = std::min(plan.forward_rows, kStepsForward * p.dims.N);
-    plan.backward_rows = std::min(plan.backward_rows, kStepsBackward * p.dims.N);
+    const auto rows = [&](double of_steps) {
+      return index_t(std::ceil(of_steps * double(p.rows) / steps));
+    };
+    plan.forward_rows = std::min(plan.forward_rows, rows(kStepsForward));
+    plan.backward_rows = std::min(plan.backward_rows, rows(kStepsBackward));
   }
 
   if (forced.split) {
@@ -163,12 +166,13 @@ Plan make_plan(const Problem& p, const CpuCaches& caches, int threads,
 //   training:                   LSTM 105 -> 79, 310 -> 191, 821 -> 701; GRU 83 -> 63, 235 -> 148,
 //                               531 -> 493; RNN 49 -> 46, 90 -> 71, 214 -> 181
 //
-// So do two layers of which the second follows the first by a few steps, at T = 50 and 200:
+// So do two layers of which the second follows the first by a few steps:
 //
-//   inference, H = 32, 64, 128: LSTM 39 -> 31, 94 -> 72, as long; 124 -> 84, 355 -> 230, 994 -> 898
-//                               GRU 29 -> 24, 76 -> 55, as long; 85 -> 57, 278 -> 164, as long
-//   training:                   LSTM 105 -> 87, 311 -> 235; 329 -> 333, 1093 -> 798
-//                               GRU 83 -> 75, 235 -> 195; 244 -> 175, 804 -> 548
+//   inference, T = 50, H = 32, 64:        LSTM 39 -> 31, 94 -> 72; GRU 29 -> 24, 76 -> 55
+//   inference, T = 200, H = 32, 64, 128:  LSTM 124 -> 84, 355 -> 230, 994 -> 898;
+//                                         GRU 85 -> 57, 278 -> 164, 701 -> 689
+//   training, T = 50, H = 32, 64:         LSTM 105 -> 87, 311 -> 235; GRU 83 -> 75, 235 -> 195
+//   training, T = 200, H = 32, 64:        LSTM 329 -> 333, 1093 -> 798; GRU 244 -> 175, 804 -> 548
 //
 // Weights that fill the L2 are better shared by units, so that each thread reads half of them: an
 // LSTM of 256 units gained nothing, and took 3.86 ms instead of 3.46 in training. Threads that

@@ -70,7 +70,8 @@ enum class Split : int { rows, units, calls };  // calls: of two, each has a thr
 struct Plan {
   int threads = 1;
   Split split = Split::rows;
-  Work work;                  // of the whole call; not known where the plan was forced
+  Work work;  // of the whole call; not known where the plan was forced
+  // Where one layer follows another, it does so by a chunk.
   index_t forward_rows = 1;   // the input projection is hoisted over a chunk
   index_t backward_rows = 1;  // weight gradients are taken chunk by chunk
   index_t gradient_rows = 1;  // ... and so many rows of one are packed at once

@@ -32,8 +32,8 @@ void run_team(int threads, F&& f, const Work& work = {}) {
 int num_threads();
 void set_num_threads(int n);
 
-// Whether this thread's teams have threads that stay for the next one: new ones take tens of
-// microseconds.
+// Whether the threads of a team stay for the next one that the same thread makes: new ones take
+// tens of microseconds.
 bool threads_are_kept();
 
 const char* threads_backend();  // "openmp" or "std::thread"

@@ -30,7 +30,7 @@ class TeamState {
   void enter(int rank, int size);                // this thread's first act
   void meet(int rank, int size);                 // the barrier
   void wait_for_earlier(int rank);               // until the bodies of lower ranks have ended
-  void pass_on(int rank, index_t steps);         // of a chain, as Team says
+  void pass_on(int rank, index_t steps);         // see Team
   void wait_for_steps(int rank, index_t steps);  // of the thread before this one
   void time_barriers(int rank, int size);  // if want_barrier_time() was called before it began
   void leave(int rank, int size);  // this thread's last act; rank 0 then waits for the others
@@ -54,7 +54,7 @@ class TeamState {
   // meeting costs one hop and no shared counter.
   struct alignas(128) Progress {
     std::atomic<std::uint64_t> epoch{0};
-    std::atomic<index_t> steps{0};  // of a chain
+    std::atomic<index_t> steps{0};  // that it has done, in a chain
     // This thread's own, for cost().
     Clock::time_point entered{}, left{};
     Clock::duration waited{}, spun{};  // spun: the part of it that took processor time

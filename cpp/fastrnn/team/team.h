@@ -31,10 +31,11 @@ class Team {
     team.chained_ = size_ > 1;
     return team;
   }
-  // In a chain, and nothing elsewhere: so many steps are done, from now on for the next thread to
-  // see; and returns once the thread before has done so many, or throws as barrier() does. Whether
-  // there is one.
+  // In a chain (elsewhere it does nothing): this thread has done so many steps; the next one sees
+  // all that it has written.
   void pass_on(index_t steps);
+  // Waits until the thread before this one has done so many steps; throws as barrier() does. False
+  // where there is none before it in a chain.
   bool wait_for_steps(index_t steps);
 
   // Whether this thread works alone() beside others of lower rank.

@@ -273,7 +273,8 @@ class ForwardSweep {
   FASTRNN_NOINLINE void multiply_as_they_lie(const View<const T, 2>& w, const T* const* a,
                                              Slots slots, const T* init, T* const* to,
                                              Team& team) const {
-    const index_t group = most(1, least(kUnpackedGroup, kUnpackedWeights / (L * w.shape[1] + 1)));
+    const index_t group =
+        most(1, least(kUnpackedGroup, kUnpackedWeights / (S * L * w.shape[1] + 1)));
     for (index_t j = own_panels_.begin; j < own_panels_.end; j += group) {
       team.check();
       for (int s = slots.slot; s < slots.slot + slots.count; ++s) {
