@@ -121,12 +121,13 @@ def markdown(result: dict[str, Any]) -> str:
 def few_bits(result: dict[str, Any]) -> str:
     """The table of one machine: the time of a layer in each precision, of everybody.
 
-    Of the largest layers, with the most threads.
+    Of layers of 512 units, or of the size next to it that there is, with the most threads.
     """
     names = result["peers"]
     heads = ["layer", *(peer_class(name).title for name in names)]
     lines = [_row(heads), _row(["---", *["---:"] * (len(heads) - 1)])]
-    most, H = (max(record[size] for record in result["records"]) for size in ("threads", "H"))
+    most = max(record["threads"] for record in result["records"])
+    H = min((record["H"] for record in result["records"]), key=lambda H: abs(H - 512))
     for record in result["records"]:
         if "left_out" in record or (record["threads"], record["H"]) != (most, H):
             continue
