@@ -172,7 +172,7 @@ Plan make_plan(const Problem& p, const CpuCaches& caches, int threads,
 //   inference, T = 200, H = 32, 64, 128:  LSTM 124 -> 84, 355 -> 230, 994 -> 898;
 //                                         GRU 85 -> 57, 278 -> 164, 701 -> 689
 //   training, T = 50, H = 32, 64:         LSTM 105 -> 87, 311 -> 235; GRU 83 -> 75, 235 -> 195
-//   training, T = 200, H = 32, 64:        LSTM 329 -> 333, 1093 -> 798; GRU 244 -> 175, 804 -> 548
+//   training, T = 200, H = 32, 64:        LSTM 326 -> 271, 1093 -> 798; GRU 244 -> 175, 804 -> 548
 //
 // Weights that fill the L2 are better shared by units, so that each thread reads half of them: an
 // LSTM of 256 units gained nothing, and took 3.86 ms instead of 3.46 in training. Threads that
