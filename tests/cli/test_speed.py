@@ -38,7 +38,7 @@ def test_every_installed_system_agrees_with_fastrnn(cell: type, case: Case) -> N
     seconds = measure(cell, case, systems, rounds=1)
     assert len(seconds) == len(systems) >= 2
     for system, own in zip(systems, seconds, strict=True):
-        cannot = case.training and system.name.startswith("ONNX")
+        cannot = case.training and (system.name.startswith("ONNX") or "int8" in system.name)
         assert np.isnan(own) if cannot else own > 0
 
 
@@ -96,6 +96,7 @@ def test_no_figure_is_cut_however_narrow_the_output(monkeypatch: pytest.MonkeyPa
 
 def test_a_ratio_says_how_many_times_slower() -> None:
     assert _speed._beside(0.006, 0.002).split() == ["6.00", "3.0×"]
+    assert _speed._beside(0.0005, 0.002).split() == ["0.50", "0.25×"]
 
 
 def test_bench_prints_the_table_and_draws_it(

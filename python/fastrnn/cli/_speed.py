@@ -1,7 +1,7 @@
 """The speed table: fastrnn, its NumPy twin and other libraries side by side on this machine.
 
 Every system computes the same layer with the same weights on the same input, with as many threads
-as fastrnn uses, and has to give the same y before it is timed.
+as fastrnn uses, and has to give the same y before it is timed; with fewer bits nearly the same.
 """
 
 from collections.abc import Callable
@@ -33,6 +33,10 @@ class System(Protocol):
     def name(self) -> str:
         """Name and version, for the head of its column."""
 
+    @property
+    def tolerance(self) -> float:
+        """How far its y may be from the first system's, absolute."""
+
     def prepare(self, layer: Layer, x: Floats, dy: Floats | None) -> Call | None:
         """Return what is to be timed: a call that gives y of `layer` on `x`.
 
@@ -51,10 +55,15 @@ class System(Protocol):
         """
 
 
+# Of y in float32, |y| ≤ 1. Rounding is some 1e-6; gates in a wrong order are off by 0.1.
+TOLERANCE = 1e-4
+
+
 class Fastrnn:
     """The layer as it is."""
 
     name = "fastrnn"
+    tolerance = TOLERANCE
 
     def prepare(self, layer: Layer, x: Floats, dy: Floats | None) -> Call:
         """Return the call; see `System`."""
@@ -67,6 +76,29 @@ class Fastrnn:
             return y
 
         return train
+
+
+class FewerBits:
+    """The layer in int8, which is for inference only, or in bfloat16.
+
+    Parameters
+    ----------
+    precision : {"int8", "bfloat16"}
+    """
+
+    tolerance = 0.05  # weights, x and h have 7 or 8 significant bits
+
+    def __init__(self, precision: str) -> None:
+        self._precision = precision
+        self.name = f"fastrnn {precision}"
+
+    def prepare(self, layer: Layer, x: Floats, dy: Floats | None) -> Call | None:
+        """Return the call, None for gradients in int8; see `System`."""
+        if self._precision == "int8":
+            return None if dy is not None else Fastrnn().prepare(layer.quantize("int8"), x, dy)
+        rounded = type(layer)(layer.input_size, layer.hidden_size, compute_dtype="bfloat16")
+        rounded.set_params(layer.params)
+        return Fastrnn().prepare(rounded, x, dy)
 
 
 class Twin(Fastrnn):
@@ -87,6 +119,8 @@ class Twin(Fastrnn):
 
 class Torch:
     """``torch.nn.RNN``, ``GRU`` and ``LSTM``; ImportError where torch is missing."""
+
+    tolerance = TOLERANCE
 
     def __init__(self) -> None:
         import torch
@@ -121,6 +155,8 @@ class Torch:
 
 class OnnxRuntime:
     """ONNX Runtime on a model of one node; ImportError where it or onnx is missing."""
+
+    tolerance = TOLERANCE
 
     def __init__(self) -> None:
         import onnx
@@ -173,7 +209,7 @@ class OnnxRuntime:
 
 def installed_systems() -> tuple[list[System], list[str]]:
     """Return the systems of this machine, fastrnn first, and the names of the missing ones."""
-    present: list[System] = [Fastrnn(), Twin()]
+    present: list[System] = [Fastrnn(), FewerBits("int8"), FewerBits("bfloat16"), Twin()]
     missing: list[str] = []
     peers: dict[str, Callable[[], System]] = {"PyTorch": Torch, "ONNX Runtime": OnnxRuntime}
     for name, make in peers.items():
@@ -189,8 +225,6 @@ BURST = 0.02  # seconds of calls that one reading of the clock covers, at least
 # Seconds before a burst: OpenBLAS' threads keep spinning for 0.1 s after a product (NumPy 2.4), and
 # whoever was timed next would have had half a core less.
 PAUSE = 0.2
-# Of y in float32, absolute, |y| ≤ 1. Rounding is some 1e-6; gates in a wrong order are off by 0.1.
-TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -246,7 +280,7 @@ def measure(cell: type[Layer], case: Case, systems: list[System], rounds: int) -
             continue
         y = call()
         expected = y if expected is None else expected
-        if not np.allclose(y, expected, rtol=0, atol=TOLERANCE):
+        if not np.allclose(y, expected, rtol=0, atol=system.tolerance):
             raise RuntimeError(f"{system.name} and {systems[0].name} disagree on a {cell.__name__}")
     readings = [[_seconds(call) for call in calls] for _ in range(rounds)]
     return [min(column) for column in zip(*readings, strict=True)]
@@ -285,7 +319,8 @@ def report_speed(console: Console, *, rounds: int) -> Speeds:
         table.add_section()
     console.print(
         f"\nspeed: milliseconds a call, and how many times fastrnn's they are\n"
-        f"(T={T}, I=H={H}, float32, {fastrnn.get_num_threads()} threads, NumPy {np.__version__}; "
+        f"(T={T}, I=H={H}, float32 where no other precision is named, "
+        f"{fastrnn.get_num_threads()} threads, NumPy {np.__version__}; "
         "training is forward and backward)",
         soft_wrap=True,
     )
@@ -299,4 +334,7 @@ def report_speed(console: Console, *, rounds: int) -> Speeds:
 
 def _beside(seconds: float, own: float) -> str:
     """Return milliseconds and how many times fastrnn's they are."""
-    return "–" if np.isnan(seconds) else f"{1e3 * seconds:.2f} {seconds / own:5.1f}×"
+    if np.isnan(seconds):
+        return "–"
+    times = seconds / own
+    return f"{1e3 * seconds:.2f} {times:5.{1 if times >= 1 else 2}f}×"

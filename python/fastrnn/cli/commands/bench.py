@@ -47,5 +47,5 @@ def _draw(speeds: Speeds, path: Path) -> None:
     axes.set_xscale("log")
     axes.set_xlabel("milliseconds a call, less is better")
     axes.set_title(f"{fastrnn.isa()}, {fastrnn.get_num_threads()} threads")
-    axes.legend()
+    figure.legend(loc="outside lower center", ncols=3)
     plot.save(figure, path)
