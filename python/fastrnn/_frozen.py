@@ -9,7 +9,7 @@ import numpy as np
 from fastrnn import _core
 from fastrnn._call import Part, core_cell, operands_of
 from fastrnn._checks import FLOAT32, Array
-from fastrnn._quantize import PRECISIONS, Matrix, checked_precision, tensor
+from fastrnn._quantize import PRECISIONS, Matrix, checked_precision, finite, tensor
 
 if TYPE_CHECKING:
     from fastrnn.cells import Spec
@@ -37,8 +37,10 @@ class FrozenWeights(Mapping[str, Any]):
         self._ready: tuple[str, list[list[Part]]] | None = None
 
     @classmethod
-    def of(cls, layer: "Layer", params: Mapping[str, Any], precision: str) -> Self:
-        """Return the weights of a layer, rounded where they are not yet.
+    def of(
+        cls, layer: "Layer", params: Mapping[str, Any], precision: str, prefix: str = ""
+    ) -> Self:
+        """Return the weights of a layer, rounded where they are not yet; errors have the prefix.
 
         Raises
         ------
@@ -57,11 +59,9 @@ class FrozenWeights(Mapping[str, Any]):
                     continue
                 array = direction.check(name, params[name])
                 if argument in rounded_weights(direction.spec, precision):
-                    entries[name] = PRECISIONS[precision].of(name, array)
+                    entries[name] = PRECISIONS[precision].of(prefix + name, array)
                     continue
-                if not np.isfinite(array).all():
-                    raise ValueError(f"{name} holds NaN or Inf, which cannot be quantised")
-                entries[name] = array.copy()
+                entries[name] = finite(prefix + name, array).copy()
         return cls(precision, entries)
 
     def filled(self, tensors: dict[str, Array], prefix: str = "") -> Self:

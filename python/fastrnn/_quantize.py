@@ -15,6 +15,7 @@ from fastrnn import _core
 from fastrnn._checks import FLOAT32, Array
 
 LARGEST = 127  # of the int8 values: -128 has no counterpart
+MOST_COLUMNS = 133_144  # of which 32 bits hold the sums of products
 
 
 class _Packable(ABC):
@@ -83,9 +84,13 @@ class Int8Rows(_Packable):
         Raises
         ------
         ValueError
-            It holds NaN or Inf; the message names it.
+            It holds NaN or Inf, or has too many columns; the message names it.
         """
-        w = _finite(name, w)
+        w = finite(name, w)
+        if w.shape[1] > MOST_COLUMNS:
+            raise ValueError(
+                f"{name} must have at most {MOST_COLUMNS} columns for int8, got {w.shape[1]}"
+            )
         scale = np.max(np.abs(w), axis=1, initial=0) / np.float32(LARGEST)
         # What has no normal scale is zero: the kernels flush such numbers.
         scale[scale < np.finfo(np.float32).tiny] = 0
@@ -176,7 +181,7 @@ class Bfloat16(_Packable):
         ValueError
             It holds NaN or Inf, or what rounds to Inf; the message names it.
         """
-        whole = np.ascontiguousarray(_finite(name, w)).view(np.uint32)
+        whole = np.ascontiguousarray(finite(name, w)).view(np.uint32)
         bits = ((whole + 0x7FFF + (whole >> 16 & 1)) >> 16).astype(np.uint16)
         made = cls(bits)
         if not np.isfinite(made[:]).all():
@@ -242,10 +247,11 @@ def checked_precision(precision: Any) -> str:
     """Return the precision, or say which there are."""
     if not isinstance(precision, str) or precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {list(PRECISIONS)}, got {precision!r}")
-    return precision
+    return str(precision)
 
 
-def _finite(name: str, w: Array) -> Array:
+def finite(name: str, w: Array) -> Array:
+    """Return weights that can be quantised, or stay beside such; the errors name them."""
     if w.dtype != FLOAT32:
         raise TypeError(f"{name} must be float32 to be quantised, got {w.dtype}")
     if not np.isfinite(w).all():

@@ -691,7 +691,8 @@ class Layer:
             The layer is not float32.
         ValueError
             There is no such precision, the layer is quantised already, or a weight holds NaN or
-            Inf. For int8 also: the layer has layer normalisation.
+            Inf. For int8 also: the layer has layer normalisation, or a matrix has more than 133,144
+            columns, of which 32 bits do not hold the sums of products.
 
         Notes
         -----

@@ -105,6 +105,9 @@ def test_what_is_refused(tmp_path: Path, capsys: Any) -> None:
         capsys, path, "--out", out, "--references", path
     )
     assert "--beam is for figures on data" in refused(capsys, path, "--out", out, "--beam", 2)
+    before = path.read_bytes()
+    assert "whose weights would be lost" in refused(capsys, path, "--out", path)
+    assert path.read_bytes() == before
     models.VAE(3, 2, rng=rng()).save(path)
     assert "VAE has no recurrent layer" in refused(capsys, path, "--out", out)
     assert main(["quantize", str(path)]) == 2  # --out is missing

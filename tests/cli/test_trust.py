@@ -181,3 +181,25 @@ def test_export_of_weights_and_what_cannot_be_exported(tmp_path: Path) -> None:
     done = commands.run("export", str(tmp_path / "model"), str(out))
     assert done.returncode == 1
     assert "has no zoneout=0.1" in commands.only_line(done.stderr)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [fastrnn.GRU(3, 4, reset_after=False), fastrnn.LSTM(3, 4).quantize("int8")],
+    ids=["option", "int8"],
+)
+def test_export_of_a_saved_layer_keeps_its_options(layer: fastrnn.GRU, tmp_path: Path) -> None:
+    pytest.importorskip("onnx", reason="the package onnx is not installed")
+    path, out = tmp_path / "l.safetensors", tmp_path / "out.onnx"
+    layer.save(path)
+    name = type(layer).__name__.lower()
+    for more in ([], ["--cell", name]):
+        done = commands.run("export", str(path), str(out), *more)
+        assert done.returncode == 0, done.stderr
+        (node,) = fastrnn.io.load_onnx(out).values()
+        x = np.random.default_rng(0).standard_normal((5, 2, 3)).astype(np.float32)
+        np.testing.assert_allclose(node.layer()(x)[0], layer(x)[0], rtol=0, atol=1e-6)
+    for more in (["--cell", "rnn"], ["--cell", name, "--prefix", "a"]):
+        done = commands.run("export", str(path), str(out), *more)
+        assert done.returncode == 1
+        assert "by itself" in commands.only_line(done.stderr)

@@ -227,3 +227,7 @@ def test_quantisation_is_refused_until_the_model_is_reverted() -> None:
         quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8)
     done = quantize_dynamic(revert(model), {torch.nn.LSTM}, dtype=torch.qint8)
     assert "quantized" in type(done[0]).__module__
+    with pytest.raises(TypeError, match="0 is quantised by PyTorch"):
+        fastrnn.torch.convert(done)
+    with pytest.raises(TypeError, match="that PyTorch has quantised"):
+        fastrnn.LSTM.from_torch(done[0])

@@ -258,8 +258,12 @@ def test_models_that_cannot_be_quantised() -> None:
     with pytest.raises(TypeError, match="must be float32"):
         zoo.make("tagger").quantize("int8")
     model.params["rnn"]["weight_hh_l0"][0, 0] = np.nan
-    with pytest.raises(ValueError, match="weight_hh_l0 holds NaN or Inf"):
+    with pytest.raises(ValueError, match=r"^rnn\.weight_hh_l0 holds NaN or Inf"):
         model.quantize("bfloat16")
+    model = zoo.make("tagger", dtype=np.float32)
+    model.params["out"]["bias"][0] = np.nan
+    with pytest.raises(ValueError, match=r"^out\.bias holds NaN or Inf"):
+        model.quantize("int8")
 
 
 def test_files_of_others(tmp_path: Path) -> None:

@@ -374,6 +374,13 @@ def test_weights_that_are_no_numbers(precision: str, name: str, wrong: float) ->
         layer.quantize(precision)
 
 
+def test_sums_that_32_bits_do_not_hold() -> None:
+    wide = fastrnn.RNN(133_145, 1)
+    with pytest.raises(ValueError, match="weight_ih_l0 must have at most 133144 columns for int8"):
+        wide.quantize("int8")
+    assert wide.quantize("bfloat16").quantized == "bfloat16"
+
+
 def test_an_initial_h_beyond_1() -> None:
     layer = fastrnn.LSTM(3, 4, num_layers=2, rng=rng(0))
     x = np.ones((2, 1, 3), np.float32)

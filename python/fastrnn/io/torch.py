@@ -31,6 +31,11 @@ def from_torch(cls: type[L], source: Any, prefix: str, options: dict[str, Any]) 
         state = source
     elif callable(getattr(source, "state_dict", None)):
         state = source.state_dict()
+        if any(name.startswith(prefix + "_all_weight_values") for name in state):
+            raise TypeError(
+                f"{cls.__name__}.from_torch cannot read a module that PyTorch has quantised: give "
+                "the one that it was made of, and call quantize('int8') of the result"
+            )
         options = _options_of(cls, source, prefix, options)
     else:
         raise TypeError(

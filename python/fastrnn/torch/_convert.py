@@ -18,6 +18,7 @@ _OURS: dict[type[nn.Module], type[nn.Module]] = {
     nn.GRUCell: GRUCell,
     nn.RNNCell: RNNCell,
 }
+_QUANTISED = "torch.ao.nn.quantized.dynamic."  # where classes of the same names are
 _THEIRS = {ours: theirs for theirs, ours in _OURS.items()}
 
 
@@ -39,7 +40,8 @@ def convert(model: M) -> M:
     Raises
     ------
     TypeError
-        model is no module, or a recurrent module is not float32 or float64.
+        model is no module, or a recurrent module is not float32 or float64, or is one that
+        torch.ao.quantization.quantize_dynamic has made.
     ValueError
         A recurrent module is not on the CPU. Nothing has been changed then.
 
@@ -54,6 +56,14 @@ def convert(model: M) -> M:
     True
     """
     recurrent = _named(model, _OURS)
+    recurrent_names = {kind.__name__ for kind in _OURS}
+    for name, module in model.named_modules():
+        kind = type(module)
+        if kind.__module__.startswith(_QUANTISED) and kind.__name__ in recurrent_names:
+            raise TypeError(
+                f"{name or 'model'} is quantised by PyTorch, so its weights are not what it was "
+                "made of: convert the model before, or call quantize('int8') of a fastrnn layer"
+            )
     for name, module in recurrent.items():
         for parameter, tensor in module.named_parameters():
             check(f"{name}.{parameter}".lstrip("."), tensor, None)

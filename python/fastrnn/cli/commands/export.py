@@ -6,7 +6,7 @@ from typing import Any
 
 import fastrnn
 from fastrnn.io import load_weights
-from fastrnn.models._parts.model import model_arrays, model_file
+from fastrnn.models._parts.model import model_arrays, model_file, saved_layer
 
 LAYERS: dict[str, Any] = {"rnn": fastrnn.RNN, "gru": fastrnn.GRU, "lstm": fastrnn.LSTM}
 
@@ -18,8 +18,13 @@ def run_export(
     if prefix and cell is None:
         raise ValueError("--prefix is for the weights of a layer: name it with --cell")
     path, files = model_file(path), [out]
-    if cell is not None:
+    layer = saved_layer(path)
+    if layer is not None and (prefix or cell not in {None, type(layer).__name__.lower()}):
+        given = f"--prefix {prefix}" if prefix else f"--cell {cell}"
+        raise ValueError(f"{path} holds an {layer!r} by itself: leave {given} away")
+    if layer is None and cell is not None:
         layer = LAYERS[cell].from_torch(load_weights(path), prefix)
+    if layer is not None:
         layer.to_onnx(out, state=state, lengths=lengths)
         what = repr(layer)
     else:

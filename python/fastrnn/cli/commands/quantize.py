@@ -3,11 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-import fastrnn
 from fastrnn import models
 from fastrnn.cli import _scores
 from fastrnn.cli.commands.evaluate import figures_of
-from fastrnn.models._parts.model import model_arrays, model_file
+from fastrnn.models._parts.model import model_file, saved_layer
 
 
 def run_quantize(
@@ -19,12 +18,12 @@ def run_quantize(
     if data is None and (references is not None or own):
         name = min(own) if references is None else "references"
         raise ValueError(f"--{name} is for figures on data: give --data")
-    state = model_arrays(path).state
-    if state.get("format") == "fastrnn-layer":
-        if data is not None:
-            raise ValueError(f"{path} holds a layer, which has no figures: leave --data away")
-        before: Any = getattr(fastrnn, str(state.get("layer"))).load(path)
-    else:
+    if out.exists() and out.samefile(path):
+        raise ValueError(f"--out is {path} itself, whose weights would be lost: name another file")
+    before: Any = saved_layer(path)
+    if before is not None and data is not None:
+        raise ValueError(f"{path} holds a layer, which has no figures: leave --data away")
+    if before is None:
         before = models.load(path)
     after = before.quantize(precision)
     scores = []

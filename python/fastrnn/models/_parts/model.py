@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from fastrnn import recurrent
 from fastrnn._call import FOR_INFERENCE
 from fastrnn._checks import Array, file_path, integer
 from fastrnn._checks import lengths as checked_lengths
@@ -23,7 +24,7 @@ from fastrnn._frozen import (
     state_of,
     tensors_of,
 )
-from fastrnn._quantize import PRECISIONS, Matrix, checked_precision
+from fastrnn._quantize import PRECISIONS, Matrix, checked_precision, finite
 from fastrnn.data import Batch, Vocabulary
 from fastrnn.init import at_most
 from fastrnn.io import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
@@ -326,7 +327,7 @@ class Model:
 
         def frozen(name: str, entry: Any) -> Any:
             if name in layers:
-                return FrozenWeights.of(layers[name], entry, precision)
+                return FrozenWeights.of(layers[name], entry, precision, f"{name}.")
             if not isinstance(entry, Mapping):
                 return entry
             dot = f"{name}." if name else ""
@@ -474,7 +475,7 @@ def _rounded(entry: Any, precision: str, name: str = "") -> Any:
         dot = f"{name}." if name else ""
         return {key: _rounded(e, precision, dot + key) for key, e in entry.items()}
     if entry.ndim != 2:
-        return entry.copy()
+        return finite(name, entry).copy()
     matrix = PRECISIONS[precision].of(name, entry)
     if name.endswith(("embedding.weight", "out.weight")):
         return matrix
@@ -507,8 +508,10 @@ def _refilled(entry: Any, precision: str, tensors: dict[str, Array], name: str =
     if isinstance(entry, Mapping):
         dot = f"{name}." if name else ""
         return {key: _refilled(e, precision, tensors, dot + key) for key, e in entry.items()}
-    if isinstance(entry, Matrix) or entry.ndim != 2:
+    if isinstance(entry, Matrix):
         return filled(name, entry, tensors)
+    if entry.ndim != 2:
+        return finite(name, filled(name, entry, tensors))
     return filled(name, PRECISIONS[precision].of(name, entry), tensors)[:]
 
 
@@ -541,6 +544,20 @@ def model_arrays(path: Path) -> Checkpoint:
             parts[part][rest] = array
     state = {"format": _FORMAT} | {key: read.state.get(key) for key in ("model", "config")}
     return Checkpoint(path, (parts["best"] or parts["model"]) | parts["tables"], state)
+
+
+def saved_layer(path: Path) -> Any:
+    """Return the layer of a file that `save` of a layer wrote; None of any other file."""
+    try:
+        state = load_checkpoint(path).state
+    except CheckpointError:  # of another program, or broken: whoever reads it next says so
+        return None
+    if state.get("format") != "fastrnn-layer":
+        return None
+    name = state.get("layer")
+    if name not in ("RNN", "GRU", "LSTM"):
+        raise CheckpointError(path, f"it holds a layer {name!r}", "name one of an RNN, GRU or LSTM")
+    return getattr(recurrent, name).load(path)
 
 
 def model_name(path: str | os.PathLike[str], state: Mapping[str, Any]) -> str:
