@@ -57,8 +57,10 @@ class _Computed(torch.nn.RNNBase):
         Notes
         -----
         torch.compile leaves a call alone and goes on behind it. Under torch.autocast the results
-        have the dtype that torch.nn gives them. Products are in bfloat16 where that is autocast's
-        dtype, as with `compute_dtype` of `fastrnn.LSTM`; all others are in float32.
+        have the dtype that torch.nn gives them; those of an LSTM that it leaves in float32, of
+        packed sequences of several lengths and as c_n with proj_size, have autocast's. Products are
+        in bfloat16 where that is autocast's dtype, as with `compute_dtype` of `fastrnn.LSTM`; all
+        others are in float32.
         """
         if torch.jit.is_tracing():  # the results would become constants
             raise NotImplementedError(_node.NO_OTHER_PROGRAM)
