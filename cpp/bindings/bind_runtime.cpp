@@ -5,6 +5,7 @@
 #include <atomic>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bindings/bindings.h"
@@ -48,15 +49,34 @@ std::vector<std::string> names(const std::vector<Isa>& isas) {
   return list;
 }
 
+// By which instructions products by the narrow weights of a table are made.
+template <class T>
+const char* dot_products(const KernelTable<T>& table) {
+  const Dots dots = dots_for(table);
+  if (dots == Dots::none) return "widened, without dot products";
+  bool CpuFeatures::* const used = dots == Dots::tiles ? table.tiles : table.words;
+  constexpr std::pair<bool CpuFeatures::*, const char*> kNames[] = {
+      {&CpuFeatures::avx_vnni, "AVX-VNNI"},
+      {&CpuFeatures::avx512_vnni, "AVX-512 VNNI"},
+      {&CpuFeatures::avx512_bf16, "AVX-512 BF16"},
+      {&CpuFeatures::amx_int8, "AMX"},
+      {&CpuFeatures::amx_bf16, "AMX"},
+      {&CpuFeatures::neon_dotprod, "DotProd"},
+      {&CpuFeatures::neon_bf16, "BF16"},
+  };
+  for (const auto& [feature, name] : kNames)
+    if (feature == used) return name;
+  return "dot products";
+}
+
 py::dict build_info() {
   py::dict info;
   info["compiler"] = FASTRNN_COMPILER;
   info["flags"] = FASTRNN_FLAGS;
   info["threading"] = threads_backend();
   info["built isas"] = py::str(", ").attr("join")(names(built_isas()));
-  constexpr const char* kProducts[] = {"widened", "dot products of words", "products of tiles"};
-  info["int8"] = kProducts[static_cast<int>(dots_for(kernels<float, std::int8_t>()))];
-  info["bfloat16"] = kProducts[static_cast<int>(dots_for(kernels<float, BFloat16>()))];
+  info["int8"] = dot_products(kernels<float, std::int8_t>());
+  info["bfloat16"] = dot_products(kernels<float, BFloat16>());
   return info;
 }
 

@@ -183,6 +183,11 @@ def test_show_config(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines["fastrnn"] == fastrnn.__version__ == "0.1.0"
     assert lines["numpy"] == np.__version__
     assert lines["isa"] == fastrnn.isa()
+    used = {lines["int8"], lines["bfloat16"]}
+    assert used <= {
+        "widened, without dot products", "AVX-VNNI", "AVX-512 VNNI", "AVX-512 BF16", "AMX",
+        "DotProd", "BF16",
+    }  # fmt: skip
     assert {"python", "compiler", "flags", "threading", "threads", "backend"} <= set(lines)
 
 
