@@ -21,7 +21,7 @@ def run_export(
     layer = saved_layer(path)
     if layer is not None and (prefix or cell not in {None, type(layer).__name__.lower()}):
         given = f"--prefix {prefix}" if prefix else f"--cell {cell}"
-        raise ValueError(f"{path} holds an {layer!r} by itself: leave {given} away")
+        raise ValueError(f"{path} holds {layer!r} by itself: leave {given} away")
     if layer is None and cell is not None:
         layer = LAYERS[cell].from_torch(load_weights(path), prefix)
     if layer is not None:
