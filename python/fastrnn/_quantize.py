@@ -15,7 +15,7 @@ from fastrnn import _core
 from fastrnn._checks import FLOAT32, Array
 
 LARGEST = 127  # of the int8 values: -128 has no counterpart
-MOST_COLUMNS = 133_144  # of which 32 bits hold the sums of products
+MOST_COLUMNS = (2**31 - 1) // LARGEST**2  # of which 32 bits hold the sums of products
 
 
 class _Packable(ABC):

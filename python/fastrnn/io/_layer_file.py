@@ -1,6 +1,7 @@
 """A layer in one file: its options as JSON, its weights under their names."""
 
 import os
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -16,7 +17,7 @@ from fastrnn.init import at_most
 from fastrnn.io._assemble import family
 from fastrnn.io._error import CheckpointError
 from fastrnn.io._json import plain
-from fastrnn.io.checkpoint import load_checkpoint, save_checkpoint
+from fastrnn.io.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 
 if TYPE_CHECKING:
     from fastrnn.recurrent import Layer
@@ -44,7 +45,26 @@ def save_layer(layer: "Layer", path: str | os.PathLike[str]) -> None:
 
 def load_layer(cls: type[L], path: str | os.PathLike[str]) -> L:
     """Read a layer; see its `load`."""
-    content = load_checkpoint(path)
+    return _layer_of(cls, path, load_checkpoint(path))
+
+
+def saved_layer(path: str | os.PathLike[str], classes: Iterable[type[L]]) -> L | None:
+    """Return the layer of one of these classes that `save_layer` wrote; None of any other file."""
+    try:
+        content = load_checkpoint(path)
+    except CheckpointError:  # of another program, or broken: whoever reads it next says so
+        return None
+    if content.state.get("format") != _FORMAT:
+        return None
+    for cls in classes:
+        if content.state.get("layer") == family(cls):
+            return _layer_of(cls, path, content)
+    name = content.state.get("layer")
+    raise CheckpointError(path, f"it holds a layer {name!r}", "name one of an RNN, GRU or LSTM")
+
+
+def _layer_of(cls: type[L], path: str | os.PathLike[str], content: Checkpoint) -> L:
+    """Return the layer of a file's content."""
     state, config = content.state, content.state.get("config")
     if state.get("format") != _FORMAT or not isinstance(config, dict):
         hint = "fastrnn.models.load reads models, from_torch weights of other programs"

@@ -6,7 +6,8 @@ from typing import Any
 
 import fastrnn
 from fastrnn.io import load_weights
-from fastrnn.models._parts.model import model_arrays, model_file, saved_layer
+from fastrnn.io._layer_file import saved_layer
+from fastrnn.models._parts.model import model_arrays, model_file
 
 LAYERS: dict[str, Any] = {"rnn": fastrnn.RNN, "gru": fastrnn.GRU, "lstm": fastrnn.LSTM}
 
@@ -18,7 +19,7 @@ def run_export(
     if prefix and cell is None:
         raise ValueError("--prefix is for the weights of a layer: name it with --cell")
     path, files = model_file(path), [out]
-    layer = saved_layer(path)
+    layer = saved_layer(path, LAYERS.values())
     if layer is not None and (prefix or cell not in {None, type(layer).__name__.lower()}):
         given = f"--prefix {prefix}" if prefix else f"--cell {cell}"
         raise ValueError(f"{path} holds {layer!r} by itself: leave {given} away")

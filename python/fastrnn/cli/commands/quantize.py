@@ -6,7 +6,9 @@ from typing import Any
 from fastrnn import models
 from fastrnn.cli import _scores
 from fastrnn.cli.commands.evaluate import figures_of
-from fastrnn.models._parts.model import model_file, saved_layer
+from fastrnn.cli.commands.export import LAYERS
+from fastrnn.io._layer_file import saved_layer
+from fastrnn.models._parts.model import model_file
 
 
 def run_quantize(
@@ -20,7 +22,7 @@ def run_quantize(
         raise ValueError(f"--{name} is for figures on data: give --data")
     if out.exists() and out.samefile(path):
         raise ValueError(f"--out is {path} itself, whose weights would be lost: name another file")
-    before: Any = saved_layer(path)
+    before: Any = saved_layer(path, LAYERS.values())
     if before is not None and data is not None:
         raise ValueError(f"{path} holds a layer, which has no figures: leave --data away")
     if before is None:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from fastrnn import recurrent
 from fastrnn._call import FOR_INFERENCE
 from fastrnn._checks import Array, file_path, integer
 from fastrnn._checks import lengths as checked_lengths
@@ -544,20 +543,6 @@ def model_arrays(path: Path) -> Checkpoint:
             parts[part][rest] = array
     state = {"format": _FORMAT} | {key: read.state.get(key) for key in ("model", "config")}
     return Checkpoint(path, (parts["best"] or parts["model"]) | parts["tables"], state)
-
-
-def saved_layer(path: Path) -> Any:
-    """Return the layer of a file that `save` of a layer wrote; None of any other file."""
-    try:
-        state = load_checkpoint(path).state
-    except CheckpointError:  # of another program, or broken: whoever reads it next says so
-        return None
-    if state.get("format") != "fastrnn-layer":
-        return None
-    name = state.get("layer")
-    if name not in ("RNN", "GRU", "LSTM"):
-        raise CheckpointError(path, f"it holds a layer {name!r}", "name one of an RNN, GRU or LSTM")
-    return getattr(recurrent, name).load(path)
 
 
 def model_name(path: str | os.PathLike[str], state: Mapping[str, Any]) -> str:
